@@ -1,0 +1,409 @@
+//! Implicit alternating least squares over the joint person x item matrix.
+//!
+//! The loss is that of iALS: Rendle, Krichene, Zhang, Koren, "Revisiting the
+//! Performance of iALS on Item Recommendation Benchmarks" (2021), equations 1
+//! to 4, with a confidence for each interaction as in Hu, Koren, Volinsky,
+//! "Collaborative Filtering for Implicit Feedback Datasets" (2008):
+//!
+//! `L = sum_S c_ui (x_u'y_i - 1)^2 + a sum_{u,i} (x_u'y_i)^2
+//!      + r (sum_u (C_u + a I)^n |x_u|^2 + sum_i (C_i + a U)^n |y_i|^2)`
+//!
+//! with `a` the unobserved weight, `r` the regularisation, `n` its frequency
+//! exponent, `C` the sum of a row's confidences, `I` and `U` the numbers of
+//! items and people. Each half-iteration is solved exactly.
+
+use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::dense::{NotPositiveDefinite, add_scaled, cholesky, cholesky_solve, gram};
+use crate::sparse::SparseRows;
+
+/// Hyper-parameters as a caller gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlsOptions {
+    /// Length of a factor vector, 1 to 1024.
+    pub factors: usize,
+    /// Iterations of two half-steps, 1 to 1000.
+    pub iterations: usize,
+    /// Weight of every person-item pair, observed or not; above 0.
+    pub unobserved_weight: f32,
+    /// Strength of the regularisation; above 0.
+    pub regularisation: f32,
+    /// Exponent of the frequency that scales it, 0 to 1.
+    pub frequency_exponent: f32,
+    /// Seed of the initial item factors.
+    pub seed: u64,
+}
+
+impl Default for AlsOptions {
+    fn default() -> Self {
+        Self {
+            factors: 64,
+            iterations: 15,
+            unobserved_weight: 0.1,
+            regularisation: 0.003,
+            frequency_exponent: 1.0,
+            seed: 42,
+        }
+    }
+}
+
+/// Why hyper-parameters cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{name} must be {rule}")]
+pub struct InvalidOptions {
+    /// The option's name.
+    pub name: &'static str,
+    /// The range it must lie in.
+    pub rule: &'static str,
+}
+
+/// Checked hyper-parameters; made by [`AlsOptions::check`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AlsParams(AlsOptions);
+
+impl AlsOptions {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`InvalidOptions`] naming the first option out of its range.
+    pub fn check(self) -> Result<AlsParams, InvalidOptions> {
+        let rules = [
+            ((1..=1024).contains(&self.factors), "factors", "1 to 1024"),
+            ((1..=1000).contains(&self.iterations), "iterations", "1 to 1000"),
+            (is_within(self.unobserved_weight, 1e-6, 1e3), "unobserved_weight", "1e-6 to 1000"),
+            (is_within(self.regularisation, 1e-8, 1e3), "regularisation", "1e-8 to 1000"),
+            (is_within(self.frequency_exponent, 0.0, 1.0), "frequency_exponent", "0 to 1"),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, name, rule)) => Err(InvalidOptions { name, rule }),
+            None => Ok(AlsParams(self)),
+        }
+    }
+}
+
+fn is_within(value: f32, low: f32, high: f32) -> bool {
+    value >= low && value <= high
+}
+
+impl AlsParams {
+    /// The values.
+    #[must_use]
+    pub fn options(&self) -> &AlsOptions {
+        &self.0
+    }
+}
+
+/// Factors of people (rows) and items (columns), one row each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Factors {
+    /// people x factors.
+    pub people: Array2<f32>,
+    /// items x factors.
+    pub items: Array2<f32>,
+}
+
+/// Standard deviation of an initial score: each factor is drawn with this over
+/// the root of the number of factors (Rendle et al. 2021, section 4.1).
+const INITIAL_DEVIATION: f32 = 0.1;
+
+/// Fits factors to a person x item matrix. The result depends on the seed, and
+/// not on the number of threads. `progress` hears of each finished iteration.
+///
+/// # Errors
+/// [`NotPositiveDefinite`] when confidences are so extreme that single
+/// precision cannot solve a row.
+pub fn fit(
+    matrix: &SparseRows,
+    params: &AlsParams,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Factors, NotPositiveDefinite> {
+    let options = params.options();
+    let by_item = matrix.transposed();
+    let mut factors = Factors {
+        people: Array2::zeros((matrix.rows(), options.factors)),
+        items: initial_items(matrix.columns(), options),
+    };
+    for iteration in 1..=options.iterations {
+        solve_half(matrix, factors.items.view(), &mut factors.people, params)?;
+        solve_half(&by_item, factors.people.view(), &mut factors.items, params)?;
+        progress(iteration);
+    }
+    // People last, so that they are exactly what a fold-in would give.
+    solve_half(matrix, factors.items.view(), &mut factors.people, params)?;
+    Ok(factors)
+}
+
+fn initial_items(items: usize, options: &AlsOptions) -> Array2<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let deviation = INITIAL_DEVIATION / (options.factors as f32).sqrt();
+    let Ok(normal) = Normal::new(0.0f32, deviation) else {
+        unreachable!("a positive deviation makes a distribution");
+    };
+    Array2::from_shape_simple_fn((items, options.factors), || normal.sample(&mut rng))
+}
+
+/// Rows handed to a thread at a time: few, so that long rows do not leave others idle.
+const ROWS_PER_TASK: usize = 32;
+
+fn solve_half(
+    matrix: &SparseRows,
+    fixed: ArrayView2<'_, f32>,
+    solved: &mut Array2<f32>,
+    params: &AlsParams,
+) -> Result<(), NotPositiveDefinite> {
+    let f = params.options().factors;
+    let equations = NormalEquations::new(fixed, &gram(fixed), fixed.nrows(), params);
+    let Some(rows) = solved.as_slice_mut() else {
+        unreachable!("factors are kept in standard layout");
+    };
+    rows.par_chunks_mut(f * ROWS_PER_TASK).enumerate().try_for_each_init(
+        || vec![0.0; f * f],
+        |scratch, (task, chunk)| {
+            for (offset, vector) in chunk.chunks_exact_mut(f).enumerate() {
+                let (columns, confidences) = matrix.row(task * ROWS_PER_TASK + offset);
+                equations.solve(columns, confidences, scratch, vector)?;
+            }
+            Ok(())
+        },
+    )
+}
+
+/// The normal equations of one side's rows against the other side's factors:
+/// `(a G + sum c_i y_i y_i' + r (C + a N)^n I) x = sum c_i y_i`.
+pub(crate) struct NormalEquations<'a> {
+    fixed: ArrayView2<'a, f32>,
+    shared: Array2<f32>,
+    unobserved_mass: f32,
+    regularisation: f32,
+    frequency_exponent: f32,
+}
+
+/// Interactions from which on a matrix product beats single outer products.
+const PRODUCT_FROM: usize = 8;
+/// Interactions gathered at a time, so that the copy stays in cache.
+const GATHER: usize = 256;
+
+impl<'a> NormalEquations<'a> {
+    /// `gram` covers the `unobserved` rows of `fixed` that count as unobserved.
+    pub(crate) fn new(
+        fixed: ArrayView2<'a, f32>,
+        gram: &Array2<f32>,
+        unobserved: usize,
+        params: &AlsParams,
+    ) -> Self {
+        let options = params.options();
+        Self {
+            fixed,
+            shared: gram * options.unobserved_weight,
+            unobserved_mass: options.unobserved_weight * unobserved as f32,
+            regularisation: options.regularisation,
+            frequency_exponent: options.frequency_exponent,
+        }
+    }
+
+    /// Solves one row into `vector`; `scratch` (f x f) keeps the Cholesky factor.
+    /// A row without interactions is zero.
+    pub(crate) fn solve(
+        &self,
+        columns: &[u32],
+        confidences: &[f32],
+        scratch: &mut [f32],
+        vector: &mut [f32],
+    ) -> Result<(), NotPositiveDefinite> {
+        vector.fill(0.0);
+        if columns.is_empty() {
+            return Ok(());
+        }
+        let f = vector.len();
+        self.assemble(columns, confidences, scratch, vector);
+        cholesky(scratch, f)?;
+        cholesky_solve(scratch, f, vector);
+        Ok(())
+    }
+
+    fn assemble(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], b: &mut [f32]) {
+        let f = b.len();
+        for (row, shared) in a.chunks_exact_mut(f).zip(self.shared.rows()) {
+            shared.iter().zip(row).for_each(|(from, to)| *to = *from);
+        }
+        let frequency: f32 = confidences.iter().sum::<f32>() + self.unobserved_mass;
+        let ridge = self.regularisation * frequency.powf(self.frequency_exponent);
+        (0..f).for_each(|k| a[k * f + k] += ridge);
+        for (&column, &confidence) in columns.iter().zip(confidences) {
+            add_scaled(b, confidence, self.factors_of(column));
+        }
+        if columns.len() < PRODUCT_FROM {
+            self.add_outer_products(columns, confidences, a, f);
+        } else {
+            self.add_product(columns, confidences, a, f);
+        }
+    }
+
+    fn factors_of(&self, column: u32) -> &[f32] {
+        let f = self.fixed.ncols();
+        let start = column as usize * f;
+        match self.fixed.to_slice_memory_order() {
+            Some(slice) => &slice[start..start + f],
+            None => unreachable!("factors are kept in standard layout"),
+        }
+    }
+
+    fn add_outer_products(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], f: usize) {
+        for (&column, &confidence) in columns.iter().zip(confidences) {
+            let y = self.factors_of(column);
+            for k in 0..f {
+                add_scaled(&mut a[k * f + k..(k + 1) * f], confidence * y[k], &y[k..]);
+            }
+        }
+    }
+
+    fn add_product(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], f: usize) {
+        let mut gathered = Vec::with_capacity(columns.len().min(GATHER) * f);
+        let Ok(mut target) = ndarray::ArrayViewMut2::from_shape((f, f), a) else {
+            unreachable!("the scratch is f x f");
+        };
+        for (columns, confidences) in columns.chunks(GATHER).zip(confidences.chunks(GATHER)) {
+            gathered.clear();
+            for (&column, &confidence) in columns.iter().zip(confidences) {
+                let root = confidence.sqrt();
+                gathered.extend(self.factors_of(column).iter().map(|value| value * root));
+            }
+            let Ok(rows) = ArrayView2::from_shape((columns.len(), f), &gathered) else {
+                unreachable!("one row was gathered for each column");
+            };
+            general_mat_mul(1.0, &rows.t(), &rows, 1.0, &mut target);
+        }
+    }
+}
+
+/// The loss that [`fit`] minimises, evaluated in double precision.
+#[must_use]
+pub fn loss(matrix: &SparseRows, factors: &Factors, params: &AlsParams) -> f64 {
+    let options = params.options();
+    let score = |person: usize, item: usize| -> f64 {
+        let (x, y) = (factors.people.row(person), factors.items.row(item));
+        x.iter().zip(y).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let observed: f64 = (0..matrix.rows())
+        .map(|person| {
+            let (items, confidences) = matrix.row(person);
+            items
+                .iter()
+                .zip(confidences)
+                .map(|(&item, &c)| f64::from(c) * (score(person, item as usize) - 1.0).powi(2))
+                .sum::<f64>()
+        })
+        .sum();
+    let all: f64 = (0..matrix.rows())
+        .flat_map(|person| (0..matrix.columns()).map(move |item| (person, item)))
+        .map(|(person, item)| score(person, item).powi(2))
+        .sum();
+    let ridge = |rows: &SparseRows, vectors: &Array2<f32>| -> f64 {
+        (0..rows.rows())
+            .map(|row| {
+                let mass: f32 = rows.row(row).1.iter().sum::<f32>()
+                    + options.unobserved_weight * rows.columns() as f32;
+                let norm: f64 = vectors.row(row).iter().map(|v| f64::from(*v).powi(2)).sum();
+                f64::from(mass).powf(f64::from(options.frequency_exponent)) * norm
+            })
+            .sum()
+    };
+    observed
+        + f64::from(options.unobserved_weight) * all
+        + f64::from(options.regularisation)
+            * (ridge(matrix, &factors.people) + ridge(&matrix.transposed(), &factors.items))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn params(factors: usize, iterations: usize) -> AlsParams {
+        AlsOptions { factors, iterations, ..AlsOptions::default() }.check().unwrap()
+    }
+
+    fn matrices() -> impl Strategy<Value = SparseRows> {
+        let row = proptest::collection::vec((0..12u32, 0.2f32..5.0), 0..12);
+        proptest::collection::vec(row, 1..15).prop_map(|rows| SparseRows::from_rows(12, rows))
+    }
+
+    proptest! {
+        #[test]
+        fn no_nudge_of_a_solved_person_lowers_the_loss(
+            matrix in matrices(), factor in 0usize..4, person in 0usize..15, nudge in -0.2f32..0.2,
+        ) {
+            let params = params(4, 2);
+            let fitted = fit(&matrix, &params, &|_| ()).unwrap();
+            let person = person % matrix.rows();
+            prop_assume!(!matrix.row(person).0.is_empty());
+            let best = loss(&matrix, &fitted, &params);
+            let mut nudged = fitted.clone();
+            nudged.people[(person, factor)] += nudge;
+            prop_assert!(loss(&matrix, &nudged, &params) >= best - 1e-4 * best.abs());
+        }
+
+        #[test]
+        fn the_loss_never_rises_with_more_iterations(matrix in matrices()) {
+            let at = |iterations| {
+                let params = params(4, iterations);
+                loss(&matrix, &fit(&matrix, &params, &|_| ()).unwrap(), &params)
+            };
+            let (one, three) = (at(1), at(3));
+            prop_assert!(three <= one * (1.0 + 1e-4) + 1e-4, "{one} {three}");
+        }
+    }
+
+    #[test]
+    fn long_rows_give_what_short_ones_would() {
+        // One confidence of 3 for each of many items: by products and by outer products.
+        let fixed = initial_items(600, &AlsOptions { factors: 9, ..AlsOptions::default() });
+        let params = params(9, 1);
+        let equations = NormalEquations::new(fixed.view(), &gram(fixed.view()), 600, &params);
+        let columns: Vec<u32> = (0..600).collect();
+        let confidences = vec![3.0; 600];
+        let (mut by_product, mut by_outer) = (vec![0.0; 81], vec![0.0; 81]);
+        equations.add_product(&columns, &confidences, &mut by_product, 9);
+        equations.add_outer_products(&columns, &confidences, &mut by_outer, 9);
+        for k in 0..9 {
+            for j in k..9 {
+                assert!((by_product[k * 9 + j] - by_outer[k * 9 + j]).abs() < 1e-3);
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_change_the_result() {
+        let rows = (0..200u32).map(|u| (0..10).map(|k| ((u * 7 + k * k) % 50, 1.0)).collect());
+        let matrix = SparseRows::from_rows(50, rows);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(&matrix, &params(8, 3), &|_| ()).unwrap())
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn people_and_items_without_interactions_are_zero() {
+        let matrix = SparseRows::from_rows(3, [vec![(0, 1.0)], vec![]]);
+        let fitted = fit(&matrix, &params(4, 2), &|_| ()).unwrap();
+        assert!(fitted.people.row(1).iter().all(|v| *v == 0.0));
+        assert!(fitted.items.row(2).iter().all(|v| *v == 0.0));
+        assert!(fitted.people.iter().chain(&fitted.items).all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused_by_name() {
+        let wrong = AlsOptions { regularisation: f32::NAN, ..AlsOptions::default() };
+        assert_eq!(wrong.check().unwrap_err().name, "regularisation");
+        let wrong = AlsOptions { factors: 0, ..AlsOptions::default() };
+        assert_eq!(wrong.check().unwrap_err().name, "factors");
+    }
+}

@@ -1,0 +1,165 @@
+//! Catalogue entries and when they may be shown.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DomainId, ItemId};
+
+/// Whether an item may be recommended at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// It may.
+    #[default]
+    Active,
+    /// The platform hides it.
+    Hidden,
+    /// There is none to sell at the moment.
+    OutOfStock,
+}
+
+/// What a platform says of one of its items. Prices are in the domain's currency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemDetails {
+    /// The title shown to people.
+    pub title: String,
+    /// Categories, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// The price, exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Decimal>,
+    /// Whether it may be recommended.
+    #[serde(default)]
+    pub status: ItemStatus,
+    /// From when it may be recommended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_from: Option<Timestamp>,
+    /// From when it may no longer be recommended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_until: Option<Timestamp>,
+    /// Free attributes of the platform.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A caller's item, as it is posted.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct RawItem {
+    /// The identifier, unique within the domain.
+    pub item_id: String,
+    /// Everything else: see [`ItemDetails`].
+    #[serde(flatten)]
+    pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why an item cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidItem(pub String);
+
+impl ItemDetails {
+    /// Parses details from JSON and checks their ranges.
+    ///
+    /// # Errors
+    /// [`InvalidItem`], in words fit for a caller.
+    pub fn parse(value: serde_json::Value) -> Result<Self, InvalidItem> {
+        let details: Self =
+            serde_json::from_value(value).map_err(|error| InvalidItem(error.to_string()))?;
+        details.check()?;
+        Ok(details)
+    }
+
+    fn check(&self) -> Result<(), InvalidItem> {
+        let refuse = |why: &str| Err(InvalidItem(why.into()));
+        if self.title.trim().is_empty() || self.title.len() > 1_000 {
+            return refuse("title must be 1 to 1000 bytes");
+        }
+        if self.categories.len() > 32 || self.categories.iter().any(|c| c.len() > 200) {
+            return refuse("categories must be at most 32 texts of at most 200 bytes");
+        }
+        if self.attributes.len() > 64
+            || self.attributes.iter().any(|(key, value)| key.len() > 100 || value.len() > 1_000)
+        {
+            return refuse("attributes must be at most 64 texts of at most 1000 bytes");
+        }
+        if self.price.is_some_and(|price| price.is_sign_negative() && !price.is_zero()) {
+            return refuse("price must not be negative");
+        }
+        if let (Some(from), Some(until)) = (self.available_from, self.available_until)
+            && from >= until
+        {
+            return refuse("available_from must be before available_until");
+        }
+        Ok(())
+    }
+}
+
+/// One catalogue entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Its domain.
+    pub domain: DomainId,
+    /// Its identifier within the domain.
+    pub item_id: ItemId,
+    /// What the platform says of it; `None` once it was deleted.
+    pub details: Option<ItemDetails>,
+    /// When the entry last changed, by the writer's clock.
+    pub updated_at: Timestamp,
+}
+
+impl Item {
+    /// Whether the item may be recommended at `now`: it exists, is active, and
+    /// `now` lies within its window of availability.
+    #[must_use]
+    pub fn is_available(&self, now: Timestamp) -> bool {
+        self.details.as_ref().is_some_and(|details| {
+            details.status == ItemStatus::Active
+                && details.available_from.is_none_or(|from| from <= now)
+                && details.available_until.is_none_or(|until| now < until)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(details: serde_json::Value) -> Item {
+        Item {
+            domain: DomainId::parse("knowledge").unwrap(),
+            item_id: ItemId::parse("i1").unwrap(),
+            details: Some(ItemDetails::parse(details).unwrap()),
+            updated_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn hidden_deleted_and_expired_items_are_not_available() {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        assert!(item(serde_json::json!({"title": "t"})).is_available(now));
+        assert!(!item(serde_json::json!({"title": "t", "status": "hidden"})).is_available(now));
+        assert!(!item(serde_json::json!({"title": "t", "status": "out_of_stock"})).is_available(now));
+        let until = serde_json::json!({"title": "t", "available_until": "2026-06-01T00:00:00Z"});
+        assert!(!item(until).is_available(now));
+        let from = serde_json::json!({"title": "t", "available_from": "2026-06-01T00:00:01Z"});
+        assert!(!item(from).is_available(now));
+        let mut deleted = item(serde_json::json!({"title": "t"}));
+        deleted.details = None;
+        assert!(!deleted.is_available(now));
+    }
+
+    #[test]
+    fn money_is_exact_and_unknown_fields_are_refused() {
+        let details =
+            ItemDetails::parse(serde_json::json!({"title": "t", "price": "19.90"})).unwrap();
+        assert_eq!(details.price.unwrap().to_string(), "19.90");
+        assert!(ItemDetails::parse(serde_json::json!({"title": "t", "prise": "1"})).is_err());
+        assert!(ItemDetails::parse(serde_json::json!({"title": "t", "price": "-1"})).is_err());
+        assert!(ItemDetails::parse(serde_json::json!({"title": ""})).is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! Small dense linear algebra: dot products, Gram matrices, Cholesky.
+
+use ndarray::{Array2, ArrayView2, Axis, linalg::general_mat_mul};
+
+const LANES: usize = 8;
+
+/// Dot product, summed in eight independent lanes so that it can be vectorised.
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 =
+        a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += x[lane] * y[lane];
+        }
+    }
+    rest + lanes.iter().sum::<f32>()
+}
+
+/// `target += factor * source`, element by element.
+pub(crate) fn add_scaled(target: &mut [f32], factor: f32, source: &[f32]) {
+    for (t, s) in target.iter_mut().zip(source) {
+        *t += factor * s;
+    }
+}
+
+/// Rows summed at a time: fixed, so that the result does not depend on threads.
+const GRAM_BLOCK: usize = 4096;
+
+/// `Y' Y` (f x f) of a matrix of rows (n x f).
+#[must_use]
+pub fn gram(rows: ArrayView2<'_, f32>) -> Array2<f32> {
+    let mut sum = Array2::zeros((rows.ncols(), rows.ncols()));
+    for block in rows.axis_chunks_iter(Axis(0), GRAM_BLOCK) {
+        general_mat_mul(1.0, &block.t(), &block, 1.0, &mut sum);
+    }
+    sum
+}
+
+/// The matrix was not positive definite (or held a NaN).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the normal equations are not positive definite")]
+pub struct NotPositiveDefinite;
+
+/// Replaces the upper triangle of a symmetric `f x f` matrix (row by row) by
+/// `U` with `U' U = A`; the strict lower triangle is neither read nor written.
+/// Golub and Van Loan, Matrix Computations, section 4.2 (outer-product form).
+///
+/// # Errors
+/// [`NotPositiveDefinite`]; the matrix is then partly overwritten.
+pub(crate) fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite> {
+    for k in 0..f {
+        let (head, tail) = matrix.split_at_mut((k + 1) * f);
+        let pivot_row = &mut head[k * f + k..];
+        let pivot = pivot_row[0];
+        if !(pivot > 0.0 && pivot.is_finite()) {
+            return Err(NotPositiveDefinite);
+        }
+        let scale = pivot.sqrt().recip();
+        pivot_row.iter_mut().for_each(|value| *value *= scale);
+        for i in k + 1..f {
+            let row = &mut tail[(i - k - 1) * f + i..(i - k) * f];
+            let source = &pivot_row[i - k..];
+            add_scaled(row, -source[0], source);
+        }
+    }
+    Ok(())
+}
+
+/// Solves `U' U x = b` in place.
+pub(crate) fn cholesky_solve(factor: &[f32], f: usize, b: &mut [f32]) {
+    for k in 0..f {
+        let row = &factor[k * f + k..(k + 1) * f];
+        b[k] /= row[0];
+        let z = b[k];
+        add_scaled(&mut b[k + 1..f], -z, &row[1..]);
+    }
+    for k in (0..f).rev() {
+        let row = &factor[k * f + k..(k + 1) * f];
+        b[k] = (b[k] - dot(&row[1..], &b[k + 1..f])) / row[0];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array1;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cholesky_solves_what_it_should(
+            f in 1usize..12,
+            seed in proptest::collection::vec(-1.0f32..1.0, 400),
+        ) {
+            let rows = Array2::from_shape_fn((20, f), |(i, j)| seed[i * f + j]);
+            let mut matrix = gram(rows.view());
+            matrix.diag_mut().iter_mut().for_each(|value| *value += 0.5);
+            let x = Array1::from_iter(seed.iter().rev().take(f).copied());
+            let mut b = matrix.dot(&x).to_vec();
+            let mut factor = matrix.into_raw_vec_and_offset().0;
+            cholesky(&mut factor, f).unwrap();
+            cholesky_solve(&factor, f, &mut b);
+            for (solved, expected) in b.iter().zip(&x) {
+                prop_assert!((solved - expected).abs() < 1e-3, "{solved} {expected}");
+            }
+        }
+
+        #[test]
+        fn dot_is_the_plain_sum(values in proptest::collection::vec((-1.0f32..1.0, -1.0f32..1.0), 0..70)) {
+            let (a, b): (Vec<f32>, Vec<f32>) = values.into_iter().unzip();
+            let plain: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+            prop_assert!((f64::from(dot(&a, &b)) - plain).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_matrix_that_is_not_positive_definite_is_refused() {
+        assert_eq!(cholesky(&mut [0.0], 1), Err(NotPositiveDefinite));
+        assert_eq!(cholesky(&mut [f32::NAN], 1), Err(NotPositiveDefinite));
+        assert_eq!(cholesky(&mut [1.0, 2.0, 2.0, 1.0], 2), Err(NotPositiveDefinite));
+    }
+}

@@ -1,0 +1,173 @@
+//! From events to interactions: a confidence for each (person, item).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::consent::ConsentedHistory;
+use crate::domain::{Definitions, DomainDefinition};
+use crate::event::Event;
+use crate::ids::{DomainId, ItemId};
+
+/// Largest confidence of one interaction, so that no person outweighs a catalogue.
+pub const MAX_CONFIDENCE: f32 = 50.0;
+
+/// An item together with its domain.
+pub type ItemKey = (DomainId, ItemId);
+
+/// The confidence of each item in a history: the sum over its events of
+/// `weight x 0.5^(age / half-life) x value factor`, at most [`MAX_CONFIDENCE`].
+/// Events of an unknown domain or type add nothing.
+#[must_use]
+pub fn confidences(
+    history: &ConsentedHistory,
+    definitions: &Definitions,
+    now: Timestamp,
+) -> BTreeMap<ItemKey, f32> {
+    let mut sums: BTreeMap<ItemKey, f32> = BTreeMap::new();
+    for event in history.events() {
+        let Some(confidence) = definitions
+            .get(&event.domain)
+            .and_then(|definition| event_confidence(event, definition, now))
+        else {
+            continue;
+        };
+        *sums.entry((event.domain.clone(), event.item_id.clone())).or_default() += confidence;
+    }
+    sums.values_mut().for_each(|sum| *sum = sum.min(MAX_CONFIDENCE));
+    sums.retain(|_, sum| *sum > f32::MIN_POSITIVE);
+    sums
+}
+
+fn event_confidence(event: &Event, definition: &DomainDefinition, now: Timestamp) -> Option<f32> {
+    let event_type = definition.event_types.get(&event.event_type)?;
+    let age_days = now.duration_since(event.occurred_at).as_secs_f32().max(0.0) / 86_400.0;
+    let recency = 0.5f32.powf(age_days / definition.half_life_days);
+    Some(event_type.weight * recency * value_factor(event.value, event_type.value_scale))
+}
+
+fn value_factor(value: Option<Decimal>, scale: Option<Decimal>) -> f32 {
+    let ratio = value.zip(scale).and_then(|(value, scale)| value.checked_div(scale)?.to_f32());
+    ratio.map_or(1.0, |ratio| 1.0 + ratio.max(0.0).ln_1p())
+}
+
+/// The items of a model: ordered by domain, then by id, so that each domain's
+/// rows lie together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemIndex {
+    items: Vec<ItemKey>,
+    rows: HashMap<ItemKey, u32>,
+    ranges: BTreeMap<DomainId, Range<usize>>,
+}
+
+impl ItemIndex {
+    /// Indexes a set of items.
+    #[must_use]
+    pub fn new(items: BTreeSet<ItemKey>) -> Self {
+        let items: Vec<ItemKey> = items.into_iter().collect();
+        let rows = items.iter().enumerate().map(|(row, key)| (key.clone(), row as u32)).collect();
+        let mut ranges: BTreeMap<DomainId, Range<usize>> = BTreeMap::new();
+        for (row, (domain, _)) in items.iter().enumerate() {
+            ranges.entry(domain.clone()).or_insert(row..row).end = row + 1;
+        }
+        Self { items, rows, ranges }
+    }
+
+    /// Number of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The item of a row.
+    #[must_use]
+    pub fn item(&self, row: u32) -> Option<&ItemKey> {
+        self.items.get(row as usize)
+    }
+
+    /// The items in row order.
+    #[must_use]
+    pub fn items(&self) -> &[ItemKey] {
+        &self.items
+    }
+
+    /// The row of an item.
+    #[must_use]
+    pub fn row(&self, key: &ItemKey) -> Option<u32> {
+        self.rows.get(key).copied()
+    }
+
+    /// The rows of each domain.
+    #[must_use]
+    pub fn ranges(&self) -> &BTreeMap<DomainId, Range<usize>> {
+        &self.ranges
+    }
+
+    /// A person's interactions by row; items the index does not know are left out.
+    #[must_use]
+    pub fn rows_of(&self, confidences: &BTreeMap<ItemKey, f32>) -> Vec<(u32, f32)> {
+        confidences.iter().filter_map(|(key, &c)| Some((self.row(key)?, c))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consent::{ConsentContext, ConsentLedger};
+    use crate::domain::tests::definition;
+    use crate::history::History;
+    use crate::ids::{EventId, EventType, Pseudonym};
+
+    fn confidence_of(event_type: &str, days_ago: i64, value: Option<Decimal>) -> f32 {
+        let knowledge = DomainId::parse("knowledge").unwrap();
+        let now = Timestamp::from_second(1_000 * 86_400).unwrap();
+        let event = Event {
+            event_id: EventId::parse("e").unwrap(),
+            user: Pseudonym::parse("u").unwrap(),
+            domain: knowledge.clone(),
+            event_type: EventType::parse(event_type).unwrap(),
+            item_id: ItemId::parse("i").unwrap(),
+            occurred_at: Timestamp::from_second((1_000 - days_ago) * 86_400).unwrap(),
+            received_at: now,
+            value,
+            dwell_seconds: None,
+        };
+        let definitions = Definitions::from([(knowledge, definition())]);
+        let ledger = ConsentLedger::default();
+        let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+        let history = ConsentedHistory::for_training(&History::new(vec![event], []), context);
+        confidences(&history[0], &definitions, now).into_values().next().unwrap_or(0.0)
+    }
+
+    #[test]
+    fn weight_recency_and_value_shape_the_confidence() {
+        assert_eq!(confidence_of("view", 0, None), 1.0);
+        assert_eq!(confidence_of("enrol", 0, None), 3.0);
+        assert!((confidence_of("enrol", 180, None) - 1.5).abs() < 1e-5);
+        let valued = confidence_of("enrol", 0, Some(Decimal::from(100)));
+        assert!((valued - 3.0 * (1.0 + 2f32.ln())).abs() < 1e-5);
+        assert_eq!(confidence_of("view", 0, Some(Decimal::from(100))), 1.0);
+        assert_eq!(confidence_of("enrol", 0, Some(Decimal::MAX)), MAX_CONFIDENCE);
+        assert_eq!(confidence_of("unknown", 0, None), 0.0);
+    }
+
+    #[test]
+    fn the_rows_of_a_domain_lie_together() {
+        let key = |d: &str, i: &str| (DomainId::parse(d).unwrap(), ItemId::parse(i).unwrap());
+        let index = ItemIndex::new([key("b", "1"), key("a", "2"), key("b", "0"), key("a", "9")].into());
+        assert_eq!(index.ranges()[&DomainId::parse("a").unwrap()], 0..2);
+        assert_eq!(index.ranges()[&DomainId::parse("b").unwrap()], 2..4);
+        assert_eq!(index.row(&key("b", "0")), Some(2));
+        assert_eq!(index.item(2), Some(&key("b", "0")));
+        assert_eq!(index.row(&key("c", "0")), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! The pure domain of Crossfold.
+//!
+//! No async runtime, no I/O, no clock, no AWS type: time and seeds are passed
+//! in, and the world is reached through the traits in [`ports`].
+//!
+//! | to find | read |
+//! | --- | --- |
+//! | what happened, where, to what | [`event`], [`domain`], [`catalogue`], [`people`] |
+//! | who may use it for what | [`consent`], the only door to a [`history`] |
+//! | from events to a matrix | [`cleaning`], [`interactions`], [`sparse`] |
+//! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`] |
+//! | making a model | [`training`], [`model`] |
+//! | making a slate | [`slate`], [`eligibility`], [`reason`] |
+//! | what came of it | [`decision`] |
+
+pub mod als;
+pub mod catalogue;
+pub mod cleaning;
+pub mod consent;
+pub mod decision;
+pub mod dense;
+pub mod domain;
+pub mod eligibility;
+pub mod evaluation;
+pub mod event;
+pub mod fold_in;
+pub mod history;
+pub mod ids;
+pub mod interactions;
+pub mod model;
+pub mod people;
+pub mod ports;
+pub mod pseudonym;
+pub mod rank;
+pub mod reason;
+pub mod slate;
+pub mod sparse;
+pub mod training;
+pub mod training_run;

@@ -1,0 +1,310 @@
+//! Training, as a pure function: archived events in, a model's parts out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+use ndarray::s;
+use serde::{Deserialize, Serialize};
+
+use crate::als::{AlsParams, fit};
+use crate::cleaning::{CleaningLedger, CleaningRules, clean};
+use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
+use crate::dense::NotPositiveDefinite;
+use crate::domain::Definitions;
+use crate::evaluation::{Metrics, RankingCase, evaluate_common_scores, evaluate_factors};
+use crate::event::Event;
+use crate::fold_in::UnobservedItems;
+use crate::history::History;
+use crate::ids::{DomainId, Pseudonym, TrainingRunId};
+use crate::interactions::{ItemIndex, ItemKey, confidences};
+use crate::model::ModelParts;
+use crate::people::{PeopleEntry, VersionedEntry};
+use crate::sparse::SparseRows;
+
+/// How well one domain's held-out interactions were ranked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DomainEvaluation {
+    /// People with something held out.
+    pub people: usize,
+    /// The model, fitted without what was held out.
+    pub metrics: Metrics,
+    /// Popularity, counted without what was held out.
+    pub popularity: Metrics,
+}
+
+/// What a training run saw and measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingReport {
+    /// What cleaning kept and refused.
+    pub cleaning: CleaningLedger,
+    /// Events not used for want of consent.
+    pub without_consent: u64,
+    /// People with a consented event.
+    pub people: usize,
+    /// Rows of the joint matrix: more than people where consents keep domains apart.
+    pub rows: usize,
+    /// Items with an event.
+    pub items: usize,
+    /// Entries of the joint matrix.
+    pub interactions: usize,
+    /// The instant that split training from held-out events; absent when the
+    /// events do not spread over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_at: Option<Timestamp>,
+    /// Full-ranking evaluation by domain.
+    pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
+}
+
+/// Everything a run needs.
+pub struct TrainingInput {
+    /// The archive.
+    pub events: Vec<Event>,
+    /// Everyone known, with their consents.
+    pub people: PeopleIndex,
+    /// The domains.
+    pub definitions: Definitions,
+    /// Every item of the catalogues that was not deleted.
+    pub items: BTreeSet<ItemKey>,
+    /// Hyper-parameters.
+    pub params: AlsParams,
+    /// What counts as unobserved at fold-in.
+    pub unobserved_items: UnobservedItems,
+    /// The run.
+    pub training_run: TrainingRunId,
+    /// The instant as of which recency and consent are judged.
+    pub now: Timestamp,
+}
+
+/// Why a run ends without a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrainingError {
+    /// Nothing is left after cleaning and consent.
+    #[error("there is no consented interaction to train on ({read} events read)")]
+    NothingToTrainOn {
+        /// How many events the archive held.
+        read: u64,
+    },
+    /// The numbers were too extreme.
+    #[error(transparent)]
+    Numerical(#[from] NotPositiveDefinite),
+}
+
+/// Which person each user belongs to, what people decided, and who was erased.
+#[derive(Debug, Clone, Default)]
+pub struct PeopleIndex {
+    person_of: HashMap<Pseudonym, usize>,
+    ledgers: Vec<ConsentLedger>,
+    erased: HashSet<Pseudonym>,
+}
+
+impl PeopleIndex {
+    /// Takes in stored entries.
+    pub fn extend(&mut self, entries: impl IntoIterator<Item = VersionedEntry>) {
+        for stored in entries {
+            match stored.entry {
+                PeopleEntry::Person(person) => {
+                    let number = self.ledgers.len();
+                    self.ledgers.push(person.consents);
+                    let users = person.members.into_iter().map(|member| member.user);
+                    self.person_of.extend(users.map(|user| (user, number)));
+                }
+                PeopleEntry::Erased { .. } => {
+                    self.erased.insert(stored.id);
+                }
+                // The person's own entry lists the user.
+                PeopleEntry::Link { .. } => {}
+            }
+        }
+    }
+
+    /// The events of each person, with what they decided. Users without an
+    /// entry are people of their own without decisions. In a stable order.
+    fn histories(&self, events: Vec<Event>) -> Vec<(ConsentLedger, History)> {
+        let mut by_person: BTreeMap<Result<usize, Pseudonym>, Vec<Event>> = BTreeMap::new();
+        for event in events {
+            let person = self.person_of.get(&event.user).copied();
+            by_person.entry(person.ok_or_else(|| event.user.clone())).or_default().push(event);
+        }
+        by_person
+            .into_iter()
+            .map(|(person, events)| {
+                let ledger = person.map(|number| self.ledgers[number].clone()).unwrap_or_default();
+                (ledger, History::new(events, []))
+            })
+            .collect()
+    }
+}
+
+/// Cleans, builds the joint matrix, evaluates on a split by time, and fits.
+/// `progress` hears of finished iterations, of all those to do.
+///
+/// # Errors
+/// [`TrainingError`] when no model can be made.
+pub fn train(
+    input: TrainingInput,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ModelParts, TrainingError> {
+    let rules = CleaningRules {
+        definitions: &input.definitions,
+        items: &input.items,
+        erased: &input.people.erased,
+    };
+    let (events, cleaning) = clean(input.events, rules);
+    let index = ItemIndex::new(
+        events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
+    );
+    let split_at = split_instant(&events);
+    let histories = input.people.histories(events);
+    let builder = RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
+    let rows = builder.build(&histories);
+    drop(histories);
+    if rows.all.entries() == 0 {
+        return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
+    }
+    let fits = 1 + usize::from(split_at.is_some());
+    let total = input.params.options().iterations * fits;
+    let evaluation = match split_at {
+        Some(_) => evaluate(&rows, &index, &input.params, &|done| progress(done, total))?,
+        None => BTreeMap::new(),
+    };
+    let before = total - input.params.options().iterations;
+    let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
+    let (popularity, people) = popularity(&rows.all, &index);
+    let report = TrainingReport {
+        without_consent: cleaning.kept - rows.consented_events,
+        cleaning,
+        people: rows.people,
+        rows: rows.all.rows(),
+        items: index.len(),
+        interactions: rows.all.entries(),
+        split_at,
+        evaluation,
+    };
+    Ok(ModelParts {
+        index,
+        item_factors: factors.items,
+        popularity,
+        people,
+        options: *input.params.options(),
+        unobserved_items: input.unobserved_items,
+        training_run: input.training_run,
+        created_at: input.now,
+        report,
+    })
+}
+
+/// Share of the events, the newest, that is held out for evaluation.
+const HELD_OUT: f64 = 0.1;
+
+/// The instant that leaves the newest tenth of the events held out, unless so
+/// many share one instant that less than half would be left to train on.
+fn split_instant(events: &[Event]) -> Option<Timestamp> {
+    let mut times: Vec<Timestamp> = events.iter().map(|event| event.occurred_at).collect();
+    times.sort_unstable();
+    let at = (times.len() as f64 * (1.0 - HELD_OUT)) as usize;
+    let instant = *times.get(at)?;
+    let before = times.partition_point(|time| *time < instant);
+    (before * 2 >= times.len()).then_some(instant)
+}
+
+/// The rows of the joint matrix, whole and split by time.
+#[derive(Default)]
+struct Rows {
+    all: SparseRows,
+    before: SparseRows,
+    held_out: Vec<Vec<u32>>,
+    people: usize,
+    consented_events: u64,
+}
+
+struct RowBuilder<'a> {
+    definitions: &'a Definitions,
+    index: &'a ItemIndex,
+    now: Timestamp,
+    split_at: Option<Timestamp>,
+}
+
+impl RowBuilder<'_> {
+    fn build(&self, histories: &[(ConsentLedger, History)]) -> Rows {
+        let (mut all, mut before) = (Vec::new(), Vec::new());
+        let mut rows = Rows::default();
+        for (ledger, history) in histories {
+            let context =
+                ConsentContext { ledger, definitions: self.definitions, now: self.now };
+            let groups = ConsentedHistory::for_training(history, context);
+            rows.people += usize::from(!groups.is_empty());
+            for group in groups {
+                rows.consented_events += group.events().len() as u64;
+                all.push(self.interactions(&group, self.now));
+                if let Some(instant) = self.split_at {
+                    before.push(self.interactions(&group.before(instant), instant));
+                    let later = self.interactions(&group.since(instant), self.now);
+                    rows.held_out.push(later.into_iter().map(|(item, _)| item).collect());
+                }
+            }
+        }
+        rows.all = SparseRows::from_rows(self.index.len(), all);
+        rows.before = SparseRows::from_rows(self.index.len(), before);
+        rows
+    }
+
+    fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<(u32, f32)> {
+        self.index.rows_of(&confidences(history, self.definitions, now))
+    }
+}
+
+/// Share of each domain's people who interacted with each item, and how many people that is.
+fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<DomainId, u64>) {
+    let mut shares: Vec<f32> = rows.column_counts().into_iter().map(|count| count as f32).collect();
+    let mut people = BTreeMap::new();
+    for (domain, range) in index.ranges() {
+        let is_in = |row: usize| {
+            rows.row(row).0.iter().any(|&item| range.contains(&(item as usize)))
+        };
+        let active = (0..rows.rows()).filter(|&row| is_in(row)).count();
+        shares[range.clone()].iter_mut().for_each(|share| *share /= active.max(1) as f32);
+        people.insert(domain.clone(), active as u64);
+    }
+    (shares, people)
+}
+
+/// Fits on what came before the split and ranks each domain's items for the
+/// people who did something new in it afterwards.
+fn evaluate(
+    rows: &Rows,
+    index: &ItemIndex,
+    params: &AlsParams,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<BTreeMap<DomainId, DomainEvaluation>, NotPositiveDefinite> {
+    let factors = fit(&rows.before, params, progress)?;
+    let (popularity, _) = popularity(&rows.before, index);
+    let evaluate_domain = |range: &std::ops::Range<usize>| {
+        let cases = cases(rows, range);
+        let items = factors.items.slice(s![range.clone(), ..]);
+        let model = evaluate_factors(factors.people.view(), items, &cases);
+        let popular = evaluate_common_scores(&popularity[range.clone()], &cases);
+        DomainEvaluation {
+            people: model.people(),
+            metrics: model.means(),
+            popularity: popular.means(),
+        }
+    };
+    let by_domain = index.ranges().iter();
+    Ok(by_domain.map(|(domain, range)| (domain.clone(), evaluate_domain(range))).collect())
+}
+
+fn cases(rows: &Rows, range: &std::ops::Range<usize>) -> Vec<RankingCase> {
+    let within = |items: &[u32]| -> Vec<u32> {
+        let inside = items.iter().filter(|item| range.contains(&(**item as usize)));
+        inside.map(|item| item - range.start as u32).collect()
+    };
+    let case = |(row, held_out): (usize, &Vec<u32>)| {
+        let (known, _) = rows.before.row(row);
+        let seen = within(known);
+        let mut relevant = within(held_out);
+        relevant.retain(|item| seen.binary_search(item).is_err());
+        let is_case = !known.is_empty() && !relevant.is_empty();
+        is_case.then_some(RankingCase { row, seen, relevant })
+    };
+    rows.held_out.iter().enumerate().filter_map(case).collect()
+}

@@ -1,0 +1,51 @@
+//! Training runs: the record of one attempt to make a model.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::als::AlsOptions;
+use crate::ids::{ModelId, TrainingRunId};
+use crate::training::TrainingReport;
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum TrainingRunState {
+    /// It was asked for and waits for a worker.
+    Queued,
+    /// A worker is at it.
+    Running {
+        /// Since when.
+        started_at: Timestamp,
+    },
+    /// Its model was published.
+    Succeeded {
+        /// When.
+        finished_at: Timestamp,
+        /// The model, now the champion.
+        model: ModelId,
+        /// What the run saw and measured.
+        report: Box<TrainingReport>,
+    },
+    /// It ended without a model; the last champion keeps serving.
+    Failed {
+        /// When.
+        finished_at: Timestamp,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// One training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRun {
+    /// Its identifier.
+    pub id: TrainingRunId,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// Hyper-parameters.
+    pub options: AlsOptions,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TrainingRunState,
+}

@@ -1,0 +1,163 @@
+//! The log of decisions and outcomes on DynamoDB: one partition for each
+//! recommendation, which holds the decision and its outcomes.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use crossfold_core::decision::{Decision, Outcome};
+use crossfold_core::ids::RecommendationId;
+use crossfold_core::ports::{Appended, DecisionStore, StoreResult};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::config::Resource;
+use super::error::{corrupt, malformed, service_error};
+
+const DECISION_KEY: &str = "decision";
+const OUTCOME_PREFIX: &str = "outcome#";
+
+#[derive(Serialize, Deserialize)]
+struct StoredRecord {
+    pk: RecommendationId,
+    sk: String,
+    /// JSON: a slate is read whole or not at all.
+    record: String,
+    ttl: i64,
+}
+
+/// A record of the decisions table, or an image of its stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DecisionRecord {
+    /// A decision.
+    Decision(Box<Decision>),
+    /// An outcome of one.
+    Outcome(Outcome),
+}
+
+impl DecisionRecord {
+    /// Reads a record of the decisions table or an image of its stream; `None`
+    /// when it is neither a decision nor an outcome.
+    ///
+    /// # Errors
+    /// [`crossfold_core::ports::StoreError::Corrupt`] when it cannot be read.
+    pub fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
+        let stored: StoredRecord = serde_dynamo::from_item(image.into())
+            .map_err(|error| corrupt("a decision's record", error))?;
+        if stored.sk == DECISION_KEY {
+            let decision = serde_json::from_str(&stored.record);
+            return decision
+                .map(|decision| Some(Self::Decision(Box::new(decision))))
+                .map_err(|error| corrupt("a decision", error));
+        }
+        if stored.sk.starts_with(OUTCOME_PREFIX) {
+            let outcome = serde_json::from_str(&stored.record);
+            return outcome
+                .map(|outcome| Some(Self::Outcome(outcome)))
+                .map_err(|error| corrupt("an outcome", error));
+        }
+        Ok(None)
+    }
+}
+
+/// [`DecisionStore`] on DynamoDB.
+pub(super) struct DynamoDbDecisions {
+    pub(super) client: Client,
+    pub(super) table: Resource,
+    pub(super) retention: SignedDuration,
+}
+
+impl DynamoDbDecisions {
+    async fn append(&self, record: StoredRecord) -> StoreResult<Appended> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.table.name()?)
+            .set_item(Some(serde_dynamo::to_item(record).map_err(malformed)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Appended::New),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(Appended::Duplicate)
+            }
+            Err(error) => Err(service_error(error)),
+        }
+    }
+
+    fn expiry(&self, from: Timestamp) -> i64 {
+        from.as_second().saturating_add(self.retention.as_secs())
+    }
+}
+
+#[async_trait]
+impl DecisionStore for DynamoDbDecisions {
+    /// A decision recorded again changes nothing: what was served stands.
+    async fn record(&self, decision: &Decision) -> StoreResult<()> {
+        let record = StoredRecord {
+            pk: decision.recommendation_id.clone(),
+            sk: DECISION_KEY.into(),
+            record: serde_json::to_string(decision).map_err(malformed)?,
+            ttl: self.expiry(decision.decided_at),
+        };
+        self.append(record).await.map(drop)
+    }
+
+    async fn get(&self, id: &RecommendationId) -> StoreResult<Option<Decision>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.table.name()?)
+            .key("pk", AttributeValue::S(id.to_string()))
+            .key("sk", AttributeValue::S(DECISION_KEY.into()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(service_error)?;
+        match answer.item.map(DecisionRecord::parse).transpose()?.flatten() {
+            Some(DecisionRecord::Decision(decision)) => Ok(Some(*decision)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended> {
+        let record = StoredRecord {
+            pk: outcome.recommendation_id.clone(),
+            sk: format!("{OUTCOME_PREFIX}{}", outcome.feedback_id),
+            record: serde_json::to_string(outcome).map_err(malformed)?,
+            // Kept from when it came in: when it happened is the caller's word.
+            ttl: self.expiry(Timestamp::now()),
+        };
+        self.append(record).await
+    }
+
+    async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.table.name()?)
+            .key_condition_expression("pk = :id AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
+            .expression_attribute_values(":prefix", AttributeValue::S(OUTCOME_PREFIX.into()))
+            .consistent_read(true);
+        let mut outcomes = Vec::new();
+        let mut pages = query.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for item in page.map_err(service_error)?.items.unwrap_or_default() {
+                outcomes.extend(outcome(item)?);
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+fn outcome(item: HashMap<String, AttributeValue>) -> StoreResult<Option<Outcome>> {
+    Ok(match DecisionRecord::parse(item)? {
+        Some(DecisionRecord::Outcome(outcome)) => Some(outcome),
+        _ => None,
+    })
+}

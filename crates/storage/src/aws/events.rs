@@ -1,0 +1,283 @@
+//! Events and dismissals on DynamoDB.
+//!
+//! One partition for each user. The sort key of an event begins with its time,
+//! so one query reads the newest first; that of a dismissal begins with
+//! `dismissed#`, which sorts after every time.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use crossfold_core::event::Event;
+use crossfold_core::history::{Dismissal, History};
+use crossfold_core::ids::{DomainId, ItemId, Pseudonym};
+use crossfold_core::ports::{Appended, EventStore, MAX_DISMISSALS, StoreResult};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::batch::{self, Key};
+use super::config::Resource;
+use super::error::{corrupt, malformed, service_error};
+use super::time::sortable;
+
+const DISMISSAL_PREFIX: &str = "dismissed#";
+
+/// The first text after every time: times begin with a digit, and `:` follows `9`.
+const AFTER_TIMES: &str = ":";
+
+/// An event as it is stored, and as the table's stream shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Partition key: the user.
+    pub pk: Pseudonym,
+    /// Sort key: `<occurred_at>#<event_id>`.
+    pub sk: String,
+    /// When DynamoDB may delete it, in seconds since 1970.
+    pub ttl: i64,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl EventRecord {
+    fn new(event: &Event, retention: SignedDuration) -> Self {
+        Self {
+            pk: event.user.clone(),
+            sk: format!("{}#{}", sortable(event.occurred_at), event.event_id),
+            ttl: event.received_at.as_second().saturating_add(retention.as_secs()),
+            event: event.clone(),
+        }
+    }
+
+    /// Reads a record of the events table or an image of its stream; `None`
+    /// when it is not an event but a dismissal.
+    ///
+    /// # Errors
+    /// [`crossfold_core::ports::StoreError::Corrupt`] when it is neither.
+    pub fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
+        let image = image.into();
+        if let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk")
+            && sk.starts_with(DISMISSAL_PREFIX)
+        {
+            return Ok(None);
+        }
+        serde_dynamo::from_item(image).map(Some).map_err(|error| corrupt("an event", error))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct DismissalRecord {
+    pk: Pseudonym,
+    sk: String,
+    by_domain: DomainId,
+    domain: DomainId,
+    item_id: ItemId,
+}
+
+impl From<&Dismissal> for DismissalRecord {
+    fn from(dismissal: &Dismissal) -> Self {
+        Self {
+            pk: dismissal.user.clone(),
+            sk: format!("{DISMISSAL_PREFIX}{}#{}", dismissal.domain, dismissal.item_id),
+            by_domain: dismissal.by_domain.clone(),
+            domain: dismissal.domain.clone(),
+            item_id: dismissal.item_id.clone(),
+        }
+    }
+}
+
+impl From<DismissalRecord> for Dismissal {
+    fn from(record: DismissalRecord) -> Self {
+        Self {
+            user: record.pk,
+            by_domain: record.by_domain,
+            domain: record.domain,
+            item_id: record.item_id,
+        }
+    }
+}
+
+/// [`EventStore`] on DynamoDB.
+pub(super) struct DynamoDbEvents {
+    pub(super) client: Client,
+    pub(super) table: Resource,
+    pub(super) retention: SignedDuration,
+}
+
+impl DynamoDbEvents {
+    /// A query of one user's partition that sees every acknowledged write.
+    fn query(&self, user: &Pseudonym, condition: &str) -> StoreResult<QueryFluentBuilder> {
+        Ok(self
+            .client
+            .query()
+            .table_name(self.table.name()?)
+            .key_condition_expression(condition)
+            .expression_attribute_values(":user", AttributeValue::S(user.to_string()))
+            .consistent_read(true))
+    }
+
+    async fn newest_events(&self, user: &Pseudonym, limit: usize) -> StoreResult<Vec<Event>> {
+        let query = self
+            .query(user, "pk = :user AND sk < :after_times")?
+            .expression_attribute_values(":after_times", AttributeValue::S(AFTER_TIMES.into()))
+            .scan_index_forward(false);
+        let now = Timestamp::now().as_second();
+        let mut events = Vec::new();
+        for item in first(query, limit).await? {
+            let Some(record) = EventRecord::parse(item)? else { continue };
+            // DynamoDB deletes an expired record only some days later.
+            if record.ttl > now {
+                events.push(record.event);
+            }
+        }
+        Ok(events)
+    }
+
+    async fn dismissals(&self, user: &Pseudonym) -> StoreResult<Vec<Dismissal>> {
+        let query = self
+            .query(user, "pk = :user AND begins_with(sk, :prefix)")?
+            .expression_attribute_values(":prefix", AttributeValue::S(DISMISSAL_PREFIX.into()));
+        let read = |item| {
+            serde_dynamo::from_item::<_, DismissalRecord>(item)
+                .map(Dismissal::from)
+                .map_err(|error| corrupt("a dismissal", error))
+        };
+        first(query, MAX_DISMISSALS).await?.into_iter().map(read).collect()
+    }
+
+    async fn keys(&self, user: &Pseudonym) -> StoreResult<Vec<Key>> {
+        let query = self.query(user, "pk = :user")?.projection_expression("pk, sk");
+        first(query, usize::MAX).await
+    }
+}
+
+/// The first `limit` records of a query, over as many pages as it takes.
+async fn first(
+    query: QueryFluentBuilder,
+    limit: usize,
+) -> StoreResult<Vec<HashMap<String, AttributeValue>>> {
+    let mut records = Vec::new();
+    if limit == 0 {
+        return Ok(records);
+    }
+    // A limit beyond what a page of 1 MB can hold is none.
+    let query = query.set_limit(i32::try_from(limit).ok());
+    let mut pages = query.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        records.extend(page.map_err(service_error)?.items.unwrap_or_default());
+        if records.len() >= limit {
+            records.truncate(limit);
+            break;
+        }
+    }
+    Ok(records)
+}
+
+#[async_trait]
+impl EventStore for DynamoDbEvents {
+    /// A retry of the SDK after a lost answer finds the event already there and
+    /// so answers [`Appended::Duplicate`]: it is stored once all the same.
+    async fn append(&self, event: &Event) -> StoreResult<Appended> {
+        let item = serde_dynamo::to_item(EventRecord::new(event, self.retention)).map_err(malformed)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.table.name()?)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Appended::New),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(Appended::Duplicate)
+            }
+            Err(error) => Err(service_error(error)),
+        }
+    }
+
+    async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
+        let (events, dismissals) =
+            futures::try_join!(self.newest_events(user, limit), self.dismissals(user))?;
+        Ok(History::new(events, dismissals))
+    }
+
+    async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
+        let item = serde_dynamo::to_item(DismissalRecord::from(dismissal)).map_err(malformed)?;
+        self.client
+            .put_item()
+            .table_name(self.table.name()?)
+            .set_item(Some(item))
+            .send()
+            .await
+            .map_err(service_error)?;
+        Ok(())
+    }
+
+    async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
+        let keys = self.keys(user).await?;
+        let count = keys.len() as u64;
+        batch::delete(&self.client, self.table.name()?, keys).await?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfold_core::ids::{EventId, EventType};
+
+    use super::*;
+
+    fn event() -> Event {
+        Event {
+            event_id: EventId::parse("e#1").unwrap(),
+            user: Pseudonym::parse("v1_u").unwrap(),
+            domain: DomainId::parse("knowledge").unwrap(),
+            event_type: EventType::parse("enrol").unwrap(),
+            item_id: ItemId::parse("课程").unwrap(),
+            occurred_at: "2026-06-01T00:00:00.120Z".parse().unwrap(),
+            received_at: "2026-06-01T00:00:01Z".parse().unwrap(),
+            value: Some("19.90".parse().unwrap()),
+            dwell_seconds: Some(7),
+        }
+    }
+
+    #[test]
+    fn an_event_is_stored_flat_and_reads_back() {
+        let record = EventRecord::new(&event(), SignedDuration::from_hours(24));
+        let item: serde_dynamo::Item = serde_dynamo::to_item(&record).unwrap();
+        let text = |name: &str| match item.get(name) {
+            Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
+            other => panic!("{name} is {other:?}"),
+        };
+        assert_eq!(text("sk"), "2026-06-01T00:00:00.120Z#e#1");
+        assert_eq!(text("value"), "19.90");
+        assert_eq!(text("domain"), "knowledge");
+        assert_eq!(record.ttl, record.event.received_at.as_second() + 86_400);
+        assert_eq!(EventRecord::parse(item).unwrap().unwrap(), record);
+    }
+
+    #[test]
+    fn a_dismissal_is_no_event_and_anything_else_is_corrupt() {
+        let dismissal = Dismissal {
+            user: Pseudonym::parse("v1_u").unwrap(),
+            by_domain: DomainId::parse("knowledge").unwrap(),
+            domain: DomainId::parse("travel").unwrap(),
+            item_id: ItemId::parse("i").unwrap(),
+        };
+        let item: serde_dynamo::Item =
+            serde_dynamo::to_item(DismissalRecord::from(&dismissal)).unwrap();
+        assert_eq!(EventRecord::parse(item).unwrap(), None);
+        assert!(EventRecord::parse(HashMap::<String, AttributeValue>::new()).is_err());
+    }
+
+    #[test]
+    fn every_dismissal_sorts_after_every_event() {
+        let last = sortable("9999-12-30T00:00:00Z".parse().unwrap());
+        assert!(last.as_str() < AFTER_TIMES && AFTER_TIMES < DISMISSAL_PREFIX);
+    }
+}

@@ -1,0 +1,63 @@
+//! The production adapter: every port on DynamoDB and S3.
+//!
+//! [`sdk_config`] reads the environment as every AWS SDK does and sets time
+//! limits and retries; [`StorageConfig`] names the tables and the bucket;
+//! [`stores`] puts the two together.
+
+mod batch;
+mod catalogue;
+mod config;
+mod control;
+mod decisions;
+mod error;
+mod events;
+mod objects;
+mod people;
+pub mod schema;
+mod time;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use crossfold_core::ports::Stores;
+
+pub use config::{InvalidSetting, Resource, StorageConfig, sdk_config};
+pub use decisions::DecisionRecord;
+pub use events::EventRecord;
+
+pub(crate) use error::service_error;
+
+/// Every port on DynamoDB and S3. A resource that `config` does not name makes
+/// only the calls that need it fail.
+#[must_use]
+pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+    let s3 = config::s3_client(sdk);
+    let events = events::DynamoDbEvents {
+        client: dynamodb.clone(),
+        table: config.events_table.clone(),
+        retention: config.event_retention,
+    };
+    let people =
+        people::DynamoDbPeople { client: dynamodb.clone(), table: config.people_table.clone() };
+    let catalogue = catalogue::DynamoDbCatalogue {
+        client: dynamodb.clone(),
+        table: config.catalog_table.clone(),
+    };
+    let decisions = decisions::DynamoDbDecisions {
+        client: dynamodb.clone(),
+        table: config.decisions_table.clone(),
+        retention: config.decision_retention,
+    };
+    let control =
+        control::DynamoDbControl { client: dynamodb, table: config.control_table.clone() };
+    let objects = objects::S3Objects { client: s3, bucket: config.bucket.clone() };
+    Stores {
+        events: Arc::new(events),
+        people: Arc::new(people),
+        catalogue: Arc::new(catalogue),
+        decisions: Arc::new(decisions),
+        control: Arc::new(control),
+        objects: Arc::new(objects),
+    }
+}

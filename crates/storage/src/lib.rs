@@ -1,0 +1,15 @@
+//! The adapters of Crossfold's ports.
+//!
+//! - [`aws`]: DynamoDB and S3, for production. The `embedded` feature starts
+//!   compatible servers inside the process, which the same adapter talks to.
+//! - [`memory`]: maps, for simulation and unit tests.
+//! - [`pseudonym_key`]: where the keys of pseudonyms come from.
+//! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
+
+pub mod aws;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+pub mod memory;
+pub mod pseudonym_key;

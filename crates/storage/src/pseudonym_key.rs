@@ -1,0 +1,198 @@
+//! Where the keys of pseudonyms come from: Secrets Manager in production, a
+//! file beside the data on one's own machine.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use aws_config::SdkConfig;
+use crossfold_core::ports::StoreError;
+use crossfold_core::pseudonym::{InvalidKeys, MIN_KEY_BYTES, Pseudonymiser};
+use serde::Deserialize;
+
+use crate::aws::service_error;
+
+/// Names the secret: its ARN.
+pub const SECRET_VARIABLE: &str = "CROSSFOLD_PSEUDONYM_SECRET";
+/// Names the tenant, whose users' pseudonyms differ from every other tenant's.
+pub const TENANT_VARIABLE: &str = "CROSSFOLD_TENANT";
+/// The file in a data directory.
+pub const KEY_FILE: &str = "pseudonym-key.json";
+
+/// Why there is no pseudonymiser.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// An environment variable is missing.
+    #[error("{0} is not set")]
+    NotSet(&'static str),
+    /// The secret could not be had.
+    #[error("the pseudonym secret cannot be read: {0}")]
+    Secret(#[from] StoreError),
+    /// The file could not be read or made.
+    #[error("the pseudonym key file {path} cannot be used: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is not of either form. It is not shown: it may hold a key.
+    #[error(
+        "the pseudonym keys must be JSON of the form {{\"version\": 1, \"key\": \"...\"}} \
+         or {{\"current\": 2, \"keys\": {{\"1\": \"...\", \"2\": \"...\"}}}}"
+    )]
+    Malformed,
+    /// The keys break a rule.
+    #[error(transparent)]
+    Invalid(#[from] InvalidKeys),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KeyText {
+    One { version: u32, key: String },
+    Many { current: u32, keys: BTreeMap<u32, String> },
+}
+
+/// Reads keys from JSON: one key, `{"version": 1, "key": "…"}`, or, during a
+/// rotation, several, `{"current": 2, "keys": {"1": "…", "2": "…"}}`. The bytes
+/// of a key's text are the key.
+///
+/// # Errors
+/// [`KeyError::Malformed`] or [`KeyError::Invalid`].
+pub fn parse(json: &str, tenant: &str) -> Result<Pseudonymiser, KeyError> {
+    let (current, keys) = match serde_json::from_str(json).map_err(|_| KeyError::Malformed)? {
+        KeyText::One { version, key } => (version, BTreeMap::from([(version, key)])),
+        KeyText::Many { current, keys } => (current, keys),
+    };
+    let bytes = |(version, key): (u32, String)| (version, key.into_bytes().into_boxed_slice());
+    Ok(Pseudonymiser::new(tenant, current, keys.into_iter().map(bytes).collect())?)
+}
+
+/// Loads the keys from the secret and the tenant that the environment names.
+/// Once for each cold start.
+///
+/// # Errors
+/// [`KeyError`].
+pub async fn from_secret(sdk: &SdkConfig) -> Result<Pseudonymiser, KeyError> {
+    let variable = |name| std::env::var(name).map_err(|_| KeyError::NotSet(name));
+    let (arn, tenant) = (variable(SECRET_VARIABLE)?, variable(TENANT_VARIABLE)?);
+    let client = aws_sdk_secretsmanager::Client::new(sdk);
+    let answer =
+        client.get_secret_value().secret_id(arn).send().await.map_err(service_error)?;
+    parse(answer.secret_string().ok_or(KeyError::Malformed)?, &tenant)
+}
+
+/// Loads the key from [`KEY_FILE`] in a data directory. When there is none, a
+/// random key is made first, readable by its owner alone.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn from_directory(directory: &Path, tenant: &str) -> Result<Pseudonymiser, KeyError> {
+    let path = directory.join(KEY_FILE);
+    let json = read_or_create(&path).map_err(|source| KeyError::File { path, source })?;
+    parse(&json, tenant)
+}
+
+fn read_or_create(path: &Path) -> std::io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        outcome => return outcome,
+    }
+    create(path)?;
+    std::fs::read_to_string(path)
+}
+
+/// Writes a new key so that the file is never seen in part and, of two
+/// processes that start at once, the first one's key stands.
+fn create(path: &Path) -> std::io::Result<()> {
+    let key = data_encoding::BASE64URL_NOPAD.encode(&rand::random::<[u8; MIN_KEY_BYTES]>());
+    let text = serde_json::json!({ "version": 1, "key": key }).to_string();
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    write_private(&temporary, &text)?;
+    let linked = std::fs::hard_link(&temporary, path);
+    std::fs::remove_file(&temporary)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_directory(path),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Makes the new name itself survive a loss of power.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(directory) if cfg!(unix) => std::fs::File::open(directory)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfold_core::ids::{DomainId, UserId};
+
+    use super::*;
+
+    fn pseudonym(keys: &Pseudonymiser) -> String {
+        let domain = DomainId::parse("knowledge").unwrap();
+        keys.pseudonym(&domain, &UserId::parse("alice").unwrap()).to_string()
+    }
+
+    #[test]
+    fn both_forms_of_the_secret_are_understood() {
+        let (old, new) = ("a".repeat(32), "b".repeat(32));
+        let one = parse(&format!(r#"{{"version":1,"key":"{old}"}}"#), "t").unwrap();
+        let many = format!(r#"{{"current":2,"keys":{{"1":"{old}","2":"{new}"}}}}"#);
+        let many = parse(&many, "t").unwrap();
+        assert!(pseudonym(&one).starts_with("v1_"));
+        assert!(pseudonym(&many).starts_with("v2_"));
+    }
+
+    #[test]
+    fn a_bad_secret_is_refused_without_being_shown() {
+        for (text, shown) in [("hunter2", "hunter2"), (r#"{"version":1,"key":"hunter2"}"#, "hunter2")] {
+            let error = parse(text, "t").unwrap_err().to_string();
+            assert!(!error.contains(shown), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_directory_keeps_its_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = pseudonym(&from_directory(directory.path(), "t").unwrap());
+        assert_eq!(pseudonym(&from_directory(directory.path(), "t").unwrap()), first);
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(pseudonym(&from_directory(other.path(), "t").unwrap()), first);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_file_is_readable_by_its_owner_alone_and_nothing_else_is_left() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        from_directory(directory.path(), "t").unwrap();
+        let entries: Vec<_> =
+            std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn starters_at_once_agree_on_one_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(KEY_FILE);
+        create(&path).unwrap();
+        let first = std::fs::read_to_string(&path).unwrap();
+        create(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
+    }
+}

@@ -1,0 +1,806 @@
+//! What the linters of `template.yaml` do not see.
+//!
+//! Each check is a function from the parsed files to a list of problems. It must find none
+//! in the real files, and must find the one planted by an edit: so each is seen to fail.
+
+#![allow(clippy::expect_used, clippy::panic)] // A test may stop at the first surprise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+
+use saphyr::{LoadableYamlNode, YamlOwned};
+use serde_json::{Map, Value, json};
+
+/// Every environment variable that the functions know.
+const ENVIRONMENT: [&str; 9] = [
+    "CROSSFOLD_BUCKET",
+    "CROSSFOLD_CATALOG_TABLE",
+    "CROSSFOLD_CONTROL_TABLE",
+    "CROSSFOLD_DECISIONS_TABLE",
+    "CROSSFOLD_EVENTS_TABLE",
+    "CROSSFOLD_PEOPLE_TABLE",
+    "CROSSFOLD_PSEUDONYM_SECRET",
+    "CROSSFOLD_TENANT",
+    "RUST_LOG",
+];
+
+/// What an access log line may hold of a request: nothing that can name a user.
+const LOGGED: [&str; 10] = [
+    "$context.authorizer.error",
+    "$context.integrationErrorMessage",
+    "$context.integrationLatency",
+    "$context.integrationStatus",
+    "$context.requestId",
+    "$context.requestTimeEpoch",
+    "$context.responseLatency",
+    "$context.responseLength",
+    "$context.routeKey",
+    "$context.status",
+];
+
+struct Table {
+    name: &'static str,
+    sort_key: bool,
+    ttl: bool,
+    stream: bool,
+    indexes: &'static [&'static str],
+}
+
+const TABLES: [Table; 5] = [
+    Table { name: "PeopleTable", sort_key: false, ttl: false, stream: false, indexes: &[] },
+    Table { name: "EventsTable", sort_key: true, ttl: true, stream: true, indexes: &[] },
+    Table { name: "CatalogTable", sort_key: true, ttl: true, stream: false, indexes: &["changes"] },
+    Table { name: "DecisionsTable", sort_key: true, ttl: true, stream: true, indexes: &[] },
+    Table { name: "ControlTable", sort_key: true, ttl: false, stream: true, indexes: &[] },
+];
+
+// ---- Reading ------------------------------------------------------------------------------
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// YAML as JSON, with CloudFormation's short tags (`!Ref x`) in their long form.
+fn parse(text: &str) -> Value {
+    let documents = YamlOwned::load_from_str(text).expect("YAML that parses");
+    assert_eq!(documents.len(), 1, "one document");
+    to_json(&documents[0])
+}
+
+fn to_json(node: &YamlOwned) -> Value {
+    match node {
+        YamlOwned::Tagged(tag, inner) => {
+            let inner = to_json(inner);
+            let name = match tag.suffix.as_str() {
+                plain @ ("Ref" | "Condition") => plain.to_owned(),
+                function => format!("Fn::{function}"),
+            };
+            json!({ name: inner })
+        }
+        YamlOwned::Sequence(items) => items.iter().map(to_json).collect(),
+        YamlOwned::Mapping(entries) => {
+            let mut object = Map::new();
+            for (key, value) in entries {
+                let key = key.as_str().map_or_else(|| to_json(key).to_string(), str::to_owned);
+                object.insert(key, to_json(value));
+            }
+            object.into()
+        }
+        scalar => {
+            if let Some(text) = scalar.as_str() {
+                text.into()
+            } else if let Some(flag) = scalar.as_bool() {
+                flag.into()
+            } else if let Some(integer) = scalar.as_integer() {
+                integer.into()
+            } else if let Some(number) = scalar.as_floating_point() {
+                number.into()
+            } else if scalar.is_null() {
+                Value::Null
+            } else {
+                panic!("neither scalar nor collection: {scalar:?}")
+            }
+        }
+    }
+}
+
+fn template() -> Value {
+    parse(&read("template.yaml"))
+}
+
+/// The real template with one edit, which must change something.
+fn edited(from: &str, to: &str) -> Value {
+    edited_text(&read("template.yaml"), from, to)
+}
+
+fn edited_text(text: &str, from: &str, to: &str) -> Value {
+    assert!(text.contains(from), "nothing to edit: {from:?}");
+    parse(&text.replacen(from, to, 1))
+}
+
+#[track_caller]
+fn assert_none(problems: &[String]) {
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[track_caller]
+fn assert_found(problems: &[String], words: &str) {
+    assert!(
+        problems.iter().any(|problem| problem.contains(words)),
+        "{words:?} not in {problems:#?}"
+    );
+}
+
+fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+fn elements(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The value itself when it stands alone, else its elements.
+fn one_or_many(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |many| many.iter().collect())
+}
+
+fn resources<'a>(
+    template: &'a Value,
+    kind: &'a str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    object(&template["Resources"]).filter(move |(_, resource)| resource["Type"] == kind)
+}
+
+fn functions(template: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    resources(template, "AWS::Serverless::Function")
+}
+
+fn visit(value: &Value, path: &str, each: &mut impl FnMut(&str, &Value)) {
+    each(path, value);
+    for (key, inner) in object(value) {
+        visit(inner, &format!("{path}/{key}"), each);
+    }
+    for (index, inner) in elements(value).enumerate() {
+        visit(inner, &format!("{path}/{index}"), each);
+    }
+}
+
+// ---- Functions ----------------------------------------------------------------------------
+
+/// A function's property, with what `Globals` says where the function is silent.
+fn effective<'a>(template: &'a Value, function: &'a Value, property: &str) -> &'a Value {
+    match &function["Properties"][property] {
+        Value::Null => &template["Globals"]["Function"][property],
+        own => own,
+    }
+}
+
+fn function_problems(template: &Value, binaries: &BTreeSet<String>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut used = BTreeSet::new();
+    for (name, function) in functions(template) {
+        let mut require = |holds: bool, what: String| {
+            if !holds {
+                problems.push(format!("{name}: {what}"));
+            }
+        };
+        let runtime = effective(template, function, "Runtime");
+        require(runtime == "provided.al2023", format!("Runtime is {runtime}"));
+        let handler = effective(template, function, "Handler");
+        require(handler == "bootstrap", format!("Handler is {handler}"));
+        let method = &function["Metadata"]["BuildMethod"];
+        require(method == "rust-cargolambda", format!("BuildMethod is {method}"));
+        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap_or_default();
+        require(binaries.contains(binary), format!("the workspace has no binary {binary:?}"));
+        require(used.insert(binary), format!("binary {binary:?} is another function's too"));
+    }
+    problems
+}
+
+/// The names of every binary that the workspace builds, as Cargo sees them.
+fn workspace_binaries() -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON from cargo");
+    elements(&metadata["packages"])
+        .flat_map(|package| elements(&package["targets"]))
+        .filter(|target| elements(&target["kind"]).any(|kind| kind == "bin"))
+        .filter_map(|target| target["name"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn functions_run_binaries_of_this_workspace_on_the_right_runtime() {
+    let binaries = workspace_binaries();
+    assert_none(&function_problems(&template(), &binaries));
+    assert_eq!(functions(&template()).count(), 6);
+
+    let check = |from, to| function_problems(&edited(from, to), &binaries);
+    assert_found(&check("provided.al2023", "provided.al2"), "IngestFunction: Runtime");
+    assert_found(&check("Handler: bootstrap", "Handler: main"), "Handler");
+    assert_found(&check("{Binary: archive}", "{Binary: archives}"), "no binary \"archives\"");
+    assert_found(&check("{Binary: archive}", "{Binary: ingest}"), "another function's");
+    assert_found(&check("rust-cargolambda", "makefile"), "BuildMethod");
+}
+
+// ---- References ---------------------------------------------------------------------------
+
+fn is_pseudo_parameter(name: &str) -> bool {
+    const PSEUDO: [&str; 8] = [
+        "AccountId",
+        "NoValue",
+        "NotificationARNs",
+        "Partition",
+        "Region",
+        "StackId",
+        "StackName",
+        "URLSuffix",
+    ];
+    name.strip_prefix("AWS::").is_some_and(|rest| PSEUDO.contains(&rest))
+}
+
+/// The names in `${…}`, without literals (`${!…}`) and the substitution's own variables.
+fn substituted(text: &str, own: &Value) -> Vec<String> {
+    text.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name.trim())
+        .filter(|name| !name.starts_with('!') && own.get(name).is_none())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every name that is referred to anywhere, also inside SAM's policy templates, must be
+/// defined in the template itself.
+fn reference_problems(template: &Value) -> Vec<String> {
+    let is_resource = |name: &str| template["Resources"].get(name).is_some();
+    let is_parameter = |name: &str| template["Parameters"].get(name).is_some();
+    let is_condition = |name: &str| template["Conditions"].get(name).is_some();
+    let mut problems = Vec::new();
+    let mut missing = |path: &str, what: &str, name: &str| {
+        problems.push(format!("{path}: {what} {name:?} is not defined"));
+    };
+    visit(template, "", &mut |path, value| {
+        for (key, inner) in object(value) {
+            match key.as_str() {
+                "Ref" => {
+                    let name = inner.as_str().unwrap_or_default();
+                    if !(is_resource(name) || is_parameter(name) || is_pseudo_parameter(name)) {
+                        missing(path, "Ref", name);
+                    }
+                }
+                "Fn::GetAtt" => {
+                    let name = inner.as_str().or_else(|| inner[0].as_str()).unwrap_or_default();
+                    let name = name.split('.').next().unwrap_or_default();
+                    if !is_resource(name) {
+                        missing(path, "GetAtt", name);
+                    }
+                }
+                "Fn::Sub" => {
+                    let text = inner.as_str().or_else(|| inner[0].as_str()).unwrap_or_default();
+                    for name in substituted(text, &inner[1]) {
+                        let known = match name.split_once('.') {
+                            Some((resource, _)) => is_resource(resource),
+                            None => {
+                                is_resource(&name)
+                                    || is_parameter(&name)
+                                    || is_pseudo_parameter(&name)
+                            }
+                        };
+                        if !known {
+                            missing(path, "Sub", &name);
+                        }
+                    }
+                }
+                "Fn::If" => {
+                    let name = inner[0].as_str().unwrap_or_default();
+                    if !is_condition(name) {
+                        missing(path, "If", name);
+                    }
+                }
+                "DependsOn" => {
+                    for name in one_or_many(inner).into_iter().filter_map(Value::as_str) {
+                        if !is_resource(name) {
+                            missing(path, "DependsOn", name);
+                        }
+                    }
+                }
+                // In an IAM statement the same word leads an object.
+                "Condition" => {
+                    if let Some(name) = inner.as_str().filter(|name| !is_condition(name)) {
+                        missing(path, "Condition", name);
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
+    problems
+}
+
+fn samconfig_problems(samconfig: &str, template: &Value) -> Vec<String> {
+    samconfig
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.split_once('='))
+        .filter(|(name, _)| template["Parameters"].get(name).is_none())
+        .map(|(name, _)| format!("samconfig.toml: the template has no parameter {name:?}"))
+        .collect()
+}
+
+#[test]
+fn every_name_is_defined() {
+    assert_none(&reference_problems(&template()));
+
+    let check = |from, to| reference_problems(&edited(from, to));
+    assert_found(&check("!Ref LogLevel", "!Ref LogLevels"), "Ref \"LogLevels\"");
+    assert_found(
+        &check("!GetAtt TrainFailures.Arn", "!GetAtt TrainDlq.Arn"),
+        "GetAtt \"TrainDlq\"",
+    );
+    assert_found(
+        &check("${Bucket.Arn}/models/*", "${Buckets.Arn}/models/*"),
+        "Sub \"Buckets.Arn\"",
+    );
+    assert_found(&check("${AWS::Partition}", "${AWS::Partitions}"), "Sub \"AWS::Partitions\"");
+    assert_found(&check("!If [ProtectTables", "!If [Protect"), "If \"Protect\"");
+    let dependent = "Type: AWS::S3::BucketPolicy\n    DependsOn: [Nothing]\n    Condition: Never";
+    assert_found(&check("Type: AWS::S3::BucketPolicy", dependent), "DependsOn \"Nothing\"");
+    assert_found(&check("Type: AWS::S3::BucketPolicy", dependent), "Condition \"Never\"");
+    let policy = "Policies: [DynamoDBReadPolicy: {TableName: !Ref Nowhere}]\n      Role: !GetAtt IngestRole.Arn";
+    assert_found(&check("Role: !GetAtt IngestRole.Arn", policy), "Ref \"Nowhere\"");
+}
+
+#[test]
+fn a_substitution_knows_its_own_variables_and_literals() {
+    let own = json!({"Mine": 1});
+    assert_eq!(substituted("${A}-${!B}-${Mine}-${C.Arn}", &own), ["A", "C.Arn"]);
+}
+
+#[test]
+fn deployment_settings_name_parameters_of_the_template() {
+    let samconfig = read("samconfig.toml");
+    assert!(samconfig.contains("\"JwtIssuer="));
+    assert_none(&samconfig_problems(&samconfig, &template()));
+    let broken = samconfig.replace("JwtIssuer", "Issuer");
+    assert_found(&samconfig_problems(&broken, &template()), "Issuer");
+}
+
+// ---- Data ---------------------------------------------------------------------------------
+
+fn is_retained(resource: &Value) -> bool {
+    resource["DeletionPolicy"] == "Retain" && resource["UpdateReplacePolicy"] == "Retain"
+}
+
+fn table_problems(template: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut defined: BTreeSet<&str> =
+        resources(template, "AWS::DynamoDB::Table").map(|(name, _)| name.as_str()).collect();
+    for table in &TABLES {
+        defined.remove(table.name);
+        let resource = &template["Resources"][table.name];
+        let properties = &resource["Properties"];
+        let mut require = |holds: bool, what: &str| {
+            if !holds {
+                problems.push(format!("{}: {what}", table.name));
+            }
+        };
+        require(is_retained(resource), "not retained");
+        require(properties["BillingMode"] == "PAY_PER_REQUEST", "not paid by request");
+        let recovery = &properties["PointInTimeRecoverySpecification"];
+        require(recovery["PointInTimeRecoveryEnabled"] == true, "no point-in-time recovery");
+        require(properties["SSESpecification"]["SSEEnabled"] == true, "no managed key");
+        let key =
+            |attribute: &str, kind: &str| json!({"AttributeName": attribute, "KeyType": kind});
+        let mut schema = vec![key("pk", "HASH")];
+        schema.extend(table.sort_key.then(|| key("sk", "RANGE")));
+        require(properties["KeySchema"] == Value::from(schema), "not the key schema");
+        let ttl = json!({"AttributeName": "ttl", "Enabled": true});
+        let expected = if table.ttl { ttl } else { Value::Null };
+        require(properties["TimeToLiveSpecification"] == expected, "not the TTL");
+        let stream = json!({"StreamViewType": "NEW_IMAGE"});
+        let expected = if table.stream { stream } else { Value::Null };
+        require(properties["StreamSpecification"] == expected, "not the stream");
+        let indexes: Vec<&Value> = elements(&properties["GlobalSecondaryIndexes"])
+            .map(|index| &index["IndexName"])
+            .collect();
+        require(indexes == table.indexes, "not the indexes");
+    }
+    problems.extend(defined.into_iter().map(|name| format!("{name}: an unknown table")));
+    for kind in ["AWS::S3::Bucket", "AWS::SecretsManager::Secret"] {
+        for (name, resource) in resources(template, kind) {
+            if !is_retained(resource) {
+                problems.push(format!("{name}: not retained"));
+            }
+        }
+    }
+    problems
+}
+
+#[test]
+fn tables_can_be_recovered_and_outlive_the_stack() {
+    assert_none(&table_problems(&template()));
+
+    let check = |from, to| table_problems(&edited(from, to));
+    assert_found(
+        &check("DeletionPolicy: Retain", "DeletionPolicy: Delete"),
+        "PeopleTable: not retained",
+    );
+    assert_found(
+        &check("PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false"),
+        "recovery",
+    );
+    assert_found(&check("SSEEnabled: true", "SSEEnabled: false"), "managed key");
+    assert_found(
+        &check("StreamSpecification: {StreamViewType: NEW_IMAGE}", ""),
+        "EventsTable: not the stream",
+    );
+    assert_found(
+        &check("{AttributeName: ttl, Enabled: true}", "{AttributeName: t, Enabled: true}"),
+        "TTL",
+    );
+    assert_found(
+        &check("IndexName: changes", "IndexName: change"),
+        "CatalogTable: not the indexes",
+    );
+    let bucket = "Type: AWS::S3::Bucket\n    DeletionPolicy: ";
+    assert_found(
+        &check(&format!("{bucket}Retain"), &format!("{bucket}Delete")),
+        "Bucket: not retained",
+    );
+}
+
+// ---- Streams ------------------------------------------------------------------------------
+
+/// A stream may block on a record for long and hold up everything behind it: each source
+/// must be filtered, bounded, and end in a queue.
+fn stream_problems(template: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, function) in functions(template) {
+        for (event, source) in object(&function["Properties"]["Events"]) {
+            if source["Type"] != "DynamoDB" {
+                continue;
+            }
+            let properties = &source["Properties"];
+            let mut require = |holds: bool, what: &str| {
+                if !holds {
+                    problems.push(format!("{name}/{event}: {what}"));
+                }
+            };
+            let stream = properties["Stream"]["Fn::GetAtt"].as_str().unwrap_or_default();
+            let table = stream.strip_suffix(".StreamArn").unwrap_or_default();
+            let has_stream =
+                !template["Resources"][table]["Properties"]["StreamSpecification"].is_null();
+            require(has_stream, "not the stream of a table that has one");
+            let patterns: Vec<Option<Value>> = elements(&properties["FilterCriteria"]["Filters"])
+                .map(|filter| serde_json::from_str(filter["Pattern"].as_str()?).ok())
+                .collect();
+            let inserts_only = |pattern: &Option<Value>| {
+                pattern.as_ref().is_some_and(|pattern| pattern["eventName"] == json!(["INSERT"]))
+            };
+            require(!patterns.is_empty() && patterns.iter().all(inserts_only), "not only inserts");
+            let is_bounded = |property: &str| properties[property].as_i64().is_some_and(|n| n >= 1);
+            require(is_bounded("MaximumRetryAttempts"), "retries without end");
+            require(is_bounded("MaximumRecordAgeInSeconds"), "records of any age");
+            let failures = &properties["DestinationConfig"]["OnFailure"];
+            require(
+                failures["Type"] == "SQS" && failures["Destination"].is_object(),
+                "no queue for failures",
+            );
+            let is_alone = properties["BatchSize"] == 1;
+            let splits = properties["FunctionResponseTypes"] == json!(["ReportBatchItemFailures"])
+                && properties["BisectBatchOnFunctionError"] == true;
+            require(is_alone || splits, "one bad record fails its whole batch");
+        }
+    }
+    problems
+}
+
+#[test]
+fn streams_are_filtered_bounded_and_end_in_a_queue() {
+    assert_none(&stream_problems(&template()));
+
+    let check = |from, to| stream_problems(&edited(from, to));
+    assert_found(
+        &check(
+            "!GetAtt EventsTable.StreamArn\n            Sta",
+            "!GetAtt PeopleTable.StreamArn\n            Sta",
+        ),
+        "not the stream",
+    );
+    assert_found(&check("[\"INSERT\"]", "[\"MODIFY\"]"), "not only inserts");
+    assert_found(&check("[\"INSERT\"]", "[\"INSERT\""), "not only inserts");
+    assert_found(&check("MaximumRetryAttempts: 100", "MaximumRetryAttempts: -1"), "retries");
+    assert_found(&check("MaximumRecordAgeInSeconds: 72000", ""), "age");
+    assert_found(
+        &check("OnFailure: {Type: SQS, Destination: !GetAtt ArchiveFailures.Arn}", "{}"),
+        "no queue",
+    );
+    assert_found(&check("FunctionResponseTypes: [ReportBatchItemFailures]", ""), "whole batch");
+}
+
+// ---- Permissions --------------------------------------------------------------------------
+
+/// The text of a resource in a statement; of a reference, its name.
+fn resource_text(resource: &Value) -> String {
+    let inner = [resource, &resource["Fn::Sub"], &resource["Fn::GetAtt"], &resource["Ref"]];
+    inner.into_iter().find_map(Value::as_str).unwrap_or("*").to_owned()
+}
+
+/// A resource is named whole, or is the objects of one top folder of a bucket, or the
+/// streams of one table.
+fn is_narrow(resource: &str) -> bool {
+    let Some(prefix) = resource.strip_suffix('*') else {
+        return !resource.contains('*');
+    };
+    let parts: Vec<&str> = prefix.split('/').collect();
+    matches!(parts[..], [owner, folder, ""]
+        if owner.starts_with("${") && owner.ends_with(".Arn}") && !folder.is_empty())
+        && !prefix.contains('*')
+}
+
+fn allowing_statements(resource: &Value) -> Vec<&Value> {
+    let properties = &resource["Properties"];
+    let mut documents = vec![&properties["PolicyDocument"]];
+    documents.extend(elements(&properties["Policies"]).map(
+        |policy| match &policy["PolicyDocument"] {
+            Value::Null => policy,
+            document => document,
+        },
+    ));
+    documents
+        .into_iter()
+        .flat_map(|document| one_or_many(&document["Statement"]))
+        .filter(|statement| statement["Effect"] == "Allow")
+        .collect()
+}
+
+fn permission_problems(template: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, resource) in object(&template["Resources"]) {
+        for statement in allowing_statements(resource) {
+            let mut require = |holds: bool, what: String| {
+                if !holds {
+                    problems.push(format!("{name}/{}: {what}", statement["Sid"]));
+                }
+            };
+            for action in one_or_many(&statement["Action"]) {
+                let action = action.as_str().unwrap_or("*");
+                require(!action.contains('*'), format!("action {action:?}"));
+            }
+            for granted in one_or_many(&statement["Resource"]) {
+                let granted = resource_text(granted);
+                require(is_narrow(&granted), format!("resource {granted:?}"));
+            }
+            for negation in ["NotAction", "NotResource", "NotPrincipal"] {
+                require(statement[negation].is_null(), negation.into());
+            }
+            let principal = &statement["Principal"];
+            require(principal != "*" && principal["AWS"] != "*", "anyone".into());
+        }
+        let managed = &resource["Properties"]["ManagedPolicyArns"];
+        if !managed.is_null() {
+            problems.push(format!("{name}: managed policies"));
+        }
+    }
+    for (name, function) in functions(template) {
+        let properties = &function["Properties"];
+        // Without a role of its own, SAM attaches managed policies that reach every stream.
+        let role = properties["Role"]["Fn::GetAtt"].as_str().unwrap_or_default();
+        let own = name.replace("Function", "Role.Arn");
+        if role != own || !properties["Policies"].is_null() {
+            problems.push(format!("{name}: not a role of its own"));
+        }
+    }
+    problems
+}
+
+#[test]
+fn permissions_are_narrow() {
+    assert_none(&permission_problems(&template()));
+
+    let check = |from, to| permission_problems(&edited(from, to));
+    assert_found(&check("\"dynamodb:Scan\"", "\"dynamodb:*\""), "action");
+    assert_found(&check("\"dynamodb:GetItem\"", "\"dynamodb:Get*\""), "action");
+    assert_found(&check("Action: \"dynamodb:Scan\"", "NotAction: \"dynamodb:Scan\""), "NotAction");
+    assert_found(&check("Resource: !GetAtt PeopleTable.Arn", "Resource: \"*\""), "resource \"*\"");
+    assert_found(&check("\"${Bucket.Arn}/events/*\"", "\"${Bucket.Arn}/*\""), "resource");
+    assert_found(&check("Role: !GetAtt ArchiveRole.Arn", ""), "ArchiveFunction: not a role");
+    assert_found(
+        &check("Role: !GetAtt ArchiveRole.Arn", "Role: !GetAtt TrainRole.Arn"),
+        "not a role",
+    );
+    assert_found(&check("Effect: Deny", "Effect: Allow"), "anyone");
+    let role = "Type: AWS::IAM::Role\n    Properties:\n";
+    let managed = format!(
+        "{role}      ManagedPolicyArns: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]\n"
+    );
+    assert_found(&check(role, &managed), "managed policies");
+}
+
+#[test]
+fn what_counts_as_narrow() {
+    for narrow in
+        ["EventsTable.Arn", "${Bucket.Arn}/models/*", "${T.Arn}/index/changes", "${T.Arn}/stream/*"]
+    {
+        assert!(is_narrow(narrow), "{narrow}");
+    }
+    for wide in [
+        "*",
+        "${Bucket.Arn}/*",
+        "${Bucket.Arn}*",
+        "arn:aws:s3:::*/x/*",
+        "${Bucket.Arn}/*/x",
+        "a/b/*",
+    ] {
+        assert!(!is_narrow(wide), "{wide}");
+    }
+}
+
+// ---- Environment --------------------------------------------------------------------------
+
+fn environment_problems(template: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut set = BTreeSet::new();
+    let global = &template["Globals"]["Function"]["Environment"]["Variables"];
+    for (name, function) in functions(template) {
+        let own = &function["Properties"]["Environment"]["Variables"];
+        for (variable, _) in object(global).chain(object(own)) {
+            set.insert(variable.as_str());
+            if !ENVIRONMENT.contains(&variable.as_str()) {
+                problems.push(format!("{name}: unknown variable {variable}"));
+            }
+        }
+        let has_secret = own.get("CROSSFOLD_PSEUDONYM_SECRET").is_some();
+        let role = &template["Resources"][name.replace("Function", "Role")];
+        let reads_secret = allowing_statements(role)
+            .iter()
+            .flat_map(|statement| one_or_many(&statement["Action"]))
+            .any(|action| action == "secretsmanager:GetSecretValue");
+        if has_secret != reads_secret {
+            problems.push(format!(
+                "{name}: told of the secret: {has_secret}, may read it: {reads_secret}"
+            ));
+        }
+    }
+    let unset = ENVIRONMENT.iter().filter(|variable| !set.contains(*variable));
+    problems.extend(unset.map(|variable| format!("no function is given {variable}")));
+    problems
+}
+
+#[test]
+fn functions_are_given_the_variables_they_know() {
+    assert_none(&environment_problems(&template()));
+
+    let check = |from, to| environment_problems(&edited(from, to));
+    assert_found(
+        &check("CROSSFOLD_BUCKET:", "CROSSFOLD_BUCKETS:"),
+        "unknown variable CROSSFOLD_BUCKETS",
+    );
+    assert_found(
+        &check("CROSSFOLD_BUCKET:", "CROSSFOLD_BUCKETS:"),
+        "no function is given CROSSFOLD_BUCKET",
+    );
+    assert_found(
+        &check("\"secretsmanager:GetSecretValue\"", "\"kms:Decrypt\""),
+        "may read it: false",
+    );
+}
+
+// ---- HTTP API -----------------------------------------------------------------------------
+
+/// Each route of the template, with how often it is there.
+fn routes(template: &Value) -> BTreeMap<String, usize> {
+    let mut routes = BTreeMap::new();
+    for (_, function) in functions(template) {
+        for (_, event) in object(&function["Properties"]["Events"]) {
+            if event["Type"] == "HttpApi" {
+                let text = |property: &str| event["Properties"][property].as_str().unwrap_or("?");
+                *routes.entry(format!("{} {}", text("Method"), text("Path"))).or_default() += 1;
+            }
+        }
+    }
+    routes
+}
+
+fn operations(openapi: &Value) -> BTreeSet<String> {
+    const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "head", "options"];
+    object(&openapi["paths"])
+        .flat_map(|(path, item)| object(item).map(move |(method, _)| (path, method)))
+        .filter(|(_, method)| METHODS.contains(&method.as_str()))
+        .map(|(path, method)| format!("{} {path}", method.to_uppercase()))
+        .collect()
+}
+
+fn route_problems(template: &Value, openapi: &Value) -> Vec<String> {
+    let (routes, operations) = (routes(template), operations(openapi));
+    let mut problems = Vec::new();
+    for (route, count) in &routes {
+        if !operations.contains(route) {
+            problems.push(format!("{route}: not described"));
+        }
+        if *count > 1 {
+            problems.push(format!("{route}: {count} times in the template"));
+        }
+    }
+    let absent = operations.iter().filter(|operation| !routes.contains_key(*operation));
+    problems.extend(absent.map(|operation| format!("{operation}: not in the template")));
+    problems
+}
+
+#[test]
+fn the_template_routes_what_the_description_describes() {
+    let text = read("infra/openapi.yaml");
+    let openapi = parse(&text);
+    assert_none(&route_problems(&template(), &openapi));
+    assert_eq!(routes(&template()).len(), 16);
+
+    let check = |from, to| route_problems(&edited(from, to), &openapi);
+    assert_found(
+        &check("\"/v1/feedback\"", "\"/v1/feedbacks\""),
+        "POST /v1/feedbacks: not described",
+    );
+    assert_found(
+        &check("\"/v1/feedback\"", "\"/v1/feedbacks\""),
+        "POST /v1/feedback: not in the template",
+    );
+    assert_found(&check("\"/v1/feedback\"", "\"/v1/events\""), "2 times");
+    let more =
+        edited_text(&text, "\n  /v1/feedback:\n", "\n  /v1/more:\n    get: {}\n  /v1/feedback:\n");
+    assert_found(&route_problems(&template(), &more), "GET /v1/more: not in the template");
+}
+
+fn api_problems(template: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, api) in resources(template, "AWS::Serverless::HttpApi") {
+        let properties = &api["Properties"];
+        let authorizer = properties["Auth"]["DefaultAuthorizer"].as_str().unwrap_or_default();
+        let jwt = &properties["Auth"]["Authorizers"][authorizer]["JwtConfiguration"];
+        if jwt["issuer"].is_null() || jwt["audience"].is_null() {
+            problems.push(format!("{name}: open to anyone"));
+        }
+        let format = properties["AccessLogSettings"]["Format"].as_str().unwrap_or_default();
+        match serde_json::from_str::<BTreeMap<String, String>>(format) {
+            Err(error) => problems.push(format!("{name}: the access log is not JSON: {error}")),
+            Ok(fields) => {
+                let leaks = fields.values().filter(|field| !LOGGED.contains(&field.as_str()));
+                problems.extend(leaks.map(|field| format!("{name}: logs {field}")));
+            }
+        }
+    }
+    for (name, function) in functions(template) {
+        for (event, source) in object(&function["Properties"]["Events"]) {
+            let properties = &source["Properties"];
+            if source["Type"] == "HttpApi"
+                && (properties["ApiId"]["Ref"] != "Api" || !properties["Auth"].is_null())
+            {
+                problems.push(format!("{name}/{event}: not behind the authorizer of the API"));
+            }
+        }
+    }
+    problems
+}
+
+#[test]
+fn every_route_asks_for_a_token_and_logs_no_user() {
+    assert_none(&api_problems(&template()));
+
+    let check = |from, to| api_problems(&edited(from, to));
+    assert_found(&check("DefaultAuthorizer: Jwt", "DefaultAuthorizer: None"), "open to anyone");
+    assert_found(&check("$context.routeKey", "$context.path"), "logs $context.path");
+    assert_found(&check("{\"request_id\":", "{request_id:"), "not JSON");
+    assert_found(
+        &check("ApiId: !Ref Api,", "ApiId: !Ref Api, Auth: {Authorizer: NONE},"),
+        "PostEvents",
+    );
+    assert_found(&check("ApiId: !Ref Api,", ""), "PostEvents");
+}
