@@ -13,12 +13,14 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::{Map, Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 9] = [
+const ENVIRONMENT: [&str; 11] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
     "CROSSFOLD_DECISIONS_TABLE",
+    "CROSSFOLD_DECISION_RETENTION_DAYS",
     "CROSSFOLD_EVENTS_TABLE",
+    "CROSSFOLD_EVENT_RETENTION_DAYS",
     "CROSSFOLD_PEOPLE_TABLE",
     "CROSSFOLD_PSEUDONYM_SECRET",
     "CROSSFOLD_TENANT",

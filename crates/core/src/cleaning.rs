@@ -1,6 +1,6 @@
 //! Cleaning the archive before training, with a count for every refusal.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,8 @@ pub struct CleaningRules<'a> {
     pub definitions: &'a Definitions,
     /// Every item of the catalogues that was not deleted.
     pub items: &'a BTreeSet<ItemKey>,
-    /// Users that were erased.
-    pub erased: &'a HashSet<Pseudonym>,
+    /// Users that were erased, and when: what was received up to then is refused.
+    pub erased: &'a HashMap<Pseudonym, Timestamp>,
 }
 
 /// Keeps the events fit for training and counts the others.
@@ -70,7 +70,7 @@ pub fn clean(events: Vec<Event>, rules: CleaningRules<'_>) -> (Vec<Event>, Clean
 }
 
 fn judge(event: &Event, rules: CleaningRules<'_>) -> Option<Refusal> {
-    if rules.erased.contains(&event.user) {
+    if rules.erased.get(&event.user).is_some_and(|at| event.received_at <= *at) {
         return Some(Refusal::ErasedUser);
     }
     let Some(definition) = rules.definitions.get(&event.domain) else {
@@ -121,7 +121,7 @@ mod tests {
         add(&|e| e.occurred_at = "2030-01-01T00:00:00Z".parse().unwrap());
         let definitions = Definitions::from([(event.domain.clone(), definition())]);
         let items = BTreeSet::from([(event.domain.clone(), event.item_id.clone())]);
-        let erased = HashSet::from([Pseudonym::parse("erased").unwrap()]);
+        let erased = HashMap::from([(Pseudonym::parse("erased").unwrap(), Timestamp::UNIX_EPOCH)]);
         let rules = CleaningRules { definitions: &definitions, items: &items, erased: &erased };
         let (kept, ledger) = clean(events, rules);
         assert_eq!(kept, [event]);

@@ -12,10 +12,13 @@
 //! | making a model | [`training`], [`model`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
 //! | what came of it | [`decision`] |
+//! | what is kept for good | [`archive`], [`columns`] |
 
 pub mod als;
+pub mod archive;
 pub mod catalogue;
 pub mod cleaning;
+pub mod columns;
 pub mod consent;
 pub mod decision;
 pub mod dense;

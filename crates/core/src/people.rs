@@ -26,6 +26,10 @@ pub struct Member {
     /// What the platform declared of them (free attributes).
     #[serde(default)]
     pub declared: BTreeMap<String, String>,
+    /// When the user's earlier life was erased, if it was: nothing received up
+    /// to then may be used again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 /// A person: linked users and their common consents.
@@ -89,7 +93,7 @@ impl Person {
     /// A person with one user and no decisions.
     #[must_use]
     pub fn of_one(user: Pseudonym, domain: DomainId) -> Self {
-        let member = Member { user, domain, declared: BTreeMap::new() };
+        let member = Member { user, domain, declared: BTreeMap::new(), erased_at: None };
         Self { members: vec![member], consents: ConsentLedger::default() }
     }
 

@@ -1,6 +1,6 @@
 //! Training, as a pure function: archived events in, a model's parts out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use ndarray::s;
@@ -94,7 +94,7 @@ pub enum TrainingError {
 pub struct PeopleIndex {
     person_of: HashMap<Pseudonym, usize>,
     ledgers: Vec<ConsentLedger>,
-    erased: HashSet<Pseudonym>,
+    erased: HashMap<Pseudonym, Timestamp>,
 }
 
 impl PeopleIndex {
@@ -105,16 +105,25 @@ impl PeopleIndex {
                 PeopleEntry::Person(person) => {
                     let number = self.ledgers.len();
                     self.ledgers.push(person.consents);
-                    let users = person.members.into_iter().map(|member| member.user);
-                    self.person_of.extend(users.map(|user| (user, number)));
+                    for member in person.members {
+                        let erased = member.erased_at.map(|at| (member.user.clone(), at));
+                        self.erased.extend(erased);
+                        self.person_of.insert(member.user, number);
+                    }
                 }
-                PeopleEntry::Erased { .. } => {
-                    self.erased.insert(stored.id);
+                PeopleEntry::Erased { at } => {
+                    self.erased.insert(stored.id, at);
                 }
                 // The person's own entry lists the user.
                 PeopleEntry::Link { .. } => {}
             }
         }
+    }
+
+    /// Whether an archived event belongs to a life that was erased.
+    #[must_use]
+    pub fn is_erased(&self, event: &Event) -> bool {
+        self.erased.get(&event.user).is_some_and(|at| event.received_at <= *at)
     }
 
     /// The events of each person, with what they decided. Users without an

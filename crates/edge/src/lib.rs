@@ -1,1 +1,12 @@
-//! Placeholder.
+//! What every function's edge shares. The routers built on it run unchanged on
+//! Lambda and in the local server.
+
+pub mod authorizer;
+pub mod caller;
+pub mod clock;
+pub mod definitions;
+pub mod extract;
+pub mod lambda;
+pub mod problem;
+pub mod router;
+pub mod telemetry;

@@ -108,7 +108,7 @@ fn read_or_create(path: &Path) -> std::io::Result<String> {
 fn create(path: &Path) -> std::io::Result<()> {
     let key = data_encoding::BASE64URL_NOPAD.encode(&rand::random::<[u8; MIN_KEY_BYTES]>());
     let text = serde_json::json!({ "version": 1, "key": key }).to_string();
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let temporary = path.with_extension(format!("{:016x}.tmp", rand::random::<u64>()));
     write_private(&temporary, &text)?;
     let linked = std::fs::hard_link(&temporary, path);
     std::fs::remove_file(&temporary)?;
@@ -159,9 +159,9 @@ mod tests {
 
     #[test]
     fn a_bad_secret_is_refused_without_being_shown() {
-        for (text, shown) in [("hunter2", "hunter2"), (r#"{"version":1,"key":"hunter2"}"#, "hunter2")] {
+        for text in ["hunter2", r#"{"version":1,"key":"hunter2"}"#] {
             let error = parse(text, "t").unwrap_err().to_string();
-            assert!(!error.contains(shown), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 

@@ -1,0 +1,14 @@
+//! Running a router as a Lambda function behind an HTTP API.
+
+use axum::{Router, middleware};
+
+use crate::{authorizer, router};
+
+/// Serves a router from the Lambda Runtime API until the environment ends.
+///
+/// # Errors
+/// When the Runtime API cannot be reached.
+pub async fn run(routes: Router) -> Result<(), lambda_http::Error> {
+    let app = router::complete(routes).layer(middleware::from_fn(authorizer::authorize));
+    lambda_http::run(app).await
+}

@@ -1,0 +1,125 @@
+use crossfold_core::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
+use crossfold_core::ids::{DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId};
+use crossfold_core::ports::{Appended, Stores};
+use jiff::Timestamp;
+
+use super::{Verdict, checks, hold, id, together, unique, unique_user};
+
+checks! { "decisions":
+    a_decision_reads_back_as_it_was,
+    a_decision_recorded_again_changes_nothing,
+    an_outcome_is_stored_once,
+    of_racing_outcomes_with_one_id_exactly_one_is_new,
+    outcomes_belong_to_their_recommendation,
+}
+
+fn recommendation() -> RecommendationId {
+    id(RecommendationId::parse, &unique("r"))
+}
+
+fn decision(recommendation: &RecommendationId, user: Pseudonym) -> Decision {
+    let domain = id(DomainId::parse, "knowledge");
+    let entry = |index: usize| SlateEntry {
+        domain: domain.clone(),
+        item_id: id(ItemId::parse, &format!("课程 {index}")),
+        score: 0.1 + index as f32,
+        propensity: 1.0 / 3.0,
+    };
+    Decision {
+        recommendation_id: recommendation.clone(),
+        user,
+        domain: domain.clone(),
+        placement: Some(id(Placement::parse, "checkout")),
+        decided_at: Timestamp::now(),
+        model: Some(id(ModelId::parse, &"a".repeat(64))),
+        policy: "ranked/1".into(),
+        variant: None,
+        seed: u64::MAX,
+        personalised: true,
+        degraded: vec!["no_text_encoder".into()],
+        slate: (0..10).map(entry).collect(),
+    }
+}
+
+fn outcome(recommendation: &RecommendationId, user: &Pseudonym, feedback_id: &str) -> Outcome {
+    Outcome {
+        feedback_id: id(EventId::parse, feedback_id),
+        recommendation_id: recommendation.clone(),
+        user: user.clone(),
+        kind: OutcomeKind::Click,
+        domain: id(DomainId::parse, "knowledge"),
+        item_id: id(ItemId::parse, "课程 1"),
+        occurred_at: Timestamp::now(),
+    }
+}
+
+async fn a_decision_reads_back_as_it_was(stores: &Stores) -> Verdict {
+    let recommendation = recommendation();
+    let absent = stores.decisions.get(&recommendation).await?;
+    hold!(absent.is_none(), "an unknown decision is there");
+    let decision = decision(&recommendation, unique_user());
+    stores.decisions.record(&decision).await?;
+    let found = stores.decisions.get(&recommendation).await?;
+    hold!(found == Some(decision.clone()), "{decision:?} came back as {found:?}");
+    let outcomes = stores.decisions.outcomes(&recommendation).await?;
+    hold!(outcomes.is_empty(), "a decision without outcomes has {outcomes:?}");
+    Ok(())
+}
+
+async fn a_decision_recorded_again_changes_nothing(stores: &Stores) -> Verdict {
+    let recommendation = recommendation();
+    let first = decision(&recommendation, unique_user());
+    stores.decisions.record(&first).await?;
+    let other = Decision { seed: 1, ..first.clone() };
+    for again in [&first, &other] {
+        stores.decisions.record(again).await?;
+    }
+    let found = stores.decisions.get(&recommendation).await?;
+    hold!(found == Some(first), "recording again left {found:?}");
+    Ok(())
+}
+
+async fn an_outcome_is_stored_once(stores: &Stores) -> Verdict {
+    let (recommendation, user) = (recommendation(), unique_user());
+    let outcome = outcome(&recommendation, &user, "f #1/ü");
+    let first = stores.decisions.append_outcome(&outcome).await?;
+    hold!(first == Appended::New, "the first append answered {first:?}");
+    let second = stores.decisions.append_outcome(&outcome).await?;
+    hold!(second == Appended::Duplicate, "the second append answered {second:?}");
+    let found = stores.decisions.outcomes(&recommendation).await?;
+    hold!(found == [outcome.clone()], "{outcome:?} came back as {found:?}");
+    let decision = stores.decisions.get(&recommendation).await?;
+    hold!(decision.is_none(), "an outcome made a decision");
+    Ok(())
+}
+
+async fn of_racing_outcomes_with_one_id_exactly_one_is_new(stores: &Stores) -> Verdict {
+    const RACERS: usize = 32;
+    let outcome = outcome(&recommendation(), &unique_user(), "f");
+    let calls = (0..RACERS).map(|_| {
+        let (store, outcome) = (stores.decisions.clone(), outcome.clone());
+        async move { store.append_outcome(&outcome).await }
+    });
+    let answers = together(calls).await?;
+    let new = answers.iter().filter(|answer| **answer == Appended::New).count();
+    hold!(new == 1, "{new} of {RACERS} racing outcomes were new");
+    Ok(())
+}
+
+async fn outcomes_belong_to_their_recommendation(stores: &Stores) -> Verdict {
+    let (one, user) = (recommendation(), unique_user());
+    let other = id(RecommendationId::parse, &format!("{one}2"));
+    for (recommendation, feedback_id) in [(&one, "f1"), (&one, "f2"), (&other, "f1")] {
+        let outcome = outcome(recommendation, &user, feedback_id);
+        let answer = stores.decisions.append_outcome(&outcome).await?;
+        hold!(answer == Appended::New, "{outcome:?} was called a duplicate");
+    }
+    stores.decisions.record(&decision(&one, user)).await?;
+    for (recommendation, count) in [(&one, 2), (&other, 1)] {
+        let found = stores.decisions.outcomes(recommendation).await?;
+        hold!(found.len() == count, "{count} outcomes became {found:?}");
+        let is_own = found.iter().all(|outcome| outcome.recommendation_id == *recommendation);
+        hold!(is_own, "another recommendation's outcomes are seen: {found:?}");
+    }
+    Ok(())
+}

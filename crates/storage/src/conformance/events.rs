@@ -1,0 +1,262 @@
+use crossfold_core::consent::{
+    ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
+};
+use crossfold_core::domain::{Definitions, DomainDefinition};
+use crossfold_core::event::{Event, to_millisecond};
+use crossfold_core::history::Dismissal;
+use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::ports::{Appended, MAX_DISMISSALS, Stores};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Broken, Verdict, checks, hold, id, together, unique_user};
+
+checks! { "events":
+    an_event_is_stored_once,
+    of_racing_appends_of_one_event_exactly_one_is_new,
+    an_event_reads_back_as_it_was,
+    events_differ_by_time_or_id,
+    history_is_newest_first_and_limited,
+    a_history_of_many_pages_is_whole,
+    dismissals_are_kept_once_and_beside_events,
+    dismissals_are_bounded,
+    other_users_records_are_never_seen,
+    erasing_leaves_nothing_and_counts_it,
+}
+
+fn domain() -> DomainId {
+    id(DomainId::parse, "knowledge")
+}
+
+fn event(user: &Pseudonym, event_id: &str, age_seconds: i64) -> Event {
+    let now = to_millisecond(Timestamp::now());
+    Event {
+        event_id: id(EventId::parse, event_id),
+        user: user.clone(),
+        domain: domain(),
+        event_type: id(EventType::parse, "view"),
+        item_id: id(ItemId::parse, "item"),
+        occurred_at: now - SignedDuration::from_secs(age_seconds),
+        received_at: now,
+        value: None,
+        dwell_seconds: None,
+    }
+}
+
+fn dismissal(user: &Pseudonym, item: &str) -> Dismissal {
+    Dismissal {
+        user: user.clone(),
+        by_domain: domain(),
+        domain: domain(),
+        item_id: id(ItemId::parse, item),
+    }
+}
+
+/// What may be seen of a user's history, with every consent that it takes.
+async fn evidence(
+    stores: &Stores,
+    user: &Pseudonym,
+    limit: usize,
+) -> Result<ConsentedHistory, Broken> {
+    let history = stores.events.history(user, limit).await?;
+    let definition: DomainDefinition = serde_json::from_value(serde_json::json!({
+        "name": "Knowledge", "currency": "EUR", "event_types": { "view": { "weight": 1.0 } },
+    }))
+    .map_err(|error| Broken(error.to_string()))?;
+    let definitions = Definitions::from([(domain(), definition)]);
+    let context = ConsentContext {
+        ledger: &ConsentLedger::default(),
+        definitions: &definitions,
+        now: Timestamp::now(),
+    };
+    let request = RecommendationUse {
+        user,
+        display: &domain(),
+        target: &domain(),
+        cross_domain: CrossDomain::ByConsent,
+    };
+    Ok(ConsentedHistory::for_recommendation(&history, context, &request))
+}
+
+async fn append_all(stores: &Stores, events: Vec<Event>) -> Result<Vec<Appended>, Broken> {
+    let calls = events.into_iter().map(|event| {
+        let store = stores.events.clone();
+        async move { store.append(&event).await }
+    });
+    together(calls).await
+}
+
+async fn dismiss_all(stores: &Stores, dismissals: Vec<Dismissal>) -> Verdict {
+    let calls = dismissals.into_iter().map(|dismissal| {
+        let store = stores.events.clone();
+        async move { store.dismiss(&dismissal).await }
+    });
+    together(calls).await.map(drop)
+}
+
+async fn an_event_is_stored_once(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let event = event(&user, "e", 60);
+    let first = stores.events.append(&event).await?;
+    hold!(first == Appended::New, "the first append answered {first:?}");
+    let second = stores.events.append(&event).await?;
+    hold!(second == Appended::Duplicate, "the second append answered {second:?}");
+    let mut changed = event.clone();
+    changed.item_id = id(ItemId::parse, "another");
+    let third = stores.events.append(&changed).await?;
+    hold!(third == Appended::Duplicate, "an append with other content answered {third:?}");
+    let found = evidence(stores, &user, 10).await?;
+    hold!(found.events() == [event], "history holds {:?}", found.events());
+    Ok(())
+}
+
+async fn of_racing_appends_of_one_event_exactly_one_is_new(stores: &Stores) -> Verdict {
+    const ROUNDS: usize = 10;
+    const RACERS: usize = 32;
+    let user = unique_user();
+    for round in 0..ROUNDS {
+        let event = event(&user, &format!("e{round}"), 60);
+        let answers = append_all(stores, vec![event; RACERS]).await?;
+        let new = answers.iter().filter(|answer| **answer == Appended::New).count();
+        hold!(new == 1, "{new} of {RACERS} racing appends were new");
+    }
+    let found = evidence(stores, &user, RACERS).await?.events().len();
+    hold!(found == ROUNDS, "{found} events were stored, not {ROUNDS}");
+    Ok(())
+}
+
+async fn an_event_reads_back_as_it_was(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let mut event = event(&user, "e #1/ü, 课程", 60);
+    event.item_id = id(ItemId::parse, "课程#1/a \"b\" \\ 'c'");
+    event.value = "12345678901234567890.0100".parse().ok();
+    event.dwell_seconds = Some(u32::MAX);
+    stores.events.append(&event).await?;
+    let found = evidence(stores, &user, 10).await?;
+    hold!(found.events() == [event.clone()], "{event:?} came back as {:?}", found.events());
+    let value = found.events()[0].value.map(|value| value.to_string());
+    hold!(value.as_deref() == Some("12345678901234567890.0100"), "the value became {value:?}");
+    Ok(())
+}
+
+async fn events_differ_by_time_or_id(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let first = event(&user, "e", 60);
+    let mut later = first.clone();
+    later.occurred_at += SignedDuration::from_millis(1);
+    let mut other = first.clone();
+    other.event_id = id(EventId::parse, "e2");
+    for event in [first, later, other] {
+        let answer = stores.events.append(&event).await?;
+        hold!(answer == Appended::New, "{event:?} was called a duplicate");
+    }
+    let found = evidence(stores, &user, 10).await?.events().len();
+    hold!(found == 3, "{found} of 3 events were found");
+    Ok(())
+}
+
+async fn history_is_newest_first_and_limited(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    // Times whose shortest texts do not sort as the times do.
+    let start: Timestamp = to_millisecond(Timestamp::now()) - SignedDuration::from_hours(1);
+    let start = start - SignedDuration::from_millis(i64::from(start.subsec_millisecond()));
+    let at = |index: i64| start + SignedDuration::from_millis(index * 50);
+    let mut events: Vec<Event> = (0..40)
+        .map(|index| Event { occurred_at: at(index), ..event(&user, &format!("e{index}"), 0) })
+        .collect();
+    append_all(stores, events.clone()).await?;
+    events.reverse();
+    for limit in [0, 1, 7, 40, 1_000] {
+        let found = evidence(stores, &user, limit).await?;
+        let expected = &events[..limit.min(events.len())];
+        hold!(found.events() == expected, "limit {limit} gave {:?}", found.events());
+    }
+    Ok(())
+}
+
+async fn a_history_of_many_pages_is_whole(stores: &Stores) -> Verdict {
+    // Above 1 MB altogether, the most that one page of DynamoDB holds.
+    const EVENTS: i64 = 1_800;
+    let user = unique_user();
+    let long = "x".repeat(100);
+    let mut events: Vec<Event> = (0..EVENTS)
+        .map(|index| Event {
+            item_id: id(ItemId::parse, &format!("item-{long}")),
+            ..event(&user, &format!("{index}-{long}"), index + 1)
+        })
+        .collect();
+    append_all(stores, events.clone()).await?;
+    events.sort_by_key(|event| std::cmp::Reverse(event.occurred_at));
+    for limit in [1_700, 5_000] {
+        let found = evidence(stores, &user, limit).await?;
+        let expected = &events[..limit.min(events.len())];
+        hold!(found.events() == expected, "limit {limit} gave {} events", found.events().len());
+    }
+    Ok(())
+}
+
+async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let (shunned, odd) = ("shunned", "课程#1/a");
+    let dismissals = vec![dismissal(&user, shunned), dismissal(&user, shunned), dismissal(&user, odd)];
+    dismiss_all(stores, dismissals).await?;
+    let event = event(&user, "e", 60);
+    stores.events.append(&event).await?;
+    let found = evidence(stores, &user, 1).await?;
+    hold!(found.events() == [event], "dismissals crowd out events: {:?}", found.events());
+    for item in [shunned, odd] {
+        let is_there = found.is_dismissed(&domain(), &id(ItemId::parse, item));
+        hold!(is_there, "the dismissal of {item} is not there");
+    }
+    let wrong = found.is_dismissed(&domain(), &id(ItemId::parse, "other"));
+    hold!(!wrong, "an item that was not dismissed is");
+    let erased = stores.events.erase(&user).await?;
+    hold!(erased == 3, "a repeated dismissal is stored twice: {erased} records");
+    Ok(())
+}
+
+async fn dismissals_are_bounded(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let items: Vec<String> = (0..MAX_DISMISSALS + 3).map(|index| format!("i{index:06}")).collect();
+    dismiss_all(stores, items.iter().map(|item| dismissal(&user, item)).collect()).await?;
+    let found = evidence(stores, &user, 1).await?;
+    let is_there = |item: &&String| found.is_dismissed(&domain(), &id(ItemId::parse, item));
+    let count = items.iter().filter(is_there).count();
+    hold!(count == MAX_DISMISSALS, "{count} dismissals were read, not {MAX_DISMISSALS}");
+    Ok(())
+}
+
+async fn other_users_records_are_never_seen(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let longer = id(Pseudonym::parse, &format!("{user}2"));
+    stores.events.append(&event(&longer, "theirs", 60)).await?;
+    stores.events.dismiss(&dismissal(&longer, "theirs")).await?;
+    let found = evidence(stores, &user, 10).await?;
+    hold!(found.events().is_empty(), "an unknown user has {:?}", found.events());
+    let seen = found.is_dismissed(&domain(), &id(ItemId::parse, "theirs"));
+    hold!(!seen, "another user's dismissal is seen");
+    let erased = stores.events.erase(&user).await?;
+    hold!(erased == 0, "erasing an unknown user erased {erased} records");
+    let kept = evidence(stores, &longer, 10).await?.events().len();
+    hold!(kept == 1, "erasing one user touched another");
+    Ok(())
+}
+
+async fn erasing_leaves_nothing_and_counts_it(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let events: Vec<Event> =
+        (0..60).map(|index| event(&user, &format!("e{index}"), index + 1)).collect();
+    append_all(stores, events.clone()).await?;
+    dismiss_all(stores, (0..5).map(|index| dismissal(&user, &format!("i{index}"))).collect()).await?;
+    let erased = stores.events.erase(&user).await?;
+    hold!(erased == 65, "{erased} records were erased, not 65");
+    let left = stores.events.history(&user, 100).await?.len();
+    hold!(left == 0, "{left} events are left");
+    let dismissed = evidence(stores, &user, 1).await?;
+    let left = dismissed.is_dismissed(&domain(), &id(ItemId::parse, "i0"));
+    hold!(!left, "a dismissal is left");
+    let again = stores.events.erase(&user).await?;
+    hold!(again == 0, "erasing again erased {again} records");
+    let answer = stores.events.append(&events[0]).await?;
+    hold!(answer == Appended::New, "an erased event is still known");
+    Ok(())
+}

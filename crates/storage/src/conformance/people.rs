@@ -1,0 +1,169 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossfold_core::consent::{ConsentDecision, Purpose};
+use crossfold_core::ids::{DomainId, Pseudonym};
+use crossfold_core::people::{MAX_MEMBERS, PeopleEntry, PeopleWrite, Person};
+use crossfold_core::ports::{Committed, Stores};
+use jiff::Timestamp;
+
+use super::{Verdict, checks, hold, id, together, unique, unique_user};
+
+checks! { "people":
+    every_kind_of_entry_reads_back,
+    a_write_needs_the_right_version,
+    a_commit_is_all_or_nothing,
+    the_largest_commit_is_possible,
+    of_racing_commits_exactly_one_wins,
+    scanning_meets_every_entry_once,
+}
+
+fn person(user: &Pseudonym) -> PeopleEntry {
+    PeopleEntry::Person(Person::of_one(user.clone(), id(DomainId::parse, "knowledge")))
+}
+
+fn link(to: &Pseudonym) -> PeopleEntry {
+    PeopleEntry::Link { person: to.clone() }
+}
+
+fn write(user: &Pseudonym, entry: PeopleEntry, expected: Option<u64>) -> PeopleWrite {
+    PeopleWrite { id: user.clone(), entry, expected }
+}
+
+async fn every_kind_of_entry_reads_back(stores: &Stores) -> Verdict {
+    let (user, other, erased) = (unique_user(), unique_user(), unique_user());
+    let domain = id(DomainId::parse, "knowledge");
+    let mut person = Person::of_one(user.clone(), domain.clone());
+    person.members[0].declared = BTreeMap::from([("città".into(), "東京 \"1\"".into())]);
+    person.consents.record(ConsentDecision {
+        from: domain.clone(),
+        to: id(DomainId::parse, "travel"),
+        purpose: Purpose::Training,
+        granted: true,
+        decided_at: Timestamp::now(),
+        expires_at: None,
+        evidence: Some("form 7".into()),
+    });
+    let entries = [
+        (user.clone(), PeopleEntry::Person(person)),
+        (other, link(&user)),
+        (erased, PeopleEntry::Erased { at: Timestamp::now() }),
+    ];
+    let missing = stores.people.get(&user).await?;
+    hold!(missing.is_none(), "an unknown user has an entry");
+    let writes: Vec<_> = entries.iter().map(|(user, entry)| write(user, entry.clone(), None)).collect();
+    let committed = stores.people.commit(&writes).await?;
+    hold!(committed == Committed::Yes, "three new entries answered {committed:?}");
+    for (user, entry) in entries {
+        let found = stores.people.get(&user).await?;
+        let Some(found) = found else {
+            return Err(super::Broken(format!("{entry:?} is not there")));
+        };
+        hold!(found.entry == entry, "{entry:?} came back as {:?}", found.entry);
+        hold!(found.id == user && found.version == 1, "it came back as {found:?}");
+    }
+    Ok(())
+}
+
+async fn a_write_needs_the_right_version(stores: &Stores) -> Verdict {
+    let user = unique_user();
+    let attempts = [
+        (Some(1), Committed::Conflict, "replacing what is not there"),
+        (None, Committed::Yes, "creating"),
+        (None, Committed::Conflict, "creating what is there"),
+        (Some(2), Committed::Conflict, "replacing a version to come"),
+        (Some(1), Committed::Yes, "replacing"),
+        (Some(1), Committed::Conflict, "replacing an old version"),
+        (Some(2), Committed::Yes, "replacing again"),
+    ];
+    for (expected, outcome, what) in attempts {
+        let answer = stores.people.commit(&[write(&user, person(&user), expected)]).await?;
+        hold!(answer == outcome, "{what} answered {answer:?}");
+    }
+    let version = stores.people.get(&user).await?.map(|found| found.version);
+    hold!(version == Some(3), "after three writes the version is {version:?}");
+    Ok(())
+}
+
+async fn a_commit_is_all_or_nothing(stores: &Stores) -> Verdict {
+    let (old, new) = (unique_user(), unique_user());
+    stores.people.commit(&[write(&old, person(&old), None)]).await?;
+    let writes = [write(&new, person(&new), None), write(&old, link(&new), Some(7))];
+    let answer = stores.people.commit(&writes).await?;
+    hold!(answer == Committed::Conflict, "a commit with a wrong version answered {answer:?}");
+    let half = stores.people.get(&new).await?;
+    hold!(half.is_none(), "half of a refused commit was stored");
+    let writes = [write(&new, person(&new), None), write(&old, link(&new), Some(1))];
+    let answer = stores.people.commit(&writes).await?;
+    hold!(answer == Committed::Yes, "a right commit answered {answer:?}");
+    let linked = stores.people.get(&old).await?.map(|found| found.entry);
+    hold!(linked == Some(link(&new)), "the link is {linked:?}");
+    Ok(())
+}
+
+async fn the_largest_commit_is_possible(stores: &Stores) -> Verdict {
+    let users: Vec<_> = (0..=MAX_MEMBERS).map(|_| unique_user()).collect();
+    let writes: Vec<_> = users.iter().map(|user| write(user, person(user), None)).collect();
+    let answer = stores.people.commit(&writes).await?;
+    hold!(answer == Committed::Yes, "{} writes answered {answer:?}", writes.len());
+    let answer = stores.people.commit(&[]).await?;
+    hold!(answer == Committed::Yes, "a commit of nothing answered {answer:?}");
+    Ok(())
+}
+
+async fn of_racing_commits_exactly_one_wins(stores: &Stores) -> Verdict {
+    const RACERS: usize = 8;
+    const ROUNDS: u64 = 10;
+    let shared = unique_user();
+    stores.people.commit(&[write(&shared, person(&shared), None)]).await?;
+    for version in 1..=ROUNDS {
+        let own: Vec<_> = (0..RACERS).map(|_| unique_user()).collect();
+        let calls = own.clone().into_iter().map(|user| {
+            let (store, shared) = (stores.people.clone(), shared.clone());
+            let writes = [write(&shared, link(&user), Some(version)), write(&user, person(&user), None)];
+            async move { store.commit(&writes).await.map(|answer| (user, answer)) }
+        });
+        let answers = together(calls).await?;
+        let winners: Vec<_> =
+            answers.iter().filter(|(_, answer)| *answer == Committed::Yes).collect();
+        hold!(winners.len() == 1, "{} of {RACERS} racing commits won", winners.len());
+        let winner = &winners[0].0;
+        let stored = stores.people.get(&shared).await?.map(|found| found.entry);
+        hold!(stored == Some(link(winner)), "another's entry than the winner's is stored");
+        for user in &own {
+            let is_there = stores.people.get(user).await?.is_some();
+            hold!(is_there == (user == winner), "a loser's other write was stored");
+        }
+    }
+    Ok(())
+}
+
+async fn scanning_meets_every_entry_once(stores: &Stores) -> Verdict {
+    // Above 1 MB altogether, the most that one page of DynamoDB holds.
+    const ENTRIES: usize = 120;
+    let prefix = unique("v1_scan");
+    let users: BTreeSet<Pseudonym> =
+        (0..ENTRIES).map(|index| id(Pseudonym::parse, &format!("{prefix}-{index}"))).collect();
+    let calls = users.clone().into_iter().map(|user| {
+        let store = stores.people.clone();
+        let mut person = Person::of_one(user.clone(), id(DomainId::parse, "knowledge"));
+        person.members[0].declared = BTreeMap::from([("note".into(), "x".repeat(20_000))]);
+        let write = write(&user, PeopleEntry::Person(person), None);
+        async move { store.commit(&[write]).await }
+    });
+    together(calls).await?;
+    let (mut found, mut pages, mut after) = (Vec::new(), 0, None);
+    loop {
+        let page = stores.people.scan(after).await?;
+        pages += 1;
+        found.extend(page.entries.into_iter().map(|entry| entry.id).filter(|id| users.contains(id)));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    hold!(pages > 1, "more than a page's worth came on one page");
+    let distinct: BTreeSet<_> = found.iter().cloned().collect();
+    hold!(distinct == users, "{} of {ENTRIES} entries were met", distinct.len());
+    hold!(found.len() == ENTRIES, "entries were met {} times, not {ENTRIES}", found.len());
+    Ok(())
+}

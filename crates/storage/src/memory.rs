@@ -1,0 +1,298 @@
+//! Every port on maps in memory, for simulation and unit tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use crossfold_core::catalogue::Item;
+use crossfold_core::decision::{Decision, Outcome};
+use crossfold_core::domain::{Definitions, DomainDefinition};
+use crossfold_core::event::{Event, to_millisecond};
+use crossfold_core::history::{Dismissal, History};
+use crossfold_core::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId, TrainingRunId};
+use crossfold_core::people::{PeopleEntry, PeopleWrite, VersionedEntry};
+use crossfold_core::ports::{
+    Appended, CatalogueStore, Committed, ControlStore, DecisionStore, ETag, EventStore,
+    MAX_DISMISSALS, Object, ObjectStore, Page, PeopleStore, PutCondition, StoreError, StoreResult,
+    Stores,
+};
+use crossfold_core::training_run::TrainingRun;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+/// Entries on one page of a scan.
+const PAGE_ENTRIES: usize = 100;
+
+/// Every port on its own empty map.
+#[must_use]
+pub fn stores() -> Stores {
+    Stores {
+        events: Arc::new(MemoryEvents::default()),
+        people: Arc::new(MemoryPeople::default()),
+        catalogue: Arc::new(MemoryCatalogue::default()),
+        decisions: Arc::new(MemoryDecisions::default()),
+        control: Arc::new(MemoryControl::default()),
+        objects: Arc::new(MemoryObjects::default()),
+    }
+}
+
+/// A panic elsewhere while the lock was held leaves the map as whole as ever:
+/// no method here can panic between two changes of one write.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Default)]
+struct UserRecords {
+    events: BTreeMap<(Timestamp, EventId), Event>,
+    dismissals: BTreeSet<Dismissal>,
+}
+
+/// [`EventStore`] in memory. Nothing expires.
+#[derive(Default)]
+pub struct MemoryEvents(Mutex<BTreeMap<Pseudonym, UserRecords>>);
+
+#[async_trait]
+impl EventStore for MemoryEvents {
+    async fn append(&self, event: &Event) -> StoreResult<Appended> {
+        let mut users = lock(&self.0);
+        let events = &mut users.entry(event.user.clone()).or_default().events;
+        let identity = (to_millisecond(event.occurred_at), event.event_id.clone());
+        if events.contains_key(&identity) {
+            return Ok(Appended::Duplicate);
+        }
+        events.insert(identity, event.clone());
+        Ok(Appended::New)
+    }
+
+    async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
+        let users = lock(&self.0);
+        let Some(records) = users.get(user) else { return Ok(History::default()) };
+        let events = records.events.values().rev().take(limit).cloned().collect();
+        Ok(History::new(events, records.dismissals.iter().take(MAX_DISMISSALS).cloned()))
+    }
+
+    async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
+        let mut users = lock(&self.0);
+        let records = users.entry(dismissal.user.clone()).or_default();
+        records.dismissals.insert(dismissal.clone());
+        Ok(())
+    }
+
+    async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
+        let erased = lock(&self.0).remove(user).unwrap_or_default();
+        Ok((erased.events.len() + erased.dismissals.len()) as u64)
+    }
+}
+
+/// [`PeopleStore`] in memory.
+#[derive(Default)]
+pub struct MemoryPeople(Mutex<BTreeMap<Pseudonym, (PeopleEntry, u64)>>);
+
+#[async_trait]
+impl PeopleStore for MemoryPeople {
+    async fn get(&self, user: &Pseudonym) -> StoreResult<Option<VersionedEntry>> {
+        let people = lock(&self.0);
+        Ok(people.get(user).map(|stored| versioned(user, stored)))
+    }
+
+    async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
+        let mut people = lock(&self.0);
+        let holds = |write: &PeopleWrite| {
+            people.get(&write.id).map(|(_, version)| *version) == write.expected
+        };
+        if !writes.iter().all(holds) {
+            return Ok(Committed::Conflict);
+        }
+        for write in writes {
+            let version = write.expected.unwrap_or(0) + 1;
+            people.insert(write.id.clone(), (write.entry.clone(), version));
+        }
+        Ok(Committed::Yes)
+    }
+
+    async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {
+        let after = after.map(|key| Pseudonym::parse(&key)).transpose();
+        let after = after.map_err(|error| StoreError::Refused(error.to_string()))?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let people = lock(&self.0);
+        let entries: Vec<_> = people
+            .range((start, Bound::Unbounded))
+            .take(PAGE_ENTRIES)
+            .map(|(id, stored)| versioned(id, stored))
+            .collect();
+        let last = entries.last().filter(|_| entries.len() == PAGE_ENTRIES);
+        let next = last.map(|entry| entry.id.to_string());
+        Ok(Page { entries, next })
+    }
+}
+
+fn versioned(id: &Pseudonym, (entry, version): &(PeopleEntry, u64)) -> VersionedEntry {
+    VersionedEntry { id: id.clone(), entry: entry.clone(), version: *version }
+}
+
+/// [`CatalogueStore`] in memory.
+#[derive(Default)]
+pub struct MemoryCatalogue(Mutex<BTreeMap<DomainId, BTreeMap<ItemId, Item>>>);
+
+impl MemoryCatalogue {
+    fn filtered(&self, domain: &DomainId, keep: impl Fn(&Item) -> bool) -> Vec<Item> {
+        let domains = lock(&self.0);
+        let items = domains.get(domain).into_iter().flat_map(BTreeMap::values);
+        items.filter(|item| keep(item)).cloned().collect()
+    }
+}
+
+#[async_trait]
+impl CatalogueStore for MemoryCatalogue {
+    async fn put(&self, item: &Item) -> StoreResult<()> {
+        let mut item = item.clone();
+        item.updated_at = to_millisecond(item.updated_at);
+        let mut domains = lock(&self.0);
+        let items = domains.entry(item.domain.clone()).or_default();
+        let is_newer = items.get(&item.item_id).is_none_or(|old| old.updated_at <= item.updated_at);
+        if is_newer {
+            items.insert(item.item_id.clone(), item);
+        }
+        Ok(())
+    }
+
+    async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
+        Ok(lock(&self.0).get(domain).and_then(|items| items.get(item)).cloned())
+    }
+
+    async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>> {
+        Ok(self.filtered(domain, |_| true))
+    }
+
+    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
+        let since = to_millisecond(since);
+        Ok(self.filtered(domain, |item| item.updated_at >= since))
+    }
+}
+
+#[derive(Default)]
+struct DecisionLog {
+    decisions: BTreeMap<RecommendationId, Decision>,
+    outcomes: BTreeMap<RecommendationId, BTreeMap<EventId, Outcome>>,
+}
+
+/// [`DecisionStore`] in memory. Nothing expires.
+#[derive(Default)]
+pub struct MemoryDecisions(Mutex<DecisionLog>);
+
+#[async_trait]
+impl DecisionStore for MemoryDecisions {
+    async fn record(&self, decision: &Decision) -> StoreResult<()> {
+        let mut log = lock(&self.0);
+        let id = decision.recommendation_id.clone();
+        log.decisions.entry(id).or_insert_with(|| decision.clone());
+        Ok(())
+    }
+
+    async fn get(&self, id: &RecommendationId) -> StoreResult<Option<Decision>> {
+        Ok(lock(&self.0).decisions.get(id).cloned())
+    }
+
+    async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended> {
+        let mut log = lock(&self.0);
+        let outcomes = log.outcomes.entry(outcome.recommendation_id.clone()).or_default();
+        if outcomes.contains_key(&outcome.feedback_id) {
+            return Ok(Appended::Duplicate);
+        }
+        outcomes.insert(outcome.feedback_id.clone(), outcome.clone());
+        Ok(Appended::New)
+    }
+
+    async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
+        let log = lock(&self.0);
+        Ok(log.outcomes.get(id).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+}
+
+#[derive(Default)]
+struct Control {
+    domains: Definitions,
+    runs: BTreeMap<TrainingRunId, TrainingRun>,
+}
+
+/// [`ControlStore`] in memory.
+#[derive(Default)]
+pub struct MemoryControl(Mutex<Control>);
+
+#[async_trait]
+impl ControlStore for MemoryControl {
+    async fn put_domain(&self, id: &DomainId, definition: &DomainDefinition) -> StoreResult<()> {
+        lock(&self.0).domains.insert(id.clone(), definition.clone());
+        Ok(())
+    }
+
+    async fn domains(&self) -> StoreResult<Definitions> {
+        Ok(lock(&self.0).domains.clone())
+    }
+
+    async fn create_run(&self, run: &TrainingRun) -> StoreResult<Appended> {
+        let mut control = lock(&self.0);
+        if control.runs.contains_key(&run.id) {
+            return Ok(Appended::Duplicate);
+        }
+        control.runs.insert(run.id.clone(), run.clone());
+        Ok(Appended::New)
+    }
+
+    async fn update_run(&self, run: &TrainingRun) -> StoreResult<()> {
+        lock(&self.0).runs.insert(run.id.clone(), run.clone());
+        Ok(())
+    }
+
+    async fn run(&self, id: &TrainingRunId) -> StoreResult<Option<TrainingRun>> {
+        Ok(lock(&self.0).runs.get(id).cloned())
+    }
+}
+
+/// [`ObjectStore`] in memory. As on S3, the same content has the same version.
+#[derive(Default)]
+pub struct MemoryObjects(Mutex<BTreeMap<String, Object>>);
+
+#[async_trait]
+impl ObjectStore for MemoryObjects {
+    async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
+        Ok(lock(&self.0).get(key).cloned())
+    }
+
+    async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
+        let objects = lock(&self.0);
+        let absent = || StoreError::Refused(format!("there is no object {key}"));
+        let object = objects.get(key).ok_or_else(absent)?;
+        Ok((object.etag != *known).then(|| object.clone()))
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> StoreResult<Option<ETag>> {
+        let etag = ETag(data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
+        let mut objects = lock(&self.0);
+        let stored = objects.get(key).map(|object| &object.etag);
+        let holds = match &condition {
+            PutCondition::None => true,
+            PutCondition::Absent => stored.is_none(),
+            PutCondition::Matches(expected) => stored == Some(expected),
+        };
+        if !holds {
+            return Ok(None);
+        }
+        objects.insert(key.to_owned(), Object { bytes, etag: etag.clone() });
+        Ok(Some(etag))
+    }
+
+    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
+        let objects = lock(&self.0);
+        let from = objects.range(prefix.to_owned()..).map(|(key, _)| key);
+        Ok(from.take_while(|key| key.starts_with(prefix)).cloned().collect())
+    }
+
+    async fn delete(&self, key: &str) -> StoreResult<()> {
+        lock(&self.0).remove(key);
+        Ok(())
+    }
+}
