@@ -7,6 +7,7 @@ pub mod clock;
 pub mod definitions;
 pub mod extract;
 pub mod lambda;
+pub mod people;
 pub mod problem;
 pub mod router;
 pub mod telemetry;

@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Ingestion: events, the catalogue, domains, users and their rights; and the
+//! archive function that turns the tables' streams into Parquet.
+
+pub mod archive;
+mod domains;
+mod events;
+mod items;
+mod routes;
+mod users;
+
+pub use events::MAX_EVENTS;
+pub use routes::{IngestState, routes};

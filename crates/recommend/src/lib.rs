@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Slates at request time: caller -> person -> consented history -> fold-in ->
+//! scores -> eligible items -> slate, with a record of the decision.
+
+mod catalogue_cache;
+mod model_cache;
+mod recommendations;
+mod routes;
+
+pub use routes::{RecommendState, routes};

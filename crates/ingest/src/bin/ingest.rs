@@ -1,1 +1,14 @@
-fn main() {}
+//! The Lambda function `ingest`.
+
+use crossfold_edge::{clock::Clock, lambda, telemetry};
+use crossfold_ingest::{IngestState, routes};
+use crossfold_storage::{aws, pseudonym_key};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let sdk = aws::sdk_config().await;
+    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
+    lambda::run(routes(IngestState::new(stores, pseudonymiser, Clock::system()))).await
+}

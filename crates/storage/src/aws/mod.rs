@@ -21,6 +21,8 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use crossfold_core::ports::Stores;
 
+#[cfg(feature = "embedded")]
+pub(crate) use config::retry_config;
 pub use config::{InvalidSetting, Resource, StorageConfig, sdk_config};
 pub use decisions::DecisionRecord;
 pub use events::EventRecord;

@@ -16,7 +16,7 @@ use std::pin::Pin;
 
 use crossfold_core::ids::{DomainId, Pseudonym};
 use crossfold_core::ports::{StoreError, Stores};
-use futures::StreamExt;
+use tokio::task::JoinSet;
 
 /// How many calls a check has under way at once.
 const CONCURRENCY: usize = 32;
@@ -144,19 +144,28 @@ fn id<T, E: fmt::Debug>(parse: impl Fn(&str) -> Result<T, E>, text: &str) -> T {
 }
 
 /// Runs calls in parallel tasks and gives their answers in no particular order.
-async fn together<F, T, E>(calls: impl IntoIterator<Item = F>) -> Result<Vec<T>, Broken>
+/// Boxed, so that what the calls were made from is not part of the future.
+fn together<F, T, E>(
+    calls: impl IntoIterator<Item = F>,
+) -> Pin<Box<dyn Future<Output = Result<Vec<T>, Broken>> + Send>>
 where
     F: Future<Output = Result<T, E>> + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
     Broken: From<E>,
 {
-    let tasks = futures::stream::iter(calls).map(tokio::spawn).buffer_unordered(CONCURRENCY);
-    let outcomes: Vec<_> = tasks.collect().await;
-    let mut answers = Vec::with_capacity(outcomes.len());
-    for outcome in outcomes {
-        let outcome = outcome.map_err(|error| Broken(format!("a call panicked: {error}")))?;
-        answers.push(outcome?);
-    }
-    Ok(answers)
+    let mut waiting: Vec<F> = calls.into_iter().collect();
+    Box::pin(async move {
+        let mut answers = Vec::with_capacity(waiting.len());
+        let first = waiting.split_off(waiting.len().saturating_sub(CONCURRENCY));
+        let mut running: JoinSet<_> = first.into_iter().collect();
+        while let Some(outcome) = running.join_next().await {
+            let outcome = outcome.map_err(|error| Broken(format!("a call panicked: {error}")))?;
+            answers.push(outcome?);
+            if let Some(call) = waiting.pop() {
+                running.spawn(call);
+            }
+        }
+        Ok(answers)
+    })
 }

@@ -1,0 +1,33 @@
+//! `/v1/domains/{domain}`.
+
+use axum::Json as JsonResponse;
+use axum::extract::State;
+use crossfold_core::domain::DomainDefinition;
+use crossfold_core::ids::DomainId;
+use crossfold_edge::caller::{Caller, Scope};
+use crossfold_edge::extract::{Json, Path};
+use crossfold_edge::problem::Problem;
+
+use crate::routes::IngestState;
+
+pub(crate) async fn put_domain(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path(domain): Path<DomainId>,
+    Json(definition): Json<DomainDefinition>,
+) -> Result<JsonResponse<DomainDefinition>, Problem> {
+    caller.require(Scope::DomainsWrite, &domain)?;
+    definition.check().map_err(|error| Problem::invalid(error.to_string()))?;
+    state.stores.control.put_domain(&domain, &definition).await?;
+    state.definitions.forget().await;
+    Ok(JsonResponse(definition))
+}
+
+pub(crate) async fn get_domain(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path(domain): Path<DomainId>,
+) -> Result<JsonResponse<DomainDefinition>, Problem> {
+    caller.require(Scope::CatalogRead, &domain)?;
+    Ok(JsonResponse(state.definitions.domain(&domain).await?))
+}

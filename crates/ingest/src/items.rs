@@ -1,0 +1,133 @@
+//! `/v1/domains/{domain}/items`.
+
+use axum::Json as JsonResponse;
+use axum::extract::State;
+use crossfold_core::catalogue::{Item, ItemDetails, RawItem};
+use crossfold_core::event::to_millisecond;
+use crossfold_core::ids::{DomainId, ItemId};
+use crossfold_edge::caller::{Caller, Scope};
+use crossfold_edge::extract::{Json, Path};
+use crossfold_edge::problem::Problem;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use lambda_http::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::events::{Rejected, check_batch_size};
+use crate::routes::IngestState;
+
+/// Most items in one call.
+const MAX_ITEMS: usize = 500;
+/// Items of one call that are written at the same time.
+const CONCURRENT_WRITES: usize = 32;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ItemBatch {
+    items: Vec<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ItemsUpserted {
+    upserted: usize,
+    rejected: Vec<Rejected>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ItemView {
+    item_id: ItemId,
+    #[serde(flatten)]
+    details: ItemDetails,
+    updated_at: Timestamp,
+}
+
+pub(crate) async fn post_items(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path(domain): Path<DomainId>,
+    Json(batch): Json<ItemBatch>,
+) -> Result<JsonResponse<ItemsUpserted>, Problem> {
+    caller.require(Scope::CatalogWrite, &domain)?;
+    check_batch_size(batch.items.len(), MAX_ITEMS)?;
+    state.definitions.domain(&domain).await?;
+    let updated_at = to_millisecond(state.clock.now());
+    let (mut items, mut rejected) = (Vec::new(), Vec::new());
+    for (index, raw) in batch.items.into_iter().enumerate() {
+        match parse_item(raw, &domain, updated_at) {
+            Ok(item) => items.push(item),
+            Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
+        }
+    }
+    let upserted = items.len();
+    stream::iter(items)
+        .map(|item| {
+            let store = state.stores.catalogue.clone();
+            async move { store.put(&item).await }
+        })
+        .buffer_unordered(CONCURRENT_WRITES)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(JsonResponse(ItemsUpserted { upserted, rejected }))
+}
+
+fn parse_item(
+    raw: serde_json::Value,
+    domain: &DomainId,
+    updated_at: Timestamp,
+) -> Result<Item, (&'static str, String)> {
+    let invalid = |error: &dyn std::fmt::Display| ("invalid_item", error.to_string());
+    let raw: RawItem = serde_json::from_value(raw).map_err(|error| invalid(&error))?;
+    let item_id = ItemId::parse(&raw.item_id).map_err(|error| ("invalid_id", error.to_string()))?;
+    let details = ItemDetails::parse(raw.details.into()).map_err(|error| invalid(&error))?;
+    Ok(Item { domain: domain.clone(), item_id, details: Some(details), updated_at })
+}
+
+pub(crate) async fn put_item(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path((domain, item_id)): Path<(DomainId, ItemId)>,
+    Json(details): Json<serde_json::Value>,
+) -> Result<JsonResponse<ItemView>, Problem> {
+    caller.require(Scope::CatalogWrite, &domain)?;
+    state.definitions.domain(&domain).await?;
+    let details = ItemDetails::parse(details)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_item", error.0))?;
+    let updated_at = to_millisecond(state.clock.now());
+    let item = Item { domain, item_id, details: Some(details.clone()), updated_at };
+    state.stores.catalogue.put(&item).await?;
+    Ok(JsonResponse(ItemView { item_id: item.item_id, details, updated_at }))
+}
+
+pub(crate) async fn get_item(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path((domain, item_id)): Path<(DomainId, ItemId)>,
+) -> Result<JsonResponse<ItemView>, Problem> {
+    caller.require(Scope::CatalogRead, &domain)?;
+    state.definitions.domain(&domain).await?;
+    let found = state.stores.catalogue.get(&domain, &item_id).await?;
+    match found.and_then(|item| Some((item.details?, item.updated_at))) {
+        Some((details, updated_at)) => Ok(JsonResponse(ItemView { item_id, details, updated_at })),
+        None => Err(unknown_item(&domain)),
+    }
+}
+
+/// Deletes an item: it leaves every slate within a minute.
+pub(crate) async fn delete_item(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path((domain, item_id)): Path<(DomainId, ItemId)>,
+) -> Result<StatusCode, Problem> {
+    caller.require(Scope::CatalogWrite, &domain)?;
+    state.definitions.domain(&domain).await?;
+    if state.stores.catalogue.get(&domain, &item_id).await?.is_none() {
+        return Err(unknown_item(&domain));
+    }
+    let updated_at = to_millisecond(state.clock.now());
+    state.stores.catalogue.put(&Item { domain, item_id, details: None, updated_at }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unknown_item(domain: &DomainId) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_item", format!("{domain} has no such item"))
+}

@@ -1,0 +1,126 @@
+//! The champion, loaded whole and verified, and swapped when another is published.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossfold_core::ids::ModelId;
+use crossfold_core::model::{Model, ModelError, POINTER_KEY, Pointer, decode_manifest, manifest_key};
+use crossfold_core::ports::{ETag, ObjectStore, StoreError};
+use tokio::sync::Mutex;
+
+/// How long a pointer is believed before it is looked at again. Each process
+/// adds up to a fifth, so that they do not all look at once.
+const POINTER_AGE: Duration = Duration::from_secs(20);
+
+/// Why there is no model to serve, or not the newest.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("the pointer cannot be read: {0}")]
+    Pointer(serde_json::Error),
+    #[error("a part of the model is missing")]
+    Missing,
+}
+
+/// The model to serve, and what is wrong with it.
+#[derive(Clone, Default)]
+pub(crate) struct Served {
+    pub(crate) model: Option<Arc<Model>>,
+    /// `no_model`, `stale_model`: see the response's `degraded`.
+    pub(crate) degraded: Option<&'static str>,
+}
+
+#[derive(Default)]
+struct Cached {
+    looked_at: Option<Instant>,
+    etag: Option<ETag>,
+    served: Served,
+}
+
+/// Keeps the champion in memory.
+#[derive(Clone)]
+pub(crate) struct ModelCache {
+    objects: Arc<dyn ObjectStore>,
+    cached: Arc<Mutex<Cached>>,
+    pointer_age: Duration,
+}
+
+impl ModelCache {
+    pub(crate) fn new(objects: Arc<dyn ObjectStore>) -> Self {
+        let jitter = f64::from(std::process::id() % 1000) / 5_000.0;
+        let pointer_age = POINTER_AGE.mul_f64(1.0 + jitter);
+        Self { objects, cached: Arc::default(), pointer_age }
+    }
+
+    /// Looks at the pointer again at every request: for a process that trains itself.
+    pub(crate) fn without_delay(self) -> Self {
+        Self { pointer_age: Duration::ZERO, ..self }
+    }
+
+    /// The model to serve. A new one that cannot be loaded or verified is
+    /// refused, and the last good one serves on.
+    pub(crate) async fn served(&self) -> Served {
+        let mut cached = self.cached.lock().await;
+        if cached.looked_at.is_some_and(|at| at.elapsed() < self.pointer_age) {
+            return cached.served.clone();
+        }
+        match self.refresh(&mut cached).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(%error, "the champion could not be loaded");
+                cached.served.degraded =
+                    Some(if cached.served.model.is_some() { "stale_model" } else { "no_model" });
+            }
+        }
+        cached.looked_at = Some(Instant::now());
+        cached.served.clone()
+    }
+
+    async fn refresh(&self, cached: &mut Cached) -> Result<(), LoadError> {
+        let object = match &cached.etag {
+            Some(etag) => match self.objects.get_if_changed(POINTER_KEY, etag).await? {
+                Some(object) => object,
+                None => return Ok(()),
+            },
+            None => match self.objects.get(POINTER_KEY).await? {
+                Some(object) => object,
+                None => {
+                    cached.served = Served { model: None, degraded: Some("no_model") };
+                    return Ok(());
+                }
+            },
+        };
+        let pointer: Pointer = serde_json::from_slice(&object.bytes).map_err(LoadError::Pointer)?;
+        match self.load(&pointer.model).await {
+            Ok(model) => {
+                tracing::info!(model = %pointer.model, "a model was loaded");
+                cached.served = Served { model: Some(Arc::new(model)), degraded: None };
+                cached.etag = Some(object.etag);
+                Ok(())
+            }
+            Err(error) => {
+                self.fall_back(cached, pointer.previous.as_ref()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// With nothing in memory, the model before the broken one serves.
+    async fn fall_back(&self, cached: &mut Cached, previous: Option<&ModelId>) {
+        let (None, Some(previous)) = (&cached.served.model, previous) else { return };
+        match self.load(previous).await {
+            Ok(model) => cached.served.model = Some(Arc::new(model)),
+            Err(error) => tracing::error!(%error, "nor could the model before it"),
+        }
+    }
+
+    async fn load(&self, id: &ModelId) -> Result<Model, LoadError> {
+        let manifest = self.objects.get(&manifest_key(id)).await?.ok_or(LoadError::Missing)?;
+        let manifest = decode_manifest(id, &manifest.bytes)?;
+        let blob = self.objects.get(&manifest.blob.key()).await?.ok_or(LoadError::Missing)?;
+        Ok(Model::decode(id.clone(), manifest, &blob.bytes)?)
+    }
+}

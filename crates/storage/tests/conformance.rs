@@ -1,0 +1,115 @@
+//! The adapters at hand keep the ports' promises, and the suite that says so
+//! can fail.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use crossfold_core::event::Event;
+use crossfold_core::history::{Dismissal, History};
+use crossfold_core::ids::Pseudonym;
+use crossfold_core::ports::{
+    Appended, ETag, EventStore, Object, ObjectStore, PutCondition, StoreResult, Stores,
+};
+use crossfold_storage::conformance::{Failures, run_all};
+use crossfold_storage::embedded::Embedded;
+use crossfold_storage::memory;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_keeps_every_promise() {
+    run_all(&memory::stores()).await.unwrap_or_else(|failures| panic!("{failures}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embedded_servers_keep_every_promise_twice_on_one_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    for _ in 0..2 {
+        run_all(&embedded.stores()).await.unwrap_or_else(|failures| panic!("{failures}"));
+    }
+}
+
+/// Forgets that an append of a known event is a duplicate.
+struct CountsTwice(Arc<dyn EventStore>);
+
+#[async_trait]
+impl EventStore for CountsTwice {
+    async fn append(&self, event: &Event) -> StoreResult<Appended> {
+        self.0.append(event).await.map(|_| Appended::New)
+    }
+
+    async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
+        self.0.history(user, limit).await
+    }
+
+    async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
+        self.0.dismiss(dismissal).await
+    }
+
+    async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
+        self.0.erase(user).await
+    }
+}
+
+/// Looks, and then writes: between the two, another may have written.
+struct LooksThenWrites(Arc<dyn ObjectStore>);
+
+#[async_trait]
+impl ObjectStore for LooksThenWrites {
+    async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
+        self.0.get(key).await
+    }
+
+    async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
+        self.0.get_if_changed(key, known).await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> StoreResult<Option<ETag>> {
+        let current = self.0.get(key).await?.map(|object| object.etag);
+        let holds = match condition {
+            PutCondition::None => true,
+            PutCondition::Absent => current.is_none(),
+            PutCondition::Matches(etag) => current == Some(etag),
+        };
+        tokio::task::yield_now().await;
+        if holds { self.0.put(key, bytes, PutCondition::None).await } else { Ok(None) }
+    }
+
+    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
+        let mut keys = self.0.list(prefix).await?;
+        keys.truncate(1_000);
+        Ok(keys)
+    }
+
+    async fn delete(&self, key: &str) -> StoreResult<()> {
+        self.0.delete(key).await
+    }
+}
+
+async fn failed_checks(stores: Stores) -> Vec<String> {
+    let Err(Failures(failures)) = run_all(&stores).await else { return Vec::new() };
+    failures.iter().map(|failure| failure.check.to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_counts_an_event_twice_fails_the_checks_on_duplicates_alone() {
+    let mut stores = memory::stores();
+    stores.events = Arc::new(CountsTwice(stores.events));
+    let expected = [
+        "events: an_event_is_stored_once",
+        "events: of_racing_appends_of_one_event_exactly_one_is_new",
+    ];
+    assert_eq!(failed_checks(stores).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_looks_before_it_writes_fails_the_races_and_its_cut_listing_is_found() {
+    let mut stores = memory::stores();
+    stores.objects = Arc::new(LooksThenWrites(stores.objects));
+    let expected = [
+        "objects: of_racing_puts_that_want_absence_exactly_one_wins",
+        "objects: of_racing_puts_that_name_a_version_exactly_one_wins",
+        "objects: a_long_listing_is_whole",
+    ];
+    assert_eq!(failed_checks(stores).await, expected);
+}
