@@ -134,7 +134,9 @@ fn find_python() -> anyhow::Result<PathBuf> {
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let mut candidates = folders.map(|folder| folder.join(PYTHON_PATH));
     candidates.find(|python| python.exists()).with_context(|| {
-        format!("ministack is not installed: run the tests with tests/run, or set {PYTHON_VARIABLE}")
+        format!(
+            "ministack is not installed: run the tests with tests/run, or set {PYTHON_VARIABLE}"
+        )
     })
 }
 

@@ -1,9 +1,9 @@
 //! The archive function: the streams of the tables `events` and `decisions`
 //! become Parquet files.
 //!
-//! A stream delivers at least once. The key of a file is made of the sequence
-//! numbers of its batch, so the same batch delivered again replaces its file;
-//! what is delivered again in another batch is dropped where the archive is read.
+//! A stream delivers at least once. A file is named after the first sequence
+//! number of its batch, so a batch delivered again replaces its file; what is
+//! delivered again in another batch is dropped where the archive is read.
 
 use std::sync::Arc;
 
@@ -93,12 +93,11 @@ impl Archiver {
     }
 }
 
-/// A name that the same batch always gets.
+/// The batch's first sequence number: a batch that is delivered again begins
+/// where it began, even when it has grown or was cut in two.
 fn batch_name(records: &[StreamRecord]) -> String {
-    let sequence = |record: Option<&StreamRecord>| {
-        record.and_then(|record| record.change.sequence_number.clone()).unwrap_or_default()
-    };
-    format!("{}-{}", sequence(records.first()), sequence(records.last()))
+    let first = records.first().and_then(|record| record.change.sequence_number.clone());
+    first.unwrap_or_default()
 }
 
 fn read_batch(records: Vec<StreamRecord>) -> Result<Batch, StoreError> {

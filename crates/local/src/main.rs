@@ -1,1 +1,9 @@
-fn main() {}
+//! `crossfold`: all of Crossfold in one process on embedded storage.
+
+use clap::Parser;
+use crossfold_local::cli::{Cli, run};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    run(Cli::parse()).await
+}

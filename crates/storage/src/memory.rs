@@ -269,7 +269,12 @@ impl ObjectStore for MemoryObjects {
         Ok((object.etag != *known).then(|| object.clone()))
     }
 
-    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> StoreResult<Option<ETag>> {
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>> {
         let etag = ETag(data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
         let mut objects = lock(&self.0);
         let stored = objects.get(key).map(|object| &object.etag);

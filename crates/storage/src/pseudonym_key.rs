@@ -51,7 +51,26 @@ pub enum KeyError {
 #[serde(untagged)]
 enum KeyText {
     One { version: u32, key: String },
-    Many { current: u32, keys: BTreeMap<u32, String> },
+    Many { current: u32, keys: BTreeMap<String, String> },
+}
+
+/// Keys by version.
+type Keys = BTreeMap<u32, Box<[u8]>>;
+
+impl KeyText {
+    /// The current version, and every key.
+    fn into_keys(self) -> Option<(u32, Keys)> {
+        let bytes = |key: String| key.into_bytes().into_boxed_slice();
+        match self {
+            Self::One { version, key } => Some((version, BTreeMap::from([(version, bytes(key))]))),
+            Self::Many { current, keys } => {
+                let parsed = keys
+                    .into_iter()
+                    .map(|(version, key)| Some((version.parse().ok()?, bytes(key))));
+                Some((current, parsed.collect::<Option<_>>()?))
+            }
+        }
+    }
 }
 
 /// Reads keys from JSON: one key, `{"version": 1, "key": "…"}`, or, during a
@@ -61,12 +80,9 @@ enum KeyText {
 /// # Errors
 /// [`KeyError::Malformed`] or [`KeyError::Invalid`].
 pub fn parse(json: &str, tenant: &str) -> Result<Pseudonymiser, KeyError> {
-    let (current, keys) = match serde_json::from_str(json).map_err(|_| KeyError::Malformed)? {
-        KeyText::One { version, key } => (version, BTreeMap::from([(version, key)])),
-        KeyText::Many { current, keys } => (current, keys),
-    };
-    let bytes = |(version, key): (u32, String)| (version, key.into_bytes().into_boxed_slice());
-    Ok(Pseudonymiser::new(tenant, current, keys.into_iter().map(bytes).collect())?)
+    let text: KeyText = serde_json::from_str(json).map_err(|_| KeyError::Malformed)?;
+    let (current, keys) = text.into_keys().ok_or(KeyError::Malformed)?;
+    Ok(Pseudonymiser::new(tenant, current, keys)?)
 }
 
 /// Loads the keys from the secret and the tenant that the environment names.
@@ -78,8 +94,7 @@ pub async fn from_secret(sdk: &SdkConfig) -> Result<Pseudonymiser, KeyError> {
     let variable = |name| std::env::var(name).map_err(|_| KeyError::NotSet(name));
     let (arn, tenant) = (variable(SECRET_VARIABLE)?, variable(TENANT_VARIABLE)?);
     let client = aws_sdk_secretsmanager::Client::new(sdk);
-    let answer =
-        client.get_secret_value().secret_id(arn).send().await.map_err(service_error)?;
+    let answer = client.get_secret_value().secret_id(arn).send().await.map_err(service_error)?;
     parse(answer.secret_string().ok_or(KeyError::Malformed)?, &tenant)
 }
 
@@ -159,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_bad_secret_is_refused_without_being_shown() {
-        for text in ["hunter2", r#"{"version":1,"key":"hunter2"}"#] {
+        for text in [
+            "hunter2",
+            r#"{"version":1,"key":"hunter2"}"#,
+            r#"{"current":1,"keys":{"x":"hunter2"}}"#,
+        ] {
             let error = parse(text, "t").unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -64,7 +64,12 @@ impl ObjectStore for LooksThenWrites {
         self.0.get_if_changed(key, known).await
     }
 
-    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> StoreResult<Option<ETag>> {
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>> {
         let current = self.0.get(key).await?.map(|object| object.etag);
         let holds = match condition {
             PutCondition::None => true,

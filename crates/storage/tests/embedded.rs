@@ -1,4 +1,5 @@
 //! What the embedded servers promise beyond the ports.
+#![expect(clippy::unwrap_used, reason = "fixtures are outside the test functions")]
 
 use std::path::Path;
 

@@ -47,7 +47,8 @@ async fn write(client: &Client, table: &str, mut requests: Vec<WriteRequest>) ->
             .send()
             .await
             .map_err(service_error)?;
-        requests = answer.unprocessed_items.and_then(|mut left| left.remove(table)).unwrap_or_default();
+        requests =
+            answer.unprocessed_items.and_then(|mut left| left.remove(table)).unwrap_or_default();
         if requests.is_empty() {
             return Ok(());
         }

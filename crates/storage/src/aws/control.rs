@@ -31,7 +31,12 @@ pub(super) struct DynamoDbControl {
 }
 
 impl DynamoDbControl {
-    fn put(&self, kind: &str, id: &str, value: &impl Serialize) -> StoreResult<PutItemFluentBuilder> {
+    fn put(
+        &self,
+        kind: &str,
+        id: &str,
+        value: &impl Serialize,
+    ) -> StoreResult<PutItemFluentBuilder> {
         let record = ControlRecord {
             pk: kind.into(),
             sk: id.into(),
@@ -79,7 +84,9 @@ impl ControlStore for DynamoDbControl {
         match put.send().await {
             Ok(_) => Ok(Appended::New),
             Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
             {
                 Ok(Appended::Duplicate)
             }

@@ -81,7 +81,9 @@ impl DynamoDbDecisions {
         match put {
             Ok(_) => Ok(Appended::New),
             Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
             {
                 Ok(Appended::Duplicate)
             }

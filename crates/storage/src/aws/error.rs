@@ -1,7 +1,7 @@
 //! From the SDK's errors to the ports'.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use crossfold_core::ports::StoreError;
 
 /// Error codes that a later try may not meet again.
@@ -19,6 +19,7 @@ const TRANSIENT_CODES: [&str; 10] = [
 ];
 
 /// What an SDK error means to a port's caller.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
 pub(crate) fn service_error<E>(error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

@@ -180,7 +180,8 @@ impl EventStore for DynamoDbEvents {
     /// A retry of the SDK after a lost answer finds the event already there and
     /// so answers [`Appended::Duplicate`]: it is stored once all the same.
     async fn append(&self, event: &Event) -> StoreResult<Appended> {
-        let item = serde_dynamo::to_item(EventRecord::new(event, self.retention)).map_err(malformed)?;
+        let item =
+            serde_dynamo::to_item(EventRecord::new(event, self.retention)).map_err(malformed)?;
         let put = self
             .client
             .put_item()
@@ -192,7 +193,9 @@ impl EventStore for DynamoDbEvents {
         match put {
             Ok(_) => Ok(Appended::New),
             Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
             {
                 Ok(Appended::Duplicate)
             }

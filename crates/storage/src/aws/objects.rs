@@ -99,7 +99,8 @@ async fn fetch(request: GetObjectFluentBuilder) -> StoreResult<Fetched> {
     };
     let etag = etag(answer.e_tag)?;
     let body = answer.body.collect().await;
-    let body = body.map_err(|error| StoreError::Unavailable(format!("a body broke off: {error}")))?;
+    let body =
+        body.map_err(|error| StoreError::Unavailable(format!("a body broke off: {error}")))?;
     Ok(Fetched::Object(Object { bytes: body.into_bytes(), etag }))
 }
 
@@ -150,7 +151,12 @@ impl ObjectStore for S3Objects {
         }
     }
 
-    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> StoreResult<Option<ETag>> {
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>> {
         let write_id = uuid::Uuid::now_v7().to_string();
         for attempt in 1..=MAX_ATTEMPTS {
             let error = match self.try_put(key, &bytes, &condition, &write_id).await? {

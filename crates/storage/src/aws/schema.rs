@@ -36,7 +36,7 @@ pub struct TableSchema {
     pub has_sort_key: bool,
     /// Whether records expire by [`TTL_ATTRIBUTE`].
     pub expires: bool,
-    /// Whether it has a stream of new images, which the archive reads.
+    /// Whether it has a stream of new images, which a function reads.
     pub has_stream: bool,
     /// Whether it has the index [`CHANGES_INDEX`].
     pub has_changes_index: bool,
@@ -85,7 +85,7 @@ pub const TABLES: [TableSchema; 5] = [
     TableSchema { kind: TableKind::Events, expires: true, has_stream: true, ..PLAIN },
     TableSchema { kind: TableKind::Catalog, expires: true, has_changes_index: true, ..PLAIN },
     TableSchema { kind: TableKind::Decisions, expires: true, has_stream: true, ..PLAIN },
-    PLAIN,
+    TableSchema { has_stream: true, ..PLAIN },
 ];
 
 /// Creates what is missing of the tables and the bucket, and waits until all

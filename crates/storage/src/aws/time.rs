@@ -15,8 +15,7 @@ mod tests {
     #[test]
     fn texts_sort_as_their_times_and_read_back_to_the_millisecond() {
         let times = ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2026-06-01T00:00:00.5Z"];
-        let texts: Vec<String> =
-            times.iter().map(|text| sortable(text.parse().unwrap())).collect();
+        let texts: Vec<String> = times.iter().map(|text| sortable(text.parse().unwrap())).collect();
         assert!(texts.is_sorted());
         assert_eq!(texts[2], "2026-06-01T00:00:00.500Z");
         let cut: Timestamp = "2026-06-01T00:00:00.123999Z".parse().unwrap();

@@ -114,9 +114,8 @@ async fn listing_finds_every_entry_of_the_domain_alone(stores: &Stores) -> Verdi
     let domain = unique_domain();
     let longer = id(DomainId::parse, &format!("{domain}2"));
     let now = now();
-    let items: Vec<Item> = (0..300)
-        .map(|index| item(&domain, &format!("i{index}"), &"t".repeat(900), now))
-        .collect();
+    let items: Vec<Item> =
+        (0..300).map(|index| item(&domain, &format!("i{index}"), &"t".repeat(900), now)).collect();
     put_all(stores, items.clone()).await?;
     stores.catalogue.put(&item(&longer, "other", "t", now)).await?;
     let listed = stores.catalogue.list(&domain).await?;

@@ -1,5 +1,7 @@
 use crossfold_core::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
-use crossfold_core::ids::{DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId};
+use crossfold_core::ids::{
+    DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
+};
 use crossfold_core::ports::{Appended, Stores};
 use jiff::Timestamp;
 

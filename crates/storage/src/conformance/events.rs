@@ -197,7 +197,8 @@ async fn a_history_of_many_pages_is_whole(stores: &Stores) -> Verdict {
 async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Verdict {
     let user = unique_user();
     let (shunned, odd) = ("shunned", "课程#1/a");
-    let dismissals = vec![dismissal(&user, shunned), dismissal(&user, shunned), dismissal(&user, odd)];
+    let dismissals =
+        vec![dismissal(&user, shunned), dismissal(&user, shunned), dismissal(&user, odd)];
     dismiss_all(stores, dismissals).await?;
     let event = event(&user, "e", 60);
     stores.events.append(&event).await?;
@@ -246,7 +247,8 @@ async fn erasing_leaves_nothing_and_counts_it(stores: &Stores) -> Verdict {
     let events: Vec<Event> =
         (0..60).map(|index| event(&user, &format!("e{index}"), index + 1)).collect();
     append_all(stores, events.clone()).await?;
-    dismiss_all(stores, (0..5).map(|index| dismissal(&user, &format!("i{index}"))).collect()).await?;
+    dismiss_all(stores, (0..5).map(|index| dismissal(&user, &format!("i{index}"))).collect())
+        .await?;
     let erased = stores.events.erase(&user).await?;
     hold!(erased == 65, "{erased} records were erased, not 65");
     let left = stores.events.history(&user, 100).await?.len();

@@ -59,13 +59,8 @@ pub async fn run_tables(stores: &Stores) -> Result<(), Failures> {
     verdict(failed(stores, TABLE_CHECKS).await)
 }
 
-const TABLE_CHECKS: &[&[Check]] = &[
-    events::CHECKS,
-    people::CHECKS,
-    catalogue::CHECKS,
-    decisions::CHECKS,
-    control::CHECKS,
-];
+const TABLE_CHECKS: &[&[Check]] =
+    &[events::CHECKS, people::CHECKS, catalogue::CHECKS, decisions::CHECKS, control::CHECKS];
 
 async fn failed(stores: &Stores, groups: &[&[Check]]) -> Vec<Failure> {
     let mut failures = Vec::new();

@@ -50,7 +50,8 @@ async fn every_kind_of_entry_reads_back(stores: &Stores) -> Verdict {
     ];
     let missing = stores.people.get(&user).await?;
     hold!(missing.is_none(), "an unknown user has an entry");
-    let writes: Vec<_> = entries.iter().map(|(user, entry)| write(user, entry.clone(), None)).collect();
+    let writes: Vec<_> =
+        entries.iter().map(|(user, entry)| write(user, entry.clone(), None)).collect();
     let committed = stores.people.commit(&writes).await?;
     hold!(committed == Committed::Yes, "three new entries answered {committed:?}");
     for (user, entry) in entries {
@@ -119,7 +120,8 @@ async fn of_racing_commits_exactly_one_wins(stores: &Stores) -> Verdict {
         let own: Vec<_> = (0..RACERS).map(|_| unique_user()).collect();
         let calls = own.clone().into_iter().map(|user| {
             let (store, shared) = (stores.people.clone(), shared.clone());
-            let writes = [write(&shared, link(&user), Some(version)), write(&user, person(&user), None)];
+            let writes =
+                [write(&shared, link(&user), Some(version)), write(&user, person(&user), None)];
             async move { store.commit(&writes).await.map(|answer| (user, answer)) }
         });
         let answers = together(calls).await?;
@@ -155,7 +157,8 @@ async fn scanning_meets_every_entry_once(stores: &Stores) -> Verdict {
     loop {
         let page = stores.people.scan(after).await?;
         pages += 1;
-        found.extend(page.entries.into_iter().map(|entry| entry.id).filter(|id| users.contains(id)));
+        found
+            .extend(page.entries.into_iter().map(|entry| entry.id).filter(|id| users.contains(id)));
         after = page.next;
         if after.is_none() {
             break;

@@ -123,15 +123,15 @@ impl Disk {
         let etag = hex(&Md5::checksum(bytes));
         let mut etags = self.lock(path);
         let current = open(path, &mut etags).map_err(S3Error::internal_error)?;
-        let refusal = condition.refusal(current.as_ref());
-        let moved = match refusal {
-            None => publish(&written, path),
-            Some(refusal) => {
-                let _ = fs::remove_file(&written);
-                return Err(refusal);
-            }
+        let published = match condition.refusal(current.as_ref()) {
+            Some(refusal) => Err(refusal),
+            None => publish(&written, path).map_err(publish_error),
         };
-        moved.map_err(publish_error)?;
+        if let Err(error) = published {
+            // It is gone already when only the last step failed.
+            let _ = fs::remove_file(&written);
+            return Err(error);
+        }
         let metadata = fs::metadata(path).map_err(S3Error::internal_error)?;
         let modified = metadata.modified().map_err(S3Error::internal_error)?;
         let known = KnownETag { length: metadata.len(), modified, etag: etag.clone() };
@@ -150,20 +150,23 @@ impl Disk {
     fn delete(&self, path: &Path) -> S3Result<()> {
         let mut etags = self.lock(path);
         etags.remove(path);
-        match fs::remove_file(path) {
-            Err(error) if !is_absence(&error) => Err(S3Error::internal_error(error)),
-            _ => Ok(()),
-        }
+        let removed = match fs::remove_file(path) {
+            Err(error) if is_absence(&error) => return Ok(()),
+            removed => removed.and_then(|()| path.parent().map_or(Ok(()), sync_folder)),
+        };
+        removed.map_err(S3Error::internal_error)
     }
 
     /// Keys of a bucket by prefix, in the order of their bytes.
     fn keys(&self, bucket: &str, prefix: &str) -> S3Result<Vec<String>> {
         let bucket = self.bucket(bucket)?;
-        let folder = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
-        let start = bucket.join(key_path::encode(folder.trim_end_matches('/')));
-        let start = if folder.is_empty() { bucket } else { start };
+        // Only what lies in the folder that the prefix names can begin with it.
+        let (start, folder) = match prefix.rsplit_once('/') {
+            None => (bucket, String::new()),
+            Some((folder, _)) => (bucket.join(key_path::encode(folder)), format!("{folder}/")),
+        };
         let mut keys = Vec::new();
-        walk(&start, folder, &mut keys).map_err(S3Error::internal_error)?;
+        walk(&start, &folder, &mut keys).map_err(S3Error::internal_error)?;
         keys.retain(|key| key.starts_with(prefix));
         keys.sort_unstable();
         Ok(keys)
@@ -181,7 +184,8 @@ fn open(path: &Path, etags: &mut HashMap<PathBuf, KnownETag>) -> io::Result<Opti
         return Ok(None);
     }
     let (length, modified) = (metadata.len(), metadata.modified()?);
-    let known = etags.get(path).filter(|known| known.length == length && known.modified == modified);
+    let known =
+        etags.get(path).filter(|known| known.length == length && known.modified == modified);
     let etag = match known {
         Some(known) => known.etag.clone(),
         None => {
@@ -309,7 +313,9 @@ async fn collect(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     let Some(mut body) = body else { return Ok(Bytes::new()) };
     let mut bytes = BytesMut::new();
     while let Some(part) = body.next().await {
-        bytes.extend_from_slice(&part.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?);
+        bytes.extend_from_slice(
+            &part.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?,
+        );
     }
     Ok(bytes.freeze())
 }
@@ -366,8 +372,8 @@ impl S3 for DiskS3 {
                 Some(range) => range.check(opened.length)?,
             };
             let bytes = read_span(&mut opened.file, &span).map_err(S3Error::internal_error)?;
-            let content_range = range
-                .map(|_| format!("bytes {}-{}/{}", span.start, span.end - 1, opened.length));
+            let content_range =
+                range.map(|_| format!("bytes {}-{}/{}", span.start, span.end - 1, opened.length));
             Ok((opened, bytes, content_range))
         };
         let (opened, bytes, content_range) = self.on_disk(get).await?;

@@ -29,10 +29,12 @@ impl LoadServiceConfig for ServiceEndpoints {
     }
 }
 
-/// The SDK's configuration for servers at these URLs. The servers ask for
-/// credentials but do not check them.
-pub(super) fn sdk_config(dynamodb: &str, s3: &str) -> SdkConfig {
-    let credentials = Credentials::new("embedded", "embedded", None, None, "embedded");
+/// The access key that requests are signed with.
+pub(super) const ACCESS_KEY: &str = "embedded";
+
+/// The SDK's configuration for servers at these URLs.
+pub(super) fn sdk_config(dynamodb: &str, s3: &str, secret_key: &str) -> SdkConfig {
+    let credentials = Credentials::new(ACCESS_KEY, secret_key, None, None, "embedded");
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

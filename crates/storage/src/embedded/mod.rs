@@ -23,6 +23,7 @@ use aws_config::SdkConfig;
 use crossfold_core::ports::{StoreError, Stores};
 use dynoxide::Database;
 use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -87,9 +88,10 @@ impl Embedded {
         let disk = DiskS3::new(Arc::clone(&directory))?;
         let runtime = runtime()?;
         let dynamodb = serve_dynamodb(&runtime, database.clone()).await?;
-        let s3 = serve_s3(&runtime, S3ServiceBuilder::new(disk).build()).await?;
+        let secret_key = random_secret();
+        let s3 = serve_s3(&runtime, s3_service(disk, &secret_key)).await?;
         runtime.spawn(expire_records(database));
-        let sdk = endpoints::sdk_config(&dynamodb, &s3);
+        let sdk = endpoints::sdk_config(&dynamodb, &s3, &secret_key);
         let config = StorageConfig::with_prefix(NAME_PREFIX);
         // Made before the wait, so that the servers stop should it fail.
         let embedded = Self { runtime: Some(runtime), sdk, config, stream_tail };
@@ -173,6 +175,18 @@ async fn serve_dynamodb(runtime: &Runtime, database: Database) -> Result<String,
         }
     });
     Ok(url)
+}
+
+fn random_secret() -> String {
+    data_encoding::HEXLOWER.encode(&rand::random::<[u8; 16]>())
+}
+
+/// The S3 server answers those alone who know the secret key of this start;
+/// the DynamoDB server wants a signature but does not check it.
+fn s3_service(disk: DiskS3, secret_key: &str) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(disk);
+    builder.set_auth(SimpleAuth::from_single(endpoints::ACCESS_KEY, secret_key));
+    builder.build()
 }
 
 async fn serve_s3(runtime: &Runtime, service: S3Service) -> Result<String, EmbeddedError> {

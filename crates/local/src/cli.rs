@@ -1,0 +1,203 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use crossfold_core::ids::DomainId;
+
+use crate::{demo, evaluate, evaluate_transfer, import, recommend_command, serve, train_command};
+
+/// Crossfold recommends across businesses: from what a person did on one
+/// platform, with consent, the right thing on another.
+///
+/// Without a command, `crossfold` serves the whole API on one local port. Its
+/// data lie in a directory (./.crossfold unless --data-dir says otherwise) and
+/// survive restarts. Nothing needs an account, Docker or the network.
+#[derive(Parser)]
+#[command(name = "crossfold", version, about, long_about, max_term_width = 100)]
+pub struct Cli {
+    /// Directory of the embedded storage.
+    #[arg(long, global = true, default_value = ".crossfold", env = "CROSSFOLD_DATA_DIR", value_name = "DIR")]
+    data_dir: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the whole API on one port (the default).
+    Serve(ServeArgs),
+    /// Build a synthetic world of two platforms, train, show slates, then serve.
+    Demo(DemoArgs),
+    /// Post a file of interactions, and of items, through the API's own path.
+    Import(ImportArgs),
+    /// Train a model on everything archived and publish it.
+    Train(TrainArgs),
+    /// Ask for a slate and print it.
+    Recommend(RecommendArgs),
+    /// Measure a model of one domain on a given split, by full ranking.
+    Evaluate(EvaluateArgs),
+    /// Measure transfer to people who have no history in the target domain.
+    EvaluateTransfer(EvaluateTransferArgs),
+}
+
+/// How to serve.
+#[derive(Args, Clone)]
+pub struct ServeArgs {
+    /// Port on the loopback interface; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+}
+
+impl Default for ServeArgs {
+    fn default() -> Self {
+        Self { port: 8080 }
+    }
+}
+
+/// How to run the demonstration.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// End after the slates are printed instead of serving.
+    #[arg(long)]
+    pub once: bool,
+    /// Seed of the synthetic world.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How many synthetic people.
+    #[arg(long, default_value_t = 600)]
+    pub people: usize,
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to import.
+#[derive(Args)]
+pub struct ImportArgs {
+    /// Domain the file belongs to; one that is not defined yet gets a plain definition.
+    #[arg(long)]
+    pub domain: DomainId,
+    /// CSV with a header: user_id,item_id and optionally type,occurred_at (RFC 3339
+    /// or Unix seconds),value; .gz is unpacked.
+    #[arg(long, value_name = "FILE")]
+    pub interactions: PathBuf,
+    /// JSON lines with item_id,title and optionally categories and more; without
+    /// it, items are named after their ids.
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Hyper-parameters of a fit.
+#[derive(Args, Clone, Default)]
+pub struct FitArgs {
+    /// Length of a factor vector [default: 64].
+    #[arg(long)]
+    pub factors: Option<usize>,
+    /// Iterations [default: 15].
+    #[arg(long)]
+    pub iterations: Option<usize>,
+    /// Weight of unobserved pairs [default: chosen by validation, or 0.1 for `train`].
+    #[arg(long)]
+    pub unobserved_weight: Option<f32>,
+    /// Regularisation [default: chosen by validation, or 0.003 for `train`].
+    #[arg(long)]
+    pub regularisation: Option<f32>,
+    /// Seed of the initial factors [default: 42].
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// How to train.
+#[derive(Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Print the training run as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// For whom to recommend what.
+#[derive(Args)]
+pub struct RecommendArgs {
+    /// The platform's user id.
+    #[arg(long)]
+    pub user: String,
+    /// The platform that asks.
+    #[arg(long)]
+    pub domain: DomainId,
+    /// The domain whose items are wanted; the platform's own by default. May be repeated.
+    #[arg(long)]
+    pub target: Vec<DomainId>,
+    /// How many items.
+    #[arg(long, default_value_t = 10)]
+    pub limit: usize,
+    /// Language of the reasons, as a BCP 47 tag.
+    #[arg(long, default_value = "en")]
+    pub locale: String,
+    /// Print the API's response as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The split to measure on.
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// CSV with user_id,item_id to train on; .gz is unpacked.
+    #[arg(long, value_name = "FILE")]
+    pub train: PathBuf,
+    /// CSV with user_id,item_id held out.
+    #[arg(long, value_name = "FILE")]
+    pub test: PathBuf,
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The domains and people to measure on.
+#[derive(Args)]
+pub struct EvaluateTransferArgs {
+    /// CSV with user_id,item_id of the source domain; .gz is unpacked.
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// CSV with user_id,item_id of the target domain; the same user ids.
+    #[arg(long, value_name = "FILE")]
+    pub target: PathBuf,
+    /// User ids, one a line, whose target history is held out and measured on.
+    #[arg(long, value_name = "FILE")]
+    pub cold_users: PathBuf,
+    /// User ids whose target history is held out to choose hyper-parameters by.
+    #[arg(long, value_name = "FILE")]
+    pub valid_users: PathBuf,
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Control: give every source history to another, random person.
+    #[arg(long)]
+    pub shuffle_links: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// When it cannot be completed, in words that say what to do.
+pub async fn run(cli: Cli) -> Result<()> {
+    let directory = cli.data_dir;
+    match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
+        Command::Serve(args) => serve::serve(&directory, &args).await,
+        Command::Demo(args) => demo::demo(&directory, &args).await,
+        Command::Import(args) => import::import(&directory, &args).await,
+        Command::Train(args) => train_command::train(&directory, &args).await,
+        Command::Recommend(args) => recommend_command::recommend(&directory, &args).await,
+        Command::Evaluate(args) => evaluate::evaluate(&args),
+        Command::EvaluateTransfer(args) => evaluate_transfer::evaluate_transfer(&args),
+    }
+}

@@ -1,0 +1,203 @@
+//! The process's own world: embedded storage, every router on it, and what AWS
+//! would do between the functions: carrying streams to the archive and to the
+//! training worker.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use crossfold_core::ports::Stores;
+use crossfold_core::pseudonym::Pseudonymiser;
+use crossfold_edge::caller::Caller;
+use crossfold_edge::clock::Clock;
+use crossfold_edge::router;
+use crossfold_feedback::FeedbackState;
+use crossfold_ingest::IngestState;
+use crossfold_ingest::archive::Archiver;
+use crossfold_recommend::RecommendState;
+use crossfold_storage::embedded::{Embedded, StreamTail};
+use crossfold_storage::pseudonym_key;
+use crossfold_train::{TrainingState, Trigger, Worker};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::api_client::ApiClient;
+
+/// The tenant of a local world.
+const TENANT: &str = "local";
+/// Records carried to a function at a time.
+const BATCH: usize = 10_000;
+/// Records read from a stream at a time.
+const PAGE: usize = 1_000;
+
+/// Embedded storage with everything that runs on it.
+pub(crate) struct LocalWorld {
+    embedded: Embedded,
+    stores: Stores,
+    pseudonymiser: Pseudonymiser,
+    archiver: Archiver,
+    worker: Worker,
+    positions: Mutex<Positions>,
+}
+
+/// Which functions a stream feeds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Consumer {
+    Archive,
+    Train,
+}
+
+impl LocalWorld {
+    /// Opens the world in a directory, making it when there is none.
+    pub(crate) async fn open(directory: &Path) -> Result<Self> {
+        let embedded = Embedded::start(directory).await.with_context(|| {
+            format!("cannot use the data directory {} (see --data-dir)", directory.display())
+        })?;
+        let pseudonymiser = pseudonym_key::from_directory(directory, TENANT)?;
+        let stores = embedded.stores();
+        Ok(Self {
+            archiver: Archiver::new(stores.objects.clone()),
+            worker: Worker::new(stores.clone(), Clock::system()),
+            positions: Mutex::new(Positions::read(directory)?),
+            embedded,
+            stores,
+            pseudonymiser,
+        })
+    }
+
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Every route, called by the development caller.
+    pub(crate) fn router(&self) -> Router {
+        let (stores, clock) = (self.stores.clone(), Clock::system());
+        let keys = || self.pseudonymiser.clone();
+        let recommend =
+            RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
+        let training = TrainingState { control: stores.control.clone(), clock: clock.clone() };
+        let routes = crossfold_ingest::routes(IngestState::new(stores.clone(), keys(), clock.clone()))
+            .merge(crossfold_recommend::routes(recommend))
+            .merge(crossfold_feedback::routes(FeedbackState::new(stores, keys(), clock)))
+            .merge(crossfold_train::routes(training));
+        router::complete(routes).layer(middleware::from_fn(as_development_caller))
+    }
+
+    pub(crate) fn client(&self) -> ApiClient {
+        ApiClient::new(self.router())
+    }
+
+    /// Carries everything in the streams to its function, and says how many
+    /// records that were.
+    pub(crate) async fn carry_streams(&self) -> Result<usize> {
+        let config = self.embedded.storage_config();
+        let tables = [
+            (config.events_table.name()?.to_owned(), Consumer::Archive),
+            (config.decisions_table.name()?.to_owned(), Consumer::Archive),
+            (config.control_table.name()?.to_owned(), Consumer::Train),
+        ];
+        let mut carried = 0;
+        for (table, consumer) in tables {
+            carried += self.carry_stream(&table, consumer).await?;
+        }
+        Ok(carried)
+    }
+
+    async fn carry_stream(&self, table: &str, consumer: Consumer) -> Result<usize> {
+        let mut positions = self.positions.lock().await;
+        let mut carried = 0;
+        loop {
+            let tail = self.embedded.stream_tail();
+            let records = read_batch(&tail, table, positions.of(table)).await?;
+            let Some(last) = records.last().map(sequence_number) else {
+                return Ok(carried);
+            };
+            carried += records.len();
+            self.deliver(consumer, records).await?;
+            // Advanced only now: what was not handled is delivered again.
+            positions.advance(table, &last)?;
+            let table = table.to_owned();
+            tokio::task::spawn_blocking(move || tail.trim(&table, &last)).await??;
+        }
+    }
+
+    async fn deliver(&self, consumer: Consumer, records: Vec<Value>) -> Result<()> {
+        match consumer {
+            Consumer::Archive => {
+                let batch: StreamEvent = serde_json::from_value(json!({ "Records": records }))?;
+                self.archiver.archive(batch).await?;
+            }
+            Consumer::Train => self.worker.handle(Trigger::Stream { records }).await?,
+        }
+        Ok(())
+    }
+}
+
+async fn as_development_caller(mut request: Request, next: Next) -> axum::response::Response {
+    request.extensions_mut().insert(Caller::development());
+    next.run(request).await
+}
+
+async fn read_batch(
+    tail: &Arc<StreamTail>,
+    table: &str,
+    after: Option<String>,
+) -> Result<Vec<Value>> {
+    let (tail, table) = (tail.clone(), table.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let mut after = after;
+        let mut records = Vec::new();
+        while records.len() < BATCH {
+            let page = tail.records_after(&table, after.as_deref(), PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some(sequence_number(last));
+            records.extend(page);
+        }
+        Ok(records)
+    })
+    .await?
+}
+
+fn sequence_number(record: &Value) -> String {
+    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
+}
+
+/// How far each stream was carried, on file.
+struct Positions {
+    path: PathBuf,
+    by_table: BTreeMap<String, String>,
+}
+
+impl Positions {
+    fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("stream-positions.json");
+        let by_table = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} cannot be read", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { path, by_table })
+    }
+
+    fn of(&self, table: &str) -> Option<String> {
+        self.by_table.get(table).cloned()
+    }
+
+    fn advance(&mut self, table: &str, position: &str) -> Result<()> {
+        self.by_table.insert(table.to_owned(), position.to_owned());
+        let temporary = self.path.with_extension("tmp");
+        std::fs::write(&temporary, serde_json::to_vec(&self.by_table)?)?;
+        std::fs::rename(&temporary, &self.path)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! The deployed application: what `template.yaml` says, with the real
+//! bootstrap binaries, on AWS services that others wrote.
+
+pub(crate) mod aws_api;
+mod function;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use bytes::Bytes;
+use crossfold_core::ports::ObjectStore;
+use crossfold_storage::aws::{self, StorageConfig, schema};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+pub use function::Function;
+
+use crate::api::{ApiRequest, ApiResponse};
+use crate::deployment::Deployment;
+use crate::gateway::{self, Decision, Gateway};
+use crate::ministack::Ministack;
+use crate::stream_pump::StreamPump;
+use crate::world::World;
+use aws_api::AwsApi;
+
+/// A deployment of its own.
+pub struct Cloud {
+    gateway: Gateway,
+    functions: BTreeMap<String, Arc<Function>>,
+    pumps: Mutex<Vec<StreamPump>>,
+    objects: Arc<dyn ObjectStore>,
+    logs: tempfile::TempDir,
+    _ministack: Ministack,
+}
+
+impl Cloud {
+    /// Deploys; every stream record is delivered once.
+    ///
+    /// # Errors
+    /// When a service or binary is not there.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_delivering(1).await
+    }
+
+    /// Deploys; every batch of stream records is delivered so many times.
+    ///
+    /// # Errors
+    /// As for [`Cloud::start`].
+    pub async fn start_delivering(deliveries: usize) -> anyhow::Result<Self> {
+        let ministack = Ministack::start().await?;
+        let (sdk, config) = (ministack.sdk_config(), StorageConfig::with_prefix("crossfold"));
+        schema::provision(&sdk, &config).await?;
+        let api = AwsApi::new(ministack.endpoint());
+        let secret = create_secret(&api).await?;
+        let names = physical_names(&config, &secret)?;
+        let deployment = Deployment::read(&|name| names.get(name).cloned())?;
+        let logs = tempfile::tempdir()?;
+        let functions = start_functions(&deployment, &ministack.endpoint(), logs.path())?;
+        let mut pumps = Vec::new();
+        for source in deployment.streams {
+            let table = names.get(&source.table).context("an unknown table")?;
+            let function = functions.get(&source.function).context("an unknown function")?.clone();
+            let pump = StreamPump::new(api.clone(), source, table, function, deliveries).await?;
+            pumps.push(pump);
+        }
+        Ok(Self {
+            gateway: Gateway::new(deployment.routes),
+            functions,
+            pumps: Mutex::new(pumps),
+            objects: aws::stores(&sdk, &config).objects,
+            logs,
+            _ministack: ministack,
+        })
+    }
+
+    /// A function by its logical id.
+    ///
+    /// # Errors
+    /// When the template has no such function.
+    pub fn function(&self, name: &str) -> anyhow::Result<&Function> {
+        self.functions.get(name).map(|function| &**function).with_context(|| name.to_owned())
+    }
+
+    /// How long each function's environments took until they asked for work.
+    #[must_use]
+    pub fn cold_starts(&self) -> BTreeMap<&str, Vec<Duration>> {
+        let functions = self.functions.iter();
+        functions.map(|(name, function)| (name.as_str(), function.cold_starts())).collect()
+    }
+
+    /// Everything that the functions wrote to their logs.
+    ///
+    /// # Errors
+    /// When a log cannot be read.
+    pub fn logs(&self) -> anyhow::Result<String> {
+        let mut all = String::new();
+        for entry in std::fs::read_dir(self.logs.path())? {
+            all.push_str(&std::fs::read_to_string(entry?.path())?);
+        }
+        Ok(all)
+    }
+}
+
+#[async_trait]
+impl World for Cloud {
+    fn checks_tokens(&self) -> bool {
+        true
+    }
+
+    async fn call(&self, request: ApiRequest) -> anyhow::Result<ApiResponse> {
+        let (function, event) = match self.gateway.decide(&request) {
+            Decision::Invoke { function, event } => (self.function(&function)?, event),
+            Decision::Answer(answer) => return Ok(answer),
+        };
+        match function.invoke(&event).await? {
+            Ok(answer) => gateway::decode_answer(&answer),
+            Err(error) => {
+                eprintln!("{} {}: {error}", request.method, request.path);
+                Ok(gateway::message(500, "Internal Server Error"))
+            }
+        }
+    }
+
+    async fn carry_streams(&self) -> anyhow::Result<()> {
+        for pump in self.pumps.lock().await.iter_mut() {
+            pump.carry().await?;
+        }
+        Ok(())
+    }
+
+    fn forget_what_is_cached(&self) -> anyhow::Result<()> {
+        self.function("RecommendFunction")?.recycle();
+        Ok(())
+    }
+
+    async fn archive(&self, prefix: &str) -> anyhow::Result<BTreeMap<String, Bytes>> {
+        let mut files = BTreeMap::new();
+        for key in self.objects.list(prefix).await? {
+            let object = self.objects.get(&key).await?.context("a file went away")?;
+            files.insert(key, object.bytes);
+        }
+        Ok(files)
+    }
+}
+
+/// The secret that the template has CloudFormation generate.
+async fn create_secret(api: &AwsApi) -> anyhow::Result<String> {
+    let keys = json!({ "version": 1, "key": "k".repeat(64) });
+    let input = json!({ "Name": "crossfold-pseudonym", "SecretString": keys.to_string() });
+    let answer = api.call("secretsmanager", "CreateSecret", &input).await?;
+    Ok(answer["ARN"].as_str().context("the secret has no ARN")?.to_owned())
+}
+
+fn physical_names(
+    config: &StorageConfig,
+    secret: &str,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let resources = [
+        ("PeopleTable", &config.people_table),
+        ("EventsTable", &config.events_table),
+        ("CatalogTable", &config.catalog_table),
+        ("DecisionsTable", &config.decisions_table),
+        ("ControlTable", &config.control_table),
+        ("Bucket", &config.bucket),
+    ];
+    let mut names = BTreeMap::from([("PseudonymSecret".to_owned(), secret.to_owned())]);
+    for (name, resource) in resources {
+        names.insert(name.to_owned(), resource.name()?.to_owned());
+    }
+    Ok(names)
+}
+
+fn start_functions(
+    deployment: &Deployment,
+    endpoint: &str,
+    logs: &Path,
+) -> anyhow::Result<BTreeMap<String, Arc<Function>>> {
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let variables = [
+        variable("AWS_ACCESS_KEY_ID", "test"),
+        variable("AWS_SECRET_ACCESS_KEY", "test"),
+        variable("AWS_REGION", "us-east-1"),
+        variable("AWS_ENDPOINT_URL", endpoint),
+    ];
+    let functions = deployment.functions.iter().map(|(name, spec)| {
+        let function = Function::new(name, spec, &variables, logs.to_owned())?;
+        Ok((name.clone(), Arc::new(function)))
+    });
+    functions.collect()
+}
+
+/// The event of a call that came past the authorizer, should a route ever lose it.
+#[must_use]
+pub fn unauthorized_event(request: &ApiRequest) -> Value {
+    let request = request.clone().with_token(None);
+    gateway::event(&request, "$default", &BTreeMap::new())
+}
