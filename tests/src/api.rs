@@ -140,7 +140,6 @@ impl ApiResponse {
 
     /// The body of an answer that must be a success.
     #[track_caller]
-    #[must_use]
     pub fn ok(self) -> Value {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.json);
         self.json

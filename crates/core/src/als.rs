@@ -45,8 +45,8 @@ impl Default for AlsOptions {
         Self {
             factors: 64,
             iterations: 15,
-            unobserved_weight: 0.1,
-            regularisation: 0.003,
+            unobserved_weight: 0.3,
+            regularisation: 0.03,
             frequency_exponent: 1.0,
             seed: 42,
         }

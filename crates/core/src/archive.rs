@@ -90,7 +90,10 @@ pub fn decode_events(bytes: Bytes) -> Result<Vec<Event>, ColumnsError> {
             dwell_seconds: dwells.next()?.and_then(|seconds| u32::try_from(seconds).ok()),
         })
     };
-    let short = || ColumnsError::BadCell { column: "event_id".into(), why: "columns differ in length".into() };
+    let short = || ColumnsError::BadCell {
+        column: "event_id".into(),
+        why: "columns differ in length".into(),
+    };
     file.times("occurred_at")?.into_iter().map(|at| next(at).ok_or_else(short)).collect()
 }
 
@@ -125,7 +128,10 @@ pub fn encode_decisions(decisions: &[Decision]) -> Result<Bytes, ColumnsError> {
         ("variant", Cells::optional_text(all().map(|(d, ..)| d.variant.as_ref()))),
         // Text, for a Parquet integer is signed.
         ("seed", Cells::text(all().map(|(d, ..)| d.seed))),
-        ("personalised", Cells::Integer(all().map(|(d, ..)| Some(i64::from(d.personalised))).collect())),
+        (
+            "personalised",
+            Cells::Integer(all().map(|(d, ..)| Some(i64::from(d.personalised))).collect()),
+        ),
         ("rank", Cells::Integer(all().map(|(_, at, _)| Some(*at as i64 + 1)).collect())),
         ("item_domain", Cells::text(all().map(|(.., entry)| &entry.domain))),
         ("item_id", Cells::text(all().map(|(.., entry)| &entry.item_id))),
@@ -164,8 +170,8 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         let money = proptest::option::of((0i64..1_000_000_000, 0u32..8));
-        ("[a-z0-9]{1,9}", "[a-z]{1,5}", 0i64..2_000_000_000_000, money, any::<Option<u32>>()).prop_map(
-            |(id, item, at, money, dwell_seconds)| Event {
+        ("[a-z0-9]{1,9}", "[a-z]{1,5}", 0i64..2_000_000_000_000, money, any::<Option<u32>>())
+            .prop_map(|(id, item, at, money, dwell_seconds)| Event {
                 event_id: EventId::parse(&id).unwrap(),
                 user: Pseudonym::parse("v1_u").unwrap(),
                 domain: DomainId::parse("knowledge").unwrap(),
@@ -175,8 +181,7 @@ mod tests {
                 received_at: Timestamp::from_millisecond(at + 1).unwrap(),
                 value: money.map(|(digits, scale)| Decimal::new(digits, scale)),
                 dwell_seconds,
-            },
-        )
+            })
     }
 
     proptest! {

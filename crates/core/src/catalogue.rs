@@ -143,7 +143,9 @@ mod tests {
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
         assert!(item(serde_json::json!({"title": "t"})).is_available(now));
         assert!(!item(serde_json::json!({"title": "t", "status": "hidden"})).is_available(now));
-        assert!(!item(serde_json::json!({"title": "t", "status": "out_of_stock"})).is_available(now));
+        assert!(
+            !item(serde_json::json!({"title": "t", "status": "out_of_stock"})).is_available(now)
+        );
         let until = serde_json::json!({"title": "t", "available_until": "2026-06-01T00:00:00Z"});
         assert!(!item(until).is_available(now));
         let from = serde_json::json!({"title": "t", "available_from": "2026-06-01T00:00:01Z"});

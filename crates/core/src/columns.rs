@@ -87,8 +87,7 @@ pub fn write(columns: &[(&str, Cells)]) -> Result<Bytes, ColumnsError> {
         .collect();
     let schema = parse_message_type(&format!("message crossfold {{ {fields} }}"))?;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut writer =
-        SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
     let mut group = writer.next_row_group()?;
     for (_, cells) in columns {
         match cells {
@@ -184,7 +183,8 @@ impl ColumnFile {
             .iter()
             .position(|column| column.name() == name)
             .ok_or_else(|| ColumnsError::MissingColumn(name.to_owned()))?;
-        if columns[at].physical_type() != T::get_physical_type() || columns[at].max_def_level() != 1 {
+        if columns[at].physical_type() != T::get_physical_type() || columns[at].max_def_level() != 1
+        {
             let why = "the column has another type".to_owned();
             return Err(ColumnsError::BadCell { column: name.to_owned(), why });
         }

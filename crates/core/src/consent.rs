@@ -307,7 +307,13 @@ mod tests {
         }
     }
 
-    fn decision(from: usize, to: usize, purpose: Purpose, granted: bool, at: i64) -> ConsentDecision {
+    fn decision(
+        from: usize,
+        to: usize,
+        purpose: Purpose,
+        granted: bool,
+        at: i64,
+    ) -> ConsentDecision {
         ConsentDecision {
             from: domain(from),
             to: domain(to),
@@ -321,7 +327,8 @@ mod tests {
 
     fn decisions() -> impl Strategy<Value = Vec<ConsentDecision>> {
         let purpose = prop_oneof![Just(Purpose::Recommendation), Just(Purpose::Training)];
-        let one = (0..4usize, 0..4usize, purpose, any::<bool>(), 0..9i64, proptest::option::of(0..20i64));
+        let one =
+            (0..4usize, 0..4usize, purpose, any::<bool>(), 0..9i64, proptest::option::of(0..20i64));
         proptest::collection::vec(
             one.prop_map(|(from, to, purpose, granted, at, expiry)| {
                 let mut decision = decision(from, to, purpose, granted, at);
@@ -411,7 +418,13 @@ mod tests {
         let mut grant = decision(0, 1, Purpose::Recommendation, true, 1);
         grant.expires_at = Some(now);
         let ledger = ConsentLedger::from(vec![grant]);
-        assert!(!ledger.permits(&domain(0), &domain(1), Purpose::Recommendation, &definitions(), now));
+        assert!(!ledger.permits(
+            &domain(0),
+            &domain(1),
+            Purpose::Recommendation,
+            &definitions(),
+            now
+        ));
         let empty = Definitions::new();
         assert!(!ledger.permits(&domain(0), &domain(0), Purpose::Recommendation, &empty, now));
     }
@@ -429,7 +442,8 @@ mod tests {
         let (me, display, target) = (user("me"), domain(0), domain(1));
         let admit = |ledger: &ConsentLedger| {
             let definitions = definitions();
-            let context = ConsentContext { ledger, definitions: &definitions, now: Timestamp::UNIX_EPOCH };
+            let context =
+                ConsentContext { ledger, definitions: &definitions, now: Timestamp::UNIX_EPOCH };
             let request = RecommendationUse {
                 user: &me,
                 display: &display,

@@ -110,7 +110,9 @@ impl DomainDefinition {
         }
         for (event_type, definition) in &self.event_types {
             if !(definition.weight > 0.0 && definition.weight <= 100.0) {
-                return refuse(format!("the weight of {event_type} must be above 0 and at most 100"));
+                return refuse(format!(
+                    "the weight of {event_type} must be above 0 and at most 100"
+                ));
             }
             if definition.value_scale.is_some_and(|scale| scale <= Decimal::ZERO) {
                 return refuse(format!("the value_scale of {event_type} must be above 0"));

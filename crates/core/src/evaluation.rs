@@ -35,8 +35,12 @@ impl MetricSums {
         let is_hit = |item: &u32| relevant.binary_search(item).is_ok();
         for k in CUTOFFS {
             let list = &ranked[..ranked.len().min(k)];
-            let hits: Vec<usize> =
-                list.iter().enumerate().filter(|(_, item)| is_hit(item)).map(|(at, _)| at).collect();
+            let hits: Vec<usize> = list
+                .iter()
+                .enumerate()
+                .filter(|(_, item)| is_hit(item))
+                .map(|(at, _)| at)
+                .collect();
             let gain: f64 = hits.iter().map(|&at| discount(at)).sum();
             let ideal: f64 = (0..relevant.len().min(k)).map(discount).sum();
             self.put("ndcg", k, gain / ideal);

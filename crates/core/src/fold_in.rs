@@ -53,10 +53,16 @@ impl FoldedPerson {
     ) -> Result<Self, NotPositiveDefinite> {
         let f = basis.items.ncols();
         let (columns, confidences): (Vec<u32>, Vec<f32>) = interactions.iter().copied().unzip();
-        let mut person = Self { vector: vec![0.0; f], factor: vec![0.0; f * f], columns, confidences };
+        let mut person =
+            Self { vector: vec![0.0; f], factor: vec![0.0; f * f], columns, confidences };
         let equations =
             NormalEquations::new(basis.items, basis.gram, basis.unobserved, basis.params);
-        equations.solve(&person.columns, &person.confidences, &mut person.factor, &mut person.vector)?;
+        equations.solve(
+            &person.columns,
+            &person.confidences,
+            &mut person.factor,
+            &mut person.vector,
+        )?;
         Ok(person)
     }
 
@@ -94,7 +100,8 @@ mod tests {
     use crate::sparse::SparseRows;
 
     fn matrix() -> SparseRows {
-        let rows = (0..60u32).map(|u| (0..9).map(|k| ((u * 5 + k * k * 3) % 40, 1.0 + (k % 3) as f32)).collect());
+        let rows = (0..60u32)
+            .map(|u| (0..9).map(|k| ((u * 5 + k * k * 3) % 40, 1.0 + (k % 3) as f32)).collect());
         SparseRows::from_rows(40, rows)
     }
 
@@ -104,10 +111,16 @@ mod tests {
         let matrix = matrix();
         let factors = fit(&matrix, &params, &|_| ()).unwrap();
         let gram = gram(factors.items.view());
-        let basis = FoldInBasis { items: factors.items.view(), gram: &gram, unobserved: 40, params: &params };
+        let basis = FoldInBasis {
+            items: factors.items.view(),
+            gram: &gram,
+            unobserved: 40,
+            params: &params,
+        };
         for person in 0..matrix.rows() {
             let (columns, confidences) = matrix.row(person);
-            let interactions: Vec<_> = columns.iter().copied().zip(confidences.iter().copied()).collect();
+            let interactions: Vec<_> =
+                columns.iter().copied().zip(confidences.iter().copied()).collect();
             let folded = FoldedPerson::solve(basis, &interactions).unwrap();
             for (a, b) in folded.vector().iter().zip(factors.people.row(person)) {
                 assert!((a - b).abs() < 1e-4);

@@ -32,7 +32,8 @@ impl History {
     /// twice (same user, time and id) is kept once.
     #[must_use]
     pub fn new(mut events: Vec<Event>, dismissals: impl IntoIterator<Item = Dismissal>) -> Self {
-        let key = |e: &Event| (std::cmp::Reverse(e.occurred_at), e.event_id.clone(), e.user.clone());
+        let key =
+            |e: &Event| (std::cmp::Reverse(e.occurred_at), e.event_id.clone(), e.user.clone());
         events.sort_by_cached_key(key);
         events.dedup_by(|a, b| {
             a.occurred_at == b.occurred_at && a.event_id == b.event_id && a.user == b.user

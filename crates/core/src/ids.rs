@@ -24,8 +24,7 @@ fn is_opaque_id(text: &str) -> bool {
         && !text.chars().any(char::is_control)
 }
 
-const OPAQUE_RULE: &str =
-    "1 to 128 bytes of text without control characters or surrounding spaces";
+const OPAQUE_RULE: &str = "1 to 128 bytes of text without control characters or surrounding spaces";
 
 fn is_slug(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -36,8 +35,7 @@ fn is_slug(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-' || *b == b'_')
 }
 
-const SLUG_RULE: &str =
-    "1 to 63 characters of a-z, 0-9, '-' and '_', beginning with a letter";
+const SLUG_RULE: &str = "1 to 63 characters of a-z, 0-9, '-' and '_', beginning with a letter";
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $check:ident, $rule:ident) => {

@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn the_rows_of_a_domain_lie_together() {
         let key = |d: &str, i: &str| (DomainId::parse(d).unwrap(), ItemId::parse(i).unwrap());
-        let index = ItemIndex::new([key("b", "1"), key("a", "2"), key("b", "0"), key("a", "9")].into());
+        let index =
+            ItemIndex::new([key("b", "1"), key("a", "2"), key("b", "0"), key("a", "9")].into());
         assert_eq!(index.ranges()[&DomainId::parse("a").unwrap()], 0..2);
         assert_eq!(index.ranges()[&DomainId::parse("b").unwrap()], 2..4);
         assert_eq!(index.row(&key("b", "0")), Some(2));

@@ -216,7 +216,10 @@ fn encode_blob(parts: &ModelParts) -> Result<Vec<u8>, ModelError> {
     if parts.item_factors.nrows() != items || parts.popularity.len() != items {
         return Err(malformed("tables differ in length"));
     }
-    let factors = parts.item_factors.as_slice().ok_or_else(|| malformed("factors are not in standard layout"))?;
+    let factors = parts
+        .item_factors
+        .as_slice()
+        .ok_or_else(|| malformed("factors are not in standard layout"))?;
     let ids: String = parts.index.items().iter().map(|(_, item)| item.as_str()).collect();
     let mut end = 0u32;
     let ends: Vec<u32> = parts
@@ -283,9 +286,7 @@ impl Model {
         let grams = index
             .ranges()
             .iter()
-            .map(|(domain, rows)| {
-                (domain.clone(), gram(item_factors.slice(s![rows.clone(), ..])))
-            })
+            .map(|(domain, rows)| (domain.clone(), gram(item_factors.slice(s![rows.clone(), ..]))))
             .collect();
         Ok(Self { id, manifest, params, index, item_factors, popularity, grams })
     }
@@ -384,8 +385,8 @@ fn decode_index(
     let ends = tensor(tensors, "item_id_ends", Dtype::U32, &[items])?;
     let (ends, _) = ends.as_chunks::<4>();
     let last = ends.last().map_or(0, |end| u32::from_le_bytes(*end) as usize);
-    let ids = std::str::from_utf8(tensor(tensors, "item_ids", Dtype::U8, &[last])?)
-        .map_err(malformed)?;
+    let ids =
+        std::str::from_utf8(tensor(tensors, "item_ids", Dtype::U8, &[last])?).map_err(malformed)?;
     let mut keys: Vec<ItemKey> = Vec::with_capacity(items);
     let mut start = 0;
     let of_row = domains.iter().flat_map(|d| std::iter::repeat_n(&d.domain, d.items));

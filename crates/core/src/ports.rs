@@ -183,7 +183,12 @@ pub trait ObjectStore: Send + Sync {
     /// Writes an object whole: readers see the old or the new one, never a part.
     /// `Ok(None)` when the condition did not hold; exactly one of any number of
     /// racing conditional writes succeeds.
-    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> StoreResult<Option<ETag>>;
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>>;
 
     /// Keys under a prefix, in order.
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>>;

@@ -175,9 +175,11 @@ fn score_target<'a>(
     let person = fold_in(serving, &history, request, target);
     let eligibility = Eligibility::new(request.now, &history, &request.excluded);
     let score = |row: Option<u32>| match (serving.model, row, &person) {
-        (Some(model), Some(row), Some(person)) => {
-            model.item_factors().row(row as usize).as_slice().map_or(0.0, |y| dot(person.vector(), y))
-        }
+        (Some(model), Some(row), Some(person)) => model
+            .item_factors()
+            .row(row as usize)
+            .as_slice()
+            .map_or(0.0, |y| dot(person.vector(), y)),
         (Some(model), Some(row), None) => model.popularity(row),
         _ => 0.0,
     };
@@ -264,7 +266,8 @@ fn explain(
     let platform = |domain: &DomainId| {
         serving.definitions.get(domain).map_or(domain.as_str(), |d| d.name.as_str()).to_owned()
     };
-    let plain = |code, because| Reason { code, text: text(because, request.locale), evidence: vec![] };
+    let plain =
+        |code, because| Reason { code, text: text(because, request.locale), evidence: vec![] };
     let name = platform(&item.domain);
     let (Some(model), Some(row)) = (serving.model, row) else {
         return plain(ReasonCode::New, Because::Newness(&name));

@@ -164,7 +164,8 @@ pub fn train(
     );
     let split_at = split_instant(&events);
     let histories = input.people.histories(events);
-    let builder = RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
+    let builder =
+        RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
     let rows = builder.build(&histories);
     drop(histories);
     if rows.all.entries() == 0 {
@@ -238,8 +239,7 @@ impl RowBuilder<'_> {
         let (mut all, mut before) = (Vec::new(), Vec::new());
         let mut rows = Rows::default();
         for (ledger, history) in histories {
-            let context =
-                ConsentContext { ledger, definitions: self.definitions, now: self.now };
+            let context = ConsentContext { ledger, definitions: self.definitions, now: self.now };
             let groups = ConsentedHistory::for_training(history, context);
             rows.people += usize::from(!groups.is_empty());
             for group in groups {
@@ -267,9 +267,8 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
     let mut shares: Vec<f32> = rows.column_counts().into_iter().map(|count| count as f32).collect();
     let mut people = BTreeMap::new();
     for (domain, range) in index.ranges() {
-        let is_in = |row: usize| {
-            rows.row(row).0.iter().any(|&item| range.contains(&(item as usize)))
-        };
+        let is_in =
+            |row: usize| rows.row(row).0.iter().any(|&item| range.contains(&(item as usize)));
         let active = (0..rows.rows()).filter(|&row| is_in(row)).count();
         shares[range.clone()].iter_mut().for_each(|share| *share /= active.max(1) as f32);
         people.insert(domain.clone(), active as u64);

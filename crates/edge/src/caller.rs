@@ -172,10 +172,7 @@ mod tests {
             caller.require(Scope::EventsWrite, &travel).unwrap_err().code,
             "domain_forbidden"
         );
-        assert_eq!(
-            caller.require(Scope::UsersRead, &knowledge).unwrap_err().code,
-            "scope_missing"
-        );
+        assert_eq!(caller.require(Scope::UsersRead, &knowledge).unwrap_err().code, "scope_missing");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Running a router as a Lambda function behind an HTTP API.
 
 use axum::{Router, middleware};
+use tower::ServiceExt;
 
-use crate::{authorizer, router};
+use crate::{authorizer, request_path, router};
 
 /// Serves a router from the Lambda Runtime API until the environment ends.
 ///
@@ -10,5 +11,5 @@ use crate::{authorizer, router};
 /// When the Runtime API cannot be reached.
 pub async fn run(routes: Router) -> Result<(), lambda_http::Error> {
     let app = router::complete(routes).layer(middleware::from_fn(authorizer::authorize));
-    lambda_http::run(app).await
+    lambda_http::run(app.map_request(request_path::encode_again)).await
 }

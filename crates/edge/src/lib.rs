@@ -9,5 +9,6 @@ pub mod extract;
 pub mod lambda;
 pub mod people;
 pub mod problem;
+mod request_path;
 pub mod router;
 pub mod telemetry;

@@ -52,7 +52,11 @@ pub async fn find(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<Foun
         };
         match stored.entry {
             PeopleEntry::Person(person) => {
-                return Ok(Found::Person(StoredPerson { id: key, person, version: stored.version }));
+                return Ok(Found::Person(StoredPerson {
+                    id: key,
+                    person,
+                    version: stored.version,
+                }));
             }
             PeopleEntry::Erased { at } if key == *user => {
                 return Ok(Found::Erased { at, version: stored.version });

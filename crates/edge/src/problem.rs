@@ -52,7 +52,8 @@ impl Problem {
     /// There is no such domain.
     #[must_use]
     pub fn unknown_domain(domain: &str) -> Self {
-        let detail = format!("there is no domain {domain:?}: define it with PUT /v1/domains/{{domain}}");
+        let detail =
+            format!("there is no domain {domain:?}: define it with PUT /v1/domains/{{domain}}");
         Self::new(StatusCode::NOT_FOUND, "unknown_domain", detail)
     }
 

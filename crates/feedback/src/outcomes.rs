@@ -60,8 +60,12 @@ pub(crate) async fn post_feedback(
     Json(body): Json<FeedbackBody>,
 ) -> Result<JsonResponse<FeedbackAccepted>, Problem> {
     caller.require(Scope::FeedbackWrite, &body.domain)?;
-    if !(1..=MAX_OUTCOMES).contains(&body.feedback.len()) {
-        let detail = format!("feedback must have 1 to {MAX_OUTCOMES} elements");
+    if body.feedback.is_empty() {
+        let detail = "feedback is empty";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "empty_batch", detail));
+    }
+    if body.feedback.len() > MAX_OUTCOMES {
+        let detail = format!("feedback must have at most {MAX_OUTCOMES} elements");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", detail));
     }
     state.definitions.domain(&body.domain).await?;

@@ -205,7 +205,11 @@ pub(crate) async fn put_consents(
     Err(lost_too_often())
 }
 
-fn parse_consent(raw: RawConsent, own: &DomainId, now: Timestamp) -> Result<ConsentDecision, Problem> {
+fn parse_consent(
+    raw: RawConsent,
+    own: &DomainId,
+    now: Timestamp,
+) -> Result<ConsentDecision, Problem> {
     let decided_at = raw.decided_at.unwrap_or(now);
     if decided_at.duration_since(now) > crossfold_core::event::MAX_CLOCK_SKEW {
         let detail = "decided_at lies in the future";
@@ -376,7 +380,11 @@ async fn erasure_writes(
         } else {
             PeopleEntry::Link { person: heir.user.clone() }
         };
-        writes.push(PeopleWrite { id: member.user.clone(), entry, expected: Some(current.version) });
+        writes.push(PeopleWrite {
+            id: member.user.clone(),
+            entry,
+            expected: Some(current.version),
+        });
     }
     Ok(Some(writes))
 }

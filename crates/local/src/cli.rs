@@ -18,7 +18,13 @@ use crate::{demo, evaluate, evaluate_transfer, import, recommend_command, serve,
 #[command(name = "crossfold", version, about, long_about, max_term_width = 100)]
 pub struct Cli {
     /// Directory of the embedded storage.
-    #[arg(long, global = true, default_value = ".crossfold", env = "CROSSFOLD_DATA_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        default_value = ".crossfold",
+        env = "CROSSFOLD_DATA_DIR",
+        value_name = "DIR"
+    )]
     data_dir: PathBuf,
     #[command(subcommand)]
     command: Option<Command>,
@@ -68,6 +74,7 @@ pub struct DemoArgs {
     /// How many synthetic people.
     #[arg(long, default_value_t = 600)]
     pub people: usize,
+    /// How to serve afterwards.
     #[command(flatten)]
     pub serve: ServeArgs,
 }
@@ -100,10 +107,10 @@ pub struct FitArgs {
     /// Iterations [default: 15].
     #[arg(long)]
     pub iterations: Option<usize>,
-    /// Weight of unobserved pairs [default: chosen by validation, or 0.1 for `train`].
+    /// Weight of unobserved pairs [default: chosen by validation, or 0.3 for `train`].
     #[arg(long)]
     pub unobserved_weight: Option<f32>,
-    /// Regularisation [default: chosen by validation, or 0.003 for `train`].
+    /// Regularisation [default: chosen by validation, or 0.03 for `train`].
     #[arg(long)]
     pub regularisation: Option<f32>,
     /// Seed of the initial factors [default: 42].
@@ -114,6 +121,7 @@ pub struct FitArgs {
 /// How to train.
 #[derive(Args)]
 pub struct TrainArgs {
+    /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
     /// Print the training run as JSON.
@@ -153,6 +161,7 @@ pub struct EvaluateArgs {
     /// CSV with user_id,item_id held out.
     #[arg(long, value_name = "FILE")]
     pub test: PathBuf,
+    /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
     /// Print the result as JSON.
@@ -175,6 +184,7 @@ pub struct EvaluateTransferArgs {
     /// User ids whose target history is held out to choose hyper-parameters by.
     #[arg(long, value_name = "FILE")]
     pub valid_users: PathBuf,
+    /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
     /// Control: give every source history to another, random person.

@@ -69,8 +69,9 @@ pub(crate) fn read_pairs(path: &Path) -> Result<Pairs> {
 /// Reads one text a line.
 pub(crate) fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
     let lines = BufReader::new(open(path)?).lines();
-    let lines: Vec<String> =
-        lines.collect::<Result<_, _>>().with_context(|| format!("cannot read {}", path.display()))?;
+    let lines: Vec<String> = lines
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("cannot read {}", path.display()))?;
     Ok(lines.into_iter().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect())
 }
 

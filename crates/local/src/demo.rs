@@ -27,7 +27,10 @@ const CONCURRENT_CALLS: usize = 8;
 const SHOWN: usize = 3;
 
 pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
-    println!("This world is synthetic: invented people on two invented platforms, from seed {}.", args.seed);
+    println!(
+        "This world is synthetic: invented people on two invented platforms, from seed {}.",
+        args.seed
+    );
     let started = Instant::now();
     let world = LocalWorld::open(directory).await?;
     let client = world.client();
@@ -47,7 +50,7 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
         started.elapsed().as_secs_f64()
     );
     let trained = Instant::now();
-    let run = train_world(&world, AlsOptions { factors: 32, ..AlsOptions::default() }).await?;
+    let run = train_world(&world, AlsOptions { factors: 16, ..AlsOptions::default() }).await?;
     println!("\nTrained and published in {:.1} s:", trained.elapsed().as_secs_f64());
     print_run(&run);
     if let TrainingRunState::Failed { reason, .. } = run.state {
@@ -87,7 +90,8 @@ async fn register_people(client: &ApiClient, people: &[SyntheticPerson]) -> Resu
 
 /// Registers a person on the platforms they use, links them, records consents.
 async fn register(client: &ApiClient, person: &SyntheticPerson) -> Result<()> {
-    let path = |domain: &str, what: &str| format!("/v1/users/{}{what}?domain={domain}", person.user_id);
+    let path =
+        |domain: &str, what: &str| format!("/v1/users/{}{what}?domain={domain}", person.user_id);
     let home = if person.presence == Presence::AutoFinanceOnly { AUTO_FINANCE } else { KNOWLEDGE };
     client.put(&path(home, ""), &json!({})).await?;
     let is_on_both =
@@ -131,7 +135,10 @@ async fn show_people(
     let presences = [
         (Presence::BothWithConsent, "uses both platforms, consents to advice across them"),
         (Presence::KnowledgeOnly, "uses only the knowledge platform, consents to advice across"),
-        (Presence::AutoFinanceOnly, "uses only the auto-finance service, consents to advice across"),
+        (
+            Presence::AutoFinanceOnly,
+            "uses only the auto-finance service, consents to advice across",
+        ),
         (Presence::BothWithoutConsent, "uses both platforms, consents to nothing across"),
     ];
     for (presence, description) in presences {
@@ -179,7 +186,10 @@ async fn slate(
 
 /// How often the first items for people who are new to a platform are of their kind.
 async fn compare_with_truth(client: &ApiClient, world: &SyntheticWorld) -> Result<()> {
-    println!("\nAgainst the known truth (chance is {:.0}%):", 100.0 / SyntheticWorld::kinds() as f64);
+    println!(
+        "\nAgainst the known truth (chance is {:.0}%):",
+        100.0 / SyntheticWorld::kinds() as f64
+    );
     let cases = [
         (Presence::KnowledgeOnly, KNOWLEDGE, AUTO_FINANCE),
         (Presence::AutoFinanceOnly, AUTO_FINANCE, KNOWLEDGE),

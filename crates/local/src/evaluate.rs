@@ -118,10 +118,8 @@ fn choose(train: &SparseRows, args: &FitArgs) -> Result<AlsParams> {
     let (rest, cases) = hold_out(train);
     let bar = progress::bar("choosing hyper-parameters", (weights.len() + ridges.len() - 1) as u64);
     let score = |options: AlsOptions| -> Result<f64> {
-        let options = AlsOptions {
-            iterations: options.iterations.min(CANDIDATE_ITERATIONS),
-            ..options
-        };
+        let options =
+            AlsOptions { iterations: options.iterations.min(CANDIDATE_ITERATIONS), ..options };
         let factors = fit(&rest, &options.check()?, &|_| ())?;
         bar.inc(1);
         let sums = evaluate_factors(factors.people.view(), factors.items.view(), &cases);
@@ -185,7 +183,11 @@ fn pick(items: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
 }
 
 /// Every person folded in from their training history.
-fn fold_in_all(split: &Split, items: ArrayView2<'_, f32>, params: &AlsParams) -> Result<Array2<f32>> {
+fn fold_in_all(
+    split: &Split,
+    items: ArrayView2<'_, f32>,
+    params: &AlsParams,
+) -> Result<Array2<f32>> {
     let gram = gram(items);
     let basis = FoldInBasis { items, gram: &gram, unobserved: items.nrows(), params };
     let mut people = Array2::zeros((split.train.rows(), items.ncols()));

@@ -67,7 +67,10 @@ pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
     }
     println!(
         "{items} items; {} events accepted, {} duplicates, {} rejected in {seconds:.1} s: {:.0} events/s",
-        outcome.accepted, outcome.duplicates, outcome.rejected, result["events_per_second"].as_f64().unwrap_or(0.0),
+        outcome.accepted,
+        outcome.duplicates,
+        outcome.rejected,
+        result["events_per_second"].as_f64().unwrap_or(0.0),
     );
     println!("next: crossfold train");
     Ok(())
@@ -138,8 +141,7 @@ async fn define_domain(client: &ApiClient, args: &ImportArgs, rows: &[Value]) ->
     let types: BTreeSet<&str> = rows.iter().filter_map(|row| row["type"].as_str()).collect();
     let types: BTreeMap<&str, Value> =
         types.into_iter().map(|name| (name, json!({"weight": 1.0}))).collect();
-    let definition =
-        json!({"name": args.domain, "currency": "USD", "event_types": types, "half_life_days": 36_500.0});
+    let definition = json!({"name": args.domain, "currency": "USD", "event_types": types, "half_life_days": 36_500.0});
     client.put(&path, &definition).await?;
     Ok(())
 }

@@ -82,13 +82,13 @@ impl LocalWorld {
     pub(crate) fn router(&self) -> Router {
         let (stores, clock) = (self.stores.clone(), Clock::system());
         let keys = || self.pseudonymiser.clone();
-        let recommend =
-            RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
+        let recommend = RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
         let training = TrainingState { control: stores.control.clone(), clock: clock.clone() };
-        let routes = crossfold_ingest::routes(IngestState::new(stores.clone(), keys(), clock.clone()))
-            .merge(crossfold_recommend::routes(recommend))
-            .merge(crossfold_feedback::routes(FeedbackState::new(stores, keys(), clock)))
-            .merge(crossfold_train::routes(training));
+        let routes =
+            crossfold_ingest::routes(IngestState::new(stores.clone(), keys(), clock.clone()))
+                .merge(crossfold_recommend::routes(recommend))
+                .merge(crossfold_feedback::routes(FeedbackState::new(stores, keys(), clock)))
+                .merge(crossfold_train::routes(training));
         router::complete(routes).layer(middleware::from_fn(as_development_caller))
     }
 

@@ -28,7 +28,8 @@ pub(crate) fn print_slate(response: &Value) {
     let kind = if response["personalised"] == true { "personalised" } else { "popularity" };
     let degraded: Vec<&str> =
         response["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let note = if degraded.is_empty() { String::new() } else { format!(" ({})", degraded.join(", ")) };
+    let note =
+        if degraded.is_empty() { String::new() } else { format!(" ({})", degraded.join(", ")) };
     println!("  {kind} slate{note}");
     for item in response["items"].as_array().into_iter().flatten() {
         println!(

@@ -25,9 +25,10 @@ pub(crate) async fn serve(directory: &Path, args: &ServeArgs) -> Result<()> {
 /// Serves until interrupted. Only on the loopback interface: whoever can
 /// connect is the development caller and may do anything.
 pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
-        format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
-    })?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
+            format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
+        })?;
     println!("Crossfold listens on http://{}", listener.local_addr()?);
     println!("Whoever can reach this port may do anything: it is for development. Ctrl-C ends it.");
     let app = world.router().layer(middleware::from_fn(only_local_names));

@@ -207,7 +207,10 @@ impl SyntheticWorld {
     /// The definitions of the two domains.
     pub(crate) fn domains() -> [(&'static str, Value); 2] {
         let types = |weights: &[(&str, f64)]| -> Value {
-            weights.iter().map(|(name, weight)| (name.to_string(), json!({"weight": weight}))).collect()
+            weights
+                .iter()
+                .map(|(name, weight)| (name.to_string(), json!({"weight": weight})))
+                .collect()
         };
         [
             (
@@ -254,8 +257,11 @@ impl SyntheticWorld {
     /// Every event on a platform, oldest first.
     pub(crate) fn events(&mut self, domain: &str) -> Vec<Value> {
         let subjects = if domain == KNOWLEDGE { 6 } else { 4 };
-        let types: [&str; 3] =
-            if domain == KNOWLEDGE { ["view", "enrol", "complete"] } else { ["view", "quote", "apply"] };
+        let types: [&str; 3] = if domain == KNOWLEDGE {
+            ["view", "enrol", "complete"]
+        } else {
+            ["view", "quote", "apply"]
+        };
         let mut events: Vec<(Timestamp, Value)> = Vec::new();
         for person in &self.people {
             let is_here = match person.presence {
@@ -273,7 +279,8 @@ impl SyntheticWorld {
                     person.kind
                 };
                 // The first subjects and levels are the most popular.
-                let subject = self.rng.random_range(0..subjects).min(self.rng.random_range(0..subjects));
+                let subject =
+                    self.rng.random_range(0..subjects).min(self.rng.random_range(0..subjects));
                 let variant = self.rng.random_range(0..3).min(self.rng.random_range(0..3));
                 let depth = self.rng.random_range(0..3).min(self.rng.random_range(0..3));
                 let ago = SignedDuration::from_mins(self.rng.random_range(60..DAYS * 24 * 60));

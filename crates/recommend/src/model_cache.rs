@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossfold_core::ids::ModelId;
-use crossfold_core::model::{Model, ModelError, POINTER_KEY, Pointer, decode_manifest, manifest_key};
+use crossfold_core::model::{
+    Model, ModelError, POINTER_KEY, Pointer, decode_manifest, manifest_key,
+};
 use crossfold_core::ports::{ETag, ObjectStore, StoreError};
 use tokio::sync::Mutex;
 

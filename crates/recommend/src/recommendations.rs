@@ -117,8 +117,7 @@ pub(crate) async fn post_recommendations(
     let catalogues: BTreeMap<DomainId, &CatalogueSnapshot> =
         snapshots.iter().map(|(domain, snapshot)| (domain.clone(), &**snapshot)).collect();
     let serving = Serving { model, catalogues: &catalogues, definitions: &definitions };
-    let recipient =
-        Recipient { user: &user, consents: &person.consents, history: &person.history };
+    let recipient = Recipient { user: &user, consents: &person.consents, history: &person.history };
     let slate = recommend(serving, recipient, &request);
     let id = uuid::Uuid::now_v7();
     let mut decision = Decision {

@@ -2,7 +2,9 @@
 //! pointer to them last, and only if nobody moved it meanwhile.
 
 use crossfold_core::ids::ModelId;
-use crossfold_core::model::{Artefact, Model, ModelError, POINTER_KEY, Pointer, decode_manifest, manifest_key};
+use crossfold_core::model::{
+    Artefact, Model, ModelError, POINTER_KEY, Pointer, decode_manifest, manifest_key,
+};
 use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
 use jiff::Timestamp;
 
@@ -46,7 +48,11 @@ pub async fn publish(
     Err(PublishError::Race)
 }
 
-async fn point_to(objects: &dyn ObjectStore, id: &ModelId, now: Timestamp) -> Result<bool, PublishError> {
+async fn point_to(
+    objects: &dyn ObjectStore,
+    id: &ModelId,
+    now: Timestamp,
+) -> Result<bool, PublishError> {
     let current = objects.get(POINTER_KEY).await?;
     let (previous, condition) = match current {
         Some(object) => {

@@ -41,8 +41,8 @@ async fn post_run(
     Json(options): Json<AlsOptions>,
 ) -> Result<(StatusCode, JsonResponse<TrainingRun>), Problem> {
     caller.require_scope(Scope::TrainingWrite)?;
-    let run = new_run(options, state.clock.now())
-        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let run =
+        new_run(options, state.clock.now()).map_err(|error| Problem::invalid(error.to_string()))?;
     state.control.create_run(&run).await?;
     Ok((StatusCode::ACCEPTED, JsonResponse(run)))
 }

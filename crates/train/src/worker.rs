@@ -163,7 +163,10 @@ impl Worker {
         Ok(run)
     }
 
-    async fn make_model(&self, run: &TrainingRun) -> Result<(ModelId, TrainingReport), WorkerError> {
+    async fn make_model(
+        &self,
+        run: &TrainingRun,
+    ) -> Result<(ModelId, TrainingReport), WorkerError> {
         let input = self.gather(run).await?;
         let progress = self.progress.clone();
         let trained =

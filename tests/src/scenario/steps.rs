@@ -55,6 +55,11 @@ impl Served {
     }
 }
 
+/// Two tastes need no more than two factors.
+fn fit_options() -> Value {
+    json!({ "factors": 2, "iterations": 15, "regularisation": 0.05 })
+}
+
 /// What loans to a learner, shown by the learning platform.
 fn ask_learner(person: &str) -> Value {
     json!({
@@ -197,7 +202,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn train(&self) -> anyhow::Result<()> {
         let archived = wait_until_archived(self.world, self.history.len()).await?;
         assert_eq!(archived.len(), self.history.len());
-        let run = train(self.world, &json!({ "factors": 8, "iterations": 12 })).await?;
+        let run = train(self.world, &fit_options()).await?;
         assert_eq!(run["status"], "succeeded", "{run}");
         let report = &run["report"];
         assert_eq!(report["cleaning"]["read"], self.history.len());
@@ -416,7 +421,7 @@ impl<'a> Stage<'a> {
         let again = self.call(of_user(ApiRequest::delete(&path), KNOWLEDGE)).await?;
         assert_eq!(again["records_deleted"], 0);
 
-        let run = train(self.world, &json!({ "factors": 8, "iterations": 12 })).await?;
+        let run = train(self.world, &fit_options()).await?;
         assert_eq!(run["status"], "succeeded", "{run}");
         assert_eq!(rows().await?, 0, "the archive forgets at the next run");
         let kept = archived_events(self.world).await?.len();
