@@ -1,5 +1,7 @@
 //! What callers get wrong is refused with a stable code, and never half done.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use bytes::Bytes;
 use crossfold_e2e::api::{ApiRequest, ApiResponse};
 use crossfold_e2e::cloud::Cloud;

@@ -1,6 +1,8 @@
 //! An acknowledged event is never lost and never counted twice, whatever is
 //! resent, raced, or killed.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,7 @@
 //! `infra/openapi.yaml` says what the routers do.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use std::collections::BTreeSet;
 
 use crossfold_e2e::api::{ApiRequest, ApiResponse};

@@ -1,6 +1,8 @@
 //! The same scenario in the deployed application and in the local server, with
 //! the same outcome.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use crossfold_e2e::api::ApiRequest;
 use crossfold_e2e::cloud::{Cloud, unauthorized_event};
 use crossfold_e2e::gateway;

@@ -1,6 +1,8 @@
 //! A platform's user id is any text: the same one in a path and in a body,
 //! however it has to be written in either.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use crossfold_e2e::api::ApiRequest;
 use crossfold_e2e::cloud::Cloud;
 use crossfold_e2e::local::Local;

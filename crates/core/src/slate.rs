@@ -319,3 +319,272 @@ fn evidence(
     evidence.truncate(MAX_EVIDENCE);
     evidence
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::als::{AlsOptions, fit};
+    use crate::catalogue::{ItemDetails, ItemStatus};
+    use crate::consent::{ConsentDecision, Purpose};
+    use crate::domain::tests::definition;
+    use crate::event::Event;
+    use crate::fold_in::UnobservedItems;
+    use crate::history::Dismissal;
+    use crate::ids::{EventId, EventType, TrainingRunId};
+    use crate::interactions::ItemIndex;
+    use crate::model::{Artefact, ModelParts, decode_manifest};
+    use crate::sparse::SparseRows;
+    use crate::training::TrainingReport;
+
+    /// Items of each domain; the first half belongs to one taste, the rest to another.
+    const ITEMS: usize = 8;
+
+    fn knowledge() -> DomainId {
+        DomainId::parse("knowledge").unwrap()
+    }
+
+    fn auto() -> DomainId {
+        DomainId::parse("auto-finance").unwrap()
+    }
+
+    fn item_id(number: usize) -> ItemId {
+        ItemId::parse(&format!("i{number}")).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_000_000).unwrap()
+    }
+
+    /// A model of people with two tastes, which are the same on both platforms.
+    fn model() -> Model {
+        let keys = [auto(), knowledge()]
+            .into_iter()
+            .flat_map(|domain| (0..ITEMS).map(move |item| (domain.clone(), item_id(item))));
+        let index = ItemIndex::new(keys.collect());
+        let rows = (0..40usize).map(|person| {
+            let liked = |item: &u32| (*item as usize % ITEMS < ITEMS / 2) == (person % 2 == 0);
+            let items = (0..2 * ITEMS as u32).filter(liked);
+            items.filter(|item| (*item as usize + person / 2) % 3 > 0).map(|i| (i, 1.0)).collect()
+        });
+        let matrix = SparseRows::from_rows(2 * ITEMS, rows);
+        let options = AlsOptions { factors: 4, ..AlsOptions::default() };
+        let factors = fit(&matrix, &options.check().unwrap(), &|_| ()).unwrap();
+        let parts = ModelParts {
+            popularity: (0..2 * ITEMS).map(|row| 1.0 / (row % ITEMS + 1) as f32).collect(),
+            item_factors: factors.items,
+            people: BTreeMap::new(),
+            options,
+            unobserved_items: UnobservedItems::OfObservedDomains,
+            training_run: TrainingRunId::parse("run").unwrap(),
+            created_at: now(),
+            report: TrainingReport::default(),
+            index,
+        };
+        let artefact = Artefact::encode(parts).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        Model::decode(artefact.id, manifest, &artefact.blob).unwrap()
+    }
+
+    fn items(domain: &DomainId) -> Vec<Item> {
+        let details = |number| ItemDetails {
+            title: format!("title {number}"),
+            categories: vec![],
+            price: None,
+            status: ItemStatus::Active,
+            available_from: None,
+            available_until: None,
+            attributes: BTreeMap::new(),
+        };
+        let item = |number| Item {
+            domain: domain.clone(),
+            item_id: item_id(number),
+            details: Some(details(number)),
+            updated_at: now(),
+        };
+        (0..ITEMS).map(item).collect()
+    }
+
+    fn user() -> Pseudonym {
+        Pseudonym::parse("u").unwrap()
+    }
+
+    fn did(domain: DomainId, numbers: &[usize]) -> Vec<Event> {
+        let event = |number: &usize| Event {
+            event_id: EventId::parse(&format!("e{domain}{number}")).unwrap(),
+            user: user(),
+            domain: domain.clone(),
+            event_type: EventType::parse("view").unwrap(),
+            item_id: item_id(*number),
+            occurred_at: now(),
+            received_at: now(),
+            value: None,
+            dwell_seconds: None,
+        };
+        numbers.iter().map(event).collect()
+    }
+
+    fn consents() -> ConsentLedger {
+        let grant = |from: DomainId, to: DomainId| ConsentDecision {
+            from,
+            to,
+            purpose: Purpose::Recommendation,
+            granted: true,
+            decided_at: now(),
+            expires_at: None,
+            evidence: None,
+        };
+        vec![grant(knowledge(), auto()), grant(auto(), knowledge())].into()
+    }
+
+    fn request(display: DomainId, target: DomainId) -> SlateRequest {
+        SlateRequest {
+            display,
+            targets: BTreeSet::from([target]),
+            limit: 4,
+            excluded: BTreeSet::new(),
+            personalised: true,
+            cross_domain: CrossDomain::ByConsent,
+            visible: BTreeSet::from([knowledge(), auto()]),
+            explain: true,
+            locale: Locale::English,
+            now: now(),
+        }
+    }
+
+    /// A slate from these catalogues, consents and events.
+    fn slate_of(
+        model: Option<&Model>,
+        catalogue: Vec<Item>,
+        (consents, history): (&ConsentLedger, &History),
+        request: &SlateRequest,
+    ) -> Slate {
+        let mut by_domain: BTreeMap<DomainId, Vec<Item>> = BTreeMap::new();
+        for item in catalogue {
+            by_domain.entry(item.domain.clone()).or_default().push(item);
+        }
+        let snapshots: BTreeMap<DomainId, CatalogueSnapshot> = by_domain
+            .into_iter()
+            .map(|(domain, items)| (domain, CatalogueSnapshot::new(items, model)))
+            .collect();
+        let catalogues = snapshots.iter().map(|(domain, s)| (domain.clone(), s)).collect();
+        let definitions = Definitions::from([(knowledge(), definition()), (auto(), definition())]);
+        let serving = Serving { model, catalogues: &catalogues, definitions: &definitions };
+        let user = user();
+        recommend(serving, Recipient { user: &user, consents, history }, request)
+    }
+
+    fn both() -> Vec<Item> {
+        [items(&knowledge()), items(&auto())].concat()
+    }
+
+    fn numbers(slate: &Slate) -> Vec<usize> {
+        let number = |item: &RankedItem| item.entry.item_id.as_str()[1..].parse().unwrap();
+        slate.items.iter().map(number).collect()
+    }
+
+    #[test]
+    fn history_on_one_platform_ranks_the_other_by_the_same_taste() {
+        let model = model();
+        for (liked, first) in [([0, 1], 0..ITEMS / 2), ([5, 6], ITEMS / 2..ITEMS)] {
+            let history = History::new(did(knowledge(), &liked), []);
+            let request = request(knowledge(), auto());
+            let slate = slate_of(Some(&model), both(), (&consents(), &history), &request);
+            assert!(slate.personalised);
+            assert!(numbers(&slate).iter().all(|item| first.contains(item)), "{slate:?}");
+            let reason = slate.items[0].reason.as_ref().unwrap();
+            assert_eq!(reason.code, ReasonCode::History);
+            assert!(reason.text.contains("title"), "{}", reason.text);
+        }
+    }
+
+    #[test]
+    fn without_consent_or_by_request_the_slate_is_popular_and_says_so() {
+        let model = model();
+        let history = History::new(did(knowledge(), &[5, 6]), []);
+        let cross = request(knowledge(), auto());
+        let refused = slate_of(Some(&model), both(), (&ConsentLedger::default(), &history), &cross);
+        let plain = SlateRequest { personalised: false, ..cross.clone() };
+        let plain = slate_of(Some(&model), both(), (&consents(), &history), &plain);
+        let private = SlateRequest { cross_domain: CrossDomain::Never, ..cross };
+        let private = slate_of(Some(&model), both(), (&consents(), &history), &private);
+        for slate in [refused, plain, private] {
+            assert!(!slate.personalised);
+            assert_eq!(numbers(&slate), [0, 1, 2, 3]);
+            assert_eq!(slate.items[0].reason.as_ref().unwrap().code, ReasonCode::Popular);
+        }
+    }
+
+    #[test]
+    fn evidence_of_a_platform_the_caller_does_not_act_for_names_no_item() {
+        let model = model();
+        let history = History::new(did(knowledge(), &[0, 1]), []);
+        let narrow = SlateRequest { visible: BTreeSet::from([auto()]), ..request(auto(), auto()) };
+        let slate = slate_of(Some(&model), both(), (&consents(), &history), &narrow);
+        assert!(slate.personalised);
+        let reason = slate.items[0].reason.as_ref().unwrap();
+        assert!(reason.evidence.iter().all(|evidence| evidence.item_id.is_none()));
+        assert!(!reason.text.contains("title"), "{}", reason.text);
+    }
+
+    #[test]
+    fn without_a_model_items_are_served_as_new() {
+        let slate = slate_of(
+            None,
+            both(),
+            (&ConsentLedger::default(), &History::default()),
+            &request(knowledge(), knowledge()),
+        );
+        assert_eq!(slate.items.len(), 4);
+        assert!(slate.items.iter().all(|i| i.reason.as_ref().unwrap().code == ReasonCode::New));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_ineligible_is_ever_served(
+            seen in proptest::collection::btree_set(0..ITEMS, 0..5),
+            hidden in proptest::collection::btree_set(0..ITEMS, 0..5),
+            expired in proptest::collection::btree_set(0..ITEMS, 0..3),
+            dismissed in proptest::collection::btree_set(0..ITEMS, 0..3),
+            excluded in proptest::collection::btree_set(0..ITEMS, 0..3),
+            personalised in any::<bool>(),
+        ) {
+            let mut catalogue = items(&knowledge());
+            for (number, item) in catalogue.iter_mut().enumerate() {
+                let details = item.details.as_mut().unwrap();
+                if hidden.contains(&number) {
+                    details.status = ItemStatus::Hidden;
+                }
+                if expired.contains(&number) {
+                    details.available_until = Some(now());
+                }
+            }
+            let dismissals = dismissed.iter().map(|&number| Dismissal {
+                user: user(),
+                by_domain: knowledge(),
+                domain: knowledge(),
+                item_id: item_id(number),
+            });
+            let seen_list: Vec<usize> = seen.iter().copied().collect();
+            let history = History::new(did(knowledge(), &seen_list), dismissals);
+            let request = SlateRequest {
+                limit: MAX_LIMIT,
+                personalised,
+                excluded: excluded.iter().map(|&number| (knowledge(), item_id(number))).collect(),
+                ..request(knowledge(), knowledge())
+            };
+            let model = model();
+            let person = (&ConsentLedger::default(), &history);
+            let slate = slate_of(Some(&model), catalogue.clone(), person, &request);
+            prop_assert_eq!(&slate, &slate_of(Some(&model), catalogue, person, &request));
+            let served: BTreeSet<usize> = numbers(&slate).into_iter().collect();
+            let eligible = (0..ITEMS).filter(|number| {
+                let banned = [&hidden, &expired, &dismissed, &excluded];
+                !banned.iter().any(|set| set.contains(number))
+                    && !(personalised && seen.contains(number))
+            });
+            prop_assert_eq!(served, eligible.collect::<BTreeSet<usize>>());
+        }
+    }
+}

@@ -316,3 +316,164 @@ fn cases(rows: &Rows, range: &std::ops::Range<usize>) -> Vec<RankingCase> {
     };
     rows.held_out.iter().enumerate().filter_map(case).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::als::AlsOptions;
+    use crate::consent::{ConsentDecision, Purpose};
+    use crate::domain::tests::definition;
+    use crate::ids::{EventId, EventType, ItemId};
+    use crate::people::{Member, Person};
+
+    const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
+
+    fn user(person: usize, domain: &str) -> Pseudonym {
+        Pseudonym::parse(&format!("{domain}-{person}")).unwrap()
+    }
+
+    /// Everyone is on both platforms and likes the even or the odd items of both.
+    fn events() -> Vec<Event> {
+        let mut events = Vec::new();
+        for person in 0..30usize {
+            for domain in DOMAINS {
+                for step in 0..10usize {
+                    let at = (person * 31 + step * 977) as i64;
+                    events.push(Event {
+                        event_id: EventId::parse(&format!("e{step}")).unwrap(),
+                        user: user(person, domain),
+                        domain: DomainId::parse(domain).unwrap(),
+                        event_type: EventType::parse("view").unwrap(),
+                        item_id: ItemId::parse(&format!("i{}", (step * 2 + person % 2) % 24))
+                            .unwrap(),
+                        occurred_at: Timestamp::from_second(at).unwrap(),
+                        received_at: Timestamp::from_second(at).unwrap(),
+                        value: None,
+                        dwell_seconds: None,
+                    });
+                }
+            }
+        }
+        events
+    }
+
+    fn people(granted: bool) -> PeopleIndex {
+        let domain = |name: &str| DomainId::parse(name).unwrap();
+        let decision = |from: &str, to: &str| ConsentDecision {
+            from: domain(from),
+            to: domain(to),
+            purpose: Purpose::Training,
+            granted,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        let mut index = PeopleIndex::default();
+        index.extend((0..30).map(|person| {
+            let members = DOMAINS.map(|name| Member {
+                user: user(person, name),
+                domain: domain(name),
+                declared: BTreeMap::new(),
+                erased_at: None,
+            });
+            let consents = vec![decision(DOMAINS[0], DOMAINS[1]), decision(DOMAINS[1], DOMAINS[0])];
+            VersionedEntry {
+                id: members[0].user.clone(),
+                entry: PeopleEntry::Person(Person {
+                    members: members.into(),
+                    consents: consents.into(),
+                }),
+                version: 1,
+            }
+        }));
+        index
+    }
+
+    fn input(events: Vec<Event>, people: PeopleIndex) -> TrainingInput {
+        let domains = DOMAINS.map(|name| DomainId::parse(name).unwrap());
+        let items = domains.iter().flat_map(|domain| {
+            (0..24).map(|n| (domain.clone(), ItemId::parse(&format!("i{n}")).unwrap()))
+        });
+        TrainingInput {
+            events,
+            people,
+            items: items.collect(),
+            definitions: domains.iter().map(|domain| (domain.clone(), definition())).collect(),
+            params: AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() }
+                .check()
+                .unwrap(),
+            unobserved_items: UnobservedItems::default(),
+            training_run: TrainingRunId::parse("run").unwrap(),
+            now: Timestamp::from_second(20_000).unwrap(),
+        }
+    }
+
+    #[test]
+    fn linked_users_with_consent_share_a_row_and_without_it_do_not() {
+        let joined = train(input(events(), people(true)), &|_, _| ()).unwrap().report;
+        assert_eq!((joined.people, joined.rows), (30, 30));
+        let apart = train(input(events(), people(false)), &|_, _| ()).unwrap().report;
+        assert_eq!((apart.people, apart.rows), (30, 60));
+        assert_eq!(apart.interactions, joined.interactions);
+    }
+
+    #[test]
+    fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
+        let progressed = std::sync::atomic::AtomicUsize::new(0);
+        let note = |done, total| {
+            assert_eq!(total, 10);
+            progressed.store(done, std::sync::atomic::Ordering::Relaxed);
+        };
+        let parts = train(input([events(), events()].concat(), people(true)), &note).unwrap();
+        assert_eq!(progressed.into_inner(), 10);
+        assert_eq!(parts.report.cleaning.kept, 600);
+        assert_eq!(parts.report.cleaning.refused[&crate::cleaning::Refusal::Duplicate], 600);
+        assert_eq!(parts.report.without_consent, 0);
+        assert!(parts.report.split_at.is_some());
+        for (domain, evaluation) in &parts.report.evaluation {
+            assert!(evaluation.people > 0);
+            assert!(
+                evaluation.metrics["ndcg@10"] > evaluation.popularity["ndcg@10"],
+                "{domain}: {evaluation:?}"
+            );
+        }
+        assert!(parts.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+    }
+
+    #[test]
+    fn events_of_a_refused_own_domain_or_an_erased_life_are_not_trained_on() {
+        let mut index = people(true);
+        let refusal = ConsentDecision {
+            from: DomainId::parse("knowledge").unwrap(),
+            to: DomainId::parse("knowledge").unwrap(),
+            purpose: Purpose::Training,
+            granted: false,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        let report = train(input(events(), index), &|_, _| ()).unwrap().report;
+        assert_eq!(report.without_consent, 300);
+        let mut index = people(true);
+        let erased = (0..30).map(|person| VersionedEntry {
+            id: user(person, "knowledge"),
+            entry: PeopleEntry::Erased { at: Timestamp::from_second(20_000).unwrap() },
+            version: 2,
+        });
+        index.extend(erased);
+        let report = train(input(events(), index), &|_, _| ()).unwrap().report;
+        assert_eq!(report.cleaning.refused[&crate::cleaning::Refusal::ErasedUser], 300);
+    }
+
+    #[test]
+    fn nothing_to_train_on_is_an_error_and_one_instant_is_not_evaluated() {
+        let empty = train(input(vec![], PeopleIndex::default()), &|_, _| ());
+        assert_eq!(empty.unwrap_err(), TrainingError::NothingToTrainOn { read: 0 });
+        let mut at_once = events();
+        at_once.iter_mut().for_each(|event| event.occurred_at = Timestamp::UNIX_EPOCH);
+        let report = train(input(at_once, people(true)), &|_, _| ()).unwrap().report;
+        assert_eq!(report.split_at, None);
+        assert!(report.evaluation.is_empty());
+    }
+}

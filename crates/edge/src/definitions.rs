@@ -13,11 +13,14 @@ use crate::problem::Problem;
 /// How long definitions are used before they are read again.
 const MAX_AGE: Duration = Duration::from_secs(30);
 
+/// What was read, and when.
+type Read = (Instant, Arc<Definitions>);
+
 /// Reads definitions through a cache of at most [`MAX_AGE`].
 #[derive(Clone)]
 pub struct DefinitionReader {
     store: Arc<dyn ControlStore>,
-    cached: Arc<Mutex<Option<(Instant, Arc<Definitions>)>>>,
+    cached: Arc<Mutex<Option<Read>>>,
 }
 
 impl DefinitionReader {

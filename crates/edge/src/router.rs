@@ -10,7 +10,6 @@ use crate::problem::Problem;
 pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 
 /// Completes a router: a limit on bodies, and problems for what it does not know.
-#[must_use]
 pub fn complete(router: Router) -> Router {
     router
         .fallback(|| async {

@@ -126,3 +126,101 @@ impl ModelCache {
         Ok(Model::decode(id.clone(), manifest, &blob.bytes)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use crossfold_core::ports::PutCondition;
+    use crossfold_storage::memory;
+    use jiff::Timestamp;
+    use ndarray::Array2;
+
+    use super::*;
+
+    /// Stores a model whose factors all have one value, and points to it.
+    async fn publish(objects: &dyn ObjectStore, value: f32, previous: Option<ModelId>) -> ModelId {
+        use crossfold_core::als::AlsOptions;
+        use crossfold_core::ids::{DomainId, ItemId, TrainingRunId};
+        use crossfold_core::interactions::ItemIndex;
+        use crossfold_core::model::{Artefact, ModelParts};
+        let item = (DomainId::parse("knowledge").unwrap(), ItemId::parse("i").unwrap());
+        let artefact = Artefact::encode(ModelParts {
+            index: ItemIndex::new([item].into()),
+            item_factors: Array2::from_elem((1, 2), value),
+            popularity: vec![1.0],
+            people: Default::default(),
+            options: AlsOptions { factors: 2, ..AlsOptions::default() },
+            unobserved_items: Default::default(),
+            training_run: TrainingRunId::parse("run").unwrap(),
+            created_at: Timestamp::UNIX_EPOCH,
+            report: Default::default(),
+        })
+        .unwrap();
+        let pointer =
+            Pointer { model: artefact.id.clone(), previous, promoted_at: Timestamp::UNIX_EPOCH };
+        let pointer = Bytes::from(serde_json::to_vec(&pointer).unwrap());
+        let objects_to_put = [
+            (artefact.blob_key, artefact.blob),
+            (manifest_key(&artefact.id), artefact.manifest),
+            (POINTER_KEY.to_owned(), pointer),
+        ];
+        for (key, bytes) in objects_to_put {
+            objects.put(&key, bytes, PutCondition::None).await.unwrap();
+        }
+        artefact.id
+    }
+
+    async fn tear(objects: &dyn ObjectStore, id: &ModelId) {
+        let manifest = objects.get(&manifest_key(id)).await.unwrap().unwrap();
+        let key = decode_manifest(id, &manifest.bytes).unwrap().blob.key();
+        let blob = objects.get(&key).await.unwrap().unwrap().bytes;
+        let half = blob.slice(..blob.len() / 2);
+        objects.put(&key, half, PutCondition::None).await.unwrap();
+    }
+
+    fn served_id(served: &Served) -> Option<ModelId> {
+        served.model.as_ref().map(|model| model.id().clone())
+    }
+
+    #[tokio::test]
+    async fn a_new_model_is_swapped_in_and_no_model_is_said_so() {
+        let objects = memory::stores().objects;
+        let cache = ModelCache::new(objects.clone()).without_delay();
+        let none = cache.served().await;
+        assert_eq!((served_id(&none), none.degraded), (None, Some("no_model")));
+        for value in [1.0, 2.0] {
+            let id = publish(&*objects, value, None).await;
+            let served = cache.served().await;
+            assert_eq!((served_id(&served), served.degraded), (Some(id), None));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_torn_model_is_refused_and_the_last_good_one_serves_on() {
+        let objects = memory::stores().objects;
+        let good = publish(&*objects, 1.0, None).await;
+        let cache = ModelCache::new(objects.clone()).without_delay();
+        cache.served().await;
+        let torn = publish(&*objects, 2.0, Some(good.clone())).await;
+        tear(&*objects, &torn).await;
+        let served = cache.served().await;
+        assert_eq!(
+            (served_id(&served), served.degraded),
+            (Some(good.clone()), Some("stale_model"))
+        );
+        let at_cold_start = ModelCache::new(objects.clone()).without_delay().served().await;
+        assert_eq!(served_id(&at_cold_start), Some(good));
+        assert_eq!(at_cold_start.degraded, Some("stale_model"));
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_pointer_does_not_stop_the_service() {
+        let objects = memory::stores().objects;
+        let good = publish(&*objects, 1.0, None).await;
+        let cache = ModelCache::new(objects.clone()).without_delay();
+        cache.served().await;
+        objects.put(POINTER_KEY, Bytes::from_static(b"{"), PutCondition::None).await.unwrap();
+        let served = cache.served().await;
+        assert_eq!((served_id(&served), served.degraded), (Some(good), Some("stale_model")));
+    }
+}

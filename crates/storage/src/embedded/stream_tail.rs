@@ -15,7 +15,7 @@ use dynoxide::streams::{shard_id, stream_arn};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::EmbeddedError;
+use super::{EmbeddedError, database_error};
 
 /// How long to wait while the database is being written to.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,9 +117,6 @@ fn event_record(record: &Record, table: &str) -> Result<Value, EmbeddedError> {
     Ok(value)
 }
 
-fn database_error(error: impl std::fmt::Display) -> EmbeddedError {
-    EmbeddedError::Database(error.to_string())
-}
 
 #[cfg(test)]
 mod tests {
