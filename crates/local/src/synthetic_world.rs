@@ -216,7 +216,7 @@ impl SyntheticWorld {
             (
                 KNOWLEDGE,
                 json!({
-                    "name": "得到课堂 Knowledge", "currency": "CNY",
+                    "name": "知行课堂 Knowledge", "currency": "CNY",
                     "event_types": types(&[("view", 1.0), ("enrol", 3.0), ("complete", 5.0)]),
                     "half_life_days": 180.0,
                 }),
