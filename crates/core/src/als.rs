@@ -345,7 +345,7 @@ mod tests {
             let person = person % matrix.rows();
             prop_assume!(!matrix.row(person).0.is_empty());
             let best = loss(&matrix, &fitted, &params);
-            let mut nudged = fitted.clone();
+            let mut nudged = fitted;
             nudged.people[(person, factor)] += nudge;
             prop_assert!(loss(&matrix, &nudged, &params) >= best - 1e-4 * best.abs());
         }

@@ -366,7 +366,10 @@ mod tests {
         let rows = (0..40usize).map(|person| {
             let liked = |item: &u32| (*item as usize % ITEMS < ITEMS / 2) == (person % 2 == 0);
             let items = (0..2 * ITEMS as u32).filter(liked);
-            items.filter(|item| (*item as usize + person / 2) % 3 > 0).map(|i| (i, 1.0)).collect()
+            items
+                .filter(|item| !(*item as usize + person / 2).is_multiple_of(3))
+                .map(|i| (i, 1.0))
+                .collect()
         });
         let matrix = SparseRows::from_rows(2 * ITEMS, rows);
         let options = AlsOptions { factors: 4, ..AlsOptions::default() };
@@ -579,11 +582,10 @@ mod tests {
             let slate = slate_of(Some(&model), catalogue.clone(), person, &request);
             prop_assert_eq!(&slate, &slate_of(Some(&model), catalogue, person, &request));
             let served: BTreeSet<usize> = numbers(&slate).into_iter().collect();
-            let eligible = (0..ITEMS).filter(|number| {
-                let banned = [&hidden, &expired, &dismissed, &excluded];
-                !banned.iter().any(|set| set.contains(number))
-                    && !(personalised && seen.contains(number))
-            });
+            let banned = [&hidden, &expired, &dismissed, &excluded];
+            let is_banned = |number: &usize| banned.iter().any(|set| set.contains(number));
+            let is_seen = |number: &usize| personalised && seen.contains(number);
+            let eligible = (0..ITEMS).filter(|number| !is_banned(number) && !is_seen(number));
             prop_assert_eq!(served, eligible.collect::<BTreeSet<usize>>());
         }
     }

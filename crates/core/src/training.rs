@@ -344,8 +344,11 @@ mod tests {
                         user: user(person, domain),
                         domain: DomainId::parse(domain).unwrap(),
                         event_type: EventType::parse("view").unwrap(),
-                        item_id: ItemId::parse(&format!("i{}", (step * 2 + person % 2) % 24))
-                            .unwrap(),
+                        item_id: ItemId::parse(&format!(
+                            "i{}",
+                            (step + person) % 12 * 2 + person % 2
+                        ))
+                        .unwrap(),
                         occurred_at: Timestamp::from_second(at).unwrap(),
                         received_at: Timestamp::from_second(at).unwrap(),
                         value: None,

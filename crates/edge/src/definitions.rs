@@ -16,7 +16,7 @@ const MAX_AGE: Duration = Duration::from_secs(30);
 /// What was read, and when.
 type Read = (Instant, Arc<Definitions>);
 
-/// Reads definitions through a cache of at most [`MAX_AGE`].
+/// Reads definitions through a cache of at most half a minute.
 #[derive(Clone)]
 pub struct DefinitionReader {
     store: Arc<dyn ControlStore>,

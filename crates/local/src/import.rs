@@ -51,7 +51,7 @@ pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
     };
     let items = post_items(&client, args, items).await?;
     let started = Instant::now();
-    let outcome = post_events(&client, args, rows).await?;
+    let outcome = post_events(&client, args, &rows).await?;
     let seconds = started.elapsed().as_secs_f64();
     let archived = Instant::now();
     world.carry_streams().await?;
@@ -207,15 +207,14 @@ struct Posted {
     rejected: u64,
 }
 
-async fn post_events(client: &ApiClient, args: &ImportArgs, rows: Vec<Value>) -> Result<Posted> {
+async fn post_events(client: &ApiClient, args: &ImportArgs, rows: &[Value]) -> Result<Posted> {
     let bar = progress::bar("posting events", rows.len() as u64);
-    let chunks: Vec<Value> = rows
-        .chunks(MAX_EVENTS)
-        .map(|chunk| json!({"domain": args.domain, "events": chunk}))
-        .collect();
-    drop(rows);
-    let posted = stream::iter(chunks)
-        .map(|body| async move { client.post("/v1/events", &body).await })
+    // A body is made when its turn comes: all at once would double the memory.
+    let posted = stream::iter(rows.chunks(MAX_EVENTS))
+        .map(|chunk| {
+            let body = json!({"domain": args.domain, "events": chunk});
+            async move { client.post("/v1/events", &body).await }
+        })
         .buffer_unordered(CONCURRENT_CALLS)
         .try_fold(Posted::default(), |mut sum, answer| {
             let count = |name: &str| answer[name].as_u64().unwrap_or(0);

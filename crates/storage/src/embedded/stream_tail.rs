@@ -117,7 +117,6 @@ fn event_record(record: &Record, table: &str) -> Result<Value, EmbeddedError> {
     Ok(value)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
