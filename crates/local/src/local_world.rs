@@ -97,37 +97,49 @@ impl LocalWorld {
     }
 
     /// Carries everything in the streams to its function, and says how many
-    /// records that were.
+    /// records that were. Ordered training runs are looked up first and carried
+    /// out last, so that a run finds everything posted before it in the archive.
     pub(crate) async fn carry_streams(&self) -> Result<usize> {
         let config = self.embedded.storage_config();
-        let tables = [
-            (config.events_table.name()?.to_owned(), Consumer::Archive),
-            (config.decisions_table.name()?.to_owned(), Consumer::Archive),
-            (config.control_table.name()?.to_owned(), Consumer::Train),
-        ];
-        let mut carried = 0;
-        for (table, consumer) in tables {
-            carried += self.carry_stream(&table, consumer).await?;
+        let control = config.control_table.name()?;
+        let mut positions = self.positions.lock().await;
+        let ordered = self.pending(control, &positions).await?;
+        let mut carried = ordered.len();
+        for table in [config.events_table.name()?, config.decisions_table.name()?] {
+            loop {
+                let records = self.pending(table, &positions).await?;
+                if records.is_empty() {
+                    break;
+                }
+                carried += records.len();
+                self.carry(table, Consumer::Archive, records, &mut positions).await?;
+            }
         }
+        self.carry(control, Consumer::Train, ordered, &mut positions).await?;
         Ok(carried)
     }
 
-    async fn carry_stream(&self, table: &str, consumer: Consumer) -> Result<usize> {
-        let mut positions = self.positions.lock().await;
-        let mut carried = 0;
-        loop {
-            let tail = self.embedded.stream_tail();
-            let records = read_batch(&tail, table, positions.of(table)).await?;
-            let Some(last) = records.last().map(sequence_number) else {
-                return Ok(carried);
-            };
-            carried += records.len();
-            self.deliver(consumer, records).await?;
-            // Advanced only now: what was not handled is delivered again.
-            positions.advance(table, &last)?;
-            let table = table.to_owned();
-            tokio::task::spawn_blocking(move || tail.trim(&table, &last)).await??;
-        }
+    /// The next records of a stream that were not carried yet.
+    async fn pending(&self, table: &str, positions: &Positions) -> Result<Vec<Value>> {
+        read_batch(&self.embedded.stream_tail(), table, positions.of(table)).await
+    }
+
+    async fn carry(
+        &self,
+        table: &str,
+        consumer: Consumer,
+        records: Vec<Value>,
+        positions: &mut Positions,
+    ) -> Result<()> {
+        let Some(last) = records.last().map(sequence_number) else {
+            return Ok(());
+        };
+        self.deliver(consumer, records).await?;
+        // Advanced only now: what was not handled is delivered again.
+        positions.advance(table, &last)?;
+        let (tail, table) = (self.embedded.stream_tail(), table.to_owned());
+        tokio::task::spawn_blocking(move || tail.trim(&table, &last)).await??;
+        Ok(())
     }
 
     async fn deliver(&self, consumer: Consumer, records: Vec<Value>) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Training runs over the memory stores.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
