@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::api_client::ApiClient;
 use crate::cli::DemoArgs;
+use crate::import::start_of_day;
 use crate::local_world::LocalWorld;
 use crate::progress;
 use crate::recommend_command::print_slate;
@@ -34,7 +35,9 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     let started = Instant::now();
     let world = LocalWorld::open(directory).await?;
     let client = world.client();
-    let mut synthetic = SyntheticWorld::new(args.people, args.seed, Timestamp::now());
+    // The same all day, so that the demonstration run again adds nothing.
+    let today = start_of_day(Timestamp::now())?;
+    let mut synthetic = SyntheticWorld::new(args.people, args.seed, today);
     post_catalogues(&client).await?;
     register_people(&client, &synthetic.people).await?;
     let mut events = Vec::new();

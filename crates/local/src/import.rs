@@ -111,9 +111,13 @@ fn read_rows(path: &Path) -> Result<Vec<Value>> {
 
 fn file_day(path: &Path) -> Result<Timestamp> {
     let modified = std::fs::metadata(path)?.modified()?;
+    start_of_day(Timestamp::try_from(modified)?)
+}
+
+/// The midnight (UTC) before a time.
+pub(crate) fn start_of_day(time: Timestamp) -> Result<Timestamp> {
     let day = jiff::TimestampRound::new().smallest(Unit::Hour).increment(24);
-    let floor = day.mode(jiff::RoundMode::Floor);
-    Ok(Timestamp::try_from(modified)?.round(floor)?)
+    Ok(time.round(day.mode(jiff::RoundMode::Floor))?)
 }
 
 fn parse_time(text: &str) -> Result<Timestamp> {
