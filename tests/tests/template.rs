@@ -6,7 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic)] // A test may stop at the first surprise.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use saphyr::{LoadableYamlNode, YamlOwned};
@@ -198,13 +198,16 @@ fn function_problems(template: &Value, binaries: &BTreeSet<String>) -> Vec<Strin
         let method = &function["Metadata"]["BuildMethod"];
         require(method == "rust-cargolambda", format!("BuildMethod is {method}"));
         let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap_or_default();
-        require(binaries.contains(binary), format!("the workspace has no binary {binary:?}"));
+        // `sam build` asks Cargo in this folder, which answers for its own package alone.
+        let folder = function["Properties"]["CodeUri"].as_str().unwrap_or_default();
+        let known = binaries.contains(&format!("{folder}:{binary}"));
+        require(known, format!("{folder:?} has no binary {binary:?}"));
         require(used.insert(binary), format!("binary {binary:?} is another function's too"));
     }
     problems
 }
 
-/// The names of every binary that the workspace builds, as Cargo sees them.
+/// Every binary that the workspace builds, as Cargo sees them: `<folder of the package>:<name>`.
 fn workspace_binaries() -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -214,11 +217,22 @@ fn workspace_binaries() -> BTreeSet<String> {
         .expect("cargo metadata");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON from cargo");
-    elements(&metadata["packages"])
-        .flat_map(|package| elements(&package["targets"]))
-        .filter(|target| elements(&target["kind"]).any(|kind| kind == "bin"))
-        .filter_map(|target| target["name"].as_str().map(str::to_owned))
-        .collect()
+    let folder = |package: &Value| -> String {
+        let manifest = package["manifest_path"].as_str().expect("a manifest's path");
+        let folder = Path::new(manifest).parent().expect("a manifest lies in a folder");
+        let root = root().canonicalize().expect("the workspace");
+        let relative = folder.strip_prefix(root).expect("a package of this workspace");
+        relative.display().to_string()
+    };
+    let binaries = |package: &Value| -> Vec<String> {
+        let is_binary = |target: &&Value| elements(&target["kind"]).any(|kind| kind == "bin");
+        elements(&package["targets"])
+            .filter(is_binary)
+            .filter_map(|target| target["name"].as_str())
+            .map(|name| format!("{}:{name}", folder(package)))
+            .collect()
+    };
+    elements(&metadata["packages"]).flat_map(binaries).collect()
 }
 
 #[test]
@@ -232,6 +246,7 @@ fn functions_run_binaries_of_this_workspace_on_the_right_runtime() {
     assert_found(&check("Handler: bootstrap", "Handler: main"), "Handler");
     assert_found(&check("{Binary: archive}", "{Binary: archives}"), "no binary \"archives\"");
     assert_found(&check("{Binary: archive}", "{Binary: ingest}"), "another function's");
+    assert_found(&check("CodeUri: crates/recommend", "CodeUri: ."), "has no binary \"recommend\"");
     assert_found(&check("rust-cargolambda", "makefile"), "BuildMethod");
 }
 
