@@ -17,14 +17,16 @@ pub const CUTOFFS: [usize; 2] = [10, 20];
 /// Metrics by name (`ndcg@20`), averaged over people with a relevant item.
 pub type Metrics = BTreeMap<String, f64>;
 
-/// Sums over people, from which the averages are taken.
+/// Each measured person's metrics, in the order in which people were added.
+/// People without a relevant item are not measured, so two measurements of the
+/// same cases hold the same people in the same order and can be paired.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct MetricSums {
+pub struct Measurements {
     people: usize,
-    sums: BTreeMap<String, f64>,
+    values: BTreeMap<String, Vec<f64>>,
 }
 
-impl MetricSums {
+impl Measurements {
     /// Adds one person's ranked list (best first, at least as long as the last
     /// cut-off where the catalogue allows) and relevant items (sorted).
     pub fn add(&mut self, ranked: &[u32], relevant: &[u32]) {
@@ -52,27 +54,34 @@ impl MetricSums {
     }
 
     fn put(&mut self, name: &str, k: usize, value: f64) {
-        *self.sums.entry(format!("{name}@{k}")).or_default() += value;
+        self.values.entry(format!("{name}@{k}")).or_default().push(value);
     }
 
-    /// Adds what was summed elsewhere.
+    /// Appends the people measured elsewhere.
     pub fn merge(&mut self, other: Self) {
         self.people += other.people;
-        for (name, sum) in other.sums {
-            *self.sums.entry(name).or_default() += sum;
+        for (name, values) in other.values {
+            self.values.entry(name).or_default().extend(values);
         }
     }
 
-    /// How many people were counted.
+    /// How many people were measured.
     #[must_use]
     pub fn people(&self) -> usize {
         self.people
     }
 
-    /// The averages; empty when nobody was counted.
+    /// Each person's value of a metric (`ndcg@20`); empty when nobody was measured.
+    #[must_use]
+    pub fn of(&self, metric: &str) -> &[f64] {
+        self.values.get(metric).map_or(&[], Vec::as_slice)
+    }
+
+    /// The averages; empty when nobody was measured.
     #[must_use]
     pub fn means(&self) -> Metrics {
-        self.sums.iter().map(|(name, sum)| (name.clone(), sum / self.people as f64)).collect()
+        let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / self.people as f64;
+        self.values.iter().map(|(name, values)| (name.clone(), mean(values))).collect()
     }
 }
 
@@ -100,9 +109,9 @@ pub fn evaluate_factors(
     people: ArrayView2<'_, f32>,
     items: ArrayView2<'_, f32>,
     cases: &[RankingCase],
-) -> MetricSums {
+) -> Measurements {
     let longest = CUTOFFS.into_iter().max().unwrap_or(0);
-    let blocks: Vec<MetricSums> = cases
+    let blocks: Vec<Measurements> = cases
         .par_chunks(BLOCK)
         .map(|block| {
             let mut vectors = Array2::zeros((block.len(), people.ncols()));
@@ -110,7 +119,7 @@ pub fn evaluate_factors(
                 vectors.slice_mut(s![at, ..]).assign(&people.row(case.row));
             }
             let scores = vectors.dot(&items.t());
-            let mut sums = MetricSums::default();
+            let mut sums = Measurements::default();
             for (case, row) in block.iter().zip(scores.rows()) {
                 let mut row = row.to_vec();
                 case.seen.iter().for_each(|&item| row[item as usize] = f32::NEG_INFINITY);
@@ -119,7 +128,7 @@ pub fn evaluate_factors(
             sums
         })
         .collect();
-    blocks.into_iter().fold(MetricSums::default(), |mut all, block| {
+    blocks.into_iter().fold(Measurements::default(), |mut all, block| {
         all.merge(block);
         all
     })
@@ -127,11 +136,11 @@ pub fn evaluate_factors(
 
 /// Ranks every item for every case by one score for all people (popularity).
 #[must_use]
-pub fn evaluate_common_scores(scores: &[f32], cases: &[RankingCase]) -> MetricSums {
+pub fn evaluate_common_scores(scores: &[f32], cases: &[RankingCase]) -> Measurements {
     let longest = CUTOFFS.into_iter().max().unwrap_or(0);
     let most_seen = cases.iter().map(|case| case.seen.len()).max().unwrap_or(0);
     let order = top_k(scores, longest + most_seen);
-    let mut sums = MetricSums::default();
+    let mut sums = Measurements::default();
     for case in cases {
         let unseen = order.iter().filter(|item| case.seen.binary_search(item).is_err());
         let ranked: Vec<u32> = unseen.copied().take(longest).collect();
@@ -149,7 +158,7 @@ mod tests {
 
     #[test]
     fn metrics_of_a_small_list_are_as_by_hand() {
-        let mut sums = MetricSums::default();
+        let mut sums = Measurements::default();
         sums.add(&[5, 1, 7], &[1, 9]);
         let means = sums.means();
         let by_hand = (1.0 / 3f64.log2()) / (1.0 + 1.0 / 3f64.log2());
@@ -180,10 +189,10 @@ mod tests {
             list in Just((0u32..40).collect::<Vec<_>>()).prop_shuffle(),
         ) {
             let relevant: Vec<u32> = relevant.into_iter().collect();
-            let mut perfect = MetricSums::default();
+            let mut perfect = Measurements::default();
             perfect.add(&relevant, &relevant);
             prop_assert!((perfect.means()["ndcg@20"] - 1.0).abs() < 1e-9);
-            let mut any = MetricSums::default();
+            let mut any = Measurements::default();
             any.add(&list, &relevant);
             prop_assert!(any.means().values().all(|value| (0.0..=1.0 + 1e-9).contains(value)));
         }

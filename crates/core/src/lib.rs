@@ -8,7 +8,7 @@
 //! | what happened, where, to what | [`event`], [`domain`], [`catalogue`], [`people`] |
 //! | who may use it for what | [`consent`], the only door to a [`history`] |
 //! | from events to a matrix | [`cleaning`], [`interactions`], [`sparse`] |
-//! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`] |
+//! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`], [`bootstrap`] |
 //! | making a model | [`training`], [`model`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
 //! | what came of it | [`decision`] |
@@ -16,6 +16,7 @@
 
 pub mod als;
 pub mod archive;
+pub mod bootstrap;
 pub mod catalogue;
 pub mod cleaning;
 pub mod columns;

@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use crossfold_core::als::{AlsOptions, AlsParams, Factors, fit};
 use crossfold_core::dense::gram;
 use crossfold_core::evaluation::{
-    MetricSums, RankingCase, evaluate_common_scores, evaluate_factors,
+    Measurements, RankingCase, evaluate_common_scores, evaluate_factors,
 };
 use crossfold_core::fold_in::{FoldInBasis, FoldedPerson, UnobservedItems};
 use crossfold_core::sparse::SparseRows;
@@ -148,7 +148,7 @@ impl Transfer {
         factors: &Factors,
         params: &AlsParams,
         unobserved: UnobservedItems,
-    ) -> Result<MetricSums> {
+    ) -> Result<Measurements> {
         let items = factors.items.view();
         let counted = match unobserved {
             UnobservedItems::All => items,
