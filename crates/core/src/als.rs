@@ -16,11 +16,18 @@ use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::dense::{NotPositiveDefinite, add_scaled, cholesky, cholesky_solve, gram};
+use crate::dense::{NotPositiveDefinite, add_scaled, cholesky, cholesky_solve};
 use crate::sparse::SparseRows;
+use half_step::{Effort, Equations};
+use padded::{PaddedRows, padded_length};
+
+pub mod half_step;
+mod kernels;
+mod padded;
+
+pub use half_step::HalfStep;
 
 /// Hyper-parameters as a caller gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -38,6 +45,21 @@ pub struct AlsOptions {
     pub frequency_exponent: f32,
     /// Seed of the initial item factors.
     pub seed: u64,
+    /// How rows are solved.
+    pub solver: Solver,
+}
+
+/// How a half-iteration solves its rows: see [`half_step`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Solver {
+    /// By what is cheapest for each row.
+    #[default]
+    Mixed,
+    /// Every row by conjugate gradient.
+    ConjugateGradient,
+    /// Every row exactly.
+    Cholesky,
 }
 
 impl Default for AlsOptions {
@@ -49,6 +71,7 @@ impl Default for AlsOptions {
             regularisation: 0.03,
             frequency_exponent: 1.0,
             seed: 42,
+            solver: Solver::default(),
         }
     }
 }
@@ -115,6 +138,9 @@ const INITIAL_DEVIATION: f32 = 0.1;
 /// Fits factors to a person x item matrix. The result depends on the seed, and
 /// not on the number of threads. `progress` hears of each finished iteration.
 ///
+/// Memory: the matrix and its transpose, 8 bytes an entry each, and 4 bytes a
+/// factor of every person and item, rows filled up to multiples of 16 factors.
+///
 /// # Errors
 /// [`NotPositiveDefinite`] when confidences are so extreme that single
 /// precision cannot solve a row.
@@ -125,53 +151,31 @@ pub fn fit(
 ) -> Result<Factors, NotPositiveDefinite> {
     let options = params.options();
     let by_item = matrix.transposed();
-    let mut factors = Factors {
-        people: Array2::zeros((matrix.rows(), options.factors)),
-        items: initial_items(matrix.columns(), options),
-    };
+    let mut people = PaddedRows::zeros(matrix.rows(), padded_length(options.factors));
+    let mut items = PaddedRows::from_view(initial_items(matrix.columns(), params).view());
     for iteration in 1..=options.iterations {
-        solve_half(matrix, factors.items.view(), &mut factors.people, params)?;
-        solve_half(&by_item, factors.people.view(), &mut factors.items, params)?;
+        let equations = Equations::prepare(&mut items, people.rows(), params);
+        equations.solve(&items, matrix, &mut people, Effort::Usual)?;
+        let equations = Equations::prepare(&mut people, items.rows(), params);
+        equations.solve(&people, &by_item, &mut items, Effort::Usual)?;
         progress(iteration);
     }
-    // People last, so that they are exactly what a fold-in would give.
-    solve_half(matrix, factors.items.view(), &mut factors.people, params)?;
-    Ok(factors)
+    // People last, so that they are what a fold-in would give.
+    let equations = Equations::prepare(&mut items, people.rows(), params);
+    equations.solve(&items, matrix, &mut people, Effort::Converged)?;
+    Ok(Factors { people: people.to_array(options.factors), items: items.to_array(options.factors) })
 }
 
-fn initial_items(items: usize, options: &AlsOptions) -> Array2<f32> {
+/// The item factors that a fit begins with (items x factors).
+#[must_use]
+pub fn initial_items(items: usize, params: &AlsParams) -> Array2<f32> {
+    let options = params.options();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let deviation = INITIAL_DEVIATION / (options.factors as f32).sqrt();
     let Ok(normal) = Normal::new(0.0f32, deviation) else {
         unreachable!("a positive deviation makes a distribution");
     };
     Array2::from_shape_simple_fn((items, options.factors), || normal.sample(&mut rng))
-}
-
-/// Rows handed to a thread at a time: few, so that long rows do not leave others idle.
-const ROWS_PER_TASK: usize = 32;
-
-fn solve_half(
-    matrix: &SparseRows,
-    fixed: ArrayView2<'_, f32>,
-    solved: &mut Array2<f32>,
-    params: &AlsParams,
-) -> Result<(), NotPositiveDefinite> {
-    let f = params.options().factors;
-    let equations = NormalEquations::new(fixed, &gram(fixed), fixed.nrows(), params);
-    let Some(rows) = solved.as_slice_mut() else {
-        unreachable!("factors are kept in standard layout");
-    };
-    rows.par_chunks_mut(f * ROWS_PER_TASK).enumerate().try_for_each_init(
-        || vec![0.0; f * f],
-        |scratch, (task, chunk)| {
-            for (offset, vector) in chunk.chunks_exact_mut(f).enumerate() {
-                let (columns, confidences) = matrix.row(task * ROWS_PER_TASK + offset);
-                equations.solve(columns, confidences, scratch, vector)?;
-            }
-            Ok(())
-        },
-    )
 }
 
 /// The normal equations of one side's rows against the other side's factors:
@@ -364,9 +368,10 @@ mod tests {
     #[test]
     fn long_rows_give_what_short_ones_would() {
         // One confidence of 3 for each of many items: by products and by outer products.
-        let fixed = initial_items(600, &AlsOptions { factors: 9, ..AlsOptions::default() });
         let params = params(9, 1);
-        let equations = NormalEquations::new(fixed.view(), &gram(fixed.view()), 600, &params);
+        let fixed = initial_items(600, &params);
+        let gram = crate::dense::gram(fixed.view());
+        let equations = NormalEquations::new(fixed.view(), &gram, 600, &params);
         let columns: Vec<u32> = (0..600).collect();
         let confidences = vec![3.0; 600];
         let (mut by_product, mut by_outer) = (vec![0.0; 81], vec![0.0; 81]);

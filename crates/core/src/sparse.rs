@@ -59,6 +59,15 @@ impl SparseRows {
         (&self.indices[range.clone()], &self.values[range])
     }
 
+    /// How many entries a range of rows has.
+    ///
+    /// # Panics
+    /// When the range is not within the rows.
+    #[must_use]
+    pub fn entries_of(&self, rows: std::ops::Range<usize>) -> usize {
+        self.starts[rows.end] - self.starts[rows.start]
+    }
+
     /// The transpose, by counting sort: linear in entries.
     #[must_use]
     pub fn transposed(&self) -> Self {

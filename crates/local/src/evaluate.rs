@@ -106,6 +106,7 @@ pub(crate) fn options(args: &FitArgs) -> AlsOptions {
         regularisation: args.regularisation.unwrap_or(default.regularisation),
         frequency_exponent: default.frequency_exponent,
         seed: args.seed.unwrap_or(default.seed),
+        solver: default.solver,
     }
 }
 
