@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use crossfold_core::als::Solver;
 use crossfold_core::ids::DomainId;
 
-use crate::{demo, evaluate, evaluate_transfer, import, recommend_command, serve, train_command};
+use crate::{
+    bench, demo, evaluate, evaluate_transfer, import, recommend_command, serve, train_command,
+};
 
 /// Crossfold recommends across businesses: from what a person did on one
 /// platform, with consent, the right thing on another.
@@ -44,6 +47,9 @@ enum Command {
     Recommend(RecommendArgs),
     /// Measure a model of one domain on a given split, by full ranking.
     Evaluate(EvaluateArgs),
+    /// Measure how fast training is.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Measure transfer to people who have no history in the target domain.
     EvaluateTransfer(EvaluateTransferArgs),
 }
@@ -195,6 +201,82 @@ pub struct EvaluateTransferArgs {
     pub json: bool,
 }
 
+/// What to measure.
+#[derive(Subcommand)]
+pub enum BenchCommand {
+    /// Fit repeatedly and tell seconds, rates and memory.
+    Train(BenchTrainArgs),
+    /// Write a synthetic set for other trainers.
+    Data(BenchDataArgs),
+}
+
+/// How rows are solved.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum SolverArg {
+    /// By what is cheapest for each row.
+    Mixed,
+    /// By conjugate gradient.
+    ConjugateGradient,
+    /// Exactly.
+    Cholesky,
+}
+
+impl From<SolverArg> for Solver {
+    fn from(solver: SolverArg) -> Self {
+        match solver {
+            SolverArg::Mixed => Self::Mixed,
+            SolverArg::ConjugateGradient => Self::ConjugateGradient,
+            SolverArg::Cholesky => Self::Cholesky,
+        }
+    }
+}
+
+/// What to fit, and how often.
+#[derive(Args)]
+pub struct BenchTrainArgs {
+    /// CSV with user_id,item_id; .gz is unpacked.
+    #[arg(long, value_name = "FILE", conflicts_with = "synthetic")]
+    pub train: Option<PathBuf>,
+    /// CSV with user_id,item_id held out, to tell quality as well.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub test: Option<PathBuf>,
+    /// Fit about so many synthetic, power-law interactions instead.
+    #[arg(long, value_name = "INTERACTIONS")]
+    pub synthetic: Option<u64>,
+    /// Seed of the synthetic interactions.
+    #[arg(long, default_value_t = 1)]
+    pub data_seed: u64,
+    /// Hyper-parameters.
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// How rows are solved.
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub solver: SolverArg,
+    /// Threads [default: one for each core].
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// How many fits.
+    #[arg(long, default_value_t = 3)]
+    pub repeat: usize,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to write.
+#[derive(Args)]
+pub struct BenchDataArgs {
+    /// About how many interactions.
+    #[arg(long)]
+    pub interactions: u64,
+    /// Seed of the interactions.
+    #[arg(long, default_value_t = 1)]
+    pub data_seed: u64,
+    /// The file: safetensors with shape, row_ends and columns.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
 /// Runs a command.
 ///
 /// # Errors
@@ -207,6 +289,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train_command::train(&directory, &args).await,
         Command::Recommend(args) => recommend_command::recommend(&directory, &args).await,
+        Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
+        Command::Bench(BenchCommand::Data(args)) => bench::data(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::EvaluateTransfer(args) => evaluate_transfer::evaluate_transfer(&args),
     }

@@ -5,6 +5,7 @@
 //! fitted on the rest.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -18,7 +19,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::cli::{EvaluateArgs, FitArgs};
-use crate::data_set::{Numbering, read_pairs};
+use crate::data_set::{Numbering, Pairs, read_pairs};
 use crate::evaluation_report::EvaluationReport;
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
@@ -34,7 +35,7 @@ const VALIDATION_PEOPLE: usize = 10_000;
 const VALIDATION_SEED: u64 = 1;
 
 pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<()> {
-    let split = Split::read(args)?;
+    let split = Split::read(&args.train, Some(&args.test))?;
     let params = choose(&split.train, &args.fit)?;
     let bar = progress::bar("fitting", params.options().iterations as u64);
     let started = Instant::now();
@@ -59,17 +60,19 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<()> {
 }
 
 /// The given split, numbered.
-struct Split {
-    train: SparseRows,
-    cases: Vec<RankingCase>,
+pub(crate) struct Split {
+    pub(crate) train: SparseRows,
+    pub(crate) cases: Vec<RankingCase>,
 }
 
 impl Split {
-    fn read(args: &EvaluateArgs) -> Result<Self> {
-        let (train, test) = (read_pairs(&args.train)?, read_pairs(&args.test)?);
-        if train.is_empty() || test.is_empty() {
+    /// Reads the pairs to train on and, if any are given, those held out.
+    pub(crate) fn read(train: &Path, test: Option<&Path>) -> Result<Self> {
+        let (train, held_out) = (read_pairs(train)?, test.map(read_pairs).transpose()?);
+        if train.is_empty() || held_out.as_ref().is_some_and(Pairs::is_empty) {
             bail!("both --train and --test must have at least one pair");
         }
+        let test = held_out.unwrap_or_default();
         let mut items = Numbering::default();
         for item in train.values().flatten() {
             items.number(item);

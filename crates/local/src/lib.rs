@@ -5,6 +5,7 @@
 pub mod cli;
 
 mod api_client;
+mod bench;
 mod data_set;
 mod demo;
 mod evaluate;
@@ -13,6 +14,7 @@ mod evaluation_report;
 mod import;
 mod local_world;
 mod peak_memory;
+mod power_law;
 mod progress;
 mod recommend_command;
 mod serve;

@@ -28,6 +28,7 @@ const OPTIONS: AlsOptions = AlsOptions {
     regularisation: 0.03,
     frequency_exponent: 1.0,
     seed: 1,
+    solver: crossfold_core::als::Solver::Mixed,
 };
 
 fn knowledge() -> DomainId {
