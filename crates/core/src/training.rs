@@ -24,6 +24,9 @@ use crate::interactions::{ItemIndex, ItemKey, confidences};
 use crate::model::ModelParts;
 use crate::people::{PeopleEntry, VersionedEntry};
 use crate::sparse::SparseRows;
+use crate::tuning::{
+    EvidenceTable, Interrupted, Search, SearchSpace, Tuner, TuningReport, Validation,
+};
 
 /// What a training run saw and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ pub struct TrainingReport {
     /// events do not spread over time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_at: Option<Timestamp>,
+    /// How hyper-parameters were chosen, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Box<TuningReport>>,
     /// Full-ranking evaluation by domain.
     pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
 }
@@ -102,6 +108,9 @@ pub enum TrainingError {
     /// The numbers were too extreme.
     #[error(transparent)]
     Numerical(#[from] NotPositiveDefinite),
+    /// The search for hyper-parameters could not go on.
+    #[error(transparent)]
+    Tuning(#[from] Interrupted),
 }
 
 /// Which person each user belongs to, what people decided, and who was erased.
@@ -169,15 +178,17 @@ pub fn train(
     input: TrainingInput,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<ModelParts, TrainingError> {
-    train_cleaned(input.clean().0, progress)
+    train_cleaned(input.clean().0, None, progress)
 }
 
-/// [`train`], from where the archive is clean.
+/// [`train`], from where the archive is clean; with a tuner, on the
+/// hyper-parameters and the weighing of evidence that it finds best.
 ///
 /// # Errors
 /// [`TrainingError`] when no model can be made.
 pub fn train_cleaned(
     CleanedInput { mut input, cleaning }: CleanedInput,
+    tuner: Option<&mut dyn Tuner>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<ModelParts, TrainingError> {
     let events = std::mem::take(&mut input.events);
@@ -186,6 +197,16 @@ pub fn train_cleaned(
     );
     let split_at = split_instant(&events);
     let histories = input.people.histories(events);
+    let search = match tuner {
+        Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
+        None => None,
+    };
+    let chosen = search.as_ref().map(|search| search.chosen_candidate().clone());
+    let evidence = chosen.as_ref().map(|chosen| chosen.evidence.clone()).unwrap_or_default();
+    if let Some(chosen) = chosen {
+        input.params = chosen.options.check().unwrap_or(input.params);
+        input.definitions = evidence.apply(&input.definitions);
+    }
     let builder =
         RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
     let mut rows = builder.build(&histories);
@@ -214,6 +235,7 @@ pub fn train_cleaned(
         items: index.len(),
         interactions: rows.all.entries(),
         split_at,
+        tuning: search.as_ref().map(|search| Box::new(search.into())),
         evaluation,
     };
     Ok(ModelParts {
@@ -223,10 +245,34 @@ pub fn train_cleaned(
         people,
         options: *input.params.options(),
         unobserved_items: input.unobserved_items,
+        evidence,
         training_run: input.training_run,
         created_at: input.now,
         report,
     })
+}
+
+/// Searches for hyper-parameters on what came before the split, so that the
+/// run's own evaluation is of events that had no part in the choice.
+fn tune(
+    tuner: &mut dyn Tuner,
+    input: &TrainingInput,
+    index: &ItemIndex,
+    histories: &[(ConsentLedger, History)],
+    split_at: Option<Timestamp>,
+) -> Result<Search, Interrupted> {
+    let definitions = &input.definitions;
+    let mut evidence = EvidenceTable::default();
+    for (ledger, history) in histories {
+        let context = ConsentContext { ledger, definitions, now: input.now };
+        for group in ConsentedHistory::for_training(history, context) {
+            let group = split_at.map_or_else(|| group.clone(), |instant| group.before(instant));
+            evidence.push(&group, definitions, index);
+        }
+    }
+    let validation = Validation { evidence, index, definitions };
+    let space = SearchSpace::of(*input.params.options(), definitions);
+    tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
 }
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -500,6 +546,55 @@ mod tests {
             assert!(last.metrics["recall@10"] > last.popularity["recall@10"]);
         }
         assert!(parts.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+    }
+
+    /// Tunes in memory; every evaluation takes a second.
+    struct InMemory(crate::tuning::TuningRequest);
+
+    impl Tuner for InMemory {
+        fn tune(
+            &mut self,
+            space: SearchSpace,
+            score: &mut dyn FnMut(
+                &crate::tuning::Candidate,
+                &crate::tuning::Fidelity,
+            ) -> Option<crate::tuning::Score>,
+        ) -> Result<Search, Interrupted> {
+            let mut search = Search::new(self.0, &space, None).unwrap();
+            while let Some(task) = search.begin() {
+                let score = score(&search.candidates[task.candidate], &task.fidelity);
+                search.finish(task, score, 1.0);
+            }
+            Ok(search)
+        }
+    }
+
+    #[test]
+    fn a_tuned_run_is_fitted_with_what_was_chosen_and_says_how() {
+        let tuned = |seed| {
+            let input = input(events(), people(true));
+            let request = crate::tuning::TuningRequest {
+                seed,
+                candidates: 9,
+                ..crate::tuning::TuningRequest::of_seconds(100.0)
+            };
+            let cleaned = input.clean().0;
+            train_cleaned(cleaned, Some(&mut InMemory(request)), &|_, _| ()).unwrap()
+        };
+        let parts = tuned(1);
+        let report = parts.report.tuning.as_ref().unwrap();
+        assert_eq!(parts.options, report.candidate.options);
+        assert_eq!(parts.evidence, report.candidate.evidence);
+        assert_eq!(report.candidates.len(), 9);
+        assert!(report.candidates.iter().all(|candidate| !candidate.scores.is_empty()));
+        let last = |number: usize| report.candidates[number].scores.last().copied().flatten();
+        assert!(last(report.chosen) >= last(0), "{report:?}");
+        assert_eq!(tuned(1).report, parts.report);
+        let others: Vec<TuningReport> =
+            (2..6).filter_map(|seed| tuned(seed).report.tuning).map(|report| *report).collect();
+        assert!(others.iter().all(|other| other != &**report));
+        // The options given are not the best for these few people.
+        assert!(others.iter().any(|other| other.chosen != 0), "{others:?}");
     }
 
     #[test]
