@@ -13,7 +13,7 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::{Map, Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 11] = [
+const ENVIRONMENT: [&str; 12] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
@@ -24,6 +24,7 @@ const ENVIRONMENT: [&str; 11] = [
     "CROSSFOLD_PEOPLE_TABLE",
     "CROSSFOLD_PSEUDONYM_SECRET",
     "CROSSFOLD_TENANT",
+    "CROSSFOLD_USD_PER_GB_SECOND",
     "RUST_LOG",
 ];
 

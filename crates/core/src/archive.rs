@@ -48,8 +48,14 @@ pub fn by_domain<T>(
 /// # Errors
 /// [`ColumnsError`] when the Parquet library refuses.
 pub fn encode_events(events: &[Event]) -> Result<Bytes, ColumnsError> {
-    let all = || events.iter();
-    write(&[
+    write(&event_columns(events.iter()))
+}
+
+pub(crate) fn event_columns<'a>(
+    events: impl Iterator<Item = &'a Event> + Clone,
+) -> Vec<(&'static str, Cells)> {
+    let all = || events.clone();
+    vec![
         ("event_id", Cells::text(all().map(|e| &e.event_id))),
         ("user", Cells::text(all().map(|e| &e.user))),
         ("domain", Cells::text(all().map(|e| &e.domain))),
@@ -60,7 +66,7 @@ pub fn encode_events(events: &[Event]) -> Result<Bytes, ColumnsError> {
         // Text, for it is exact whatever the currency's scale.
         ("value", Cells::optional_text(all().map(|e| e.value))),
         ("dwell_seconds", Cells::Integer(all().map(|e| e.dwell_seconds.map(i64::from)).collect())),
-    ])
+    ]
 }
 
 /// Decodes events.
@@ -68,7 +74,10 @@ pub fn encode_events(events: &[Event]) -> Result<Bytes, ColumnsError> {
 /// # Errors
 /// [`ColumnsError`] when the file is torn or a cell breaks its rule.
 pub fn decode_events(bytes: Bytes) -> Result<Vec<Event>, ColumnsError> {
-    let file = ColumnFile::open(bytes)?;
+    events_of(&ColumnFile::open(bytes)?)
+}
+
+pub(crate) fn events_of(file: &ColumnFile) -> Result<Vec<Event>, ColumnsError> {
     let mut event_ids = file.text("event_id", required(crate::ids::EventId::parse))?.into_iter();
     let mut users = file.text("user", required(crate::ids::Pseudonym::parse))?.into_iter();
     let mut domains = file.text("domain", required(DomainId::parse))?.into_iter();
@@ -97,7 +106,7 @@ pub fn decode_events(bytes: Bytes) -> Result<Vec<Event>, ColumnsError> {
     file.times("occurred_at")?.into_iter().map(|at| next(at).ok_or_else(short)).collect()
 }
 
-fn required<T, E: ToString>(
+pub(crate) fn required<T, E: ToString>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> impl Fn(Option<&str>) -> Result<T, String> {
     move |cell| parse(cell.ok_or("an empty cell")?).map_err(|error| error.to_string())
@@ -162,13 +171,13 @@ pub fn encode_outcomes(outcomes: &[Outcome]) -> Result<Bytes, ColumnsError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::ids::{EventId, EventType, ItemId, Pseudonym};
 
-    fn event() -> impl Strategy<Value = Event> {
+    pub(crate) fn event() -> impl Strategy<Value = Event> {
         let money = proptest::option::of((0i64..1_000_000_000, 0u32..8));
         ("[a-z0-9]{1,9}", "[a-z]{1,5}", 0i64..2_000_000_000_000, money, any::<Option<u32>>())
             .prop_map(|(id, item, at, money, dwell_seconds)| Event {

@@ -6,6 +6,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Resamples drawn for an interval.
@@ -27,20 +28,43 @@ pub struct Interval {
 /// The mean of one value for each person. `None` without people.
 #[must_use]
 pub fn mean_interval(values: &[f64], seed: u64) -> Option<Interval> {
-    if values.is_empty() {
+    mean_intervals(&[values], seed)?.pop()
+}
+
+/// The means of several values of the same people, all from the same draws of
+/// people. `None` without people, without columns, or when columns differ in
+/// length. The result depends on the seed and not on the number of threads.
+#[must_use]
+pub fn mean_intervals(columns: &[&[f64]], seed: u64) -> Option<Vec<Interval>> {
+    let people = columns.first()?.len();
+    if people == 0 || columns.iter().any(|column| column.len() != people) {
         return None;
     }
+    let of_resample = |resample: usize| -> Vec<f64> {
+        let times = draw(people, seed, resample as u64);
+        let sum = |column: &&[f64]| -> f64 {
+            column.iter().zip(&times).map(|(value, times)| value * f64::from(*times)).sum()
+        };
+        columns.iter().map(|column| sum(column) / people as f64).collect()
+    };
+    let resamples: Vec<Vec<f64>> = (0..RESAMPLES).into_par_iter().map(of_resample).collect();
+    let interval = |(at, column): (usize, &&[f64])| {
+        let mut means: Vec<f64> = resamples.iter().map(|means| means[at]).collect();
+        means.sort_by(f64::total_cmp);
+        let at = |share: f64| means[((RESAMPLES - 1) as f64 * share).round() as usize];
+        let mean = column.iter().sum::<f64>() / people as f64;
+        Interval { mean, low: at(TAIL), high: at(1.0 - TAIL) }
+    };
+    Some(columns.iter().enumerate().map(interval).collect())
+}
+
+/// How often each person is drawn in one resample, which has a random stream of its own.
+fn draw(people: usize, seed: u64, resample: u64) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mean_of = |sum: f64| sum / values.len() as f64;
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let drawn = (0..values.len()).map(|_| values[rng.random_range(0..values.len())]);
-            mean_of(drawn.sum())
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[((RESAMPLES - 1) as f64 * share).round() as usize];
-    Some(Interval { mean: mean_of(values.iter().sum()), low: at(TAIL), high: at(1.0 - TAIL) })
+    rng.set_stream(resample);
+    let mut times = vec![0; people];
+    (0..people).for_each(|_| times[rng.random_range(0..people)] += 1);
+    times
 }
 
 /// The mean of `a - b` over people, each of whom was measured under both (paired
@@ -78,6 +102,15 @@ mod tests {
         assert_eq!(interval, Interval { mean: 1.0, low: 1.0, high: 1.0 });
         assert_eq!(paired_difference(&a, &b[1..], 1), None);
         assert_eq!(mean_interval(&[], 1), None);
+    }
+
+    #[test]
+    fn columns_drawn_together_are_as_if_drawn_alone() {
+        let (a, b) = ([0.0, 1.0, 5.0, 2.0], [3.0, 3.0, 1.0, 0.0]);
+        let both = mean_intervals(&[&a, &b], 4).unwrap();
+        assert_eq!(both, [mean_interval(&a, 4).unwrap(), mean_interval(&b, 4).unwrap()]);
+        assert_eq!(mean_intervals(&[&a, &b[1..]], 4), None);
+        assert_eq!(mean_intervals(&[], 4), None);
     }
 
     proptest! {

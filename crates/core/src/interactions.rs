@@ -44,12 +44,17 @@ pub fn confidences(
 
 fn event_confidence(event: &Event, definition: &DomainDefinition, now: Timestamp) -> Option<f32> {
     let event_type = definition.event_types.get(&event.event_type)?;
-    let age_days = now.duration_since(event.occurred_at).as_secs_f32().max(0.0) / 86_400.0;
-    let recency = 0.5f32.powf(age_days / definition.half_life_days);
+    let recency = recency(now, event.occurred_at, definition.half_life_days);
     Some(event_type.weight * recency * value_factor(event.value, event_type.value_scale))
 }
 
-fn value_factor(value: Option<Decimal>, scale: Option<Decimal>) -> f32 {
+/// What is left of an event's weight at `now`: a half after each half-life.
+pub(crate) fn recency(now: Timestamp, occurred_at: Timestamp, half_life_days: f32) -> f32 {
+    let age_days = now.duration_since(occurred_at).as_secs_f32().max(0.0) / 86_400.0;
+    0.5f32.powf(age_days / half_life_days)
+}
+
+pub(crate) fn value_factor(value: Option<Decimal>, scale: Option<Decimal>) -> f32 {
     let ratio = value.zip(scale).and_then(|(value, scale)| value.checked_div(scale)?.to_f32());
     ratio.map_or(1.0, |ratio| 1.0 + ratio.max(0.0).ln_1p())
 }

@@ -7,12 +7,12 @@
 //! | --- | --- |
 //! | what happened, where, to what | [`event`], [`domain`], [`catalogue`], [`people`] |
 //! | who may use it for what | [`consent`], the only door to a [`history`] |
-//! | from events to a matrix | [`cleaning`], [`interactions`], [`sparse`] |
+//! | from events to a matrix | [`cleaning`], [`interactions`], [`evidence_scaling`], [`sparse`] |
 //! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`], [`bootstrap`] |
-//! | making a model | [`training`], [`model`] |
+//! | making a model | [`training`], [`tuning`], [`model`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
 //! | what came of it | [`decision`] |
-//! | what is kept for good | [`archive`], [`columns`] |
+//! | what is kept for good | [`archive`], [`quarantine`], [`columns`] |
 
 pub mod als;
 pub mod archive;
@@ -27,6 +27,7 @@ pub mod domain;
 pub mod eligibility;
 pub mod evaluation;
 pub mod event;
+pub mod evidence_scaling;
 pub mod fold_in;
 pub mod history;
 pub mod ids;
@@ -35,9 +36,11 @@ pub mod model;
 pub mod people;
 pub mod ports;
 pub mod pseudonym;
+pub mod quarantine;
 pub mod rank;
 pub mod reason;
 pub mod slate;
 pub mod sparse;
 pub mod training;
 pub mod training_run;
+pub mod tuning;

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::als::{AlsOptions, AlsParams};
 use crate::dense::gram;
+use crate::evidence_scaling::EvidenceScaling;
 use crate::fold_in::{FoldInBasis, UnobservedItems};
 use crate::ids::{DomainId, ItemId, ModelId, TrainingRunId};
 use crate::interactions::{ItemIndex, ItemKey};
@@ -76,6 +77,9 @@ pub struct Manifest {
     pub options: AlsOptions,
     /// What counts as unobserved at fold-in.
     pub unobserved_items: UnobservedItems,
+    /// How evidence was weighed, other than the domains' definitions say.
+    #[serde(default, skip_serializing_if = "EvidenceScaling::is_neutral")]
+    pub evidence: EvidenceScaling,
     /// Domains in row order.
     pub domains: Vec<DomainTable>,
     /// The tables.
@@ -135,6 +139,8 @@ pub struct ModelParts {
     pub options: AlsOptions,
     /// What counts as unobserved at fold-in.
     pub unobserved_items: UnobservedItems,
+    /// How evidence was weighed, other than the domains' definitions say.
+    pub evidence: EvidenceScaling,
     /// The run that made it.
     pub training_run: TrainingRunId,
     /// When it was made.
@@ -201,9 +207,14 @@ impl Artefact {
             training_run: parts.training_run,
             options: parts.options,
             unobserved_items: parts.unobserved_items,
+            evidence: parts.evidence,
             domains,
             blob: reference,
-            report: parts.report,
+            // Samples name users; a manifest outlives an erasure.
+            report: TrainingReport {
+                cleaning: parts.report.cleaning.without_samples(),
+                ..parts.report
+            },
         };
         let manifest = serde_json::to_vec_pretty(&manifest).map_err(malformed)?;
         let id = ModelId::parse(&sha256_hex(&manifest)).map_err(malformed)?;
@@ -419,6 +430,7 @@ pub(crate) mod tests {
             people: BTreeMap::from([(DomainId::parse("knowledge").unwrap(), 4)]),
             options: AlsOptions { factors: 4, ..AlsOptions::default() },
             unobserved_items: UnobservedItems::default(),
+            evidence: EvidenceScaling::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: Timestamp::UNIX_EPOCH,
             report: TrainingReport::default(),

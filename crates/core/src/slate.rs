@@ -224,7 +224,13 @@ fn fold_in(
 ) -> Option<FoldedPerson> {
     let model = serving.model?;
     model.rows(target)?;
-    let confidences = confidences(history, serving.definitions, request.now);
+    let evidence = &model.manifest().evidence;
+    let confidences = if evidence.is_neutral() {
+        confidences(history, serving.definitions, request.now)
+    } else {
+        // Weighed as in training, else the fold-in would answer another question.
+        confidences(history, &evidence.apply(serving.definitions), request.now)
+    };
     let interactions = model.index().rows_of(&confidences);
     if interactions.is_empty() {
         return None;
@@ -330,6 +336,7 @@ mod tests {
     use crate::consent::{ConsentDecision, Purpose};
     use crate::domain::tests::definition;
     use crate::event::Event;
+    use crate::evidence_scaling::EvidenceScaling;
     use crate::fold_in::UnobservedItems;
     use crate::history::Dismissal;
     use crate::ids::{EventId, EventType, TrainingRunId};
@@ -380,6 +387,7 @@ mod tests {
             people: BTreeMap::new(),
             options,
             unobserved_items: UnobservedItems::OfObservedDomains,
+            evidence: EvidenceScaling::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: now(),
             report: TrainingReport::default(),

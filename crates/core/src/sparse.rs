@@ -93,6 +93,19 @@ impl SparseRows {
         Self { columns: self.rows(), starts, indices, values }
     }
 
+    /// The matrix without the entries in the columns that `left_out` names for
+    /// each row (few, in any order); rows beyond it stay whole.
+    #[must_use]
+    pub fn without(&self, left_out: &[Vec<u32>]) -> Self {
+        let kept = |row: usize| {
+            let (columns, values) = self.row(row);
+            let left_out = left_out.get(row).map_or(&[][..], Vec::as_slice);
+            let all = columns.iter().copied().zip(values.iter().copied());
+            all.filter(|(column, _)| !left_out.contains(column)).collect()
+        };
+        Self::from_rows(self.columns, (0..self.rows()).map(kept))
+    }
+
     /// How many rows have an entry in each column.
     #[must_use]
     pub fn column_counts(&self) -> Vec<u32> {
@@ -117,6 +130,13 @@ mod tests {
             let matrix = SparseRows::from_rows(7, rows);
             prop_assert_eq!(matrix.transposed().transposed(), matrix);
         }
+    }
+
+    #[test]
+    fn only_the_entries_named_are_left_out() {
+        let matrix = SparseRows::from_rows(3, [vec![(2, 1.0), (0, 4.0)], vec![(2, 5.0)]]);
+        let expected = SparseRows::from_rows(3, [vec![(0, 4.0)], vec![(2, 5.0)]]);
+        assert_eq!(matrix.without(&[vec![1, 2]]), expected);
     }
 
     #[test]

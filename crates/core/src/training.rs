@@ -1,17 +1,21 @@
 //! Training, as a pure function: archived events in, a model's parts out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use jiff::Timestamp;
 use ndarray::s;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::als::{AlsParams, fit};
-use crate::cleaning::{CleaningLedger, CleaningRules, clean};
+use crate::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
-use crate::evaluation::{Metrics, RankingCase, evaluate_common_scores, evaluate_factors};
+pub use crate::evaluation::DomainEvaluation;
+use crate::evaluation::{Catalogue, cases_of, rank_by_common_scores, rank_by_factors, summarise};
 use crate::event::Event;
 use crate::fold_in::UnobservedItems;
 use crate::history::History;
@@ -20,17 +24,9 @@ use crate::interactions::{ItemIndex, ItemKey, confidences};
 use crate::model::ModelParts;
 use crate::people::{PeopleEntry, VersionedEntry};
 use crate::sparse::SparseRows;
-
-/// How well one domain's held-out interactions were ranked.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct DomainEvaluation {
-    /// People with something held out.
-    pub people: usize,
-    /// The model, fitted without what was held out.
-    pub metrics: Metrics,
-    /// Popularity, counted without what was held out.
-    pub popularity: Metrics,
-}
+use crate::tuning::{
+    EvidenceTable, Interrupted, Search, SearchSpace, Tuner, TuningReport, Validation,
+};
 
 /// What a training run saw and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +47,9 @@ pub struct TrainingReport {
     /// events do not spread over time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_at: Option<Timestamp>,
+    /// How hyper-parameters were chosen, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Box<TuningReport>>,
     /// Full-ranking evaluation by domain.
     pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
 }
@@ -75,6 +74,28 @@ pub struct TrainingInput {
     pub now: Timestamp,
 }
 
+/// What training works on once the archive is clean: made by [`TrainingInput::clean`].
+pub struct CleanedInput {
+    input: TrainingInput,
+    cleaning: CleaningLedger,
+}
+
+impl TrainingInput {
+    /// Cleans the events; those refused are handed out to be put into
+    /// quarantine, except events of erased lives, which are gone.
+    #[must_use]
+    pub fn clean(mut self) -> (CleanedInput, Vec<RefusedEvent>) {
+        let rules = CleaningRules {
+            definitions: &self.definitions,
+            items: &self.items,
+            erased: &self.people.erased,
+        };
+        let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
+        self.events = kept;
+        (CleanedInput { input: self, cleaning: ledger }, refused)
+    }
+}
+
 /// Why a run ends without a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrainingError {
@@ -87,6 +108,9 @@ pub enum TrainingError {
     /// The numbers were too extreme.
     #[error(transparent)]
     Numerical(#[from] NotPositiveDefinite),
+    /// The search for hyper-parameters could not go on.
+    #[error(transparent)]
+    Tuning(#[from] Interrupted),
 }
 
 /// Which person each user belongs to, what people decided, and who was erased.
@@ -144,8 +168,9 @@ impl PeopleIndex {
     }
 }
 
-/// Cleans, builds the joint matrix, evaluates on a split by time, and fits.
-/// `progress` hears of finished iterations, of all those to do.
+/// Cleans, builds the joint matrix, evaluates on a split by time and with each
+/// person's last item held out, and fits. `progress` hears of finished
+/// iterations, of all those to do.
 ///
 /// # Errors
 /// [`TrainingError`] when no model can be made.
@@ -153,31 +178,53 @@ pub fn train(
     input: TrainingInput,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<ModelParts, TrainingError> {
-    let rules = CleaningRules {
-        definitions: &input.definitions,
-        items: &input.items,
-        erased: &input.people.erased,
-    };
-    let (events, cleaning) = clean(input.events, rules);
+    train_cleaned(input.clean().0, None, progress)
+}
+
+/// [`train`], from where the archive is clean; with a tuner, on the
+/// hyper-parameters and the weighing of evidence that it finds best.
+///
+/// # Errors
+/// [`TrainingError`] when no model can be made.
+pub fn train_cleaned(
+    CleanedInput { mut input, cleaning }: CleanedInput,
+    tuner: Option<&mut dyn Tuner>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ModelParts, TrainingError> {
+    let events = std::mem::take(&mut input.events);
     let index = ItemIndex::new(
         events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
     );
     let split_at = split_instant(&events);
     let histories = input.people.histories(events);
+    let search = match tuner {
+        Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
+        None => None,
+    };
+    let chosen = search.as_ref().map(|search| search.chosen_candidate().clone());
+    let evidence = chosen.as_ref().map(|chosen| chosen.evidence.clone()).unwrap_or_default();
+    if let Some(chosen) = chosen {
+        input.params = chosen.options.check().unwrap_or(input.params);
+        input.definitions = evidence.apply(&input.definitions);
+    }
     let builder =
         RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
-    let rows = builder.build(&histories);
+    let mut rows = builder.build(&histories);
     drop(histories);
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
-    let fits = 1 + usize::from(split_at.is_some());
-    let total = input.params.options().iterations * fits;
-    let evaluation = match split_at {
-        Some(_) => evaluate(&rows, &index, &input.params, &|done| progress(done, total))?,
-        None => BTreeMap::new(),
-    };
-    let before = total - input.params.options().iterations;
+    let fits = if split_at.is_some() { 3 } else { 1 };
+    let iterations = input.params.options().iterations;
+    let total = iterations * fits;
+    let mut evaluation = BTreeMap::new();
+    if split_at.is_some() {
+        evaluation = evaluate(&rows, &index, &input.params, &|done| progress(done, total))?;
+        rows.before = SparseRows::default();
+        let later = |done| progress(iterations + done, total);
+        add_leave_last_out(&mut evaluation, &mut rows, &index, &input.params, &later)?;
+    }
+    let before = total - iterations;
     let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
     let (popularity, people) = popularity(&rows.all, &index);
     let report = TrainingReport {
@@ -188,6 +235,7 @@ pub fn train(
         items: index.len(),
         interactions: rows.all.entries(),
         split_at,
+        tuning: search.as_ref().map(|search| Box::new(search.into())),
         evaluation,
     };
     Ok(ModelParts {
@@ -197,10 +245,34 @@ pub fn train(
         people,
         options: *input.params.options(),
         unobserved_items: input.unobserved_items,
+        evidence,
         training_run: input.training_run,
         created_at: input.now,
         report,
     })
+}
+
+/// Searches for hyper-parameters on what came before the split, so that the
+/// run's own evaluation is of events that had no part in the choice.
+fn tune(
+    tuner: &mut dyn Tuner,
+    input: &TrainingInput,
+    index: &ItemIndex,
+    histories: &[(ConsentLedger, History)],
+    split_at: Option<Timestamp>,
+) -> Result<Search, Interrupted> {
+    let definitions = &input.definitions;
+    let mut evidence = EvidenceTable::default();
+    for (ledger, history) in histories {
+        let context = ConsentContext { ledger, definitions, now: input.now };
+        for group in ConsentedHistory::for_training(history, context) {
+            let group = split_at.map_or_else(|| group.clone(), |instant| group.before(instant));
+            evidence.push(&group, definitions, index);
+        }
+    }
+    let validation = Validation { evidence, index, definitions };
+    let space = SearchSpace::of(*input.params.options(), definitions);
+    tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
 }
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -217,12 +289,20 @@ fn split_instant(events: &[Event]) -> Option<Timestamp> {
     (before * 2 >= times.len()).then_some(instant)
 }
 
+/// About how many people the last item is held out from: enough for a narrow
+/// interval, and few enough that the rest is nearly the whole matrix.
+const LAST_OUT_PEOPLE: f64 = 20_000.0;
+/// Seed of their draw.
+const LAST_OUT_SEED: u64 = 3;
+
 /// The rows of the joint matrix, whole and split by time.
 #[derive(Default)]
 struct Rows {
     all: SparseRows,
     before: SparseRows,
     held_out: Vec<Vec<u32>>,
+    /// The last item of each domain, of the rows drawn for leave-last-out.
+    last: Vec<Vec<u32>>,
     people: usize,
     consented_events: u64,
 }
@@ -238,13 +318,18 @@ impl RowBuilder<'_> {
     fn build(&self, histories: &[(ConsentLedger, History)]) -> Rows {
         let (mut all, mut before) = (Vec::new(), Vec::new());
         let mut rows = Rows::default();
+        let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
+        let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
         for (ledger, history) in histories {
             let context = ConsentContext { ledger, definitions: self.definitions, now: self.now };
             let groups = ConsentedHistory::for_training(history, context);
             rows.people += usize::from(!groups.is_empty());
             for group in groups {
                 rows.consented_events += group.events().len() as u64;
-                all.push(self.interactions(&group, self.now));
+                let row = self.interactions(&group, self.now);
+                let is_drawn = drawn.random_bool(share);
+                rows.last.push(if is_drawn { self.last_items(&group, &row) } else { vec![] });
+                all.push(row);
                 if let Some(instant) = self.split_at {
                     before.push(self.interactions(&group.before(instant), instant));
                     let later = self.interactions(&group.since(instant), self.now);
@@ -255,6 +340,21 @@ impl RowBuilder<'_> {
         rows.all = SparseRows::from_rows(self.index.len(), all);
         rows.before = SparseRows::from_rows(self.index.len(), before);
         rows
+    }
+
+    /// The item of the newest event in each domain where the row has another item too.
+    fn last_items(&self, history: &ConsentedHistory, row: &[(u32, f32)]) -> Vec<u32> {
+        let is_known = |item: &u32| row.iter().any(|(known, _)| known == item);
+        let last = |range: &Range<usize>| {
+            let contains = |item: u32| range.contains(&(item as usize));
+            let items = row.iter().filter(|(item, _)| contains(*item)).count();
+            let newest_first = history.events().iter();
+            let newest = newest_first
+                .filter_map(|e| self.index.row(&(e.domain.clone(), e.item_id.clone())))
+                .find(|item| contains(*item));
+            newest.filter(|item| items > 1 && is_known(item))
+        };
+        self.index.ranges().values().filter_map(last).collect()
     }
 
     fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<(u32, f32)> {
@@ -285,36 +385,34 @@ fn evaluate(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<BTreeMap<DomainId, DomainEvaluation>, NotPositiveDefinite> {
     let factors = fit(&rows.before, params, progress)?;
-    let (popularity, _) = popularity(&rows.before, index);
-    let evaluate_domain = |range: &std::ops::Range<usize>| {
-        let cases = cases(rows, range);
+    let (popularity, people) = popularity(&rows.before, index);
+    let evaluate_domain = |(domain, range): (&DomainId, &Range<usize>)| {
+        let cases = cases_of(&rows.before, &rows.held_out, range);
         let items = factors.items.slice(s![range.clone(), ..]);
-        let model = evaluate_factors(factors.people.view(), items, &cases);
-        let popular = evaluate_common_scores(&popularity[range.clone()], &cases);
-        DomainEvaluation {
-            people: model.people(),
-            metrics: model.means(),
-            popularity: popular.means(),
-        }
+        let popularity = &popularity[range.clone()];
+        let model = rank_by_factors(factors.people.view(), items, &cases);
+        let popular = rank_by_common_scores(popularity, &cases);
+        let catalogue = Catalogue { factors: items, popularity, people: people[domain] };
+        (domain.clone(), summarise(&model, &popular, &cases, catalogue))
     };
-    let by_domain = index.ranges().iter();
-    Ok(by_domain.map(|(domain, range)| (domain.clone(), evaluate_domain(range))).collect())
+    Ok(index.ranges().iter().map(evaluate_domain).collect())
 }
 
-fn cases(rows: &Rows, range: &std::ops::Range<usize>) -> Vec<RankingCase> {
-    let within = |items: &[u32]| -> Vec<u32> {
-        let inside = items.iter().filter(|item| range.contains(&(**item as usize)));
-        inside.map(|item| item - range.start as u32).collect()
-    };
-    let case = |(row, held_out): (usize, &Vec<u32>)| {
-        let (known, _) = rows.before.row(row);
-        let seen = within(known);
-        let mut relevant = within(held_out);
-        relevant.retain(|item| seen.binary_search(item).is_err());
-        let is_case = !known.is_empty() && !relevant.is_empty();
-        is_case.then_some(RankingCase { row, seen, relevant })
-    };
-    rows.held_out.iter().enumerate().filter_map(case).collect()
+/// Adds to an evaluation what it is when the last item of each person is held
+/// out, by a fit of its own. People without a second item in the domain keep theirs.
+fn add_leave_last_out(
+    evaluation: &mut BTreeMap<DomainId, DomainEvaluation>,
+    rows: &mut Rows,
+    index: &ItemIndex,
+    params: &AlsParams,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<(), NotPositiveDefinite> {
+    rows.before = rows.all.without(&rows.last);
+    rows.held_out = std::mem::take(&mut rows.last);
+    for (domain, last) in evaluate(rows, index, params, progress)? {
+        evaluation.entry(domain).or_default().leave_last_out = Some(Box::new(last));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -424,11 +522,11 @@ mod tests {
     fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
         let progressed = std::sync::atomic::AtomicUsize::new(0);
         let note = |done, total| {
-            assert_eq!(total, 10);
+            assert_eq!(total, 15);
             progressed.store(done, std::sync::atomic::Ordering::Relaxed);
         };
         let parts = train(input([events(), events()].concat(), people(true)), &note).unwrap();
-        assert_eq!(progressed.into_inner(), 10);
+        assert_eq!(progressed.into_inner(), 15);
         assert_eq!(parts.report.cleaning.kept, 600);
         assert_eq!(parts.report.cleaning.refused[&crate::cleaning::Refusal::Duplicate], 600);
         assert_eq!(parts.report.without_consent, 0);
@@ -439,8 +537,64 @@ mod tests {
                 evaluation.metrics["ndcg@10"] > evaluation.popularity["ndcg@10"],
                 "{domain}: {evaluation:?}"
             );
+            assert!(evaluation.lift["ndcg@20"].low > 0.0, "{domain}: {evaluation:?}");
+            assert!(evaluation.lists["coverage@10"] > 0.4);
+            let measured: usize = evaluation.buckets.iter().map(|bucket| bucket.people).sum();
+            assert_eq!(measured, evaluation.people);
+            let last = evaluation.leave_last_out.as_ref().unwrap();
+            assert_eq!(last.people, 30);
+            assert!(last.metrics["recall@10"] > last.popularity["recall@10"]);
         }
         assert!(parts.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+    }
+
+    /// Tunes in memory; every evaluation takes a second.
+    struct InMemory(crate::tuning::TuningRequest);
+
+    impl Tuner for InMemory {
+        fn tune(
+            &mut self,
+            space: SearchSpace,
+            score: &mut dyn FnMut(
+                &crate::tuning::Candidate,
+                &crate::tuning::Fidelity,
+            ) -> Option<crate::tuning::Score>,
+        ) -> Result<Search, Interrupted> {
+            let mut search = Search::new(self.0, &space, None).unwrap();
+            while let Some(task) = search.begin() {
+                let score = score(&search.candidates[task.candidate], &task.fidelity);
+                search.finish(task, score, 1.0);
+            }
+            Ok(search)
+        }
+    }
+
+    #[test]
+    fn a_tuned_run_is_fitted_with_what_was_chosen_and_says_how() {
+        let tuned = |seed| {
+            let input = input(events(), people(true));
+            let request = crate::tuning::TuningRequest {
+                seed,
+                candidates: 9,
+                ..crate::tuning::TuningRequest::of_seconds(100.0)
+            };
+            let cleaned = input.clean().0;
+            train_cleaned(cleaned, Some(&mut InMemory(request)), &|_, _| ()).unwrap()
+        };
+        let parts = tuned(1);
+        let report = parts.report.tuning.as_ref().unwrap();
+        assert_eq!(parts.options, report.candidate.options);
+        assert_eq!(parts.evidence, report.candidate.evidence);
+        assert_eq!(report.candidates.len(), 9);
+        assert!(report.candidates.iter().all(|candidate| !candidate.scores.is_empty()));
+        let last = |number: usize| report.candidates[number].scores.last().copied().flatten();
+        assert!(last(report.chosen) >= last(0), "{report:?}");
+        assert_eq!(tuned(1).report, parts.report);
+        let others: Vec<TuningReport> =
+            (2..6).filter_map(|seed| tuned(seed).report.tuning).map(|report| *report).collect();
+        assert!(others.iter().all(|other| other != &**report));
+        // The options given are not the best for these few people.
+        assert!(others.iter().any(|other| other.chosen != 0), "{others:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::als::AlsOptions;
 use crate::ids::{ModelId, TrainingRunId};
 use crate::training::TrainingReport;
+use crate::tuning::TuningRequest;
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,8 +44,11 @@ pub struct TrainingRun {
     pub id: TrainingRunId,
     /// When it was asked for.
     pub requested_at: Timestamp,
-    /// Hyper-parameters.
+    /// Hyper-parameters; with tuning, where the search begins.
     pub options: AlsOptions,
+    /// Bounds of a search for better ones, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningRequest>,
     /// Where it stands.
     #[serde(flatten)]
     pub state: TrainingRunState,

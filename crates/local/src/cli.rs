@@ -130,6 +130,12 @@ pub struct TrainArgs {
     /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
+    /// Search for better hyper-parameters first, beginning with those given.
+    #[arg(long)]
+    pub tune: bool,
+    /// Seconds the search may take.
+    #[arg(long, default_value_t = 120.0, requires = "tune", value_name = "SECONDS")]
+    pub budget_seconds: f64,
     /// Print the training run as JSON.
     #[arg(long)]
     pub json: bool,
@@ -170,6 +176,9 @@ pub struct EvaluateArgs {
     /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
+    /// Fit so many times, with seeds from --seed on, and print how metrics vary.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub seeds: u64,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -1,62 +1,96 @@
 //! `crossfold evaluate`: one domain, a given split, full ranking.
 //!
-//! Hyper-parameters that are not given are chosen on the training people alone:
-//! a fifth of the items of some of them is held out, and each candidate is
-//! fitted on the rest.
+//! Hyper-parameters that are not given are chosen on the training people alone,
+//! by successive halving: a fifth of the items of some of them is held out, and
+//! each candidate is fitted on the rest.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use crossfold_core::als::{AlsOptions, AlsParams, fit};
+use crossfold_core::als::{AlsOptions, AlsParams, Factors, fit};
 use crossfold_core::dense::gram;
-use crossfold_core::evaluation::{RankingCase, evaluate_common_scores, evaluate_factors};
+use crossfold_core::evaluation::{
+    Catalogue, DomainEvaluation, Metrics, RankingCase, evaluate_factors, rank_by_common_scores,
+    rank_by_factors, summarise,
+};
 use crossfold_core::fold_in::{FoldInBasis, FoldedPerson};
 use crossfold_core::sparse::SparseRows;
+use crossfold_core::tuning::{Search, SearchSpace, TuningRequest, score_interactions};
 use ndarray::{Array2, ArrayView2};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use crate::cli::{EvaluateArgs, FitArgs};
 use crate::data_set::{Numbering, Pairs, read_pairs};
-use crate::evaluation_report::EvaluationReport;
+use crate::evaluation_report::{EvaluationDetails, EvaluationReport};
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
+use crate::seed_variation::SeedVariation;
 
-/// Candidates of the weight of unobserved pairs.
-const UNOBSERVED_WEIGHTS: [f32; 4] = [1.0, 0.3, 0.1, 0.03];
-/// Candidates of the regularisation; the first is used while the weight is chosen.
-const REGULARISATIONS: [f32; 3] = [0.003, 0.01, 0.001];
-/// Iterations of a candidate's fit: enough to rank candidates.
+/// Where the search begins.
+const BASE_UNOBSERVED_WEIGHT: f32 = 0.2;
+const BASE_REGULARISATION: f32 = 0.01;
+/// Iterations of a candidate's longest fit: enough to rank candidates.
 const CANDIDATE_ITERATIONS: usize = 8;
-/// People held out from to choose by.
-const VALIDATION_PEOPLE: usize = 10_000;
-const VALIDATION_SEED: u64 = 1;
+/// The search: no more work than a dozen fits of [`CANDIDATE_ITERATIONS`].
+const SEARCH: TuningRequest =
+    TuningRequest { budget_seconds: 86_400.0, budget_usd: None, candidates: 16, seed: 1 };
 
 pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<()> {
     let split = Split::read(&args.train, Some(&args.test))?;
+    let choosing = Instant::now();
     let params = choose(&split.train, &args.fit)?;
+    let choice_seconds = choosing.elapsed().as_secs_f64();
     let bar = progress::bar("fitting", params.options().iterations as u64);
     let started = Instant::now();
     let factors = fit(&split.train, &params, &|done| bar.set_position(done as u64))?;
     let fit_seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
-    let sums = evaluate_factors(factors.people.view(), factors.items.view(), &split.cases);
+    let evaluation = split.evaluate(&factors);
     let folded = fold_in_all(&split, factors.items.view(), &params)?;
     let folded = evaluate_factors(folded.view(), factors.items.view(), &split.cases);
-    let counts: Vec<f32> = split.train.column_counts().into_iter().map(|c| c as f32).collect();
-    let popularity = evaluate_common_scores(&counts, &split.cases);
+    let seeds = vary_seeds(&split, &params, &evaluation.metrics, args.seeds)?;
+    let details = EvaluationDetails {
+        choice_seconds,
+        intervals: evaluation.intervals,
+        lift: evaluation.lift,
+        lists: evaluation.lists,
+        popularity_lists: evaluation.popularity_lists,
+        buckets: evaluation.buckets,
+        seeds: SeedVariation::of(&seeds),
+    };
     let report = EvaluationReport {
-        people: sums.people(),
-        metrics: sums.means(),
-        baselines: BTreeMap::from([("popularity", popularity.means())]),
+        people: evaluation.people,
+        metrics: evaluation.metrics,
+        baselines: BTreeMap::from([("popularity", evaluation.popularity)]),
         fold_in: Some(folded.means()),
         fit_seconds,
         peak_rss_mb: peak_rss_mb(),
         hyperparameters: serde_json::to_value(params.options())?,
+        details: Some(details),
     };
     report.print(args.json)
+}
+
+/// The metrics under each seed, those of the first already known.
+fn vary_seeds(
+    split: &Split,
+    params: &AlsParams,
+    first: &Metrics,
+    seeds: u64,
+) -> Result<Vec<Metrics>> {
+    let mut all = vec![first.clone()];
+    let bar = progress::bar("fitting with other seeds", seeds.saturating_sub(1));
+    for other in 1..seeds {
+        let seed = params.options().seed.wrapping_add(other);
+        let params = AlsOptions { seed, ..*params.options() }.check()?;
+        let factors = fit(&split.train, &params, &|_| ())?;
+        let items = factors.items.view();
+        all.push(evaluate_factors(factors.people.view(), items, &split.cases).means());
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(all)
 }
 
 /// The given split, numbered.
@@ -97,6 +131,20 @@ impl Split {
         let cases = train.keys().enumerate().filter_map(case).collect();
         Ok(Self { train: matrix, cases })
     }
+
+    /// The model beside popularity.
+    fn evaluate(&self, factors: &Factors) -> DomainEvaluation {
+        let people = self.train.rows();
+        let counts = self.train.column_counts();
+        let popularity: Vec<f32> =
+            counts.into_iter().map(|count| count as f32 / people.max(1) as f32).collect();
+        let items = factors.items.view();
+        let model = rank_by_factors(factors.people.view(), items, &self.cases);
+        let popular = rank_by_common_scores(&popularity, &self.cases);
+        let catalogue =
+            Catalogue { factors: items, popularity: &popularity, people: people as u64 };
+        summarise(&model, &popular, &self.cases, catalogue)
+    }
 }
 
 /// Options from the command line over the defaults.
@@ -113,77 +161,36 @@ pub(crate) fn options(args: &FitArgs) -> AlsOptions {
     }
 }
 
-/// Chooses the weight of unobserved pairs first, then the regularisation.
+/// Searches by successive halving for what is not given.
 fn choose(train: &SparseRows, args: &FitArgs) -> Result<AlsParams> {
-    let mut best = options(args);
-    let weights = args.unobserved_weight.map_or(UNOBSERVED_WEIGHTS.to_vec(), |given| vec![given]);
-    let ridges = args.regularisation.map_or(REGULARISATIONS.to_vec(), |given| vec![given]);
-    best.regularisation = ridges[0];
-    let (rest, cases) = hold_out(train);
-    let bar = progress::bar("choosing hyper-parameters", (weights.len() + ridges.len() - 1) as u64);
-    let score = |options: AlsOptions| -> Result<f64> {
-        let options =
-            AlsOptions { iterations: options.iterations.min(CANDIDATE_ITERATIONS), ..options };
-        let factors = fit(&rest, &options.check()?, &|_| ())?;
-        bar.inc(1);
-        let sums = evaluate_factors(factors.people.view(), factors.items.view(), &cases);
-        Ok(sums.means().get("ndcg@20").copied().unwrap_or(0.0))
+    let given = options(args);
+    if args.unobserved_weight.is_some() && args.regularisation.is_some() {
+        return Ok(given.check()?);
+    }
+    let base = AlsOptions {
+        iterations: given.iterations.min(CANDIDATE_ITERATIONS),
+        unobserved_weight: args.unobserved_weight.unwrap_or(BASE_UNOBSERVED_WEIGHT),
+        regularisation: args.regularisation.unwrap_or(BASE_REGULARISATION),
+        ..given
     };
-    let mut best_score = f64::NEG_INFINITY;
-    if weights.len() * ridges.len() == 1 {
-        bar.finish_and_clear();
-        best.unobserved_weight = weights[0];
-        return Ok(best.check()?);
+    let space = SearchSpace { base, tune_factors: false, event_types: BTreeMap::new() };
+    let mut search = Search::new(SEARCH, &space, None)?;
+    for candidate in &mut search.candidates {
+        let options = &mut candidate.options;
+        options.unobserved_weight = args.unobserved_weight.unwrap_or(options.unobserved_weight);
+        options.regularisation = args.regularisation.unwrap_or(options.regularisation);
     }
-    for &unobserved_weight in &weights {
-        let candidate = AlsOptions { unobserved_weight, ..best };
-        let candidate_score = score(candidate)?;
-        if candidate_score > best_score {
-            (best, best_score) = (candidate, candidate_score);
-        }
-    }
-    for &regularisation in &ridges[1..] {
-        let candidate = AlsOptions { regularisation, ..best };
-        let candidate_score = score(candidate)?;
-        if candidate_score > best_score {
-            (best, best_score) = (candidate, candidate_score);
-        }
+    let bar = progress::bar("choosing hyper-parameters", search.progress().1 as u64);
+    while let Some(task) = search.begin() {
+        let started = Instant::now();
+        let candidate = &search.candidates[task.candidate];
+        let score = score_interactions(train, candidate, &task.fidelity);
+        search.finish(task, score, started.elapsed().as_secs_f64());
+        bar.set_position(search.progress().0 as u64);
     }
     bar.finish_and_clear();
-    Ok(best.check()?)
-}
-
-/// Holds out a fifth of the items of some people, at least one, and leaves at
-/// least one. The same people and items at every call.
-fn hold_out(train: &SparseRows) -> (SparseRows, Vec<RankingCase>) {
-    let mut rng = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
-    let share = VALIDATION_PEOPLE as f64 / train.rows() as f64;
-    let mut cases = Vec::new();
-    let mut rows = Vec::with_capacity(train.rows());
-    for row in 0..train.rows() {
-        let (items, _) = train.row(row);
-        let chosen = rng.random_bool(share.min(1.0)) && items.len() >= 2;
-        let held_out: Vec<u32> =
-            if chosen { pick(items, (items.len() / 5).max(1), &mut rng) } else { Vec::new() };
-        let kept: Vec<u32> =
-            items.iter().copied().filter(|item| held_out.binary_search(item).is_err()).collect();
-        rows.push(kept.iter().map(|&item| (item, 1.0)).collect());
-        if chosen {
-            cases.push(RankingCase { row, seen: kept, relevant: held_out });
-        }
-    }
-    (SparseRows::from_rows(train.columns(), rows), cases)
-}
-
-fn pick(items: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
-    let mut pool = items.to_vec();
-    for at in 0..count {
-        let other = rng.random_range(at..pool.len());
-        pool.swap(at, other);
-    }
-    pool.truncate(count);
-    pool.sort_unstable();
-    pool
+    let chosen = search.chosen_candidate().options;
+    Ok(AlsOptions { iterations: given.iterations, ..chosen }.check()?)
 }
 
 /// Every person folded in from their training history.

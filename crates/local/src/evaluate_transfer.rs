@@ -59,6 +59,7 @@ pub(crate) fn evaluate_transfer(args: &EvaluateTransferArgs) -> Result<()> {
         fit_seconds,
         peak_rss_mb: peak_rss_mb(),
         hyperparameters,
+        details: None,
     };
     report.print(args.json)
 }

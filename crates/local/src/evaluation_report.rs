@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use crossfold_core::evaluation::Metrics;
+use crossfold_core::bootstrap::Interval;
+use crossfold_core::evaluation::{BucketEvaluation, Intervals, Metrics};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::seed_variation::SeedVariation;
 
 /// Figures of one evaluation.
 #[derive(Serialize)]
@@ -25,6 +28,60 @@ pub(crate) struct EvaluationReport {
     pub(crate) peak_rss_mb: Option<f64>,
     /// What the model was fitted with.
     pub(crate) hyperparameters: Value,
+    /// What else was measured.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<EvaluationDetails>,
+}
+
+/// Figures beyond the metrics' means.
+#[derive(Serialize)]
+pub(crate) struct EvaluationDetails {
+    /// Seconds that choosing hyper-parameters took.
+    pub(crate) choice_seconds: f64,
+    /// The model's main metrics with bootstrap intervals over people.
+    pub(crate) intervals: Intervals,
+    /// Model minus popularity, paired by person.
+    pub(crate) lift: Intervals,
+    /// The model's lists as a whole.
+    pub(crate) lists: Metrics,
+    /// Popularity's lists as a whole.
+    pub(crate) popularity_lists: Metrics,
+    /// The same people by how much was known of them.
+    pub(crate) buckets: Vec<BucketEvaluation>,
+    /// How metrics vary with the seed, when several were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seeds: Option<SeedVariation>,
+}
+
+impl EvaluationDetails {
+    fn print(&self) {
+        let range = |of: &Interval| format!("{:.4} [{:.4}, {:.4}]", of.mean, of.low, of.high);
+        println!("means over people with 95% intervals; model minus popularity:");
+        for (name, interval) in &self.intervals {
+            let lift = self.lift.get(name).map(range).unwrap_or_default();
+            println!("{name:<14}{:>26}{lift:>28}", range(interval));
+        }
+        println!("lists as a whole; popularity's:");
+        for (name, value) in &self.lists {
+            let popular = self.popularity_lists.get(name).unwrap_or(&f64::NAN);
+            println!("{name:<14}{value:>14.4}{popular:>14.4}");
+        }
+        println!("by interactions known of a person, ndcg@20; model minus popularity:");
+        for bucket in &self.buckets {
+            let to = bucket.to.map_or("+".to_owned(), |to| format!("-{to}"));
+            let of =
+                |intervals: &Intervals| intervals.get("ndcg@20").map(range).unwrap_or_default();
+            let name = format!("{}{to}", bucket.from);
+            let (model, lift) = (of(&bucket.metrics), of(&bucket.lift));
+            println!("{name:<8}{:>6} people{model:>26}{lift:>28}", bucket.people);
+        }
+        if let Some(seeds) = &self.seeds {
+            println!("over {} seeds, with 95% intervals of the mean:", seeds.fits);
+            for (name, interval) in &seeds.metrics {
+                println!("{name:<14}{:>26}", range(interval));
+            }
+        }
+    }
 }
 
 impl EvaluationReport {
@@ -46,6 +103,7 @@ impl EvaluationReport {
         }
         let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
         println!("fit {:.2} s{memory}; {}", self.fit_seconds, self.hyperparameters);
+        self.details.iter().for_each(EvaluationDetails::print);
         Ok(())
     }
 }

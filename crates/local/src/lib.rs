@@ -17,6 +17,7 @@ mod peak_memory;
 mod power_law;
 mod progress;
 mod recommend_command;
+mod seed_variation;
 mod serve;
 mod synthetic_world;
 mod train_command;

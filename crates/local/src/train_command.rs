@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use crossfold_core::als::AlsOptions;
+use crossfold_core::evaluation::{DomainEvaluation, Metrics};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
-use crossfold_train::new_run;
+use crossfold_core::tuning::TuningRequest;
+use crossfold_train::{RunOrder, new_run};
 use jiff::Timestamp;
 
 use crate::cli::TrainArgs;
@@ -16,7 +17,9 @@ use crate::progress;
 
 pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     let world = LocalWorld::open(directory).await?;
-    let run = train_world(&world, options(&args.fit)).await?;
+    let tuning = args.tune.then(|| TuningRequest::of_seconds(args.budget_seconds));
+    let order = RunOrder { options: options(&args.fit), tuning };
+    let run = train_world(&world, order).await?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&run)?);
     } else {
@@ -29,9 +32,12 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
 }
 
 /// Carries everything posted to the archive, trains on it, and publishes.
-pub(crate) async fn train_world(world: &LocalWorld, options: AlsOptions) -> Result<TrainingRun> {
+pub(crate) async fn train_world(
+    world: &LocalWorld,
+    order: impl Into<RunOrder>,
+) -> Result<TrainingRun> {
     world.carry_streams().await?;
-    let run = new_run(options, Timestamp::now())?;
+    let run = new_run(order, Timestamp::now())?;
     world.stores().control.create_run(&run).await?;
     let bar = progress::bar("training", 0);
     let shown = bar.clone();
@@ -59,23 +65,43 @@ pub(crate) fn print_run(run: &TrainingRun) {
         report.interactions,
     );
     for (reason, count) in &report.cleaning.refused {
-        println!("  refused {count}: {reason:?}");
+        println!("  refused {count}: {}", reason.as_str());
+    }
+    for (adjustment, count) in &report.cleaning.adjusted {
+        println!("  drawn in {count}: {adjustment:?}");
+    }
+    if let Some(tuning) = &report.tuning {
+        println!(
+            "candidate {} of {} chosen in {:.0} s of search: {}",
+            tuning.chosen,
+            tuning.candidates.len(),
+            tuning.seconds,
+            serde_json::to_string(&tuning.candidate).unwrap_or_default(),
+        );
     }
     match report.split_at {
         Some(instant) => println!("held out from {instant} on, every item ranked:"),
         None => println!("not evaluated: the events do not spread over time"),
     }
     for (domain, evaluation) in &report.evaluation {
-        let of = |metrics: &std::collections::BTreeMap<String, f64>, name: &str| {
-            metrics.get(name).copied().unwrap_or(f64::NAN)
-        };
-        println!(
-            "  {domain:<14} {} people  ndcg@20 {:.4} (popularity {:.4})  recall@20 {:.4} ({:.4})",
-            evaluation.people,
-            of(&evaluation.metrics, "ndcg@20"),
-            of(&evaluation.popularity, "ndcg@20"),
-            of(&evaluation.metrics, "recall@20"),
-            of(&evaluation.popularity, "recall@20"),
-        );
+        print_evaluation(domain.as_str(), evaluation);
+        if let Some(last) = &evaluation.leave_last_out {
+            print_evaluation("  last item out", last);
+        }
     }
+}
+
+fn print_evaluation(name: &str, evaluation: &DomainEvaluation) {
+    let of = |metrics: &Metrics, name: &str| metrics.get(name).copied().unwrap_or(f64::NAN);
+    let interval = evaluation.intervals.get("ndcg@20").copied().unwrap_or_default();
+    println!(
+        "  {name:<14} {} people  ndcg@20 {:.4} [{:.4}, {:.4}] (popularity {:.4})  recall@20 {:.4} ({:.4})",
+        evaluation.people,
+        of(&evaluation.metrics, "ndcg@20"),
+        interval.low,
+        interval.high,
+        of(&evaluation.popularity, "ndcg@20"),
+        of(&evaluation.metrics, "recall@20"),
+        of(&evaluation.popularity, "recall@20"),
+    );
 }

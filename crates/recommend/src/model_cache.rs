@@ -130,6 +130,7 @@ impl ModelCache {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use crossfold_core::evidence_scaling::EvidenceScaling;
     use crossfold_core::ports::PutCondition;
     use crossfold_storage::memory;
     use jiff::Timestamp;
@@ -151,6 +152,7 @@ mod tests {
             people: Default::default(),
             options: AlsOptions { factors: 2, ..AlsOptions::default() },
             unobserved_items: Default::default(),
+            evidence: EvidenceScaling::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: Timestamp::UNIX_EPOCH,
             report: Default::default(),

@@ -1,4 +1,4 @@
-//! Reading the archived events, and erasing from them who was erased.
+//! Reading the archived events, and erasing from archive and quarantine who was erased.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use crossfold_core::archive::{EVENTS_PREFIX, decode_events, encode_events};
 use crossfold_core::columns::ColumnsError;
 use crossfold_core::event::Event;
 use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::quarantine::{QUARANTINE_PREFIX, decode_refused, encode_refused};
 use crossfold_core::training::PeopleIndex;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -36,31 +37,62 @@ pub(crate) async fn read_events(
     people: &PeopleIndex,
 ) -> Result<Vec<Event>, ReadError> {
     let keys = objects.list(EVENTS_PREFIX).await?;
-    let files: Vec<Vec<Event>> = stream::iter(keys)
-        .map(|key| read_file(objects.clone(), key, people))
-        .buffered(CONCURRENT_READS)
-        .try_collect()
-        .await?;
+    let read = |key: String| async move {
+        let of_erased = |event: &Event| people.is_erased(event);
+        read_without(
+            &**objects,
+            &key,
+            Format { decode: decode_events, encode: encode_events },
+            of_erased,
+        )
+        .await
+    };
+    let files: Vec<Vec<Event>> =
+        stream::iter(keys).map(read).buffered(CONCURRENT_READS).try_collect().await?;
     Ok(files.into_iter().flatten().collect())
 }
 
-async fn read_file(
-    objects: Arc<dyn ObjectStore>,
-    key: String,
+/// Takes the events of erased lives out of everything in quarantine.
+pub(crate) async fn erase_from_quarantine(
+    objects: &Arc<dyn ObjectStore>,
     people: &PeopleIndex,
-) -> Result<Vec<Event>, ReadError> {
-    let Some(object) = objects.get(&key).await? else {
+) -> Result<(), ReadError> {
+    let keys = objects.list(QUARANTINE_PREFIX).await?;
+    let erase = |key: String| async move {
+        let format = Format { decode: decode_refused, encode: encode_refused };
+        read_without(&**objects, &key, format, |refused| people.is_erased(&refused.event))
+            .await
+            .map(drop)
+    };
+    stream::iter(keys).map(erase).buffered(CONCURRENT_READS).try_collect().await
+}
+
+/// How a file's rows are read and written.
+struct Format<T> {
+    decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
+    encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
+}
+
+/// Reads a file's rows without those of erased lives; where there are any, the
+/// file is written anew, or deleted when nothing is left.
+async fn read_without<T>(
+    objects: &dyn ObjectStore,
+    key: &str,
+    format: Format<T>,
+    of_erased: impl Fn(&T) -> bool,
+) -> Result<Vec<T>, ReadError> {
+    let Some(object) = objects.get(key).await? else {
         return Ok(Vec::new());
     };
-    let in_file = |error| ReadError::File { key: key.clone(), error };
-    let mut events = decode_events(object.bytes).map_err(in_file)?;
-    let before = events.len();
-    events.retain(|event| !people.is_erased(event));
-    if events.is_empty() {
-        objects.delete(&key).await?;
-    } else if events.len() < before {
-        let bytes: Bytes = encode_events(&events).map_err(in_file)?;
-        objects.put(&key, bytes, PutCondition::Matches(object.etag)).await?;
+    let in_file = |error| ReadError::File { key: key.to_owned(), error };
+    let mut rows = (format.decode)(object.bytes).map_err(in_file)?;
+    let before = rows.len();
+    rows.retain(|row| !of_erased(row));
+    if rows.is_empty() {
+        objects.delete(key).await?;
+    } else if rows.len() < before {
+        let bytes: Bytes = (format.encode)(&rows).map_err(in_file)?;
+        objects.put(key, bytes, PutCondition::Matches(object.etag)).await?;
     }
-    Ok(events)
+    Ok(rows)
 }

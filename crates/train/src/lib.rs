@@ -2,13 +2,18 @@
 //! a worker that reads the archive, trains, and publishes the model.
 
 mod archive_reader;
+mod function_price;
 mod new_run;
 mod publish;
+mod quarantine;
 mod routes;
+mod stored_tuner;
 mod worker;
 
 pub use archive_reader::ReadError;
-pub use new_run::new_run;
+pub use function_price::{InvalidPrice, function_price};
+pub use new_run::{InvalidOrder, RunOrder, new_run};
 pub use publish::{PublishError, publish};
+pub use quarantine::QuarantineError;
 pub use routes::{TrainingState, routes};
 pub use worker::{Progress, Trigger, Worker, WorkerError};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json as JsonResponse, Router};
-use crossfold_core::als::AlsOptions;
 use crossfold_core::ids::TrainingRunId;
 use crossfold_core::ports::ControlStore;
 use crossfold_core::training_run::TrainingRun;
@@ -15,7 +14,7 @@ use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
 use lambda_http::http::StatusCode;
 
-use crate::new_run::new_run;
+use crate::new_run::{RunOrder, new_run};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -38,11 +37,11 @@ pub fn routes(state: TrainingState) -> Router {
 async fn post_run(
     State(state): State<TrainingState>,
     caller: Caller,
-    Json(options): Json<AlsOptions>,
+    Json(order): Json<RunOrder>,
 ) -> Result<(StatusCode, JsonResponse<TrainingRun>), Problem> {
     caller.require_scope(Scope::TrainingWrite)?;
     let run =
-        new_run(options, state.clock.now()).map_err(|error| Problem::invalid(error.to_string()))?;
+        new_run(order, state.clock.now()).map_err(|error| Problem::invalid(error.to_string()))?;
     state.control.create_run(&run).await?;
     Ok((StatusCode::ACCEPTED, JsonResponse(run)))
 }

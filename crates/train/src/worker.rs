@@ -6,16 +6,21 @@ use crossfold_core::als::{AlsOptions, InvalidOptions};
 use crossfold_core::fold_in::UnobservedItems;
 use crossfold_core::ids::{InvalidId, ModelId, TrainingRunId};
 use crossfold_core::interactions::ItemKey;
-use crossfold_core::model::{Artefact, ModelError};
+use crossfold_core::model::{Artefact, ModelError, ModelParts};
 use crossfold_core::ports::{StoreError, Stores};
-use crossfold_core::training::{PeopleIndex, TrainingError, TrainingInput, TrainingReport, train};
+use crossfold_core::training::{
+    CleanedInput, PeopleIndex, TrainingError, TrainingInput, TrainingReport, train_cleaned,
+};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_core::tuning::{FunctionPrice, Tuner, TuningRequest};
 use crossfold_edge::clock::Clock;
 use serde::Deserialize;
 
-use crate::archive_reader::{ReadError, read_events};
-use crate::new_run::new_run;
+use crate::archive_reader::{ReadError, erase_from_quarantine, read_events};
+use crate::new_run::{InvalidOrder, RunOrder, new_run};
 use crate::publish::{PublishError, publish};
+use crate::quarantine::{self, QuarantineError};
+use crate::stored_tuner::StoredTuner;
 
 /// What wakes the worker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -34,6 +39,9 @@ pub enum Trigger {
         /// Hyper-parameters.
         #[serde(default)]
         options: AlsOptions,
+        /// Bounds of a search for better ones, if there is to be one.
+        #[serde(default)]
+        tuning: Option<TuningRequest>,
     },
 }
 
@@ -52,6 +60,12 @@ pub enum WorkerError {
     /// Hyper-parameters are out of range.
     #[error(transparent)]
     Options(#[from] InvalidOptions),
+    /// The schedule's input is out of range.
+    #[error(transparent)]
+    Order(#[from] InvalidOrder),
+    /// Refused events could not be kept.
+    #[error("quarantine: {0}")]
+    Quarantine(#[from] QuarantineError),
     /// The model could not be encoded.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -71,6 +85,7 @@ impl WorkerError {
     fn is_unavailability(&self) -> bool {
         let (Self::Store(error)
         | Self::Archive(ReadError::Store(error))
+        | Self::Quarantine(QuarantineError::Store(error))
         | Self::Publish(PublishError::Store(error))) = self
         else {
             return false;
@@ -88,19 +103,26 @@ pub struct Worker {
     stores: Stores,
     clock: Clock,
     progress: Progress,
+    price: Option<FunctionPrice>,
 }
 
 impl Worker {
     /// A worker over stores.
     #[must_use]
     pub fn new(stores: Stores, clock: Clock) -> Self {
-        Self { stores, clock, progress: std::sync::Arc::new(|_, _| ()) }
+        Self { stores, clock, progress: std::sync::Arc::new(|_, _| ()), price: None }
     }
 
     /// The same worker, reporting progress.
     #[must_use]
     pub fn with_progress(self, progress: Progress) -> Self {
         Self { progress, ..self }
+    }
+
+    /// The same worker, knowing what it costs: a search may then be bounded by cost.
+    #[must_use]
+    pub fn with_price(self, price: Option<FunctionPrice>) -> Self {
+        Self { price, ..self }
     }
 
     /// Carries out what a trigger asks for. The schedule only records a run: the
@@ -112,8 +134,8 @@ impl Worker {
     /// When a store fails, so that the trigger is delivered again.
     pub async fn handle(&self, trigger: Trigger) -> Result<(), WorkerError> {
         match trigger {
-            Trigger::Schedule { options, .. } => {
-                let run = new_run(options, self.clock.now())?;
+            Trigger::Schedule { options, tuning, .. } => {
+                let run = new_run(RunOrder { options, tuning }, self.clock.now())?;
                 self.stores.control.create_run(&run).await?;
             }
             Trigger::Stream { records } => {
@@ -168,14 +190,46 @@ impl Worker {
         run: &TrainingRun,
     ) -> Result<(ModelId, TrainingReport), WorkerError> {
         let input = self.gather(run).await?;
-        let progress = self.progress.clone();
-        let trained =
-            tokio::task::spawn_blocking(move || train(input, &|done, of| progress(done, of))).await;
-        let parts = trained.map_err(|_| WorkerError::Interrupted)??;
+        let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
+        let (cleaned, refused) = cleaned.map_err(|_| WorkerError::Interrupted)?;
+        quarantine::write(&*self.stores.objects, &run.id, refused).await?;
+        let parts = self.train(run, cleaned).await?;
         let report = parts.report.clone();
         let artefact = Artefact::encode(parts)?;
         let model = publish(&*self.stores.objects, artefact, self.clock.now()).await?;
         Ok((model, report))
+    }
+
+    async fn train(
+        &self,
+        run: &TrainingRun,
+        cleaned: CleanedInput,
+    ) -> Result<ModelParts, WorkerError> {
+        let mut tuner = run.tuning.map(|request| self.tuner(run, request));
+        let progress = self.progress.clone();
+        let train = move || {
+            let chosen_by = tuner.as_mut().map(|tuner| tuner as &mut dyn Tuner);
+            let trained = train_cleaned(cleaned, chosen_by, &|done, of| progress(done, of));
+            (trained, tuner.and_then(|tuner| tuner.failure))
+        };
+        let finished = tokio::task::spawn_blocking(train).await;
+        match finished.map_err(|_| WorkerError::Interrupted)? {
+            (_, Some(failure)) => Err(failure.into()),
+            (trained, None) => Ok(trained?),
+        }
+    }
+
+    fn tuner(&self, run: &TrainingRun, request: TuningRequest) -> StoredTuner {
+        StoredTuner {
+            objects: self.stores.objects.clone(),
+            clock: self.clock.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            run: run.id.clone(),
+            request,
+            price: self.price,
+            progress: self.progress.clone(),
+            failure: None,
+        }
     }
 
     async fn gather(&self, run: &TrainingRun) -> Result<TrainingInput, WorkerError> {
@@ -196,6 +250,7 @@ impl Worker {
             let kept = listed.into_iter().filter(|item| item.details.is_some());
             items.extend(kept.map(|item| (item.domain, item.item_id)));
         }
+        erase_from_quarantine(&self.stores.objects, &people).await?;
         Ok(TrainingInput {
             events: read_events(&self.stores.objects, &people).await?,
             people,

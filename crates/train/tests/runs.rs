@@ -5,19 +5,26 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use crossfold_core::als::AlsOptions;
 use crossfold_core::archive::{EVENTS_PREFIX, decode_events, encode_events};
 use crossfold_core::catalogue::{Item, ItemDetails};
+use crossfold_core::cleaning::Refusal;
 use crossfold_core::domain::DomainDefinition;
 use crossfold_core::event::Event;
 use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
 use crossfold_core::model::{Model, POINTER_KEY, Pointer, decode_manifest, manifest_key};
 use crossfold_core::people::{PeopleEntry, PeopleWrite};
-use crossfold_core::ports::{PutCondition, Stores};
+use crossfold_core::ports::{
+    ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult, Stores,
+};
+use crossfold_core::quarantine::{QUARANTINE_PREFIX, decode_refused, run_prefix};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_core::tuning::{Ending, FunctionPrice, Search, TuningRequest};
 use crossfold_edge::clock::Clock;
 use crossfold_storage::memory;
-use crossfold_train::{Trigger, Worker, new_run};
+use crossfold_train::{RunOrder, Trigger, Worker, new_run};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -171,12 +178,7 @@ async fn a_torn_file_in_the_archive_fails_the_run_and_is_named() {
 #[tokio::test]
 async fn after_a_run_the_archive_is_free_of_who_was_erased() {
     let stores = archived().await;
-    let tombstone = PeopleWrite {
-        id: Pseudonym::parse("goes").unwrap(),
-        entry: PeopleEntry::Erased { at: Timestamp::from_second(900_000).unwrap() },
-        expected: None,
-    };
-    stores.people.commit(&[tombstone]).await.unwrap();
+    erase(&stores, "goes").await;
     let (_, trigger) = queue(&stores).await;
     worker(&stores).handle(trigger).await.unwrap();
     let mut users = Vec::new();
@@ -186,6 +188,178 @@ async fn after_a_run_the_archive_is_free_of_who_was_erased() {
     }
     assert_eq!(users.len(), 5);
     assert!(users.iter().all(|user| user.as_str() == "stays"));
+}
+
+/// Archives an event of each user on an item that is in no catalogue.
+async fn archive_orphans(stores: &Stores) {
+    let orphan = |user| Event { item_id: ItemId::parse("gone").unwrap(), ..event(user, 7) };
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/2.parquet");
+    let bytes = encode_events(&[orphan("stays"), orphan("goes")]).unwrap();
+    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+}
+
+/// What is in quarantine: file and user.
+async fn quarantined(stores: &Stores) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for key in stores.objects.list(QUARANTINE_PREFIX).await.unwrap() {
+        let object = stores.objects.get(&key).await.unwrap().unwrap();
+        for refused in decode_refused(object.bytes).unwrap() {
+            assert_eq!(refused.reason, Refusal::OrphanItem);
+            found.push((key.clone(), refused.event.user.to_string()));
+        }
+    }
+    found
+}
+
+async fn erase(stores: &Stores, user: &str) {
+    let tombstone = PeopleWrite {
+        id: Pseudonym::parse(user).unwrap(),
+        entry: PeopleEntry::Erased { at: Timestamp::from_second(900_000).unwrap() },
+        expected: None,
+    };
+    stores.people.commit(&[tombstone]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_refused_is_kept_once_a_run_and_a_retry_replaces_it() {
+    let stores = archived().await;
+    archive_orphans(&stores).await;
+    let (run, trigger) = queue(&stores).await;
+    worker(&stores).handle(trigger.clone()).await.unwrap();
+    let kept = quarantined(&stores).await;
+    let key = format!("{}orphan_item-0000.parquet", run_prefix(&run.id));
+    assert_eq!(kept, [(key.clone(), "goes".to_owned()), (key, "stays".to_owned())]);
+    let TrainingRunState::Succeeded { report, model, .. } = state_of(&stores, &run).await else {
+        panic!("the run did not succeed");
+    };
+    assert_eq!(report.cleaning.samples[&Refusal::OrphanItem].len(), 2);
+    // The manifest outlives an erasure: it names nobody.
+    assert!(load(&stores, &model).await.manifest().report.cleaning.samples.is_empty());
+    // Taken up again after a death, with less to refuse.
+    stores.control.update_run(&run).await.unwrap();
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/2.parquet");
+    stores.objects.delete(&key).await.unwrap();
+    worker(&stores).handle(trigger).await.unwrap();
+    assert_eq!(quarantined(&stores).await, []);
+}
+
+#[tokio::test]
+async fn erasure_reaches_quarantine_and_an_erased_user_never_enters_it() {
+    let stores = archived().await;
+    archive_orphans(&stores).await;
+    let (_, trigger) = queue(&stores).await;
+    worker(&stores).handle(trigger).await.unwrap();
+    assert_eq!(quarantined(&stores).await.len(), 2);
+    erase(&stores, "goes").await;
+    let (_, trigger) = queue(&stores).await;
+    worker(&stores).handle(trigger).await.unwrap();
+    let users: Vec<String> = quarantined(&stores).await.into_iter().map(|(_, user)| user).collect();
+    assert_eq!(users, ["stays", "stays"]);
+}
+
+/// Objects whose writes under `tuning/` stop after so many.
+struct CutShort {
+    objects: Arc<dyn ObjectStore>,
+    writes_left: AtomicI64,
+}
+
+#[async_trait]
+impl ObjectStore for CutShort {
+    async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
+        self.objects.get(key).await
+    }
+
+    async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
+        self.objects.get_if_changed(key, known).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>> {
+        let is_search = key.starts_with("tuning/");
+        if is_search && self.writes_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            return Err(StoreError::Unavailable("cut short".into()));
+        }
+        self.objects.put(key, bytes, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
+        self.objects.list(prefix).await
+    }
+
+    async fn delete(&self, key: &str) -> StoreResult<()> {
+        self.objects.delete(key).await
+    }
+}
+
+async fn queue_tuned(stores: &Stores, tuning: TuningRequest) -> (TrainingRun, Trigger) {
+    let order = RunOrder { options: OPTIONS, tuning: Some(tuning) };
+    let run = new_run(order, Timestamp::UNIX_EPOCH).unwrap();
+    stores.control.create_run(&run).await.unwrap();
+    let record = json!({"eventName": "INSERT", "dynamodb": {"Keys": {
+        "pk": {"S": "training-run"}, "sk": {"S": run.id},
+    }}});
+    (run, Trigger::Stream { records: vec![record] })
+}
+
+async fn search_of(stores: &Stores, run: &TrainingRun) -> Search {
+    let object = stores.objects.get(&format!("tuning/{}.json", run.id)).await.unwrap().unwrap();
+    serde_json::from_slice(&object.bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_a_dead_worker_left_it() {
+    let stores = archived().await;
+    let tuning = TuningRequest { candidates: 5, ..TuningRequest::of_seconds(100.0) };
+    let (run, trigger) = queue_tuned(&stores, tuning).await;
+    let objects = stores.objects.clone();
+    let cut_short = Stores {
+        objects: Arc::new(CutShort { objects, writes_left: AtomicI64::new(4) }),
+        ..stores.clone()
+    };
+    let died = worker(&cut_short).handle(trigger.clone()).await;
+    assert!(died.is_err(), "the trigger must be delivered again");
+    assert_eq!(pointer(&stores).await, None);
+    let left = search_of(&stores, &run).await;
+    assert_eq!((left.rungs[0].trials.len(), left.ended), (3, None));
+    worker(&stores).handle(trigger).await.unwrap();
+    let TrainingRunState::Succeeded { report, model, .. } = state_of(&stores, &run).await else {
+        panic!("{:?}", state_of(&stores, &run).await);
+    };
+    let whole = search_of(&stores, &run).await;
+    assert_eq!(whole.rungs[0].trials[..3], left.rungs[0].trials[..]);
+    assert_eq!(whole.ended, Some(Ending::Complete));
+    let told = report.tuning.unwrap();
+    assert_eq!(told.seconds, whole.seconds);
+    let manifest = load(&stores, &model).await.manifest().clone();
+    assert_eq!(manifest.options, told.candidate.options);
+    assert_eq!(manifest.evidence, told.candidate.evidence);
+    assert_eq!(manifest.report.tuning.as_deref(), Some(&*told));
+}
+
+#[tokio::test]
+async fn a_budget_in_dollars_needs_a_price_and_is_kept_with_one() {
+    let stores = archived().await;
+    let tuning = TuningRequest {
+        budget_usd: Some(0.005),
+        candidates: 9,
+        ..TuningRequest::of_seconds(1_000.0)
+    };
+    let (run, trigger) = queue_tuned(&stores, tuning).await;
+    worker(&stores).handle(trigger).await.unwrap();
+    let TrainingRunState::Failed { reason, .. } = state_of(&stores, &run).await else {
+        panic!("the run did not fail");
+    };
+    assert!(reason.contains("price"), "{reason}");
+    let price = FunctionPrice { memory_gb: 1.0, usd_per_gb_second: 0.001 };
+    let (run, trigger) = queue_tuned(&stores, tuning).await;
+    worker(&stores).with_price(Some(price)).handle(trigger).await.unwrap();
+    let search = search_of(&stores, &run).await;
+    assert_eq!(search.ended, Some(Ending::CostBudget));
+    assert!(search.usd().unwrap() <= 0.005);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use crossfold_core::domain::DomainDefinition;
 use crossfold_core::ids::TrainingRunId;
 use crossfold_core::ports::{Appended, Stores};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_core::tuning::TuningRequest;
 use jiff::Timestamp;
 
 use super::{Broken, Verdict, checks, hold, id, together, unique, unique_domain};
@@ -29,6 +30,7 @@ fn training_run() -> TrainingRun {
         id: id(TrainingRunId::parse, &unique("t")),
         requested_at: Timestamp::now(),
         options: AlsOptions::default(),
+        tuning: Some(TuningRequest { budget_usd: Some(0.5), ..TuningRequest::of_seconds(60.0) }),
         state: TrainingRunState::Queued,
     }
 }

@@ -1,21 +1,11 @@
-//! Offline evaluation by full ranking: every item of the catalogue competes.
+//! Ranking metrics, person by person.
 //!
 //! NDCG uses binary relevance and an ideal list cut at k (Järvelin and
-//! Kekäläinen 2002); recall divides by the number of relevant items. Sampled
-//! metrics are not offered: they can invert an order (Krichene and Rendle 2020).
+//! Kekäläinen 2002); recall divides by the number of relevant items.
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView2, s};
-use rayon::prelude::*;
-
-use crate::rank::top_k;
-
-/// The lengths of list at which metrics are taken.
-pub const CUTOFFS: [usize; 2] = [10, 20];
-
-/// Metrics by name (`ndcg@20`), averaged over people with a relevant item.
-pub type Metrics = BTreeMap<String, f64>;
+use super::{CUTOFFS, Metrics};
 
 /// Each measured person's metrics, in the order in which people were added.
 /// People without a relevant item are not measured, so two measurements of the
@@ -65,6 +55,14 @@ impl Measurements {
         }
     }
 
+    /// The measurements of some of the people, by their position among the measured.
+    #[must_use]
+    pub fn select(&self, people: &[usize]) -> Self {
+        let chosen = |values: &Vec<f64>| people.iter().map(|&at| values[at]).collect();
+        let values = self.values.iter().map(|(name, values)| (name.clone(), chosen(values)));
+        Self { people: people.len(), values: values.collect() }
+    }
+
     /// How many people were measured.
     #[must_use]
     pub fn people(&self) -> usize {
@@ -89,69 +87,8 @@ fn discount(position: usize) -> f64 {
     1.0 / ((position + 2) as f64).log2()
 }
 
-/// One person to evaluate.
-#[derive(Debug, Clone, Default)]
-pub struct RankingCase {
-    /// Row of the scoring vector.
-    pub row: usize,
-    /// Items that must not be ranked (seen in training), sorted.
-    pub seen: Vec<u32>,
-    /// Items that should be ranked high, sorted.
-    pub relevant: Vec<u32>,
-}
-
-/// People scored at a time: one matrix product for each block.
-const BLOCK: usize = 64;
-
-/// Ranks every item for every case by `people[case.row] . items` and measures.
-#[must_use]
-pub fn evaluate_factors(
-    people: ArrayView2<'_, f32>,
-    items: ArrayView2<'_, f32>,
-    cases: &[RankingCase],
-) -> Measurements {
-    let longest = CUTOFFS.into_iter().max().unwrap_or(0);
-    let blocks: Vec<Measurements> = cases
-        .par_chunks(BLOCK)
-        .map(|block| {
-            let mut vectors = Array2::zeros((block.len(), people.ncols()));
-            for (at, case) in block.iter().enumerate() {
-                vectors.slice_mut(s![at, ..]).assign(&people.row(case.row));
-            }
-            let scores = vectors.dot(&items.t());
-            let mut sums = Measurements::default();
-            for (case, row) in block.iter().zip(scores.rows()) {
-                let mut row = row.to_vec();
-                case.seen.iter().for_each(|&item| row[item as usize] = f32::NEG_INFINITY);
-                sums.add(&top_k(&row, longest), &case.relevant);
-            }
-            sums
-        })
-        .collect();
-    blocks.into_iter().fold(Measurements::default(), |mut all, block| {
-        all.merge(block);
-        all
-    })
-}
-
-/// Ranks every item for every case by one score for all people (popularity).
-#[must_use]
-pub fn evaluate_common_scores(scores: &[f32], cases: &[RankingCase]) -> Measurements {
-    let longest = CUTOFFS.into_iter().max().unwrap_or(0);
-    let most_seen = cases.iter().map(|case| case.seen.len()).max().unwrap_or(0);
-    let order = top_k(scores, longest + most_seen);
-    let mut sums = Measurements::default();
-    for case in cases {
-        let unseen = order.iter().filter(|item| case.seen.binary_search(item).is_err());
-        let ranked: Vec<u32> = unseen.copied().take(longest).collect();
-        sums.add(&ranked, &case.relevant);
-    }
-    sums
-}
-
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
     use proptest::prelude::*;
 
     use super::*;
@@ -169,17 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn seen_items_are_not_ranked_and_people_without_relevant_items_do_not_count() {
-        let items = array![[3.0], [2.0], [1.0]];
-        let people = array![[1.0], [1.0]];
-        let cases = [
-            RankingCase { row: 0, seen: vec![0], relevant: vec![1] },
-            RankingCase { row: 1, seen: vec![], relevant: vec![] },
-        ];
-        let sums = evaluate_factors(people.view(), items.view(), &cases);
-        assert_eq!(sums.people(), 1);
-        assert_eq!(sums.means()["ndcg@10"], 1.0);
-        assert_eq!(evaluate_common_scores(&[3.0, 2.0, 1.0], &cases), sums);
+    fn a_selection_keeps_the_values_of_those_selected() {
+        let mut all = Measurements::default();
+        all.add(&[1], &[1]);
+        all.add(&[2], &[1]);
+        let second = all.select(&[1]);
+        assert_eq!((second.people(), second.of("hit_rate@10")), (1, &[0.0][..]));
+        assert_eq!(all.select(&[0, 1]), all);
     }
 
     proptest! {
