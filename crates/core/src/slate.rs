@@ -382,6 +382,7 @@ mod tests {
             unobserved_items: UnobservedItems::OfObservedDomains,
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: now(),
+            inputs: Default::default(),
             report: TrainingReport::default(),
             index,
         };

@@ -1,8 +1,9 @@
 //! Training, as a pure function: archived events in, a model's parts out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ndarray::s;
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +12,16 @@ use crate::cleaning::{CleaningLedger, CleaningRules, clean};
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
+use crate::drift::{DriftReport, InputCounts};
 use crate::evaluation::{Metrics, RankingCase, evaluate_common_scores, evaluate_factors};
 use crate::event::Event;
 use crate::fold_in::UnobservedItems;
 use crate::history::History;
 use crate::ids::{DomainId, Pseudonym, TrainingRunId};
 use crate::interactions::{ItemIndex, ItemKey, confidences};
-use crate::model::ModelParts;
+use crate::model::{Model, ModelParts};
 use crate::people::{PeopleEntry, VersionedEntry};
+use crate::shadow::{ShadowCases, ShadowComparison, ShadowReport};
 use crate::sparse::SparseRows;
 
 /// How well one domain's held-out interactions were ranked.
@@ -53,6 +56,12 @@ pub struct TrainingReport {
     pub split_at: Option<Timestamp>,
     /// Full-ranking evaluation by domain.
     pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
+    /// The model against popularity and the champion, on the same people.
+    #[serde(default)]
+    pub shadow: ShadowReport,
+    /// What came in of late against what the champion was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftReport>,
 }
 
 /// Everything a run needs.
@@ -71,6 +80,8 @@ pub struct TrainingInput {
     pub unobserved_items: UnobservedItems,
     /// The run.
     pub training_run: TrainingRunId,
+    /// The model served now, to compare the new one with.
+    pub champion: Option<Arc<Model>>,
     /// The instant as of which recency and consent are judged.
     pub now: Timestamp,
 }
@@ -163,19 +174,30 @@ pub fn train(
         events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
     );
     let split_at = split_instant(&events);
+    let inputs = InputCounts::until(events.iter().map(|event| event.occurred_at).max());
     let histories = input.people.histories(events);
-    let builder =
-        RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
-    let rows = builder.build(&histories);
+    let champion = input.champion.as_deref();
+    let seen_before = champion.and_then(trained_before);
+    let builder = RowBuilder {
+        definitions: &input.definitions,
+        index: &index,
+        now: input.now,
+        split_at,
+        seen_before: seen_before.filter(|seen| split_at.is_some_and(|split| *seen > split)),
+    };
+    let rows = builder.build(&histories, inputs);
     drop(histories);
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
     let fits = 1 + usize::from(split_at.is_some());
     let total = input.params.options().iterations * fits;
-    let evaluation = match split_at {
-        Some(_) => evaluate(&rows, &index, &input.params, &|done| progress(done, total))?,
-        None => BTreeMap::new(),
+    let older_champion = champion.filter(|_| rows.held_out_seen.is_empty());
+    let (evaluation, shadow) = match split_at {
+        Some(_) => {
+            evaluate(&rows, &index, &input.params, older_champion, &|done| progress(done, total))?
+        }
+        None => Default::default(),
     };
     let before = total - input.params.options().iterations;
     let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
@@ -189,8 +211,14 @@ pub fn train(
         interactions: rows.all.entries(),
         split_at,
         evaluation,
+        shadow: ShadowReport {
+            champion: champion.map(|model| model.id().clone()),
+            domains: shadow,
+        },
+        drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
     };
-    Ok(ModelParts {
+    let inputs = rows.inputs.distribution(&index, &popularity);
+    let mut parts = ModelParts {
         index,
         item_factors: factors.items,
         popularity,
@@ -199,8 +227,41 @@ pub fn train(
         unobserved_items: input.unobserved_items,
         training_run: input.training_run,
         created_at: input.now,
+        inputs,
         report,
-    })
+    };
+    if let Some(champion) = champion {
+        compare_with_peer(&mut parts, champion, &rows);
+    }
+    Ok(parts)
+}
+
+/// The instant before which everything that may be used was known to a model.
+fn trained_before(model: &Model) -> Option<Timestamp> {
+    let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
+    newest.checked_add(SignedDuration::from_nanos(1)).ok()
+}
+
+/// Compares the new model with a champion that has seen held-out events as well.
+fn compare_with_peer(parts: &mut ModelParts, champion: &Model, rows: &Rows) {
+    let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
+        // Its options are out of range; it will not be decoded either.
+        return;
+    };
+    for (domain, range) in parts.index.ranges() {
+        let cases = cases(&rows.before, &rows.held_out_seen, range);
+        let shadow = ShadowCases {
+            cases: &cases,
+            before: &rows.before,
+            index: &parts.index,
+            range: (range.start, range.end),
+            seed: parts.options.seed,
+        };
+        let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
+        if let Some(rival) = shadow.against_peer(&challenger, champion) {
+            comparison.champion = Some(rival);
+        }
+    }
 }
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -223,8 +284,11 @@ struct Rows {
     all: SparseRows,
     before: SparseRows,
     held_out: Vec<Vec<u32>>,
+    /// The part of `held_out` that the champion was trained on; empty without one that was.
+    held_out_seen: Vec<Vec<u32>>,
     people: usize,
     consented_events: u64,
+    inputs: InputCounts,
 }
 
 struct RowBuilder<'a> {
@@ -232,23 +296,28 @@ struct RowBuilder<'a> {
     index: &'a ItemIndex,
     now: Timestamp,
     split_at: Option<Timestamp>,
+    /// The instant before which the champion has seen held-out events.
+    seen_before: Option<Timestamp>,
 }
 
 impl RowBuilder<'_> {
-    fn build(&self, histories: &[(ConsentLedger, History)]) -> Rows {
+    fn build(&self, histories: &[(ConsentLedger, History)], inputs: InputCounts) -> Rows {
         let (mut all, mut before) = (Vec::new(), Vec::new());
-        let mut rows = Rows::default();
+        let mut rows = Rows { inputs, ..Rows::default() };
         for (ledger, history) in histories {
             let context = ConsentContext { ledger, definitions: self.definitions, now: self.now };
             let groups = ConsentedHistory::for_training(history, context);
             rows.people += usize::from(!groups.is_empty());
             for group in groups {
                 rows.consented_events += group.events().len() as u64;
+                rows.inputs.add_person(group.events(), self.index);
                 all.push(self.interactions(&group, self.now));
                 if let Some(instant) = self.split_at {
                     before.push(self.interactions(&group.before(instant), instant));
-                    let later = self.interactions(&group.since(instant), self.now);
-                    rows.held_out.push(later.into_iter().map(|(item, _)| item).collect());
+                    let later = group.since(instant);
+                    rows.held_out.push(self.items(&later));
+                    let seen = self.seen_before.map(|seen| self.items(&later.before(seen)));
+                    rows.held_out_seen.extend(seen);
                 }
             }
         }
@@ -257,9 +326,18 @@ impl RowBuilder<'_> {
         rows
     }
 
+    fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
+        self.interactions(history, self.now).into_iter().map(|(item, _)| item).collect()
+    }
+
     fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<(u32, f32)> {
         self.index.rows_of(&confidences(history, self.definitions, now))
     }
+}
+
+fn drift_from(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
+    let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
+    inputs.drift_from((champion.id(), &champion.manifest().inputs), index, &popularity)
 }
 
 /// Share of each domain's people who interacted with each item, and how many people that is.
@@ -276,55 +354,81 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
     (shares, people)
 }
 
+/// What was measured on held-out people, by domain.
+type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
+
 /// Fits on what came before the split and ranks each domain's items for the
-/// people who did something new in it afterwards.
+/// people who did something new in it afterwards; compares that with a champion
+/// that has not seen it either.
 fn evaluate(
     rows: &Rows,
     index: &ItemIndex,
     params: &AlsParams,
+    older_champion: Option<&Model>,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<BTreeMap<DomainId, DomainEvaluation>, NotPositiveDefinite> {
+) -> Result<Evaluated, NotPositiveDefinite> {
     let factors = fit(&rows.before, params, progress)?;
     let (popularity, _) = popularity(&rows.before, index);
-    let evaluate_domain = |range: &std::ops::Range<usize>| {
-        let cases = cases(rows, range);
+    let (mut evaluations, mut comparisons) = Evaluated::default();
+    for (domain, range) in index.ranges() {
+        let cases = cases(&rows.before, &rows.held_out, range);
         let items = factors.items.slice(s![range.clone(), ..]);
         let model = evaluate_factors(factors.people.view(), items, &cases);
         let popular = evaluate_common_scores(&popularity[range.clone()], &cases);
-        DomainEvaluation {
+        let shadow = ShadowCases {
+            cases: &cases,
+            before: &rows.before,
+            index,
+            range: (range.start, range.end),
+            seed: params.options().seed,
+        };
+        if let Some(mut comparison) = shadow.against_popularity(&model, &popular) {
+            comparison.champion =
+                older_champion.and_then(|champion| shadow.against_older(&model, champion));
+            comparisons.insert(domain.clone(), comparison);
+        }
+        let evaluation = DomainEvaluation {
             people: model.people(),
             metrics: model.means(),
             popularity: popular.means(),
-        }
-    };
-    let by_domain = index.ranges().iter();
-    Ok(by_domain.map(|(domain, range)| (domain.clone(), evaluate_domain(range))).collect())
+        };
+        evaluations.insert(domain.clone(), evaluation);
+    }
+    Ok((evaluations, comparisons))
 }
 
-fn cases(rows: &Rows, range: &std::ops::Range<usize>) -> Vec<RankingCase> {
+fn cases(
+    before: &SparseRows,
+    held_out: &[Vec<u32>],
+    range: &std::ops::Range<usize>,
+) -> Vec<RankingCase> {
     let within = |items: &[u32]| -> Vec<u32> {
         let inside = items.iter().filter(|item| range.contains(&(**item as usize)));
         inside.map(|item| item - range.start as u32).collect()
     };
     let case = |(row, held_out): (usize, &Vec<u32>)| {
-        let (known, _) = rows.before.row(row);
+        let (known, _) = before.row(row);
         let seen = within(known);
         let mut relevant = within(held_out);
         relevant.retain(|item| seen.binary_search(item).is_err());
         let is_case = !known.is_empty() && !relevant.is_empty();
         is_case.then_some(RankingCase { row, seen, relevant })
     };
-    rows.held_out.iter().enumerate().filter_map(case).collect()
+    held_out.iter().enumerate().filter_map(case).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::als::AlsOptions;
+    use crate::bootstrap::Interval;
     use crate::consent::{ConsentDecision, Purpose};
     use crate::domain::tests::definition;
+    use crate::drift::DriftStatus;
     use crate::ids::{EventId, EventType, ItemId};
+    use crate::model::{Artefact, decode_manifest};
     use crate::people::{Member, Person};
+    use crate::shadow::Basis;
 
     const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
 
@@ -407,6 +511,7 @@ mod tests {
                 .unwrap(),
             unobserved_items: UnobservedItems::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
+            champion: None,
             now: Timestamp::from_second(20_000).unwrap(),
         }
     }
@@ -467,6 +572,78 @@ mod tests {
         index.extend(erased);
         let report = train(input(events(), index), &|_, _| ()).unwrap().report;
         assert_eq!(report.cleaning.refused[&crate::cleaning::Refusal::ErasedUser], 300);
+    }
+
+    fn model(parts: ModelParts) -> Arc<Model> {
+        let artefact = Artefact::encode(parts).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        Arc::new(Model::decode(artefact.id.clone(), manifest, &artefact.blob).unwrap())
+    }
+
+    #[test]
+    fn a_run_compares_its_model_with_the_champion_and_its_inputs_with_the_champions() {
+        let first = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        assert_eq!((&first.report.shadow.champion, &first.report.drift), (&None, &None));
+        let champion = model(first);
+        let again =
+            TrainingInput { champion: Some(champion.clone()), ..input(events(), people(true)) };
+        let report = train(again, &|_, _| ()).unwrap().report;
+        assert_eq!(report.shadow.champion.as_ref(), Some(champion.id()));
+        assert_eq!(report.shadow.domains.len(), 2);
+        for (domain, shadow) in &report.shadow.domains {
+            let evaluation = &report.evaluation[domain];
+            assert_eq!(shadow.popularity.people, evaluation.people);
+            assert!((shadow.mean - evaluation.metrics["ndcg@20"]).abs() < 1e-12);
+            assert!((shadow.popularity.mean - evaluation.popularity["ndcg@20"]).abs() < 1e-12);
+            // Both have seen what is held out, and are the same model.
+            let rival = shadow.champion.unwrap();
+            assert_eq!((rival.basis, rival.people), (Basis::Seen, evaluation.people));
+            assert_eq!(rival.difference, Interval::default());
+        }
+        let drift = report.drift.unwrap();
+        assert_eq!(&drift.model, champion.id());
+        for domain in drift.domains.values() {
+            assert_eq!((domain.status, domain.new_items), (DriftStatus::Stable, 0.0));
+            assert_eq!(domain.largest(), Some(0.0));
+        }
+    }
+
+    #[test]
+    fn a_champion_older_than_the_split_is_held_against_the_fit_that_has_not_seen_the_rest() {
+        let until = split_instant(&events()).unwrap();
+        let old = events().into_iter().filter(|event| event.occurred_at < until).collect();
+        let champion = model(train(input(old, people(true)), &|_, _| ()).unwrap());
+        let next = TrainingInput { champion: Some(champion), ..input(events(), people(true)) };
+        let report = train(next, &|_, _| ()).unwrap().report;
+        for shadow in report.shadow.domains.values() {
+            let rival = shadow.champion.unwrap();
+            assert_eq!(rival.basis, Basis::Unseen);
+            assert_eq!(rival.people, shadow.popularity.people);
+            // Both were made from the same events, weighed as of other instants.
+            assert!(rival.difference.mean.abs() < 0.1, "{rival:?}");
+            assert!((rival.mean + rival.difference.mean - shadow.mean).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_used_for_training_is_not_counted_among_the_inputs() {
+        let mut index = people(true);
+        let refusal = ConsentDecision {
+            from: DomainId::parse("knowledge").unwrap(),
+            to: DomainId::parse("knowledge").unwrap(),
+            purpose: Purpose::Training,
+            granted: false,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        let inputs = train(input(events(), index), &|_, _| ()).unwrap().inputs;
+        let counted = |domain: &str| -> u64 {
+            let inputs = &inputs.domains[&DomainId::parse(domain).unwrap()];
+            inputs.windows.iter().map(|window| window.events).sum()
+        };
+        assert_eq!((counted("knowledge"), counted("auto-finance")), (0, 3 * 300));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use crossfold_core::als::AlsOptions;
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_train::new_run;
 use jiff::Timestamp;
@@ -16,7 +15,9 @@ use crate::progress;
 
 pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     let world = LocalWorld::open(directory).await?;
-    let run = train_world(&world, options(&args.fit)).await?;
+    let mut run = new_run(options(&args.fit), Timestamp::now())?;
+    run.accept_fewer_events = args.accept_fewer_events;
+    let run = train_world(&world, run).await?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&run)?);
     } else {
@@ -24,14 +25,16 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     }
     match run.state {
         TrainingRunState::Failed { reason, .. } => bail!("no model was made: {reason}"),
+        TrainingRunState::Refused { reasons, .. } => {
+            bail!("the model was refused, the last one serves on: {}", reasons.join("; "))
+        }
         _ => Ok(()),
     }
 }
 
 /// Carries everything posted to the archive, trains on it, and publishes.
-pub(crate) async fn train_world(world: &LocalWorld, options: AlsOptions) -> Result<TrainingRun> {
+pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<TrainingRun> {
     world.carry_streams().await?;
-    let run = new_run(options, Timestamp::now())?;
     world.stores().control.create_run(&run).await?;
     let bar = progress::bar("training", 0);
     let shown = bar.clone();
@@ -46,8 +49,17 @@ pub(crate) async fn train_world(world: &LocalWorld, options: AlsOptions) -> Resu
 
 /// Prints what a run saw and measured.
 pub(crate) fn print_run(run: &TrainingRun) {
-    let TrainingRunState::Succeeded { model, report, .. } = &run.state else { return };
-    println!("model {model}");
+    let (model, report, standing) = match &run.state {
+        TrainingRunState::Succeeded { model, report, .. } => (Some(model), report, ""),
+        TrainingRunState::Refused { model, report, .. } => (model.as_ref(), report, " (refused)"),
+        _ => return,
+    };
+    if let Some(model) = model {
+        println!("model {model}{standing}");
+    }
+    if let TrainingRunState::Refused { reasons, .. } = &run.state {
+        reasons.iter().for_each(|reason| println!("refused: {reason}"));
+    }
     println!(
         "{} of {} events kept, {} without consent; {} people in {} rows, {} items, {} interactions",
         report.cleaning.kept,

@@ -15,5 +15,11 @@ pub fn new_run(options: AlsOptions, now: Timestamp) -> Result<TrainingRun, Inval
     let Ok(id) = TrainingRunId::parse(&uuid::Uuid::now_v7().to_string()) else {
         unreachable!("a UUID is a valid identifier");
     };
-    Ok(TrainingRun { id, requested_at: now, options, state: TrainingRunState::Queued })
+    Ok(TrainingRun {
+        id,
+        requested_at: now,
+        options,
+        accept_fewer_events: false,
+        state: TrainingRunState::Queued,
+    })
 }

@@ -29,6 +29,7 @@ fn training_run() -> TrainingRun {
         id: id(TrainingRunId::parse, &unique("t")),
         requested_at: Timestamp::now(),
         options: AlsOptions::default(),
+        accept_fewer_events: false,
         state: TrainingRunState::Queued,
     }
 }

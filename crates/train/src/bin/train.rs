@@ -2,14 +2,15 @@
 
 use crossfold_edge::{clock::Clock, telemetry};
 use crossfold_storage::aws;
-use crossfold_train::{Trigger, Worker};
+use crossfold_train::{Trigger, Worker, keep_models};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
-    let worker = &Worker::new(aws::stores(&sdk, &aws::StorageConfig::from_env()?), Clock::system());
+    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    let worker = &Worker::new(stores, Clock::system()).keeping_models(keep_models()?);
     let handle =
         async |event: LambdaEvent<Trigger>| worker.handle(event.payload).await.map_err(Error::from);
     lambda_runtime::run(service_fn(handle)).await
