@@ -35,22 +35,23 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 const PEOPLE: usize = 80;
+const TASTES: usize = 5;
 const ITEMS_PER_TASTE: usize = 12;
 /// Items that each person takes, one after another.
 const TAKEN: usize = 10;
 const DAY: i64 = 86_400;
 
-/// A fit that finds the two tastes.
+/// A fit that finds the tastes.
 const GOOD: AlsOptions = AlsOptions {
-    factors: 4,
+    factors: 8,
     iterations: 8,
     unobserved_weight: 0.1,
     regularisation: 0.01,
     frequency_exponent: 1.0,
     seed: 1,
 };
-/// A fit so strongly regularised that nothing is left of them.
-const BAD: AlsOptions = AlsOptions { iterations: 1, regularisation: 1_000.0, seed: 5, ..GOOD };
+/// A fit with too few factors to tell them apart.
+const BAD: AlsOptions = AlsOptions { factors: 1, ..GOOD };
 
 fn knowledge() -> DomainId {
     DomainId::parse("knowledge").unwrap()
@@ -58,7 +59,7 @@ fn knowledge() -> DomainId {
 
 /// What a person of a taste takes at a step; everyone's steps are of the same times.
 fn event(person: usize, step: usize, event_type: &str, from: i64) -> Event {
-    let item = (person * 5 + step) % ITEMS_PER_TASTE * 2 + person % 2;
+    let item = (person * 5 + step) % ITEMS_PER_TASTE * TASTES + person % TASTES;
     let at = Timestamp::from_second(from + (step * PEOPLE + person) as i64 * 60).unwrap();
     Event {
         event_id: EventId::parse(&format!("e{from}-{step}")).unwrap(),
@@ -83,7 +84,7 @@ fn taken(people: std::ops::Range<usize>) -> Vec<Event> {
     people.flat_map(|person| (0..TAKEN).map(move |step| event(person, step, "view", 0))).collect()
 }
 
-/// Stores with a domain, its items, and the events of people of two tastes.
+/// Stores with a domain, its items, and the events of people of five tastes.
 async fn archived() -> Stores {
     let stores = memory::stores();
     let definition: DomainDefinition = serde_json::from_value(json!({
@@ -92,7 +93,7 @@ async fn archived() -> Stores {
     }))
     .unwrap();
     stores.control.put_domain(&knowledge(), &definition).await.unwrap();
-    for number in 0..2 * ITEMS_PER_TASTE {
+    for number in 0..TASTES * ITEMS_PER_TASTE {
         let item = Item {
             domain: knowledge(),
             item_id: ItemId::parse(&format!("i{number:02}")).unwrap(),
