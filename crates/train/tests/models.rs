@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
-use crossfold_core::als::AlsOptions;
+use crossfold_core::als::{AlsOptions, Solver};
 use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
 use crossfold_core::catalogue::{Item, ItemDetails};
 use crossfold_core::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
@@ -49,6 +49,7 @@ const GOOD: AlsOptions = AlsOptions {
     regularisation: 0.01,
     frequency_exponent: 1.0,
     seed: 1,
+    solver: Solver::Mixed,
 };
 /// A fit with too few factors to tell them apart.
 const BAD: AlsOptions = AlsOptions { factors: 1, ..GOOD };
