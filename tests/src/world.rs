@@ -85,7 +85,8 @@ pub async fn train(world: &dyn World, options: &Value) -> anyhow::Result<Value> 
     let run = until("the end of a training run", TRAINING_LIMIT, async || {
         world.carry_streams().await?;
         let answer = world.call(ApiRequest::get(&["v1", "training-runs", &id])).await?;
-        let has_ended = answer.json["status"] == "succeeded" || answer.json["status"] == "failed";
+        let has_ended =
+            ["succeeded", "refused", "failed"].iter().any(|end| answer.json["status"] == *end);
         anyhow::ensure!(answer.status == 200, "{} {}", answer.status, answer.json);
         Ok(has_ended.then_some(answer.json))
     })

@@ -271,6 +271,16 @@ async fn refuse_training_runs(world: &dyn World) {
         let request = ApiRequest::post(&["v1", "training-runs"], &options);
         assert_refused(world, request, 422, "invalid_request").await;
     }
+    for (name, value) in [("limit", "0"), ("limit", "101"), ("after", "x"), ("colour", "red")] {
+        let request = ApiRequest::get(&["v1", "models"]).with_query(name, value);
+        assert_refused(world, request, 422, "invalid_request").await;
+    }
+    for body in [json!({ "expected_champion": "x" }), json!({ "colour": "red" })] {
+        let request = ApiRequest::post(&["v1", "models", &"0".repeat(64), "promote"], &body);
+        assert_refused(world, request, 422, "invalid_request").await;
+    }
+    let no_id = ApiRequest::get(&["v1", "models", "champion"]);
+    assert_refused(world, no_id, 422, "invalid_request").await;
     let unknown = ApiRequest::get(&["v1", "training-runs", "never"]);
     assert_refused(world, unknown, 404, "unknown_training_run").await;
 }

@@ -13,7 +13,7 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::{Map, Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 12] = [
+const ENVIRONMENT: [&str; 13] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
@@ -21,6 +21,7 @@ const ENVIRONMENT: [&str; 12] = [
     "CROSSFOLD_DECISION_RETENTION_DAYS",
     "CROSSFOLD_EVENTS_TABLE",
     "CROSSFOLD_EVENT_RETENTION_DAYS",
+    "CROSSFOLD_KEEP_MODELS",
     "CROSSFOLD_PEOPLE_TABLE",
     "CROSSFOLD_PSEUDONYM_SECRET",
     "CROSSFOLD_TENANT",
@@ -638,6 +639,14 @@ fn permissions_are_narrow() {
         "not a role",
     );
     assert_found(&check("Effect: Deny", "Effect: Allow"), "anyone");
+    // Of the bucket, the API's training function writes the pointer and nothing else.
+    let written: Vec<String> = allowing_statements(&template()["Resources"]["TrainingApiRole"])
+        .into_iter()
+        .filter(|statement| one_or_many(&statement["Action"]).contains(&&json!("s3:PutObject")))
+        .flat_map(|statement| one_or_many(&statement["Resource"]))
+        .map(resource_text)
+        .collect();
+    assert_eq!(written, ["${Bucket.Arn}/models/current.json"]);
     let role = "Type: AWS::IAM::Role\n    Properties:\n";
     let managed = format!(
         "{role}      ManagedPolicyArns: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]\n"
@@ -662,6 +671,56 @@ fn what_counts_as_narrow() {
     ] {
         assert!(!is_narrow(wide), "{wide}");
     }
+}
+
+// ---- Metrics from logs --------------------------------------------------------------------
+
+/// Every source of the training crate, which writes what the metric filters look for.
+fn training_sources() -> String {
+    let files = std::fs::read_dir(root().join("crates/train/src")).expect("the sources");
+    let paths = files.map(|file| file.expect("a file").path());
+    let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    rust.map(|path| std::fs::read_to_string(path).expect("a text")).collect()
+}
+
+/// A filter counts on a message that the code writes, and feeds a metric that an alarm watches.
+fn metric_problems(template: &Value, sources: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    let watched: BTreeSet<&str> = resources(template, "AWS::CloudWatch::Alarm")
+        .filter(|(_, alarm)| alarm["Properties"]["Namespace"]["Ref"] == "AWS::StackName")
+        .filter_map(|(_, alarm)| alarm["Properties"]["MetricName"].as_str())
+        .collect();
+    for (name, filter) in resources(template, "AWS::Logs::MetricFilter") {
+        let pattern = filter["Properties"]["FilterPattern"].as_str().unwrap_or_default();
+        let message = pattern.split('"').nth(1).unwrap_or_default();
+        if message.is_empty() || !sources.contains(&format!("\"{message}\"")) {
+            problems.push(format!("{name}: nothing writes {message:?}"));
+        }
+        for transformation in elements(&filter["Properties"]["MetricTransformations"]) {
+            let metric = transformation["MetricName"].as_str().unwrap_or_default();
+            if !watched.contains(metric) {
+                problems.push(format!("{name}: no alarm watches {metric:?}"));
+            }
+            let value = transformation["MetricValue"].as_str().unwrap_or_default();
+            let field = value.strip_prefix("$.fields.");
+            if field.is_some_and(|field| !sources.contains(&format!(" {field},"))) {
+                problems.push(format!("{name}: nothing writes the field {value:?}"));
+            }
+        }
+    }
+    problems
+}
+
+#[test]
+fn alarms_count_on_what_the_logs_hold() {
+    let sources = training_sources();
+    assert_none(&metric_problems(&template(), &sources));
+    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 2);
+
+    let check = |from, to| metric_problems(&edited(from, to), &sources);
+    assert_found(&check("inputs have drifted", "inputs drifted"), "InputDrift: nothing writes");
+    assert_found(&check("MetricName: ModelRefusals", "MetricName: Refusals"), "no alarm watches");
+    assert_found(&check("$.fields.psi", "$.fields.index"), "nothing writes the field");
 }
 
 // ---- Environment --------------------------------------------------------------------------
@@ -760,7 +819,7 @@ fn the_template_routes_what_the_description_describes() {
     let text = read("infra/openapi.yaml");
     let openapi = parse(&text);
     assert_none(&route_problems(&template(), &openapi));
-    assert_eq!(routes(&template()).len(), 16);
+    assert_eq!(routes(&template()).len(), 19);
 
     let check = |from, to| route_problems(&edited(from, to), &openapi);
     assert_found(

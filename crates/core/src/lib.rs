@@ -10,6 +10,7 @@
 //! | from events to a matrix | [`cleaning`], [`interactions`], [`evidence_scaling`], [`sparse`] |
 //! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`], [`bootstrap`] |
 //! | making a model | [`training`], [`tuning`], [`model`] |
+//! | publishing and keeping it | [`shadow`], [`publish_gate`], [`champion`], [`model_record`], [`model_retention`], [`drift`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
 //! | what came of it | [`decision`] |
 //! | what is kept for good | [`archive`], [`quarantine`], [`columns`] |
@@ -18,12 +19,14 @@ pub mod als;
 pub mod archive;
 pub mod bootstrap;
 pub mod catalogue;
+pub mod champion;
 pub mod cleaning;
 pub mod columns;
 pub mod consent;
 pub mod decision;
 pub mod dense;
 pub mod domain;
+pub mod drift;
 pub mod eligibility;
 pub mod evaluation;
 pub mod event;
@@ -33,12 +36,16 @@ pub mod history;
 pub mod ids;
 pub mod interactions;
 pub mod model;
+pub mod model_record;
+pub mod model_retention;
 pub mod people;
 pub mod ports;
 pub mod pseudonym;
+pub mod publish_gate;
 pub mod quarantine;
 pub mod rank;
 pub mod reason;
+pub mod shadow;
 pub mod slate;
 pub mod sparse;
 pub mod training;

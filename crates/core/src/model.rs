@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::als::{AlsOptions, AlsParams};
 use crate::dense::gram;
+use crate::drift::InputDistribution;
 use crate::evidence_scaling::EvidenceScaling;
 use crate::fold_in::{FoldInBasis, UnobservedItems};
 use crate::ids::{DomainId, ItemId, ModelId, TrainingRunId};
@@ -33,8 +34,6 @@ use crate::training::TrainingReport;
 
 /// Version of the artefact's layout.
 pub const FORMAT: u32 = 1;
-/// The key of the pointer to the champion.
-pub const POINTER_KEY: &str = "models/current.json";
 
 /// A domain's rows in the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +83,9 @@ pub struct Manifest {
     pub domains: Vec<DomainTable>,
     /// The tables.
     pub blob: BlobReference,
+    /// What it was made from, to tell drift by; empty in models from before it was kept.
+    #[serde(default)]
+    pub inputs: InputDistribution,
     /// What the run saw and measured.
     pub report: TrainingReport,
 }
@@ -92,18 +94,6 @@ pub struct Manifest {
 #[must_use]
 pub fn manifest_key(id: &ModelId) -> String {
     format!("models/{id}/manifest.json")
-}
-
-/// The pointer to the champion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pointer {
-    /// The model to serve.
-    pub model: ModelId,
-    /// The one served before, to fall back on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<ModelId>,
-    /// Since when.
-    pub promoted_at: Timestamp,
 }
 
 /// Why an artefact is refused.
@@ -145,6 +135,8 @@ pub struct ModelParts {
     pub training_run: TrainingRunId,
     /// When it was made.
     pub created_at: Timestamp,
+    /// What it was made from, to tell drift by.
+    pub inputs: InputDistribution,
     /// What the run saw and measured.
     pub report: TrainingReport,
 }
@@ -189,36 +181,36 @@ impl Artefact {
     /// [`ModelError::Malformed`] when the parts do not fit together.
     pub fn encode(parts: ModelParts) -> Result<Self, ModelError> {
         let blob = encode_blob(&parts)?;
-        let domains = parts
-            .index
-            .ranges()
-            .iter()
-            .map(|(domain, rows)| DomainTable {
-                domain: domain.clone(),
-                items: rows.len(),
-                people: parts.people.get(domain).copied().unwrap_or(0),
-            })
-            .collect();
         let reference = BlobReference { sha256: sha256_hex(&blob), bytes: blob.len() as u64 };
         let blob_key = reference.key();
-        let manifest = Manifest {
-            format: FORMAT,
-            created_at: parts.created_at,
-            training_run: parts.training_run,
-            options: parts.options,
-            unobserved_items: parts.unobserved_items,
-            evidence: parts.evidence,
-            domains,
-            blob: reference,
-            // Samples name users; a manifest outlives an erasure.
-            report: TrainingReport {
-                cleaning: parts.report.cleaning.without_samples(),
-                ..parts.report
-            },
-        };
+        let manifest = manifest_of(&parts, reference);
         let manifest = serde_json::to_vec_pretty(&manifest).map_err(malformed)?;
         let id = ModelId::parse(&sha256_hex(&manifest)).map_err(malformed)?;
         Ok(Self { id, manifest: manifest.into(), blob: blob.into(), blob_key })
+    }
+}
+
+fn manifest_of(parts: &ModelParts, blob: BlobReference) -> Manifest {
+    let table = |(domain, rows): (&DomainId, &Range<usize>)| DomainTable {
+        domain: domain.clone(),
+        items: rows.len(),
+        people: parts.people.get(domain).copied().unwrap_or(0),
+    };
+    Manifest {
+        format: FORMAT,
+        created_at: parts.created_at,
+        training_run: parts.training_run.clone(),
+        options: parts.options,
+        unobserved_items: parts.unobserved_items,
+        evidence: parts.evidence.clone(),
+        domains: parts.index.ranges().iter().map(table).collect(),
+        blob,
+        inputs: parts.inputs.clone(),
+        // Samples name users; a manifest outlives an erasure.
+        report: TrainingReport {
+            cleaning: parts.report.cleaning.clone().without_samples(),
+            ..parts.report.clone()
+        },
     }
 }
 
@@ -276,6 +268,21 @@ pub fn decode_manifest(id: &ModelId, bytes: &[u8]) -> Result<Manifest, ModelErro
 }
 
 impl Model {
+    /// A model from its parts, to compare it before it is encoded. It has no id
+    /// of its own yet and is not to be served.
+    pub(crate) fn unpublished(parts: &ModelParts, id: ModelId) -> Result<Self, ModelError> {
+        let manifest = manifest_of(parts, BlobReference { sha256: String::new(), bytes: 0 });
+        Ok(Self {
+            id,
+            params: parts.options.check().map_err(malformed)?,
+            index: parts.index.clone(),
+            item_factors: parts.item_factors.clone(),
+            popularity: parts.popularity.clone(),
+            grams: grams(&parts.index, parts.item_factors.view()),
+            manifest,
+        })
+    }
+
     /// Reads a model from its manifest and blob, and verifies both: checksums,
     /// shapes, order of items, finite numbers.
     ///
@@ -287,18 +294,18 @@ impl Model {
         }
         let params = manifest.options.check().map_err(malformed)?;
         let tensors = SafeTensors::deserialize(blob).map_err(malformed)?;
-        let items: usize = manifest.domains.iter().map(|domain| domain.items).sum();
+        let items = total_items(&manifest.domains)?;
         let factors = manifest.options.factors;
         let index = decode_index(&tensors, &manifest.domains, items)?;
         let item_factors = finite(&tensors, "item_factors", &[items, factors])?;
         let item_factors =
             Array2::from_shape_vec((items, factors), item_factors).map_err(malformed)?;
         let popularity = finite(&tensors, "item_popularity", &[items])?;
-        let grams = index
-            .ranges()
-            .iter()
-            .map(|(domain, rows)| (domain.clone(), gram(item_factors.slice(s![rows.clone(), ..]))))
-            .collect();
+        if popularity.iter().any(|share| !(0.0..=1.0).contains(share)) {
+            return Err(malformed("item_popularity holds a value that is no share"));
+        }
+        let grams = grams(&index, item_factors.view());
+        check_magnitude(&grams)?;
         Ok(Self { id, manifest, params, index, item_factors, popularity, grams })
     }
 
@@ -388,6 +395,28 @@ fn finite(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<
     Ok(values)
 }
 
+/// The Gram matrix of each domain's items.
+fn grams(index: &ItemIndex, factors: ArrayView2<'_, f32>) -> BTreeMap<DomainId, Array2<f32>> {
+    let of_rows = |rows: &Range<usize>| gram(factors.slice(s![rows.clone(), ..]));
+    index.ranges().iter().map(|(domain, rows)| (domain.clone(), of_rows(rows))).collect()
+}
+
+/// Items of all domains; a manifest may claim any number of them.
+fn total_items(domains: &[DomainTable]) -> Result<usize, ModelError> {
+    let add = |sum: usize, domain: &DomainTable| sum.checked_add(domain.items);
+    domains.iter().try_fold(0, add).ok_or_else(|| malformed("the domains have too many items"))
+}
+
+/// Refuses factors that are finite themselves but whose products are not: a
+/// fold-in against them would be.
+fn check_magnitude(grams: &BTreeMap<DomainId, Array2<f32>>) -> Result<(), ModelError> {
+    let largest = grams.values().flatten().fold(0.0f64, |sum, value| sum + f64::from(value.abs()));
+    if largest.is_finite() && largest < f64::from(f32::MAX) {
+        return Ok(());
+    }
+    Err(malformed("item_factors are so large that their products are not finite"))
+}
+
 fn decode_index(
     tensors: &SafeTensors<'_>,
     domains: &[DomainTable],
@@ -433,6 +462,7 @@ pub(crate) mod tests {
             evidence: EvidenceScaling::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: Timestamp::UNIX_EPOCH,
+            inputs: InputDistribution::default(),
             report: TrainingReport::default(),
             index,
         }

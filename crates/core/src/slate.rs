@@ -390,6 +390,7 @@ mod tests {
             evidence: EvidenceScaling::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: now(),
+            inputs: Default::default(),
             report: TrainingReport::default(),
             index,
         };

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ndarray::s;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,15 +15,19 @@ use crate::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clea
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
+use crate::drift::{DriftReport, InputCounts};
 pub use crate::evaluation::DomainEvaluation;
-use crate::evaluation::{Catalogue, cases_of, rank_by_common_scores, rank_by_factors, summarise};
+use crate::evaluation::{
+    Catalogue, cases_of, measure, rank_by_common_scores, rank_by_factors, summarise,
+};
 use crate::event::Event;
 use crate::fold_in::UnobservedItems;
 use crate::history::History;
 use crate::ids::{DomainId, Pseudonym, TrainingRunId};
 use crate::interactions::{ItemIndex, ItemKey, confidences};
-use crate::model::ModelParts;
+use crate::model::{Model, ModelParts};
 use crate::people::{PeopleEntry, VersionedEntry};
+use crate::shadow::{ShadowCases, ShadowComparison, ShadowReport};
 use crate::sparse::SparseRows;
 use crate::tuning::{
     EvidenceTable, Interrupted, Search, SearchSpace, Tuner, TuningReport, Validation,
@@ -52,6 +57,12 @@ pub struct TrainingReport {
     pub tuning: Option<Box<TuningReport>>,
     /// Full-ranking evaluation by domain.
     pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
+    /// The model against popularity and the champion, on the same people.
+    #[serde(default)]
+    pub shadow: ShadowReport,
+    /// What came in of late against what the champion was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftReport>,
 }
 
 /// Everything a run needs.
@@ -70,6 +81,8 @@ pub struct TrainingInput {
     pub unobserved_items: UnobservedItems,
     /// The run.
     pub training_run: TrainingRunId,
+    /// The model served now, to compare the new one with.
+    pub champion: Option<Arc<Model>>,
     /// The instant as of which recency and consent are judged.
     pub now: Timestamp,
 }
@@ -196,6 +209,7 @@ pub fn train_cleaned(
         events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
     );
     let split_at = split_instant(&events);
+    let inputs = InputCounts::until(events.iter().map(|event| event.occurred_at).max());
     let histories = input.people.histories(events);
     let search = match tuner {
         Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
@@ -207,9 +221,16 @@ pub fn train_cleaned(
         input.params = chosen.options.check().unwrap_or(input.params);
         input.definitions = evidence.apply(&input.definitions);
     }
-    let builder =
-        RowBuilder { definitions: &input.definitions, index: &index, now: input.now, split_at };
-    let mut rows = builder.build(&histories);
+    let champion = input.champion.as_deref();
+    let seen_before = champion.and_then(trained_before);
+    let builder = RowBuilder {
+        definitions: &input.definitions,
+        index: &index,
+        now: input.now,
+        split_at,
+        seen_before: seen_before.filter(|seen| split_at.is_some_and(|split| *seen > split)),
+    };
+    let rows = builder.build(&histories, inputs);
     drop(histories);
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
@@ -217,12 +238,14 @@ pub fn train_cleaned(
     let fits = if split_at.is_some() { 3 } else { 1 };
     let iterations = input.params.options().iterations;
     let total = iterations * fits;
-    let mut evaluation = BTreeMap::new();
+    let older_champion = champion.filter(|_| rows.held_out_seen.is_empty());
+    let (mut evaluation, mut shadow) = Evaluated::default();
     if split_at.is_some() {
-        evaluation = evaluate(&rows, &index, &input.params, &|done| progress(done, total))?;
-        rows.before = SparseRows::default();
+        let held_out =
+            HeldOut { index: &index, before: &rows.before, items: &rows.held_out, older_champion };
+        (evaluation, shadow) = evaluate(&held_out, &input.params, &|done| progress(done, total))?;
         let later = |done| progress(iterations + done, total);
-        add_leave_last_out(&mut evaluation, &mut rows, &index, &input.params, &later)?;
+        add_leave_last_out(&mut evaluation, &rows, &index, &input.params, &later)?;
     }
     let before = total - iterations;
     let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
@@ -237,8 +260,14 @@ pub fn train_cleaned(
         split_at,
         tuning: search.as_ref().map(|search| Box::new(search.into())),
         evaluation,
+        shadow: ShadowReport {
+            champion: champion.map(|model| model.id().clone()),
+            domains: shadow,
+        },
+        drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
     };
-    Ok(ModelParts {
+    let inputs = rows.inputs.distribution(&index, &popularity);
+    let mut parts = ModelParts {
         index,
         item_factors: factors.items,
         popularity,
@@ -248,8 +277,41 @@ pub fn train_cleaned(
         evidence,
         training_run: input.training_run,
         created_at: input.now,
+        inputs,
         report,
-    })
+    };
+    if let Some(champion) = champion {
+        compare_with_peer(&mut parts, champion, &rows);
+    }
+    Ok(parts)
+}
+
+/// The instant before which everything that may be used was known to a model.
+fn trained_before(model: &Model) -> Option<Timestamp> {
+    let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
+    newest.checked_add(SignedDuration::from_nanos(1)).ok()
+}
+
+/// Compares the new model with a champion that has seen held-out events as well.
+fn compare_with_peer(parts: &mut ModelParts, champion: &Model, rows: &Rows) {
+    let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
+        // Its options are out of range; it will not be decoded either.
+        return;
+    };
+    for (domain, range) in parts.index.ranges() {
+        let cases = cases_of(&rows.before, &rows.held_out_seen, range);
+        let shadow = ShadowCases {
+            cases: &cases,
+            before: &rows.before,
+            index: &parts.index,
+            range: (range.start, range.end),
+            seed: parts.options.seed,
+        };
+        let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
+        if let Some(rival) = shadow.against_peer(&challenger, champion) {
+            comparison.champion = Some(rival);
+        }
+    }
 }
 
 /// Searches for hyper-parameters on what came before the split, so that the
@@ -303,8 +365,11 @@ struct Rows {
     held_out: Vec<Vec<u32>>,
     /// The last item of each domain, of the rows drawn for leave-last-out.
     last: Vec<Vec<u32>>,
+    /// The part of `held_out` that the champion was trained on; empty without one that was.
+    held_out_seen: Vec<Vec<u32>>,
     people: usize,
     consented_events: u64,
+    inputs: InputCounts,
 }
 
 struct RowBuilder<'a> {
@@ -312,12 +377,14 @@ struct RowBuilder<'a> {
     index: &'a ItemIndex,
     now: Timestamp,
     split_at: Option<Timestamp>,
+    /// The instant before which the champion has seen held-out events.
+    seen_before: Option<Timestamp>,
 }
 
 impl RowBuilder<'_> {
-    fn build(&self, histories: &[(ConsentLedger, History)]) -> Rows {
+    fn build(&self, histories: &[(ConsentLedger, History)], inputs: InputCounts) -> Rows {
         let (mut all, mut before) = (Vec::new(), Vec::new());
-        let mut rows = Rows::default();
+        let mut rows = Rows { inputs, ..Rows::default() };
         let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
         let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
         for (ledger, history) in histories {
@@ -326,14 +393,17 @@ impl RowBuilder<'_> {
             rows.people += usize::from(!groups.is_empty());
             for group in groups {
                 rows.consented_events += group.events().len() as u64;
+                rows.inputs.add_person(group.events(), self.index);
                 let row = self.interactions(&group, self.now);
                 let is_drawn = drawn.random_bool(share);
                 rows.last.push(if is_drawn { self.last_items(&group, &row) } else { vec![] });
                 all.push(row);
                 if let Some(instant) = self.split_at {
                     before.push(self.interactions(&group.before(instant), instant));
-                    let later = self.interactions(&group.since(instant), self.now);
-                    rows.held_out.push(later.into_iter().map(|(item, _)| item).collect());
+                    let later = group.since(instant);
+                    rows.held_out.push(self.items(&later));
+                    let seen = self.seen_before.map(|seen| self.items(&later.before(seen)));
+                    rows.held_out_seen.extend(seen);
                 }
             }
         }
@@ -357,9 +427,18 @@ impl RowBuilder<'_> {
         self.index.ranges().values().filter_map(last).collect()
     }
 
+    fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
+        self.interactions(history, self.now).into_iter().map(|(item, _)| item).collect()
+    }
+
     fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<(u32, f32)> {
         self.index.rows_of(&confidences(history, self.definitions, now))
     }
+}
+
+fn drift_from(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
+    let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
+    inputs.drift_from((champion.id(), &champion.manifest().inputs), index, &popularity)
 }
 
 /// Share of each domain's people who interacted with each item, and how many people that is.
@@ -376,40 +455,72 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
     (shares, people)
 }
 
-/// Fits on what came before the split and ranks each domain's items for the
-/// people who did something new in it afterwards.
+/// Interactions kept from a fit, to be found by it.
+struct HeldOut<'a> {
+    index: &'a ItemIndex,
+    /// What is fitted.
+    before: &'a SparseRows,
+    /// For each of its rows, the items to find.
+    items: &'a [Vec<u32>],
+    /// A champion that has not seen them either.
+    older_champion: Option<&'a Model>,
+}
+
+/// What was measured on held-out people, by domain.
+type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
+
+/// Fits without what is held out and ranks each domain's items for the people who
+/// have something held out in it; compares that with a champion that has not seen
+/// it either.
 fn evaluate(
-    rows: &Rows,
-    index: &ItemIndex,
+    held_out: &HeldOut<'_>,
     params: &AlsParams,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<BTreeMap<DomainId, DomainEvaluation>, NotPositiveDefinite> {
-    let factors = fit(&rows.before, params, progress)?;
-    let (popularity, people) = popularity(&rows.before, index);
-    let evaluate_domain = |(domain, range): (&DomainId, &Range<usize>)| {
-        let cases = cases_of(&rows.before, &rows.held_out, range);
+) -> Result<Evaluated, NotPositiveDefinite> {
+    let index = held_out.index;
+    let factors = fit(held_out.before, params, progress)?;
+    let (popularity, people) = popularity(held_out.before, index);
+    let (mut evaluations, mut comparisons) = Evaluated::default();
+    for (domain, range) in index.ranges() {
+        let cases = cases_of(held_out.before, held_out.items, range);
         let items = factors.items.slice(s![range.clone(), ..]);
         let popularity = &popularity[range.clone()];
         let model = rank_by_factors(factors.people.view(), items, &cases);
         let popular = rank_by_common_scores(popularity, &cases);
+        let shadow = ShadowCases {
+            cases: &cases,
+            before: held_out.before,
+            index,
+            range: (range.start, range.end),
+            seed: params.options().seed,
+        };
+        let measured = measure(&model, &cases);
+        if let Some(mut comparison) =
+            shadow.against_popularity(&measured, &measure(&popular, &cases))
+        {
+            let older = held_out.older_champion;
+            comparison.champion =
+                older.and_then(|champion| shadow.against_older(&measured, champion));
+            comparisons.insert(domain.clone(), comparison);
+        }
         let catalogue = Catalogue { factors: items, popularity, people: people[domain] };
-        (domain.clone(), summarise(&model, &popular, &cases, catalogue))
-    };
-    Ok(index.ranges().iter().map(evaluate_domain).collect())
+        evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
+    }
+    Ok((evaluations, comparisons))
 }
 
 /// Adds to an evaluation what it is when the last item of each person is held
 /// out, by a fit of its own. People without a second item in the domain keep theirs.
 fn add_leave_last_out(
     evaluation: &mut BTreeMap<DomainId, DomainEvaluation>,
-    rows: &mut Rows,
+    rows: &Rows,
     index: &ItemIndex,
     params: &AlsParams,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<(), NotPositiveDefinite> {
-    rows.before = rows.all.without(&rows.last);
-    rows.held_out = std::mem::take(&mut rows.last);
-    for (domain, last) in evaluate(rows, index, params, progress)? {
+    let before = rows.all.without(&rows.last);
+    let held_out = HeldOut { index, before: &before, items: &rows.last, older_champion: None };
+    for (domain, last) in evaluate(&held_out, params, progress)?.0 {
         evaluation.entry(domain).or_default().leave_last_out = Some(Box::new(last));
     }
     Ok(())
@@ -419,10 +530,14 @@ fn add_leave_last_out(
 mod tests {
     use super::*;
     use crate::als::AlsOptions;
+    use crate::bootstrap::Interval;
     use crate::consent::{ConsentDecision, Purpose};
     use crate::domain::tests::definition;
+    use crate::drift::DriftStatus;
     use crate::ids::{EventId, EventType, ItemId};
+    use crate::model::{Artefact, decode_manifest};
     use crate::people::{Member, Person};
+    use crate::shadow::Basis;
 
     const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
 
@@ -505,6 +620,7 @@ mod tests {
                 .unwrap(),
             unobserved_items: UnobservedItems::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
+            champion: None,
             now: Timestamp::from_second(20_000).unwrap(),
         }
     }
@@ -621,6 +737,78 @@ mod tests {
         index.extend(erased);
         let report = train(input(events(), index), &|_, _| ()).unwrap().report;
         assert_eq!(report.cleaning.refused[&crate::cleaning::Refusal::ErasedUser], 300);
+    }
+
+    fn model(parts: ModelParts) -> Arc<Model> {
+        let artefact = Artefact::encode(parts).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        Arc::new(Model::decode(artefact.id.clone(), manifest, &artefact.blob).unwrap())
+    }
+
+    #[test]
+    fn a_run_compares_its_model_with_the_champion_and_its_inputs_with_the_champions() {
+        let first = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        assert_eq!((&first.report.shadow.champion, &first.report.drift), (&None, &None));
+        let champion = model(first);
+        let again =
+            TrainingInput { champion: Some(champion.clone()), ..input(events(), people(true)) };
+        let report = train(again, &|_, _| ()).unwrap().report;
+        assert_eq!(report.shadow.champion.as_ref(), Some(champion.id()));
+        assert_eq!(report.shadow.domains.len(), 2);
+        for (domain, shadow) in &report.shadow.domains {
+            let evaluation = &report.evaluation[domain];
+            assert_eq!(shadow.popularity.people, evaluation.people);
+            assert!((shadow.mean - evaluation.metrics["ndcg@20"]).abs() < 1e-12);
+            assert!((shadow.popularity.mean - evaluation.popularity["ndcg@20"]).abs() < 1e-12);
+            // Both have seen what is held out, and are the same model.
+            let rival = shadow.champion.unwrap();
+            assert_eq!((rival.basis, rival.people), (Basis::Seen, evaluation.people));
+            assert_eq!(rival.difference, Interval::default());
+        }
+        let drift = report.drift.unwrap();
+        assert_eq!(&drift.model, champion.id());
+        for domain in drift.domains.values() {
+            assert_eq!((domain.status, domain.new_items), (DriftStatus::Stable, 0.0));
+            assert_eq!(domain.largest(), Some(0.0));
+        }
+    }
+
+    #[test]
+    fn a_champion_older_than_the_split_is_held_against_the_fit_that_has_not_seen_the_rest() {
+        let until = split_instant(&events()).unwrap();
+        let old = events().into_iter().filter(|event| event.occurred_at < until).collect();
+        let champion = model(train(input(old, people(true)), &|_, _| ()).unwrap());
+        let next = TrainingInput { champion: Some(champion), ..input(events(), people(true)) };
+        let report = train(next, &|_, _| ()).unwrap().report;
+        for shadow in report.shadow.domains.values() {
+            let rival = shadow.champion.unwrap();
+            assert_eq!(rival.basis, Basis::Unseen);
+            assert_eq!(rival.people, shadow.popularity.people);
+            // Both were made from the same events, weighed as of other instants.
+            assert!(rival.difference.mean.abs() < 0.1, "{rival:?}");
+            assert!((rival.mean + rival.difference.mean - shadow.mean).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_used_for_training_is_not_counted_among_the_inputs() {
+        let mut index = people(true);
+        let refusal = ConsentDecision {
+            from: DomainId::parse("knowledge").unwrap(),
+            to: DomainId::parse("knowledge").unwrap(),
+            purpose: Purpose::Training,
+            granted: false,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        let inputs = train(input(events(), index), &|_, _| ()).unwrap().inputs;
+        let counted = |domain: &str| -> u64 {
+            let inputs = &inputs.domains[&DomainId::parse(domain).unwrap()];
+            inputs.windows.iter().map(|window| window.events).sum()
+        };
+        assert_eq!((counted("knowledge"), counted("auto-finance")), (0, 3 * 300));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::als::AlsOptions;
 use crate::ids::{ModelId, TrainingRunId};
+use crate::publish_gate::Verdict;
 use crate::training::TrainingReport;
 use crate::tuning::TuningRequest;
 
@@ -27,6 +28,23 @@ pub enum TrainingRunState {
         model: ModelId,
         /// What the run saw and measured.
         report: Box<TrainingReport>,
+        /// The gate's verdict; absent in runs from before there was a gate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Box<Verdict>>,
+    },
+    /// It made a model that the gate refused; the last champion keeps serving.
+    Refused {
+        /// When.
+        finished_at: Timestamp,
+        /// The model, kept so that a person may promote it; none when it does not verify.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<ModelId>,
+        /// Why, in words.
+        reasons: Vec<String>,
+        /// What the run saw and measured.
+        report: Box<TrainingReport>,
+        /// The gate's verdict, with its figures.
+        verdict: Box<Verdict>,
     },
     /// It ended without a model; the last champion keeps serving.
     Failed {
@@ -49,6 +67,9 @@ pub struct TrainingRun {
     /// Bounds of a search for better ones, when one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<TuningRequest>,
+    /// Whether a model made from far fewer events than the champion may be published.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_fewer_events: bool,
     /// Where it stands.
     #[serde(flatten)]
     pub state: TrainingRunState,

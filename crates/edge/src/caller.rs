@@ -112,6 +112,16 @@ impl Caller {
         Self { domains: Domains::All, scopes: Scope::ALL.into() }
     }
 
+    /// What kind of caller it is, for a record of what was done: `token` behind
+    /// the authorizer, `development` on a local server.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.domains {
+            Domains::All => "development",
+            Domains::Only(_) => "token",
+        }
+    }
+
     /// Whether the caller acts for a domain.
     #[must_use]
     pub fn acts_for(&self, domain: &DomainId) -> bool {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod definitions;
 pub mod extract;
 pub mod lambda;
+pub mod models;
 pub mod people;
 pub mod problem;
 mod request_path;

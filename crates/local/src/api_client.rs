@@ -43,6 +43,10 @@ impl ApiClient {
         Ok(json)
     }
 
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        self.call(Method::GET, path, &Value::Null).await
+    }
+
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
         self.call(Method::PUT, path, body).await
     }

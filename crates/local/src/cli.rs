@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use crossfold_core::als::Solver;
-use crossfold_core::ids::DomainId;
+use crossfold_core::ids::{DomainId, ModelId};
 
 use crate::{
-    bench, demo, evaluate, evaluate_transfer, import, recommend_command, serve, train_command,
+    bench, demo, evaluate, evaluate_transfer, import, models_command, recommend_command, serve,
+    train_command,
 };
 
 /// Crossfold recommends across businesses: from what a person did on one
@@ -43,6 +44,8 @@ enum Command {
     Import(ImportArgs),
     /// Train a model on everything archived and publish it.
     Train(TrainArgs),
+    /// List the models, show one, promote one, or go back to the one before.
+    Models(ModelsArgs),
     /// Ask for a slate and print it.
     Recommend(RecommendArgs),
     /// Measure a model of one domain on a given split, by full ranking.
@@ -136,9 +139,44 @@ pub struct TrainArgs {
     /// Seconds the search may take.
     #[arg(long, default_value_t = 120.0, requires = "tune", value_name = "SECONDS")]
     pub budget_seconds: f64,
+    /// Publish the model even if it is made from far fewer events than the champion.
+    #[arg(long)]
+    pub accept_fewer_events: bool,
     /// Print the training run as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do with the models.
+#[derive(Args)]
+pub struct ModelsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+    /// Print the API's response as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What can be done with models.
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// List every model, newest first, with where it stands.
+    List,
+    /// Show a model: the gate's verdict, promotions, drift.
+    Show {
+        /// The model.
+        #[arg(value_parser = ModelId::parse)]
+        id: ModelId,
+    },
+    /// Serve a model from now on, whatever the gate said.
+    Promote {
+        /// The model.
+        #[arg(value_parser = ModelId::parse)]
+        id: ModelId,
+    },
+    /// Serve the model before the champion again.
+    Rollback,
 }
 
 /// For whom to recommend what.
@@ -297,6 +335,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Demo(args) => demo::demo(&directory, &args).await,
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train_command::train(&directory, &args).await,
+        Command::Models(args) => models_command::models(&directory, &args).await,
         Command::Recommend(args) => recommend_command::recommend(&directory, &args).await,
         Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
         Command::Bench(BenchCommand::Data(args)) => bench::data(&args),

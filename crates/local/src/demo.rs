@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use crossfold_core::als::AlsOptions;
 use crossfold_core::training_run::TrainingRunState;
 use crossfold_ingest::MAX_EVENTS;
+use crossfold_train::new_run;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -53,7 +54,8 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
         started.elapsed().as_secs_f64()
     );
     let trained = Instant::now();
-    let run = train_world(&world, AlsOptions { factors: 16, ..AlsOptions::default() }).await?;
+    let options = AlsOptions { factors: 16, ..AlsOptions::default() };
+    let run = train_world(&world, new_run(options, Timestamp::now())?).await?;
     println!("\nTrained and published in {:.1} s:", trained.elapsed().as_secs_f64());
     print_run(&run);
     if let TrainingRunState::Failed { reason, .. } = run.state {

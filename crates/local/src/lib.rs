@@ -13,6 +13,7 @@ mod evaluate_transfer;
 mod evaluation_report;
 mod import;
 mod local_world;
+mod models_command;
 mod peak_memory;
 mod power_law;
 mod progress;

@@ -83,7 +83,11 @@ impl LocalWorld {
         let (stores, clock) = (self.stores.clone(), Clock::system());
         let keys = || self.pseudonymiser.clone();
         let recommend = RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
-        let training = TrainingState { control: stores.control.clone(), clock: clock.clone() };
+        let training = TrainingState {
+            control: stores.control.clone(),
+            objects: stores.objects.clone(),
+            clock: clock.clone(),
+        };
         let routes =
             crossfold_ingest::routes(IngestState::new(stores.clone(), keys(), clock.clone()))
                 .merge(crossfold_recommend::routes(recommend))

@@ -19,7 +19,9 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     let world = LocalWorld::open(directory).await?;
     let tuning = args.tune.then(|| TuningRequest::of_seconds(args.budget_seconds));
     let order = RunOrder { options: options(&args.fit), tuning };
-    let run = train_world(&world, order).await?;
+    let mut run = new_run(order, Timestamp::now())?;
+    run.accept_fewer_events = args.accept_fewer_events;
+    let run = train_world(&world, run).await?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&run)?);
     } else {
@@ -27,17 +29,16 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     }
     match run.state {
         TrainingRunState::Failed { reason, .. } => bail!("no model was made: {reason}"),
+        TrainingRunState::Refused { reasons, .. } => {
+            bail!("the model was refused, the last one serves on: {}", reasons.join("; "))
+        }
         _ => Ok(()),
     }
 }
 
 /// Carries everything posted to the archive, trains on it, and publishes.
-pub(crate) async fn train_world(
-    world: &LocalWorld,
-    order: impl Into<RunOrder>,
-) -> Result<TrainingRun> {
+pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<TrainingRun> {
     world.carry_streams().await?;
-    let run = new_run(order, Timestamp::now())?;
     world.stores().control.create_run(&run).await?;
     let bar = progress::bar("training", 0);
     let shown = bar.clone();
@@ -52,8 +53,17 @@ pub(crate) async fn train_world(
 
 /// Prints what a run saw and measured.
 pub(crate) fn print_run(run: &TrainingRun) {
-    let TrainingRunState::Succeeded { model, report, .. } = &run.state else { return };
-    println!("model {model}");
+    let (model, report, standing) = match &run.state {
+        TrainingRunState::Succeeded { model, report, .. } => (Some(model), report, ""),
+        TrainingRunState::Refused { model, report, .. } => (model.as_ref(), report, " (refused)"),
+        _ => return,
+    };
+    if let Some(model) = model {
+        println!("model {model}{standing}");
+    }
+    if let TrainingRunState::Refused { reasons, .. } = &run.state {
+        reasons.iter().for_each(|reason| println!("refused: {reason}"));
+    }
     println!(
         "{} of {} events kept, {} without consent; {} people in {} rows, {} items, {} interactions",
         report.cleaning.kept,

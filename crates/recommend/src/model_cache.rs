@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossfold_core::champion::{POINTER_KEY, Pointer};
 use crossfold_core::ids::ModelId;
-use crossfold_core::model::{
-    Model, ModelError, POINTER_KEY, Pointer, decode_manifest, manifest_key,
-};
+use crossfold_core::model::Model;
 use crossfold_core::ports::{ETag, ObjectStore, StoreError};
+use crossfold_edge::models::{self, LoadError};
 use tokio::sync::Mutex;
 
 /// How long a pointer is believed before it is looked at again. Each process
@@ -16,15 +16,13 @@ const POINTER_AGE: Duration = Duration::from_secs(20);
 
 /// Why there is no model to serve, or not the newest.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
+pub(crate) enum RefreshError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Load(#[from] LoadError),
     #[error("the pointer cannot be read: {0}")]
     Pointer(serde_json::Error),
-    #[error("a part of the model is missing")]
-    Missing,
 }
 
 /// The model to serve, and what is wrong with it.
@@ -33,6 +31,13 @@ pub(crate) struct Served {
     pub(crate) model: Option<Arc<Model>>,
     /// `no_model`, `stale_model`: see the response's `degraded`.
     pub(crate) degraded: Option<&'static str>,
+}
+
+impl Served {
+    /// Whether this model is served, and nothing is wrong with it.
+    fn is_whole(&self, id: &ModelId) -> bool {
+        self.degraded.is_none() && self.model.as_ref().is_some_and(|model| model.id() == id)
+    }
 }
 
 #[derive(Default)]
@@ -81,7 +86,7 @@ impl ModelCache {
         cached.served.clone()
     }
 
-    async fn refresh(&self, cached: &mut Cached) -> Result<(), LoadError> {
+    async fn refresh(&self, cached: &mut Cached) -> Result<(), RefreshError> {
         let object = match &cached.etag {
             Some(etag) => match self.objects.get_if_changed(POINTER_KEY, etag).await? {
                 Some(object) => object,
@@ -95,7 +100,13 @@ impl ModelCache {
                 }
             },
         };
-        let pointer: Pointer = serde_json::from_slice(&object.bytes).map_err(LoadError::Pointer)?;
+        let pointer: Pointer =
+            serde_json::from_slice(&object.bytes).map_err(RefreshError::Pointer)?;
+        if cached.served.is_whole(&pointer.model) {
+            // The pointer was written anew, and names what is served already.
+            cached.etag = Some(object.etag);
+            return Ok(());
+        }
         match self.load(&pointer.model).await {
             Ok(model) => {
                 tracing::info!(model = %pointer.model, "a model was loaded");
@@ -105,7 +116,7 @@ impl ModelCache {
             }
             Err(error) => {
                 self.fall_back(cached, pointer.previous.as_ref()).await;
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -120,10 +131,7 @@ impl ModelCache {
     }
 
     async fn load(&self, id: &ModelId) -> Result<Model, LoadError> {
-        let manifest = self.objects.get(&manifest_key(id)).await?.ok_or(LoadError::Missing)?;
-        let manifest = decode_manifest(id, &manifest.bytes)?;
-        let blob = self.objects.get(&manifest.blob.key()).await?.ok_or(LoadError::Missing)?;
-        Ok(Model::decode(id.clone(), manifest, &blob.bytes)?)
+        models::load(&*self.objects, id).await
     }
 }
 
@@ -131,6 +139,7 @@ impl ModelCache {
 mod tests {
     use bytes::Bytes;
     use crossfold_core::evidence_scaling::EvidenceScaling;
+    use crossfold_core::model::{decode_manifest, manifest_key};
     use crossfold_core::ports::PutCondition;
     use crossfold_storage::memory;
     use jiff::Timestamp;
@@ -155,11 +164,17 @@ mod tests {
             evidence: EvidenceScaling::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: Timestamp::UNIX_EPOCH,
+            inputs: Default::default(),
             report: Default::default(),
         })
         .unwrap();
-        let pointer =
-            Pointer { model: artefact.id.clone(), previous, promoted_at: Timestamp::UNIX_EPOCH };
+        let pointer = Pointer {
+            model: artefact.id.clone(),
+            previous,
+            promoted_at: Timestamp::UNIX_EPOCH,
+            history: Vec::new(),
+            retiring: Vec::new(),
+        };
         let pointer = Bytes::from(serde_json::to_vec(&pointer).unwrap());
         let objects_to_put = [
             (artefact.blob_key, artefact.blob),
@@ -213,6 +228,22 @@ mod tests {
         let at_cold_start = ModelCache::new(objects.clone()).without_delay().served().await;
         assert_eq!(served_id(&at_cold_start), Some(good));
         assert_eq!(at_cold_start.degraded, Some("stale_model"));
+    }
+
+    #[tokio::test]
+    async fn a_pointer_that_names_the_served_model_again_loads_nothing() {
+        let objects = memory::stores().objects;
+        let id = publish(&*objects, 1.0, None).await;
+        let cache = ModelCache::new(objects.clone()).without_delay();
+        cache.served().await;
+        tear(&*objects, &id).await;
+        let pointer = objects.get(POINTER_KEY).await.unwrap().unwrap().bytes;
+        let mut pointer: Pointer = serde_json::from_slice(&pointer).unwrap();
+        pointer.promoted_at = Timestamp::MAX;
+        let pointer = serde_json::to_vec(&pointer).unwrap();
+        objects.put(POINTER_KEY, pointer.into(), PutCondition::None).await.unwrap();
+        let served = cache.served().await;
+        assert_eq!((served_id(&served), served.degraded), (Some(id), None));
     }
 
     #[tokio::test]

@@ -1,19 +1,31 @@
 //! Training runs: asked for through the API or by the schedule, carried out by
-//! a worker that reads the archive, trains, and publishes the model.
+//! a worker that reads the archive, trains, and publishes the model if the gate
+//! lets it. Models are listed, promoted and rolled back here.
 
 mod archive_reader;
+mod drift_log;
 mod function_price;
+mod model_listing;
+mod model_routes;
 mod new_run;
+mod promotion;
 mod publish;
 mod quarantine;
+mod retention;
 mod routes;
+mod settings;
 mod stored_tuner;
 mod worker;
 
 pub use archive_reader::ReadError;
 pub use function_price::{InvalidPrice, function_price};
+pub use model_listing::{ListedModel, ModelPage, list_models};
+pub use model_routes::MAX_PAGE;
 pub use new_run::{InvalidOrder, RunOrder, new_run};
-pub use publish::{PublishError, publish};
+pub use promotion::{PromotionError, PromotionOrder, promote};
+pub use publish::{PublishError, Published, publish};
 pub use quarantine::QuarantineError;
+pub use retention::clear_old_models;
 pub use routes::{TrainingState, routes};
+pub use settings::keep_models;
 pub use worker::{Progress, Trigger, Worker, WorkerError};

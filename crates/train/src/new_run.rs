@@ -57,7 +57,14 @@ pub fn new_run(order: impl Into<RunOrder>, now: Timestamp) -> Result<TrainingRun
     let Ok(id) = TrainingRunId::parse(&uuid::Uuid::now_v7().to_string()) else {
         unreachable!("a UUID is a valid identifier");
     };
-    Ok(TrainingRun { id, requested_at: now, options, tuning, state: TrainingRunState::Queued })
+    Ok(TrainingRun {
+        id,
+        requested_at: now,
+        options,
+        tuning,
+        accept_fewer_events: false,
+        state: TrainingRunState::Queued,
+    })
 }
 
 #[cfg(test)]

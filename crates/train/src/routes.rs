@@ -1,4 +1,4 @@
-//! `/v1/training-runs`: asking for a run and following it.
+//! The function's routes; `/v1/training-runs`: asking for a run and following it.
 
 use std::sync::Arc;
 
@@ -6,14 +6,16 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json as JsonResponse, Router};
 use crossfold_core::ids::TrainingRunId;
-use crossfold_core::ports::ControlStore;
+use crossfold_core::ports::{ControlStore, ObjectStore};
 use crossfold_core::training_run::TrainingRun;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::clock::Clock;
-use crossfold_edge::extract::{Json, Path};
+use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
 use lambda_http::http::StatusCode;
+use serde::Deserialize;
 
+use crate::model_routes;
 use crate::new_run::{RunOrder, new_run};
 
 /// What the handlers work with.
@@ -21,6 +23,8 @@ use crate::new_run::{RunOrder, new_run};
 pub struct TrainingState {
     /// Where runs are recorded.
     pub control: Arc<dyn ControlStore>,
+    /// Where models are.
+    pub objects: Arc<dyn ObjectStore>,
     /// The time.
     pub clock: Clock,
 }
@@ -30,18 +34,29 @@ pub fn routes(state: TrainingState) -> Router {
     Router::new()
         .route("/v1/training-runs", post(post_run))
         .route("/v1/training-runs/{id}", get(get_run))
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(model_routes::routes(state))
+}
+
+/// What a run may do beyond its hyper-parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunQuery {
+    #[serde(default)]
+    accept_fewer_events: bool,
 }
 
 /// Records a run as queued; the record itself is what a worker is woken by.
 async fn post_run(
     State(state): State<TrainingState>,
     caller: Caller,
+    Query(query): Query<RunQuery>,
     Json(order): Json<RunOrder>,
 ) -> Result<(StatusCode, JsonResponse<TrainingRun>), Problem> {
     caller.require_scope(Scope::TrainingWrite)?;
-    let run =
+    let mut run =
         new_run(order, state.clock.now()).map_err(|error| Problem::invalid(error.to_string()))?;
+    run.accept_fewer_events = query.accept_fewer_events;
     state.control.create_run(&run).await?;
     Ok((StatusCode::ACCEPTED, JsonResponse(run)))
 }

@@ -1,25 +1,33 @@
 //! The worker: carries out training runs, one after another.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crossfold_core::als::{AlsOptions, InvalidOptions};
 use crossfold_core::fold_in::UnobservedItems;
-use crossfold_core::ids::{InvalidId, ModelId, TrainingRunId};
+use crossfold_core::ids::{InvalidId, TrainingRunId};
 use crossfold_core::interactions::ItemKey;
-use crossfold_core::model::{Artefact, ModelError, ModelParts};
+use crossfold_core::model::{Artefact, Model, ModelError, ModelParts};
+use crossfold_core::model_retention::DEFAULT_KEPT;
 use crossfold_core::ports::{StoreError, Stores};
+use crossfold_core::publish_gate::GateRules;
 use crossfold_core::training::{
     CleanedInput, PeopleIndex, TrainingError, TrainingInput, TrainingReport, train_cleaned,
 };
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_core::tuning::{FunctionPrice, Tuner, TuningRequest};
 use crossfold_edge::clock::Clock;
+use crossfold_edge::models::{LoadError, load};
 use serde::Deserialize;
 
 use crate::archive_reader::{ReadError, erase_from_quarantine, read_events};
+use crate::drift_log::log_drift;
+use crate::model_listing::champion_pointer;
 use crate::new_run::{InvalidOrder, RunOrder, new_run};
-use crate::publish::{PublishError, publish};
+use crate::promotion::PromotionError;
+use crate::publish::{PublishError, Published, publish};
 use crate::quarantine::{self, QuarantineError};
+use crate::retention::clear_old_models;
 use crate::stored_tuner::StoredTuner;
 
 /// What wakes the worker.
@@ -86,7 +94,12 @@ impl WorkerError {
         let (Self::Store(error)
         | Self::Archive(ReadError::Store(error))
         | Self::Quarantine(QuarantineError::Store(error))
-        | Self::Publish(PublishError::Store(error))) = self
+        | Self::Publish(
+            PublishError::Store(error)
+            | PublishError::Promotion(
+                PromotionError::Store(error) | PromotionError::Load(LoadError::Store(error)),
+            ),
+        )) = self
         else {
             return false;
         };
@@ -95,7 +108,7 @@ impl WorkerError {
 }
 
 /// Hears of finished iterations, of all those to do.
-pub type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
+pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// Carries out training runs.
 #[derive(Clone)]
@@ -104,13 +117,27 @@ pub struct Worker {
     clock: Clock,
     progress: Progress,
     price: Option<FunctionPrice>,
+    keep_models: usize,
 }
 
 impl Worker {
     /// A worker over stores.
     #[must_use]
     pub fn new(stores: Stores, clock: Clock) -> Self {
-        Self { stores, clock, progress: std::sync::Arc::new(|_, _| ()), price: None }
+        Self {
+            stores,
+            clock,
+            progress: Arc::new(|_, _| ()),
+            price: None,
+            keep_models: DEFAULT_KEPT,
+        }
+    }
+
+    /// The same worker, keeping so many models; the champion and the one before
+    /// it are kept in any case.
+    #[must_use]
+    pub fn keeping_models(self, keep_models: usize) -> Self {
+        Self { keep_models, ..self }
     }
 
     /// The same worker, reporting progress.
@@ -169,11 +196,7 @@ impl Worker {
         run.state = TrainingRunState::Running { started_at: self.clock.now() };
         self.stores.control.update_run(&run).await?;
         run.state = match self.make_model(&run).await {
-            Ok((model, report)) => {
-                tracing::info!(run = %run.id, %model, "a model was published");
-                let finished_at = self.clock.now();
-                TrainingRunState::Succeeded { finished_at, model, report: Box::new(report) }
-            }
+            Ok((published, report)) => self.end_of(&run.id, published, report),
             Err(error) if error.is_unavailability() => return Err(error),
             Err(error) => {
                 tracing::error!(run = %run.id, %error, "a training run failed");
@@ -182,22 +205,74 @@ impl Worker {
             }
         };
         self.stores.control.update_run(&run).await?;
+        self.clear_old_models().await;
         Ok(run)
+    }
+
+    fn end_of(
+        &self,
+        run: &TrainingRunId,
+        published: Published,
+        report: TrainingReport,
+    ) -> TrainingRunState {
+        let (finished_at, report) = (self.clock.now(), Box::new(report));
+        let Published { model, verdict } = published;
+        let reasons = verdict.reasons();
+        let verdict = Box::new(verdict);
+        match model {
+            Some(model) if verdict.passed => {
+                tracing::info!(%run, %model, "a model was published");
+                TrainingRunState::Succeeded { finished_at, model, report, verdict: Some(verdict) }
+            }
+            model => {
+                let refused = model.as_ref().map(tracing::field::display);
+                tracing::error!(%run, model = refused, ?reasons, "a model was refused");
+                TrainingRunState::Refused { finished_at, model, reasons, report, verdict }
+            }
+        }
+    }
+
+    /// A run that made a model is not undone by models that could not be cleared.
+    async fn clear_old_models(&self) {
+        let now = self.clock.now();
+        match clear_old_models(&*self.stores.objects, self.keep_models, now).await {
+            Ok(cleared) if cleared.is_empty() => {}
+            Ok(cleared) => tracing::info!(models = ?cleared, "old models were cleared away"),
+            Err(error) => tracing::error!(%error, "old models could not be cleared away"),
+        }
+    }
+
+    /// What serves now: the champion, or the model before it when that is broken.
+    async fn champion(&self) -> Result<Option<Arc<Model>>, StoreError> {
+        let objects = &*self.stores.objects;
+        let Some(pointer) = champion_pointer(objects).await? else { return Ok(None) };
+        for id in [Some(pointer.model), pointer.previous].into_iter().flatten() {
+            match load(objects, &id).await {
+                Ok(model) => return Ok(Some(Arc::new(model))),
+                Err(LoadError::Store(error)) => return Err(error),
+                Err(error) => tracing::error!(model = %id, %error, "a model is broken"),
+            }
+        }
+        Ok(None)
     }
 
     async fn make_model(
         &self,
         run: &TrainingRun,
-    ) -> Result<(ModelId, TrainingReport), WorkerError> {
-        let input = self.gather(run).await?;
+    ) -> Result<(Published, TrainingReport), WorkerError> {
+        let champion = self.champion().await?;
+        let input = TrainingInput { champion: champion.clone(), ..self.gather(run).await? };
         let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
         let (cleaned, refused) = cleaned.map_err(|_| WorkerError::Interrupted)?;
         quarantine::write(&*self.stores.objects, &run.id, refused).await?;
         let parts = self.train(run, cleaned).await?;
         let report = parts.report.clone();
+        report.drift.iter().for_each(log_drift);
         let artefact = Artefact::encode(parts)?;
-        let model = publish(&*self.stores.objects, artefact, self.clock.now()).await?;
-        Ok((model, report))
+        let rules = GateRules { accept_fewer_events: run.accept_fewer_events };
+        let (objects, now) = (&*self.stores.objects, self.clock.now());
+        let published = publish(objects, artefact, champion.as_deref(), rules, now).await?;
+        Ok((published, report))
     }
 
     async fn train(
@@ -259,6 +334,7 @@ impl Worker {
             params: run.options.check()?,
             unobserved_items: UnobservedItems::default(),
             training_run: run.id.clone(),
+            champion: None,
             now: self.clock.now(),
         })
     }

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use crossfold_core::als::AlsOptions;
 use crossfold_core::archive::{EVENTS_PREFIX, decode_events, encode_events};
 use crossfold_core::catalogue::{Item, ItemDetails};
+use crossfold_core::champion::{POINTER_KEY, Pointer};
 use crossfold_core::cleaning::Refusal;
 use crossfold_core::domain::DomainDefinition;
 use crossfold_core::event::Event;
 use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
-use crossfold_core::model::{Model, POINTER_KEY, Pointer, decode_manifest, manifest_key};
+use crossfold_core::model::{Model, decode_manifest, manifest_key};
 use crossfold_core::people::{PeopleEntry, PeopleWrite};
 use crossfold_core::ports::{
     ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult, Stores,

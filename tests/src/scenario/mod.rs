@@ -40,5 +40,6 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.respect_a_withdrawal().await?;
     stage.tell_callers_apart().await?;
     stage.erase_a_user().await?;
+    stage.go_back_to_the_model_before().await?;
     Ok(stage.outcome)
 }

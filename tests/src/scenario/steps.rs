@@ -1,6 +1,7 @@
 //! The steps of the scenario, in order.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use anyhow::ensure;
 use jiff::{SignedDuration, Timestamp};
@@ -432,6 +433,80 @@ impl<'a> Stage<'a> {
         assert_eq!(served.answer["model"], run["model"]);
         assert!(served.is_personalised());
         self.keep("by the next model", &served);
+        Ok(())
+    }
+
+    /// Models are listed, and the one before serves again with one call.
+    pub(super) async fn go_back_to_the_model_before(&mut self) -> anyhow::Result<()> {
+        let listed = self.call(ApiRequest::get(&["v1", "models"])).await?;
+        let models = listed["models"].as_array().cloned().unwrap_or_default();
+        let states: Vec<&Value> = models.iter().map(|model| &model["state"]).collect();
+        assert_eq!(states, ["champion", "previous"], "{listed}");
+        for model in &models {
+            assert_eq!(model["verdict"]["passed"], true, "{model}");
+            assert_eq!(model["domains"].as_array().map(Vec::len), Some(2));
+        }
+        let id = |at: usize| models[at]["id"].as_str().unwrap_or_default().to_owned();
+        let (champion, previous) = (id(0), id(1));
+        assert_eq!(models[0]["verdict"]["champion"], *previous);
+        let pages = ApiRequest::get(&["v1", "models"]).with_query("limit", "1");
+        let first = self.call(pages.clone()).await?;
+        assert_eq!(
+            (&first["models"][0]["id"], &first["next"]),
+            (&models[0]["id"], &models[0]["id"])
+        );
+        let second = self.call(pages.with_query("after", &champion)).await?;
+        assert_eq!((&second["models"][0]["id"], second.get("next")), (&models[1]["id"], None));
+
+        let promote = |id: &str, expected: Option<&str>| {
+            let body = json!({ "expected_champion": expected });
+            ApiRequest::post(&["v1", "models", id, "promote"], &body)
+        };
+        self.refuse_promotions(&promote, &previous).await?;
+        let started = Instant::now();
+        let rolled_back = self.call(promote(&previous, Some(&champion))).await?;
+        eprintln!("rolled back in {:?}", started.elapsed());
+        assert_eq!(
+            (&rolled_back["id"], &rolled_back["state"]),
+            (&models[1]["id"], &"champion".into())
+        );
+        self.world.forget_what_is_cached()?;
+        let served = self.serve(&ask_learner(MEI)).await?;
+        assert_eq!(served.answer["model"], *previous);
+        assert_eq!(served.answer["degraded"], json!([]));
+        self.keep("by the model before", &served);
+
+        let shown = self.call(ApiRequest::get(&["v1", "models", &previous])).await?;
+        assert_eq!(shown["manifest"]["training_run"], shown["training_run"]);
+        // The next run compared what came in with what this model was made from.
+        assert_eq!(shown["drift"]["model"], *previous, "{shown}");
+        let promotions = shown["promotions"].as_array().cloned().unwrap_or_default();
+        let by: Vec<&Value> = promotions.iter().map(|promotion| &promotion["by"]["kind"]).collect();
+        assert_eq!(by, ["caller", "training_run", "training_run"], "{promotions:?}");
+        let shown = self.call(ApiRequest::get(&["v1", "models", &champion])).await?;
+        assert_eq!(shown["state"], "previous");
+        self.call(promote(&champion, None)).await?;
+        Ok(())
+    }
+
+    async fn refuse_promotions(
+        &self,
+        promote: &dyn Fn(&str, Option<&str>) -> ApiRequest,
+        previous: &str,
+    ) -> anyhow::Result<()> {
+        let elsewhere = promote(previous, Some(previous));
+        self.world.call(elsewhere).await?.assert_problem(409, "conflict");
+        let nothing = "0".repeat(64);
+        for request in [promote(&nothing, None), ApiRequest::get(&["v1", "models", &nothing])] {
+            self.world.call(request).await?.assert_problem(404, "unknown_model");
+        }
+        let after = ApiRequest::get(&["v1", "models"]).with_query("after", &nothing);
+        self.world.call(after).await?.assert_problem(404, "unknown_model");
+        if self.world.checks_tokens() {
+            let reader = Token::covering(&[KNOWLEDGE]).without_scope("training:write");
+            let request = promote(previous, None).with_token(reader);
+            self.world.call(request).await?.assert_problem(403, "scope_missing");
+        }
         Ok(())
     }
 }

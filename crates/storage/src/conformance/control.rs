@@ -31,6 +31,7 @@ fn training_run() -> TrainingRun {
         requested_at: Timestamp::now(),
         options: AlsOptions::default(),
         tuning: Some(TuningRequest { budget_usd: Some(0.5), ..TuningRequest::of_seconds(60.0) }),
+        accept_fewer_events: false,
         state: TrainingRunState::Queued,
     }
 }

@@ -8,6 +8,7 @@ use crossfold_train::{TrainingState, routes};
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
-    let control = aws::stores(&sdk, &aws::StorageConfig::from_env()?).control;
-    lambda::run(routes(TrainingState { control, clock: Clock::system() })).await
+    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    let (control, objects) = (stores.control, stores.objects);
+    lambda::run(routes(TrainingState { control, objects, clock: Clock::system() })).await
 }

@@ -1,0 +1,426 @@
+//! Models over the memory stores: the gate, promotion, rollback, what is kept,
+//! and drift.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use crossfold_core::als::{AlsOptions, Solver};
+use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
+use crossfold_core::catalogue::{Item, ItemDetails};
+use crossfold_core::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
+use crossfold_core::domain::DomainDefinition;
+use crossfold_core::drift::DriftStatus;
+use crossfold_core::event::Event;
+use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::model::{decode_manifest, manifest_key};
+use crossfold_core::model_record::{ModelState, RECORDS_PREFIX};
+use crossfold_core::ports::{PutCondition, Stores};
+use crossfold_core::publish_gate::{Evidence, Outcome};
+use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_edge::caller::Caller;
+use crossfold_edge::clock::Clock;
+use crossfold_edge::models::load;
+use crossfold_storage::memory;
+use crossfold_train::{
+    PromotionError, PromotionOrder, TrainingState, Worker, clear_old_models, list_models, new_run,
+    promote, routes,
+};
+use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use lambda_http::http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+const PEOPLE: usize = 80;
+const TASTES: usize = 5;
+const ITEMS_PER_TASTE: usize = 12;
+/// Items that each person takes, one after another.
+const TAKEN: usize = 10;
+const DAY: i64 = 86_400;
+
+/// A fit that finds the tastes.
+const GOOD: AlsOptions = AlsOptions {
+    factors: 8,
+    iterations: 8,
+    unobserved_weight: 0.1,
+    regularisation: 0.01,
+    frequency_exponent: 1.0,
+    seed: 1,
+    solver: Solver::Mixed,
+};
+/// A fit with too few factors to tell them apart.
+const BAD: AlsOptions = AlsOptions { factors: 1, ..GOOD };
+
+fn knowledge() -> DomainId {
+    DomainId::parse("knowledge").unwrap()
+}
+
+/// What a person of a taste takes at a step; everyone's steps are of the same times.
+fn event(person: usize, step: usize, event_type: &str, from: i64) -> Event {
+    let item = (person * 5 + step) % ITEMS_PER_TASTE * TASTES + person % TASTES;
+    let at = Timestamp::from_second(from + (step * PEOPLE + person) as i64 * 60).unwrap();
+    Event {
+        event_id: EventId::parse(&format!("e{from}-{step}")).unwrap(),
+        user: Pseudonym::parse(&format!("p{person}")).unwrap(),
+        domain: knowledge(),
+        event_type: EventType::parse(event_type).unwrap(),
+        item_id: ItemId::parse(&format!("i{item:02}")).unwrap(),
+        occurred_at: at,
+        received_at: at,
+        value: None,
+        dwell_seconds: None,
+    }
+}
+
+async fn archive(stores: &Stores, name: &str, events: &[Event]) {
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/{name}.parquet");
+    let bytes = encode_events(events).unwrap();
+    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+}
+
+fn taken(people: std::ops::Range<usize>) -> Vec<Event> {
+    people.flat_map(|person| (0..TAKEN).map(move |step| event(person, step, "view", 0))).collect()
+}
+
+/// Stores with a domain, its items, and the events of people of five tastes.
+async fn archived() -> Stores {
+    let stores = memory::stores();
+    let definition: DomainDefinition = serde_json::from_value(json!({
+        "name": "Knowledge", "currency": "CNY", "half_life_days": 3650.0,
+        "event_types": {"view": {"weight": 1.0}, "enrol": {"weight": 1.0}},
+    }))
+    .unwrap();
+    stores.control.put_domain(&knowledge(), &definition).await.unwrap();
+    for number in 0..TASTES * ITEMS_PER_TASTE {
+        let item = Item {
+            domain: knowledge(),
+            item_id: ItemId::parse(&format!("i{number:02}")).unwrap(),
+            details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        stores.catalogue.put(&item).await.unwrap();
+    }
+    archive(&stores, "a", &taken(0..30)).await;
+    archive(&stores, "b", &taken(30..PEOPLE)).await;
+    stores
+}
+
+/// The time, which moves on by a second at every look and can be set.
+#[derive(Clone)]
+struct Time(Arc<AtomicI64>);
+
+impl Time {
+    fn start() -> Self {
+        Self(Arc::new(AtomicI64::new(2 * DAY)))
+    }
+
+    fn clock(&self) -> Clock {
+        let seconds = self.0.clone();
+        Clock::from_fn(move || {
+            Timestamp::from_second(seconds.fetch_add(1, Ordering::Relaxed)).unwrap()
+        })
+    }
+
+    fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+async fn train(worker: &Worker, options: AlsOptions) -> TrainingRunState {
+    run(worker, new_run(options, Timestamp::UNIX_EPOCH).unwrap()).await
+}
+
+async fn run(worker: &Worker, run: TrainingRun) -> TrainingRunState {
+    worker.carry_out(run).await.unwrap().state
+}
+
+fn model_of(state: &TrainingRunState) -> ModelId {
+    match state {
+        TrainingRunState::Succeeded { model, .. } => model.clone(),
+        TrainingRunState::Refused { model: Some(model), .. } => model.clone(),
+        other => panic!("no model: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn published(state: &TrainingRunState) -> ModelId {
+    assert!(matches!(state, TrainingRunState::Succeeded { .. }), "{state:?}");
+    model_of(state)
+}
+
+async fn pointer(stores: &Stores) -> Pointer {
+    let object = stores.objects.get(POINTER_KEY).await.unwrap().unwrap();
+    serde_json::from_slice(&object.bytes).unwrap()
+}
+
+fn order(model: &ModelId, at: Timestamp) -> PromotionOrder {
+    let by = Promoter::Caller { caller: "token".into(), scope: "training:write".into() };
+    PromotionOrder { model: model.clone(), by, expected: None, at }
+}
+
+async fn blob_key(stores: &Stores, id: &ModelId) -> String {
+    let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap();
+    decode_manifest(id, &manifest.bytes).unwrap().blob.key()
+}
+
+async fn tear(stores: &Stores, id: &ModelId) {
+    let key = blob_key(stores, id).await;
+    let blob = stores.objects.get(&key).await.unwrap().unwrap().bytes;
+    let half = blob.slice(..blob.len() / 2);
+    stores.objects.put(&key, half, PutCondition::None).await.unwrap();
+}
+
+/// Calls the API as the development caller.
+async fn call(stores: &Stores, time: &Time, method: Method, path: &str) -> (StatusCode, Value) {
+    let state = TrainingState {
+        control: stores.control.clone(),
+        objects: stores.objects.clone(),
+        clock: time.clock(),
+    };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/json")
+        .body(Body::from("{}"))
+        .unwrap();
+    request.extensions_mut().insert(Caller::development());
+    let response = routes(state).oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_model_worse_than_the_champion_is_kept_but_not_served_until_a_person_says_so() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let champion = published(&train(&worker, GOOD).await);
+    let refused = train(&worker, BAD).await;
+    let TrainingRunState::Refused { model: Some(bad), reasons, verdict, .. } = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!(reasons.iter().any(|reason| reason.contains("the champion")), "{reasons:?}");
+    assert_eq!(verdict.champion.as_ref(), Some(&champion));
+    assert_eq!(pointer(&stores).await.model, champion);
+    let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
+    let listed: Vec<_> = page.models.iter().map(|m| (m.state, &m.record.id)).collect();
+    assert_eq!(listed, [(ModelState::Refused, bad), (ModelState::Champion, &champion)]);
+    assert_eq!(page.models[0].record.verdict.as_ref(), Some(&**verdict));
+
+    let path = format!("/v1/models/{bad}/promote");
+    let (status, answer) = call(&stores, &time, Method::POST, &path).await;
+    assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("champion")), "{answer}");
+    let pointer = pointer(&stores).await;
+    assert_eq!((&pointer.model, pointer.previous.as_ref()), (bad, Some(&champion)));
+    let by = Promoter::Caller { caller: "development".into(), scope: "training:write".into() };
+    assert_eq!(pointer.history[0].by, by);
+    // Held against the bad champion, a good model passes again.
+    published(&train(&worker, AlsOptions { seed: 2, ..GOOD }).await);
+}
+
+#[tokio::test]
+async fn the_same_events_trained_again_pass_and_roll_back_is_one_promotion() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let first = published(&train(&worker, GOOD).await);
+    let second = published(&train(&worker, GOOD).await);
+    assert_ne!(first, second);
+    let started = std::time::Instant::now();
+    let back = promote(&*stores.objects, order(&first, time.now())).await.unwrap();
+    eprintln!("rolled back in {:?}", started.elapsed());
+    assert_eq!((&back.model, back.previous.as_ref()), (&first, Some(&second)));
+    // Once more changes nothing, not even the history.
+    let again = promote(&*stores.objects, order(&first, time.now())).await.unwrap();
+    assert_eq!((again, pointer(&stores).await), (back.clone(), back));
+}
+
+#[tokio::test]
+async fn far_fewer_events_are_refused_unless_the_run_accepts_them() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    published(&train(&worker, GOOD).await);
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/b.parquet");
+    stores.objects.delete(&key).await.unwrap();
+    let refused = train(&worker, GOOD).await;
+    let TrainingRunState::Refused { reasons, .. } = &refused else { panic!("{refused:?}") };
+    assert!(reasons.iter().any(|reason| reason.contains("made from 300 events")), "{reasons:?}");
+    let mut forced = new_run(GOOD, Timestamp::UNIX_EPOCH).unwrap();
+    forced.accept_fewer_events = true;
+    let state = run(&worker, forced).await;
+    let verdict = match &state {
+        TrainingRunState::Succeeded { verdict: Some(verdict), .. }
+        | TrainingRunState::Refused { verdict, .. } => verdict,
+        other => panic!("{other:?}"),
+    };
+    let events = verdict
+        .checks
+        .iter()
+        .find(|check| matches!(check.evidence, Evidence::Events { accepted: true, .. }));
+    assert_eq!(events.unwrap().outcome, Outcome::Passed);
+}
+
+#[tokio::test]
+async fn a_torn_or_vanished_model_is_refused_by_promotion_and_the_champion_serves_on() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let torn = published(&train(&worker, GOOD).await);
+    let champion = published(&train(&worker, AlsOptions { seed: 2, ..GOOD }).await);
+    tear(&stores, &torn).await;
+    let before = pointer(&stores).await;
+    let path = format!("/v1/models/{torn}/promote");
+    let (status, problem) = call(&stores, &time, Method::POST, &path).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("model_unusable")));
+    stores.objects.delete(&blob_key(&stores, &torn).await).await.unwrap();
+    let (status, problem) = call(&stores, &time, Method::POST, &path).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("model_unusable")));
+    stores.objects.put(&manifest_key(&torn), "{}".into(), PutCondition::None).await.unwrap();
+    let (status, problem) = call(&stores, &time, Method::POST, &path).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("model_unusable")));
+    let (status, shown) = call(&stores, &time, Method::GET, &format!("/v1/models/{torn}")).await;
+    assert_eq!((status, &shown["manifest"]), (StatusCode::OK, &Value::Null));
+    assert_eq!(pointer(&stores).await, before);
+    assert_eq!(load(&*stores.objects, &champion).await.unwrap().id(), &champion);
+}
+
+#[tokio::test]
+async fn with_a_torn_champion_the_next_model_is_held_against_the_one_that_serves() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let first = published(&train(&worker, GOOD).await);
+    let second = published(&train(&worker, AlsOptions { seed: 2, ..GOOD }).await);
+    tear(&stores, &second).await;
+    let third = train(&worker, AlsOptions { seed: 3, ..GOOD }).await;
+    published(&third);
+    let TrainingRunState::Succeeded { verdict: Some(verdict), .. } = third else { panic!() };
+    assert_eq!(verdict.champion, Some(first));
+}
+
+#[tokio::test]
+async fn a_pointer_that_moved_since_it_was_seen_is_a_conflict() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let first = published(&train(&worker, GOOD).await);
+    let second = published(&train(&worker, AlsOptions { seed: 2, ..GOOD }).await);
+    let expecting = |model: &ModelId, expected: &ModelId| PromotionOrder {
+        expected: Some(expected.clone()),
+        ..order(model, time.now())
+    };
+    let stale = promote(&*stores.objects, expecting(&first, &first)).await;
+    assert!(matches!(stale, Err(PromotionError::Unexpected)), "{stale:?}");
+    promote(&*stores.objects, expecting(&first, &second)).await.unwrap();
+    let unknown = ModelId::parse(&"0".repeat(64)).unwrap();
+    let path = format!("/v1/models/{unknown}/promote");
+    let (status, problem) = call(&stores, &time, Method::POST, &path).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("unknown_model")));
+}
+
+#[tokio::test]
+async fn the_newest_models_are_kept_and_what_the_pointer_names_and_the_young() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock()).keeping_models(2);
+    let mut models = Vec::new();
+    for seed in 0..4 {
+        models.push(published(&train(&worker, AlsOptions { seed, ..GOOD }).await));
+    }
+    let kept = async || -> Vec<ModelId> {
+        let page = list_models(&*stores.objects, None, 100).await.unwrap().unwrap();
+        page.models.into_iter().rev().map(|model| model.record.id).collect()
+    };
+    // All are younger than a day.
+    assert_eq!(kept().await, models);
+    // The oldest serves again: it and the one before it stay, with the newest two.
+    promote(&*stores.objects, order(&models[0], time.now())).await.unwrap();
+    time.advance(2 * DAY);
+    let cleared = clear_old_models(&*stores.objects, 1, time.now()).await.unwrap();
+    assert_eq!(cleared, [models[2].clone(), models[1].clone()]);
+    assert_eq!(kept().await, [models[0].clone(), models[3].clone()]);
+    for gone in &models[1..3] {
+        assert!(stores.objects.get(&manifest_key(gone)).await.unwrap().is_none());
+        let refused = promote(&*stores.objects, order(gone, time.now())).await;
+        assert!(refused.is_err(), "{refused:?}");
+    }
+    for left in [&models[0], &models[3]] {
+        load(&*stores.objects, left).await.unwrap();
+    }
+    let blobs = stores.objects.list("models/").await.unwrap();
+    assert_eq!(blobs.iter().filter(|key| key.ends_with(".safetensors")).count(), 2);
+    assert!(pointer(&stores).await.retiring.is_empty());
+    assert!(clear_old_models(&*stores.objects, 1, time.now()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_being_deleted_is_not_promoted_and_a_broken_off_clearing_is_finished() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let first = published(&train(&worker, GOOD).await);
+    for seed in 2..4 {
+        published(&train(&worker, AlsOptions { seed, ..GOOD }).await);
+    }
+    let blob = blob_key(&stores, &first).await;
+    let sha256 = blob.split('/').nth(1).unwrap().to_owned();
+    let announced = Pointer {
+        retiring: vec![Retiring { model: first.clone(), blob: Some(sha256) }],
+        ..pointer(&stores).await
+    };
+    let bytes = serde_json::to_vec(&announced).unwrap();
+    stores.objects.put(POINTER_KEY, bytes.into(), PutCondition::None).await.unwrap();
+    let refused = promote(&*stores.objects, order(&first, time.now())).await;
+    assert!(matches!(refused, Err(PromotionError::Retiring)), "{refused:?}");
+    let cleared = clear_old_models(&*stores.objects, 10, time.now()).await.unwrap();
+    assert_eq!(cleared, [first.clone()]);
+    assert!(stores.objects.get(&blob).await.unwrap().is_none());
+    assert!(pointer(&stores).await.retiring.is_empty());
+    assert_eq!(stores.objects.list(RECORDS_PREFIX).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_champion_from_before_there_were_records_gets_one() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let champion = published(&train(&worker, GOOD).await);
+    for key in stores.objects.list(RECORDS_PREFIX).await.unwrap() {
+        stores.objects.delete(&key).await.unwrap();
+    }
+    let path = format!("/v1/models/{champion}");
+    let (status, shown) = call(&stores, &time, Method::GET, &path).await;
+    assert_eq!((status, &shown["state"]), (StatusCode::OK, &json!("champion")));
+    clear_old_models(&*stores.objects, 10, time.now()).await.unwrap();
+    let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
+    assert_eq!((&page.models[0].record.id, page.models.len()), (&champion, 1));
+}
+
+#[tokio::test]
+async fn drift_from_the_champions_inputs_is_reported_and_shown_with_it() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let champion = published(&train(&worker, GOOD).await);
+    time.advance(7 * DAY);
+    let enrolled: Vec<Event> = (0..PEOPLE)
+        .flat_map(|person| (0..TAKEN).map(move |step| event(person, step, "enrol", 7 * DAY)))
+        .collect();
+    archive(&stores, "c", &enrolled).await;
+    let state = train(&worker, GOOD).await;
+    let report = match &state {
+        TrainingRunState::Succeeded { report, .. } | TrainingRunState::Refused { report, .. } => {
+            report
+        }
+        other => panic!("{other:?}"),
+    };
+    let drift = report.drift.as_ref().unwrap();
+    assert_eq!((&drift.model, drift.days), (&champion, 7));
+    let domain = &drift.domains[&knowledge()];
+    assert_eq!(domain.status, DriftStatus::Drifted, "{domain:?}");
+    assert!(domain.event_types.unwrap().psi > 1.0, "{domain:?}");
+    promote(&*stores.objects, order(&champion, time.now())).await.unwrap();
+    let (_, shown) = call(&stores, &time, Method::GET, &format!("/v1/models/{champion}")).await;
+    assert_eq!(shown["drift"]["domains"]["knowledge"]["status"], "drifted", "{shown}");
+    let since = time.now().duration_since(drift.until);
+    assert!(since < SignedDuration::from_hours(48), "{since}");
+}
