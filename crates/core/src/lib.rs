@@ -9,6 +9,7 @@
 //! | who may use it for what | [`consent`], the only door to a [`history`] |
 //! | from events to a matrix | [`cleaning`], [`interactions`], [`sparse`] |
 //! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`], [`bootstrap`] |
+//! | what carries evidence between domains | [`bridge`] |
 //! | making a model | [`training`], [`model`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
 //! | what came of it | [`decision`] |
@@ -17,6 +18,7 @@
 pub mod als;
 pub mod archive;
 pub mod bootstrap;
+pub mod bridge;
 pub mod catalogue;
 pub mod cleaning;
 pub mod columns;

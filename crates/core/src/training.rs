@@ -1,17 +1,23 @@
 //! Training, as a pure function: archived events in, a model's parts out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
-use ndarray::s;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::als::{AlsParams, fit};
+use crate::als::AlsParams;
+use crate::bridge::fitting::{self, ServedFits, fit_served};
+use crate::bridge::gate::{self, DirectionReport, GateOptions, judge_all};
+use crate::bridge::look_alike::{self, LookAlikeReport, Twins};
+use crate::bridge::serving::{Mismatch, ScoringTables, TableParts};
+use crate::bridge::trial::Ground;
 use crate::cleaning::{CleaningLedger, CleaningRules, clean};
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
-use crate::evaluation::{Metrics, RankingCase, evaluate_common_scores, evaluate_factors};
+use crate::evaluation::{CUTOFFS, Measurements, Metrics, RankingCase, evaluate_common_scores};
 use crate::event::Event;
 use crate::fold_in::UnobservedItems;
 use crate::history::History;
@@ -19,6 +25,7 @@ use crate::ids::{DomainId, Pseudonym, TrainingRunId};
 use crate::interactions::{ItemIndex, ItemKey, confidences};
 use crate::model::ModelParts;
 use crate::people::{PeopleEntry, VersionedEntry};
+use crate::rank::top_k;
 use crate::sparse::SparseRows;
 
 /// How well one domain's held-out interactions were ranked.
@@ -53,6 +60,13 @@ pub struct TrainingReport {
     pub split_at: Option<Timestamp>,
     /// Full-ranking evaluation by domain.
     pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
+    /// For each direction between domains, the candidates for a bridge, their
+    /// figures, and which is served.
+    #[serde(default)]
+    pub bridges: Vec<DirectionReport>,
+    /// Items of two domains that look like one thing sold on both.
+    #[serde(default)]
+    pub look_alikes: LookAlikeReport,
 }
 
 /// Everything a run needs.
@@ -69,6 +83,8 @@ pub struct TrainingInput {
     pub params: AlsParams,
     /// What counts as unobserved at fold-in.
     pub unobserved_items: UnobservedItems,
+    /// How bridges between domains are judged.
+    pub gate: GateOptions,
     /// The run.
     pub training_run: TrainingRunId,
     /// The instant as of which recency and consent are judged.
@@ -87,6 +103,9 @@ pub enum TrainingError {
     /// The numbers were too extreme.
     #[error(transparent)]
     Numerical(#[from] NotPositiveDefinite),
+    /// What was fitted cannot be served.
+    #[error("what was fitted does not fit together: {0}")]
+    Tables(#[from] Mismatch),
 }
 
 /// Which person each user belongs to, what people decided, and who was erased.
@@ -144,7 +163,8 @@ impl PeopleIndex {
     }
 }
 
-/// Cleans, builds the joint matrix, evaluates on a split by time, and fits.
+/// Cleans, builds the joint matrix, judges the bridges between domains, evaluates
+/// on a split by time, and fits what is served.
 /// `progress` hears of finished iterations, of all those to do.
 ///
 /// # Errors
@@ -171,14 +191,22 @@ pub fn train(
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
-    let fits = 1 + usize::from(split_at.is_some());
-    let total = input.params.options().iterations * fits;
+    let look_alikes = look_alike::find(&rows.all, index.ranges(), input.gate.look_alikes);
+    let twins = Twins::new(look_alikes.iter().map(|pair| (pair.first, pair.second)));
+    let fit = Fit {
+        index: &index,
+        params: &input.params,
+        unobserved: input.unobserved_items,
+        twins: &twins,
+        steps: Steps::new(iterations(&index, &input.params, split_at.is_some()), progress),
+    };
+    let bridges = fit.judge(&rows.all, &input.gate)?;
     let evaluation = match split_at {
-        Some(_) => evaluate(&rows, &index, &input.params, &|done| progress(done, total))?,
+        Some(_) => fit.evaluate(&rows, &bridges)?,
         None => BTreeMap::new(),
     };
-    let before = total - input.params.options().iterations;
-    let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
+    let served = fit.serve(&rows.all, &bridges)?;
+    fit.steps.finish();
     let (popularity, people) = popularity(&rows.all, &index);
     let report = TrainingReport {
         without_consent: cleaning.kept - rows.consented_events,
@@ -189,10 +217,15 @@ pub fn train(
         interactions: rows.all.entries(),
         split_at,
         evaluation,
+        bridges,
+        look_alikes: LookAlikeReport::new(&look_alikes, &index),
     };
     Ok(ModelParts {
         index,
-        item_factors: factors.items,
+        item_factors: served.item_factors,
+        domain_factors: served.domain_factors,
+        bridges: served.bridges,
+        twins,
         popularity,
         people,
         options: *input.params.options(),
@@ -201,6 +234,125 @@ pub fn train(
         created_at: input.now,
         report,
     })
+}
+
+/// Most iterations that a run does: judging bridges, evaluating, fitting.
+fn iterations(index: &ItemIndex, params: &AlsParams, is_evaluated: bool) -> usize {
+    let domains = index.ranges().len();
+    let fits = 1 + usize::from(is_evaluated);
+    gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
+}
+
+/// Counts finished iterations and tells of them.
+struct Steps<'a> {
+    done: AtomicUsize,
+    total: usize,
+    listener: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl<'a> Steps<'a> {
+    fn new(total: usize, listener: &'a (dyn Fn(usize, usize) + Sync)) -> Self {
+        Self { done: AtomicUsize::new(0), total, listener }
+    }
+
+    fn one(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        (self.listener)(done.min(self.total), self.total);
+    }
+
+    /// All is done, also what turned out not to be needed.
+    fn finish(&self) {
+        (self.listener)(self.total, self.total);
+    }
+}
+
+/// What all fits of a run have in common.
+struct Fit<'a> {
+    index: &'a ItemIndex,
+    params: &'a AlsParams,
+    unobserved: UnobservedItems,
+    twins: &'a Twins,
+    steps: Steps<'a>,
+}
+
+impl Fit<'_> {
+    fn judge(
+        &self,
+        matrix: &SparseRows,
+        options: &GateOptions,
+    ) -> Result<Vec<DirectionReport>, NotPositiveDefinite> {
+        let ground = Ground { matrix, ranges: self.index.ranges(), twins: self.twins };
+        judge_all(ground, self.params, self.unobserved, options, &|| self.steps.one())
+    }
+
+    fn serve(
+        &self,
+        matrix: &SparseRows,
+        bridges: &[DirectionReport],
+    ) -> Result<ServedFits, NotPositiveDefinite> {
+        fit_served(matrix, self.index.ranges(), self.params, bridges, &|| self.steps.one())
+    }
+
+    /// Fits on what came before the split, and ranks each domain's items, as
+    /// they would be served, for the people who did something new in it afterwards.
+    fn evaluate(
+        &self,
+        rows: &Rows,
+        bridges: &[DirectionReport],
+    ) -> Result<BTreeMap<DomainId, DomainEvaluation>, TrainingError> {
+        let served = self.serve(&rows.before, bridges)?;
+        let tables = ScoringTables::new(TableParts {
+            ranges: self.index.ranges().clone(),
+            params: *self.params,
+            unobserved: self.unobserved,
+            item_factors: served.item_factors,
+            domain_factors: served.domain_factors,
+            bridges: served.bridges,
+            twins: self.twins.clone(),
+        })?;
+        let (popularity, _) = popularity(&rows.before, self.index);
+        let evaluate_domain = |domain: &DomainId, range: &std::ops::Range<usize>| {
+            let cases = cases(rows, range);
+            let popularity = &popularity[range.clone()];
+            let model = evaluate_served(&tables, &rows.before, (domain, popularity), &cases);
+            let popular = evaluate_common_scores(popularity, &cases);
+            DomainEvaluation {
+                people: model.people(),
+                metrics: model.means(),
+                popularity: popular.means(),
+            }
+        };
+        let by_domain = self.index.ranges().iter();
+        Ok(by_domain
+            .map(|(domain, range)| (domain.clone(), evaluate_domain(domain, range)))
+            .collect())
+    }
+}
+
+/// Ranks a domain's items for each case as a slate would: by what may be used of
+/// the person's evidence, else by popularity.
+fn evaluate_served(
+    tables: &ScoringTables,
+    known: &SparseRows,
+    (domain, popularity): (&DomainId, &[f32]),
+    cases: &[RankingCase],
+) -> Measurements {
+    let longest = CUTOFFS.into_iter().max().unwrap_or(0);
+    let rank = |case: &RankingCase| {
+        let (items, confidences) = known.row(case.row);
+        let evidence: Vec<(u32, f32)> =
+            items.iter().copied().zip(confidences.iter().copied()).collect();
+        let estimate = tables.estimate(domain, &evidence);
+        let mut scores = estimate.map_or(popularity.to_vec(), |e| e.scores().to_vec());
+        case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
+        top_k(&scores, longest)
+    };
+    let lists: Vec<Vec<u32>> = cases.par_iter().map(rank).collect();
+    let mut measurements = Measurements::default();
+    for (case, list) in cases.iter().zip(lists) {
+        measurements.add(&list, &case.relevant);
+    }
+    measurements
 }
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -274,31 +426,6 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
         people.insert(domain.clone(), active as u64);
     }
     (shares, people)
-}
-
-/// Fits on what came before the split and ranks each domain's items for the
-/// people who did something new in it afterwards.
-fn evaluate(
-    rows: &Rows,
-    index: &ItemIndex,
-    params: &AlsParams,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<BTreeMap<DomainId, DomainEvaluation>, NotPositiveDefinite> {
-    let factors = fit(&rows.before, params, progress)?;
-    let (popularity, _) = popularity(&rows.before, index);
-    let evaluate_domain = |range: &std::ops::Range<usize>| {
-        let cases = cases(rows, range);
-        let items = factors.items.slice(s![range.clone(), ..]);
-        let model = evaluate_factors(factors.people.view(), items, &cases);
-        let popular = evaluate_common_scores(&popularity[range.clone()], &cases);
-        DomainEvaluation {
-            people: model.people(),
-            metrics: model.means(),
-            popularity: popular.means(),
-        }
-    };
-    let by_domain = index.ranges().iter();
-    Ok(by_domain.map(|(domain, range)| (domain.clone(), evaluate_domain(range))).collect())
 }
 
 fn cases(rows: &Rows, range: &std::ops::Range<usize>) -> Vec<RankingCase> {
@@ -406,6 +533,7 @@ mod tests {
                 .check()
                 .unwrap(),
             unobserved_items: UnobservedItems::default(),
+            gate: GateOptions::default(),
             training_run: TrainingRunId::parse("run").unwrap(),
             now: Timestamp::from_second(20_000).unwrap(),
         }
@@ -424,11 +552,13 @@ mod tests {
     fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
         let progressed = std::sync::atomic::AtomicUsize::new(0);
         let note = |done, total| {
-            assert_eq!(total, 10);
+            // Each of the two domains and the joint fit: to judge, to evaluate, to serve.
+            assert_eq!(total, 3 * 3 * 5);
+            assert!(done <= total);
             progressed.store(done, std::sync::atomic::Ordering::Relaxed);
         };
         let parts = train(input([events(), events()].concat(), people(true)), &note).unwrap();
-        assert_eq!(progressed.into_inner(), 10);
+        assert_eq!(progressed.into_inner(), 45);
         assert_eq!(parts.report.cleaning.kept, 600);
         assert_eq!(parts.report.cleaning.refused[&crate::cleaning::Refusal::Duplicate], 600);
         assert_eq!(parts.report.without_consent, 0);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossfold_core::als::{AlsOptions, InvalidOptions};
+use crossfold_core::bridge::gate::GateOptions;
 use crossfold_core::fold_in::UnobservedItems;
 use crossfold_core::ids::{InvalidId, ModelId, TrainingRunId};
 use crossfold_core::interactions::ItemKey;
@@ -203,6 +204,7 @@ impl Worker {
             items,
             params: run.options.check()?,
             unobserved_items: UnobservedItems::default(),
+            gate: GateOptions::default(),
             training_run: run.id.clone(),
             now: self.clock.now(),
         })
