@@ -461,8 +461,12 @@ mod tests {
 
     /// Everyone is on both platforms and likes the even or the odd items of both.
     fn events() -> Vec<Event> {
+        events_of(30)
+    }
+
+    fn events_of(people: usize) -> Vec<Event> {
         let mut events = Vec::new();
-        for person in 0..30usize {
+        for person in 0..people {
             for domain in DOMAINS {
                 for step in 0..10usize {
                     let at = (person * 31 + step * 977) as i64;
@@ -488,6 +492,10 @@ mod tests {
     }
 
     fn people(granted: bool) -> PeopleIndex {
+        people_of(30, granted)
+    }
+
+    fn people_of(people: usize, granted: bool) -> PeopleIndex {
         let domain = |name: &str| DomainId::parse(name).unwrap();
         let decision = |from: &str, to: &str| ConsentDecision {
             from: domain(from),
@@ -499,7 +507,7 @@ mod tests {
             evidence: None,
         };
         let mut index = PeopleIndex::default();
-        index.extend((0..30).map(|person| {
+        index.extend((0..people).map(|person| {
             let members = DOMAINS.map(|name| Member {
                 user: user(person, name),
                 domain: domain(name),
@@ -571,6 +579,43 @@ mod tests {
             );
         }
         assert!(parts.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+    }
+
+    #[test]
+    fn a_shared_taste_earns_bridges_and_few_people_none() {
+        use crate::bridge::Direction;
+        use crate::model::{Artefact, Model, decode_manifest};
+        let many = train(input(events_of(90), people_of(90, true)), &|_, _| ()).unwrap();
+        assert_eq!(many.report.bridges.len(), 2);
+        for report in &many.report.bridges {
+            assert!(report.verdict.served().is_some(), "{report:?}");
+            assert!(many.bridges.get(&report.direction).is_some());
+        }
+        let artefact = Artefact::encode(many).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        assert_eq!(manifest.report.bridges.len(), 2);
+        let model = Model::decode(artefact.id, manifest, &artefact.blob).unwrap();
+        // Someone who only ever took even items of one domain.
+        let (from, to) =
+            (DomainId::parse(DOMAINS[1]).unwrap(), DomainId::parse(DOMAINS[0]).unwrap());
+        let row = |domain: &DomainId, number: usize| {
+            let item = ItemId::parse(&format!("i{number}")).unwrap();
+            model.index().row(&(domain.clone(), item)).unwrap()
+        };
+        let history = [0, 4, 8].map(|number| (row(&from, number), 1.0));
+        let estimate = model.estimate(&to, &history).unwrap();
+        let mean = |parity: usize| -> f32 {
+            (0..12).map(|n| estimate.score(row(&to, 2 * n + parity))).sum::<f32>() / 12.0
+        };
+        assert!(mean(0) > mean(1) + 0.1, "{} {}", mean(0), mean(1));
+
+        // Too few to judge by: nothing crosses.
+        let few = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        assert!(few.report.bridges.iter().all(|report| report.verdict.served().is_none()));
+        let nothing = Direction { from, to };
+        assert!(few.bridges.get(&nothing).is_none());
+        assert!(few.domain_factors.is_none());
+        assert_eq!(few.item_factors.nrows(), 48);
     }
 
     #[test]

@@ -198,14 +198,14 @@ fn choose(args: &EvaluateTransferArgs, data: &Transfer, ground: Ground<'_>) -> R
             let options = AlsOptions { unobserved_weight, regularisation, ..given };
             let trial = Trial::fit(ground, &hiding, &options.check()?, &|| ())?;
             for unobserved_items in [UnobservedItems::OfObservedDomains, UnobservedItems::All] {
-                // Only the joint fit depends on it.
-                let tried: Vec<Candidate> = candidates()
-                    .into_iter()
-                    .filter(|candidate| {
-                        unobserved_items == UnobservedItems::OfObservedDomains
-                            || candidate.kind() == BridgeKind::Joint
-                    })
-                    .collect();
+                let is_default = unobserved_items == UnobservedItems::OfObservedDomains;
+                // Only the joint fit depends on what is unobserved, and the cross block on no fit.
+                let is_new = |candidate: &Candidate| match candidate.kind() {
+                    BridgeKind::Joint => true,
+                    BridgeKind::Mapping => is_default,
+                    BridgeKind::CrossBlock => is_default && best.measures.is_none(),
+                };
+                let tried: Vec<Candidate> = candidates().into_iter().filter(is_new).collect();
                 let measures = trial.measure(&data.direction, &tried, unobserved_items)?;
                 best.take(measures, |candidate| Settings { options, unobserved_items, candidate });
             }

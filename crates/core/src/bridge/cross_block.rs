@@ -8,11 +8,11 @@
 //! item stands on both sides.
 //!
 //! The equations are solved on the smaller side, since
-//! `(S'S + r I)^-1 S' = S' (SS' + r I)^-1`: over source items or over people.
-//! Bounds: that side may have [`MAX_SIDE`] rows, and side x target items may have
-//! [`MAX_SOLUTION`] entries, so fitting needs at most 64 MB + 256 MB. Of each
+//! `(S'S + r I)^-1 S' = S' (SS' + r I)^-1`: over source items or over people. The
+//! target stays sparse. Bounds: that side may have [`MAX_SIDE`] rows, which take
+//! three times 64 MB, and the rows of the block [`MAX_WORK`] additions. Of each
 //! source item the [`KEPT`] strongest target items are kept, so a stored block
-//! has at most 8 x [`KEPT`] bytes for each source item (4 MB for 4,000 items).
+//! has at most 8 x [`KEPT`] bytes for each source item (8 MB for 4,000 items).
 
 use std::ops::Range;
 
@@ -24,23 +24,21 @@ use crate::sparse::SparseRows;
 
 /// Most rows of the side that is solved on.
 pub const MAX_SIDE: usize = 4096;
-/// Most entries of the solution before it is cut to the strongest.
-pub const MAX_SOLUTION: usize = 64 << 20;
+/// Most additions to make the rows of a block: source items x entries of both sides.
+pub const MAX_WORK: usize = 10_000_000_000;
 /// Target items kept for each source item.
 pub const KEPT: usize = 256;
 
 /// Why a block is not fitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CrossBlockError {
-    /// Both catalogues or both numbers of people are too large.
-    #[error(
-        "{side} rows on the smaller side and {target_items} target items are beyond the bounds"
-    )]
+    /// The catalogue and the number of people are too large.
+    #[error("{people} people and {source_items} source items are beyond the bounds")]
     TooLarge {
-        /// Rows of the smaller side.
-        side: usize,
-        /// Items of the target.
-        target_items: usize,
+        /// People who have both.
+        people: usize,
+        /// Items of the source.
+        source_items: usize,
     },
     /// The numbers were too extreme, or nobody has both.
     #[error(transparent)]
@@ -77,9 +75,10 @@ impl BlockEquations {
             .map(|row| (of(row, source), of(row, target)))
             .filter(|(source, target)| !source.is_empty() && !target.is_empty())
             .collect();
-        let side = both.len().min(source.len());
-        if side > MAX_SIDE || side * target.len() > MAX_SOLUTION {
-            return Err(CrossBlockError::TooLarge { side, target_items: target.len() });
+        let (people, source_items) = (both.len(), source.len());
+        let entries: usize = both.iter().map(|(source, target)| source.len() + target.len()).sum();
+        if people.min(source_items) > MAX_SIDE || entries.saturating_mul(source_items) > MAX_WORK {
+            return Err(CrossBlockError::TooLarge { people, source_items });
         }
         let (sources, targets): (Vec<_>, Vec<_>) = both.into_iter().unzip();
         let over_people = sources.len() < source.len();
@@ -102,57 +101,73 @@ impl BlockEquations {
     /// # Errors
     /// [`CrossBlockError::Numerical`].
     pub fn solve(&self, ridge: f32) -> Result<SparseRows, CrossBlockError> {
-        let side = if self.over_people { self.source.rows() } else { self.source.columns() };
-        let mut factor = self.kernel.clone();
-        for at in 0..side {
-            factor[at * side + at] += ridge * self.mean_items;
-        }
-        if side == 0 || self.source.rows() == 0 {
+        if self.people() == 0 {
             return Err(NotPositiveDefinite.into());
         }
-        cholesky(&mut factor, side)?;
+        let inverse = self.inverse(ridge)?;
         let by_item = self.source.transposed();
-        let targets_by_person = &self.target;
-        let width = self.target.columns();
-        let blocks: Vec<(Range<usize>, Vec<f32>)> = (0..width)
-            .step_by(TARGETS_AT_A_TIME)
-            .map(|start| start..(start + TARGETS_AT_A_TIME).min(width))
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|targets| {
-                let mut solution = if self.over_people {
-                    right_side(targets_by_person, None, &targets)
-                } else {
-                    right_side(targets_by_person, Some(&by_item), &targets)
-                };
-                solve_rows(&factor, side, targets.len(), &mut solution);
-                (targets, solution)
-            })
-            .collect();
-        let strongest = |item: usize| {
-            let mut row = vec![0.0; width];
-            for (targets, solution) in &blocks {
-                let n = targets.len();
-                let row = &mut row[targets.clone()];
-                if self.over_people {
-                    for &person in by_item.row(item).0 {
-                        let from = person as usize * n;
-                        add_scaled(row, 1.0, &solution[from..from + n]);
-                    }
-                } else {
-                    row.copy_from_slice(&solution[item * n..(item + 1) * n]);
-                }
+        let row = |item: usize| {
+            let weights = self.people_weights(&inverse, &by_item, item);
+            let mut row = vec![0.0; self.target.columns()];
+            for (person, weight) in weights.into_iter().enumerate() {
+                let targets = self.target.row(person).0;
+                targets.iter().for_each(|&target| row[target as usize] += weight);
             }
             strongest(&row)
         };
         let rows: Vec<Vec<(u32, f32)>> =
-            (0..self.source.columns()).into_par_iter().map(strongest).collect();
-        Ok(SparseRows::from_rows(width, rows))
+            (0..self.source.columns()).into_par_iter().map(row).collect();
+        Ok(SparseRows::from_rows(self.target.columns(), rows))
+    }
+
+    fn side(&self) -> usize {
+        if self.over_people { self.source.rows() } else { self.source.columns() }
+    }
+
+    /// How much each person's target items count for a source item: the item's
+    /// row of `(S'S + r I)^-1 S'`.
+    fn people_weights(&self, inverse: &[f32], by_item: &SparseRows, item: usize) -> Vec<f32> {
+        let side = self.side();
+        let inverse_row = |at: usize| &inverse[at * side..(at + 1) * side];
+        if self.over_people {
+            let mut weights = vec![0.0; side];
+            for &person in by_item.row(item).0 {
+                add_scaled(&mut weights, 1.0, inverse_row(person as usize));
+            }
+            return weights;
+        }
+        let row = inverse_row(item);
+        let weight = |person: usize| {
+            self.source.row(person).0.iter().map(|&other| row[other as usize]).sum()
+        };
+        (0..self.source.rows()).map(weight).collect()
+    }
+
+    /// The inverse of the kernel with the ridge on its diagonal; symmetric.
+    fn inverse(&self, ridge: f32) -> Result<Vec<f32>, NotPositiveDefinite> {
+        let side = self.side();
+        let mut factor = self.kernel.clone();
+        (0..side).for_each(|at| factor[at * side + at] += ridge * self.mean_items);
+        cholesky(&mut factor, side)?;
+        let mut inverse = vec![0.0f32; side * side];
+        // A symmetric matrix's columns are its rows: blocks of columns are solved
+        // apart and written as rows.
+        inverse.par_chunks_mut(side * COLUMNS_AT_A_TIME).enumerate().for_each(|(block, rows)| {
+            let start = block * COLUMNS_AT_A_TIME;
+            let n = rows.len() / side;
+            let mut columns = vec![0.0f32; side * n];
+            (0..n).for_each(|at| columns[(start + at) * n + at] = 1.0);
+            solve_rows(&factor, side, n, &mut columns);
+            for (at, row) in rows.chunks_exact_mut(side).enumerate() {
+                row.iter_mut().enumerate().for_each(|(k, value)| *value = columns[k * n + at]);
+            }
+        });
+        Ok(inverse)
     }
 }
 
-/// Target columns solved at a time: few enough for a block to stay in cache.
-const TARGETS_AT_A_TIME: usize = 64;
+/// Columns of the inverse solved at a time: few enough for a block to stay in cache.
+const COLUMNS_AT_A_TIME: usize = 64;
 
 /// The inner products of rows of zeros and ones: the upper triangle of `R R'`.
 fn products(rows: &SparseRows) -> Vec<f32> {
@@ -168,31 +183,6 @@ fn products(rows: &SparseRows) -> Vec<f32> {
         }
     });
     kernel
-}
-
-/// The columns `targets` of `T`, or of `S'T` when the source is given by item.
-fn right_side(
-    target: &SparseRows,
-    source_by_item: Option<&SparseRows>,
-    targets: &Range<usize>,
-) -> Vec<f32> {
-    let n = targets.len();
-    let rows = source_by_item.map_or(target.rows(), SparseRows::rows);
-    let mut side = vec![0.0f32; rows * n];
-    let mut add = |row: usize, person: usize| {
-        for &item in entries_within(target, person, targets).0 {
-            side[row * n + item as usize - targets.start] += 1.0;
-        }
-    };
-    match source_by_item {
-        None => (0..rows).for_each(|person| add(person, person)),
-        Some(by_item) => {
-            for item in 0..rows {
-                by_item.row(item).0.iter().for_each(|&person| add(item, person as usize));
-            }
-        }
-    }
-    side
 }
 
 /// Solves `U'U X = B` in place for all `n` columns of `B` (row by row) at once.
@@ -294,7 +284,7 @@ mod tests {
         let matrix = SparseRows::from_rows(many as usize + 1, rows);
         let refused =
             BlockEquations::new(&matrix, &(0..many as usize), &(many as usize..many as usize + 1));
-        assert!(matches!(refused.unwrap_err(), CrossBlockError::TooLarge { side: 4097, .. }));
+        assert!(matches!(refused.unwrap_err(), CrossBlockError::TooLarge { people: 4097, .. }));
         let apart = SparseRows::from_rows(2, [vec![(0, 1.0)], vec![(1, 1.0)]]);
         let none = BlockEquations::new(&apart, &(0..1), &(1..2)).unwrap().solve(1.0);
         assert!(matches!(none.unwrap_err(), CrossBlockError::Numerical(_)));
