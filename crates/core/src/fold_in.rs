@@ -76,10 +76,21 @@ impl FoldedPerson {
     /// the score). They sum up to the score.
     #[must_use]
     pub fn contributions(&self, items: ArrayView2<'_, f32>, item: u32) -> Vec<(u32, f32)> {
+        self.contributions_along(items, &items.row(item as usize).to_vec())
+    }
+
+    /// How much each past item adds to the product of the person's vector with
+    /// `direction`, a vector of as many factors: (item row, share of the product).
+    #[must_use]
+    pub fn contributions_along(
+        &self,
+        items: ArrayView2<'_, f32>,
+        direction: &[f32],
+    ) -> Vec<(u32, f32)> {
         if self.columns.is_empty() {
             return Vec::new();
         }
-        let mut weighted = items.row(item as usize).to_vec();
+        let mut weighted = direction.to_vec();
         cholesky_solve(&self.factor, weighted.len(), &mut weighted);
         let contribution = |(&column, &confidence): (&u32, &f32)| {
             let past = items.row(column as usize);

@@ -9,6 +9,7 @@
 //! | who may use it for what | [`consent`], the only door to a [`history`] |
 //! | from events to a matrix | [`cleaning`], [`interactions`], [`evidence_scaling`], [`sparse`] |
 //! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`], [`bootstrap`] |
+//! | what carries evidence between domains | [`bridge`] |
 //! | making a model | [`training`], [`tuning`], [`model`] |
 //! | publishing and keeping it | [`shadow`], [`publish_gate`], [`champion`], [`model_record`], [`model_retention`], [`drift`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
@@ -18,6 +19,7 @@
 pub mod als;
 pub mod archive;
 pub mod bootstrap;
+pub mod bridge;
 pub mod catalogue;
 pub mod champion;
 pub mod cleaning;

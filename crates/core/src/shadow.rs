@@ -21,18 +21,17 @@
 //!   only overfits is not found here, but by its ranking for unseen events against
 //!   popularity.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use ndarray::Array2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Interval, paired_difference};
-use crate::evaluation::{Measurements, RankingCase, evaluate_factors};
-use crate::fold_in::FoldedPerson;
+use crate::evaluation::{LIST_LENGTH, Measurements, RankingCase, measure};
 use crate::ids::{DomainId, ModelId};
 use crate::interactions::ItemIndex;
 use crate::model::Model;
+use crate::rank::top_k;
 use crate::sparse::SparseRows;
 
 /// The metric that models are compared by.
@@ -150,33 +149,30 @@ impl ShadowCases<'_> {
         self.cases.len().div_ceil(MAX_PEOPLE).max(1)
     }
 
-    /// Folds the people into a model and ranks the domain's items for them;
+    /// Ranks the domain's items for the people as a model would serve them;
     /// `None` when the model does not know the domain.
     fn measure(&self, model: &Model) -> Option<Measurements> {
         let (domain, _) = self.index.item(self.range.0 as u32)?;
         model.rows(domain)?;
-        let factors = model.item_factors().ncols();
-        let mut items = Array2::zeros((self.range.1 - self.range.0, factors));
         let keys = &self.index.items()[self.range.0..self.range.1];
-        for (mut row, key) in items.rows_mut().into_iter().zip(keys) {
-            if let Some(known) = model.index().row(key) {
-                row.assign(&model.item_factors().row(known as usize));
-            }
-        }
-        let mut cases: Vec<RankingCase> = self.cases.iter().step_by(self.step()).cloned().collect();
-        let mut people = vec![0.0f32; cases.len() * factors];
-        people.par_chunks_mut(factors).zip(cases.par_iter()).for_each(|(vector, case)| {
-            // A person who cannot be folded in has no scores, as when served.
-            if let Some(person) = self.fold_in(model, case.row) {
-                vector.copy_from_slice(person.vector());
-            }
-        });
-        cases.iter_mut().enumerate().for_each(|(at, case)| case.row = at);
-        let people = Array2::from_shape_vec((cases.len(), factors), people).ok()?;
-        Some(evaluate_factors(people.view(), items.view(), &cases))
+        let known: Vec<Option<u32>> = keys.iter().map(|key| model.index().row(key)).collect();
+        let cases: Vec<RankingCase> = self.cases.iter().step_by(self.step()).cloned().collect();
+        let rank = |case: &RankingCase| {
+            let estimate = model.estimate(domain, &self.interactions(model, case.row));
+            let score = |row: u32| match &estimate {
+                Some(estimate) => estimate.score(row),
+                None => model.popularity(row),
+            };
+            let mut scores: Vec<f32> = known.iter().map(|row| row.map_or(0.0, score)).collect();
+            case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
+            top_k(&scores, LIST_LENGTH)
+        };
+        let lists: Vec<Vec<u32>> = cases.par_iter().map(rank).collect();
+        Some(measure(&lists, &cases))
     }
 
-    fn fold_in(&self, model: &Model, row: usize) -> Option<FoldedPerson> {
+    /// The interactions of a row from before the split, by the model's rows.
+    fn interactions(&self, model: &Model, row: usize) -> Vec<(u32, f32)> {
         let (items, confidences) = self.before.row(row);
         let mut interactions: Vec<(u32, f32)> = items
             .iter()
@@ -184,9 +180,7 @@ impl ShadowCases<'_> {
             .filter_map(|(&item, &c)| Some((model.index().row(self.index.item(item)?)?, c)))
             .collect();
         interactions.sort_unstable_by_key(|(row, _)| *row);
-        let domain_of = |&(row, _): &(u32, f32)| model.index().item(row).map(|(domain, _)| domain);
-        let observed: BTreeSet<_> = interactions.iter().filter_map(domain_of).collect();
-        model.with_basis(&observed, |basis| FoldedPerson::solve(basis, &interactions)).ok()
+        interactions
     }
 }
 
@@ -194,7 +188,7 @@ impl ShadowCases<'_> {
 mod tests {
     use super::*;
     use crate::als::{AlsOptions, fit};
-    use crate::evaluation::evaluate_common_scores;
+    use crate::evaluation::{evaluate_common_scores, evaluate_factors};
     use crate::fold_in::UnobservedItems;
     use crate::ids::ItemId;
     use crate::model::{Artefact, ModelParts, decode_manifest};

@@ -1,23 +1,24 @@
 //! Making a slate: from a person's consented history to ranked, explained items.
 //!
-//! For each target domain the evidence that may be used is established, the
-//! person is folded in, every eligible item is scored, and the best of all
-//! targets are served. Scores of a fold-in and popularity shares both estimate
-//! a preference between 0 and 1, so slates of several targets are merged by score.
+//! For each target domain the evidence that may be used is established: what the
+//! person consents to, and of that, what a bridge of the model carries to the
+//! target ([`crate::bridge::serving`]). Every eligible item is scored by it, and
+//! the best of all targets are served. These scores and popularity shares both
+//! estimate a preference between 0 and 1, so slates of several targets are merged
+//! by score.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use crate::bridge::serving::Estimate;
 use crate::catalogue::Item;
 use crate::consent::{
     ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
 };
 use crate::decision::SlateEntry;
-use crate::dense::dot;
 use crate::domain::Definitions;
 use crate::eligibility::Eligibility;
-use crate::fold_in::FoldedPerson;
 use crate::history::History;
 use crate::ids::{DomainId, ItemId, Pseudonym};
 use crate::interactions::confidences;
@@ -26,7 +27,7 @@ use crate::rank::top_k;
 use crate::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
 
 /// The policy that [`recommend`] implements, as it is logged.
-pub const POLICY: &str = "als-fold-in/1";
+pub const POLICY: &str = "als-fold-in/2";
 /// Most items on one slate.
 pub const MAX_LIMIT: usize = 100;
 /// Past items named in one reason.
@@ -129,7 +130,7 @@ pub struct Slate {
 /// One target domain, scored.
 struct ScoredTarget<'a> {
     snapshot: &'a CatalogueSnapshot,
-    person: Option<FoldedPerson>,
+    estimate: Option<Estimate<'a>>,
     candidates: Vec<(usize, f32)>,
 }
 
@@ -159,7 +160,7 @@ pub fn recommend(serving: Serving<'_>, recipient: Recipient<'_>, request: &Slate
             .targets
             .iter()
             .zip(&targets)
-            .any(|(domain, target)| item.entry.domain == *domain && target.person.is_some())
+            .any(|(domain, target)| item.entry.domain == *domain && target.estimate.is_some())
     });
     Slate { items, personalised }
 }
@@ -172,14 +173,10 @@ fn score_target<'a>(
 ) -> Option<ScoredTarget<'a>> {
     let snapshot = *serving.catalogues.get(target)?;
     let history = admitted_history(serving, recipient, request, target);
-    let person = fold_in(serving, &history, request, target);
+    let estimate = estimate(serving, &history, request, target);
     let eligibility = Eligibility::new(request.now, &history, &request.excluded);
-    let score = |row: Option<u32>| match (serving.model, row, &person) {
-        (Some(model), Some(row), Some(person)) => model
-            .item_factors()
-            .row(row as usize)
-            .as_slice()
-            .map_or(0.0, |y| dot(person.vector(), y)),
+    let score = |row: Option<u32>| match (serving.model, row, &estimate) {
+        (Some(_), Some(row), Some(estimate)) => estimate.score(row),
         (Some(model), Some(row), None) => model.popularity(row),
         _ => 0.0,
     };
@@ -190,7 +187,7 @@ fn score_target<'a>(
         .filter(|(_, item)| eligibility.allows(item))
         .map(|(at, _)| (at, score(snapshot.rows[at])))
         .collect();
-    Some(ScoredTarget { snapshot, person, candidates })
+    Some(ScoredTarget { snapshot, estimate, candidates })
 }
 
 fn admitted_history(
@@ -214,16 +211,15 @@ fn admitted_history(
     if request.personalised { admitted } else { admitted.without_events() }
 }
 
-/// Folds the person in, unless the model does not know the target or nothing
-/// of the history is known to the model.
-fn fold_in(
-    serving: Serving<'_>,
+/// Scores the target's items for the person, unless the model does not know the
+/// target or nothing of the history is known to the model and carried there.
+fn estimate<'a>(
+    serving: Serving<'a>,
     history: &ConsentedHistory,
     request: &SlateRequest,
     target: &DomainId,
-) -> Option<FoldedPerson> {
+) -> Option<Estimate<'a>> {
     let model = serving.model?;
-    model.rows(target)?;
     let evidence = &model.manifest().evidence;
     let confidences = if evidence.is_neutral() {
         confidences(history, serving.definitions, request.now)
@@ -231,16 +227,7 @@ fn fold_in(
         // Weighed as in training, else the fold-in would answer another question.
         confidences(history, &evidence.apply(serving.definitions), request.now)
     };
-    let interactions = model.index().rows_of(&confidences);
-    if interactions.is_empty() {
-        return None;
-    }
-    let observed: BTreeSet<&DomainId> = interactions
-        .iter()
-        .filter_map(|(row, _)| model.index().item(*row))
-        .map(|(domain, _)| domain)
-        .collect();
-    model.with_basis(&observed, |basis| FoldedPerson::solve(basis, &interactions)).ok()
+    model.estimate(target, &model.index().rows_of(&confidences))
 }
 
 fn ranked_item(
@@ -278,10 +265,10 @@ fn explain(
     let (Some(model), Some(row)) = (serving.model, row) else {
         return plain(ReasonCode::New, Because::Newness(&name));
     };
-    let Some(person) = &target.person else {
+    let Some(estimate) = &target.estimate else {
         return plain(ReasonCode::Popular, Because::Others(&name));
     };
-    let evidence = evidence(model, person, row, &request.visible);
+    let evidence = evidence(model, estimate, row, &request.visible);
     let Some(first) = evidence.first() else {
         return plain(ReasonCode::Popular, Because::Others(&name));
     };
@@ -298,11 +285,11 @@ fn explain(
 /// is summed up by domain, so that no raw event of another platform is told.
 fn evidence(
     model: &Model,
-    person: &FoldedPerson,
+    estimate: &Estimate<'_>,
     row: u32,
     visible: &BTreeSet<DomainId>,
 ) -> Vec<Evidence> {
-    let contributions = person.contributions(model.item_factors(), row);
+    let contributions = estimate.contributions(row);
     let total: f32 = contributions.iter().map(|(_, c)| c.max(0.0)).sum();
     if total <= 0.0 {
         return Vec::new();
@@ -332,6 +319,8 @@ mod tests {
 
     use super::*;
     use crate::als::{AlsOptions, fit};
+    use crate::bridge::look_alike::Twins;
+    use crate::bridge::{Bridge, Bridges, Carrier, Direction};
     use crate::catalogue::{ItemDetails, ItemStatus};
     use crate::consent::{ConsentDecision, Purpose};
     use crate::domain::tests::definition;
@@ -366,6 +355,15 @@ mod tests {
 
     /// A model of people with two tastes, which are the same on both platforms.
     fn model() -> Model {
+        let mut bridges = Bridges::none();
+        for (from, to) in [(knowledge(), auto()), (auto(), knowledge())] {
+            let carrier = Carrier::Joint { source_weight: 1.0 };
+            bridges.insert(Direction { from, to }, Bridge { lift: 0.1, carrier });
+        }
+        model_with(bridges)
+    }
+
+    fn model_with(bridges: Bridges) -> Model {
         let keys = [auto(), knowledge()]
             .into_iter()
             .flat_map(|domain| (0..ITEMS).map(move |item| (domain.clone(), item_id(item))));
@@ -384,6 +382,9 @@ mod tests {
         let parts = ModelParts {
             popularity: (0..2 * ITEMS).map(|row| 1.0 / (row % ITEMS + 1) as f32).collect(),
             item_factors: factors.items,
+            domain_factors: None,
+            bridges,
+            twins: Twins::default(),
             people: BTreeMap::new(),
             options,
             unobserved_items: UnobservedItems::OfObservedDomains,
@@ -538,6 +539,19 @@ mod tests {
         let reason = slate.items[0].reason.as_ref().unwrap();
         assert!(reason.evidence.iter().all(|evidence| evidence.item_id.is_none()));
         assert!(!reason.text.contains("title"), "{}", reason.text);
+    }
+
+    #[test]
+    fn what_no_bridge_carries_does_not_shape_the_slate() {
+        let model = model_with(Bridges::none());
+        let history = History::new(did(knowledge(), &[5, 6]), []);
+        let cross = request(knowledge(), auto());
+        let slate = slate_of(Some(&model), both(), (&consents(), &history), &cross);
+        assert!(!slate.personalised);
+        assert_eq!(numbers(&slate), [0, 1, 2, 3]);
+        assert_eq!(slate.items[0].reason.as_ref().unwrap().code, ReasonCode::Popular);
+        let own = request(knowledge(), knowledge());
+        assert!(slate_of(Some(&model), both(), (&consents(), &history), &own).personalised);
     }
 
     #[test]

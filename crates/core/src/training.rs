@@ -3,14 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use ndarray::s;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::als::{AlsParams, fit};
+use crate::als::AlsParams;
+use crate::bridge::fitting::{self, ServedFits, fit_served};
+use crate::bridge::gate::{self, DirectionReport, GateOptions, judge_all};
+use crate::bridge::look_alike::{self, LookAlikeReport, Twins};
+use crate::bridge::serving::{Mismatch, ScoringTables, TableParts};
+use crate::bridge::trial::Ground;
 use crate::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
@@ -18,7 +25,7 @@ use crate::domain::Definitions;
 use crate::drift::{DriftReport, InputCounts};
 pub use crate::evaluation::DomainEvaluation;
 use crate::evaluation::{
-    Catalogue, cases_of, measure, rank_by_common_scores, rank_by_factors, summarise,
+    Catalogue, LIST_LENGTH, RankingCase, cases_of, measure, rank_by_common_scores, summarise,
 };
 use crate::event::Event;
 use crate::fold_in::UnobservedItems;
@@ -27,6 +34,7 @@ use crate::ids::{DomainId, Pseudonym, TrainingRunId};
 use crate::interactions::{ItemIndex, ItemKey, confidences};
 use crate::model::{Model, ModelParts};
 use crate::people::{PeopleEntry, VersionedEntry};
+use crate::rank::top_k;
 use crate::shadow::{ShadowCases, ShadowComparison, ShadowReport};
 use crate::sparse::SparseRows;
 use crate::tuning::{
@@ -63,6 +71,13 @@ pub struct TrainingReport {
     /// What came in of late against what the champion was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftReport>,
+    /// For each direction between domains, the candidates for a bridge, their
+    /// figures, and which is served.
+    #[serde(default)]
+    pub bridges: Vec<DirectionReport>,
+    /// Items of two domains that look like one thing sold on both.
+    #[serde(default)]
+    pub look_alikes: LookAlikeReport,
 }
 
 /// Everything a run needs.
@@ -79,6 +94,8 @@ pub struct TrainingInput {
     pub params: AlsParams,
     /// What counts as unobserved at fold-in.
     pub unobserved_items: UnobservedItems,
+    /// How bridges between domains are judged.
+    pub gate: GateOptions,
     /// The run.
     pub training_run: TrainingRunId,
     /// The model served now, to compare the new one with.
@@ -124,6 +141,9 @@ pub enum TrainingError {
     /// The search for hyper-parameters could not go on.
     #[error(transparent)]
     Tuning(#[from] Interrupted),
+    /// What was fitted cannot be served.
+    #[error("what was fitted does not fit together: {0}")]
+    Tables(#[from] Mismatch),
 }
 
 /// Which person each user belongs to, what people decided, and who was erased.
@@ -181,9 +201,10 @@ impl PeopleIndex {
     }
 }
 
-/// Cleans, builds the joint matrix, evaluates on a split by time and with each
-/// person's last item held out, and fits. `progress` hears of finished
-/// iterations, of all those to do.
+/// Cleans, builds the joint matrix, judges the bridges between domains, evaluates
+/// what would be served on a split by time and with each person's last item held
+/// out, and fits what is served. `progress` hears of finished iterations, of all
+/// those to do.
 ///
 /// # Errors
 /// [`TrainingError`] when no model can be made.
@@ -235,20 +256,25 @@ pub fn train_cleaned(
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
-    let fits = if split_at.is_some() { 3 } else { 1 };
-    let iterations = input.params.options().iterations;
-    let total = iterations * fits;
+    let look_alikes = look_alike::find(&rows.all, index.ranges(), input.gate.look_alikes);
+    let twins = Twins::new(look_alikes.iter().map(|pair| (pair.first, pair.second)));
+    let fit = Fit {
+        index: &index,
+        params: &input.params,
+        unobserved: input.unobserved_items,
+        twins: &twins,
+        steps: Steps::new(iterations(&index, &input.params, split_at.is_some()), progress),
+    };
+    let bridges = fit.judge(&rows.all, &input.gate)?;
     let older_champion = champion.filter(|_| rows.held_out_seen.is_empty());
     let (mut evaluation, mut shadow) = Evaluated::default();
     if split_at.is_some() {
-        let held_out =
-            HeldOut { index: &index, before: &rows.before, items: &rows.held_out, older_champion };
-        (evaluation, shadow) = evaluate(&held_out, &input.params, &|done| progress(done, total))?;
-        let later = |done| progress(iterations + done, total);
-        add_leave_last_out(&mut evaluation, &rows, &index, &input.params, &later)?;
+        let held_out = HeldOut { before: &rows.before, items: &rows.held_out, older_champion };
+        (evaluation, shadow) = fit.evaluate(held_out, &bridges)?;
+        fit.add_leave_last_out(&mut evaluation, &rows, &bridges)?;
     }
-    let before = total - iterations;
-    let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
+    let served = fit.serve(&rows.all, &bridges)?;
+    fit.steps.finish();
     let (popularity, people) = popularity(&rows.all, &index);
     let report = TrainingReport {
         without_consent: cleaning.kept - rows.consented_events,
@@ -265,11 +291,16 @@ pub fn train_cleaned(
             domains: shadow,
         },
         drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
+        bridges,
+        look_alikes: LookAlikeReport::new(&look_alikes, &index),
     };
     let inputs = rows.inputs.distribution(&index, &popularity);
     let mut parts = ModelParts {
         index,
-        item_factors: factors.items,
+        item_factors: served.item_factors,
+        domain_factors: served.domain_factors,
+        bridges: served.bridges,
+        twins,
         popularity,
         people,
         options: *input.params.options(),
@@ -335,6 +366,148 @@ fn tune(
     let validation = Validation { evidence, index, definitions };
     let space = SearchSpace::of(*input.params.options(), definitions);
     tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
+}
+
+/// Most iterations that a run does: judging bridges, evaluating twice, fitting.
+fn iterations(index: &ItemIndex, params: &AlsParams, is_evaluated: bool) -> usize {
+    let domains = index.ranges().len();
+    let fits = if is_evaluated { 3 } else { 1 };
+    gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
+}
+
+/// Counts finished iterations and tells of them.
+struct Steps<'a> {
+    done: AtomicUsize,
+    total: usize,
+    listener: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl<'a> Steps<'a> {
+    fn new(total: usize, listener: &'a (dyn Fn(usize, usize) + Sync)) -> Self {
+        Self { done: AtomicUsize::new(0), total, listener }
+    }
+
+    fn one(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        (self.listener)(done.min(self.total), self.total);
+    }
+
+    /// All is done, also what turned out not to be needed.
+    fn finish(&self) {
+        (self.listener)(self.total, self.total);
+    }
+}
+
+/// What all fits of a run have in common.
+struct Fit<'a> {
+    index: &'a ItemIndex,
+    params: &'a AlsParams,
+    unobserved: UnobservedItems,
+    twins: &'a Twins,
+    steps: Steps<'a>,
+}
+
+impl Fit<'_> {
+    fn judge(
+        &self,
+        matrix: &SparseRows,
+        options: &GateOptions,
+    ) -> Result<Vec<DirectionReport>, NotPositiveDefinite> {
+        let ground = Ground { matrix, ranges: self.index.ranges(), twins: self.twins };
+        judge_all(ground, self.params, self.unobserved, options, &|| self.steps.one())
+    }
+
+    fn serve(
+        &self,
+        matrix: &SparseRows,
+        bridges: &[DirectionReport],
+    ) -> Result<ServedFits, NotPositiveDefinite> {
+        fit_served(matrix, self.index.ranges(), self.params, bridges, &|| self.steps.one())
+    }
+
+    /// Fits without what is held out, and ranks each domain's items, as they would
+    /// be served, for the people who have something held out in it; compares that
+    /// with a champion that has not seen it either.
+    fn evaluate(
+        &self,
+        held_out: HeldOut<'_>,
+        bridges: &[DirectionReport],
+    ) -> Result<Evaluated, TrainingError> {
+        let served = self.serve(held_out.before, bridges)?;
+        let tables = ScoringTables::new(TableParts {
+            ranges: self.index.ranges().clone(),
+            params: *self.params,
+            unobserved: self.unobserved,
+            item_factors: served.item_factors,
+            domain_factors: served.domain_factors,
+            bridges: served.bridges,
+            twins: self.twins.clone(),
+        })?;
+        let (popularity, people) = popularity(held_out.before, self.index);
+        let (mut evaluations, mut comparisons) = Evaluated::default();
+        for (domain, range) in self.index.ranges() {
+            let cases = cases_of(held_out.before, held_out.items, range);
+            let popularity = &popularity[range.clone()];
+            let model = rank_served(&tables, held_out.before, (domain, popularity), &cases);
+            let popular = rank_by_common_scores(popularity, &cases);
+            let shadow = ShadowCases {
+                cases: &cases,
+                before: held_out.before,
+                index: self.index,
+                range: (range.start, range.end),
+                seed: self.params.options().seed,
+            };
+            let measured = measure(&model, &cases);
+            let against = shadow.against_popularity(&measured, &measure(&popular, &cases));
+            if let Some(mut comparison) = against {
+                let older = held_out.older_champion;
+                comparison.champion =
+                    older.and_then(|champion| shadow.against_older(&measured, champion));
+                comparisons.insert(domain.clone(), comparison);
+            }
+            let factors = tables.item_factors();
+            let factors = factors.slice(s![range.clone(), ..]);
+            let catalogue = Catalogue { factors, popularity, people: people[domain] };
+            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
+        }
+        Ok((evaluations, comparisons))
+    }
+
+    /// Adds to an evaluation what it is when the last item of each person is held
+    /// out, by fits of its own. People without a second item in the domain keep theirs.
+    fn add_leave_last_out(
+        &self,
+        evaluation: &mut BTreeMap<DomainId, DomainEvaluation>,
+        rows: &Rows,
+        bridges: &[DirectionReport],
+    ) -> Result<(), TrainingError> {
+        let before = rows.all.without(&rows.last);
+        let held_out = HeldOut { before: &before, items: &rows.last, older_champion: None };
+        for (domain, last) in self.evaluate(held_out, bridges)?.0 {
+            evaluation.entry(domain).or_default().leave_last_out = Some(Box::new(last));
+        }
+        Ok(())
+    }
+}
+
+/// Ranks a domain's items for each case as a slate would: by what may be used of
+/// the person's evidence, else by popularity.
+fn rank_served(
+    tables: &ScoringTables,
+    known: &SparseRows,
+    (domain, popularity): (&DomainId, &[f32]),
+    cases: &[RankingCase],
+) -> Vec<Vec<u32>> {
+    let rank = |case: &RankingCase| {
+        let (items, confidences) = known.row(case.row);
+        let evidence: Vec<(u32, f32)> =
+            items.iter().copied().zip(confidences.iter().copied()).collect();
+        let estimate = tables.estimate(domain, &evidence);
+        let mut scores = estimate.map_or(popularity.to_vec(), |e| e.scores().to_vec());
+        case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
+        top_k(&scores, LIST_LENGTH)
+    };
+    cases.par_iter().map(rank).collect()
 }
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -456,8 +629,8 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
 }
 
 /// Interactions kept from a fit, to be found by it.
+#[derive(Clone, Copy)]
 struct HeldOut<'a> {
-    index: &'a ItemIndex,
     /// What is fitted.
     before: &'a SparseRows,
     /// For each of its rows, the items to find.
@@ -469,68 +642,12 @@ struct HeldOut<'a> {
 /// What was measured on held-out people, by domain.
 type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
 
-/// Fits without what is held out and ranks each domain's items for the people who
-/// have something held out in it; compares that with a champion that has not seen
-/// it either.
-fn evaluate(
-    held_out: &HeldOut<'_>,
-    params: &AlsParams,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<Evaluated, NotPositiveDefinite> {
-    let index = held_out.index;
-    let factors = fit(held_out.before, params, progress)?;
-    let (popularity, people) = popularity(held_out.before, index);
-    let (mut evaluations, mut comparisons) = Evaluated::default();
-    for (domain, range) in index.ranges() {
-        let cases = cases_of(held_out.before, held_out.items, range);
-        let items = factors.items.slice(s![range.clone(), ..]);
-        let popularity = &popularity[range.clone()];
-        let model = rank_by_factors(factors.people.view(), items, &cases);
-        let popular = rank_by_common_scores(popularity, &cases);
-        let shadow = ShadowCases {
-            cases: &cases,
-            before: held_out.before,
-            index,
-            range: (range.start, range.end),
-            seed: params.options().seed,
-        };
-        let measured = measure(&model, &cases);
-        if let Some(mut comparison) =
-            shadow.against_popularity(&measured, &measure(&popular, &cases))
-        {
-            let older = held_out.older_champion;
-            comparison.champion =
-                older.and_then(|champion| shadow.against_older(&measured, champion));
-            comparisons.insert(domain.clone(), comparison);
-        }
-        let catalogue = Catalogue { factors: items, popularity, people: people[domain] };
-        evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
-    }
-    Ok((evaluations, comparisons))
-}
-
-/// Adds to an evaluation what it is when the last item of each person is held
-/// out, by a fit of its own. People without a second item in the domain keep theirs.
-fn add_leave_last_out(
-    evaluation: &mut BTreeMap<DomainId, DomainEvaluation>,
-    rows: &Rows,
-    index: &ItemIndex,
-    params: &AlsParams,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<(), NotPositiveDefinite> {
-    let before = rows.all.without(&rows.last);
-    let held_out = HeldOut { index, before: &before, items: &rows.last, older_champion: None };
-    for (domain, last) in evaluate(&held_out, params, progress)?.0 {
-        evaluation.entry(domain).or_default().leave_last_out = Some(Box::new(last));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::als::AlsOptions;
     use crate::bootstrap::Interval;
+    use crate::bridge::look_alike::LookAlikeRule;
     use crate::consent::{ConsentDecision, Purpose};
     use crate::domain::tests::definition;
     use crate::drift::DriftStatus;
@@ -540,6 +657,7 @@ mod tests {
     use crate::shadow::Basis;
 
     const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
+    const NO_TWINS: LookAlikeRule = LookAlikeRule { jaccard: 0.5, shared_people: u32::MAX };
 
     fn user(person: usize, domain: &str) -> Pseudonym {
         Pseudonym::parse(&format!("{domain}-{person}")).unwrap()
@@ -547,8 +665,12 @@ mod tests {
 
     /// Everyone is on both platforms and likes the even or the odd items of both.
     fn events() -> Vec<Event> {
+        events_of(30)
+    }
+
+    fn events_of(people: usize) -> Vec<Event> {
         let mut events = Vec::new();
-        for person in 0..30usize {
+        for person in 0..people {
             for domain in DOMAINS {
                 for step in 0..10usize {
                     let at = (person * 31 + step * 977) as i64;
@@ -574,6 +696,10 @@ mod tests {
     }
 
     fn people(granted: bool) -> PeopleIndex {
+        people_of(30, granted)
+    }
+
+    fn people_of(people: usize, granted: bool) -> PeopleIndex {
         let domain = |name: &str| DomainId::parse(name).unwrap();
         let decision = |from: &str, to: &str| ConsentDecision {
             from: domain(from),
@@ -585,7 +711,7 @@ mod tests {
             evidence: None,
         };
         let mut index = PeopleIndex::default();
-        index.extend((0..30).map(|person| {
+        index.extend((0..people).map(|person| {
             let members = DOMAINS.map(|name| Member {
                 user: user(person, name),
                 domain: domain(name),
@@ -619,6 +745,8 @@ mod tests {
                 .check()
                 .unwrap(),
             unobserved_items: UnobservedItems::default(),
+            // All items of a taste have the same people here: none of them is a twin.
+            gate: GateOptions { look_alikes: NO_TWINS, ..GateOptions::default() },
             training_run: TrainingRunId::parse("run").unwrap(),
             champion: None,
             now: Timestamp::from_second(20_000).unwrap(),
@@ -638,11 +766,13 @@ mod tests {
     fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
         let progressed = std::sync::atomic::AtomicUsize::new(0);
         let note = |done, total| {
-            assert_eq!(total, 15);
+            // Each of the two domains and the joint fit: to judge, to evaluate twice, to serve.
+            assert_eq!(total, 3 * 4 * 5);
+            assert!(done <= total);
             progressed.store(done, std::sync::atomic::Ordering::Relaxed);
         };
         let parts = train(input([events(), events()].concat(), people(true)), &note).unwrap();
-        assert_eq!(progressed.into_inner(), 15);
+        assert_eq!(progressed.into_inner(), 60);
         assert_eq!(parts.report.cleaning.kept, 600);
         assert_eq!(parts.report.cleaning.refused[&crate::cleaning::Refusal::Duplicate], 600);
         assert_eq!(parts.report.without_consent, 0);
@@ -711,6 +841,43 @@ mod tests {
         assert!(others.iter().all(|other| other != &**report));
         // The options given are not the best for these few people.
         assert!(others.iter().any(|other| other.chosen != 0), "{others:?}");
+    }
+
+    #[test]
+    fn a_shared_taste_earns_bridges_and_few_people_none() {
+        use crate::bridge::Direction;
+        use crate::model::{Artefact, Model, decode_manifest};
+        let many = train(input(events_of(90), people_of(90, true)), &|_, _| ()).unwrap();
+        assert_eq!(many.report.bridges.len(), 2);
+        for report in &many.report.bridges {
+            assert!(report.verdict.served().is_some(), "{report:?}");
+            assert!(many.bridges.get(&report.direction).is_some());
+        }
+        let artefact = Artefact::encode(many).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        assert_eq!(manifest.report.bridges.len(), 2);
+        let model = Model::decode(artefact.id, manifest, &artefact.blob).unwrap();
+        // Someone who only ever took even items of one domain.
+        let (from, to) =
+            (DomainId::parse(DOMAINS[1]).unwrap(), DomainId::parse(DOMAINS[0]).unwrap());
+        let row = |domain: &DomainId, number: usize| {
+            let item = ItemId::parse(&format!("i{number}")).unwrap();
+            model.index().row(&(domain.clone(), item)).unwrap()
+        };
+        let history = [0, 4, 8].map(|number| (row(&from, number), 1.0));
+        let estimate = model.estimate(&to, &history).unwrap();
+        let mean = |parity: usize| -> f32 {
+            (0..12).map(|n| estimate.score(row(&to, 2 * n + parity))).sum::<f32>() / 12.0
+        };
+        assert!(mean(0) > mean(1) + 0.1, "{} {}", mean(0), mean(1));
+
+        // Too few to judge by: nothing crosses.
+        let few = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        assert!(few.report.bridges.iter().all(|report| report.verdict.served().is_none()));
+        let nothing = Direction { from, to };
+        assert!(few.bridges.get(&nothing).is_none());
+        assert!(few.domain_factors.is_none());
+        assert_eq!(few.item_factors.nrows(), 48);
     }
 
     #[test]

@@ -1,32 +1,36 @@
 //! `crossfold evaluate-transfer`: people without history in the target domain.
 //!
-//! Everyone's source and target history make one joint matrix, without the
-//! target history of the cold and the validation people. The cold people are
-//! folded in from their source history alone, and every target item is ranked.
-//!
-//! Hyper-parameters that are not given are chosen on the validation people and,
-//! since these are few, on training people whose target history is hidden while
-//! choosing. The cold people have no part in it.
+//! The same code as in a training run (`core::bridge`) tries every candidate:
+//! the joint fit, the linear map, the cross block. Hyper-parameters and settings
+//! are chosen on a part of the validation people and, since these are few, of
+//! training people whose target history is hidden while choosing; the gate
+//! judges on the other part of them. Then all is fitted without the target
+//! history of the cold and the validation people, and the cold people are
+//! measured. They have no part in any choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
-use crossfold_core::als::{AlsOptions, AlsParams, Factors, fit};
-use crossfold_core::dense::gram;
-use crossfold_core::evaluation::{
-    Measurements, RankingCase, evaluate_common_scores, evaluate_factors,
+use anyhow::{Context, Result, bail};
+use crossfold_core::als::AlsOptions;
+use crossfold_core::bootstrap::{Interval, paired_difference};
+use crossfold_core::bridge::gate::{DirectionReport, GateOptions, Parts, judge};
+use crossfold_core::bridge::look_alike::{self, Twins};
+use crossfold_core::bridge::trial::{
+    Ground, Hiding, METRIC, Measured, Measures, Trial, candidates,
 };
-use crossfold_core::fold_in::{FoldInBasis, FoldedPerson, UnobservedItems};
+use crossfold_core::bridge::{BridgeKind, Candidate, Direction, DomainRanges};
+use crossfold_core::evaluation::Metrics;
+use crossfold_core::fold_in::UnobservedItems;
+use crossfold_core::ids::DomainId;
 use crossfold_core::sparse::SparseRows;
-use ndarray::{Array2, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 use crate::cli::EvaluateTransferArgs;
 use crate::data_set::{Numbering, Pairs, read_lines, read_pairs};
 use crate::evaluate::options;
-use crate::evaluation_report::EvaluationReport;
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
 
@@ -36,30 +40,36 @@ const REGULARISATIONS: [f32; 4] = [0.005, 0.01, 0.02, 0.03];
 const HIDDEN_WHILE_CHOOSING: f64 = 0.25;
 const CHOICE_SEED: u64 = 2;
 const SHUFFLE_SEED: u64 = 1;
+/// Seed of the intervals on the cold people.
+const COLD_SEED: u64 = 3;
 
 pub(crate) fn evaluate_transfer(args: &EvaluateTransferArgs) -> Result<()> {
-    let data = Transfer::read(args)?;
-    let (options, unobserved) = choose(args, &data)?;
-    let params = options.check()?;
-    let joint = data.joint(&BTreeSet::new());
     let started = Instant::now();
-    let factors = fit(&joint, &params, &|_| ())?;
-    let fit_seconds = started.elapsed().as_secs_f64();
-    let cold = data.with_role(Role::Cold);
-    let sums = data.measure(&cold, &factors, &params, unobserved)?;
-    let counts: Vec<f32> = joint.column_counts().into_iter().map(|count| count as f32).collect();
-    let popularity = evaluate_common_scores(&counts[data.source_items..], &cases(&cold));
-    let mut hyperparameters = serde_json::to_value(options)?;
-    hyperparameters["unobserved_items"] = serde_json::to_value(unobserved)?;
-    let report = EvaluationReport {
-        people: sums.people(),
-        metrics: sums.means(),
-        baselines: BTreeMap::from([("popularity", popularity.means())]),
-        fold_in: None,
-        fit_seconds,
+    let data = Transfer::read(args)?;
+    let without_cold = data.matrix(|role| role != Role::Cold);
+    let found = look_alike::find(
+        &data.matrix(|role| role == Role::Training),
+        &data.ranges,
+        GateOptions::default().look_alikes,
+    );
+    let twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
+    let ground = Ground { matrix: &without_cold, ranges: &data.ranges, twins: &twins };
+    let choice = choose(args, &data, ground)?;
+    let with_cold = data.matrix(|role| role != Role::Validation);
+    let ground = Ground { matrix: &with_cold, ..ground };
+    let cold = measure_cold(&data, ground, &choice)?;
+    let popularity = cold.popularity.iter().sum::<f64>() / cold.popularity.len().max(1) as f64;
+    let served = choice.report.verdict.served().map(|candidate| candidate.kind());
+    let of_served = cold.candidates.iter().find(|cold| Some(cold.kind) == served);
+    let report = TransferReport {
+        cold_people: cold.popularity.len(),
+        popularity,
+        served: of_served.map_or(popularity, |cold| cold.metrics[METRIC]),
+        cold: cold.candidates,
+        look_alikes: found.len(),
+        gate: choice.report,
+        seconds: started.elapsed().as_secs_f64(),
         peak_rss_mb: peak_rss_mb(),
-        hyperparameters,
-        details: None,
     };
     report.print(args.json)
 }
@@ -75,16 +85,14 @@ enum Role {
 struct Person {
     role: Role,
     source: Vec<(u32, f32)>,
-    /// Target items, sorted; those that no training person has are numbered
-    /// beyond the catalogue, and count as missed.
-    target: Vec<u32>,
+    target: Vec<(u32, f32)>,
 }
 
 /// Both domains: source items first, then target items.
 struct Transfer {
     people: Vec<Person>,
-    source_items: usize,
-    target_items: usize,
+    ranges: DomainRanges,
+    direction: Direction,
 }
 
 impl Transfer {
@@ -104,88 +112,47 @@ impl Transfer {
             _ => Role::Training,
         };
         let (mut source_numbers, mut target_numbers) = (Numbering::default(), Numbering::default());
-        for item in source.values().flatten() {
-            source_numbers.number(item);
-        }
-        let trained = target.iter().filter(|(user, _)| role(user) == Role::Training);
-        for item in trained.flat_map(|(_, items)| items) {
-            target_numbers.number(item);
-        }
+        source.values().flatten().for_each(|item| _ = source_numbers.number(item));
+        // Items that no training person has are numbered too: they count as relevant, and as missed.
+        target.values().flatten().for_each(|item| _ = target_numbers.number(item));
+        let offset = source_numbers.len();
         let users: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
+        let entries = |pairs: &Pairs, user: &String, numbers: &Numbering, offset: usize| {
+            let items = pairs.get(user).into_iter().flatten();
+            items.filter_map(|item| Some((numbers.find(item)? + offset as u32, 1.0))).collect()
+        };
         let person = |user: &String| Person {
             role: role(user),
-            source: of(&source, user)
-                .filter_map(|item| Some((source_numbers.find(item)?, 1.0)))
-                .collect(),
-            target: target_of(of(&target, user), &target_numbers),
+            source: entries(&source, user, &source_numbers, 0),
+            target: entries(&target, user, &target_numbers, offset),
         };
-        Ok(Self {
-            people: users.into_iter().map(person).collect(),
-            source_items: source_numbers.len(),
-            target_items: target_numbers.len(),
-        })
+        let direction =
+            Direction { from: DomainId::parse("source")?, to: DomainId::parse("target")? };
+        let ranges = DomainRanges::from([
+            (direction.from.clone(), 0..offset),
+            (direction.to.clone(), offset..offset + target_numbers.len()),
+        ]);
+        Ok(Self { people: users.into_iter().map(person).collect(), ranges, direction })
     }
 
-    fn with_role(&self, role: Role) -> Vec<&Person> {
-        self.people.iter().filter(|person| person.role == role).collect()
-    }
-
-    /// The joint matrix, without the target history of cold, validation and hidden people.
-    fn joint(&self, hidden: &BTreeSet<usize>) -> SparseRows {
-        let rows = self.people.iter().enumerate().map(|(number, person)| {
+    /// The joint matrix, with the target history of some roles.
+    fn matrix(&self, has_target: impl Fn(Role) -> bool) -> SparseRows {
+        let items = self.ranges[&self.direction.to].end;
+        let rows = self.people.iter().map(|person| {
             let mut row = person.source.clone();
-            if person.role == Role::Training && !hidden.contains(&number) {
-                row.extend(person.target.iter().map(|item| (self.source_items as u32 + item, 1.0)));
+            if has_target(person.role) {
+                row.extend(&person.target);
             }
             row
         });
-        SparseRows::from_rows(self.source_items + self.target_items, rows)
+        SparseRows::from_rows(items, rows)
     }
 
-    /// Folds people in from their source history and ranks all target items.
-    fn measure(
-        &self,
-        people: &[&Person],
-        factors: &Factors,
-        params: &AlsParams,
-        unobserved: UnobservedItems,
-    ) -> Result<Measurements> {
-        let items = factors.items.view();
-        let counted = match unobserved {
-            UnobservedItems::All => items,
-            UnobservedItems::OfObservedDomains => items.slice(s![..self.source_items, ..]),
-        };
-        let gram = gram(counted);
-        let basis = FoldInBasis { items, gram: &gram, unobserved: counted.nrows(), params };
-        let mut vectors = Array2::zeros((people.len(), items.ncols()));
-        for (row, person) in people.iter().enumerate() {
-            let folded = FoldedPerson::solve(basis, &person.source)?;
-            vectors.row_mut(row).assign(&ndarray::aview1(folded.vector()));
-        }
-        let targets = items.slice(s![self.source_items.., ..]);
-        Ok(evaluate_factors(vectors.view(), targets, &cases(people)))
+    fn hiding(&self, is_hidden: impl Fn(usize, &Person) -> bool) -> Hiding {
+        let people = self.people.iter().enumerate();
+        let hidden = people.filter(|(row, person)| is_hidden(*row, person)).map(|(row, _)| row);
+        Hiding::of(self.people.len(), &self.direction.to, hidden)
     }
-}
-
-fn of<'a>(pairs: &'a Pairs, user: &str) -> impl Iterator<Item = &'a String> {
-    pairs.get(user).into_iter().flatten()
-}
-
-fn target_of<'a>(items: impl Iterator<Item = &'a String>, numbers: &Numbering) -> Vec<u32> {
-    let number =
-        |(at, item): (usize, &String)| numbers.find(item).unwrap_or((numbers.len() + at) as u32);
-    let mut target: Vec<u32> = items.enumerate().map(number).collect();
-    target.sort_unstable();
-    target
-}
-
-fn cases(people: &[&Person]) -> Vec<RankingCase> {
-    let case = |(row, person): (usize, &&Person)| RankingCase {
-        row,
-        seen: Vec::new(),
-        relevant: person.target.clone(),
-    };
-    people.iter().enumerate().map(case).collect()
 }
 
 /// Gives every source history to another, random person (Sattolo's algorithm:
@@ -200,35 +167,89 @@ fn shuffle_links(source: Pairs) -> Pairs {
     users.into_iter().zip(histories).collect()
 }
 
-fn choose(args: &EvaluateTransferArgs, data: &Transfer) -> Result<(AlsOptions, UnobservedItems)> {
+/// How a kind of bridge is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Settings {
+    options: AlsOptions,
+    unobserved_items: UnobservedItems,
+    candidate: Candidate,
+}
+
+/// The settings of each kind, and what the gate made of them.
+struct Choice {
+    settings: BTreeMap<BridgeKind, Settings>,
+    report: DirectionReport,
+}
+
+/// Tries every combination on the hidden people, keeps the best of each kind by
+/// the choosing part of them, and lets the gate judge.
+fn choose(args: &EvaluateTransferArgs, data: &Transfer, ground: Ground<'_>) -> Result<Choice> {
     let given = options(&args.fit);
     let weights =
         args.fit.unobserved_weight.map_or(UNOBSERVED_WEIGHTS.to_vec(), |weight| vec![weight]);
     let ridges = args.fit.regularisation.map_or(REGULARISATIONS.to_vec(), |ridge| vec![ridge]);
-    let hidden = hidden_while_choosing(data);
-    let joint = data.joint(&hidden);
-    let mut people = data.with_role(Role::Validation);
-    people.extend(hidden.iter().map(|&number| &data.people[number]));
-    let bar = progress::bar("choosing hyper-parameters", (weights.len() * ridges.len()) as u64);
-    let mut best = (given, UnobservedItems::default());
-    let mut best_score = f64::NEG_INFINITY;
+    let chosen_people = hidden_while_choosing(data);
+    let hiding =
+        data.hiding(|row, person| person.role == Role::Validation || chosen_people.contains(&row));
+    let bar = progress::bar("choosing settings", (weights.len() * ridges.len()) as u64);
+    let mut best = Best::default();
     for &unobserved_weight in &weights {
         for &regularisation in &ridges {
             let options = AlsOptions { unobserved_weight, regularisation, ..given };
-            let params = options.check()?;
-            let factors = fit(&joint, &params, &|_| ())?;
-            for unobserved in [UnobservedItems::OfObservedDomains, UnobservedItems::All] {
-                let sums = data.measure(&people, &factors, &params, unobserved)?;
-                let score = sums.means().get("ndcg@20").copied().unwrap_or(0.0);
-                if score > best_score {
-                    (best, best_score) = ((options, unobserved), score);
-                }
+            let trial = Trial::fit(ground, &hiding, &options.check()?, &|| ())?;
+            for unobserved_items in [UnobservedItems::OfObservedDomains, UnobservedItems::All] {
+                let is_default = unobserved_items == UnobservedItems::OfObservedDomains;
+                // Only the joint fit depends on what is unobserved, and the cross block on no fit.
+                let is_new = |candidate: &Candidate| match candidate.kind() {
+                    BridgeKind::Joint => true,
+                    BridgeKind::Mapping => is_default,
+                    BridgeKind::CrossBlock => is_default && best.measures.is_none(),
+                };
+                let tried: Vec<Candidate> = candidates().into_iter().filter(is_new).collect();
+                let measures = trial.measure(&data.direction, &tried, unobserved_items)?;
+                best.take(measures, |candidate| Settings { options, unobserved_items, candidate });
             }
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    Ok(best)
+    best.judged()
+}
+
+/// The best of each kind so far.
+#[derive(Default)]
+struct Best {
+    settings: BTreeMap<BridgeKind, (f64, Settings, Measured)>,
+    measures: Option<Measures>,
+}
+
+impl Best {
+    fn take(&mut self, measures: Measures, settings: impl Fn(Candidate) -> Settings) {
+        let parts = Parts::cut(measures.popularity.len(), &GateOptions::default());
+        for measured in &measures.measured {
+            let mean = parts.choosing_mean(&measured.values);
+            let kind = measured.candidate.kind();
+            if self.settings.get(&kind).is_none_or(|(other, ..)| mean > *other) {
+                let kept = (mean, settings(measured.candidate), measured.clone());
+                self.settings.insert(kind, kept);
+            }
+        }
+        // The baseline is the best one too.
+        let is_better = |other: &Measures| {
+            parts.choosing_mean(&measures.target_only) > parts.choosing_mean(&other.target_only)
+        };
+        if self.measures.as_ref().is_none_or(is_better) {
+            self.measures = Some(measures);
+        }
+    }
+
+    fn judged(self) -> Result<Choice> {
+        let measures = self.measures.context("nothing was tried")?;
+        let measured = self.settings.values().map(|(_, _, measured)| measured.clone()).collect();
+        let report = judge(&Measures { measured, ..measures }, &GateOptions::default());
+        let settings = self.settings.into_iter().map(|(kind, (_, settings, _))| (kind, settings));
+        Ok(Choice { settings: settings.collect(), report })
+    }
 }
 
 /// Training people with history on both sides, the same at every call.
@@ -242,4 +263,109 @@ fn hidden_while_choosing(data: &Transfer) -> BTreeSet<usize> {
         .filter(|(_, person)| is_on_both(person) && rng.random_bool(HIDDEN_WHILE_CHOOSING))
         .map(|(number, _)| number)
         .collect()
+}
+
+/// A kind of bridge on the cold people.
+#[derive(Serialize)]
+struct ColdFigures {
+    kind: BridgeKind,
+    settings: Settings,
+    metrics: Metrics,
+    /// NDCG@20 less that of popularity.
+    over_popularity: Interval,
+}
+
+struct Cold {
+    popularity: Vec<f64>,
+    candidates: Vec<ColdFigures>,
+}
+
+/// Fits without the target history of the cold people, as was chosen, and measures.
+fn measure_cold(data: &Transfer, ground: Ground<'_>, choice: &Choice) -> Result<Cold> {
+    let hiding = data.hiding(|_, person| person.role == Role::Cold);
+    let mut cold = Cold { popularity: Vec::new(), candidates: Vec::new() };
+    for (kind, settings) in &choice.settings {
+        let trial = Trial::fit(ground, &hiding, &settings.options.check()?, &|| ())?;
+        let measures =
+            trial.measure(&data.direction, &[settings.candidate], settings.unobserved_items)?;
+        cold.popularity = measures.popularity;
+        for measured in measures.measured {
+            let over_popularity = paired_difference(&measured.values, &cold.popularity, COLD_SEED);
+            cold.candidates.push(ColdFigures {
+                kind: *kind,
+                settings: *settings,
+                metrics: measured.means,
+                over_popularity: over_popularity.unwrap_or_default(),
+            });
+        }
+    }
+    Ok(cold)
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct TransferReport {
+    cold_people: usize,
+    /// NDCG@20 of popularity on the cold people.
+    popularity: f64,
+    /// NDCG@20 of what the gate lets be served to them.
+    served: f64,
+    cold: Vec<ColdFigures>,
+    /// Pairs of items that look alike; left out everywhere.
+    look_alikes: usize,
+    gate: DirectionReport,
+    seconds: f64,
+    peak_rss_mb: Option<f64>,
+}
+
+impl TransferReport {
+    fn print(&self, json: bool) -> Result<()> {
+        if json {
+            println!("{}", serde_json::to_string_pretty(self)?);
+            return Ok(());
+        }
+        let gate = &self.gate;
+        println!(
+            "{} people have both; {} hidden people chose, {} judged; {} pairs of items look alike",
+            gate.people, gate.choosing_people, gate.judging_people, self.look_alikes
+        );
+        println!(
+            "\nndcg@20      chose   judged  over popularity {:.4}      over target-only {:.4}     cold people",
+            gate.popularity, gate.target_only
+        );
+        let interval = |i: &Interval| format!("{:+.4} [{:+.4}, {:+.4}]", i.mean, i.low, i.high);
+        for figures in &gate.candidates {
+            let cold = self.cold.iter().find(|cold| cold.kind == figures.candidate.kind());
+            println!(
+                "{:<12} {:.4}  {:.4}  {}  {}  {:.4}",
+                format!("{:?}", figures.candidate.kind()),
+                figures.choosing,
+                figures.judging.mean,
+                interval(&figures.over_popularity),
+                interval(&figures.over_target_only),
+                cold.map_or(f64::NAN, |cold| cold.metrics[METRIC]),
+            );
+        }
+        if let Some(why) = &gate.cross_block_refused {
+            println!("no cross block: {why}");
+        }
+        println!("\ngate: {}", serde_json::to_string(&gate.verdict)?);
+        println!(
+            "{} cold people are served ndcg@20 {:.4} (popularity {:.4})",
+            self.cold_people, self.served, self.popularity
+        );
+        for cold in &self.cold {
+            println!(
+                "{:?}: recall@20 {:.4}, ndcg@10 {:.4}, over popularity {}; {}",
+                cold.kind,
+                cold.metrics["recall@20"],
+                cold.metrics["ndcg@10"],
+                interval(&cold.over_popularity),
+                serde_json::to_string(&cold.settings)?,
+            );
+        }
+        let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
+        println!("{:.1} s{memory}", self.seconds);
+        Ok(())
+    }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use crossfold_core::bootstrap::Interval;
+use crossfold_core::bridge::gate::{DirectionReport, Verdict};
 use crossfold_core::evaluation::{DomainEvaluation, Metrics};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_core::tuning::TuningRequest;
@@ -98,6 +100,45 @@ pub(crate) fn print_run(run: &TrainingRun) {
         if let Some(last) = &evaluation.leave_last_out {
             print_evaluation("  last item out", last);
         }
+    }
+    report.bridges.iter().for_each(print_bridge);
+    if report.look_alikes.pairs > 0 {
+        println!(
+            "{} pairs of items look alike: no evidence for each other",
+            report.look_alikes.pairs
+        );
+    }
+}
+
+/// Prints what a direction's candidates scored and which is served.
+fn print_bridge(report: &DirectionReport) {
+    let direction = &report.direction;
+    let verdict = match &report.verdict {
+        Verdict::Passed { chosen } => format!("{:?} is served", chosen.kind()),
+        Verdict::NotBetter { chosen } => {
+            format!("{:?} is not better with certainty: target-only", chosen.kind())
+        }
+        Verdict::TooFewPeople { needed } => {
+            format!("fewer than {needed} people to judge by: target-only")
+        }
+    };
+    println!("bridge {} -> {}: {verdict}", direction.from, direction.to);
+    if matches!(report.verdict, Verdict::TooFewPeople { .. }) {
+        return;
+    }
+    println!(
+        "  {} of {} people, their target history hidden: ndcg@20 popularity {:.4}, target-only {:.4}",
+        report.judging_people, report.people, report.popularity, report.target_only
+    );
+    let interval = |i: &Interval| format!("{:+.4} [{:+.4}, {:+.4}]", i.mean, i.low, i.high);
+    for figures in &report.candidates {
+        println!(
+            "  {:<10} {:.4}, over popularity {}, over target-only {}",
+            format!("{:?}", figures.candidate.kind()),
+            figures.judging.mean,
+            interval(&figures.over_popularity),
+            interval(&figures.over_target_only),
+        );
     }
 }
 

@@ -157,6 +157,9 @@ mod tests {
         let artefact = Artefact::encode(ModelParts {
             index: ItemIndex::new([item].into()),
             item_factors: Array2::from_elem((1, 2), value),
+            domain_factors: None,
+            bridges: Default::default(),
+            twins: Default::default(),
             popularity: vec![1.0],
             people: Default::default(),
             options: AlsOptions { factors: 2, ..AlsOptions::default() },

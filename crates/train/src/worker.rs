@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossfold_core::als::{AlsOptions, InvalidOptions};
+use crossfold_core::bridge::gate::GateOptions;
 use crossfold_core::fold_in::UnobservedItems;
 use crossfold_core::ids::{InvalidId, TrainingRunId};
 use crossfold_core::interactions::ItemKey;
@@ -333,6 +334,7 @@ impl Worker {
             items,
             params: run.options.check()?,
             unobserved_items: UnobservedItems::default(),
+            gate: GateOptions::default(),
             training_run: run.id.clone(),
             champion: None,
             now: self.clock.now(),

@@ -1,0 +1,122 @@
+//! Factors fitted domain by domain: each domain's interactions alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, s};
+
+use crate::als::{AlsParams, fit};
+use crate::bridge::DomainRanges;
+use crate::dense::NotPositiveDefinite;
+use crate::ids::DomainId;
+use crate::sparse::SparseRows;
+
+/// The people of one domain.
+#[derive(Debug, Clone)]
+pub struct DomainPeople {
+    /// Rows of the joint matrix with an interaction in the domain, ascending.
+    pub rows: Vec<u32>,
+    /// Their factors, one row each in the same order.
+    pub factors: Array2<f32>,
+}
+
+impl DomainPeople {
+    /// The factors of a row of the joint matrix, if it has an interaction here.
+    #[must_use]
+    pub fn of(&self, row: usize) -> Option<ArrayView1<'_, f32>> {
+        let at = self.rows.binary_search(&(row as u32)).ok()?;
+        Some(self.factors.row(at))
+    }
+}
+
+/// Factors of all items and people, fitted domain by domain.
+#[derive(Debug, Clone)]
+pub struct DomainFits {
+    /// Items of all domains x factors; rows of different domains live in
+    /// different spaces and must not be compared.
+    pub items: Array2<f32>,
+    /// People by domain.
+    pub people: BTreeMap<DomainId, DomainPeople>,
+}
+
+impl DomainFits {
+    /// Fits every domain. `progress` hears of each finished iteration of each fit.
+    ///
+    /// # Errors
+    /// As [`fit`].
+    pub fn fit(
+        matrix: &SparseRows,
+        ranges: &DomainRanges,
+        params: &AlsParams,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self, NotPositiveDefinite> {
+        let mut items = Array2::zeros((matrix.columns(), params.options().factors));
+        let mut people = BTreeMap::new();
+        for (domain, range) in ranges {
+            let (rows, of_domain) = block(matrix, range);
+            let factors = fit(&of_domain, params, &|_| progress())?;
+            items.slice_mut(s![range.clone(), ..]).assign(&factors.items);
+            people.insert(domain.clone(), DomainPeople { rows, factors: factors.people });
+        }
+        Ok(Self { items, people })
+    }
+}
+
+/// One domain's entries of a row, still numbered as in the whole.
+pub(crate) fn entries_within<'a>(
+    matrix: &'a SparseRows,
+    row: usize,
+    range: &Range<usize>,
+) -> (&'a [u32], &'a [f32]) {
+    let (columns, confidences) = matrix.row(row);
+    let start = columns.partition_point(|&column| (column as usize) < range.start);
+    let end = columns.partition_point(|&column| (column as usize) < range.end);
+    (&columns[start..end], &confidences[start..end])
+}
+
+/// A domain's part of the joint matrix: the rows that have an entry in it, and
+/// their entries numbered within the domain.
+fn block(matrix: &SparseRows, range: &Range<usize>) -> (Vec<u32>, SparseRows) {
+    let has_entry = |row: &u32| !entries_within(matrix, *row as usize, range).0.is_empty();
+    let rows: Vec<u32> = (0..matrix.rows() as u32).filter(has_entry).collect();
+    let entries = |row: &u32| {
+        let (columns, confidences) = entries_within(matrix, *row as usize, range);
+        let local = columns.iter().map(|column| column - range.start as u32);
+        local.zip(confidences.iter().copied()).collect()
+    };
+    let of_domain = SparseRows::from_rows(range.len(), rows.iter().map(entries));
+    (rows, of_domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::als::AlsOptions;
+
+    #[test]
+    fn a_domain_is_fitted_as_if_there_were_no_other() {
+        let rows = (0..40u32).map(|u| {
+            let own = (0..4).map(|k| ((u + k * k) % 10, 1.0));
+            let other = (0..3).map(|k| (10 + (u * 3 + k) % 8, 2.0));
+            if u % 2 == 0 { own.chain(other).collect() } else { own.collect() }
+        });
+        let rows: Vec<Vec<(u32, f32)>> = rows.collect();
+        let matrix = SparseRows::from_rows(18, rows.clone());
+        let ranges = DomainRanges::from([
+            (DomainId::parse("a").unwrap(), 0..10),
+            (DomainId::parse("b").unwrap(), 10..18),
+        ]);
+        let params = AlsOptions { factors: 3, iterations: 3, ..AlsOptions::default() };
+        let params = params.check().unwrap();
+        let fits = DomainFits::fit(&matrix, &ranges, &params, &|| ()).unwrap();
+        let alone = SparseRows::from_rows(
+            10,
+            rows.into_iter().map(|row| row.into_iter().filter(|(c, _)| *c < 10).collect()),
+        );
+        let alone = fit(&alone, &params, &|_| ()).unwrap();
+        assert_eq!(fits.items.slice(s![..10, ..]), alone.items);
+        let people = &fits.people[&DomainId::parse("b").unwrap()];
+        assert_eq!(people.rows.len(), 20);
+        assert!(people.of(1).is_none() && people.of(2).is_some());
+    }
+}

@@ -1,0 +1,205 @@
+//! A linear map from the factors of one domain to those of another.
+//!
+//! Man, Shen, Jin, Cheng, "Cross-Domain Recommendation: An Embedding and Mapping
+//! Approach" (EMCDR, 2017), with its linear variant: people who have both give
+//! pairs of vectors `(x, z)`, and the map minimises
+//! `sum w_u |x_u M - z_u|^2 + r |M|^2`. There is no constant term, so that every
+//! score stays a sum over past items.
+//!
+//! Memory: `factors^2` numbers for each direction.
+
+use ndarray::{Array2, ArrayView1};
+use serde::{Deserialize, Serialize};
+
+use crate::bridge::domain_fits::DomainPeople;
+use crate::dense::{NotPositiveDefinite, cholesky, cholesky_solve};
+
+/// How much a person counts when a map is fitted: the vector of someone with
+/// much target history is known better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeopleWeighting {
+    /// Everyone alike.
+    Even,
+    /// The logarithm of one plus the number of target items.
+    Logarithm,
+    /// The number of target items, at most [`COUNT_CAP`].
+    CappedCount,
+}
+
+/// Target items beyond which a person counts no more.
+pub const COUNT_CAP: usize = 50;
+
+impl PeopleWeighting {
+    fn weight(self, target_items: usize) -> f32 {
+        match self {
+            Self::Even => 1.0,
+            Self::Logarithm => (target_items as f32).ln_1p(),
+            Self::CappedCount => target_items.min(COUNT_CAP) as f32,
+        }
+    }
+}
+
+/// A map: source factors x target factors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearMap {
+    matrix: Array2<f32>,
+}
+
+impl LinearMap {
+    /// A map with this matrix, source factors x target factors.
+    #[must_use]
+    pub fn new(matrix: Array2<f32>) -> Self {
+        Self { matrix: matrix.as_standard_layout().into_owned() }
+    }
+
+    /// Source factors x target factors.
+    #[must_use]
+    pub fn matrix(&self) -> &Array2<f32> {
+        &self.matrix
+    }
+
+    /// The target vector that a source vector is mapped to.
+    #[must_use]
+    pub fn map(&self, source: ArrayView1<'_, f32>) -> Vec<f32> {
+        source.dot(&self.matrix).to_vec()
+    }
+
+    /// The source vector whose product with a person equals the product of the
+    /// mapped person with the target vector: `M y`.
+    #[must_use]
+    pub fn pull_back(&self, target: ArrayView1<'_, f32>) -> Vec<f32> {
+        self.matrix.dot(&target).to_vec()
+    }
+}
+
+/// The weighted sums from which maps of any ridge follow.
+#[derive(Debug, Clone)]
+pub struct MapEquations {
+    gram: Array2<f32>,
+    product: Array2<f32>,
+    people: usize,
+}
+
+impl MapEquations {
+    /// Sums over the people who have both. `target_items` tells how many target
+    /// items a row of the joint matrix has.
+    #[must_use]
+    pub fn new(
+        source: &DomainPeople,
+        target: &DomainPeople,
+        weighting: PeopleWeighting,
+        target_items: impl Fn(usize) -> usize,
+    ) -> Self {
+        let both: Vec<(usize, usize, f32)> = target
+            .rows
+            .iter()
+            .enumerate()
+            .filter_map(|(at, row)| {
+                let from = source.rows.binary_search(row).ok()?;
+                Some((from, at, weighting.weight(target_items(*row as usize))))
+            })
+            .collect();
+        let mut x = Array2::zeros((both.len(), source.factors.ncols()));
+        let mut z = Array2::zeros((both.len(), target.factors.ncols()));
+        for (at, &(from, to, weight)) in both.iter().enumerate() {
+            let root = weight.sqrt();
+            x.row_mut(at).assign(&(&source.factors.row(from) * root));
+            z.row_mut(at).assign(&(&target.factors.row(to) * root));
+        }
+        Self { gram: x.t().dot(&x), product: x.t().dot(&z), people: both.len() }
+    }
+
+    /// People summed over.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.people
+    }
+
+    /// The map for a ridge given as a multiple of the Gram matrix's mean diagonal.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] without people, or when numbers are too extreme.
+    pub fn solve(&self, ridge: f32) -> Result<LinearMap, NotPositiveDefinite> {
+        let f = self.gram.nrows();
+        let mean = self.gram.diag().sum() / f as f32;
+        let mut factor = self.gram.clone();
+        factor.diag_mut().iter_mut().for_each(|value| *value += ridge * mean);
+        let mut factor = factor.into_raw_vec_and_offset().0;
+        cholesky(&mut factor, f)?;
+        let mut matrix = Array2::zeros(self.product.dim());
+        let mut column = vec![0.0; f];
+        for (at, product) in self.product.columns().into_iter().enumerate() {
+            column.iter_mut().zip(product).for_each(|(to, from)| *to = *from);
+            cholesky_solve(&factor, f, &mut column);
+            matrix.column_mut(at).assign(&ArrayView1::from(&column));
+        }
+        Ok(LinearMap { matrix })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn people(rows: Vec<u32>, factors: Array2<f32>) -> DomainPeople {
+        DomainPeople { rows, factors }
+    }
+
+    #[test]
+    fn a_linear_relation_is_found_from_the_people_who_have_both() {
+        let true_map = array![[0.5, -1.0], [2.0, 0.25], [0.0, 1.0]];
+        let source = Array2::from_shape_fn((30, 3), |(i, j)| ((i * 7 + j * 5) % 11) as f32 - 5.0);
+        let target = source.dot(&true_map);
+        // The target knows the even rows alone.
+        let even: Vec<usize> = (0..30).step_by(2).collect();
+        let target = people(
+            even.iter().map(|row| *row as u32).collect(),
+            target.select(ndarray::Axis(0), &even),
+        );
+        let source = people((0..30).collect(), source);
+        for weighting in [PeopleWeighting::Even, PeopleWeighting::CappedCount] {
+            let equations = MapEquations::new(&source, &target, weighting, |row| row + 1);
+            assert_eq!(equations.people(), 15);
+            let map = equations.solve(1e-6).unwrap();
+            let error = (map.matrix() - &true_map).mapv(f32::abs).sum();
+            assert!(error < 1e-2, "{error}");
+        }
+    }
+
+    #[test]
+    fn people_with_more_history_count_more_and_nobody_makes_no_map() {
+        // Two people of one source vector disagree; the map lies nearer to who did more.
+        let source = people(vec![0, 1], array![[1.0], [1.0]]);
+        let target = people(vec![0, 1], array![[0.0], [1.0]]);
+        let items = |row: usize| if row == 1 { 9 } else { 1 };
+        let at = |weighting| {
+            let equations = MapEquations::new(&source, &target, weighting, items);
+            equations.solve(1e-6).unwrap().matrix()[(0, 0)]
+        };
+        assert!((at(PeopleWeighting::Even) - 0.5).abs() < 1e-3);
+        assert!((at(PeopleWeighting::CappedCount) - 0.9).abs() < 1e-3);
+        let logarithm = at(PeopleWeighting::Logarithm);
+        assert!(logarithm > 0.6 && logarithm < 0.9, "{logarithm}");
+        let nobody = people(vec![], Array2::zeros((0, 1)));
+        let none = MapEquations::new(&source, &nobody, PeopleWeighting::Even, items);
+        assert_eq!(none.solve(1.0).unwrap_err(), NotPositiveDefinite);
+    }
+
+    proptest! {
+        #[test]
+        fn pulling_back_gives_the_same_product(
+            matrix in proptest::collection::vec(-1.0f32..1.0, 6),
+            x in proptest::collection::vec(-1.0f32..1.0, 2), y in proptest::collection::vec(-1.0f32..1.0, 3),
+        ) {
+            let map = LinearMap::new(Array2::from_shape_vec((2, 3), matrix).unwrap());
+            let product = |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+            let mapped = map.map(ArrayView1::from(&x));
+            let pulled = map.pull_back(ArrayView1::from(&y));
+            prop_assert!((product(&mapped, &y) - product(&x, &pulled)).abs() < 1e-5);
+        }
+    }
+}
