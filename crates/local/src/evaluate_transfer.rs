@@ -1,12 +1,12 @@
 //! `crossfold evaluate-transfer`: people without history in the target domain.
 //!
 //! The same code as in a training run (`core::bridge`) tries every candidate:
-//! the joint fit, the linear map, the cross block. Hyper-parameters and settings
-//! are chosen on a part of the validation people and, since these are few, of
-//! training people whose target history is hidden while choosing; the gate
-//! judges on the other part of them. Then all is fitted without the target
-//! history of the cold and the validation people, and the cold people are
-//! measured. They have no part in any choice.
+//! the joint fit, the linear map, the cross block. The validation and the
+//! training people are cut into folds; each in turn has its target history
+//! hidden. A part of all these people chooses hyper-parameters and settings; the
+//! gate judges on the other part. Then all is fitted without the target history
+//! of the cold and the validation people, and the cold people are measured. They
+//! have no part in any choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -34,10 +34,11 @@ use crate::evaluate::options;
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
 
-const UNOBSERVED_WEIGHTS: [f32; 3] = [0.1, 0.2, 0.3];
-const REGULARISATIONS: [f32; 4] = [0.005, 0.01, 0.02, 0.03];
-/// Share of the training people whose target history is hidden while choosing.
-const HIDDEN_WHILE_CHOOSING: f64 = 0.25;
+// Few, for the more is tried on few people, the more chance chooses.
+const UNOBSERVED_WEIGHTS: [f32; 2] = [0.1, 0.3];
+const REGULARISATIONS: [f32; 2] = [0.01, 0.02];
+/// Parts of the people whose target history is hidden in turn while choosing.
+const FOLDS: usize = 4;
 const CHOICE_SEED: u64 = 2;
 const SHUFFLE_SEED: u64 = 1;
 /// Seed of the intervals on the cold people.
@@ -188,28 +189,29 @@ fn choose(args: &EvaluateTransferArgs, data: &Transfer, ground: Ground<'_>) -> R
     let weights =
         args.fit.unobserved_weight.map_or(UNOBSERVED_WEIGHTS.to_vec(), |weight| vec![weight]);
     let ridges = args.fit.regularisation.map_or(REGULARISATIONS.to_vec(), |ridge| vec![ridge]);
-    let chosen_people = hidden_while_choosing(data);
-    let hiding =
-        data.hiding(|row, person| person.role == Role::Validation || chosen_people.contains(&row));
-    let bar = progress::bar("choosing settings", (weights.len() * ridges.len()) as u64);
+    let folds = folds(data);
+    let fits = (weights.len() * ridges.len() * FOLDS) as u64;
+    let bar = progress::bar("choosing settings", fits);
     let mut best = Best::default();
     for &unobserved_weight in &weights {
         for &regularisation in &ridges {
             let options = AlsOptions { unobserved_weight, regularisation, ..given };
-            let trial = Trial::fit(ground, &hiding, &options.check()?, &|| ())?;
-            for unobserved_items in [UnobservedItems::OfObservedDomains, UnobservedItems::All] {
-                let is_default = unobserved_items == UnobservedItems::OfObservedDomains;
-                // Only the joint fit depends on what is unobserved, and the cross block on no fit.
-                let is_new = |candidate: &Candidate| match candidate.kind() {
-                    BridgeKind::Joint => true,
-                    BridgeKind::Mapping => is_default,
-                    BridgeKind::CrossBlock => is_default && best.measures.is_none(),
-                };
-                let tried: Vec<Candidate> = candidates().into_iter().filter(is_new).collect();
-                let measures = trial.measure(&data.direction, &tried, unobserved_items)?;
+            let mut measured: BTreeMap<bool, Vec<Measures>> = BTreeMap::new();
+            for hiding in &folds {
+                let trial = Trial::fit(ground, hiding, &options.check()?, &|| ())?;
+                for counts_all in [false, true] {
+                    let tried = tried(counts_all, best.measures.is_none());
+                    let measures =
+                        trial.measure(&data.direction, &tried, unobserved_items(counts_all))?;
+                    measured.entry(counts_all).or_default().push(measures);
+                }
+                bar.inc(1);
+            }
+            for (counts_all, of_folds) in measured {
+                let Some(measures) = Measures::pooled(of_folds) else { continue };
+                let unobserved_items = unobserved_items(counts_all);
                 best.take(measures, |candidate| Settings { options, unobserved_items, candidate });
             }
-            bar.inc(1);
         }
     }
     bar.finish_and_clear();
@@ -252,17 +254,35 @@ impl Best {
     }
 }
 
-/// Training people with history on both sides, the same at every call.
-fn hidden_while_choosing(data: &Transfer) -> BTreeSet<usize> {
-    let mut rng = ChaCha8Rng::seed_from_u64(CHOICE_SEED);
-    let is_on_both = |person: &Person| {
-        person.role == Role::Training && !person.source.is_empty() && !person.target.is_empty()
+fn unobserved_items(counts_all: bool) -> UnobservedItems {
+    if counts_all { UnobservedItems::All } else { UnobservedItems::OfObservedDomains }
+}
+
+/// What there is to try: only the joint fit depends on what counts as
+/// unobserved, and the cross block on no hyper-parameter at all.
+fn tried(counts_all: bool, is_first: bool) -> Vec<Candidate> {
+    let is_new = |candidate: &Candidate| match candidate.kind() {
+        BridgeKind::Joint => true,
+        BridgeKind::Mapping => !counts_all,
+        BridgeKind::CrossBlock => !counts_all && is_first,
     };
-    let people = data.people.iter().enumerate();
-    people
-        .filter(|(_, person)| is_on_both(person) && rng.random_bool(HIDDEN_WHILE_CHOOSING))
-        .map(|(number, _)| number)
-        .collect()
+    candidates().into_iter().filter(is_new).collect()
+}
+
+/// For each fold, the people whose target history is hidden: everyone with both
+/// but the cold people stands in one. The same at every call.
+fn folds(data: &Transfer) -> Vec<Hiding> {
+    let mut rng = ChaCha8Rng::seed_from_u64(CHOICE_SEED);
+    let of_person: Vec<Option<usize>> = data
+        .people
+        .iter()
+        .map(|person| {
+            let fold = rng.random_range(0..FOLDS);
+            let is_on_both = !person.source.is_empty() && !person.target.is_empty();
+            (is_on_both && person.role != Role::Cold).then_some(fold)
+        })
+        .collect();
+    (0..FOLDS).map(|fold| data.hiding(|row, _| of_person[row] == Some(fold))).collect()
 }
 
 /// A kind of bridge on the cold people.

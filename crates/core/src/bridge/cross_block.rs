@@ -45,6 +45,9 @@ pub enum CrossBlockError {
     Numerical(#[from] NotPositiveDefinite),
 }
 
+/// A row of a sparse matrix.
+type Entries = Vec<(u32, f32)>;
+
 /// The people who have both, ready to be solved for any ridge.
 #[derive(Debug)]
 pub struct BlockEquations {
@@ -67,11 +70,11 @@ impl BlockEquations {
         source: &Range<usize>,
         target: &Range<usize>,
     ) -> Result<Self, CrossBlockError> {
-        let of = |row: usize, range: &Range<usize>| -> Vec<(u32, f32)> {
+        let of = |row: usize, range: &Range<usize>| -> Entries {
             let (columns, _) = entries_within(matrix, row, range);
             columns.iter().map(|column| (column - range.start as u32, 1.0)).collect()
         };
-        let both: Vec<(Vec<(u32, f32)>, Vec<(u32, f32)>)> = (0..matrix.rows())
+        let both: Vec<(Entries, Entries)> = (0..matrix.rows())
             .map(|row| (of(row, source), of(row, target)))
             .filter(|(source, target)| !source.is_empty() && !target.is_empty())
             .collect();
@@ -211,7 +214,7 @@ fn solve_rows(factor: &[f32], side: usize, n: usize, b: &mut [f32]) {
 }
 
 /// The entries of largest magnitude, by position.
-fn strongest(row: &[f32]) -> Vec<(u32, f32)> {
+fn strongest(row: &[f32]) -> Entries {
     let magnitudes: Vec<f32> = row.iter().map(|value| value.abs()).collect();
     let mut kept = crate::rank::top_k(&magnitudes, KEPT);
     kept.retain(|&at| row[at as usize] != 0.0);

@@ -40,7 +40,7 @@ pub fn candidates() -> Vec<Candidate> {
     joint.into_iter().chain(mapping).chain(block).collect()
 }
 
-const MAP_RIDGES: [f32; 4] = [0.1, 0.3, 1.0, 3.0];
+const MAP_RIDGES: [f32; 3] = [0.3, 1.0, 3.0];
 const WEIGHTINGS: [PeopleWeighting; 3] =
     [PeopleWeighting::Even, PeopleWeighting::Logarithm, PeopleWeighting::CappedCount];
 const BLOCK_RIDGES: [f32; 3] = [5.0, 20.0, 80.0];
@@ -183,6 +183,54 @@ pub struct Measures {
     pub measured: Vec<Measured>,
     /// Why a cross block was not tried.
     pub cross_block_refused: Option<String>,
+}
+
+impl Measures {
+    /// Joins measurements of one direction on different people, each hidden from
+    /// a fit of its own. Candidates that one of them lacks are left out. `None`
+    /// without measurements.
+    #[must_use]
+    pub fn pooled(parts: Vec<Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next()?;
+        for part in parts {
+            all.people = all.people.max(part.people);
+            all.popularity.extend(part.popularity);
+            all.target_only.extend(part.target_only);
+            all.measured = all
+                .measured
+                .into_iter()
+                .filter_map(|measured| {
+                    let other = part.measured.iter().find(|m| m.candidate == measured.candidate)?;
+                    Some(measured.joined(other))
+                })
+                .collect();
+            all.cross_block_refused = all.cross_block_refused.or(part.cross_block_refused);
+        }
+        Some(all)
+    }
+}
+
+impl Measured {
+    fn joined(mut self, other: &Self) -> Self {
+        let (own, others) = (self.values.len() as f64, other.values.len() as f64);
+        let mean = |a: f64, b: f64| (a * own + b * others) / (own + others).max(1.0);
+        for (name, value) in &mut self.means {
+            *value = mean(*value, other.means.get(name).copied().unwrap_or(0.0));
+        }
+        // Where nobody had an item that looks alike, the figures with and without are the same.
+        let with = |measured: &Self| {
+            let without = measured.means.get(METRIC).copied();
+            measured.with_look_alikes.or(without).unwrap_or(0.0)
+        };
+        if self.with_look_alikes.is_some() || other.with_look_alikes.is_some() {
+            let own_plain = self.values.iter().sum::<f64>() / own.max(1.0);
+            let own_with = self.with_look_alikes.unwrap_or(own_plain);
+            self.with_look_alikes = Some(mean(own_with, with(other)));
+        }
+        self.values.extend(&other.values);
+        self
+    }
 }
 
 /// The hidden people of a direction.
@@ -531,6 +579,37 @@ pub(crate) mod tests {
                 mean(&measured.values)
             );
         }
+    }
+
+    #[test]
+    fn pooled_measurements_are_those_of_all_their_people() {
+        let measures = |values: Vec<f64>, with| Measures {
+            direction: direction("a", "b"),
+            people: 9,
+            popularity: values.clone(),
+            target_only: values.clone(),
+            measured: vec![Measured {
+                candidate: Candidate::Joint { source_weight: 1.0 },
+                means: Metrics::from([(
+                    METRIC.to_owned(),
+                    values.iter().sum::<f64>() / values.len() as f64,
+                )]),
+                values,
+                with_look_alikes: with,
+            }],
+            cross_block_refused: None,
+        };
+        let parts = vec![measures(vec![0.0, 0.5], None), measures(vec![1.0], Some(0.7))];
+        let pooled = Measures::pooled(parts).unwrap();
+        assert_eq!(pooled.popularity, [0.0, 0.5, 1.0]);
+        assert_eq!(pooled.measured[0].values, pooled.popularity);
+        assert!((pooled.measured[0].means[METRIC] - 0.5).abs() < 1e-12);
+        assert!((pooled.measured[0].with_look_alikes.unwrap() - 0.4).abs() < 1e-12);
+        let mut lacking = measures(vec![1.0], None);
+        lacking.measured.clear();
+        let pooled = Measures::pooled(vec![measures(vec![0.0], None), lacking]).unwrap();
+        assert!(pooled.measured.is_empty());
+        assert_eq!(Measures::pooled(vec![]), None);
     }
 
     #[test]
