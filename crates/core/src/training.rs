@@ -5,22 +5,23 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use ndarray::s;
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::als::{AlsParams, fit};
+use crate::als::{AlsParams, Factors, fit};
 use crate::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
-use crate::drift::{DriftReport, InputCounts};
+use crate::drift::{DriftReport, InputCounts, InputDistribution};
 pub use crate::evaluation::DomainEvaluation;
 use crate::evaluation::{
-    Catalogue, cases_of, measure, rank_by_common_scores, rank_by_factors, summarise,
+    Catalogue, RankingCase, cases_of, measure, rank_by_common_scores, rank_by_factors, summarise,
 };
 use crate::event::Event;
+use crate::evidence_scaling::EvidenceScaling;
 use crate::fold_in::UnobservedItems;
 use crate::history::History;
 use crate::ids::{DomainId, Pseudonym, TrainingRunId};
@@ -200,10 +201,48 @@ pub fn train(
 /// # Errors
 /// [`TrainingError`] when no model can be made.
 pub fn train_cleaned(
-    CleanedInput { mut input, cleaning }: CleanedInput,
+    cleaned: CleanedInput,
     tuner: Option<&mut dyn Tuner>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<ModelParts, TrainingError> {
+    let champion = cleaned.input.champion.clone();
+    let champion = champion.as_deref();
+    let mut prepared = prepare(cleaned, tuner)?;
+    let params = prepared.outline.params;
+    let is_measured = prepared.outline.report.split_at.is_some();
+    let fits = if is_measured { 1 + HeldOut::ALL.len() } else { 1 };
+    let iterations = params.options().iterations;
+    let total = iterations * fits;
+    let (mut before, mut newest) = (0, None);
+    for held_out in HeldOut::ALL {
+        let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else { continue };
+        let fitted = fit(&matrix, &params, &|done| progress(before + done, total))?;
+        drop(matrix);
+        let factors = Factors { people: set.select(fitted.people.view()), items: fitted.items };
+        prepared.outline.add_evaluation(held_out, &set, &factors, champion);
+        before += iterations;
+        if held_out == HeldOut::Newest {
+            newest = Some(set);
+        }
+    }
+    let factors = fit(&prepared.all, &params, &|done| progress(before + done, total))?;
+    let mut parts = prepared.outline.into_parts(factors.items);
+    if let Some((set, champion)) = newest.zip(champion) {
+        set.compare_with_peer(&mut parts, champion);
+    }
+    Ok(parts)
+}
+
+/// Everything between a clean archive and the fits: applies consents, chooses
+/// hyper-parameters if there is a tuner, and builds the joint matrix and what
+/// is held out from it.
+///
+/// # Errors
+/// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
+pub fn prepare(
+    CleanedInput { mut input, cleaning }: CleanedInput,
+    tuner: Option<&mut dyn Tuner>,
+) -> Result<Prepared, TrainingError> {
     let events = std::mem::take(&mut input.events);
     let index = ItemIndex::new(
         events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
@@ -235,20 +274,6 @@ pub fn train_cleaned(
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
-    let fits = if split_at.is_some() { 3 } else { 1 };
-    let iterations = input.params.options().iterations;
-    let total = iterations * fits;
-    let older_champion = champion.filter(|_| rows.held_out_seen.is_empty());
-    let (mut evaluation, mut shadow) = Evaluated::default();
-    if split_at.is_some() {
-        let held_out =
-            HeldOut { index: &index, before: &rows.before, items: &rows.held_out, older_champion };
-        (evaluation, shadow) = evaluate(&held_out, &input.params, &|done| progress(done, total))?;
-        let later = |done| progress(iterations + done, total);
-        add_leave_last_out(&mut evaluation, &rows, &index, &input.params, &later)?;
-    }
-    let before = total - iterations;
-    let factors = fit(&rows.all, &input.params, &|done| progress(before + done, total))?;
     let (popularity, people) = popularity(&rows.all, &index);
     let report = TrainingReport {
         without_consent: cleaning.kept - rows.consented_events,
@@ -259,20 +284,19 @@ pub fn train_cleaned(
         interactions: rows.all.entries(),
         split_at,
         tuning: search.as_ref().map(|search| Box::new(search.into())),
-        evaluation,
+        evaluation: BTreeMap::new(),
         shadow: ShadowReport {
             champion: champion.map(|model| model.id().clone()),
-            domains: shadow,
+            domains: BTreeMap::new(),
         },
         drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
     };
     let inputs = rows.inputs.distribution(&index, &popularity);
-    let mut parts = ModelParts {
+    let outline = ModelOutline {
         index,
-        item_factors: factors.items,
         popularity,
         people,
-        options: *input.params.options(),
+        params: input.params,
         unobserved_items: input.unobserved_items,
         evidence,
         training_run: input.training_run,
@@ -280,38 +304,147 @@ pub fn train_cleaned(
         inputs,
         report,
     };
-    if let Some(champion) = champion {
-        compare_with_peer(&mut parts, champion, &rows);
+    let newest = Newest { matrix: rows.before, held_out: rows.held_out, seen: rows.held_out_seen };
+    Ok(Prepared {
+        outline,
+        all: rows.all,
+        newest: split_at.map(|_| newest),
+        last: split_at.map(|_| rows.last),
+    })
+}
+
+/// What a run fits, and everything of its model but the factors.
+pub struct Prepared {
+    /// What becomes the model once it has factors.
+    pub outline: ModelOutline,
+    /// The joint matrix.
+    pub all: SparseRows,
+    newest: Option<Newest>,
+    last: Option<Vec<Vec<u32>>>,
+}
+
+struct Newest {
+    matrix: SparseRows,
+    held_out: Vec<Vec<u32>>,
+    seen: Vec<Vec<u32>>,
+}
+
+/// A way to measure a model: what is held out from a fit and to be ranked high by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldOut {
+    /// The newest events of all.
+    Newest,
+    /// The last item of each of some people; those without a second item in
+    /// the domain keep theirs.
+    Last,
+}
+
+impl HeldOut {
+    /// Every way, in the order in which they are carried out.
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Last];
+}
+
+/// What a model is fitted on to be measured, and whom it is to rank for.
+pub struct MeasuredFit {
+    /// The joint matrix without what is held out; rows as in [`Prepared::all`].
+    pub matrix: SparseRows,
+    /// Whom to rank for.
+    pub set: EvaluationSet,
+}
+
+impl Prepared {
+    /// What measures the model in a way, once: each holds a matrix. `None` when
+    /// it was taken before, or when the events do not spread over time.
+    pub fn take_measured(&mut self, held_out: HeldOut) -> Option<MeasuredFit> {
+        let Newest { matrix, held_out, seen } = match held_out {
+            HeldOut::Newest => self.newest.take()?,
+            HeldOut::Last => {
+                let held_out = self.last.take()?;
+                Newest { matrix: self.all.without(&held_out), held_out, seen: Vec::new() }
+            }
+        };
+        let set = EvaluationSet::choose(&matrix, &held_out, &seen, &self.outline.index);
+        Some(MeasuredFit { matrix, set })
     }
-    Ok(parts)
+}
+
+/// A model without its factors and its evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelOutline {
+    /// The items, in the order of the matrix's columns.
+    pub index: ItemIndex,
+    /// Share of each domain's people who interacted with each item.
+    pub popularity: Vec<f32>,
+    /// People with an interaction, by domain.
+    pub people: BTreeMap<DomainId, u64>,
+    /// Hyper-parameters.
+    pub params: AlsParams,
+    /// What counts as unobserved at fold-in.
+    pub unobserved_items: UnobservedItems,
+    /// How evidence was weighed, other than the domains' definitions say.
+    pub evidence: EvidenceScaling,
+    /// The run.
+    pub training_run: TrainingRunId,
+    /// The instant as of which recency and consent were judged.
+    pub created_at: Timestamp,
+    /// What it is made from, to tell drift by.
+    pub inputs: InputDistribution,
+    /// What the run saw, without an evaluation yet.
+    pub report: TrainingReport,
+}
+
+impl ModelOutline {
+    /// Ranks for a set of people with a fit that has not seen what is held out
+    /// (`factors`: those of the set's people, in order, and of every item), and
+    /// takes in how that went. A champion that has not seen it either is compared.
+    pub fn add_evaluation(
+        &mut self,
+        held_out: HeldOut,
+        set: &EvaluationSet,
+        factors: &Factors,
+        champion: Option<&Model>,
+    ) {
+        let older = champion.filter(|_| held_out == HeldOut::Newest && set.seen.is_empty());
+        let (evaluations, comparisons) =
+            set.measure(factors, &self.index, self.params.options().seed, older);
+        match held_out {
+            HeldOut::Newest => {
+                self.report.evaluation = evaluations;
+                self.report.shadow.domains = comparisons;
+            }
+            HeldOut::Last => {
+                for (domain, last) in evaluations {
+                    let evaluation = self.report.evaluation.entry(domain).or_default();
+                    evaluation.leave_last_out = Some(Box::new(last));
+                }
+            }
+        }
+    }
+
+    /// The model's parts, once it is fitted (`item_factors`, items x factors).
+    #[must_use]
+    pub fn into_parts(self, item_factors: Array2<f32>) -> ModelParts {
+        ModelParts {
+            index: self.index,
+            item_factors,
+            popularity: self.popularity,
+            people: self.people,
+            options: *self.params.options(),
+            unobserved_items: self.unobserved_items,
+            evidence: self.evidence,
+            training_run: self.training_run,
+            created_at: self.created_at,
+            inputs: self.inputs,
+            report: self.report,
+        }
+    }
 }
 
 /// The instant before which everything that may be used was known to a model.
 fn trained_before(model: &Model) -> Option<Timestamp> {
     let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
     newest.checked_add(SignedDuration::from_nanos(1)).ok()
-}
-
-/// Compares the new model with a champion that has seen held-out events as well.
-fn compare_with_peer(parts: &mut ModelParts, champion: &Model, rows: &Rows) {
-    let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
-        // Its options are out of range; it will not be decoded either.
-        return;
-    };
-    for (domain, range) in parts.index.ranges() {
-        let cases = cases_of(&rows.before, &rows.held_out_seen, range);
-        let shadow = ShadowCases {
-            cases: &cases,
-            before: &rows.before,
-            index: &parts.index,
-            range: (range.start, range.end),
-            seed: parts.options.seed,
-        };
-        let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
-        if let Some(rival) = shadow.against_peer(&challenger, champion) {
-            comparison.champion = Some(rival);
-        }
-    }
 }
 
 /// Searches for hyper-parameters on what came before the split, so that the
@@ -455,75 +588,121 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
     (shares, people)
 }
 
-/// Interactions kept from a fit, to be found by it.
-struct HeldOut<'a> {
-    index: &'a ItemIndex,
-    /// What is fitted.
-    before: &'a SparseRows,
-    /// For each of its rows, the items to find.
-    items: &'a [Vec<u32>],
-    /// A champion that has not seen them either.
-    older_champion: Option<&'a Model>,
+/// Most people who are ranked for: enough to tell means apart to a thousandth,
+/// and few enough for one machine to rank a million items for each.
+const MOST_EVALUATED: usize = 200_000;
+
+/// People with something held out, and what was known of them without it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationSet {
+    /// Their rows in the joint matrix, ascending.
+    pub people: Vec<u32>,
+    /// What is known of them, one row for each.
+    pub known: SparseRows,
+    /// What is held out, for each of them.
+    pub held_out: Vec<Vec<u32>>,
+    /// The part of it that the champion was trained on; empty without one that was.
+    pub seen: Vec<Vec<u32>>,
+    /// Share of each domain's people who interacted with each item, without what is held out.
+    pub popularity: Vec<f32>,
+    /// People with an interaction that is not held out, by domain.
+    pub active: BTreeMap<DomainId, u64>,
 }
 
 /// What was measured on held-out people, by domain.
 type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
 
-/// Fits without what is held out and ranks each domain's items for the people who
-/// have something held out in it; compares that with a champion that has not seen
-/// it either.
-fn evaluate(
-    held_out: &HeldOut<'_>,
-    params: &AlsParams,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<Evaluated, NotPositiveDefinite> {
-    let index = held_out.index;
-    let factors = fit(held_out.before, params, progress)?;
-    let (popularity, people) = popularity(held_out.before, index);
-    let (mut evaluations, mut comparisons) = Evaluated::default();
-    for (domain, range) in index.ranges() {
-        let cases = cases_of(held_out.before, held_out.items, range);
-        let items = factors.items.slice(s![range.clone(), ..]);
-        let popularity = &popularity[range.clone()];
-        let model = rank_by_factors(factors.people.view(), items, &cases);
-        let popular = rank_by_common_scores(popularity, &cases);
-        let shadow = ShadowCases {
-            cases: &cases,
-            before: held_out.before,
-            index,
-            range: (range.start, range.end),
-            seed: params.options().seed,
-        };
-        let measured = measure(&model, &cases);
-        if let Some(mut comparison) =
-            shadow.against_popularity(&measured, &measure(&popular, &cases))
-        {
-            let older = held_out.older_champion;
-            comparison.champion =
-                older.and_then(|champion| shadow.against_older(&measured, champion));
-            comparisons.insert(domain.clone(), comparison);
+impl EvaluationSet {
+    /// Everyone with something known and something held out, or an even choice
+    /// of [`MOST_EVALUATED`] of them.
+    fn choose(
+        matrix: &SparseRows,
+        held_out: &[Vec<u32>],
+        seen: &[Vec<u32>],
+        index: &ItemIndex,
+    ) -> Self {
+        let has_both = |row: &usize| !matrix.row(*row).0.is_empty() && !held_out[*row].is_empty();
+        let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
+        let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
+        let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
+        let known = chosen.iter().map(|&row| {
+            let (items, confidences) = matrix.row(row);
+            items.iter().copied().zip(confidences.iter().copied()).collect()
+        });
+        let (popularity, active) = popularity(matrix, index);
+        Self {
+            known: SparseRows::from_rows(index.len(), known),
+            held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
+            seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
+            people: chosen.into_iter().map(|row| row as u32).collect(),
+            popularity,
+            active,
         }
-        let catalogue = Catalogue { factors: items, popularity, people: people[domain] };
-        evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
     }
-    Ok((evaluations, comparisons))
-}
 
-/// Adds to an evaluation what it is when the last item of each person is held
-/// out, by a fit of its own. People without a second item in the domain keep theirs.
-fn add_leave_last_out(
-    evaluation: &mut BTreeMap<DomainId, DomainEvaluation>,
-    rows: &Rows,
-    index: &ItemIndex,
-    params: &AlsParams,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<(), NotPositiveDefinite> {
-    let before = rows.all.without(&rows.last);
-    let held_out = HeldOut { index, before: &before, items: &rows.last, older_champion: None };
-    for (domain, last) in evaluate(&held_out, params, progress)?.0 {
-        evaluation.entry(domain).or_default().leave_last_out = Some(Box::new(last));
+    /// Their vectors, out of those of everyone.
+    #[must_use]
+    pub fn select(&self, everyone: ArrayView2<'_, f32>) -> Array2<f32> {
+        let rows: Vec<usize> = self.people.iter().map(|&row| row as usize).collect();
+        everyone.select(Axis(0), &rows)
     }
-    Ok(())
+
+    /// Ranks each domain's items for those from whom some were held out.
+    fn measure(
+        &self,
+        factors: &Factors,
+        index: &ItemIndex,
+        seed: u64,
+        older_champion: Option<&Model>,
+    ) -> Evaluated {
+        let (mut evaluations, mut comparisons) = Evaluated::default();
+        for (domain, range) in index.ranges() {
+            let cases = cases_of(&self.known, &self.held_out, range);
+            let items = factors.items.slice(s![range.clone(), ..]);
+            let popularity = &self.popularity[range.clone()];
+            let model = rank_by_factors(factors.people.view(), items, &cases);
+            let popular = rank_by_common_scores(popularity, &cases);
+            let shadow = self.shadow(&cases, index, range, seed);
+            let measured = measure(&model, &cases);
+            let against_popularity =
+                shadow.against_popularity(&measured, &measure(&popular, &cases));
+            if let Some(mut comparison) = against_popularity {
+                comparison.champion =
+                    older_champion.and_then(|champion| shadow.against_older(&measured, champion));
+                comparisons.insert(domain.clone(), comparison);
+            }
+            let people = self.active.get(domain).copied().unwrap_or(0);
+            let catalogue = Catalogue { factors: items, popularity, people };
+            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
+        }
+        (evaluations, comparisons)
+    }
+
+    fn shadow<'a>(
+        &'a self,
+        cases: &'a [RankingCase],
+        index: &'a ItemIndex,
+        range: &Range<usize>,
+        seed: u64,
+    ) -> ShadowCases<'a> {
+        ShadowCases { cases, before: &self.known, index, range: (range.start, range.end), seed }
+    }
+
+    /// Compares the new model with a champion that has seen held-out events as well.
+    pub fn compare_with_peer(&self, parts: &mut ModelParts, champion: &Model) {
+        let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
+            // Its options are out of range; it will not be decoded either.
+            return;
+        };
+        for (domain, range) in parts.index.ranges() {
+            let cases = cases_of(&self.known, &self.seen, range);
+            let shadow = self.shadow(&cases, &parts.index, range, parts.options.seed);
+            let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
+            if let Some(rival) = shadow.against_peer(&challenger, champion) {
+                comparison.champion = Some(rival);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
