@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod polling;
 pub mod runtime_api;
 pub mod scenario;
+pub mod state_machine;
 pub mod stream_pump;
 pub mod token;
 pub mod world;

@@ -29,6 +29,7 @@ const START_ATTEMPTS: usize = 3;
 /// killed when this is dropped.
 pub struct Ministack {
     process: Child,
+    python: PathBuf,
     port: u16,
     /// Its files: everything it keeps ends with it.
     _directory: tempfile::TempDir,
@@ -71,7 +72,8 @@ impl Ministack {
             .stderr(output)
             .spawn()
             .with_context(|| format!("{} does not start", python.display()))?;
-        let mut started = Self { process, port, _directory: directory };
+        let python = python.to_owned();
+        let mut started = Self { process, python, port, _directory: directory };
         started.wait_until_healthy(&log).await?;
         Ok(started)
     }
@@ -94,6 +96,18 @@ impl Ministack {
     #[must_use]
     pub fn endpoint(&self) -> String {
         endpoint(self.port)
+    }
+
+    /// Its process, the parent of the functions that it runs.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The Python that runs it.
+    #[must_use]
+    pub fn python(&self) -> &Path {
+        &self.python
     }
 
     /// A configuration of the SDK that reaches it.

@@ -13,7 +13,7 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::{Map, Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 13] = [
+const ENVIRONMENT: [&str; 14] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
@@ -24,6 +24,7 @@ const ENVIRONMENT: [&str; 13] = [
     "CROSSFOLD_KEEP_MODELS",
     "CROSSFOLD_PEOPLE_TABLE",
     "CROSSFOLD_PSEUDONYM_SECRET",
+    "CROSSFOLD_SHARD_BYTES",
     "CROSSFOLD_TENANT",
     "CROSSFOLD_USD_PER_GB_SECOND",
     "RUST_LOG",
@@ -241,7 +242,7 @@ fn workspace_binaries() -> BTreeSet<String> {
 fn functions_run_binaries_of_this_workspace_on_the_right_runtime() {
     let binaries = workspace_binaries();
     assert_none(&function_problems(&template(), &binaries));
-    assert_eq!(functions(&template()).count(), 6);
+    assert_eq!(functions(&template()).count(), 7);
 
     let check = |from, to| function_problems(&edited(from, to), &binaries);
     assert_found(&check("provided.al2023", "provided.al2"), "IngestFunction: Runtime");
@@ -555,12 +556,37 @@ fn resource_text(resource: &Value) -> String {
     inner.into_iter().find_map(Value::as_str).unwrap_or("*").to_owned()
 }
 
+/// Where the names of executions begin.
+const EXECUTIONS: &str = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:";
+
+/// Step Functions must be granted these to write logs, and can be for no single log group.
+const LOG_DELIVERY: [&str; 8] = [
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+];
+
+fn is_log_delivery(statement: &Value) -> bool {
+    let actions = one_or_many(&statement["Action"]);
+    actions.iter().all(|action| LOG_DELIVERY.contains(&action.as_str().unwrap_or_default()))
+}
+
 /// A resource is named whole, or is the objects of one top folder of a bucket, or the
-/// streams of one table.
+/// streams of one table, or the executions of one state machine.
 fn is_narrow(resource: &str) -> bool {
     let Some(prefix) = resource.strip_suffix('*') else {
         return !resource.contains('*');
     };
+    if let Some(execution) = prefix.strip_prefix(EXECUTIONS) {
+        return execution.starts_with("${")
+            && execution.ends_with(".Name}/")
+            && !execution.contains('*');
+    }
     let parts: Vec<&str> = prefix.split('/').collect();
     matches!(parts[..], [owner, folder, ""]
         if owner.starts_with("${") && owner.ends_with(".Arn}") && !folder.is_empty())
@@ -598,7 +624,8 @@ fn permission_problems(template: &Value) -> Vec<String> {
             }
             for granted in one_or_many(&statement["Resource"]) {
                 let granted = resource_text(granted);
-                require(is_narrow(&granted), format!("resource {granted:?}"));
+                let may_be_wide = is_log_delivery(statement);
+                require(may_be_wide || is_narrow(&granted), format!("resource {granted:?}"));
             }
             for negation in ["NotAction", "NotResource", "NotPrincipal"] {
                 require(statement[negation].is_null(), negation.into());
@@ -633,6 +660,8 @@ fn permissions_are_narrow() {
     assert_found(&check("Action: \"dynamodb:Scan\"", "NotAction: \"dynamodb:Scan\""), "NotAction");
     assert_found(&check("Resource: !GetAtt PeopleTable.Arn", "Resource: \"*\""), "resource \"*\"");
     assert_found(&check("\"${Bucket.Arn}/events/*\"", "\"${Bucket.Arn}/*\""), "resource");
+    assert_found(&check("logs:PutResourcePolicy", "logs:DeleteLogGroup"), "resource \"*\"");
+    assert_found(&check("execution:${RetrainStateMachine.Name}/*", "execution:*"), "resource");
     assert_found(&check("Role: !GetAtt ArchiveRole.Arn", ""), "ArchiveFunction: not a role");
     assert_found(
         &check("Role: !GetAtt ArchiveRole.Arn", "Role: !GetAtt TrainRole.Arn"),
@@ -656,9 +685,14 @@ fn permissions_are_narrow() {
 
 #[test]
 fn what_counts_as_narrow() {
-    for narrow in
-        ["EventsTable.Arn", "${Bucket.Arn}/models/*", "${T.Arn}/index/changes", "${T.Arn}/stream/*"]
-    {
+    let executions = format!("{EXECUTIONS}${{M.Name}}/*");
+    for narrow in [
+        "EventsTable.Arn",
+        "${Bucket.Arn}/models/*",
+        "${T.Arn}/index/changes",
+        "${T.Arn}/stream/*",
+        &executions,
+    ] {
         assert!(is_narrow(narrow), "{narrow}");
     }
     for wide in [
@@ -715,12 +749,82 @@ fn metric_problems(template: &Value, sources: &str) -> Vec<String> {
 fn alarms_count_on_what_the_logs_hold() {
     let sources = training_sources();
     assert_none(&metric_problems(&template(), &sources));
-    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 2);
+    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 4);
 
     let check = |from, to| metric_problems(&edited(from, to), &sources);
     assert_found(&check("inputs have drifted", "inputs drifted"), "InputDrift: nothing writes");
     assert_found(&check("MetricName: ModelRefusals", "MetricName: Refusals"), "no alarm watches");
     assert_found(&check("$.fields.psi", "$.fields.index"), "nothing writes the field");
+}
+
+// ---- Training beyond one machine ----------------------------------------------------------
+
+/// The definition must be given what it substitutes, invoke the one function, and the
+/// pipe must start it for exactly the records that would wake the function `train`.
+fn retraining_problems(template: &Value, definition: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut require = |holds: bool, what: String| {
+        if !holds {
+            problems.push(what);
+        }
+    };
+    let properties = &template["Resources"]["RetrainStateMachine"]["Properties"];
+    let given: BTreeSet<String> =
+        object(&properties["DefinitionSubstitutions"]).map(|(name, _)| name.clone()).collect();
+    let used: BTreeSet<String> = substituted(definition, &Value::Null).into_iter().collect();
+    require(used == given, format!("the definition uses {used:?} and is given {given:?}"));
+    visit(&parse(definition), "", &mut |path, state| {
+        if state["Type"] == "Task" {
+            let function = &state["Parameters"]["FunctionName"];
+            require(function == "${ShardFunctionArn}", format!("{path} invokes {function}"));
+            require(state["TimeoutSeconds"].is_u64(), format!("{path} may take for ever"));
+            require(!state["Retry"].is_null(), format!("{path} is not tried again"));
+        }
+        if state["Type"] == "Map" {
+            let tolerated = &state["ToleratedFailurePercentage"];
+            require(tolerated == 0, format!("{path} tolerates failures: {tolerated}"));
+            require(state["MaxConcurrency"].is_u64(), format!("{path} has no limit"));
+        }
+    });
+    let pipe = &template["Resources"]["RetrainPipe"];
+    let source = &template["Resources"]["TrainFunction"]["Properties"]["Events"]["Control"];
+    let filters = &pipe["Properties"]["SourceParameters"]["FilterCriteria"];
+    require(
+        *filters == source["Properties"]["FilterCriteria"],
+        "the pipe and the function train differ in what wakes them".into(),
+    );
+    let enabled = &source["Properties"]["Enabled"];
+    require(
+        *enabled == json!({"Fn::If": ["TrainInFunction", true, false]})
+            && pipe["Condition"] == "TrainInStateMachine",
+        "a run would be carried out twice, or never".into(),
+    );
+    problems
+}
+
+#[test]
+fn the_state_machine_is_given_what_it_uses_and_is_started_for_runs_alone() {
+    let definition = read("infra/retrain.asl.yaml");
+    assert_none(&retraining_problems(&template(), &definition));
+
+    let check = |from, to| retraining_problems(&edited(from, to), &definition);
+    assert_found(&check("ShardFunctionArn: !GetAtt", "FunctionArn: !GetAtt"), "is given");
+    assert_found(&check("Condition: TrainInStateMachine", ""), "carried out twice");
+    assert_found(&check("Enabled: !If [TrainInFunction, true, false]", ""), "carried out twice");
+    let pattern = "[\"training-run\"]}}}}'\n        DynamoDBStreamParameters";
+    assert_found(
+        &check(pattern, "[\"domain\"]}}}}'\n        DynamoDBStreamParameters"),
+        "what wakes them",
+    );
+    let check = |from: &str, to: &str| {
+        assert!(definition.contains(from), "nothing to edit: {from:?}");
+        retraining_problems(&template(), &definition.replacen(from, to, 1))
+    };
+    assert_found(&check("ToleratedFailurePercentage: 0", ""), "tolerates failures");
+    assert_found(&check("TimeoutSeconds: 900", ""), "for ever");
+    assert_found(&check("MaxConcurrency: 200", ""), "no limit");
+    assert_found(&check("Retry:", "Again:"), "not tried again");
+    assert_found(&check("${ShardFunctionArn}", "${Bucket}"), "invokes");
 }
 
 // ---- Environment --------------------------------------------------------------------------

@@ -10,7 +10,7 @@
 //! | from events to a matrix | [`cleaning`], [`interactions`], [`evidence_scaling`], [`sparse`] |
 //! | the maths | [`als`], [`fold_in`], [`dense`], [`rank`], [`evaluation`], [`bootstrap`] |
 //! | what carries evidence between domains | [`bridge`] |
-//! | making a model | [`training`], [`tuning`], [`model`] |
+//! | making a model | [`training`], [`tuning`], [`model`]; beyond one machine [`shard`], [`shard_plan`] |
 //! | publishing and keeping it | [`shadow`], [`publish_gate`], [`champion`], [`model_record`], [`model_retention`], [`drift`] |
 //! | making a slate | [`slate`], [`eligibility`], [`reason`] |
 //! | what came of it | [`decision`] |
@@ -48,6 +48,8 @@ pub mod quarantine;
 pub mod rank;
 pub mod reason;
 pub mod shadow;
+pub mod shard;
+pub mod shard_plan;
 pub mod slate;
 pub mod sparse;
 pub mod training;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use ndarray::s;
+use ndarray::{Array2, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -18,16 +18,18 @@ use crate::bridge::gate::{self, DirectionReport, GateOptions, judge_all};
 use crate::bridge::look_alike::{self, LookAlikeReport, Twins};
 use crate::bridge::serving::{Mismatch, ScoringTables, TableParts};
 use crate::bridge::trial::Ground;
+use crate::bridge::{Bridges, DomainRanges};
 use crate::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
 use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
-use crate::drift::{DriftReport, InputCounts};
+use crate::drift::{DriftReport, InputCounts, InputDistribution};
 pub use crate::evaluation::DomainEvaluation;
 use crate::evaluation::{
     Catalogue, LIST_LENGTH, RankingCase, cases_of, measure, rank_by_common_scores, summarise,
 };
 use crate::event::Event;
+use crate::evidence_scaling::EvidenceScaling;
 use crate::fold_in::UnobservedItems;
 use crate::history::History;
 use crate::ids::{DomainId, Pseudonym, TrainingRunId};
@@ -221,10 +223,58 @@ pub fn train(
 /// # Errors
 /// [`TrainingError`] when no model can be made.
 pub fn train_cleaned(
-    CleanedInput { mut input, cleaning }: CleanedInput,
+    cleaned: CleanedInput,
     tuner: Option<&mut dyn Tuner>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<ModelParts, TrainingError> {
+    let champion = cleaned.input.champion.clone();
+    let champion = champion.as_deref();
+    let gate = cleaned.input.gate;
+    let mut prepared = prepare(cleaned, tuner)?;
+    let ranges = prepared.outline.index.ranges().clone();
+    let found = look_alike::find(&prepared.all, &ranges, gate.look_alikes);
+    let twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
+    let is_measured = prepared.outline.report.split_at.is_some();
+    let params = prepared.outline.params;
+    let fit = Fit {
+        ranges: &ranges,
+        params: &params,
+        unobserved: prepared.outline.unobserved_items,
+        twins: &twins,
+        steps: Steps::new(iterations(&ranges, &params, is_measured), progress),
+    };
+    let judged = fit.judge(&prepared.all, &gate)?;
+    let mut newest = None;
+    for held_out in HeldOut::ALL {
+        let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else { continue };
+        let tables = fit.tables(&matrix, &judged)?;
+        drop(matrix);
+        prepared.outline.add_evaluation(held_out, &set, &tables, champion);
+        if held_out == HeldOut::Newest {
+            newest = Some(set);
+        }
+    }
+    let served = fit.serve(&prepared.all, &judged)?;
+    fit.steps.finish();
+    prepared.outline.report.bridges = judged;
+    prepared.outline.report.look_alikes = LookAlikeReport::new(&found, &prepared.outline.index);
+    let mut parts = prepared.outline.into_parts(served, twins.clone());
+    if let Some((set, champion)) = newest.zip(champion) {
+        set.compare_with_peer(&mut parts, champion);
+    }
+    Ok(parts)
+}
+
+/// Everything between a clean archive and the fits: applies consents, chooses
+/// hyper-parameters if there is a tuner, and builds the joint matrix and what
+/// is held out from it.
+///
+/// # Errors
+/// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
+pub fn prepare(
+    CleanedInput { mut input, cleaning }: CleanedInput,
+    tuner: Option<&mut dyn Tuner>,
+) -> Result<Prepared, TrainingError> {
     let events = std::mem::take(&mut input.events);
     let index = ItemIndex::new(
         events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
@@ -256,25 +306,6 @@ pub fn train_cleaned(
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
-    let look_alikes = look_alike::find(&rows.all, index.ranges(), input.gate.look_alikes);
-    let twins = Twins::new(look_alikes.iter().map(|pair| (pair.first, pair.second)));
-    let fit = Fit {
-        index: &index,
-        params: &input.params,
-        unobserved: input.unobserved_items,
-        twins: &twins,
-        steps: Steps::new(iterations(&index, &input.params, split_at.is_some()), progress),
-    };
-    let bridges = fit.judge(&rows.all, &input.gate)?;
-    let older_champion = champion.filter(|_| rows.held_out_seen.is_empty());
-    let (mut evaluation, mut shadow) = Evaluated::default();
-    if split_at.is_some() {
-        let held_out = HeldOut { before: &rows.before, items: &rows.held_out, older_champion };
-        (evaluation, shadow) = fit.evaluate(held_out, &bridges)?;
-        fit.add_leave_last_out(&mut evaluation, &rows, &bridges)?;
-    }
-    let served = fit.serve(&rows.all, &bridges)?;
-    fit.steps.finish();
     let (popularity, people) = popularity(&rows.all, &index);
     let report = TrainingReport {
         without_consent: cleaning.kept - rows.consented_events,
@@ -285,25 +316,21 @@ pub fn train_cleaned(
         interactions: rows.all.entries(),
         split_at,
         tuning: search.as_ref().map(|search| Box::new(search.into())),
-        evaluation,
+        evaluation: BTreeMap::new(),
         shadow: ShadowReport {
             champion: champion.map(|model| model.id().clone()),
-            domains: shadow,
+            domains: BTreeMap::new(),
         },
         drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
-        bridges,
-        look_alikes: LookAlikeReport::new(&look_alikes, &index),
+        bridges: Vec::new(),
+        look_alikes: LookAlikeReport::default(),
     };
     let inputs = rows.inputs.distribution(&index, &popularity);
-    let mut parts = ModelParts {
+    let outline = ModelOutline {
         index,
-        item_factors: served.item_factors,
-        domain_factors: served.domain_factors,
-        bridges: served.bridges,
-        twins,
         popularity,
         people,
-        options: *input.params.options(),
+        params: input.params,
         unobserved_items: input.unobserved_items,
         evidence,
         training_run: input.training_run,
@@ -311,38 +338,169 @@ pub fn train_cleaned(
         inputs,
         report,
     };
-    if let Some(champion) = champion {
-        compare_with_peer(&mut parts, champion, &rows);
+    let newest = Newest { matrix: rows.before, held_out: rows.held_out, seen: rows.held_out_seen };
+    Ok(Prepared {
+        outline,
+        all: rows.all,
+        newest: split_at.map(|_| newest),
+        last: split_at.map(|_| rows.last),
+    })
+}
+
+/// What a run fits, and everything of its model but the factors.
+pub struct Prepared {
+    /// What becomes the model once it has factors.
+    pub outline: ModelOutline,
+    /// The joint matrix.
+    pub all: SparseRows,
+    newest: Option<Newest>,
+    last: Option<Vec<Vec<u32>>>,
+}
+
+struct Newest {
+    matrix: SparseRows,
+    held_out: Vec<Vec<u32>>,
+    seen: Vec<Vec<u32>>,
+}
+
+/// A way to measure a model: what is held out from a fit and to be ranked high by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldOut {
+    /// The newest events of all.
+    Newest,
+    /// The last item of each of some people; those without a second item in
+    /// the domain keep theirs.
+    Last,
+}
+
+impl HeldOut {
+    /// Every way, in the order in which they are carried out.
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Last];
+}
+
+/// What a model is fitted on to be measured, and whom it is to rank for.
+pub struct MeasuredFit {
+    /// The joint matrix without what is held out; rows as in [`Prepared::all`].
+    pub matrix: SparseRows,
+    /// Whom to rank for.
+    pub set: EvaluationSet,
+}
+
+impl Prepared {
+    /// What measures the model in a way, once: each holds a matrix. `None` when
+    /// it was taken before, or when the events do not spread over time.
+    pub fn take_measured(&mut self, held_out: HeldOut) -> Option<MeasuredFit> {
+        let Newest { matrix, held_out, seen } = match held_out {
+            HeldOut::Newest => self.newest.take()?,
+            HeldOut::Last => {
+                let held_out = self.last.take()?;
+                Newest { matrix: self.all.without(&held_out), held_out, seen: Vec::new() }
+            }
+        };
+        let set = EvaluationSet::choose(&matrix, &held_out, &seen, &self.outline.index);
+        Some(MeasuredFit { matrix, set })
     }
-    Ok(parts)
+}
+
+/// A model without its factors and its evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelOutline {
+    /// The items, in the order of the matrix's columns.
+    pub index: ItemIndex,
+    /// Share of each domain's people who interacted with each item.
+    pub popularity: Vec<f32>,
+    /// People with an interaction, by domain.
+    pub people: BTreeMap<DomainId, u64>,
+    /// Hyper-parameters.
+    pub params: AlsParams,
+    /// What counts as unobserved at fold-in.
+    pub unobserved_items: UnobservedItems,
+    /// How evidence was weighed, other than the domains' definitions say.
+    pub evidence: EvidenceScaling,
+    /// The run.
+    pub training_run: TrainingRunId,
+    /// The instant as of which recency and consent were judged.
+    pub created_at: Timestamp,
+    /// What it is made from, to tell drift by.
+    pub inputs: InputDistribution,
+    /// What the run saw, without an evaluation yet.
+    pub report: TrainingReport,
+}
+
+impl ModelOutline {
+    /// Ranks for a set of people with fits that have not seen what is held out,
+    /// and takes in how that went. A champion that has not seen it either is compared.
+    pub fn add_evaluation(
+        &mut self,
+        held_out: HeldOut,
+        set: &EvaluationSet,
+        tables: &ScoringTables,
+        champion: Option<&Model>,
+    ) {
+        let older = champion.filter(|_| held_out == HeldOut::Newest && set.seen.is_empty());
+        let (evaluations, comparisons) =
+            set.measure(tables, &self.index, self.params.options().seed, older);
+        match held_out {
+            HeldOut::Newest => {
+                self.report.evaluation = evaluations;
+                self.report.shadow.domains = comparisons;
+            }
+            HeldOut::Last => {
+                for (domain, last) in evaluations {
+                    let evaluation = self.report.evaluation.entry(domain).or_default();
+                    evaluation.leave_last_out = Some(Box::new(last));
+                }
+            }
+        }
+    }
+
+    /// What scores are made from when nothing is served but one fit of all
+    /// domains (`item_factors`, items x factors): no evidence crosses.
+    ///
+    /// # Errors
+    /// [`TrainingError::Tables`] when the factors do not fit the items.
+    pub fn tables_without_bridges(
+        &self,
+        item_factors: Array2<f32>,
+    ) -> Result<ScoringTables, TrainingError> {
+        Ok(ScoringTables::new(TableParts {
+            ranges: self.index.ranges().clone(),
+            params: self.params,
+            unobserved: self.unobserved_items,
+            item_factors,
+            domain_factors: None,
+            bridges: Bridges::none(),
+            twins: Twins::default(),
+        })?)
+    }
+
+    /// The model's parts, once it is fitted.
+    #[must_use]
+    pub fn into_parts(self, served: ServedFits, twins: Twins) -> ModelParts {
+        ModelParts {
+            index: self.index,
+            item_factors: served.item_factors,
+            domain_factors: served.domain_factors,
+            bridges: served.bridges,
+            twins,
+            popularity: self.popularity,
+            people: self.people,
+            options: *self.params.options(),
+            unobserved_items: self.unobserved_items,
+            evidence: self.evidence,
+            training_run: self.training_run,
+            created_at: self.created_at,
+            inputs: self.inputs,
+            report: self.report,
+        }
+    }
 }
 
 /// The instant before which everything that may be used was known to a model.
 fn trained_before(model: &Model) -> Option<Timestamp> {
     let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
     newest.checked_add(SignedDuration::from_nanos(1)).ok()
-}
-
-/// Compares the new model with a champion that has seen held-out events as well.
-fn compare_with_peer(parts: &mut ModelParts, champion: &Model, rows: &Rows) {
-    let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
-        // Its options are out of range; it will not be decoded either.
-        return;
-    };
-    for (domain, range) in parts.index.ranges() {
-        let cases = cases_of(&rows.before, &rows.held_out_seen, range);
-        let shadow = ShadowCases {
-            cases: &cases,
-            before: &rows.before,
-            index: &parts.index,
-            range: (range.start, range.end),
-            seed: parts.options.seed,
-        };
-        let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
-        if let Some(rival) = shadow.against_peer(&challenger, champion) {
-            comparison.champion = Some(rival);
-        }
-    }
 }
 
 /// Searches for hyper-parameters on what came before the split, so that the
@@ -369,8 +527,8 @@ fn tune(
 }
 
 /// Most iterations that a run does: judging bridges, evaluating twice, fitting.
-fn iterations(index: &ItemIndex, params: &AlsParams, is_evaluated: bool) -> usize {
-    let domains = index.ranges().len();
+fn iterations(ranges: &DomainRanges, params: &AlsParams, is_evaluated: bool) -> usize {
+    let domains = ranges.len();
     let fits = if is_evaluated { 3 } else { 1 };
     gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
 }
@@ -400,7 +558,7 @@ impl<'a> Steps<'a> {
 
 /// What all fits of a run have in common.
 struct Fit<'a> {
-    index: &'a ItemIndex,
+    ranges: &'a DomainRanges,
     params: &'a AlsParams,
     unobserved: UnobservedItems,
     twins: &'a Twins,
@@ -413,7 +571,7 @@ impl Fit<'_> {
         matrix: &SparseRows,
         options: &GateOptions,
     ) -> Result<Vec<DirectionReport>, NotPositiveDefinite> {
-        let ground = Ground { matrix, ranges: self.index.ranges(), twins: self.twins };
+        let ground = Ground { matrix, ranges: self.ranges, twins: self.twins };
         judge_all(ground, self.params, self.unobserved, options, &|| self.steps.one())
     }
 
@@ -422,71 +580,25 @@ impl Fit<'_> {
         matrix: &SparseRows,
         bridges: &[DirectionReport],
     ) -> Result<ServedFits, NotPositiveDefinite> {
-        fit_served(matrix, self.index.ranges(), self.params, bridges, &|| self.steps.one())
+        fit_served(matrix, self.ranges, self.params, bridges, &|| self.steps.one())
     }
 
-    /// Fits without what is held out, and ranks each domain's items, as they would
-    /// be served, for the people who have something held out in it; compares that
-    /// with a champion that has not seen it either.
-    fn evaluate(
+    /// What would be served, fitted to a matrix.
+    fn tables(
         &self,
-        held_out: HeldOut<'_>,
+        matrix: &SparseRows,
         bridges: &[DirectionReport],
-    ) -> Result<Evaluated, TrainingError> {
-        let served = self.serve(held_out.before, bridges)?;
-        let tables = ScoringTables::new(TableParts {
-            ranges: self.index.ranges().clone(),
+    ) -> Result<ScoringTables, TrainingError> {
+        let served = self.serve(matrix, bridges)?;
+        Ok(ScoringTables::new(TableParts {
+            ranges: self.ranges.clone(),
             params: *self.params,
             unobserved: self.unobserved,
             item_factors: served.item_factors,
             domain_factors: served.domain_factors,
             bridges: served.bridges,
             twins: self.twins.clone(),
-        })?;
-        let (popularity, people) = popularity(held_out.before, self.index);
-        let (mut evaluations, mut comparisons) = Evaluated::default();
-        for (domain, range) in self.index.ranges() {
-            let cases = cases_of(held_out.before, held_out.items, range);
-            let popularity = &popularity[range.clone()];
-            let model = rank_served(&tables, held_out.before, (domain, popularity), &cases);
-            let popular = rank_by_common_scores(popularity, &cases);
-            let shadow = ShadowCases {
-                cases: &cases,
-                before: held_out.before,
-                index: self.index,
-                range: (range.start, range.end),
-                seed: self.params.options().seed,
-            };
-            let measured = measure(&model, &cases);
-            let against = shadow.against_popularity(&measured, &measure(&popular, &cases));
-            if let Some(mut comparison) = against {
-                let older = held_out.older_champion;
-                comparison.champion =
-                    older.and_then(|champion| shadow.against_older(&measured, champion));
-                comparisons.insert(domain.clone(), comparison);
-            }
-            let factors = tables.item_factors();
-            let factors = factors.slice(s![range.clone(), ..]);
-            let catalogue = Catalogue { factors, popularity, people: people[domain] };
-            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
-        }
-        Ok((evaluations, comparisons))
-    }
-
-    /// Adds to an evaluation what it is when the last item of each person is held
-    /// out, by fits of its own. People without a second item in the domain keep theirs.
-    fn add_leave_last_out(
-        &self,
-        evaluation: &mut BTreeMap<DomainId, DomainEvaluation>,
-        rows: &Rows,
-        bridges: &[DirectionReport],
-    ) -> Result<(), TrainingError> {
-        let before = rows.all.without(&rows.last);
-        let held_out = HeldOut { before: &before, items: &rows.last, older_champion: None };
-        for (domain, last) in self.evaluate(held_out, bridges)?.0 {
-            evaluation.entry(domain).or_default().leave_last_out = Some(Box::new(last));
-        }
-        Ok(())
+        })?)
     }
 }
 
@@ -628,19 +740,116 @@ fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<Domai
     (shares, people)
 }
 
-/// Interactions kept from a fit, to be found by it.
-#[derive(Clone, Copy)]
-struct HeldOut<'a> {
-    /// What is fitted.
-    before: &'a SparseRows,
-    /// For each of its rows, the items to find.
-    items: &'a [Vec<u32>],
-    /// A champion that has not seen them either.
-    older_champion: Option<&'a Model>,
+/// Most people who are ranked for: enough to tell means apart to a thousandth,
+/// and few enough for one machine to rank a million items for each.
+const MOST_EVALUATED: usize = 200_000;
+
+/// People with something held out, and what was known of them without it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationSet {
+    /// Their rows in the joint matrix, ascending.
+    pub people: Vec<u32>,
+    /// What is known of them, one row for each.
+    pub known: SparseRows,
+    /// What is held out, for each of them.
+    pub held_out: Vec<Vec<u32>>,
+    /// The part of it that the champion was trained on; empty without one that was.
+    pub seen: Vec<Vec<u32>>,
+    /// Share of each domain's people who interacted with each item, without what is held out.
+    pub popularity: Vec<f32>,
+    /// People with an interaction that is not held out, by domain.
+    pub active: BTreeMap<DomainId, u64>,
 }
 
 /// What was measured on held-out people, by domain.
 type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
+
+impl EvaluationSet {
+    /// Everyone with something known and something held out, or an even choice
+    /// of [`MOST_EVALUATED`] of them.
+    fn choose(
+        matrix: &SparseRows,
+        held_out: &[Vec<u32>],
+        seen: &[Vec<u32>],
+        index: &ItemIndex,
+    ) -> Self {
+        let has_both = |row: &usize| !matrix.row(*row).0.is_empty() && !held_out[*row].is_empty();
+        let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
+        let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
+        let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
+        let known = chosen.iter().map(|&row| {
+            let (items, confidences) = matrix.row(row);
+            items.iter().copied().zip(confidences.iter().copied()).collect()
+        });
+        let (popularity, active) = popularity(matrix, index);
+        Self {
+            known: SparseRows::from_rows(index.len(), known),
+            held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
+            seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
+            people: chosen.into_iter().map(|row| row as u32).collect(),
+            popularity,
+            active,
+        }
+    }
+
+    /// Ranks each domain's items for those from whom some were held out.
+    fn measure(
+        &self,
+        tables: &ScoringTables,
+        index: &ItemIndex,
+        seed: u64,
+        older_champion: Option<&Model>,
+    ) -> Evaluated {
+        let (mut evaluations, mut comparisons) = Evaluated::default();
+        for (domain, range) in index.ranges() {
+            let cases = cases_of(&self.known, &self.held_out, range);
+            let items = tables.item_factors();
+            let items = items.slice(s![range.clone(), ..]);
+            let popularity = &self.popularity[range.clone()];
+            let model = rank_served(tables, &self.known, (domain, popularity), &cases);
+            let popular = rank_by_common_scores(popularity, &cases);
+            let shadow = self.shadow(&cases, index, range, seed);
+            let measured = measure(&model, &cases);
+            let against_popularity =
+                shadow.against_popularity(&measured, &measure(&popular, &cases));
+            if let Some(mut comparison) = against_popularity {
+                comparison.champion =
+                    older_champion.and_then(|champion| shadow.against_older(&measured, champion));
+                comparisons.insert(domain.clone(), comparison);
+            }
+            let people = self.active.get(domain).copied().unwrap_or(0);
+            let catalogue = Catalogue { factors: items, popularity, people };
+            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
+        }
+        (evaluations, comparisons)
+    }
+
+    fn shadow<'a>(
+        &'a self,
+        cases: &'a [RankingCase],
+        index: &'a ItemIndex,
+        range: &Range<usize>,
+        seed: u64,
+    ) -> ShadowCases<'a> {
+        ShadowCases { cases, before: &self.known, index, range: (range.start, range.end), seed }
+    }
+
+    /// Compares the new model with a champion that has seen held-out events as well.
+    pub fn compare_with_peer(&self, parts: &mut ModelParts, champion: &Model) {
+        let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
+            // Its options are out of range; it will not be decoded either.
+            return;
+        };
+        for (domain, range) in parts.index.ranges() {
+            let cases = cases_of(&self.known, &self.seen, range);
+            let shadow = self.shadow(&cases, &parts.index, range, parts.options.seed);
+            let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
+            if let Some(rival) = shadow.against_peer(&challenger, champion) {
+                comparison.champion = Some(rival);
+            }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

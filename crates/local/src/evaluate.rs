@@ -15,9 +15,12 @@ use crossfold_core::evaluation::{
     Catalogue, DomainEvaluation, Metrics, RankingCase, evaluate_factors, rank_by_common_scores,
     rank_by_factors, summarise,
 };
+use crossfold_core::evidence_scaling::EvidenceScaling;
 use crossfold_core::fold_in::{FoldInBasis, FoldedPerson};
 use crossfold_core::sparse::SparseRows;
-use crossfold_core::tuning::{Search, SearchSpace, TuningRequest, score_interactions};
+use crossfold_core::tuning::{
+    Candidate, Fidelity, Search, SearchSpace, TuningRequest, score_interactions,
+};
 use ndarray::{Array2, ArrayView2};
 
 use crate::cli::{EvaluateArgs, FitArgs};
@@ -32,9 +35,13 @@ const BASE_UNOBSERVED_WEIGHT: f32 = 0.2;
 const BASE_REGULARISATION: f32 = 0.01;
 /// Iterations of a candidate's longest fit: enough to rank candidates.
 const CANDIDATE_ITERATIONS: usize = 8;
+/// Factors by which a hyper-parameter is moved after the search.
+const CLIMB_STEPS: [f32; 2] = [1.6, 1.3];
+/// Moves of one hyper-parameter in one direction.
+const MOST_MOVES: usize = 4;
 /// The search: no more work than a dozen fits of [`CANDIDATE_ITERATIONS`].
 const SEARCH: TuningRequest =
-    TuningRequest { budget_seconds: 86_400.0, budget_usd: None, candidates: 16, seed: 1 };
+    TuningRequest { budget_seconds: 86_400.0, budget_usd: None, candidates: 9, seed: 1 };
 
 pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<()> {
     let split = Split::read(&args.train, Some(&args.test))?;
@@ -190,7 +197,46 @@ fn choose(train: &SparseRows, args: &FitArgs) -> Result<AlsParams> {
     }
     bar.finish_and_clear();
     let chosen = search.chosen_candidate().options;
-    Ok(AlsOptions { iterations: given.iterations, ..chosen }.check()?)
+    let chosen = climb(train, AlsOptions { iterations: given.iterations, ..chosen }, args);
+    Ok(chosen.check()?)
+}
+
+/// Betters what a coarse search chose, at full length: multiplies and divides one
+/// hyper-parameter at a time as long as that helps.
+fn climb(train: &SparseRows, start: AlsOptions, args: &FitArgs) -> AlsOptions {
+    let fidelity = Fidelity { iterations: start.iterations, people: 1.0, fold: 0, seed: 1 };
+    let score = |options: AlsOptions| {
+        let candidate = Candidate { options, evidence: EvidenceScaling::default() };
+        score_interactions(train, &candidate, &fidelity).map_or(f64::NEG_INFINITY, |s| s.value)
+    };
+    let mut moves: Vec<fn(&mut AlsOptions, f32)> = Vec::new();
+    if args.unobserved_weight.is_none() {
+        moves.push(|options, factor| options.unobserved_weight *= factor);
+    }
+    if args.regularisation.is_none() {
+        moves.push(|options, factor| options.regularisation *= factor);
+    }
+    let (mut best, mut best_score) = (start, score(start));
+    for step in CLIMB_STEPS {
+        for change in &moves {
+            for factor in [step, 1.0 / step] {
+                let before = best_score;
+                for _ in 0..MOST_MOVES {
+                    let mut next = best;
+                    change(&mut next, factor);
+                    let next_score = score(next);
+                    if next_score <= best_score {
+                        break;
+                    }
+                    (best, best_score) = (next, next_score);
+                }
+                if best_score > before {
+                    break; // The other way is where it came from.
+                }
+            }
+        }
+    }
+    best
 }
 
 /// Every person folded in from their training history.

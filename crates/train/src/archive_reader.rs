@@ -20,6 +20,12 @@ pub enum ReadError {
     /// The bucket cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is more of it than this function's memory holds.
+    #[error(
+        "it holds more than the {0} events that this function's memory is good for: give the \
+         function more memory, or train with the state machine (RetrainWith=state-machine)"
+    )]
+    TooLarge(usize),
     /// A file is torn or breaks its schema.
     #[error("{key}: {error}")]
     File {
@@ -30,11 +36,31 @@ pub enum ReadError {
     },
 }
 
+/// Bytes of memory that training takes for each archived event, at its peak:
+/// the event with its identifiers, and what tells duplicates.
+const EVENT_BYTES: usize = 600;
+
+/// Most events that may be read. Reading more would end the process without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventLimit(pub usize);
+
+impl EventLimit {
+    /// No limit: for a machine whose memory nobody knows.
+    pub const NONE: Self = Self(usize::MAX);
+
+    /// What a function with so many bytes of memory can train on.
+    #[must_use]
+    pub fn of_memory(bytes: u64) -> Self {
+        Self(usize::try_from(bytes).unwrap_or(usize::MAX) / EVENT_BYTES)
+    }
+}
+
 /// Reads every archived event, in order of files. A file that holds events of
 /// an erased life is written anew without them: after a run, the archive is free of them.
 pub(crate) async fn read_events(
     objects: &Arc<dyn ObjectStore>,
     people: &PeopleIndex,
+    limit: EventLimit,
 ) -> Result<Vec<Event>, ReadError> {
     let keys = objects.list(EVENTS_PREFIX).await?;
     let read = |key: String| async move {
@@ -47,9 +73,14 @@ pub(crate) async fn read_events(
         )
         .await
     };
-    let files: Vec<Vec<Event>> =
-        stream::iter(keys).map(read).buffered(CONCURRENT_READS).try_collect().await?;
-    Ok(files.into_iter().flatten().collect())
+    stream::iter(keys)
+        .map(read)
+        .buffered(CONCURRENT_READS)
+        .try_fold(Vec::new(), async |mut events, file| {
+            events.extend(file);
+            if events.len() > limit.0 { Err(ReadError::TooLarge(limit.0)) } else { Ok(events) }
+        })
+        .await
 }
 
 /// Takes the events of erased lives out of everything in quarantine.

@@ -1,35 +1,30 @@
 //! The worker: carries out training runs, one after another.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crossfold_core::als::{AlsOptions, InvalidOptions};
-use crossfold_core::bridge::gate::GateOptions;
-use crossfold_core::fold_in::UnobservedItems;
+use crossfold_core::als::AlsOptions;
 use crossfold_core::ids::{InvalidId, TrainingRunId};
-use crossfold_core::interactions::ItemKey;
 use crossfold_core::model::{Artefact, Model, ModelError, ModelParts};
 use crossfold_core::model_retention::DEFAULT_KEPT;
-use crossfold_core::ports::{StoreError, Stores};
+use crossfold_core::ports::{ObjectStore, StoreError, Stores};
 use crossfold_core::publish_gate::GateRules;
-use crossfold_core::training::{
-    CleanedInput, PeopleIndex, TrainingError, TrainingInput, TrainingReport, train_cleaned,
-};
+use crossfold_core::training::{CleanedInput, TrainingError, TrainingReport, train_cleaned};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_core::tuning::{FunctionPrice, Tuner, TuningRequest};
 use crossfold_edge::clock::Clock;
 use crossfold_edge::models::{LoadError, load};
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::archive_reader::{ReadError, erase_from_quarantine, read_events};
+use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
 use crate::model_listing::champion_pointer;
 use crate::new_run::{InvalidOrder, RunOrder, new_run};
 use crate::promotion::PromotionError;
 use crate::publish::{PublishError, Published, publish};
-use crate::quarantine::{self, QuarantineError};
 use crate::retention::clear_old_models;
 use crate::stored_tuner::StoredTuner;
+use crate::training_input::{GatherError, gather};
 
 /// What wakes the worker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -60,21 +55,15 @@ pub enum WorkerError {
     /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The archive cannot be read.
-    #[error("the archive cannot be read: {0}")]
-    Archive(#[from] ReadError),
+    /// What to train on cannot be gathered.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
     /// Training failed.
     #[error(transparent)]
     Training(#[from] TrainingError),
-    /// Hyper-parameters are out of range.
-    #[error(transparent)]
-    Options(#[from] InvalidOptions),
     /// The schedule's input is out of range.
     #[error(transparent)]
     Order(#[from] InvalidOrder),
-    /// Refused events could not be kept.
-    #[error("quarantine: {0}")]
-    Quarantine(#[from] QuarantineError),
     /// The model could not be encoded.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -91,20 +80,18 @@ pub enum WorkerError {
 
 impl WorkerError {
     /// Whether another try later may succeed.
-    fn is_unavailability(&self) -> bool {
-        let (Self::Store(error)
-        | Self::Archive(ReadError::Store(error))
-        | Self::Quarantine(QuarantineError::Store(error))
-        | Self::Publish(
-            PublishError::Store(error)
-            | PublishError::Promotion(
-                PromotionError::Store(error) | PromotionError::Load(LoadError::Store(error)),
-            ),
-        )) = self
-        else {
-            return false;
-        };
-        matches!(error, StoreError::Unavailable(_))
+    pub(crate) fn is_unavailability(&self) -> bool {
+        match self {
+            Self::Gather(error) => error.is_unavailability(),
+            Self::Store(error)
+            | Self::Publish(
+                PublishError::Store(error)
+                | PublishError::Promotion(
+                    PromotionError::Store(error) | PromotionError::Load(LoadError::Store(error)),
+                ),
+            ) => matches!(error, StoreError::Unavailable(_)),
+            _ => false,
+        }
     }
 }
 
@@ -119,6 +106,7 @@ pub struct Worker {
     progress: Progress,
     price: Option<FunctionPrice>,
     keep_models: usize,
+    limit: EventLimit,
 }
 
 impl Worker {
@@ -131,7 +119,14 @@ impl Worker {
             progress: Arc::new(|_, _| ()),
             price: None,
             keep_models: DEFAULT_KEPT,
+            limit: EventLimit::NONE,
         }
+    }
+
+    /// The same worker, refusing archives above a limit.
+    #[must_use]
+    pub fn with_limit(self, limit: EventLimit) -> Self {
+        Self { limit, ..self }
     }
 
     /// The same worker, keeping so many models; the champion and the one before
@@ -197,7 +192,7 @@ impl Worker {
         run.state = TrainingRunState::Running { started_at: self.clock.now() };
         self.stores.control.update_run(&run).await?;
         run.state = match self.make_model(&run).await {
-            Ok((published, report)) => self.end_of(&run.id, published, report),
+            Ok(end) => end,
             Err(error) if error.is_unavailability() => return Err(error),
             Err(error) => {
                 tracing::error!(run = %run.id, %error, "a training run failed");
@@ -206,74 +201,17 @@ impl Worker {
             }
         };
         self.stores.control.update_run(&run).await?;
-        self.clear_old_models().await;
+        clear_models(&*self.stores.objects, self.keep_models, self.clock.now()).await;
         Ok(run)
     }
 
-    fn end_of(
-        &self,
-        run: &TrainingRunId,
-        published: Published,
-        report: TrainingReport,
-    ) -> TrainingRunState {
-        let (finished_at, report) = (self.clock.now(), Box::new(report));
-        let Published { model, verdict } = published;
-        let reasons = verdict.reasons();
-        let verdict = Box::new(verdict);
-        match model {
-            Some(model) if verdict.passed => {
-                tracing::info!(%run, %model, "a model was published");
-                TrainingRunState::Succeeded { finished_at, model, report, verdict: Some(verdict) }
-            }
-            model => {
-                let refused = model.as_ref().map(tracing::field::display);
-                tracing::error!(%run, model = refused, ?reasons, "a model was refused");
-                TrainingRunState::Refused { finished_at, model, reasons, report, verdict }
-            }
-        }
-    }
-
-    /// A run that made a model is not undone by models that could not be cleared.
-    async fn clear_old_models(&self) {
-        let now = self.clock.now();
-        match clear_old_models(&*self.stores.objects, self.keep_models, now).await {
-            Ok(cleared) if cleared.is_empty() => {}
-            Ok(cleared) => tracing::info!(models = ?cleared, "old models were cleared away"),
-            Err(error) => tracing::error!(%error, "old models could not be cleared away"),
-        }
-    }
-
-    /// What serves now: the champion, or the model before it when that is broken.
-    async fn champion(&self) -> Result<Option<Arc<Model>>, StoreError> {
+    async fn make_model(&self, run: &TrainingRun) -> Result<TrainingRunState, WorkerError> {
         let objects = &*self.stores.objects;
-        let Some(pointer) = champion_pointer(objects).await? else { return Ok(None) };
-        for id in [Some(pointer.model), pointer.previous].into_iter().flatten() {
-            match load(objects, &id).await {
-                Ok(model) => return Ok(Some(Arc::new(model))),
-                Err(LoadError::Store(error)) => return Err(error),
-                Err(error) => tracing::error!(model = %id, %error, "a model is broken"),
-            }
-        }
-        Ok(None)
-    }
-
-    async fn make_model(
-        &self,
-        run: &TrainingRun,
-    ) -> Result<(Published, TrainingReport), WorkerError> {
-        let champion = self.champion().await?;
-        let input = TrainingInput { champion: champion.clone(), ..self.gather(run).await? };
-        let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
-        let (cleaned, refused) = cleaned.map_err(|_| WorkerError::Interrupted)?;
-        quarantine::write(&*self.stores.objects, &run.id, refused).await?;
+        let champion = champion(objects).await?;
+        let now = self.clock.now();
+        let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
         let parts = self.train(run, cleaned).await?;
-        let report = parts.report.clone();
-        report.drift.iter().for_each(log_drift);
-        let artefact = Artefact::encode(parts)?;
-        let rules = GateRules { accept_fewer_events: run.accept_fewer_events };
-        let (objects, now) = (&*self.stores.objects, self.clock.now());
-        let published = publish(objects, artefact, champion.as_deref(), rules, now).await?;
-        Ok((published, report))
+        publish_parts(objects, run, parts, champion.as_deref(), self.clock.now()).await
     }
 
     async fn train(
@@ -307,42 +245,72 @@ impl Worker {
             failure: None,
         }
     }
+}
 
-    async fn gather(&self, run: &TrainingRun) -> Result<TrainingInput, WorkerError> {
-        let definitions = self.stores.control.domains().await?;
-        let mut people = PeopleIndex::default();
-        let mut next = None;
-        loop {
-            let page = self.stores.people.scan(next).await?;
-            people.extend(page.entries);
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
+/// What serves now: the champion, or the model before it when that is broken.
+pub(crate) async fn champion(objects: &dyn ObjectStore) -> Result<Option<Arc<Model>>, StoreError> {
+    let Some(pointer) = champion_pointer(objects).await? else { return Ok(None) };
+    for id in [Some(pointer.model), pointer.previous].into_iter().flatten() {
+        match load(objects, &id).await {
+            Ok(model) => return Ok(Some(Arc::new(model))),
+            Err(LoadError::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(model = %id, %error, "a model is broken"),
         }
-        let mut items: BTreeSet<ItemKey> = BTreeSet::new();
-        for domain in definitions.keys() {
-            let listed = self.stores.catalogue.list(domain).await?;
-            let kept = listed.into_iter().filter(|item| item.details.is_some());
-            items.extend(kept.map(|item| (item.domain, item.item_id)));
+    }
+    Ok(None)
+}
+
+/// Makes a model of its parts and publishes it if the gate lets it; gives how
+/// that ends the run. The same for every way of training.
+pub(crate) async fn publish_parts(
+    objects: &dyn ObjectStore,
+    run: &TrainingRun,
+    parts: ModelParts,
+    champion: Option<&Model>,
+    now: Timestamp,
+) -> Result<TrainingRunState, WorkerError> {
+    let report = parts.report.clone();
+    report.drift.iter().for_each(log_drift);
+    let rules = GateRules { accept_fewer_events: run.accept_fewer_events };
+    let published = publish(objects, Artefact::encode(parts)?, champion, rules, now).await?;
+    Ok(end_of(&run.id, published, report, now))
+}
+
+fn end_of(
+    run: &TrainingRunId,
+    published: Published,
+    report: TrainingReport,
+    finished_at: Timestamp,
+) -> TrainingRunState {
+    let report = Box::new(report);
+    let Published { model, verdict } = published;
+    let reasons = verdict.reasons();
+    let verdict = Box::new(verdict);
+    match model {
+        Some(model) if verdict.passed => {
+            tracing::info!(%run, %model, "a model was published");
+            TrainingRunState::Succeeded { finished_at, model, report, verdict: Some(verdict) }
         }
-        erase_from_quarantine(&self.stores.objects, &people).await?;
-        Ok(TrainingInput {
-            events: read_events(&self.stores.objects, &people).await?,
-            people,
-            definitions,
-            items,
-            params: run.options.check()?,
-            unobserved_items: UnobservedItems::default(),
-            gate: GateOptions::default(),
-            training_run: run.id.clone(),
-            champion: None,
-            now: self.clock.now(),
-        })
+        model => {
+            let refused = model.as_ref().map(tracing::field::display);
+            tracing::error!(%run, model = refused, ?reasons, "a model was refused");
+            TrainingRunState::Refused { finished_at, model, reasons, report, verdict }
+        }
     }
 }
 
-fn is_open(run: &TrainingRun) -> bool {
+/// Clears old models away. A run that made a model is not undone by models that
+/// could not be cleared.
+pub(crate) async fn clear_models(objects: &dyn ObjectStore, keep: usize, now: Timestamp) {
+    match clear_old_models(objects, keep, now).await {
+        Ok(cleared) if cleared.is_empty() => {}
+        Ok(cleared) => tracing::info!(models = ?cleared, "old models were cleared away"),
+        Err(error) => tracing::error!(%error, "old models could not be cleared away"),
+    }
+}
+
+/// Whether a run has not ended yet.
+pub(crate) fn is_open(run: &TrainingRun) -> bool {
     matches!(run.state, TrainingRunState::Queued | TrainingRunState::Running { .. })
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::ports::ObjectStore;
+use crossfold_core::ports::Stores;
 use crossfold_storage::aws::{self, StorageConfig, schema};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -20,9 +20,10 @@ use tokio::sync::Mutex;
 pub use function::Function;
 
 use crate::api::{ApiRequest, ApiResponse};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, FunctionSpec};
 use crate::gateway::{self, Decision, Gateway};
 use crate::ministack::Ministack;
+use crate::state_machine::{Site, StateMachine};
 use crate::stream_pump::StreamPump;
 use crate::world::World;
 use aws_api::AwsApi;
@@ -32,9 +33,11 @@ pub struct Cloud {
     gateway: Gateway,
     functions: BTreeMap<String, Arc<Function>>,
     pumps: Mutex<Vec<StreamPump>>,
-    objects: Arc<dyn ObjectStore>,
+    stores: Stores,
+    shard: FunctionSpec,
+    bucket: String,
     logs: tempfile::TempDir,
-    _ministack: Ministack,
+    ministack: Ministack,
 }
 
 impl Cloud {
@@ -61,20 +64,45 @@ impl Cloud {
         let logs = tempfile::tempdir()?;
         let functions = start_functions(&deployment, &ministack.endpoint(), logs.path())?;
         let mut pumps = Vec::new();
-        for source in deployment.streams {
+        for source in deployment.streams.clone() {
             let table = names.get(&source.table).context("an unknown table")?;
             let function = functions.get(&source.function).context("an unknown function")?.clone();
             let pump = StreamPump::new(api.clone(), source, table, function, deliveries).await?;
             pumps.push(pump);
         }
         Ok(Self {
-            gateway: Gateway::new(deployment.routes),
+            gateway: Gateway::new(deployment.routes.clone()),
             functions,
             pumps: Mutex::new(pumps),
-            objects: aws::stores(&sdk, &config).objects,
+            stores: aws::stores(&sdk, &config),
+            shard: deployment.functions.get("ShardFunction").context("no shard function")?.clone(),
+            bucket: config.bucket.name()?.to_owned(),
             logs,
-            _ministack: ministack,
+            ministack,
         })
+    }
+
+    /// The stores that the functions work on.
+    #[must_use]
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// Deploys the state machine that trains beyond one machine, with shards of
+    /// at most so many bytes.
+    ///
+    /// # Errors
+    /// When a service refuses it.
+    pub async fn deploy_state_machine(&self, shard_bytes: u64) -> anyhow::Result<StateMachine> {
+        let endpoint = self.ministack.endpoint();
+        let site = Site {
+            endpoint: &endpoint,
+            host: self.ministack.process_id(),
+            python: self.ministack.python(),
+            bucket: &self.bucket,
+        };
+        let shard_bytes = ("CROSSFOLD_SHARD_BYTES".to_owned(), shard_bytes.to_string());
+        StateMachine::deploy(&site, &self.shard, &[shard_bytes]).await
     }
 
     /// A function by its logical id.
@@ -139,8 +167,8 @@ impl World for Cloud {
 
     async fn archive(&self, prefix: &str) -> anyhow::Result<BTreeMap<String, Bytes>> {
         let mut files = BTreeMap::new();
-        for key in self.objects.list(prefix).await? {
-            let object = self.objects.get(&key).await?.context("a file went away")?;
+        for key in self.stores.objects.list(prefix).await? {
+            let object = self.stores.objects.get(&key).await?.context("a file went away")?;
             files.insert(key, object.bytes);
         }
         Ok(files)

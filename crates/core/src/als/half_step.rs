@@ -69,10 +69,54 @@ impl HalfStep {
         rows: &SparseRows,
         vectors: &mut Array2<f32>,
     ) -> Result<(), NotPositiveDefinite> {
+        self.solve_with(rows, vectors, Effort::Usual)
+    }
+
+    /// As [`HalfStep::solve`], but until converged: for the last half-iteration of a fit.
+    ///
+    /// # Errors
+    /// As for [`HalfStep::solve`].
+    pub fn solve_converged(
+        &self,
+        rows: &SparseRows,
+        vectors: &mut Array2<f32>,
+    ) -> Result<(), NotPositiveDefinite> {
+        self.solve_with(rows, vectors, Effort::Converged)
+    }
+
+    fn solve_with(
+        &self,
+        rows: &SparseRows,
+        vectors: &mut Array2<f32>,
+        effort: Effort,
+    ) -> Result<(), NotPositiveDefinite> {
         let mut padded = PaddedRows::from_view(vectors.view());
-        self.core.solve(&self.fixed, rows, &mut padded, Effort::Usual)?;
+        self.core.solve(&self.fixed, rows, &mut padded, effort)?;
         *vectors = padded.to_array(self.core.factors);
         Ok(())
+    }
+
+    /// Turns vectors (rows x factors) from the basis of the factors this was
+    /// made from into the one in which it solves.
+    pub fn enter_basis(&self, vectors: &mut Array2<f32>) {
+        if let Some(basis) = self.basis() {
+            *vectors = vectors.dot(&basis);
+        }
+    }
+
+    /// Turns solutions (rows x factors) back into the basis of the factors this
+    /// was made from. Machines whose processors differ may disagree about an
+    /// eigenbasis; what they exchange must not depend on it.
+    pub fn restore_basis(&self, vectors: &mut Array2<f32>) {
+        if let Some(basis) = self.basis() {
+            *vectors = vectors.dot(&basis.t());
+        }
+    }
+
+    fn basis(&self) -> Option<Array2<f32>> {
+        let Shared::Diagonal { basis, .. } = &self.core.shared else { return None };
+        let (f, length) = (self.core.factors, self.core.length);
+        Some(Array2::from_shape_fn((f, f), |(i, j)| basis[i * length + j]))
     }
 }
 
@@ -676,6 +720,18 @@ mod tests {
             assert_eq!(part, whole.slice(ndarray::s![rows, ..]));
         }
         assert!(step.rotated_fixed().is_some());
+    }
+
+    #[test]
+    fn what_left_a_basis_can_come_back() {
+        let params = params(24, Solver::Mixed);
+        let fixed = initial_items(COLUMNS, &params);
+        let step = HalfStep::new(fixed.view(), ROWS, &params);
+        let mut turned = fixed.clone();
+        step.enter_basis(&mut turned);
+        assert_close(&turned, &step.rotated_fixed().unwrap(), 1e-5);
+        step.restore_basis(&mut turned);
+        assert_close(&turned, &fixed, 1e-5);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crossfold_edge::{clock::Clock, telemetry};
 use crossfold_storage::aws;
-use crossfold_train::{Trigger, Worker, function_price, keep_models};
+use crossfold_train::{FunctionMemory, Trigger, Worker, function_price, keep_models};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main]
@@ -12,6 +12,7 @@ async fn main() -> Result<(), Error> {
     let price = function_price(|variable| std::env::var(variable).ok())?;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let worker = Worker::new(stores, Clock::system()).with_price(price);
+    let worker = worker.with_limit(FunctionMemory::from_env()?.event_limit());
     let worker = &worker.keeping_models(keep_models()?);
     let handle =
         async |event: LambdaEvent<Trigger>| worker.handle(event.payload).await.map_err(Error::from);

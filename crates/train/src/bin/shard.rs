@@ -1,0 +1,19 @@
+//! The Lambda function `shard`: the worker of training beyond one machine.
+
+use crossfold_edge::{clock::Clock, telemetry};
+use crossfold_storage::aws;
+use crossfold_train::{FunctionMemory, ShardTrigger, ShardWorker, keep_models};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let sdk = aws::sdk_config().await;
+    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    let memory = FunctionMemory::from_env()?;
+    let worker =
+        ShardWorker::new(stores, Clock::system(), memory.shard_bounds(), memory.event_limit());
+    let worker = &worker.keeping_models(keep_models()?);
+    let handle = async |event: LambdaEvent<ShardTrigger>| worker.handle(event.payload).await;
+    lambda_runtime::run(service_fn(handle)).await
+}

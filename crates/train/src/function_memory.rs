@@ -1,0 +1,93 @@
+//! What a function's memory bounds: how many events it may read, how large a
+//! shard may be.
+
+use crossfold_core::shard_plan::ShardBounds;
+
+use crate::archive_reader::EventLimit;
+
+/// Set by Lambda.
+const MEMORY_VARIABLE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+/// Set by the template.
+const SHARD_VARIABLE: &str = "CROSSFOLD_SHARD_BYTES";
+/// Large enough that reading the other side's factors does not dominate, and
+/// small enough to be solved in a minute.
+const DEFAULT_SHARD_BYTES: u64 = 512 << 20;
+
+/// Why a setting cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} must be a whole number above 0, not {value:?}")]
+pub struct InvalidMemory {
+    variable: &'static str,
+    value: String,
+}
+
+/// A function's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionMemory {
+    bytes: u64,
+    shard_bytes: u64,
+}
+
+impl FunctionMemory {
+    /// Reads the process's environment; unlimited when nobody says how much there is.
+    ///
+    /// # Errors
+    /// [`InvalidMemory`] naming a variable that is no number above 0.
+    pub fn from_env() -> Result<Self, InvalidMemory> {
+        Self::from_lookup(|variable| std::env::var(variable).ok())
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidMemory> {
+        let number = |variable, default| match lookup(variable) {
+            None => Ok(default),
+            Some(value) => match value.parse() {
+                Ok(number) if number > 0 => Ok(number),
+                _ => Err(InvalidMemory { variable, value }),
+            },
+        };
+        let megabytes: u64 = number(MEMORY_VARIABLE, u64::MAX >> 20)?;
+        let shard_bytes = number(SHARD_VARIABLE, DEFAULT_SHARD_BYTES)?;
+        Ok(Self { bytes: megabytes.saturating_mul(1 << 20), shard_bytes })
+    }
+
+    /// How many events the function may read.
+    #[must_use]
+    pub fn event_limit(self) -> EventLimit {
+        EventLimit::of_memory(self.bytes)
+    }
+
+    /// How shards are bounded.
+    #[must_use]
+    pub fn shard_bounds(self) -> ShardBounds {
+        ShardBounds { shard_bytes: self.shard_bytes, worker_bytes: self.bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(memory: Option<&str>, shard: Option<&str>) -> Result<FunctionMemory, InvalidMemory> {
+        FunctionMemory::from_lookup(|variable| {
+            let value = if variable == SHARD_VARIABLE { shard } else { memory };
+            value.map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn memory_and_shards_come_from_the_environment() {
+        let memory = read(Some("10240"), Some("1000")).unwrap();
+        let bounds = ShardBounds { shard_bytes: 1_000, worker_bytes: 10_240 << 20 };
+        assert_eq!(memory.shard_bounds(), bounds);
+        assert!((10_000_000..100_000_000).contains(&memory.event_limit().0));
+        assert_eq!(read(None, None).unwrap().shard_bounds().shard_bytes, 512 << 20);
+    }
+
+    #[test]
+    fn what_is_no_number_above_0_is_refused_by_name() {
+        for wrong in ["", "0", "-1", "1.5", "much"] {
+            assert_eq!(read(Some(wrong), None).unwrap_err().variable, MEMORY_VARIABLE);
+            assert_eq!(read(None, Some(wrong)).unwrap_err().variable, SHARD_VARIABLE);
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! The shard worker: carries out the tasks of training beyond one machine. The
+//! state machine in `infra/retrain.asl.yaml` decides which, in what order.
+//!
+//! Every task may be repeated, at any time and by any number of workers at
+//! once: what is written under a key never depends on who writes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossfold_core::als::{AlsParams, HalfStep, InvalidOptions, initial_items};
+use crossfold_core::bridge::Bridges;
+use crossfold_core::bridge::fitting::ServedFits;
+use crossfold_core::bridge::look_alike::Twins;
+use crossfold_core::dense::NotPositiveDefinite;
+use crossfold_core::ids::{ModelId, TrainingRunId};
+use crossfold_core::model_retention::DEFAULT_KEPT;
+use crossfold_core::ports::{StoreError, Stores};
+use crossfold_core::shard::{FactorShard, MatrixShard, ShardError};
+use crossfold_core::shard_plan::{
+    EvaluationRecord, FORMAT, Fit, MatrixKeys, OutlineRecord, ShardBounds, ShardPlan, Side, Step,
+    TooLarge, step_key,
+};
+use crossfold_core::sparse::SparseRows;
+use crossfold_core::training::{HeldOut, MeasuredFit, TrainingError, prepare};
+use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_edge::clock::Clock;
+use crossfold_edge::models::{LoadError, load};
+use lambda_runtime::Diagnostic;
+use ndarray::{Array2, s};
+use serde::{Deserialize, Serialize};
+
+use crate::archive_reader::EventLimit;
+use crate::training_input::{GatherError, gather};
+use crate::worker::{WorkerError, champion, clear_models, is_open, publish_parts};
+use crate::working_files::{WorkingFileError, WorkingFiles};
+
+/// A task that the state machine sets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ShardTask {
+    /// Reads the archive and writes the plan, the matrices and every step's tasks.
+    Prepare {
+        /// The run.
+        run: TrainingRunId,
+    },
+    /// Solves the rows of one shard in one half-iteration.
+    Solve {
+        /// The run.
+        run: TrainingRunId,
+        /// The half-iteration, from 0.
+        step: usize,
+        /// The shard of the side that is solved, from 0.
+        shard: usize,
+    },
+    /// Evaluates, publishes, records, and deletes the working files.
+    Finish {
+        /// The run.
+        run: TrainingRunId,
+    },
+}
+
+impl ShardTask {
+    fn run(&self) -> &TrainingRunId {
+        let (Self::Prepare { run } | Self::Solve { run, .. } | Self::Finish { run }) = self;
+        run
+    }
+}
+
+/// News that an execution of the state machine ended without success.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionEnded {
+    execution_arn: String,
+    status: String,
+    #[serde(default)]
+    input: Option<String>,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    cause: Option<String>,
+}
+
+/// What wakes the shard worker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum ShardTrigger {
+    /// The state machine.
+    Task(ShardTask),
+    /// EventBridge.
+    Ended {
+        /// Which execution, and how.
+        detail: ExecutionEnded,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ShardOutcome {
+    /// The run can be fitted.
+    Prepared {
+        /// The run.
+        run: TrainingRunId,
+        /// How many half-iterations there are to do, in turn; 0 when the run has ended before.
+        steps: usize,
+    },
+    /// The shard's factors are there.
+    Solved {
+        /// Whether this task computed them, rather than finding them.
+        computed: bool,
+    },
+    /// The model is made, and published if the gate let it.
+    Finished {
+        /// The model; none when it does not verify.
+        model: Option<ModelId>,
+    },
+    /// The run's record says how it ended.
+    Recorded,
+}
+
+/// Why a task failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardWorkerError {
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A working file cannot be used.
+    #[error(transparent)]
+    File(#[from] WorkingFileError),
+    /// What to train on cannot be gathered.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// There is nothing to train on.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// A search was asked for.
+    #[error(
+        "hyper-parameters are not searched for in shards: search with one machine, on fewer \
+         people if need be, and order a run with what it finds"
+    )]
+    Tuning,
+    /// A worker could not hold its part.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// A shard could not be encoded.
+    #[error("a shard cannot be written: {0}")]
+    Shard(#[from] ShardError),
+    /// Hyper-parameters are out of range.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// The numbers were too extreme.
+    #[error(transparent)]
+    Numerical(#[from] NotPositiveDefinite),
+    /// The champion of when the run was prepared cannot be read any more.
+    #[error("the champion cannot be compared with: {0}")]
+    Champion(#[from] LoadError),
+    /// The model could not be made or published.
+    #[error(transparent)]
+    Publish(#[from] WorkerError),
+    /// The run has no record.
+    #[error("there is no training run {0}")]
+    NoRun(TrainingRunId),
+    /// The plan has no such step or shard.
+    #[error("the plan has no step {step} with a shard {shard}")]
+    NoShard {
+        /// The step asked for.
+        step: usize,
+        /// The shard asked for.
+        shard: usize,
+    },
+    /// The thread that computed died.
+    #[error("the computation was interrupted")]
+    Interrupted,
+}
+
+impl ShardWorkerError {
+    /// Whether another try later may succeed.
+    fn is_unavailability(&self) -> bool {
+        match self {
+            Self::Store(error)
+            | Self::File(WorkingFileError::Store(error))
+            | Self::Champion(LoadError::Store(error)) => {
+                matches!(error, StoreError::Unavailable(_))
+            }
+            Self::Gather(error) => error.is_unavailability(),
+            Self::Publish(error) => error.is_unavailability(),
+            _ => false,
+        }
+    }
+}
+
+/// The names by which the state machine tells what is worth another try.
+impl From<ShardWorkerError> for Diagnostic {
+    fn from(error: ShardWorkerError) -> Self {
+        let kind = if error.is_unavailability() { "Unavailable" } else { "TaskFailed" };
+        Self { error_type: kind.into(), error_message: error.to_string() }
+    }
+}
+
+/// Carries out tasks.
+#[derive(Clone)]
+pub struct ShardWorker {
+    stores: Stores,
+    clock: Clock,
+    bounds: ShardBounds,
+    limit: EventLimit,
+    keep_models: usize,
+}
+
+impl ShardWorker {
+    /// A worker over stores that cuts shards within bounds.
+    #[must_use]
+    pub fn new(stores: Stores, clock: Clock, bounds: ShardBounds, limit: EventLimit) -> Self {
+        Self { stores, clock, bounds, limit, keep_models: DEFAULT_KEPT }
+    }
+
+    /// The same worker, keeping so many models; the champion and the one before
+    /// it are kept in any case.
+    #[must_use]
+    pub fn keeping_models(self, keep_models: usize) -> Self {
+        Self { keep_models, ..self }
+    }
+
+    /// Carries out what a trigger asks for. A failure that another try cannot
+    /// mend is recorded as the run's.
+    ///
+    /// # Errors
+    /// [`ShardWorkerError`]; what was finished before stays finished.
+    pub async fn handle(&self, trigger: ShardTrigger) -> Result<ShardOutcome, ShardWorkerError> {
+        match trigger {
+            ShardTrigger::Task(task) => {
+                let outcome = self.carry_out(&task).await;
+                if let Err(error) = &outcome
+                    && !error.is_unavailability()
+                {
+                    tracing::error!(run = %task.run(), %error, "a task failed");
+                    self.record_failure(task.run(), error.to_string()).await?;
+                }
+                outcome
+            }
+            ShardTrigger::Ended { detail } => self.record_end(detail).await,
+        }
+    }
+
+    async fn carry_out(&self, task: &ShardTask) -> Result<ShardOutcome, ShardWorkerError> {
+        match task {
+            ShardTask::Prepare { run } => self.prepare(run).await,
+            ShardTask::Solve { run, step, shard } => self.solve(run, *step, *shard).await,
+            ShardTask::Finish { run } => self.finish(run).await,
+        }
+    }
+
+    fn files(&self, run: &TrainingRunId) -> WorkingFiles {
+        WorkingFiles::new(self.stores.objects.clone(), run.clone())
+    }
+
+    async fn run(&self, id: &TrainingRunId) -> Result<TrainingRun, ShardWorkerError> {
+        let run = self.stores.control.run(id).await?;
+        run.ok_or_else(|| ShardWorkerError::NoRun(id.clone()))
+    }
+
+    // ---- Preparing ----------------------------------------------------------------------
+
+    async fn prepare(&self, id: &TrainingRunId) -> Result<ShardOutcome, ShardWorkerError> {
+        let mut run = self.run(id).await?;
+        if model_of(&run.state).is_some() {
+            return Ok(ShardOutcome::Prepared { run: run.id, steps: 0 });
+        }
+        run.state = TrainingRunState::Running { started_at: self.clock.now() };
+        self.stores.control.update_run(&run).await?;
+        let files = self.files(id);
+        let plan = match files.plan().await? {
+            Some(plan) => plan,
+            None => files.decide_on(&self.make_plan(&files, &run).await?).await?,
+        };
+        // All that follows is given by the plan, so whoever repeats this writes the same.
+        self.write_initial_items(&files, &plan).await?;
+        let steps = plan.steps();
+        for (number, step) in steps.iter().enumerate() {
+            let tasks: Vec<ShardTask> = (0..plan.shards(step.side))
+                .map(|shard| ShardTask::Solve { run: id.clone(), step: number, shard })
+                .collect();
+            let tasks = serde_json::to_vec(&tasks)
+                .map_err(|error| WorkingFileError::Json { key: step_key(id, number), error })?;
+            files.put_once(&step_key(id, number), tasks.into()).await?;
+        }
+        Ok(ShardOutcome::Prepared { run: run.id, steps: steps.len() })
+    }
+
+    async fn make_plan(
+        &self,
+        files: &WorkingFiles,
+        run: &TrainingRun,
+    ) -> Result<ShardPlan, ShardWorkerError> {
+        if run.tuning.is_some() {
+            return Err(ShardWorkerError::Tuning);
+        }
+        let champion = champion(&*self.stores.objects).await?;
+        let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
+        let mut prepared = blocking(move || prepare(cleaned, None)).await??;
+        let all = &prepared.all;
+        let factors = prepared.outline.params.options().factors;
+        self.bounds.check(all.rows(), all.columns(), factors)?;
+        let mut plan = ShardPlan {
+            format: FORMAT,
+            run: run.id.clone(),
+            options: run.options,
+            people_ends: self.bounds.cut(all, factors),
+            item_ends: self.bounds.cut(&all.transposed(), factors),
+            matrices: BTreeMap::new(),
+            outline: files.put_json("outline", &OutlineRecord::new(&prepared.outline)).await?,
+        };
+        let keys = self.write_both_sides(files, &plan, &prepared.all).await?;
+        plan.matrices.insert(Fit::Final, keys);
+        for held_out in HeldOut::ALL {
+            let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else {
+                continue;
+            };
+            let mut keys = self.write_both_sides(files, &plan, &matrix).await?;
+            let known = MatrixShard::encode(&set.known, 0..set.known.rows())?;
+            let known = files.put_addressed("matrix", known).await?;
+            let record = EvaluationRecord::new(set, known);
+            keys.evaluation = Some(files.put_json("evaluation", &record).await?);
+            plan.matrices.insert(Fit::measured(held_out), keys);
+        }
+        Ok(plan)
+    }
+
+    async fn write_both_sides(
+        &self,
+        files: &WorkingFiles,
+        plan: &ShardPlan,
+        rows: &SparseRows,
+    ) -> Result<MatrixKeys, ShardWorkerError> {
+        let people = self.write_matrix(files, plan, Side::People, rows).await?;
+        let items = self.write_matrix(files, plan, Side::Items, &rows.transposed()).await?;
+        Ok(MatrixKeys { people, items, evaluation: None })
+    }
+
+    async fn write_matrix(
+        &self,
+        files: &WorkingFiles,
+        plan: &ShardPlan,
+        side: Side,
+        rows: &SparseRows,
+    ) -> Result<Vec<String>, ShardWorkerError> {
+        let mut keys = Vec::new();
+        for range in (0..plan.shards(side)).filter_map(|shard| plan.range(side, shard)) {
+            let bytes = MatrixShard::encode(rows, range)?;
+            keys.push(files.put_addressed("matrix", bytes).await?);
+        }
+        Ok(keys)
+    }
+
+    async fn write_initial_items(
+        &self,
+        files: &WorkingFiles,
+        plan: &ShardPlan,
+    ) -> Result<(), ShardWorkerError> {
+        let params = plan.options.check()?;
+        let initial = initial_items(plan.rows(Side::Items), &params);
+        for &fit in plan.matrices.keys() {
+            let step = Step { fit, iteration: 0, side: Side::Items };
+            for shard in 0..plan.shards(Side::Items) {
+                let Some(range) = plan.range(Side::Items, shard) else { continue };
+                let factors = initial.slice(s![range.clone(), ..]).to_owned();
+                let shard_key = plan.factor_key(step, shard);
+                let shard = FactorShard { first_row: range.start, factors };
+                files.put_factors(&shard_key, &shard).await?;
+            }
+        }
+        Ok(())
+    }
+
+    // ---- Solving ------------------------------------------------------------------------
+
+    async fn solve(
+        &self,
+        run: &TrainingRunId,
+        number: usize,
+        shard: usize,
+    ) -> Result<ShardOutcome, ShardWorkerError> {
+        let files = self.files(run);
+        let plan = self.plan(&files, run).await?;
+        let no_shard = || ShardWorkerError::NoShard { step: number, shard };
+        let step = plan.steps().get(number).copied().ok_or_else(no_shard)?;
+        let range = plan.range(step.side, shard).ok_or_else(no_shard)?;
+        let matrix_key = plan.matrix_key(step, shard).ok_or_else(no_shard)?;
+        if files.is_solved(&plan, step, shard).await? {
+            return Ok(ShardOutcome::Solved { computed: false });
+        }
+        let matrix = files.matrix(matrix_key).await?;
+        let fits = matrix.first_row == range.start
+            && matrix.rows.rows() == range.len()
+            && matrix.rows.columns() == plan.rows(step.side.other());
+        if !fits {
+            return Err(WorkingFileError::Misfit { key: matrix_key.to_owned() }.into());
+        }
+        let before = match step.before() {
+            Some(before) => files.factors(&plan, before, shard).await?.factors,
+            None => Array2::zeros((range.len(), plan.options.factors)),
+        };
+        let is_smaller = plan.rows(step.side) < plan.rows(step.side.other());
+        let rotated_last = match step.before().filter(|_| is_smaller) {
+            Some(before) => Some(files.all_factors(&plan, before).await?),
+            None => None,
+        };
+        let half = Half {
+            fixed: files.all_factors(&plan, step.fixed()).await?,
+            rotated_last,
+            solved_rows: plan.rows(step.side),
+            params: plan.options.check()?,
+            is_last: step == plan.last(step.fit, Side::People),
+        };
+        let factors = blocking(move || half.solve(&matrix.rows, before)).await??;
+        let solved = FactorShard { first_row: range.start, factors };
+        files.put_factors(&plan.factor_key(step, shard), &solved).await?;
+        tracing::info!(%run, step = number, shard, "a shard was solved");
+        Ok(ShardOutcome::Solved { computed: true })
+    }
+
+    async fn plan(
+        &self,
+        files: &WorkingFiles,
+        run: &TrainingRunId,
+    ) -> Result<ShardPlan, ShardWorkerError> {
+        let plan = files.plan().await?;
+        Ok(plan.ok_or_else(|| WorkingFileError::Absent(format!("the plan of {run}")))?)
+    }
+
+    // ---- Finishing ----------------------------------------------------------------------
+
+    async fn finish(&self, id: &TrainingRunId) -> Result<ShardOutcome, ShardWorkerError> {
+        let mut run = self.run(id).await?;
+        let files = self.files(id);
+        if let Some(model) = model_of(&run.state) {
+            files.delete_all().await?;
+            return Ok(ShardOutcome::Finished { model });
+        }
+        run.state = self.publish(&files, &run).await?;
+        self.stores.control.update_run(&run).await?;
+        clear_models(&*self.stores.objects, self.keep_models, self.clock.now()).await;
+        files.delete_all().await?;
+        Ok(ShardOutcome::Finished { model: model_of(&run.state).flatten() })
+    }
+
+    async fn publish(
+        &self,
+        files: &WorkingFiles,
+        run: &TrainingRun,
+    ) -> Result<TrainingRunState, ShardWorkerError> {
+        let plan = self.plan(files, &run.id).await?;
+        let record: OutlineRecord = files.json(&plan.outline).await?;
+        let mut outline = record.outline()?;
+        // The one that was the champion when the run was prepared.
+        let champion = match &outline.report.shadow.champion {
+            Some(id) => Some(Arc::new(load(&*self.stores.objects, id).await?)),
+            None => None,
+        };
+        let mut newest = None;
+        for held_out in HeldOut::ALL {
+            let fit = Fit::measured(held_out);
+            let key = plan.matrices.get(&fit).and_then(|keys| keys.evaluation.as_ref());
+            let Some(key) = key else { continue };
+            let record: EvaluationRecord = files.json(key).await?;
+            let known = files.matrix(&record.known).await?.rows;
+            let set = record.set(known);
+            let items = files.all_factors(&plan, plan.last(fit, Side::Items)).await?;
+            let champion = champion.clone();
+            let measure = move || {
+                let tables = outline.tables_without_bridges(items)?;
+                outline.add_evaluation(held_out, &set, &tables, champion.as_deref());
+                Ok::<_, TrainingError>((outline, set))
+            };
+            let (measured, set) = blocking(measure).await??;
+            outline = measured;
+            if held_out == HeldOut::Newest {
+                newest = Some(set);
+            }
+        }
+        let items = self.served_items(files, &plan, &outline.params).await?;
+        // Bridges are judged where all of a person's evidence fits one machine; here
+        // none is, so each domain is served from its own evidence alone.
+        let served =
+            ServedFits { item_factors: items, domain_factors: None, bridges: Bridges::none() };
+        let mut parts = outline.into_parts(served, Twins::default());
+        let peer = champion.clone();
+        let compare = move || {
+            if let Some((set, champion)) = newest.zip(peer) {
+                set.compare_with_peer(&mut parts, &champion);
+            }
+            parts
+        };
+        let parts = blocking(compare).await?;
+        let (objects, now) = (&*self.stores.objects, self.clock.now());
+        Ok(publish_parts(objects, run, parts, champion.as_deref(), now).await?)
+    }
+
+    /// The item factors of the model, in the basis in which one machine leaves them.
+    async fn served_items(
+        &self,
+        files: &WorkingFiles,
+        plan: &ShardPlan,
+        params: &AlsParams,
+    ) -> Result<Array2<f32>, ShardWorkerError> {
+        let items = files.all_factors(plan, plan.last(Fit::Final, Side::Items)).await?;
+        let last = HalfStep::new(items.view(), plan.rows(Side::People), params);
+        Ok(last.rotated_fixed().unwrap_or(items))
+    }
+
+    // ---- Recording failures -------------------------------------------------------------
+
+    /// Records that a run failed, unless it ended before.
+    async fn record_failure(
+        &self,
+        id: &TrainingRunId,
+        reason: String,
+    ) -> Result<(), ShardWorkerError> {
+        let Some(mut run) = self.stores.control.run(id).await? else { return Ok(()) };
+        if is_open(&run) {
+            run.state = TrainingRunState::Failed { finished_at: self.clock.now(), reason };
+            self.stores.control.update_run(&run).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_end(&self, ended: ExecutionEnded) -> Result<ShardOutcome, ShardWorkerError> {
+        let ExecutionEnded { execution_arn, status, input, error, cause } = ended;
+        let Some(run) = input.as_deref().and_then(run_of_input) else {
+            tracing::warn!(execution_arn, status, "an execution without a run ended");
+            return Ok(ShardOutcome::Recorded);
+        };
+        let why: Vec<String> = [error, cause].into_iter().flatten().collect();
+        let reason = format!("{execution_arn} ended {status}: {}", why.join(": "));
+        self.record_failure(&run, reason).await?;
+        Ok(ShardOutcome::Recorded)
+    }
+}
+
+/// The model of a run that has made one (which a broken one has not); `None`
+/// when it has yet to.
+fn model_of(state: &TrainingRunState) -> Option<Option<ModelId>> {
+    match state {
+        TrainingRunState::Succeeded { model, .. } => Some(Some(model.clone())),
+        TrainingRunState::Refused { model, .. } => Some(model.clone()),
+        _ => None,
+    }
+}
+
+/// The run that an execution was started for: its input is `[{"run": "..."}]`.
+fn run_of_input(input: &str) -> Option<TrainingRunId> {
+    #[derive(Deserialize)]
+    struct Started {
+        run: TrainingRunId,
+    }
+    let started: Vec<Started> = serde_json::from_str(input).ok()?;
+    started.into_iter().next().map(|started| started.run)
+}
+
+/// One half-iteration, as far as a shard needs it.
+struct Half {
+    fixed: Array2<f32>,
+    /// The solved side as it was, if the half-iteration before turned both
+    /// sides into its eigenbasis. One machine goes on in that basis, in which
+    /// the preconditioner is at its best.
+    rotated_last: Option<Array2<f32>>,
+    solved_rows: usize,
+    params: AlsParams,
+    /// Whether nothing is solved against its result any more.
+    is_last: bool,
+}
+
+impl Half {
+    fn solve(
+        self,
+        rows: &SparseRows,
+        mut vectors: Array2<f32>,
+    ) -> Result<Array2<f32>, NotPositiveDefinite> {
+        let Self { mut fixed, rotated_last, solved_rows, params, is_last } = self;
+        let turn = rotated_last.map(|last| HalfStep::new(last.view(), fixed.nrows(), &params));
+        if let Some(turn) = &turn {
+            turn.enter_basis(&mut fixed);
+            turn.enter_basis(&mut vectors);
+        }
+        let half = HalfStep::new(fixed.view(), solved_rows, &params);
+        drop(fixed);
+        if is_last {
+            half.solve_converged(rows, &mut vectors)?;
+        } else {
+            half.solve(rows, &mut vectors)?;
+        }
+        half.restore_basis(&mut vectors);
+        if let Some(turn) = &turn {
+            turn.restore_basis(&mut vectors);
+        }
+        Ok(vectors)
+    }
+}
+
+/// Computes away from the threads that wait for the network.
+async fn blocking<T: Send + 'static>(
+    compute: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ShardWorkerError> {
+    tokio::task::spawn_blocking(compute).await.map_err(|_| ShardWorkerError::Interrupted)
+}

@@ -1,0 +1,104 @@
+//! Gathering what a run trains on: people, catalogues, and the archive, cleaned.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crossfold_core::als::InvalidOptions;
+use crossfold_core::bridge::gate::GateOptions;
+use crossfold_core::fold_in::UnobservedItems;
+use crossfold_core::interactions::ItemKey;
+use crossfold_core::model::Model;
+use crossfold_core::ports::{StoreError, Stores};
+use crossfold_core::training::{CleanedInput, PeopleIndex, TrainingInput};
+use crossfold_core::training_run::TrainingRun;
+use jiff::Timestamp;
+
+use crate::archive_reader::{EventLimit, ReadError, erase_from_quarantine, read_events};
+use crate::quarantine::{self, QuarantineError};
+
+/// Why there is nothing to train on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive cannot be read.
+    #[error("the archive cannot be read: {0}")]
+    Archive(#[from] ReadError),
+    /// Hyper-parameters are out of range.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// Refused events could not be kept.
+    #[error("quarantine: {0}")]
+    Quarantine(#[from] QuarantineError),
+    /// The thread that cleaned died.
+    #[error("cleaning was interrupted")]
+    Interrupted,
+}
+
+impl GatherError {
+    /// Whether another try later may succeed.
+    pub(crate) fn is_unavailability(&self) -> bool {
+        let (Self::Store(error)
+        | Self::Archive(ReadError::Store(error))
+        | Self::Quarantine(QuarantineError::Store(error))) = self
+        else {
+            return false;
+        };
+        matches!(error, StoreError::Unavailable(_))
+    }
+}
+
+/// Reads everything a run needs, as of `now`, cleans it, and keeps what was
+/// refused. `champion` is what the new model is to be compared with.
+pub(crate) async fn gather(
+    stores: &Stores,
+    run: &TrainingRun,
+    champion: Option<Arc<Model>>,
+    now: Timestamp,
+    limit: EventLimit,
+) -> Result<CleanedInput, GatherError> {
+    let input = TrainingInput { champion, ..read(stores, run, now, limit).await? };
+    let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
+    let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
+    quarantine::write(&*stores.objects, &run.id, refused).await?;
+    Ok(cleaned)
+}
+
+async fn read(
+    stores: &Stores,
+    run: &TrainingRun,
+    now: Timestamp,
+    limit: EventLimit,
+) -> Result<TrainingInput, GatherError> {
+    let definitions = stores.control.domains().await?;
+    let mut people = PeopleIndex::default();
+    let mut next = None;
+    loop {
+        let page = stores.people.scan(next).await?;
+        people.extend(page.entries);
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    let mut items: BTreeSet<ItemKey> = BTreeSet::new();
+    for domain in definitions.keys() {
+        let listed = stores.catalogue.list(domain).await?;
+        let kept = listed.into_iter().filter(|item| item.details.is_some());
+        items.extend(kept.map(|item| (item.domain, item.item_id)));
+    }
+    erase_from_quarantine(&stores.objects, &people).await?;
+    Ok(TrainingInput {
+        events: read_events(&stores.objects, &people, limit).await?,
+        people,
+        definitions,
+        items,
+        params: run.options.check()?,
+        unobserved_items: UnobservedItems::default(),
+        gate: GateOptions::default(),
+        training_run: run.id.clone(),
+        champion: None,
+        now,
+    })
+}

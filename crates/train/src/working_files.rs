@@ -1,0 +1,231 @@
+//! A run's working files in the bucket: reading and writing shards, the plan,
+//! the outline. What they hold is defined in [`crossfold_core::shard_plan`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossfold_core::ids::TrainingRunId;
+use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::shard::{FactorShard, MatrixShard, ShardError};
+use crossfold_core::shard_plan::{FORMAT, ShardPlan, Step, folder, plan_key};
+use futures::{StreamExt, TryStreamExt, stream};
+use ndarray::{Array2, s};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// Objects read, written or deleted at the same time.
+const CONCURRENCY: usize = 8;
+
+/// Why a working file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkingFileError {
+    /// The bucket failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such object.
+    #[error("{0} is not there")]
+    Absent(String),
+    /// A shard is refused.
+    #[error("{key}: {error}")]
+    Shard {
+        /// Its key.
+        key: String,
+        /// Why.
+        error: ShardError,
+    },
+    /// A JSON file cannot be read.
+    #[error("{key}: {error}")]
+    Json {
+        /// Its key.
+        key: String,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// A file does not fit the plan.
+    #[error("{key} does not fit the plan")]
+    Misfit {
+        /// Its key.
+        key: String,
+    },
+}
+
+/// The working files of one run.
+#[derive(Clone)]
+pub(crate) struct WorkingFiles {
+    objects: Arc<dyn ObjectStore>,
+    run: TrainingRunId,
+}
+
+impl WorkingFiles {
+    pub(crate) fn new(objects: Arc<dyn ObjectStore>, run: TrainingRunId) -> Self {
+        Self { objects, run }
+    }
+
+    /// The run's plan, if it has been made.
+    pub(crate) async fn plan(&self) -> Result<Option<ShardPlan>, WorkingFileError> {
+        let key = plan_key(&self.run);
+        let Some(object) = self.objects.get(&key).await? else { return Ok(None) };
+        let plan: ShardPlan = parse(&key, &object.bytes)?;
+        if plan.format != FORMAT || plan.run != self.run {
+            return Err(WorkingFileError::Misfit { key });
+        }
+        Ok(Some(plan))
+    }
+
+    /// Makes a plan the run's, unless it has one: then that one counts.
+    pub(crate) async fn decide_on(&self, plan: &ShardPlan) -> Result<ShardPlan, WorkingFileError> {
+        let key = plan_key(&self.run);
+        self.put_once(&key, encode(&key, plan)?).await?;
+        self.plan().await?.ok_or(WorkingFileError::Absent(key))
+    }
+
+    /// Writes an object that has the same content whoever writes it.
+    pub(crate) async fn put_once(&self, key: &str, bytes: Bytes) -> Result<(), WorkingFileError> {
+        self.objects.put(key, bytes, PutCondition::Absent).await?;
+        Ok(())
+    }
+
+    /// Writes an object under its content address in a folder of the run's, and gives its key.
+    pub(crate) async fn put_addressed(
+        &self,
+        name: &str,
+        bytes: Bytes,
+    ) -> Result<String, WorkingFileError> {
+        let address = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
+        let key = format!("{}{name}/{address}", folder(&self.run));
+        self.put_once(&key, bytes).await?;
+        Ok(key)
+    }
+
+    /// Writes JSON under its content address.
+    pub(crate) async fn put_json(
+        &self,
+        name: &str,
+        value: &impl Serialize,
+    ) -> Result<String, WorkingFileError> {
+        self.put_addressed(name, encode(name, value)?).await
+    }
+
+    /// Reads JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T, WorkingFileError> {
+        parse(key, &self.bytes(key).await?)
+    }
+
+    async fn bytes(&self, key: &str) -> Result<Bytes, WorkingFileError> {
+        let object = self.objects.get(key).await?;
+        object.map(|object| object.bytes).ok_or_else(|| WorkingFileError::Absent(key.to_owned()))
+    }
+
+    /// Reads some rows of a matrix.
+    pub(crate) async fn matrix(&self, key: &str) -> Result<MatrixShard, WorkingFileError> {
+        MatrixShard::decode(&self.bytes(key).await?).map_err(in_file(key))
+    }
+
+    /// Writes the factors of a shard. A broken object in their place is replaced.
+    pub(crate) async fn put_factors(
+        &self,
+        key: &str,
+        shard: &FactorShard,
+    ) -> Result<(), WorkingFileError> {
+        let bytes =
+            FactorShard::encode(shard.first_row, shard.factors.view()).map_err(in_file(key))?;
+        self.objects.put(key, bytes, PutCondition::None).await?;
+        Ok(())
+    }
+
+    /// The factors that a step gave for a shard.
+    pub(crate) async fn factors(
+        &self,
+        plan: &ShardPlan,
+        step: Step,
+        shard: usize,
+    ) -> Result<FactorShard, WorkingFileError> {
+        let key = plan.factor_key(step, shard);
+        let found = FactorShard::decode(&self.bytes(&key).await?).map_err(in_file(&key))?;
+        let fits = plan.range(step.side, shard).is_some_and(|range| {
+            range.start == found.first_row && range.len() == found.factors.nrows()
+        });
+        if fits && found.factors.ncols() == plan.options.factors {
+            Ok(found)
+        } else {
+            Err(WorkingFileError::Misfit { key })
+        }
+    }
+
+    /// Whether a step's shard has been solved: its factors are there, whole.
+    pub(crate) async fn is_solved(
+        &self,
+        plan: &ShardPlan,
+        step: Step,
+        shard: usize,
+    ) -> Result<bool, WorkingFileError> {
+        match self.factors(plan, step, shard).await {
+            Ok(_) => Ok(true),
+            Err(WorkingFileError::Store(error)) => Err(error.into()),
+            Err(WorkingFileError::Absent(_)) => Ok(false),
+            Err(error) => {
+                tracing::warn!(%error, "a broken shard is solved again");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Hands each shard that a step gave to `take`, as they arrive.
+    pub(crate) async fn for_each_shard(
+        &self,
+        plan: &ShardPlan,
+        step: Step,
+        mut take: impl FnMut(FactorShard),
+    ) -> Result<(), WorkingFileError> {
+        let mut shards = stream::iter(0..plan.shards(step.side))
+            .map(|shard| self.factors(plan, step, shard))
+            .buffer_unordered(CONCURRENCY);
+        while let Some(shard) = shards.try_next().await? {
+            take(shard);
+        }
+        Ok(())
+    }
+
+    /// All factors of a side, as a step gave them.
+    pub(crate) async fn all_factors(
+        &self,
+        plan: &ShardPlan,
+        step: Step,
+    ) -> Result<Array2<f32>, WorkingFileError> {
+        let mut all = Array2::zeros((plan.rows(step.side), plan.options.factors));
+        self.for_each_shard(plan, step, |FactorShard { first_row, factors }| {
+            all.slice_mut(s![first_row..first_row + factors.nrows(), ..]).assign(&factors);
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// Deletes all of the run's working files.
+    pub(crate) async fn delete_all(&self) -> Result<(), WorkingFileError> {
+        let keys = self.objects.list(&folder(&self.run)).await?;
+        stream::iter(keys)
+            .map(Ok)
+            .try_for_each_concurrent(CONCURRENCY, async |key: String| {
+                self.objects.delete(&key).await
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn in_file(key: &str) -> impl FnOnce(ShardError) -> WorkingFileError {
+    let key = key.to_owned();
+    |error| WorkingFileError::Shard { key, error }
+}
+
+fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, WorkingFileError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| WorkingFileError::Json { key: key.to_owned(), error })
+}
+
+fn encode(key: &str, value: &impl Serialize) -> Result<Bytes, WorkingFileError> {
+    let bytes = serde_json::to_vec(value)
+        .map_err(|error| WorkingFileError::Json { key: key.to_owned(), error })?;
+    Ok(bytes.into())
+}

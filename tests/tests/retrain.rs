@@ -1,0 +1,303 @@
+//! Training beyond one machine: the state machine of `infra/retrain.asl.yaml`, run
+//! by an interpreter that others wrote, with the real binary as its worker.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crossfold_core::als::AlsOptions;
+use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
+use crossfold_core::catalogue::{Item, ItemDetails};
+use crossfold_core::domain::DomainDefinition;
+use crossfold_core::event::Event;
+use crossfold_core::ids::{
+    DomainId, EventId, EventType, ItemId, ModelId, Pseudonym, TrainingRunId,
+};
+use crossfold_core::model::{Model, decode_manifest, manifest_key};
+use crossfold_core::ports::{PutCondition, Stores};
+use crossfold_core::shard_plan::folder;
+use crossfold_core::training::TrainingReport;
+use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_e2e::cloud::Cloud;
+use crossfold_e2e::polling::until;
+use crossfold_e2e::state_machine::StateMachine;
+use crossfold_e2e::world;
+use jiff::{SignedDuration, Timestamp};
+use ndarray::Array2;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+/// One: over several, one machine judges bridges between them, which shards do not.
+const DOMAINS: [&str; 1] = ["knowledge"];
+const PEOPLE: usize = 80;
+const ITEMS: usize = 24;
+/// Cuts either side of this world into several shards.
+const SHARD_BYTES: u64 = 6_000;
+/// How long one of the many small waits may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn options() -> AlsOptions {
+    AlsOptions { factors: 8, iterations: 3, seed: 11, ..AlsOptions::default() }
+}
+
+fn domain(name: &str) -> DomainId {
+    DomainId::parse(name).unwrap()
+}
+
+/// What everybody did over a month: people like one of three kinds of item.
+fn events() -> Vec<Event> {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let now = Timestamp::now();
+    let mut events = Vec::new();
+    for person in 0..PEOPLE {
+        for name in DOMAINS {
+            for number in 0..10 + 60 / (person + 3) {
+                let typical = random.random_range(0..ITEMS / 3) * 3 + person % 3;
+                let is_typical = random.random_bool(0.85);
+                let item = if is_typical { typical } else { random.random_range(0..ITEMS) };
+                let at = now - SignedDuration::from_secs(random.random_range(60..2_600_000));
+                events.push(Event {
+                    event_id: EventId::parse(&format!("e{number}")).unwrap(),
+                    user: Pseudonym::parse(&format!("{name}-{person}")).unwrap(),
+                    domain: domain(name),
+                    event_type: EventType::parse("view").unwrap(),
+                    item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+                    occurred_at: at,
+                    received_at: at,
+                    value: None,
+                    dwell_seconds: None,
+                });
+            }
+        }
+    }
+    events
+}
+
+/// Puts the world straight into the archive and the tables.
+async fn fill(stores: &Stores) {
+    for name in DOMAINS {
+        // So long a half-life that it does not matter when exactly a run looks.
+        let definition: DomainDefinition = serde_json::from_value(json!({
+            "name": name, "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
+            "half_life_days": 36_500.0,
+        }))
+        .unwrap();
+        stores.control.put_domain(&domain(name), &definition).await.unwrap();
+        for item in 0..ITEMS {
+            let item = Item {
+                domain: domain(name),
+                item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+                details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
+                updated_at: Timestamp::UNIX_EPOCH,
+            };
+            stores.catalogue.put(&item).await.unwrap();
+        }
+    }
+    for (file, events) in events().chunks(500).enumerate() {
+        let key = format!("{EVENTS_PREFIX}domain=all/date=2026-01-01/{file}.parquet");
+        let bytes = encode_events(events).unwrap();
+        stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    }
+}
+
+async fn start() -> (Cloud, StateMachine) {
+    let cloud = Cloud::start().await.unwrap();
+    fill(cloud.stores()).await;
+    let machine = cloud.deploy_state_machine(SHARD_BYTES).await.unwrap();
+    (cloud, machine)
+}
+
+/// Records a run, as the API would, and lets no stream wake the one-machine worker.
+async fn order(stores: &Stores) -> TrainingRunId {
+    let id = TrainingRunId::parse(&uuid::Uuid::now_v7().to_string()).unwrap();
+    let run = TrainingRun {
+        id: id.clone(),
+        requested_at: Timestamp::now(),
+        options: options(),
+        tuning: None,
+        accept_fewer_events: false,
+        state: TrainingRunState::Queued,
+    };
+    stores.control.create_run(&run).await.unwrap();
+    id
+}
+
+async fn state_of(stores: &Stores, run: &TrainingRunId) -> TrainingRunState {
+    stores.control.run(run).await.unwrap().unwrap().state
+}
+
+async fn load(stores: &Stores, id: &ModelId) -> Model {
+    let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap();
+    let manifest = decode_manifest(id, &manifest.bytes).unwrap();
+    let blob = stores.objects.get(&manifest.blob.key()).await.unwrap().unwrap();
+    Model::decode(id.clone(), manifest, &blob.bytes).unwrap()
+}
+
+async fn published(stores: &Stores, run: &TrainingRunId) -> (Model, TrainingReport) {
+    let state = state_of(stores, run).await;
+    let TrainingRunState::Succeeded { model, report, .. } = state else { panic!("{state:?}") };
+    (load(stores, &model).await, *report)
+}
+
+/// Item factors with the columns, which are eigenvectors, in order of length and
+/// pointing to the same side: both are left open by what an eigenbasis is.
+fn in_order(model: &Model) -> Array2<f32> {
+    let factors = model.item_factors();
+    let mut columns: Vec<_> = factors.columns().into_iter().collect();
+    columns.sort_by(|a, b| b.dot(b).total_cmp(&a.dot(a)));
+    let mut ordered = Array2::zeros(factors.dim());
+    for (mut to, from) in ordered.columns_mut().into_iter().zip(columns) {
+        let farthest =
+            from.iter().fold(0.0f32, |far, v| if v.abs() > far.abs() { *v } else { far });
+        to.assign(&(&from * farthest.signum()));
+    }
+    ordered
+}
+
+/// The largest difference of a factor, and that of a score of one item for another.
+fn largest_differences(a: &Model, b: &Model) -> (f32, f32) {
+    let (a, b) = (in_order(a), in_order(b));
+    assert_eq!(a.dim(), b.dim());
+    let largest = |a: &Array2<f32>, b: &Array2<f32>| {
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    (largest(&a, &b), largest(&a.dot(&a.t()), &b.dot(&b.t())))
+}
+
+fn ndcg(report: &TrainingReport) -> BTreeMap<String, f64> {
+    let of = |(domain, measured): (&DomainId, &crossfold_core::training::DomainEvaluation)| {
+        (domain.to_string(), measured.metrics["ndcg@20"])
+    };
+    report.evaluation.iter().map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_machine_publishes_the_model_that_one_machine_would() {
+    let (cloud, machine) = start().await;
+    // The API, the stream, and the real `train` binary.
+    let ordered = world::train(&cloud, &serde_json::to_value(options()).unwrap()).await.unwrap();
+    assert_eq!(ordered["status"], "succeeded", "{ordered}");
+    let one_run = TrainingRunId::parse(ordered["id"].as_str().unwrap()).unwrap();
+    let (one, one_report) = published(cloud.stores(), &one_run).await;
+
+    let run = order(cloud.stores()).await;
+    let execution = machine.start(&run).await.unwrap();
+    let ended = machine.wait(&execution).await.unwrap();
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    let (many, many_report) = published(cloud.stores(), &run).await;
+    assert!(ended["output"].as_str().unwrap().contains(many.id().as_str()), "{ended}");
+
+    let tasks = machine.tasks(&execution).await.unwrap();
+    let steps = 3 * 2 * options().iterations + 2;
+    assert!(tasks.computed >= 2 * steps, "one shard a step is no test: {tasks:?}");
+    assert_eq!((tasks.found, tasks.errors.len()), (0, 0), "{tasks:?}");
+    assert_eq!(many.index(), one.index());
+    assert_eq!(
+        (many_report.rows, many_report.interactions),
+        (one_report.rows, one_report.interactions)
+    );
+    let (factor, score) = largest_differences(&many, &one);
+    println!("largest difference of a factor {factor:e}, of a score {score:e}");
+    assert!(factor < 1e-3 && score < 1e-4, "{factor} {score}");
+    let (one_ndcg, many_ndcg) = (ndcg(&one_report), ndcg(&many_report));
+    assert_eq!(one_ndcg.len(), DOMAINS.len());
+    for (domain, value) in &one_ndcg {
+        println!("{domain}: ndcg@20 {value} and {}", many_ndcg[domain]);
+        assert!((value - many_ndcg[domain]).abs() < 1e-3, "{one_ndcg:?} {many_ndcg:?}");
+    }
+    let left = cloud.stores().objects.list(&folder(&run)).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Kills workers until one died with a shard in its hands, then stops the execution.
+async fn disturb(machine: &StateMachine, execution: &str) {
+    until("a worker killed at work", LIMIT, async || {
+        machine.kill_workers()?;
+        let tasks = machine.tasks(execution).await?;
+        Ok(tasks.errors.iter().any(|error| error == "Runtime.ExitError").then_some(()))
+    })
+    .await
+    .unwrap();
+    machine.stop(execution).await.unwrap();
+    machine.wait(execution).await.unwrap();
+}
+
+/// Waits until nothing of a stopped execution's tasks is being written any more,
+/// and gives the keys of what was.
+async fn settled(stores: &Stores, run: &TrainingRunId) -> Vec<String> {
+    let factors = format!("{}factors/", folder(run));
+    let mut last = Vec::new();
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let found = stores.objects.list(&factors).await.unwrap();
+        if found == last {
+            return found;
+        }
+        last = found;
+    }
+    panic!("a stopped execution goes on writing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_killed_and_stopped_goes_on_without_solving_anything_twice() {
+    let (cloud, machine) = start().await;
+    let stores = cloud.stores();
+    let undisturbed = order(stores).await;
+    let execution = machine.start(&undisturbed).await.unwrap();
+    machine.wait(&execution).await.unwrap();
+    let all = machine.tasks(&execution).await.unwrap().computed;
+
+    let run = order(stores).await;
+    let execution = machine.start(&run).await.unwrap();
+    until("some solved shards", LIMIT, async || {
+        Ok((machine.tasks(&execution).await?.computed >= all / 4).then_some(()))
+    })
+    .await
+    .unwrap();
+    disturb(&machine, &execution).await;
+    // The event that the execution was stopped has found its way into the run's record.
+    let reason = until("the record of a failure", LIMIT, async || {
+        Ok(match state_of(stores, &run).await {
+            TrainingRunState::Failed { reason, .. } => Some(reason),
+            _ => None,
+        })
+    })
+    .await
+    .unwrap();
+    assert!(reason.contains("ABORTED") && reason.contains(&execution), "{reason}");
+    let finished = settled(stores, &run).await;
+    let solved = finished.iter().filter(|key| !key.contains("/0/items/")).count();
+    assert!(solved >= all / 4 && solved < all, "{solved} of {all} were solved before");
+
+    let execution = machine.start(&run).await.unwrap();
+    let ended = machine.wait(&execution).await.unwrap();
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    let tasks = machine.tasks(&execution).await.unwrap();
+    assert_eq!((tasks.found, tasks.computed), (solved, all - solved), "{tasks:?}");
+    let (resumed, resumed_report) = published(stores, &run).await;
+    let (undisturbed, undisturbed_report) = published(stores, &undisturbed).await;
+    let (factor, score) = largest_differences(&resumed, &undisturbed);
+    println!("{solved} of {all} shards were there; largest differences {factor:e}, {score:e}");
+    assert!(factor < 1e-3 && score < 1e-4, "{factor} {score}");
+    for (domain, value) in ndcg(&undisturbed_report) {
+        assert!((value - ndcg(&resumed_report)[&domain]).abs() < 1e-3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_whose_task_fails_for_good_ends_at_once_and_says_why() {
+    let (cloud, machine) = start().await;
+    let objects = &cloud.stores().objects;
+    for key in objects.list(EVENTS_PREFIX).await.unwrap() {
+        objects.delete(&key).await.unwrap();
+    }
+    let run = order(cloud.stores()).await;
+    let ended = machine.wait(&machine.start(&run).await.unwrap()).await.unwrap();
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("TaskFailed")));
+    let TrainingRunState::Failed { reason, .. } = state_of(cloud.stores(), &run).await else {
+        panic!("the run did not fail");
+    };
+    assert!(reason.contains("no consented interaction"), "{reason}");
+}
