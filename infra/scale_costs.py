@@ -24,7 +24,7 @@ START = 1.0  # seconds of a task beside its work
 STEP = 3.0  # seconds of a step beside its tasks: listing, starting, collecting
 
 # The fit: as ShardBounds has it.
-FACTORS, ITERATIONS, FITS = 64, 15, 2
+FACTORS, ITERATIONS, FITS = 64, 15, 3
 SHARD = 512 * 2**20
 ROW = 4 * FACTORS
 USABLE = 0.9 * 10 * 2**30
@@ -61,7 +61,7 @@ def half(entries: float, rows: float, others: float) -> tuple[int, float, float,
 
 def row(interactions: float, people: float, items: float) -> list[str]:
     halves = [
-        (half(interactions, people, items), FITS * ITERATIONS + 1),
+        (half(interactions, people, items), FITS * ITERATIONS + FITS - 1),
         (half(interactions, items, people), FITS * ITERATIONS),
     ]
     wall = sum(times * (math.ceil(h[0] / CONCURRENCY) * h[2] + STEP) for h, times in halves)

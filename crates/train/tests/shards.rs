@@ -427,6 +427,14 @@ async fn what_no_worker_could_hold_is_refused_with_a_way_out() {
     assert!(matches!(error, ShardWorkerError::TooLarge(_)), "{error}");
 }
 
+/// The most memory that this process has had, where Linux tells.
+fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or_default() / 1_024
+}
+
 /// Figures on real data: `CROSSFOLD_PAIRS` names a gzipped CSV of `user,item`
 /// pairs with a header. They are spread over a day, whoever's they are.
 #[tokio::test]
@@ -457,9 +465,14 @@ async fn the_same_on_real_data() {
     let stores = archived(&deeds).await;
     println!("{} pairs", deeds.len());
     drop((text, deeds));
+    let before = peak_megabytes();
     let started = Instant::now();
     let (one, one_report) = train_on_one_machine(&stores, options).await;
-    println!("one machine: {:?}", started.elapsed());
+    println!(
+        "one machine: {:?}, peak {before} MB before, {} after",
+        started.elapsed(),
+        peak_megabytes()
+    );
     let bounds = ShardBounds { shard_bytes: 8 << 20, worker_bytes: 10_240 << 20 };
     let run = order(&stores, options).await;
     let started = Instant::now();
