@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
+use crossfold_storage::pseudonym_key::KEY_FILE;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::api::{ApiRequest, ApiResponse};
 use crate::binaries::binary;
 use crate::http_client::HttpClient;
-use crate::world::World;
+use crate::world::{self, World};
 
 /// What the server's first line begins with.
 const GREETING: &str = "Crossfold listens on ";
@@ -37,6 +38,9 @@ impl Local {
     /// When it does not come up; the message says what it wrote.
     pub async fn start() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
+        let data = directory.path().join("data");
+        std::fs::create_dir(&data)?;
+        std::fs::write(data.join(KEY_FILE), world::pseudonym_key())?;
         let (process, client) = launch(directory.path()).await?;
         Ok(Self { process, client, directory })
     }

@@ -12,6 +12,15 @@ use serde_json::Value;
 use crate::api::{ApiRequest, ApiResponse};
 use crate::polling::until;
 
+/// The tenant of every world.
+pub(crate) const TENANT: &str = "local";
+
+/// The key of every world's pseudonyms: with the same ones, people are in the
+/// same order everywhere, and so are hidden and held-out people the same.
+pub(crate) fn pseudonym_key() -> String {
+    serde_json::json!({ "version": 1, "key": "k".repeat(64) }).to_string()
+}
+
 /// How long streams may take to reach the archive.
 const ARCHIVE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a training run may take.

@@ -186,16 +186,24 @@ impl PeopleIndex {
     }
 
     /// The events of each person, with what they decided. Users without an
-    /// entry are people of their own without decisions. In a stable order.
+    /// entry are people of their own without decisions. In order of each person's
+    /// first pseudonym, so that neither the order in which a store lists people
+    /// nor that of the archive's files changes the model.
     fn histories(&self, events: Vec<Event>) -> Vec<(ConsentLedger, History)> {
-        let mut by_person: BTreeMap<Result<usize, Pseudonym>, Vec<Event>> = BTreeMap::new();
+        let mut by_person: HashMap<Result<usize, Pseudonym>, Vec<Event>> = HashMap::new();
         for event in events {
             let person = self.person_of.get(&event.user).copied();
             by_person.entry(person.ok_or_else(|| event.user.clone())).or_default().push(event);
         }
-        by_person
+        let first = |events: &[Event]| events.iter().map(|event| event.user.clone()).min();
+        let mut people: Vec<_> = by_person
             .into_iter()
-            .map(|(person, events)| {
+            .map(|(person, events)| (first(&events), person, events))
+            .collect();
+        people.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        people
+            .into_iter()
+            .map(|(_, person, events)| {
                 let ledger = person.map(|number| self.ledgers[number].clone()).unwrap_or_default();
                 (ledger, History::new(events, []))
             })
@@ -909,6 +917,12 @@ mod tests {
     }
 
     fn people_of(people: usize, granted: bool) -> PeopleIndex {
+        let mut index = PeopleIndex::default();
+        index.extend(entries_of(people, granted));
+        index
+    }
+
+    fn entries_of(people: usize, granted: bool) -> Vec<VersionedEntry> {
         let domain = |name: &str| DomainId::parse(name).unwrap();
         let decision = |from: &str, to: &str| ConsentDecision {
             from: domain(from),
@@ -919,8 +933,7 @@ mod tests {
             expires_at: None,
             evidence: None,
         };
-        let mut index = PeopleIndex::default();
-        index.extend((0..people).map(|person| {
+        let entry = |person| {
             let members = DOMAINS.map(|name| Member {
                 user: user(person, name),
                 domain: domain(name),
@@ -936,8 +949,8 @@ mod tests {
                 }),
                 version: 1,
             }
-        }));
-        index
+        };
+        (0..people).map(entry).collect()
     }
 
     fn input(events: Vec<Event>, people: PeopleIndex) -> TrainingInput {
@@ -1050,6 +1063,17 @@ mod tests {
         assert!(others.iter().all(|other| other != &**report));
         // The options given are not the best for these few people.
         assert!(others.iter().any(|other| other.chosen != 0), "{others:?}");
+    }
+
+    #[test]
+    fn the_order_in_which_people_and_events_are_listed_changes_nothing() {
+        let listed = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        let mut index = PeopleIndex::default();
+        index.extend(entries_of(30, true).into_iter().rev());
+        let reversed = events().into_iter().rev().collect();
+        let reversed = train(input(reversed, index), &|_, _| ()).unwrap();
+        assert_eq!(reversed.item_factors, listed.item_factors);
+        assert_eq!(reversed.report, listed.report);
     }
 
     #[test]

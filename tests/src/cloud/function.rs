@@ -39,7 +39,7 @@ impl Function {
             binary: binary(&spec.binary)?,
             memory: spec.memory,
             timeout: spec.timeout,
-            variables: [variables, &spec.variables].concat(),
+            variables: [&spec.variables, variables].concat(),
             log: PathBuf::new(),
         };
         Ok(Self {

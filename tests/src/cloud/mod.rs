@@ -25,7 +25,7 @@ use crate::gateway::{self, Decision, Gateway};
 use crate::ministack::Ministack;
 use crate::state_machine::{Site, StateMachine};
 use crate::stream_pump::StreamPump;
-use crate::world::World;
+use crate::world::{self, World};
 use aws_api::AwsApi;
 
 /// A deployment of its own.
@@ -177,8 +177,7 @@ impl World for Cloud {
 
 /// The secret that the template has CloudFormation generate.
 async fn create_secret(api: &AwsApi) -> anyhow::Result<String> {
-    let keys = json!({ "version": 1, "key": "k".repeat(64) });
-    let input = json!({ "Name": "crossfold-pseudonym", "SecretString": keys.to_string() });
+    let input = json!({ "Name": "crossfold-pseudonym", "SecretString": world::pseudonym_key() });
     let answer = api.call("secretsmanager", "CreateSecret", &input).await?;
     Ok(answer["ARN"].as_str().context("the secret has no ARN")?.to_owned())
 }
@@ -211,6 +210,7 @@ fn start_functions(
     let variables = [
         variable("AWS_ACCESS_KEY_ID", "test"),
         variable("AWS_SECRET_ACCESS_KEY", "test"),
+        variable("CROSSFOLD_TENANT", world::TENANT),
         variable("AWS_REGION", "us-east-1"),
         variable("AWS_ENDPOINT_URL", endpoint),
     ];
