@@ -27,7 +27,7 @@ use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::kernels::{self, GatheredRows, PickedRows, TILE_ROWS, vectors, vectors_mut};
+use super::kernels::{self, PickedRows, TILE_ROWS, vectors, vectors_mut};
 use super::padded::PaddedRows;
 use super::{AlsParams, Solver};
 use crate::dense::{NotPositiveDefinite, cholesky, cholesky_solve};
@@ -140,8 +140,9 @@ const SMALL: usize = 8;
 /// Interactions multiplied at a time when a matrix is formed: they fit the
 /// first-level cache beside it.
 const BLOCK: usize = 48;
-/// Most bytes of a row's gathered factors: half a second-level cache.
-const GATHERED_BYTES: usize = 256 * 1024;
+/// Bytes of a row's interactions' factors that stay in the cache from one step to
+/// the next: half a second-level cache.
+const CACHED_BYTES: usize = 256 * 1024;
 /// Interactions of a task: small enough to share out evenly, large enough not to notice.
 const TASK_INTERACTIONS: usize = 8 * 1024;
 /// Rows of a task.
@@ -150,9 +151,6 @@ const TASK_ROWS: usize = 512;
 const GRAM_PARTS: usize = 128;
 /// Rows below which a part is not worth its own matrix.
 const GRAM_PART_ROWS: usize = 2048;
-
-/// Interactions of a part of a row too long to keep gathered.
-const LONG_ROW_PART: usize = 64;
 
 /// The part of the equations that all rows share.
 enum Shared {
@@ -251,7 +249,7 @@ const FORMED_UP_TO: usize = 64;
 fn formed_from(length: usize, solver: Solver) -> usize {
     match solver {
         Solver::Cholesky => 0,
-        Solver::Mixed if length <= FORMED_UP_TO => GATHERED_BYTES / (4 * length) + 1,
+        Solver::Mixed if length <= FORMED_UP_TO => CACHED_BYTES / (4 * length) + 1,
         Solver::Mixed | Solver::ConjugateGradient => usize::MAX,
     }
 }
@@ -371,7 +369,6 @@ struct Scratch {
     /// `D` and its inverse, or the diagonal that preconditions.
     diagonal: Vec<f32>,
     inverse: Vec<f32>,
-    gathered: GatheredRows,
     /// A block of interactions, each scaled by the root of its confidence.
     block: Vec<f32>,
     matrix: Vec<f32>,
@@ -388,7 +385,6 @@ impl Scratch {
             preconditioned: row(),
             diagonal: row(),
             inverse: row(),
-            gathered: GatheredRows::new(GATHERED_BYTES / (4 * length), length),
             block: vec![0.0; BLOCK * length],
             matrix: vec![0.0; length * length],
             rotation: vec![0.0; TILE_ROWS * length],
@@ -419,15 +415,7 @@ impl WithSimd for Task<'_> {
         for (row, vector) in range.zip(vectors.chunks_exact_mut(length)) {
             let (columns, confidences) = rows.row(row);
             let picked = PickedRows { all: fixed.all(), length, numbers: columns };
-            let mut solver = RowSolver {
-                simd,
-                equations,
-                picked,
-                confidences,
-                scratch,
-                effort,
-                is_gathered: false,
-            };
+            let mut solver = RowSolver { simd, equations, picked, confidences, scratch, effort };
             solver.solve(vector)?;
         }
         Ok(())
@@ -442,7 +430,6 @@ struct RowSolver<'a, S: Simd> {
     confidences: &'a [f32],
     scratch: &'a mut Scratch,
     effort: Effort,
-    is_gathered: bool,
 }
 
 impl<S: Simd> RowSolver<'_, S> {
@@ -497,31 +484,6 @@ impl<S: Simd> RowSolver<'_, S> {
         }
     }
 
-    /// `q += sum_i weight(c_i, y_i . p) y_i`. Rows too long to keep gathered are
-    /// gathered part by part, at every pass.
-    #[inline(always)]
-    fn add_weighted_rows(
-        &mut self,
-        weight: impl Fn(f32, f32) -> f32 + Copy,
-        p: &[f32],
-        q: &mut [f32],
-    ) {
-        let gathered = &mut self.scratch.gathered;
-        let capacity = gathered.capacity();
-        if self.confidences.len() <= capacity {
-            if !self.is_gathered {
-                gathered.gather::<S>(self.picked, self.confidences);
-                self.is_gathered = true;
-            }
-            return gathered.add_weighted(self.simd, weight, p, q);
-        }
-        let parts = self.picked.numbers.chunks(LONG_ROW_PART);
-        for (numbers, confidences) in parts.zip(self.confidences.chunks(LONG_ROW_PART)) {
-            gathered.gather::<S>(PickedRows { numbers, ..self.picked }, confidences);
-            gathered.add_weighted(self.simd, weight, p, q);
-        }
-    }
-
     #[inline(always)]
     fn solve_by_conjugate_gradient(
         &mut self,
@@ -536,7 +498,9 @@ impl<S: Simd> RowSolver<'_, S> {
         // r = b - A x = sum c (1 - y.x) y - (a G + l I) x.
         self.multiply_shared(ridge, x, &mut q);
         r.iter_mut().zip(&q).for_each(|(r, q)| *r = -q);
-        self.add_weighted_rows(|confidence, product| confidence * (1.0 - product), x, &mut r);
+        let rows = (self.picked, self.confidences);
+        let residual = |confidence: f32, product: f32| confidence * (1.0 - product);
+        kernels::add_weighted_rows(simd, rows, residual, true, (x, &mut r));
         kernels::multiply(simd, &mut z, &r, &self.scratch.inverse);
         p.copy_from_slice(&z);
         let mut rz = kernels::dot(simd, &r, &z);
@@ -547,7 +511,8 @@ impl<S: Simd> RowSolver<'_, S> {
                 break;
             }
             self.multiply_shared(ridge, &p, &mut q);
-            self.add_weighted_rows(|confidence, product| confidence * product, &p, &mut q);
+            let weighted = |confidence: f32, product: f32| confidence * product;
+            kernels::add_weighted_rows(simd, rows, weighted, false, (&p, &mut q));
             let alpha = rz / kernels::dot(simd, &p, &q);
             kernels::add_scaled(simd, x, alpha, &p);
             if step == steps {
@@ -747,9 +712,9 @@ mod tests {
 
     #[test]
     fn a_row_longer_than_the_cache_is_solved_like_any_other() {
-        // More interactions than are kept gathered at 128 factors.
+        // More interactions than stay in the cache at 128 factors.
         let params = params(128, Solver::ConjugateGradient);
-        let columns = GATHERED_BYTES / (4 * 128) + 30;
+        let columns = CACHED_BYTES / (4 * 128) + 30;
         let matrix =
             SparseRows::from_rows(columns, [(0..columns as u32).map(|item| (item, 1.0)).collect()]);
         let mut fixed = PaddedRows::from_view(initial_items(columns, &params).view());

@@ -98,86 +98,42 @@ pub(super) fn multiply<S: Simd>(simd: S, target: &mut [f32], a: &[f32], b: &[f32
 }
 
 /// Rows handled at once, so that the vector they meet is loaded once for all.
-pub(super) const GROUP: usize = 8;
-/// Rows that a gathered row's last group is filled up to.
-const HALF_GROUP: usize = GROUP / 2;
-
-/// A row's interactions, the factors copied to one place: the passes over them
-/// read memory in order, and none needs to look up a row.
-pub(super) struct GatheredRows {
-    rows: Vec<f32>,
-    confidences: Vec<f32>,
-    length: usize,
-    filled: usize,
-}
-
-impl GatheredRows {
-    /// Room for `capacity` interactions.
-    pub(super) fn new(capacity: usize, length: usize) -> Self {
-        let capacity = capacity.next_multiple_of(GROUP);
-        Self {
-            rows: vec![0.0; capacity * length],
-            confidences: vec![0.0; capacity],
-            length,
-            filled: 0,
+const GROUP: usize = 8;
+/// `q += sum_i weight(c_i, y_i . p) y_i` over picked rows `y` with confidences `c`.
+/// With `is_first`, rows are asked for ahead of their turn: in later passes they
+/// are in the cache. (Copying them to one place first costs more than it saves.)
+#[inline(always)]
+pub(super) fn add_weighted_rows<S: Simd>(
+    simd: S,
+    (picked, confidences): (PickedRows<'_>, &[f32]),
+    weight: impl Fn(f32, f32) -> f32 + Copy,
+    is_first: bool,
+    (p, q): (&[f32], &mut [f32]),
+) {
+    let (p, q) = (vectors::<S>(p), vectors_mut::<S>(q));
+    let mut at = 0;
+    while at + GROUP <= confidences.len() {
+        if is_first {
+            (at + GROUP..at + 2 * GROUP).for_each(|next| picked.prefetch(next));
         }
+        add_group::<S, GROUP>(simd, (picked, at), confidences, weight, (p, q));
+        at += GROUP;
     }
-
-    /// How many interactions it has room for.
-    pub(super) fn capacity(&self) -> usize {
-        self.confidences.len()
+    if at + GROUP / 2 <= confidences.len() {
+        add_group::<S, { GROUP / 2 }>(simd, (picked, at), confidences, weight, (p, q));
+        at += GROUP / 2;
     }
-
-    /// Takes in at most `capacity` interactions in place of those before.
-    #[inline(always)]
-    pub(super) fn gather<S: Simd>(&mut self, picked: PickedRows<'_>, confidences: &[f32]) {
-        let count = confidences.len();
-        self.filled = count.next_multiple_of(HALF_GROUP);
-        let rows = self.rows[..self.filled * self.length].chunks_exact_mut(self.length);
-        for (at, row) in rows.enumerate() {
-            if at < count {
-                picked.prefetch(at + GROUP);
-                // Vector by vector: a call to copy so little costs more than the copy.
-                let from = vectors::<S>(picked.row(at));
-                vectors_mut::<S>(row).iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-            } else {
-                // Filling: rows without weight.
-                row.fill(0.0);
-            }
-        }
-        self.confidences[..count].copy_from_slice(confidences);
-        self.confidences[count..self.filled].fill(0.0);
-    }
-
-    /// `q += sum_i weight(c_i, y_i . p) y_i` over the gathered rows `y` with
-    /// confidences `c`.
-    #[inline(always)]
-    pub(super) fn add_weighted<S: Simd>(
-        &self,
-        simd: S,
-        weight: impl Fn(f32, f32) -> f32 + Copy,
-        p: &[f32],
-        q: &mut [f32],
-    ) {
-        let (p, q) = (vectors::<S>(p), vectors_mut::<S>(q));
-        let rows = &self.rows[..self.filled * self.length];
-        let confidences = &self.confidences[..self.filled];
-        let groups = rows.chunks_exact(GROUP * self.length);
-        let (rest, last) = (groups.remainder(), confidences.chunks_exact(GROUP).remainder());
-        for (rows, confidences) in groups.zip(confidences.chunks_exact(GROUP)) {
-            add_group::<S, GROUP>(simd, vectors::<S>(rows), confidences, weight, (p, q));
-        }
-        if !last.is_empty() {
-            add_group::<S, HALF_GROUP>(simd, vectors::<S>(rest), last, weight, (p, q));
-        }
+    while at < confidences.len() {
+        add_group::<S, 1>(simd, (picked, at), confidences, weight, (p, q));
+        at += 1;
     }
 }
 
-/// One group of `N` rows, one after another in `rows`.
+/// The group of `N` rows from a position on.
 #[inline(always)]
 fn add_group<S: Simd, const N: usize>(
     simd: S,
-    rows: &[S::f32s],
+    (picked, at): (PickedRows<'_>, usize),
     confidences: &[f32],
     weight: impl Fn(f32, f32) -> f32,
     (p, q): (&[S::f32s], &mut [S::f32s]),
@@ -186,8 +142,8 @@ fn add_group<S: Simd, const N: usize>(
     // Loops instead of closures over arrays: those would not be compiled for
     // the instructions that `S` stands for.
     let mut each: [&[S::f32s]; N] = [&[]; N];
-    for (each, row) in each.iter_mut().zip(rows.chunks_exact(length)) {
-        *each = row;
+    for (offset, each) in each.iter_mut().enumerate() {
+        *each = &vectors::<S>(picked.row(at + offset))[..length];
     }
     let mut sums = [simd.splat_f32s(0.0); N];
     for (k, p) in p.iter().enumerate() {
@@ -196,7 +152,7 @@ fn add_group<S: Simd, const N: usize>(
         }
     }
     let mut weights = sums;
-    for (value, confidence) in weights.iter_mut().zip(confidences) {
+    for (value, confidence) in weights.iter_mut().zip(&confidences[at..]) {
         *value = simd.splat_f32s(weight(*confidence, simd.reduce_sum_f32s(*value)));
     }
     for (k, q) in q[..length].iter_mut().enumerate() {
