@@ -60,17 +60,18 @@ def half(entries: float, rows: float, others: float) -> tuple[int, float, float,
 
 
 def row(interactions: float, people: float, items: float) -> list[str]:
-    halves = [
-        (half(interactions, people, items), FITS * ITERATIONS + FITS - 1),
-        (half(interactions, items, people), FITS * ITERATIONS),
+    people_half, item_half = halves = [
+        half(interactions, people, items),
+        half(interactions, items, people),
     ]
-    wall = sum(times * (math.ceil(h[0] / CONCURRENCY) * h[2] + STEP) for h, times in halves)
-    tasks = sum(times * h[0] for h, times in halves)
-    moved = sum(times * h[0] * h[1] for h, times in halves)
-    gb_seconds = sum(times * h[0] * h[2] for h, times in halves) * MEMORY_GB
-    (people_half, _), (item_half, _) = halves
+    # The shards of all fits are solved in one step.
+    wall = ITERATIONS * sum(math.ceil(FITS * h[0] / CONCURRENCY) * h[2] + STEP for h in halves)
+    times = FITS * ITERATIONS
+    tasks = times * sum(h[0] for h in halves)
+    moved = times * sum(h[0] * h[1] for h in halves)
+    gb_seconds = times * sum(h[0] * h[2] for h in halves) * MEMORY_GB
     shards_read = 3 + people_half[0] + item_half[0]  # at most: its own files, and every shard
-    gets = sum(times * h[0] * shards_read for h, times in halves)
+    gets = tasks * shards_read
     dollars = {
         "Lambda": gb_seconds * GB_SECOND + tasks * LAMBDA_REQUEST,
         "S3": tasks * S3_PUT + gets * S3_GET,

@@ -1,4 +1,4 @@
-//! Shards: pieces of the joint matrix and of factors, as files.
+//! Shards: pieces of the joint matrix, of factors and of bridges, as files.
 //!
 //! Training beyond one machine cuts both sides of the matrix into shards that
 //! workers exchange as objects. A shard is
@@ -13,10 +13,11 @@
 //!
 //! | kind | tensor | type, shape | what |
 //! | --- | --- | --- | --- |
-//! | both | `place` | u64, 2 | the shard's first row among all, and the number of columns |
-//! | matrix | `lengths` | u32, rows | entries of each row |
-//! | matrix | `columns` | u32, entries | columns, ascending within a row |
+//! | all | `place` | u64, 2 | the shard's first row among all, and the number of columns |
+//! | matrix, block | `lengths` | u32, rows | entries of each row |
+//! | matrix, block | `columns` | u32, entries | columns, ascending within a row |
 //! | matrix | `confidences` | f32, entries | finite, above 0 |
+//! | block | `weights` | f32, entries | finite |
 //! | factors | `factors` | f32, rows x columns | finite |
 //!
 //! Decoding takes nothing on trust: a file that is torn, of another version, or
@@ -77,22 +78,7 @@ impl MatrixShard {
     /// # Errors
     /// [`ShardError::Malformed`] when a row is too long for the layout.
     pub fn encode(matrix: &SparseRows, range: Range<usize>) -> Result<Bytes, ShardError> {
-        let mut lengths = Vec::with_capacity(range.len() * 4);
-        let (mut columns, mut confidences) = (Vec::new(), Vec::new());
-        for row in range.clone() {
-            let (items, values) = matrix.row(row);
-            let length = u32::try_from(items.len()).map_err(malformed)?;
-            lengths.extend_from_slice(&length.to_le_bytes());
-            columns.extend(items.iter().flat_map(|item| item.to_le_bytes()));
-            confidences.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        }
-        let entries = columns.len() / 4;
-        seal(&[
-            ("place", Dtype::U64, vec![2], &place(range.start, matrix.columns())),
-            ("lengths", Dtype::U32, vec![range.len()], &lengths),
-            ("columns", Dtype::U32, vec![entries], &columns),
-            ("confidences", Dtype::F32, vec![entries], &confidences),
-        ])
+        encode_rows(matrix, range, Entry::Confidence)
     }
 
     /// Decodes and verifies.
@@ -100,42 +86,115 @@ impl MatrixShard {
     /// # Errors
     /// [`ShardError`] when anything is not as the layout demands.
     pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
-        let tensors = unseal(bytes)?;
-        let (first_row, width) = decode_place(&tensors)?;
-        let lengths = words(&tensors, "lengths", Dtype::U32, 1)?.1;
-        let columns = words(&tensors, "columns", Dtype::U32, 1)?.1;
-        let confidences = words(&tensors, "confidences", Dtype::F32, 1)?.1;
-        let total: u64 = lengths.iter().map(|length| u64::from(u32::from_le_bytes(*length))).sum();
-        if columns.len() != confidences.len() || total != columns.len() as u64 {
-            return Err(malformed("lengths and entries differ"));
+        let (first_row, rows) = decode_rows(bytes, Entry::Confidence)?;
+        Ok(Self { first_row, rows })
+    }
+}
+
+/// A cross block: source items x target items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockShard(pub SparseRows);
+
+impl BlockShard {
+    /// Encodes a block.
+    ///
+    /// # Errors
+    /// [`ShardError::Malformed`] when a row is too long for the layout.
+    pub fn encode(block: &SparseRows) -> Result<Bytes, ShardError> {
+        encode_rows(block, 0..block.rows(), Entry::Weight)
+    }
+
+    /// Decodes and verifies.
+    ///
+    /// # Errors
+    /// [`ShardError`] when anything is not as the layout demands.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
+        Ok(Self(decode_rows(bytes, Entry::Weight)?.1))
+    }
+}
+
+/// What the entries of stored rows are.
+#[derive(Clone, Copy)]
+enum Entry {
+    Confidence,
+    Weight,
+}
+
+impl Entry {
+    /// The tensor that holds them.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Confidence => "confidences",
+            Self::Weight => "weights",
         }
-        let mut rows = Rows { columns, confidences, width };
-        let rows = lengths.iter().map(|length| rows.next(u32::from_le_bytes(*length) as usize));
-        // Built row by row: a second copy of a large shard would not fit.
-        let mut problem = None;
-        let built = SparseRows::from_rows(
-            width,
-            rows.map_while(|row| row.map_err(|error| problem = Some(error)).ok()),
-        );
-        match problem {
-            Some(error) => Err(error),
-            None => Ok(Self { first_row, rows: built }),
-        }
+    }
+
+    fn admits(self, value: f32) -> bool {
+        value.is_finite() && (matches!(self, Self::Weight) || value > 0.0)
+    }
+}
+
+fn encode_rows(
+    matrix: &SparseRows,
+    range: Range<usize>,
+    entry: Entry,
+) -> Result<Bytes, ShardError> {
+    let mut lengths = Vec::with_capacity(range.len() * 4);
+    let (mut columns, mut entries) = (Vec::new(), Vec::new());
+    for row in range.clone() {
+        let (items, values) = matrix.row(row);
+        let length = u32::try_from(items.len()).map_err(malformed)?;
+        lengths.extend_from_slice(&length.to_le_bytes());
+        columns.extend(items.iter().flat_map(|item| item.to_le_bytes()));
+        entries.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+    let count = columns.len() / 4;
+    seal(&[
+        ("place", Dtype::U64, vec![2], &place(range.start, matrix.columns())),
+        ("lengths", Dtype::U32, vec![range.len()], &lengths),
+        ("columns", Dtype::U32, vec![count], &columns),
+        (entry.name(), Dtype::F32, vec![count], &entries),
+    ])
+}
+
+/// The number of the first row, and the rows.
+fn decode_rows(bytes: &[u8], entry: Entry) -> Result<(usize, SparseRows), ShardError> {
+    let tensors = unseal(bytes)?;
+    let (first_row, width) = decode_place(&tensors)?;
+    let lengths = words(&tensors, "lengths", Dtype::U32, 1)?.1;
+    let columns = words(&tensors, "columns", Dtype::U32, 1)?.1;
+    let values = words(&tensors, entry.name(), Dtype::F32, 1)?.1;
+    let total: u64 = lengths.iter().map(|length| u64::from(u32::from_le_bytes(*length))).sum();
+    if columns.len() != values.len() || total != columns.len() as u64 {
+        return Err(malformed("lengths and entries differ"));
+    }
+    let mut rows = Rows { columns, values, width, entry };
+    let rows = lengths.iter().map(|length| rows.next(u32::from_le_bytes(*length) as usize));
+    // Built row by row: a second copy of a large shard would not fit.
+    let mut problem = None;
+    let built = SparseRows::from_rows(
+        width,
+        rows.map_while(|row| row.map_err(|error| problem = Some(error)).ok()),
+    );
+    match problem {
+        Some(error) => Err(error),
+        None => Ok((first_row, built)),
     }
 }
 
 struct Rows<'a> {
     columns: &'a [[u8; 4]],
-    confidences: &'a [[u8; 4]],
+    values: &'a [[u8; 4]],
     width: usize,
+    entry: Entry,
 }
 
 impl Rows<'_> {
     fn next(&mut self, length: usize) -> Result<Vec<(u32, f32)>, ShardError> {
         let (columns, other_columns) = self.columns.split_at(length);
-        let (confidences, other_confidences) = self.confidences.split_at(length);
-        (self.columns, self.confidences) = (other_columns, other_confidences);
-        let entries = columns.iter().zip(confidences);
+        let (values, other_values) = self.values.split_at(length);
+        (self.columns, self.values) = (other_columns, other_values);
+        let entries = columns.iter().zip(values);
         let row: Vec<(u32, f32)> = entries
             .map(|(column, value)| (u32::from_le_bytes(*column), f32::from_le_bytes(*value)))
             .collect();
@@ -145,8 +204,8 @@ impl Rows<'_> {
         if row.last().is_some_and(|(column, _)| *column as usize >= self.width) {
             return Err(malformed("a column is out of range"));
         }
-        if row.iter().any(|(_, value)| !(value.is_finite() && *value > 0.0)) {
-            return Err(malformed("a confidence is not above 0 and finite"));
+        if !row.iter().all(|(_, value)| self.entry.admits(*value)) {
+            return Err(malformed(format!("{} are out of range", self.entry.name())));
         }
         Ok(row)
     }
@@ -311,6 +370,7 @@ mod tests {
                 bytes
             };
             prop_assert!(MatrixShard::decode(&bytes).is_err());
+            prop_assert!(BlockShard::decode(&bytes).is_err());
             prop_assert!(FactorShard::decode(&bytes).is_err());
         }
 
@@ -341,6 +401,17 @@ mod tests {
             }
             prop_assert_eq!(MatrixShard::decode(&bytes).is_ok(), holds);
         }
+    }
+
+    #[test]
+    fn a_block_may_have_weights_below_zero_and_a_matrix_no_such_confidences() {
+        let rows = SparseRows::from_rows(2, [vec![(0, -0.5), (1, 1.0)], vec![]]);
+        let bytes = BlockShard::encode(&rows).unwrap();
+        assert_eq!(BlockShard::decode(&bytes).unwrap(), BlockShard(rows.clone()));
+        assert!(MatrixShard::decode(&bytes).is_err());
+        assert!(MatrixShard::decode(&MatrixShard::encode(&rows, 0..2).unwrap()).is_err());
+        let infinite = SparseRows::from_rows(1, [vec![(0, f32::INFINITY)]]);
+        assert!(BlockShard::decode(&BlockShard::encode(&infinite).unwrap()).is_err());
     }
 
     #[test]

@@ -1,21 +1,26 @@
-//! The plan of a training run beyond one machine: how both sides of the joint
-//! matrix are cut, which half-iterations there are, and where everything lies.
+//! The plan of a training run beyond one machine: what is fitted, how both sides
+//! of each matrix are cut, and where everything lies.
 //!
-//! A fit is the same sequence of half-iterations as [`crate::als::fit`]; each is
-//! a step, and each step is one task for each shard of the side that it solves.
-//! A task reads its rows, the whole other side's factors, and its own rows'
-//! factors from before (the smaller side's tasks all of theirs), and writes its rows' factors under a key that only the
-//! run, the step and the shard determine: whatever is there needs not be solved again.
+//! Several matrices are fitted ([`PlannedFit`]): for each [`Purpose`], what the
+//! verdicts on bridges call for ([`crate::bridge::fitting::NeededFits`]). All fits
+//! go through the same half-iterations as [`crate::als::fit`] at the same time.
+//! Each half-iteration is a step; a step has one task for each shard of the side
+//! that it solves, of every fit. A task reads its rows, the whole other side's
+//! factors, and its own rows' factors from before (the smaller side's tasks all of
+//! theirs), and writes its rows' factors under a key that only the run, the fit, the
+//! step and the shard determine: whatever is there needs not be solved again.
 //! All factors of a fit that are exchanged are in one basis, that of its beginning.
 //!
 //! | object, under `retraining/<run>/` | what |
 //! | --- | --- |
 //! | `plan.json` | [`ShardPlan`], written once: what was prepared counts from then on |
 //! | `matrix/<sha256>` | a [`crate::shard::MatrixShard`] of either side |
+//! | `block/<sha256>` | a [`crate::shard::BlockShard`]: the cross block of a direction |
+//! | `people/<sha256>` | [`PeopleRecord`]: whose factors a map is fitted to, JSON |
 //! | `outline/<sha256>` | the model besides its factors, JSON |
 //! | `evaluation/<sha256>` | whom a fit that is measured ranks for, JSON |
 //! | `steps/<step>.json` | the step's tasks, a JSON array |
-//! | `factors/<fit>/<iteration>/<side>/<shard>` | a [`crate::shard::FactorShard`]; iteration 0 is what the fit begins with |
+//! | `factors/<purpose>/<part>/<iteration>/<side>/<shard>` | a [`crate::shard::FactorShard`]; iteration 0 is what the fit begins with |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,6 +29,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::als::{AlsOptions, InvalidOptions};
+use crate::bridge::Direction;
+use crate::bridge::look_alike::Twins;
 use crate::drift::InputDistribution;
 use crate::evidence_scaling::EvidenceScaling;
 use crate::fold_in::UnobservedItems;
@@ -35,7 +42,7 @@ use crate::training::{EvaluationSet, HeldOut, ModelOutline, TrainingReport};
 /// Top folder of every run's working files.
 pub const RETRAINING_PREFIX: &str = "retraining/";
 /// Version of the plan's layout.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A side of the joint matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,10 +72,10 @@ impl Side {
     }
 }
 
-/// What a fit is for.
+/// What fits are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fit {
+pub enum Purpose {
     /// To be measured, without the newest events.
     WithoutNewest,
     /// To be measured, without the last item of some people.
@@ -77,8 +84,8 @@ pub enum Fit {
     Final,
 }
 
-impl Fit {
-    /// The fit that is measured in a way.
+impl Purpose {
+    /// To be measured in a way.
     #[must_use]
     pub fn measured(held_out: HeldOut) -> Self {
         match held_out {
@@ -96,11 +103,19 @@ impl Fit {
     }
 }
 
-/// One half-iteration of a fit.
+/// The part of the joint matrix that is fitted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of it.
+    Joint,
+    /// One domain's: see [`crate::bridge::domain_fits::DomainPart`].
+    Domain(DomainId),
+}
+
+/// One half-iteration, of all fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The fit.
-    pub fit: Fit,
     /// The iteration, from 1.
     pub iteration: usize,
     /// The side that is solved.
@@ -116,7 +131,7 @@ impl Step {
             Side::People => self.iteration - 1,
             Side::Items => self.iteration,
         };
-        Self { iteration, side: self.side.other(), ..self }
+        Self { iteration, side: self.side.other() }
     }
 
     /// What the solved rows were before; absent for people at first, who begin at zero.
@@ -127,62 +142,32 @@ impl Step {
     }
 }
 
-/// One fit's matrix, cut into shards of both sides: keys in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MatrixKeys {
-    /// Shards of the matrix.
-    pub people: Vec<String>,
-    /// Shards of its transpose.
-    pub items: Vec<String>,
-    /// Whom a fit that is measured ranks for: an [`EvaluationRecord`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evaluation: Option<String>,
-}
+/// The items that a fit begins with.
+pub const INITIAL_ITEMS: Step = Step { iteration: 0, side: Side::Items };
 
-/// The plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ShardPlan {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// The run.
-    pub run: TrainingRunId,
-    /// Hyper-parameters.
-    pub options: AlsOptions,
+/// One fit: a matrix, cut into shards of both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFit {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What it is fitted to.
+    pub part: Part,
+    /// Length of a factor vector.
+    pub factors: usize,
     /// Where each shard of people ends.
     pub people_ends: Vec<usize>,
     /// Where each shard of items ends.
     pub item_ends: Vec<usize>,
-    /// The matrices, by fit. Only the one to be served when the events do not spread over time.
-    pub matrices: BTreeMap<Fit, MatrixKeys>,
-    /// The model besides its factors: an [`OutlineRecord`].
-    pub outline: String,
+    /// The keys of the matrix's shards.
+    pub people: Vec<String>,
+    /// The keys of the shards of its transpose.
+    pub items: Vec<String>,
+    /// The key of a [`PeopleRecord`] when people's factors are wanted as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_people: Option<String>,
 }
 
-impl ShardPlan {
-    /// The half-iterations, in order. A fit that is measured ends with people,
-    /// as [`crate::als::fit`] does; of the one that is served only items are kept.
-    #[must_use]
-    pub fn steps(&self) -> Vec<Step> {
-        let mut steps = Vec::new();
-        for &fit in self.matrices.keys() {
-            let step = |iteration, side| Step { fit, iteration, side };
-            for iteration in 1..=self.options.iterations {
-                steps.extend([step(iteration, Side::People), step(iteration, Side::Items)]);
-            }
-            if fit != Fit::Final {
-                steps.push(self.last(fit, Side::People));
-            }
-        }
-        steps
-    }
-
-    /// The step that gives a fit's factors of a side as they are in the end.
-    #[must_use]
-    pub fn last(&self, fit: Fit, side: Side) -> Step {
-        let iteration = self.options.iterations + usize::from(side == Side::People);
-        Step { fit, iteration, side }
-    }
-
+impl PlannedFit {
     fn ends(&self, side: Side) -> &[usize] {
         match side {
             Side::People => &self.people_ends,
@@ -210,23 +195,89 @@ impl ShardPlan {
         Some(start..*ends.get(shard)?)
     }
 
-    /// The key of a shard's rows in a step.
+    /// The key of a shard's rows.
     #[must_use]
-    pub fn matrix_key(&self, step: Step, shard: usize) -> Option<&str> {
-        let keys = self.matrices.get(&step.fit)?;
-        let keys = match step.side {
-            Side::People => &keys.people,
-            Side::Items => &keys.items,
+    pub fn matrix_key(&self, side: Side, shard: usize) -> Option<&str> {
+        let keys = match side {
+            Side::People => &self.people,
+            Side::Items => &self.items,
         };
         keys.get(shard).map(String::as_str)
     }
 
     /// The key of the factors that a step gives for a shard.
     #[must_use]
-    pub fn factor_key(&self, step: Step, shard: usize) -> String {
-        let Step { fit, iteration, side } = step;
-        let (fit, side) = (fit.name(), side.name());
-        format!("{}factors/{fit}/{iteration}/{side}/{shard}", folder(&self.run))
+    pub fn factor_key(&self, run: &TrainingRunId, step: Step, shard: usize) -> String {
+        let purpose = self.purpose.name();
+        let part = match &self.part {
+            Part::Joint => "joint".to_owned(),
+            Part::Domain(domain) => format!("domain={domain}"),
+        };
+        let (iteration, side) = (step.iteration, step.side.name());
+        format!("{}factors/{purpose}/{part}/{iteration}/{side}/{shard}", folder(run))
+    }
+}
+
+/// What a purpose has besides its fits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurposeFiles {
+    /// Whom its model ranks for: an [`EvaluationRecord`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<String>,
+    /// Its cross blocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<(Direction, String)>,
+}
+
+/// The plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShardPlan {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The run.
+    pub run: TrainingRunId,
+    /// Hyper-parameters.
+    pub options: AlsOptions,
+    /// All fits.
+    pub fits: Vec<PlannedFit>,
+    /// What they are for. Only to be served when the events do not spread over time.
+    pub purposes: BTreeMap<Purpose, PurposeFiles>,
+    /// The model besides its factors: an [`OutlineRecord`].
+    pub outline: String,
+}
+
+impl ShardPlan {
+    /// The half-iterations, in order. Where people's factors are wanted they are
+    /// solved once more in the end, as [`crate::als::fit`] does.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = (1..=self.options.iterations)
+            .flat_map(|iteration| [Side::People, Side::Items].map(|side| Step { iteration, side }))
+            .collect();
+        if self.fits.iter().any(|fit| fit.wanted_people.is_some()) {
+            steps.push(self.last(Side::People));
+        }
+        steps
+    }
+
+    /// The step that gives factors of a side as they are in the end.
+    #[must_use]
+    pub fn last(&self, side: Side) -> Step {
+        Step { iteration: self.options.iterations + usize::from(side == Side::People), side }
+    }
+
+    /// The tasks of a step: numbers of fits and of their shards.
+    #[must_use]
+    pub fn tasks(&self, step: Step) -> Vec<(usize, usize)> {
+        let is_last = step == self.last(Side::People);
+        let fits = self.fits.iter().enumerate();
+        let solved = fits.filter(|(_, fit)| !is_last || fit.wanted_people.is_some());
+        solved.flat_map(|(at, fit)| (0..fit.shards(step.side)).map(move |s| (at, s))).collect()
+    }
+
+    /// The fits for a purpose.
+    pub fn fits_for(&self, purpose: Purpose) -> impl Iterator<Item = &PlannedFit> {
+        self.fits.iter().filter(move |fit| fit.purpose == purpose)
     }
 }
 
@@ -324,12 +375,20 @@ impl ShardBounds {
     }
 }
 
+/// The people of a domain's part of the matrix, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleRecord {
+    /// Their rows in the joint matrix.
+    pub rows: Vec<u32>,
+    /// Interactions in the domain of each of them.
+    pub interactions: Vec<u32>,
+}
+
 /// Whom a fit that is measured ranks for, as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRecord {
     /// The key of [`EvaluationSet::known`], a [`crate::shard::MatrixShard`].
     pub known: String,
-    people: Vec<u32>,
     held_out: Vec<Vec<u32>>,
     seen: Vec<Vec<u32>>,
     popularity: Vec<f32>,
@@ -340,15 +399,15 @@ impl EvaluationRecord {
     /// The record of a set whose known interactions are stored under a key.
     #[must_use]
     pub fn new(set: EvaluationSet, known: String) -> Self {
-        let EvaluationSet { people, held_out, seen, popularity, active, known: _ } = set;
-        Self { known, people, held_out, seen, popularity, active }
+        let EvaluationSet { held_out, seen, popularity, active, known: _ } = set;
+        Self { known, held_out, seen, popularity, active }
     }
 
     /// The set, with what is stored under [`EvaluationRecord::known`].
     #[must_use]
     pub fn set(self, known: SparseRows) -> EvaluationSet {
-        let Self { people, held_out, seen, popularity, active, known: _ } = self;
-        EvaluationSet { people, known, held_out, seen, popularity, active }
+        let Self { held_out, seen, popularity, active, known: _ } = self;
+        EvaluationSet { known, held_out, seen, popularity, active }
     }
 }
 
@@ -364,6 +423,7 @@ pub struct OutlineRecord {
     training_run: TrainingRunId,
     created_at: Timestamp,
     inputs: InputDistribution,
+    twins: Vec<(u32, u32)>,
     report: TrainingReport,
 }
 
@@ -381,6 +441,7 @@ impl OutlineRecord {
             training_run: outline.training_run.clone(),
             created_at: outline.created_at,
             inputs: outline.inputs.clone(),
+            twins: outline.twins.pairs().collect(),
             report: outline.report.clone(),
         }
     }
@@ -400,6 +461,7 @@ impl OutlineRecord {
             training_run: self.training_run.clone(),
             created_at: self.created_at,
             inputs: self.inputs.clone(),
+            twins: Twins::new(self.twins.iter().copied()),
             report: self.report.clone(),
         })
     }
@@ -411,16 +473,25 @@ mod tests {
 
     use super::*;
 
+    /// Two fits; of the second, people's factors are wanted.
     fn plan(iterations: usize) -> ShardPlan {
-        let keys =
-            MatrixKeys { people: vec!["p".into(); 2], items: vec!["i".into()], evaluation: None };
+        let fit = |part, wanted_people| PlannedFit {
+            purpose: Purpose::Final,
+            part,
+            factors: 8,
+            people_ends: vec![3, 5],
+            item_ends: vec![4],
+            people: vec!["p".into(); 2],
+            items: vec!["i".into()],
+            wanted_people,
+        };
+        let domain = Part::Domain(DomainId::parse("knowledge").unwrap());
         ShardPlan {
             format: FORMAT,
             run: TrainingRunId::parse("run").unwrap(),
             options: AlsOptions { iterations, ..AlsOptions::default() },
-            people_ends: vec![3, 5],
-            item_ends: vec![4],
-            matrices: BTreeMap::from([(Fit::WithoutNewest, keys.clone()), (Fit::Final, keys)]),
+            fits: vec![fit(Part::Joint, None), fit(domain, Some("people".into()))],
+            purposes: BTreeMap::from([(Purpose::Final, PurposeFiles::default())]),
             outline: "o".into(),
         }
     }
@@ -449,39 +520,36 @@ mod tests {
 
     #[test]
     fn a_step_needs_only_what_an_earlier_one_gives() {
-        let plan = plan(3);
+        let mut plan = plan(3);
         let steps = plan.steps();
-        assert_eq!(steps.len(), 2 * 6 + 1);
-        let is_given = |wanted: Step, by: usize| {
-            let is_initial = wanted.iteration == 0 && wanted.side == Side::Items;
-            is_initial || steps[..by].contains(&wanted)
-        };
+        assert_eq!(steps.len(), 6 + 1);
+        let is_given =
+            |wanted: Step, by: usize| wanted == INITIAL_ITEMS || steps[..by].contains(&wanted);
         for (at, step) in steps.iter().enumerate() {
             assert!(is_given(step.fixed(), at), "{step:?}");
             assert!(step.before().is_none_or(|before| is_given(before, at)), "{step:?}");
         }
-        for last in [
-            plan.last(Fit::Final, Side::Items),
-            plan.last(Fit::WithoutNewest, Side::Items),
-            plan.last(Fit::WithoutNewest, Side::People),
-        ] {
-            assert!(steps.contains(&last), "{last:?}");
-        }
+        assert!(steps.contains(&plan.last(Side::Items)));
+        // People's factors are solved in the end only for whom they are wanted.
+        assert_eq!(plan.tasks(steps[0]), [(0, 0), (0, 1), (1, 0), (1, 1)]);
+        assert_eq!(plan.tasks(plan.last(Side::People)), [(1, 0), (1, 1)]);
+        plan.fits.pop();
+        assert_eq!(plan.steps().len(), 6);
     }
 
     #[test]
-    fn every_step_and_shard_has_a_key_of_its_own() {
+    fn every_fit_step_and_shard_has_a_key_of_its_own() {
         let plan = plan(4);
-        let keys: Vec<String> = plan
-            .steps()
-            .into_iter()
-            .flat_map(|step| (0..plan.shards(step.side)).map(move |shard| (step, shard)))
-            .map(|(step, shard)| plan.factor_key(step, shard))
+        let tasks = plan.steps().into_iter().flat_map(|step| {
+            plan.tasks(step).into_iter().map(move |(fit, shard)| (step, fit, shard))
+        });
+        let keys: Vec<String> = tasks
+            .map(|(step, fit, shard)| plan.fits[fit].factor_key(&plan.run, step, shard))
             .collect();
         let different: std::collections::BTreeSet<&String> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
-        assert_eq!(plan.range(Side::People, 1), Some(3..5));
-        assert_eq!(plan.range(Side::People, 2), None);
+        assert_eq!(plan.fits[0].range(Side::People, 1), Some(3..5));
+        assert_eq!(plan.fits[0].range(Side::People, 2), None);
     }
 
     #[test]
@@ -505,6 +573,7 @@ mod tests {
             training_run: parts.training_run,
             created_at: parts.created_at,
             inputs: parts.inputs,
+            twins: parts.twins,
             report: parts.report,
         };
         let json = serde_json::to_vec(&OutlineRecord::new(&outline)).unwrap();

@@ -1,47 +1,39 @@
 //! Training, as a pure function: archived events in, a model's parts out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
+mod evaluating;
+mod outline;
+mod people_index;
+mod preparing;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
-use ndarray::{Array2, s};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::als::AlsParams;
-use crate::bridge::fitting::{self, ServedFits, fit_served};
-use crate::bridge::gate::{self, DirectionReport, GateOptions, judge_all};
-use crate::bridge::look_alike::{self, LookAlikeReport, Twins};
-use crate::bridge::serving::{Mismatch, ScoringTables, TableParts};
-use crate::bridge::trial::Ground;
-use crate::bridge::{Bridges, DomainRanges};
+use crate::bridge::gate::{DirectionReport, GateOptions};
+use crate::bridge::look_alike::LookAlikeReport;
+use crate::bridge::serving::Mismatch;
 use crate::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
-use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::dense::NotPositiveDefinite;
 use crate::domain::Definitions;
-use crate::drift::{DriftReport, InputCounts, InputDistribution};
+use crate::drift::DriftReport;
 pub use crate::evaluation::DomainEvaluation;
-use crate::evaluation::{
-    Catalogue, LIST_LENGTH, RankingCase, cases_of, measure, rank_by_common_scores, summarise,
-};
 use crate::event::Event;
-use crate::evidence_scaling::EvidenceScaling;
 use crate::fold_in::UnobservedItems;
-use crate::history::History;
-use crate::ids::{DomainId, Pseudonym, TrainingRunId};
-use crate::interactions::{ItemIndex, ItemKey, confidences};
+use crate::ids::{DomainId, TrainingRunId};
+use crate::interactions::ItemKey;
 use crate::model::{Model, ModelParts};
-use crate::people::{PeopleEntry, VersionedEntry};
-use crate::rank::top_k;
-use crate::shadow::{ShadowCases, ShadowComparison, ShadowReport};
-use crate::sparse::SparseRows;
-use crate::tuning::{
-    EvidenceTable, Interrupted, Search, SearchSpace, Tuner, TuningReport, Validation,
-};
+use crate::shadow::ShadowReport;
+use crate::tuning::{Interrupted, Tuner, TuningReport};
+
+pub use evaluating::{EvaluationSet, HeldOut};
+pub use outline::ModelOutline;
+pub use people_index::PeopleIndex;
+pub use preparing::{MeasuredFit, Prepared, prepare};
 
 /// What a training run saw and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -148,69 +140,6 @@ pub enum TrainingError {
     Tables(#[from] Mismatch),
 }
 
-/// Which person each user belongs to, what people decided, and who was erased.
-#[derive(Debug, Clone, Default)]
-pub struct PeopleIndex {
-    person_of: HashMap<Pseudonym, usize>,
-    ledgers: Vec<ConsentLedger>,
-    erased: HashMap<Pseudonym, Timestamp>,
-}
-
-impl PeopleIndex {
-    /// Takes in stored entries.
-    pub fn extend(&mut self, entries: impl IntoIterator<Item = VersionedEntry>) {
-        for stored in entries {
-            match stored.entry {
-                PeopleEntry::Person(person) => {
-                    let number = self.ledgers.len();
-                    self.ledgers.push(person.consents);
-                    for member in person.members {
-                        let erased = member.erased_at.map(|at| (member.user.clone(), at));
-                        self.erased.extend(erased);
-                        self.person_of.insert(member.user, number);
-                    }
-                }
-                PeopleEntry::Erased { at } => {
-                    self.erased.insert(stored.id, at);
-                }
-                // The person's own entry lists the user.
-                PeopleEntry::Link { .. } => {}
-            }
-        }
-    }
-
-    /// Whether an archived event belongs to a life that was erased.
-    #[must_use]
-    pub fn is_erased(&self, event: &Event) -> bool {
-        self.erased.get(&event.user).is_some_and(|at| event.received_at <= *at)
-    }
-
-    /// The events of each person, with what they decided. Users without an
-    /// entry are people of their own without decisions. In order of each person's
-    /// first pseudonym, so that neither the order in which a store lists people
-    /// nor that of the archive's files changes the model.
-    fn histories(&self, events: Vec<Event>) -> Vec<(ConsentLedger, History)> {
-        let mut by_person: HashMap<Result<usize, Pseudonym>, Vec<Event>> = HashMap::new();
-        for event in events {
-            let person = self.person_of.get(&event.user).copied();
-            by_person.entry(person.ok_or_else(|| event.user.clone())).or_default().push(event);
-        }
-        let first = |events: &[Event]| events.iter().map(|event| event.user.clone()).min();
-        let mut people: Vec<_> = by_person
-            .into_iter()
-            .map(|(person, events)| (first(&events), person, events))
-            .collect();
-        people.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-        people
-            .into_iter()
-            .map(|(_, person, events)| {
-                let ledger = person.map(|number| self.ledgers[number].clone()).unwrap_or_default();
-                (ledger, History::new(events, []))
-            })
-            .collect()
-    }
-}
-
 /// Cleans, builds the joint matrix, judges the bridges between domains, evaluates
 /// what would be served on a split by time and with each person's last item held
 /// out, and fits what is served. `progress` hears of finished iterations, of all
@@ -237,308 +166,27 @@ pub fn train_cleaned(
 ) -> Result<ModelParts, TrainingError> {
     let champion = cleaned.input.champion.clone();
     let champion = champion.as_deref();
-    let gate = cleaned.input.gate;
     let mut prepared = prepare(cleaned, tuner)?;
-    let ranges = prepared.outline.index.ranges().clone();
-    let found = look_alike::find(&prepared.all, &ranges, gate.look_alikes);
-    let twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
-    let is_measured = prepared.outline.report.split_at.is_some();
-    let params = prepared.outline.params;
-    let fit = Fit {
-        ranges: &ranges,
-        params: &params,
-        unobserved: prepared.outline.unobserved_items,
-        twins: &twins,
-        steps: Steps::new(iterations(&ranges, &params, is_measured), progress),
-    };
-    let judged = fit.judge(&prepared.all, &gate)?;
+    let steps = Steps::new(prepared.iterations(), progress);
+    let one = || steps.one();
+    prepared.judge(&one)?;
     let mut newest = None;
     for held_out in HeldOut::ALL {
         let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else { continue };
-        let tables = fit.tables(&matrix, &judged)?;
+        let tables = prepared.outline.tables(prepared.outline.fit(&matrix, &one)?)?;
         drop(matrix);
         prepared.outline.add_evaluation(held_out, &set, &tables, champion);
         if held_out == HeldOut::Newest {
             newest = Some(set);
         }
     }
-    let served = fit.serve(&prepared.all, &judged)?;
-    fit.steps.finish();
-    prepared.outline.report.bridges = judged;
-    prepared.outline.report.look_alikes = LookAlikeReport::new(&found, &prepared.outline.index);
-    let mut parts = prepared.outline.into_parts(served, twins.clone());
+    let served = prepared.outline.fit(&prepared.all, &one)?;
+    steps.finish();
+    let mut parts = prepared.outline.into_parts(served);
     if let Some((set, champion)) = newest.zip(champion) {
         set.compare_with_peer(&mut parts, champion);
     }
     Ok(parts)
-}
-
-/// Everything between a clean archive and the fits: applies consents, chooses
-/// hyper-parameters if there is a tuner, and builds the joint matrix and what
-/// is held out from it.
-///
-/// # Errors
-/// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
-pub fn prepare(
-    CleanedInput { mut input, cleaning }: CleanedInput,
-    tuner: Option<&mut dyn Tuner>,
-) -> Result<Prepared, TrainingError> {
-    let events = std::mem::take(&mut input.events);
-    let index = ItemIndex::new(
-        events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
-    );
-    let split_at = split_instant(&events);
-    let inputs = InputCounts::until(events.iter().map(|event| event.occurred_at).max());
-    let histories = input.people.histories(events);
-    let search = match tuner {
-        Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
-        None => None,
-    };
-    let chosen = search.as_ref().map(|search| search.chosen_candidate().clone());
-    let evidence = chosen.as_ref().map(|chosen| chosen.evidence.clone()).unwrap_or_default();
-    if let Some(chosen) = chosen {
-        input.params = chosen.options.check().unwrap_or(input.params);
-        input.definitions = evidence.apply(&input.definitions);
-    }
-    let champion = input.champion.as_deref();
-    let seen_before = champion.and_then(trained_before);
-    let builder = RowBuilder {
-        definitions: &input.definitions,
-        index: &index,
-        now: input.now,
-        split_at,
-        seen_before: seen_before.filter(|seen| split_at.is_some_and(|split| *seen > split)),
-    };
-    let rows = builder.build(&histories, inputs);
-    drop(histories);
-    if rows.all.entries() == 0 {
-        return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
-    }
-    let (popularity, people) = popularity(&rows.all, &index);
-    let report = TrainingReport {
-        without_consent: cleaning.kept - rows.consented_events,
-        cleaning,
-        people: rows.people,
-        rows: rows.all.rows(),
-        items: index.len(),
-        interactions: rows.all.entries(),
-        split_at,
-        tuning: search.as_ref().map(|search| Box::new(search.into())),
-        evaluation: BTreeMap::new(),
-        shadow: ShadowReport {
-            champion: champion.map(|model| model.id().clone()),
-            domains: BTreeMap::new(),
-        },
-        drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
-        bridges: Vec::new(),
-        look_alikes: LookAlikeReport::default(),
-    };
-    let inputs = rows.inputs.distribution(&index, &popularity);
-    let outline = ModelOutline {
-        index,
-        popularity,
-        people,
-        params: input.params,
-        unobserved_items: input.unobserved_items,
-        evidence,
-        training_run: input.training_run,
-        created_at: input.now,
-        inputs,
-        report,
-    };
-    let newest = Newest { matrix: rows.before, held_out: rows.held_out, seen: rows.held_out_seen };
-    Ok(Prepared {
-        outline,
-        all: rows.all,
-        newest: split_at.map(|_| newest),
-        last: split_at.map(|_| rows.last),
-    })
-}
-
-/// What a run fits, and everything of its model but the factors.
-pub struct Prepared {
-    /// What becomes the model once it has factors.
-    pub outline: ModelOutline,
-    /// The joint matrix.
-    pub all: SparseRows,
-    newest: Option<Newest>,
-    last: Option<Vec<Vec<u32>>>,
-}
-
-struct Newest {
-    matrix: SparseRows,
-    held_out: Vec<Vec<u32>>,
-    seen: Vec<Vec<u32>>,
-}
-
-/// A way to measure a model: what is held out from a fit and to be ranked high by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeldOut {
-    /// The newest events of all.
-    Newest,
-    /// The last item of each of some people; those without a second item in
-    /// the domain keep theirs.
-    Last,
-}
-
-impl HeldOut {
-    /// Every way, in the order in which they are carried out.
-    pub const ALL: [Self; 2] = [Self::Newest, Self::Last];
-}
-
-/// What a model is fitted on to be measured, and whom it is to rank for.
-pub struct MeasuredFit {
-    /// The joint matrix without what is held out; rows as in [`Prepared::all`].
-    pub matrix: SparseRows,
-    /// Whom to rank for.
-    pub set: EvaluationSet,
-}
-
-impl Prepared {
-    /// What measures the model in a way, once: each holds a matrix. `None` when
-    /// it was taken before, or when the events do not spread over time.
-    pub fn take_measured(&mut self, held_out: HeldOut) -> Option<MeasuredFit> {
-        let Newest { matrix, held_out, seen } = match held_out {
-            HeldOut::Newest => self.newest.take()?,
-            HeldOut::Last => {
-                let held_out = self.last.take()?;
-                Newest { matrix: self.all.without(&held_out), held_out, seen: Vec::new() }
-            }
-        };
-        let set = EvaluationSet::choose(&matrix, &held_out, &seen, &self.outline.index);
-        Some(MeasuredFit { matrix, set })
-    }
-}
-
-/// A model without its factors and its evaluation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelOutline {
-    /// The items, in the order of the matrix's columns.
-    pub index: ItemIndex,
-    /// Share of each domain's people who interacted with each item.
-    pub popularity: Vec<f32>,
-    /// People with an interaction, by domain.
-    pub people: BTreeMap<DomainId, u64>,
-    /// Hyper-parameters.
-    pub params: AlsParams,
-    /// What counts as unobserved at fold-in.
-    pub unobserved_items: UnobservedItems,
-    /// How evidence was weighed, other than the domains' definitions say.
-    pub evidence: EvidenceScaling,
-    /// The run.
-    pub training_run: TrainingRunId,
-    /// The instant as of which recency and consent were judged.
-    pub created_at: Timestamp,
-    /// What it is made from, to tell drift by.
-    pub inputs: InputDistribution,
-    /// What the run saw, without an evaluation yet.
-    pub report: TrainingReport,
-}
-
-impl ModelOutline {
-    /// Ranks for a set of people with fits that have not seen what is held out,
-    /// and takes in how that went. A champion that has not seen it either is compared.
-    pub fn add_evaluation(
-        &mut self,
-        held_out: HeldOut,
-        set: &EvaluationSet,
-        tables: &ScoringTables,
-        champion: Option<&Model>,
-    ) {
-        let older = champion.filter(|_| held_out == HeldOut::Newest && set.seen.is_empty());
-        let (evaluations, comparisons) =
-            set.measure(tables, &self.index, self.params.options().seed, older);
-        match held_out {
-            HeldOut::Newest => {
-                self.report.evaluation = evaluations;
-                self.report.shadow.domains = comparisons;
-            }
-            HeldOut::Last => {
-                for (domain, last) in evaluations {
-                    let evaluation = self.report.evaluation.entry(domain).or_default();
-                    evaluation.leave_last_out = Some(Box::new(last));
-                }
-            }
-        }
-    }
-
-    /// What scores are made from when nothing is served but one fit of all
-    /// domains (`item_factors`, items x factors): no evidence crosses.
-    ///
-    /// # Errors
-    /// [`TrainingError::Tables`] when the factors do not fit the items.
-    pub fn tables_without_bridges(
-        &self,
-        item_factors: Array2<f32>,
-    ) -> Result<ScoringTables, TrainingError> {
-        Ok(ScoringTables::new(TableParts {
-            ranges: self.index.ranges().clone(),
-            params: self.params,
-            unobserved: self.unobserved_items,
-            item_factors,
-            domain_factors: None,
-            bridges: Bridges::none(),
-            twins: Twins::default(),
-        })?)
-    }
-
-    /// The model's parts, once it is fitted.
-    #[must_use]
-    pub fn into_parts(self, served: ServedFits, twins: Twins) -> ModelParts {
-        ModelParts {
-            index: self.index,
-            item_factors: served.item_factors,
-            domain_factors: served.domain_factors,
-            bridges: served.bridges,
-            twins,
-            popularity: self.popularity,
-            people: self.people,
-            options: *self.params.options(),
-            unobserved_items: self.unobserved_items,
-            evidence: self.evidence,
-            training_run: self.training_run,
-            created_at: self.created_at,
-            inputs: self.inputs,
-            report: self.report,
-        }
-    }
-}
-
-/// The instant before which everything that may be used was known to a model.
-fn trained_before(model: &Model) -> Option<Timestamp> {
-    let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
-    newest.checked_add(SignedDuration::from_nanos(1)).ok()
-}
-
-/// Searches for hyper-parameters on what came before the split, so that the
-/// run's own evaluation is of events that had no part in the choice.
-fn tune(
-    tuner: &mut dyn Tuner,
-    input: &TrainingInput,
-    index: &ItemIndex,
-    histories: &[(ConsentLedger, History)],
-    split_at: Option<Timestamp>,
-) -> Result<Search, Interrupted> {
-    let definitions = &input.definitions;
-    let mut evidence = EvidenceTable::default();
-    for (ledger, history) in histories {
-        let context = ConsentContext { ledger, definitions, now: input.now };
-        for group in ConsentedHistory::for_training(history, context) {
-            let group = split_at.map_or_else(|| group.clone(), |instant| group.before(instant));
-            evidence.push(&group, definitions, index);
-        }
-    }
-    let validation = Validation { evidence, index, definitions };
-    let space = SearchSpace::of(*input.params.options(), definitions);
-    tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
-}
-
-/// Most iterations that a run does: judging bridges, evaluating twice, fitting.
-fn iterations(ranges: &DomainRanges, params: &AlsParams, is_evaluated: bool) -> usize {
-    let domains = ranges.len();
-    let fits = if is_evaluated { 3 } else { 1 };
-    gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
 }
 
 /// Counts finished iterations and tells of them.
@@ -564,303 +212,9 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// What all fits of a run have in common.
-struct Fit<'a> {
-    ranges: &'a DomainRanges,
-    params: &'a AlsParams,
-    unobserved: UnobservedItems,
-    twins: &'a Twins,
-    steps: Steps<'a>,
-}
-
-impl Fit<'_> {
-    fn judge(
-        &self,
-        matrix: &SparseRows,
-        options: &GateOptions,
-    ) -> Result<Vec<DirectionReport>, NotPositiveDefinite> {
-        let ground = Ground { matrix, ranges: self.ranges, twins: self.twins };
-        judge_all(ground, self.params, self.unobserved, options, &|| self.steps.one())
-    }
-
-    fn serve(
-        &self,
-        matrix: &SparseRows,
-        bridges: &[DirectionReport],
-    ) -> Result<ServedFits, NotPositiveDefinite> {
-        fit_served(matrix, self.ranges, self.params, bridges, &|| self.steps.one())
-    }
-
-    /// What would be served, fitted to a matrix.
-    fn tables(
-        &self,
-        matrix: &SparseRows,
-        bridges: &[DirectionReport],
-    ) -> Result<ScoringTables, TrainingError> {
-        let served = self.serve(matrix, bridges)?;
-        Ok(ScoringTables::new(TableParts {
-            ranges: self.ranges.clone(),
-            params: *self.params,
-            unobserved: self.unobserved,
-            item_factors: served.item_factors,
-            domain_factors: served.domain_factors,
-            bridges: served.bridges,
-            twins: self.twins.clone(),
-        })?)
-    }
-}
-
-/// Ranks a domain's items for each case as a slate would: by what may be used of
-/// the person's evidence, else by popularity.
-fn rank_served(
-    tables: &ScoringTables,
-    known: &SparseRows,
-    (domain, popularity): (&DomainId, &[f32]),
-    cases: &[RankingCase],
-) -> Vec<Vec<u32>> {
-    let rank = |case: &RankingCase| {
-        let (items, confidences) = known.row(case.row);
-        let evidence: Vec<(u32, f32)> =
-            items.iter().copied().zip(confidences.iter().copied()).collect();
-        let estimate = tables.estimate(domain, &evidence);
-        let mut scores = estimate.map_or(popularity.to_vec(), |e| e.scores().to_vec());
-        case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
-        top_k(&scores, LIST_LENGTH)
-    };
-    cases.par_iter().map(rank).collect()
-}
-
-/// Share of the events, the newest, that is held out for evaluation.
-const HELD_OUT: f64 = 0.1;
-
-/// The instant that leaves the newest tenth of the events held out, unless so
-/// many share one instant that less than half would be left to train on.
-fn split_instant(events: &[Event]) -> Option<Timestamp> {
-    let mut times: Vec<Timestamp> = events.iter().map(|event| event.occurred_at).collect();
-    times.sort_unstable();
-    let at = (times.len() as f64 * (1.0 - HELD_OUT)) as usize;
-    let instant = *times.get(at)?;
-    let before = times.partition_point(|time| *time < instant);
-    (before * 2 >= times.len()).then_some(instant)
-}
-
-/// About how many people the last item is held out from: enough for a narrow
-/// interval, and few enough that the rest is nearly the whole matrix.
-const LAST_OUT_PEOPLE: f64 = 20_000.0;
-/// Seed of their draw.
-const LAST_OUT_SEED: u64 = 3;
-
-/// The rows of the joint matrix, whole and split by time.
-#[derive(Default)]
-struct Rows {
-    all: SparseRows,
-    before: SparseRows,
-    held_out: Vec<Vec<u32>>,
-    /// The last item of each domain, of the rows drawn for leave-last-out.
-    last: Vec<Vec<u32>>,
-    /// The part of `held_out` that the champion was trained on; empty without one that was.
-    held_out_seen: Vec<Vec<u32>>,
-    people: usize,
-    consented_events: u64,
-    inputs: InputCounts,
-}
-
-struct RowBuilder<'a> {
-    definitions: &'a Definitions,
-    index: &'a ItemIndex,
-    now: Timestamp,
-    split_at: Option<Timestamp>,
-    /// The instant before which the champion has seen held-out events.
-    seen_before: Option<Timestamp>,
-}
-
-impl RowBuilder<'_> {
-    fn build(&self, histories: &[(ConsentLedger, History)], inputs: InputCounts) -> Rows {
-        let (mut all, mut before) = (Vec::new(), Vec::new());
-        let mut rows = Rows { inputs, ..Rows::default() };
-        let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
-        let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
-        for (ledger, history) in histories {
-            let context = ConsentContext { ledger, definitions: self.definitions, now: self.now };
-            let groups = ConsentedHistory::for_training(history, context);
-            rows.people += usize::from(!groups.is_empty());
-            for group in groups {
-                rows.consented_events += group.events().len() as u64;
-                rows.inputs.add_person(group.events(), self.index);
-                let row = self.interactions(&group, self.now);
-                let is_drawn = drawn.random_bool(share);
-                rows.last.push(if is_drawn { self.last_items(&group, &row) } else { vec![] });
-                all.push(row);
-                if let Some(instant) = self.split_at {
-                    before.push(self.interactions(&group.before(instant), instant));
-                    let later = group.since(instant);
-                    rows.held_out.push(self.items(&later));
-                    let seen = self.seen_before.map(|seen| self.items(&later.before(seen)));
-                    rows.held_out_seen.extend(seen);
-                }
-            }
-        }
-        rows.all = SparseRows::from_rows(self.index.len(), all);
-        rows.before = SparseRows::from_rows(self.index.len(), before);
-        rows
-    }
-
-    /// The item of the newest event in each domain where the row has another item too.
-    fn last_items(&self, history: &ConsentedHistory, row: &[(u32, f32)]) -> Vec<u32> {
-        let is_known = |item: &u32| row.iter().any(|(known, _)| known == item);
-        let last = |range: &Range<usize>| {
-            let contains = |item: u32| range.contains(&(item as usize));
-            let items = row.iter().filter(|(item, _)| contains(*item)).count();
-            let newest_first = history.events().iter();
-            let newest = newest_first
-                .filter_map(|e| self.index.row(&(e.domain.clone(), e.item_id.clone())))
-                .find(|item| contains(*item));
-            newest.filter(|item| items > 1 && is_known(item))
-        };
-        self.index.ranges().values().filter_map(last).collect()
-    }
-
-    fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
-        self.interactions(history, self.now).into_iter().map(|(item, _)| item).collect()
-    }
-
-    fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<(u32, f32)> {
-        self.index.rows_of(&confidences(history, self.definitions, now))
-    }
-}
-
-fn drift_from(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
-    let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
-    inputs.drift_from((champion.id(), &champion.manifest().inputs), index, &popularity)
-}
-
-/// Share of each domain's people who interacted with each item, and how many people that is.
-fn popularity(rows: &SparseRows, index: &ItemIndex) -> (Vec<f32>, BTreeMap<DomainId, u64>) {
-    let mut shares: Vec<f32> = rows.column_counts().into_iter().map(|count| count as f32).collect();
-    let mut people = BTreeMap::new();
-    for (domain, range) in index.ranges() {
-        let is_in =
-            |row: usize| rows.row(row).0.iter().any(|&item| range.contains(&(item as usize)));
-        let active = (0..rows.rows()).filter(|&row| is_in(row)).count();
-        shares[range.clone()].iter_mut().for_each(|share| *share /= active.max(1) as f32);
-        people.insert(domain.clone(), active as u64);
-    }
-    (shares, people)
-}
-
-/// Most people who are ranked for: enough to tell means apart to a thousandth,
-/// and few enough for one machine to rank a million items for each.
-const MOST_EVALUATED: usize = 200_000;
-
-/// People with something held out, and what was known of them without it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EvaluationSet {
-    /// Their rows in the joint matrix, ascending.
-    pub people: Vec<u32>,
-    /// What is known of them, one row for each.
-    pub known: SparseRows,
-    /// What is held out, for each of them.
-    pub held_out: Vec<Vec<u32>>,
-    /// The part of it that the champion was trained on; empty without one that was.
-    pub seen: Vec<Vec<u32>>,
-    /// Share of each domain's people who interacted with each item, without what is held out.
-    pub popularity: Vec<f32>,
-    /// People with an interaction that is not held out, by domain.
-    pub active: BTreeMap<DomainId, u64>,
-}
-
-/// What was measured on held-out people, by domain.
-type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
-
-impl EvaluationSet {
-    /// Everyone with something known and something held out, or an even choice
-    /// of [`MOST_EVALUATED`] of them.
-    fn choose(
-        matrix: &SparseRows,
-        held_out: &[Vec<u32>],
-        seen: &[Vec<u32>],
-        index: &ItemIndex,
-    ) -> Self {
-        let has_both = |row: &usize| !matrix.row(*row).0.is_empty() && !held_out[*row].is_empty();
-        let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
-        let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
-        let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
-        let known = chosen.iter().map(|&row| {
-            let (items, confidences) = matrix.row(row);
-            items.iter().copied().zip(confidences.iter().copied()).collect()
-        });
-        let (popularity, active) = popularity(matrix, index);
-        Self {
-            known: SparseRows::from_rows(index.len(), known),
-            held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
-            seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
-            people: chosen.into_iter().map(|row| row as u32).collect(),
-            popularity,
-            active,
-        }
-    }
-
-    /// Ranks each domain's items for those from whom some were held out.
-    fn measure(
-        &self,
-        tables: &ScoringTables,
-        index: &ItemIndex,
-        seed: u64,
-        older_champion: Option<&Model>,
-    ) -> Evaluated {
-        let (mut evaluations, mut comparisons) = Evaluated::default();
-        for (domain, range) in index.ranges() {
-            let cases = cases_of(&self.known, &self.held_out, range);
-            let items = tables.item_factors();
-            let items = items.slice(s![range.clone(), ..]);
-            let popularity = &self.popularity[range.clone()];
-            let model = rank_served(tables, &self.known, (domain, popularity), &cases);
-            let popular = rank_by_common_scores(popularity, &cases);
-            let shadow = self.shadow(&cases, index, range, seed);
-            let measured = measure(&model, &cases);
-            let against_popularity =
-                shadow.against_popularity(&measured, &measure(&popular, &cases));
-            if let Some(mut comparison) = against_popularity {
-                comparison.champion =
-                    older_champion.and_then(|champion| shadow.against_older(&measured, champion));
-                comparisons.insert(domain.clone(), comparison);
-            }
-            let people = self.active.get(domain).copied().unwrap_or(0);
-            let catalogue = Catalogue { factors: items, popularity, people };
-            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
-        }
-        (evaluations, comparisons)
-    }
-
-    fn shadow<'a>(
-        &'a self,
-        cases: &'a [RankingCase],
-        index: &'a ItemIndex,
-        range: &Range<usize>,
-        seed: u64,
-    ) -> ShadowCases<'a> {
-        ShadowCases { cases, before: &self.known, index, range: (range.start, range.end), seed }
-    }
-
-    /// Compares the new model with a champion that has seen held-out events as well.
-    pub fn compare_with_peer(&self, parts: &mut ModelParts, champion: &Model) {
-        let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
-            // Its options are out of range; it will not be decoded either.
-            return;
-        };
-        for (domain, range) in parts.index.ranges() {
-            let cases = cases_of(&self.known, &self.seen, range);
-            let shadow = self.shadow(&cases, &parts.index, range, parts.options.seed);
-            let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
-            if let Some(rival) = shadow.against_peer(&challenger, champion) {
-                comparison.champion = Some(rival);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::rows::split_instant;
     use super::*;
     use crate::als::AlsOptions;
     use crate::bootstrap::Interval;
@@ -868,10 +222,11 @@ mod tests {
     use crate::consent::{ConsentDecision, Purpose};
     use crate::domain::tests::definition;
     use crate::drift::DriftStatus;
-    use crate::ids::{EventId, EventType, ItemId};
+    use crate::ids::{EventId, EventType, ItemId, Pseudonym};
     use crate::model::{Artefact, decode_manifest};
-    use crate::people::{Member, Person};
+    use crate::people::{Member, PeopleEntry, Person, VersionedEntry};
     use crate::shadow::Basis;
+    use crate::tuning::{Search, SearchSpace};
 
     const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
     const NO_TWINS: LookAlikeRule = LookAlikeRule { jaccard: 0.5, shared_people: u32::MAX };

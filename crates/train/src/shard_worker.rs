@@ -8,20 +8,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossfold_core::als::{AlsParams, HalfStep, InvalidOptions, initial_items};
-use crossfold_core::bridge::Bridges;
-use crossfold_core::bridge::fitting::ServedFits;
-use crossfold_core::bridge::look_alike::Twins;
+use crossfold_core::bridge::domain_fits::{DomainFits, DomainPart, DomainPeople};
+use crossfold_core::bridge::fitting::{Fitted, NeededFits, cross_blocks};
 use crossfold_core::dense::NotPositiveDefinite;
 use crossfold_core::ids::{ModelId, TrainingRunId};
 use crossfold_core::model_retention::DEFAULT_KEPT;
 use crossfold_core::ports::{StoreError, Stores};
-use crossfold_core::shard::{FactorShard, MatrixShard, ShardError};
+use crossfold_core::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
 use crossfold_core::shard_plan::{
-    EvaluationRecord, FORMAT, Fit, MatrixKeys, OutlineRecord, ShardBounds, ShardPlan, Side, Step,
-    TooLarge, step_key,
+    EvaluationRecord, FORMAT, INITIAL_ITEMS, OutlineRecord, Part, PeopleRecord, PlannedFit,
+    Purpose, PurposeFiles, ShardBounds, ShardPlan, Side, TooLarge, step_key,
 };
 use crossfold_core::sparse::SparseRows;
-use crossfold_core::training::{HeldOut, MeasuredFit, TrainingError, prepare};
+use crossfold_core::training::{HeldOut, MeasuredFit, ModelOutline, TrainingError, prepare};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_edge::clock::Clock;
 use crossfold_edge::models::{LoadError, load};
@@ -49,6 +48,8 @@ pub enum ShardTask {
         run: TrainingRunId,
         /// The half-iteration, from 0.
         step: usize,
+        /// The fit, from 0.
+        fit: usize,
         /// The shard of the side that is solved, from 0.
         shard: usize,
     },
@@ -161,10 +162,12 @@ pub enum ShardWorkerError {
     #[error("there is no training run {0}")]
     NoRun(TrainingRunId),
     /// The plan has no such step or shard.
-    #[error("the plan has no step {step} with a shard {shard}")]
+    #[error("the plan has no step {step} with a shard {shard} of fit {fit}")]
     NoShard {
         /// The step asked for.
         step: usize,
+        /// The fit asked for.
+        fit: usize,
         /// The shard asked for.
         shard: usize,
     },
@@ -195,6 +198,14 @@ impl From<ShardWorkerError> for Diagnostic {
         let kind = if error.is_unavailability() { "Unavailable" } else { "TaskFailed" };
         Self { error_type: kind.into(), error_message: error.to_string() }
     }
+}
+
+/// Which shard a task solves.
+#[derive(Clone, Copy)]
+struct Place {
+    step: usize,
+    fit: usize,
+    shard: usize,
 }
 
 /// Carries out tasks.
@@ -245,7 +256,9 @@ impl ShardWorker {
     async fn carry_out(&self, task: &ShardTask) -> Result<ShardOutcome, ShardWorkerError> {
         match task {
             ShardTask::Prepare { run } => self.prepare(run).await,
-            ShardTask::Solve { run, step, shard } => self.solve(run, *step, *shard).await,
+            ShardTask::Solve { run, step, fit, shard } => {
+                self.solve(run, Place { step: *step, fit: *fit, shard: *shard }).await
+            }
             ShardTask::Finish { run } => self.finish(run).await,
         }
     }
@@ -277,9 +290,9 @@ impl ShardWorker {
         self.write_initial_items(&files, &plan).await?;
         let steps = plan.steps();
         for (number, step) in steps.iter().enumerate() {
-            let tasks: Vec<ShardTask> = (0..plan.shards(step.side))
-                .map(|shard| ShardTask::Solve { run: id.clone(), step: number, shard })
-                .collect();
+            let solve =
+                |(fit, shard)| ShardTask::Solve { run: id.clone(), step: number, fit, shard };
+            let tasks: Vec<ShardTask> = plan.tasks(*step).into_iter().map(solve).collect();
             let tasks = serde_json::to_vec(&tasks)
                 .map_err(|error| WorkingFileError::Json { key: step_key(id, number), error })?;
             files.put_once(&step_key(id, number), tasks.into()).await?;
@@ -299,57 +312,31 @@ impl ShardWorker {
         let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
         let mut prepared = blocking(move || prepare(cleaned, None)).await??;
         let all = &prepared.all;
-        let factors = prepared.outline.params.options().factors;
-        self.bounds.check(all.rows(), all.columns(), factors)?;
+        self.bounds.check(all.rows(), all.columns(), run.options.factors)?;
+        let mut prepared = blocking(move || prepared.judge(&|| ()).map(|()| prepared)).await??;
         let mut plan = ShardPlan {
             format: FORMAT,
             run: run.id.clone(),
             options: run.options,
-            people_ends: self.bounds.cut(all, factors),
-            item_ends: self.bounds.cut(&all.transposed(), factors),
-            matrices: BTreeMap::new(),
+            fits: Vec::new(),
+            purposes: BTreeMap::new(),
             outline: files.put_json("outline", &OutlineRecord::new(&prepared.outline)).await?,
         };
-        let keys = self.write_both_sides(files, &plan, &prepared.all).await?;
-        plan.matrices.insert(Fit::Final, keys);
         for held_out in HeldOut::ALL {
             let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else {
                 continue;
             };
-            let mut keys = self.write_both_sides(files, &plan, &matrix).await?;
             let known = MatrixShard::encode(&set.known, 0..set.known.rows())?;
             let known = files.put_addressed("matrix", known).await?;
             let record = EvaluationRecord::new(set, known);
-            keys.evaluation = Some(files.put_json("evaluation", &record).await?);
-            plan.matrices.insert(Fit::measured(held_out), keys);
+            let record = files.put_json("evaluation", &record).await?;
+            let purpose = Purpose::measured(held_out);
+            let planner = Planner { files, bounds: self.bounds, outline: &prepared.outline };
+            planner.add(&mut plan, purpose, &matrix).await?.evaluation = Some(record);
         }
+        let planner = Planner { files, bounds: self.bounds, outline: &prepared.outline };
+        planner.add(&mut plan, Purpose::Final, &prepared.all).await?;
         Ok(plan)
-    }
-
-    async fn write_both_sides(
-        &self,
-        files: &WorkingFiles,
-        plan: &ShardPlan,
-        rows: &SparseRows,
-    ) -> Result<MatrixKeys, ShardWorkerError> {
-        let people = self.write_matrix(files, plan, Side::People, rows).await?;
-        let items = self.write_matrix(files, plan, Side::Items, &rows.transposed()).await?;
-        Ok(MatrixKeys { people, items, evaluation: None })
-    }
-
-    async fn write_matrix(
-        &self,
-        files: &WorkingFiles,
-        plan: &ShardPlan,
-        side: Side,
-        rows: &SparseRows,
-    ) -> Result<Vec<String>, ShardWorkerError> {
-        let mut keys = Vec::new();
-        for range in (0..plan.shards(side)).filter_map(|shard| plan.range(side, shard)) {
-            let bytes = MatrixShard::encode(rows, range)?;
-            keys.push(files.put_addressed("matrix", bytes).await?);
-        }
-        Ok(keys)
     }
 
     async fn write_initial_items(
@@ -358,15 +345,13 @@ impl ShardWorker {
         plan: &ShardPlan,
     ) -> Result<(), ShardWorkerError> {
         let params = plan.options.check()?;
-        let initial = initial_items(plan.rows(Side::Items), &params);
-        for &fit in plan.matrices.keys() {
-            let step = Step { fit, iteration: 0, side: Side::Items };
-            for shard in 0..plan.shards(Side::Items) {
-                let Some(range) = plan.range(Side::Items, shard) else { continue };
+        for fit in &plan.fits {
+            let initial = initial_items(fit.rows(Side::Items), &params);
+            for shard in 0..fit.shards(Side::Items) {
+                let Some(range) = fit.range(Side::Items, shard) else { continue };
                 let factors = initial.slice(s![range.clone(), ..]).to_owned();
-                let shard_key = plan.factor_key(step, shard);
-                let shard = FactorShard { first_row: range.start, factors };
-                files.put_factors(&shard_key, &shard).await?;
+                let key = fit.factor_key(&plan.run, INITIAL_ITEMS, shard);
+                files.put_factors(&key, &FactorShard { first_row: range.start, factors }).await?;
             }
         }
         Ok(())
@@ -377,45 +362,46 @@ impl ShardWorker {
     async fn solve(
         &self,
         run: &TrainingRunId,
-        number: usize,
-        shard: usize,
+        place: Place,
     ) -> Result<ShardOutcome, ShardWorkerError> {
         let files = self.files(run);
         let plan = self.plan(&files, run).await?;
-        let no_shard = || ShardWorkerError::NoShard { step: number, shard };
+        let Place { step: number, fit, shard } = place;
+        let no_shard = || ShardWorkerError::NoShard { step: number, fit, shard };
         let step = plan.steps().get(number).copied().ok_or_else(no_shard)?;
-        let range = plan.range(step.side, shard).ok_or_else(no_shard)?;
-        let matrix_key = plan.matrix_key(step, shard).ok_or_else(no_shard)?;
-        if files.is_solved(&plan, step, shard).await? {
+        let fit = plan.fits.get(fit).ok_or_else(no_shard)?;
+        let range = fit.range(step.side, shard).ok_or_else(no_shard)?;
+        let matrix_key = fit.matrix_key(step.side, shard).ok_or_else(no_shard)?;
+        if files.is_solved(fit, step, shard).await? {
             return Ok(ShardOutcome::Solved { computed: false });
         }
         let matrix = files.matrix(matrix_key).await?;
-        let fits = matrix.first_row == range.start
+        let is_planned = matrix.first_row == range.start
             && matrix.rows.rows() == range.len()
-            && matrix.rows.columns() == plan.rows(step.side.other());
-        if !fits {
+            && matrix.rows.columns() == fit.rows(step.side.other());
+        if !is_planned {
             return Err(WorkingFileError::Misfit { key: matrix_key.to_owned() }.into());
         }
         let before = match step.before() {
-            Some(before) => files.factors(&plan, before, shard).await?.factors,
-            None => Array2::zeros((range.len(), plan.options.factors)),
+            Some(before) => files.factors(fit, before, shard).await?.factors,
+            None => Array2::zeros((range.len(), fit.factors)),
         };
-        let is_smaller = plan.rows(step.side) < plan.rows(step.side.other());
+        let is_smaller = fit.rows(step.side) < fit.rows(step.side.other());
         let rotated_last = match step.before().filter(|_| is_smaller) {
-            Some(before) => Some(files.all_factors(&plan, before).await?),
+            Some(before) => Some(files.all_factors(fit, before).await?),
             None => None,
         };
         let half = Half {
-            fixed: files.all_factors(&plan, step.fixed()).await?,
+            fixed: files.all_factors(fit, step.fixed()).await?,
             rotated_last,
-            solved_rows: plan.rows(step.side),
+            solved_rows: fit.rows(step.side),
             params: plan.options.check()?,
-            is_last: step == plan.last(step.fit, Side::People),
+            is_last: step == plan.last(Side::People),
         };
         let factors = blocking(move || half.solve(&matrix.rows, before)).await??;
         let solved = FactorShard { first_row: range.start, factors };
-        files.put_factors(&plan.factor_key(step, shard), &solved).await?;
-        tracing::info!(%run, step = number, shard, "a shard was solved");
+        files.put_factors(&fit.factor_key(run, step, shard), &solved).await?;
+        tracing::info!(%run, step = number, fit = place.fit, shard, "a shard was solved");
         Ok(ShardOutcome::Solved { computed: true })
     }
 
@@ -459,16 +445,17 @@ impl ShardWorker {
         };
         let mut newest = None;
         for held_out in HeldOut::ALL {
-            let fit = Fit::measured(held_out);
-            let key = plan.matrices.get(&fit).and_then(|keys| keys.evaluation.as_ref());
+            let purpose = Purpose::measured(held_out);
+            let key = plan.purposes.get(&purpose).and_then(|files| files.evaluation.as_ref());
             let Some(key) = key else { continue };
             let record: EvaluationRecord = files.json(key).await?;
             let known = files.matrix(&record.known).await?.rows;
             let set = record.set(known);
-            let items = files.all_factors(&plan, plan.last(fit, Side::Items)).await?;
-            let champion = champion.clone();
+            let (fitted, champion) =
+                (fitted(files, &plan, &outline, purpose).await?, champion.clone());
             let measure = move || {
-                let tables = outline.tables_without_bridges(items)?;
+                let served = fitted.serve(&outline.report.bridges, &outline.params)?;
+                let tables = outline.tables(served)?;
                 outline.add_evaluation(held_out, &set, &tables, champion.as_deref());
                 Ok::<_, TrainingError>((outline, set))
             };
@@ -478,34 +465,19 @@ impl ShardWorker {
                 newest = Some(set);
             }
         }
-        let items = self.served_items(files, &plan, &outline.params).await?;
-        // Bridges are judged where all of a person's evidence fits one machine; here
-        // none is, so each domain is served from its own evidence alone.
-        let served =
-            ServedFits { item_factors: items, domain_factors: None, bridges: Bridges::none() };
-        let mut parts = outline.into_parts(served, Twins::default());
+        let fitted = fitted(files, &plan, &outline, Purpose::Final).await?;
         let peer = champion.clone();
-        let compare = move || {
+        let serve = move || {
+            let served = fitted.serve(&outline.report.bridges, &outline.params)?;
+            let mut parts = outline.into_parts(served);
             if let Some((set, champion)) = newest.zip(peer) {
                 set.compare_with_peer(&mut parts, &champion);
             }
-            parts
+            Ok::<_, NotPositiveDefinite>(parts)
         };
-        let parts = blocking(compare).await?;
+        let parts = blocking(serve).await??;
         let (objects, now) = (&*self.stores.objects, self.clock.now());
         Ok(publish_parts(objects, run, parts, champion.as_deref(), now).await?)
-    }
-
-    /// The item factors of the model, in the basis in which one machine leaves them.
-    async fn served_items(
-        &self,
-        files: &WorkingFiles,
-        plan: &ShardPlan,
-        params: &AlsParams,
-    ) -> Result<Array2<f32>, ShardWorkerError> {
-        let items = files.all_factors(plan, plan.last(Fit::Final, Side::Items)).await?;
-        let last = HalfStep::new(items.view(), plan.rows(Side::People), params);
-        Ok(last.rotated_fixed().unwrap_or(items))
     }
 
     // ---- Recording failures -------------------------------------------------------------
@@ -535,6 +507,126 @@ impl ShardWorker {
         self.record_failure(&run, reason).await?;
         Ok(ShardOutcome::Recorded)
     }
+}
+
+/// Writes what is fitted for a purpose, and adds it to a plan.
+struct Planner<'a> {
+    files: &'a WorkingFiles,
+    bounds: ShardBounds,
+    outline: &'a ModelOutline,
+}
+
+impl Planner<'_> {
+    async fn add<'p>(
+        &self,
+        plan: &'p mut ShardPlan,
+        purpose: Purpose,
+        matrix: &SparseRows,
+    ) -> Result<&'p mut PurposeFiles, ShardWorkerError> {
+        let (ranges, verdicts) = (self.outline.index.ranges(), &self.outline.report.bridges);
+        let needed = NeededFits::of(verdicts, ranges);
+        if needed.joint {
+            plan.fits.push(self.fit(purpose, Part::Joint, matrix).await?);
+        }
+        for (domain, range) in ranges.iter().filter(|_| needed.domains) {
+            let part = DomainPart::of(matrix, range);
+            let mut fit = self.fit(purpose, Part::Domain(domain.clone()), &part.matrix).await?;
+            if needed.people_of.contains(domain) {
+                let interactions = part.interactions();
+                let record = PeopleRecord { rows: part.rows, interactions };
+                fit.wanted_people = Some(self.files.put_json("people", &record).await?);
+            }
+            plan.fits.push(fit);
+        }
+        let mut blocks = Vec::new();
+        for (direction, block) in cross_blocks(matrix, ranges, verdicts) {
+            let key = self.files.put_addressed("block", BlockShard::encode(&block)?).await?;
+            blocks.push((direction, key));
+        }
+        let files = plan.purposes.entry(purpose).or_default();
+        files.blocks = blocks;
+        Ok(files)
+    }
+
+    async fn fit(
+        &self,
+        purpose: Purpose,
+        part: Part,
+        people: &SparseRows,
+    ) -> Result<PlannedFit, ShardWorkerError> {
+        let factors = self.outline.params.options().factors;
+        let items = people.transposed();
+        let (people_ends, item_ends) =
+            (self.bounds.cut(people, factors), self.bounds.cut(&items, factors));
+        Ok(PlannedFit {
+            purpose,
+            part,
+            factors,
+            people: self.write(people, &people_ends).await?,
+            items: self.write(&items, &item_ends).await?,
+            people_ends,
+            item_ends,
+            wanted_people: None,
+        })
+    }
+
+    async fn write(
+        &self,
+        rows: &SparseRows,
+        ends: &[usize],
+    ) -> Result<Vec<String>, ShardWorkerError> {
+        let mut keys = Vec::with_capacity(ends.len());
+        let mut start = 0;
+        for &end in ends {
+            let bytes = MatrixShard::encode(rows, start..end)?;
+            keys.push(self.files.put_addressed("matrix", bytes).await?);
+            start = end;
+        }
+        Ok(keys)
+    }
+}
+
+/// What was fitted for a purpose.
+async fn fitted(
+    files: &WorkingFiles,
+    plan: &ShardPlan,
+    outline: &ModelOutline,
+    purpose: Purpose,
+) -> Result<Fitted, ShardWorkerError> {
+    let ranges = outline.index.ranges();
+    let mut fitted = Fitted::default();
+    for fit in plan.fits_for(purpose) {
+        let items = files.all_factors(fit, plan.last(Side::Items)).await?;
+        // In the basis in which one machine leaves them.
+        let last = HalfStep::new(items.view(), fit.rows(Side::People), &outline.params);
+        let items = last.rotated_fixed().unwrap_or(items);
+        let Part::Domain(domain) = &fit.part else {
+            fitted.joint = Some(items);
+            continue;
+        };
+        let domains = fitted.domains.get_or_insert_with(|| DomainFits {
+            items: Array2::zeros((outline.index.len(), fit.factors)),
+            people: BTreeMap::new(),
+        });
+        let rows = ranges.get(domain).filter(|range| range.len() == items.nrows());
+        let misfit = || WorkingFileError::Misfit { key: plan.outline.clone() };
+        domains.items.slice_mut(s![rows.ok_or_else(misfit)?.clone(), ..]).assign(&items);
+        if let Some(key) = &fit.wanted_people {
+            let PeopleRecord { rows, interactions } = files.json(key).await?;
+            let mut people = files.all_factors(fit, plan.last(Side::People)).await?;
+            if rows.len() != people.nrows() || interactions.len() != people.nrows() {
+                return Err(WorkingFileError::Misfit { key: key.clone() }.into());
+            }
+            last.enter_basis(&mut people);
+            let people = DomainPeople { rows, interactions, factors: people };
+            domains.people.insert(domain.clone(), people);
+        }
+    }
+    let blocks = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.blocks);
+    for (direction, key) in blocks {
+        fitted.blocks.insert(direction.clone(), files.block(key).await?.0);
+    }
+    Ok(fitted)
 }
 
 /// The model of a run that has made one (which a broken one has not); `None`

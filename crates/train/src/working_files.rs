@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossfold_core::ids::TrainingRunId;
 use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
-use crossfold_core::shard::{FactorShard, MatrixShard, ShardError};
-use crossfold_core::shard_plan::{FORMAT, ShardPlan, Step, folder, plan_key};
+use crossfold_core::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
+use crossfold_core::shard_plan::{FORMAT, PlannedFit, ShardPlan, Step, folder, plan_key};
 use futures::{StreamExt, TryStreamExt, stream};
 use ndarray::{Array2, s};
 use serde::Serialize;
@@ -134,19 +134,24 @@ impl WorkingFiles {
         Ok(())
     }
 
-    /// The factors that a step gave for a shard.
+    /// Reads a cross block.
+    pub(crate) async fn block(&self, key: &str) -> Result<BlockShard, WorkingFileError> {
+        BlockShard::decode(&self.bytes(key).await?).map_err(in_file(key))
+    }
+
+    /// The factors that a step of a fit gave for a shard.
     pub(crate) async fn factors(
         &self,
-        plan: &ShardPlan,
+        fit: &PlannedFit,
         step: Step,
         shard: usize,
     ) -> Result<FactorShard, WorkingFileError> {
-        let key = plan.factor_key(step, shard);
+        let key = fit.factor_key(&self.run, step, shard);
         let found = FactorShard::decode(&self.bytes(&key).await?).map_err(in_file(&key))?;
-        let fits = plan.range(step.side, shard).is_some_and(|range| {
+        let fits = fit.range(step.side, shard).is_some_and(|range| {
             range.start == found.first_row && range.len() == found.factors.nrows()
         });
-        if fits && found.factors.ncols() == plan.options.factors {
+        if fits && found.factors.ncols() == fit.factors {
             Ok(found)
         } else {
             Err(WorkingFileError::Misfit { key })
@@ -156,11 +161,11 @@ impl WorkingFiles {
     /// Whether a step's shard has been solved: its factors are there, whole.
     pub(crate) async fn is_solved(
         &self,
-        plan: &ShardPlan,
+        fit: &PlannedFit,
         step: Step,
         shard: usize,
     ) -> Result<bool, WorkingFileError> {
-        match self.factors(plan, step, shard).await {
+        match self.factors(fit, step, shard).await {
             Ok(_) => Ok(true),
             Err(WorkingFileError::Store(error)) => Err(error.into()),
             Err(WorkingFileError::Absent(_)) => Ok(false),
@@ -171,33 +176,19 @@ impl WorkingFiles {
         }
     }
 
-    /// Hands each shard that a step gave to `take`, as they arrive.
-    pub(crate) async fn for_each_shard(
-        &self,
-        plan: &ShardPlan,
-        step: Step,
-        mut take: impl FnMut(FactorShard),
-    ) -> Result<(), WorkingFileError> {
-        let mut shards = stream::iter(0..plan.shards(step.side))
-            .map(|shard| self.factors(plan, step, shard))
-            .buffer_unordered(CONCURRENCY);
-        while let Some(shard) = shards.try_next().await? {
-            take(shard);
-        }
-        Ok(())
-    }
-
-    /// All factors of a side, as a step gave them.
+    /// All factors of a side, as a step of a fit gave them.
     pub(crate) async fn all_factors(
         &self,
-        plan: &ShardPlan,
+        fit: &PlannedFit,
         step: Step,
     ) -> Result<Array2<f32>, WorkingFileError> {
-        let mut all = Array2::zeros((plan.rows(step.side), plan.options.factors));
-        self.for_each_shard(plan, step, |FactorShard { first_row, factors }| {
+        let mut all = Array2::zeros((fit.rows(step.side), fit.factors));
+        let mut shards = stream::iter(0..fit.shards(step.side))
+            .map(|shard| self.factors(fit, step, shard))
+            .buffer_unordered(CONCURRENCY);
+        while let Some(FactorShard { first_row, factors }) = shards.try_next().await? {
             all.slice_mut(s![first_row..first_row + factors.nrows(), ..]).assign(&factors);
-        })
-        .await?;
+        }
         Ok(all)
     }
 

@@ -16,6 +16,8 @@ use crate::sparse::SparseRows;
 pub struct DomainPeople {
     /// Rows of the joint matrix with an interaction in the domain, ascending.
     pub rows: Vec<u32>,
+    /// Interactions in the domain of each of them.
+    pub interactions: Vec<u32>,
     /// Their factors, one row each in the same order.
     pub factors: Array2<f32>,
 }
@@ -53,10 +55,12 @@ impl DomainFits {
         let mut items = Array2::zeros((matrix.columns(), params.options().factors));
         let mut people = BTreeMap::new();
         for (domain, range) in ranges {
-            let (rows, of_domain) = block(matrix, range);
-            let factors = fit(&of_domain, params, &|_| progress())?;
+            let part = DomainPart::of(matrix, range);
+            let interactions = part.interactions();
+            let factors = fit(&part.matrix, params, &|_| progress())?;
             items.slice_mut(s![range.clone(), ..]).assign(&factors.items);
-            people.insert(domain.clone(), DomainPeople { rows, factors: factors.people });
+            let factors = factors.people;
+            people.insert(domain.clone(), DomainPeople { rows: part.rows, interactions, factors });
         }
         Ok(Self { items, people })
     }
@@ -74,18 +78,35 @@ pub(crate) fn entries_within<'a>(
     (&columns[start..end], &confidences[start..end])
 }
 
-/// A domain's part of the joint matrix: the rows that have an entry in it, and
-/// their entries numbered within the domain.
-fn block(matrix: &SparseRows, range: &Range<usize>) -> (Vec<u32>, SparseRows) {
-    let has_entry = |row: &u32| !entries_within(matrix, *row as usize, range).0.is_empty();
-    let rows: Vec<u32> = (0..matrix.rows() as u32).filter(has_entry).collect();
-    let entries = |row: &u32| {
-        let (columns, confidences) = entries_within(matrix, *row as usize, range);
-        let local = columns.iter().map(|column| column - range.start as u32);
-        local.zip(confidences.iter().copied()).collect()
-    };
-    let of_domain = SparseRows::from_rows(range.len(), rows.iter().map(entries));
-    (rows, of_domain)
+/// A domain's part of the joint matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DomainPart {
+    /// Rows of the joint matrix with an interaction in the domain, ascending.
+    pub rows: Vec<u32>,
+    /// Their interactions in it, with items numbered within the domain.
+    pub matrix: SparseRows,
+}
+
+impl DomainPart {
+    /// The part of the domain whose items have these columns.
+    #[must_use]
+    pub fn of(matrix: &SparseRows, range: &Range<usize>) -> Self {
+        let has_entry = |row: &u32| !entries_within(matrix, *row as usize, range).0.is_empty();
+        let rows: Vec<u32> = (0..matrix.rows() as u32).filter(has_entry).collect();
+        let entries = |row: &u32| {
+            let (columns, confidences) = entries_within(matrix, *row as usize, range);
+            let local = columns.iter().map(|column| column - range.start as u32);
+            local.zip(confidences.iter().copied()).collect()
+        };
+        let matrix = SparseRows::from_rows(range.len(), rows.iter().map(entries));
+        Self { rows, matrix }
+    }
+
+    /// How many interactions each row has.
+    #[must_use]
+    pub fn interactions(&self) -> Vec<u32> {
+        (0..self.matrix.rows()).map(|row| self.matrix.row(row).0.len() as u32).collect()
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +138,7 @@ mod tests {
         assert_eq!(fits.items.slice(s![..10, ..]), alone.items);
         let people = &fits.people[&DomainId::parse("b").unwrap()];
         assert_eq!(people.rows.len(), 20);
+        assert!(people.interactions.iter().all(|count| (1..=3).contains(count)));
         assert!(people.of(1).is_none() && people.of(2).is_some());
     }
 }

@@ -1,14 +1,21 @@
 //! Fitting what is served: the tables and bridges that the verdicts call for.
+//!
+//! What is to be fitted follows from the verdicts ([`NeededFits`]). Whoever fits
+//! it, one machine ([`fit_served`]) or many, the results are put together in one
+//! place, [`Fitted::serve`].
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::Array2;
 
 use crate::als::{AlsParams, fit};
 use crate::bridge::cross_block::BlockEquations;
-use crate::bridge::domain_fits::{DomainFits, entries_within};
+use crate::bridge::domain_fits::DomainFits;
 use crate::bridge::gate::DirectionReport;
 use crate::bridge::mapping::MapEquations;
-use crate::bridge::{Bridge, Bridges, Candidate, Carrier, Direction, DomainRanges};
+use crate::bridge::{Bridge, BridgeKind, Bridges, Candidate, Carrier, Direction, DomainRanges};
 use crate::dense::NotPositiveDefinite;
+use crate::ids::DomainId;
 use crate::sparse::SparseRows;
 
 /// The tables of item factors and the bridges between domains.
@@ -24,6 +31,122 @@ pub struct ServedFits {
     pub bridges: Bridges,
 }
 
+/// The bridges that are served, by their verdicts.
+fn served(
+    verdicts: &[DirectionReport],
+) -> impl Iterator<Item = (&DirectionReport, Candidate)> + Clone {
+    verdicts.iter().filter_map(|report| Some((report, report.verdict.served()?)))
+}
+
+/// Which fits the verdicts call for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededFits {
+    /// One of all domains: a bridge is joint.
+    pub joint: bool,
+    /// One of each domain: for a map between them, or for a domain that no joint
+    /// evidence reaches.
+    pub domains: bool,
+    /// The domains whose people's factors a map is fitted to.
+    pub people_of: BTreeSet<DomainId>,
+}
+
+impl NeededFits {
+    /// What these verdicts call for.
+    #[must_use]
+    pub fn of(verdicts: &[DirectionReport], ranges: &DomainRanges) -> Self {
+        let of_kind = |kind| served(verdicts).filter(move |(_, c)| c.kind() == kind);
+        let joint: BTreeSet<&DomainId> =
+            of_kind(BridgeKind::Joint).map(|(report, _)| &report.direction.to).collect();
+        let people_of: BTreeSet<DomainId> = of_kind(BridgeKind::Mapping)
+            .flat_map(|(report, _)| [report.direction.from.clone(), report.direction.to.clone()])
+            .collect();
+        Self {
+            joint: !joint.is_empty(),
+            domains: !people_of.is_empty() || ranges.keys().any(|domain| !joint.contains(domain)),
+            people_of,
+        }
+    }
+}
+
+/// What was fitted, before it is put together.
+#[derive(Debug, Clone, Default)]
+pub struct Fitted {
+    /// Items x factors of the joint fit.
+    pub joint: Option<Array2<f32>>,
+    /// The fits domain by domain.
+    pub domains: Option<DomainFits>,
+    /// The cross blocks: see [`cross_blocks`].
+    pub blocks: BTreeMap<Direction, SparseRows>,
+}
+
+impl Fitted {
+    /// The tables and the bridges. What is not there is not served: a direction
+    /// whose verdict calls for what could not be fitted goes without.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] when a map cannot be solved in single precision.
+    pub fn serve(
+        mut self,
+        verdicts: &[DirectionReport],
+        params: &AlsParams,
+    ) -> Result<ServedFits, NotPositiveDefinite> {
+        let mut bridges = Bridges::none();
+        for (report, candidate) in served(verdicts) {
+            let direction = &report.direction;
+            let carrier = match candidate {
+                Candidate::Joint { source_weight } => Some(Carrier::Joint { source_weight }),
+                Candidate::CrossBlock { .. } => {
+                    self.blocks.remove(direction).map(Carrier::CrossBlock)
+                }
+                Candidate::Mapping { .. } => self.mapping(direction, candidate)?,
+            };
+            if let Some(carrier) = carrier {
+                bridges.insert(direction.clone(), Bridge { lift: report.lift(), carrier });
+            }
+        }
+        let domains = self.domains.map(|domains| domains.items);
+        let (item_factors, domain_factors) = match (self.joint, domains) {
+            (Some(joint), domains) => (joint, domains),
+            (None, Some(domains)) => (domains, None),
+            // Without a joint bridge some domain lacks joint evidence, unless there is no domain.
+            (None, None) => (Array2::zeros((0, params.options().factors)), None),
+        };
+        Ok(ServedFits { item_factors, domain_factors, bridges })
+    }
+
+    fn mapping(
+        &self,
+        direction: &Direction,
+        candidate: Candidate,
+    ) -> Result<Option<Carrier>, NotPositiveDefinite> {
+        let Candidate::Mapping { ridge, weighting } = candidate else { return Ok(None) };
+        let people = |domain| self.domains.as_ref().and_then(|fits| fits.people.get(domain));
+        let Some((from, to)) = people(&direction.from).zip(people(&direction.to)) else {
+            return Ok(None);
+        };
+        let map = MapEquations::new(from, to, weighting).solve(ridge)?;
+        Ok(Some(Carrier::Mapping(map)))
+    }
+}
+
+/// The cross blocks that the verdicts call for. One that a matrix with less in
+/// it puts over its bounds is left out.
+#[must_use]
+pub fn cross_blocks(
+    matrix: &SparseRows,
+    ranges: &DomainRanges,
+    verdicts: &[DirectionReport],
+) -> BTreeMap<Direction, SparseRows> {
+    let block = |(report, candidate): (&DirectionReport, Candidate)| {
+        let Candidate::CrossBlock { ridge } = candidate else { return None };
+        let direction = &report.direction;
+        let (source, target) = (&ranges[&direction.from], &ranges[&direction.to]);
+        let equations = BlockEquations::new(matrix, source, target).ok()?;
+        Some((direction.clone(), equations.solve(ridge).ok()?))
+    };
+    served(verdicts).filter_map(block).collect()
+}
+
 /// Fits what the verdicts call for. `progress` hears of each finished iteration;
 /// there are at most as many as [`iterations`] says.
 ///
@@ -36,84 +159,19 @@ pub fn fit_served(
     verdicts: &[DirectionReport],
     progress: &(dyn Fn() + Sync),
 ) -> Result<ServedFits, NotPositiveDefinite> {
-    let mut bridges = Bridges::none();
-    let served = verdicts.iter().filter_map(|report| Some((report, report.verdict.served()?)));
-    for (report, candidate) in served {
-        let (direction, lift) = (&report.direction, report.lift());
-        let carrier = match candidate {
-            Candidate::Joint { source_weight } => Carrier::Joint { source_weight },
-            Candidate::CrossBlock { ridge } => {
-                match cross_block(matrix, ranges, direction, ridge) {
-                    Some(block) => Carrier::CrossBlock(block),
-                    // What was hidden put it over the bounds: the direction goes without.
-                    None => continue,
-                }
-            }
-            // It needs the factors, which are fitted below.
-            Candidate::Mapping { .. } => continue,
-        };
-        bridges.insert(direction.clone(), Bridge { lift, carrier });
+    let needed = NeededFits::of(verdicts, ranges);
+    let mut fitted = Fitted { blocks: cross_blocks(matrix, ranges, verdicts), ..Fitted::default() };
+    if needed.joint {
+        fitted.joint = Some(fit(matrix, params, &|_| progress())?.items);
     }
-    let maps: Vec<(&DirectionReport, Candidate)> = verdicts
-        .iter()
-        .filter_map(|report| Some((report, report.verdict.served()?)))
-        .filter(|(_, candidate)| matches!(candidate, Candidate::Mapping { .. }))
-        .collect();
-    let joint = if ranges.keys().any(|domain| bridges.is_joint(domain)) {
-        Some(fit(matrix, params, &|_| progress())?.items)
-    } else {
-        None
-    };
-    let apart = if !maps.is_empty() || bridges.need_domain_factors(ranges) {
-        Some(DomainFits::fit(matrix, ranges, params, progress)?)
-    } else {
-        None
-    };
-    if let Some(apart) = &apart {
-        for (report, candidate) in maps {
-            let carrier = mapping(matrix, ranges, apart, &report.direction, candidate)?;
-            let bridge = Bridge { lift: report.lift(), carrier };
-            bridges.insert(report.direction.clone(), bridge);
-        }
+    if needed.domains {
+        fitted.domains = Some(DomainFits::fit(matrix, ranges, params, progress)?);
     }
-    let apart = apart.map(|apart| apart.items);
-    let (item_factors, domain_factors) = match (joint, apart) {
-        (Some(joint), apart) => (joint, apart),
-        (None, Some(apart)) => (apart, None),
-        // Without a joint bridge some domain lacks joint evidence, unless there is no domain.
-        (None, None) => (Array2::zeros((0, params.options().factors)), None),
-    };
-    Ok(ServedFits { item_factors, domain_factors, bridges })
+    fitted.serve(verdicts, params)
 }
 
 /// Most iterations that fitting does: one joint fit and one of each domain.
 #[must_use]
 pub fn iterations(domains: usize, params: &AlsParams) -> usize {
     params.options().iterations * (1 + domains)
-}
-
-fn cross_block(
-    matrix: &SparseRows,
-    ranges: &DomainRanges,
-    direction: &Direction,
-    ridge: f32,
-) -> Option<SparseRows> {
-    let (source, target) = (&ranges[&direction.from], &ranges[&direction.to]);
-    BlockEquations::new(matrix, source, target).and_then(|equations| equations.solve(ridge)).ok()
-}
-
-fn mapping(
-    matrix: &SparseRows,
-    ranges: &DomainRanges,
-    apart: &DomainFits,
-    direction: &Direction,
-    candidate: Candidate,
-) -> Result<Carrier, NotPositiveDefinite> {
-    let Candidate::Mapping { ridge, weighting } = candidate else {
-        return Err(NotPositiveDefinite);
-    };
-    let target = &ranges[&direction.to];
-    let items = |row: usize| entries_within(matrix, row, target).0.len();
-    let (from, to) = (&apart.people[&direction.from], &apart.people[&direction.to]);
-    Ok(Carrier::Mapping(MapEquations::new(from, to, weighting, items).solve(ridge)?))
 }

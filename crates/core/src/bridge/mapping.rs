@@ -28,10 +28,10 @@ pub enum PeopleWeighting {
 }
 
 /// Target items beyond which a person counts no more.
-pub const COUNT_CAP: usize = 50;
+pub const COUNT_CAP: u32 = 50;
 
 impl PeopleWeighting {
-    fn weight(self, target_items: usize) -> f32 {
+    fn weight(self, target_items: u32) -> f32 {
         match self {
             Self::Even => 1.0,
             Self::Logarithm => (target_items as f32).ln_1p(),
@@ -82,22 +82,16 @@ pub struct MapEquations {
 }
 
 impl MapEquations {
-    /// Sums over the people who have both. `target_items` tells how many target
-    /// items a row of the joint matrix has.
+    /// Sums over the people who have both.
     #[must_use]
-    pub fn new(
-        source: &DomainPeople,
-        target: &DomainPeople,
-        weighting: PeopleWeighting,
-        target_items: impl Fn(usize) -> usize,
-    ) -> Self {
+    pub fn new(source: &DomainPeople, target: &DomainPeople, weighting: PeopleWeighting) -> Self {
         let both: Vec<(usize, usize, f32)> = target
             .rows
             .iter()
             .enumerate()
             .filter_map(|(at, row)| {
                 let from = source.rows.binary_search(row).ok()?;
-                Some((from, at, weighting.weight(target_items(*row as usize))))
+                Some((from, at, weighting.weight(target.interactions[at])))
             })
             .collect();
         let mut x = Array2::zeros((both.len(), source.factors.ncols()));
@@ -145,8 +139,10 @@ mod tests {
 
     use super::*;
 
+    /// People of whom each has one interaction more than the number of their row.
     fn people(rows: Vec<u32>, factors: Array2<f32>) -> DomainPeople {
-        DomainPeople { rows, factors }
+        let interactions = rows.iter().map(|row| row + 1).collect();
+        DomainPeople { rows, interactions, factors }
     }
 
     #[test]
@@ -162,7 +158,7 @@ mod tests {
         );
         let source = people((0..30).collect(), source);
         for weighting in [PeopleWeighting::Even, PeopleWeighting::CappedCount] {
-            let equations = MapEquations::new(&source, &target, weighting, |row| row + 1);
+            let equations = MapEquations::new(&source, &target, weighting);
             assert_eq!(equations.people(), 15);
             let map = equations.solve(1e-6).unwrap();
             let error = (map.matrix() - &true_map).mapv(f32::abs).sum();
@@ -174,10 +170,10 @@ mod tests {
     fn people_with_more_history_count_more_and_nobody_makes_no_map() {
         // Two people of one source vector disagree; the map lies nearer to who did more.
         let source = people(vec![0, 1], array![[1.0], [1.0]]);
-        let target = people(vec![0, 1], array![[0.0], [1.0]]);
-        let items = |row: usize| if row == 1 { 9 } else { 1 };
+        let mut target = people(vec![0, 1], array![[0.0], [1.0]]);
+        target.interactions = vec![1, 9];
         let at = |weighting| {
-            let equations = MapEquations::new(&source, &target, weighting, items);
+            let equations = MapEquations::new(&source, &target, weighting);
             equations.solve(1e-6).unwrap().matrix()[(0, 0)]
         };
         assert!((at(PeopleWeighting::Even) - 0.5).abs() < 1e-3);
@@ -185,7 +181,7 @@ mod tests {
         let logarithm = at(PeopleWeighting::Logarithm);
         assert!(logarithm > 0.6 && logarithm < 0.9, "{logarithm}");
         let nobody = people(vec![], Array2::zeros((0, 1)));
-        let none = MapEquations::new(&source, &nobody, PeopleWeighting::Even, items);
+        let none = MapEquations::new(&source, &nobody, PeopleWeighting::Even);
         assert_eq!(none.solve(1.0).unwrap_err(), NotPositiveDefinite);
     }
 

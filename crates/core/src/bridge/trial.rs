@@ -406,10 +406,8 @@ impl<'a> Trial<'a> {
     }
 
     fn map_equations(&self, direction: &Direction, weighting: PeopleWeighting) -> MapEquations {
-        let range = &self.ground.ranges[&direction.to];
-        let items = |row: usize| entries_within(&self.visible, row, range).0.len();
         let people = &self.apart.people;
-        MapEquations::new(&people[&direction.from], &people[&direction.to], weighting, items)
+        MapEquations::new(&people[&direction.from], &people[&direction.to], weighting)
     }
 
     fn mapped_vectors(&self, direction: &Direction, slice: &Slice, map: &LinearMap) -> Ranked {

@@ -1,0 +1,165 @@
+//! Measuring what would be served on what was held out from it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ndarray::s;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::rows::popularity;
+use crate::bridge::serving::ScoringTables;
+use crate::evaluation::{
+    Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
+    rank_by_common_scores, summarise,
+};
+use crate::ids::DomainId;
+use crate::interactions::ItemIndex;
+use crate::model::{Model, ModelParts};
+use crate::rank::top_k;
+use crate::shadow::{ShadowCases, ShadowComparison};
+use crate::sparse::SparseRows;
+
+/// A way to measure a model: what is held out from a fit and to be ranked high by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldOut {
+    /// The newest events of all.
+    Newest,
+    /// The last item of each of some people; those without a second item in
+    /// the domain keep theirs.
+    Last,
+}
+
+impl HeldOut {
+    /// Every way, in the order in which they are carried out.
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Last];
+}
+
+/// Most people who are ranked for: enough to tell means apart to a thousandth,
+/// and few enough for one machine to rank a million items for each.
+const MOST_EVALUATED: usize = 200_000;
+
+/// People with something held out, and what was known of them without it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationSet {
+    /// What is known of them, one row for each, in the order of the joint matrix.
+    pub known: SparseRows,
+    /// What is held out, for each of them.
+    pub held_out: Vec<Vec<u32>>,
+    /// The part of it that the champion was trained on; empty without one that was.
+    pub seen: Vec<Vec<u32>>,
+    /// Share of each domain's people who interacted with each item, without what is held out.
+    pub popularity: Vec<f32>,
+    /// People with an interaction that is not held out, by domain.
+    pub active: BTreeMap<DomainId, u64>,
+}
+
+/// What was measured on held-out people, by domain.
+type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
+
+impl EvaluationSet {
+    /// Everyone with something known and something held out, or an even choice
+    /// of [`MOST_EVALUATED`] of them.
+    pub(super) fn choose(
+        matrix: &SparseRows,
+        held_out: &[Vec<u32>],
+        seen: &[Vec<u32>],
+        index: &ItemIndex,
+    ) -> Self {
+        let has_both = |row: &usize| !matrix.row(*row).0.is_empty() && !held_out[*row].is_empty();
+        let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
+        let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
+        let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
+        let known = chosen.iter().map(|&row| {
+            let (items, confidences) = matrix.row(row);
+            items.iter().copied().zip(confidences.iter().copied()).collect()
+        });
+        let (popularity, active) = popularity(matrix, index);
+        Self {
+            known: SparseRows::from_rows(index.len(), known),
+            held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
+            seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
+            popularity,
+            active,
+        }
+    }
+
+    /// Ranks each domain's items for those from whom some were held out.
+    pub(super) fn measure(
+        &self,
+        tables: &ScoringTables,
+        index: &ItemIndex,
+        seed: u64,
+        older_champion: Option<&Model>,
+    ) -> Evaluated {
+        let (mut evaluations, mut comparisons) = Evaluated::default();
+        for (domain, range) in index.ranges() {
+            let cases = cases_of(&self.known, &self.held_out, range);
+            let items = tables.item_factors();
+            let items = items.slice(s![range.clone(), ..]);
+            let popularity = &self.popularity[range.clone()];
+            let model = rank_served(tables, &self.known, (domain, popularity), &cases);
+            let popular = rank_by_common_scores(popularity, &cases);
+            let shadow = self.shadow(&cases, index, range, seed);
+            let measured = measure(&model, &cases);
+            let against_popularity =
+                shadow.against_popularity(&measured, &measure(&popular, &cases));
+            if let Some(mut comparison) = against_popularity {
+                comparison.champion =
+                    older_champion.and_then(|champion| shadow.against_older(&measured, champion));
+                comparisons.insert(domain.clone(), comparison);
+            }
+            let people = self.active.get(domain).copied().unwrap_or(0);
+            let catalogue = Catalogue { factors: items, popularity, people };
+            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
+        }
+        (evaluations, comparisons)
+    }
+
+    fn shadow<'a>(
+        &'a self,
+        cases: &'a [RankingCase],
+        index: &'a ItemIndex,
+        range: &Range<usize>,
+        seed: u64,
+    ) -> ShadowCases<'a> {
+        ShadowCases { cases, before: &self.known, index, range: (range.start, range.end), seed }
+    }
+
+    /// Compares the new model with a champion that has seen held-out events as well.
+    pub fn compare_with_peer(&self, parts: &mut ModelParts, champion: &Model) {
+        let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
+            // Its options are out of range; it will not be decoded either.
+            return;
+        };
+        for (domain, range) in parts.index.ranges() {
+            let cases = cases_of(&self.known, &self.seen, range);
+            let shadow = self.shadow(&cases, &parts.index, range, parts.options.seed);
+            let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
+            if let Some(rival) = shadow.against_peer(&challenger, champion) {
+                comparison.champion = Some(rival);
+            }
+        }
+    }
+}
+
+/// Ranks a domain's items for each case as a slate would: by what may be used of
+/// the person's evidence, else by popularity.
+fn rank_served(
+    tables: &ScoringTables,
+    known: &SparseRows,
+    (domain, popularity): (&DomainId, &[f32]),
+    cases: &[RankingCase],
+) -> Vec<Vec<u32>> {
+    let rank = |case: &RankingCase| {
+        let (items, confidences) = known.row(case.row);
+        let evidence: Vec<(u32, f32)> =
+            items.iter().copied().zip(confidences.iter().copied()).collect();
+        let estimate = tables.estimate(domain, &evidence);
+        let mut scores = estimate.map_or(popularity.to_vec(), |e| e.scores().to_vec());
+        case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
+        top_k(&scores, LIST_LENGTH)
+    };
+    cases.par_iter().map(rank).collect()
+}

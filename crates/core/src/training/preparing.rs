@@ -1,0 +1,207 @@
+//! From a clean archive to what is fitted.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::evaluating::{EvaluationSet, HeldOut};
+use super::outline::ModelOutline;
+use super::rows::{RowBuilder, popularity, split_instant};
+use super::{CleanedInput, TrainingError, TrainingInput, TrainingReport};
+use crate::bridge::fitting;
+use crate::bridge::gate::{self, GateOptions, judge_all};
+use crate::bridge::look_alike::{self, LookAlikeReport, Twins};
+use crate::bridge::trial::Ground;
+use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
+use crate::dense::NotPositiveDefinite;
+use crate::drift::{DriftReport, InputCounts};
+use crate::history::History;
+use crate::interactions::ItemIndex;
+use crate::model::Model;
+use crate::shadow::ShadowReport;
+use crate::sparse::SparseRows;
+use crate::tuning::{EvidenceTable, Interrupted, Search, SearchSpace, Tuner, Validation};
+
+/// Everything between a clean archive and the fits: applies consents, chooses
+/// hyper-parameters if there is a tuner, and builds the joint matrix and what
+/// is held out from it.
+///
+/// # Errors
+/// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
+pub fn prepare(
+    CleanedInput { mut input, cleaning }: CleanedInput,
+    tuner: Option<&mut dyn Tuner>,
+) -> Result<Prepared, TrainingError> {
+    let events = std::mem::take(&mut input.events);
+    let index = ItemIndex::new(
+        events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
+    );
+    let split_at = split_instant(&events);
+    let inputs = InputCounts::until(events.iter().map(|event| event.occurred_at).max());
+    let histories = input.people.histories(events);
+    let search = match tuner {
+        Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
+        None => None,
+    };
+    let chosen = search.as_ref().map(|search| search.chosen_candidate().clone());
+    let evidence = chosen.as_ref().map(|chosen| chosen.evidence.clone()).unwrap_or_default();
+    if let Some(chosen) = chosen {
+        input.params = chosen.options.check().unwrap_or(input.params);
+        input.definitions = evidence.apply(&input.definitions);
+    }
+    let champion = input.champion.as_deref();
+    let seen_before = champion.and_then(trained_before);
+    let builder = RowBuilder {
+        definitions: &input.definitions,
+        index: &index,
+        now: input.now,
+        split_at,
+        seen_before: seen_before.filter(|seen| split_at.is_some_and(|split| *seen > split)),
+    };
+    let rows = builder.build(&histories, inputs);
+    drop(histories);
+    if rows.all.entries() == 0 {
+        return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
+    }
+    let (popularity, people) = popularity(&rows.all, &index);
+    let report = TrainingReport {
+        without_consent: cleaning.kept - rows.consented_events,
+        cleaning,
+        people: rows.people,
+        rows: rows.all.rows(),
+        items: index.len(),
+        interactions: rows.all.entries(),
+        split_at,
+        tuning: search.as_ref().map(|search| Box::new(search.into())),
+        evaluation: BTreeMap::new(),
+        shadow: ShadowReport {
+            champion: champion.map(|model| model.id().clone()),
+            domains: BTreeMap::new(),
+        },
+        drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
+        bridges: Vec::new(),
+        look_alikes: LookAlikeReport::default(),
+    };
+    let inputs = rows.inputs.distribution(&index, &popularity);
+    let outline = ModelOutline {
+        index,
+        popularity,
+        people,
+        params: input.params,
+        unobserved_items: input.unobserved_items,
+        evidence,
+        training_run: input.training_run,
+        created_at: input.now,
+        inputs,
+        twins: Twins::default(),
+        report,
+    };
+    let newest = Newest { matrix: rows.before, held_out: rows.held_out, seen: rows.held_out_seen };
+    Ok(Prepared {
+        outline,
+        gate: input.gate,
+        all: rows.all,
+        newest: split_at.map(|_| newest),
+        last: split_at.map(|_| rows.last),
+    })
+}
+
+/// What a run fits, and everything of its model but the factors.
+pub struct Prepared {
+    /// What becomes the model once it has factors.
+    pub outline: ModelOutline,
+    /// The joint matrix.
+    pub all: SparseRows,
+    gate: GateOptions,
+    newest: Option<Newest>,
+    last: Option<Vec<Vec<u32>>>,
+}
+
+struct Newest {
+    matrix: SparseRows,
+    held_out: Vec<Vec<u32>>,
+    seen: Vec<Vec<u32>>,
+}
+
+/// What a model is fitted on to be measured, and whom it is to rank for.
+pub struct MeasuredFit {
+    /// The joint matrix without what is held out; rows as in [`Prepared::all`].
+    pub matrix: SparseRows,
+    /// Whom to rank for.
+    pub set: EvaluationSet,
+}
+
+impl Prepared {
+    /// Finds items that look alike, and judges the bridges between domains; both
+    /// become part of the outline. `progress` hears of each finished iteration.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
+    pub fn judge(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), NotPositiveDefinite> {
+        let outline = &mut self.outline;
+        let ranges = outline.index.ranges();
+        let found = look_alike::find(&self.all, ranges, self.gate.look_alikes);
+        outline.twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
+        outline.report.look_alikes = LookAlikeReport::new(&found, &outline.index);
+        let ground = Ground { matrix: &self.all, ranges, twins: &outline.twins };
+        let unobserved = outline.unobserved_items;
+        outline.report.bridges =
+            judge_all(ground, &outline.params, unobserved, &self.gate, progress)?;
+        Ok(())
+    }
+
+    /// Most iterations that the run does: judging bridges, evaluating twice, fitting.
+    pub(super) fn iterations(&self) -> usize {
+        let (domains, params) = (self.outline.index.ranges().len(), &self.outline.params);
+        let fits = if self.outline.report.split_at.is_some() { 3 } else { 1 };
+        gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
+    }
+
+    /// What measures the model in a way, once: each holds a matrix. `None` when
+    /// it was taken before, or when the events do not spread over time.
+    pub fn take_measured(&mut self, held_out: HeldOut) -> Option<MeasuredFit> {
+        let Newest { matrix, held_out, seen } = match held_out {
+            HeldOut::Newest => self.newest.take()?,
+            HeldOut::Last => {
+                let held_out = self.last.take()?;
+                Newest { matrix: self.all.without(&held_out), held_out, seen: Vec::new() }
+            }
+        };
+        let set = EvaluationSet::choose(&matrix, &held_out, &seen, &self.outline.index);
+        Some(MeasuredFit { matrix, set })
+    }
+}
+
+/// The instant before which everything that may be used was known to a model.
+fn trained_before(model: &Model) -> Option<Timestamp> {
+    let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
+    newest.checked_add(SignedDuration::from_nanos(1)).ok()
+}
+
+/// Searches for hyper-parameters on what came before the split, so that the
+/// run's own evaluation is of events that had no part in the choice.
+fn tune(
+    tuner: &mut dyn Tuner,
+    input: &TrainingInput,
+    index: &ItemIndex,
+    histories: &[(ConsentLedger, History)],
+    split_at: Option<Timestamp>,
+) -> Result<Search, Interrupted> {
+    let definitions = &input.definitions;
+    let mut evidence = EvidenceTable::default();
+    for (ledger, history) in histories {
+        let context = ConsentContext { ledger, definitions, now: input.now };
+        for group in ConsentedHistory::for_training(history, context) {
+            let group = split_at.map_or_else(|| group.clone(), |instant| group.before(instant));
+            evidence.push(&group, definitions, index);
+        }
+    }
+    let validation = Validation { evidence, index, definitions };
+    let space = SearchSpace::of(*input.params.options(), definitions);
+    tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
+}
+
+fn drift_from(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
+    let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
+    inputs.drift_from((champion.id(), &champion.manifest().inputs), index, &popularity)
+}
