@@ -27,7 +27,7 @@ use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::kernels::{self, PickedRows, TILE_ROWS, vectors, vectors_mut};
+use super::kernels::{self, PickedRows, SMALL, TILE_ROWS, vectors, vectors_mut};
 use super::padded::PaddedRows;
 use super::{AlsParams, Solver};
 use crate::dense::{NotPositiveDefinite, cholesky, cholesky_solve};
@@ -135,14 +135,12 @@ const STEPS: usize = 3;
 const MAX_STEPS: usize = 40;
 /// Residual norm, relative to the first, at which conjugate gradient has converged.
 const CONVERGED: f32 = 1e-4;
-/// Interactions up to which a row in the eigenbasis is solved by its small system.
-const SMALL: usize = 8;
 /// Interactions multiplied at a time when a matrix is formed: they fit the
 /// first-level cache beside it.
 const BLOCK: usize = 48;
 /// Bytes of a row's interactions' factors that stay in the cache from one step to
 /// the next: half a second-level cache.
-const CACHED_BYTES: usize = 256 * 1024;
+const CACHED_BYTES: usize = 512 * 1024;
 /// Interactions of a task: small enough to share out evenly, large enough not to notice.
 const TASK_INTERACTIONS: usize = 8 * 1024;
 /// Rows of a task.
@@ -360,12 +358,18 @@ impl WithSimd for Rotate<'_> {
     }
 }
 
-/// What a thread needs to solve rows, kept from row to row.
-struct Scratch {
+/// The vectors of conjugate gradient.
+#[derive(Default)]
+struct Gradient {
     residual: Vec<f32>,
     direction: Vec<f32>,
     product: Vec<f32>,
     preconditioned: Vec<f32>,
+}
+
+/// What a thread needs to solve rows, kept from row to row.
+struct Scratch {
+    gradient: Gradient,
     /// `D` and its inverse, or the diagonal that preconditions.
     diagonal: Vec<f32>,
     inverse: Vec<f32>,
@@ -379,10 +383,12 @@ impl Scratch {
     fn new(length: usize) -> Self {
         let row = || vec![0.0; length];
         Self {
-            residual: row(),
-            direction: row(),
-            product: row(),
-            preconditioned: row(),
+            gradient: Gradient {
+                residual: row(),
+                direction: row(),
+                product: row(),
+                preconditioned: row(),
+            },
             diagonal: row(),
             inverse: row(),
             block: vec![0.0; BLOCK * length],
@@ -475,7 +481,8 @@ impl<S: Simd> RowSolver<'_, S> {
     fn multiply_shared(&mut self, ridge: f32, p: &[f32], target: &mut [f32]) {
         match &self.equations.shared {
             Shared::Diagonal { .. } => {
-                kernels::multiply(self.simd, target, p, &self.scratch.diagonal);
+                let diagonal = &self.scratch.diagonal[..p.len()];
+                kernels::multiply(self.simd, target, p, diagonal);
             }
             Shared::Dense { matrix, .. } => {
                 target.iter_mut().zip(p).for_each(|(target, p)| *target = ridge * p);
@@ -491,43 +498,41 @@ impl<S: Simd> RowSolver<'_, S> {
         x: &mut [f32],
     ) -> Result<(), NotPositiveDefinite> {
         let simd = self.simd;
-        let mut r = std::mem::take(&mut self.scratch.residual);
-        let mut p = std::mem::take(&mut self.scratch.direction);
-        let mut q = std::mem::take(&mut self.scratch.product);
-        let mut z = std::mem::take(&mut self.scratch.preconditioned);
+        let mut vectors = std::mem::take(&mut self.scratch.gradient);
+        let Gradient { residual: r, direction: p, product: q, preconditioned: z } = &mut vectors;
+        let length = x.len();
+        let (r, p) = (&mut r[..length], &mut p[..length]);
+        let (q, z) = (&mut q[..length], &mut z[..length]);
         // r = b - A x = sum c (1 - y.x) y - (a G + l I) x.
-        self.multiply_shared(ridge, x, &mut q);
-        r.iter_mut().zip(&q).for_each(|(r, q)| *r = -q);
+        self.multiply_shared(ridge, x, q);
+        r.iter_mut().zip(&*q).for_each(|(r, q)| *r = -q);
         let rows = (self.picked, self.confidences);
         let residual = |confidence: f32, product: f32| confidence * (1.0 - product);
-        kernels::add_weighted_rows(simd, rows, residual, true, (x, &mut r));
-        kernels::multiply(simd, &mut z, &r, &self.scratch.inverse);
-        p.copy_from_slice(&z);
-        let mut rz = kernels::dot(simd, &r, &z);
+        kernels::add_weighted_rows(simd, rows, residual, true, (x, r));
+        kernels::multiply(simd, z, r, &self.scratch.inverse[..length]);
+        p.copy_from_slice(z);
+        let mut rz = kernels::dot(simd, r, z);
         let enough = rz * CONVERGED * CONVERGED;
         let steps = if self.effort == Effort::Usual { STEPS } else { MAX_STEPS };
         for step in 1..=steps {
             if rz <= enough {
                 break;
             }
-            self.multiply_shared(ridge, &p, &mut q);
+            self.multiply_shared(ridge, p, q);
             let weighted = |confidence: f32, product: f32| confidence * product;
-            kernels::add_weighted_rows(simd, rows, weighted, false, (&p, &mut q));
-            let alpha = rz / kernels::dot(simd, &p, &q);
-            kernels::add_scaled(simd, x, alpha, &p);
+            kernels::add_weighted_rows(simd, rows, weighted, false, (p, q));
+            let alpha = rz / kernels::dot(simd, p, q);
+            kernels::add_scaled(simd, x, alpha, p);
             if step == steps {
                 break;
             }
-            kernels::add_scaled(simd, &mut r, -alpha, &q);
-            kernels::multiply(simd, &mut z, &r, &self.scratch.inverse);
-            let next = kernels::dot(simd, &r, &z);
-            kernels::scale_and_add(simd, &mut p, next / rz, &z);
+            kernels::add_scaled(simd, r, -alpha, q);
+            kernels::multiply(simd, z, r, &self.scratch.inverse[..length]);
+            let next = kernels::dot(simd, r, z);
+            kernels::scale_and_add(simd, p, next / rz, z);
             rz = next;
         }
-        self.scratch.residual = r;
-        self.scratch.direction = p;
-        self.scratch.product = q;
-        self.scratch.preconditioned = z;
+        self.scratch.gradient = vectors;
         if kernels::dot(simd, x, x).is_finite() { Ok(()) } else { Err(NotPositiveDefinite) }
     }
 
@@ -537,13 +542,11 @@ impl<S: Simd> RowSolver<'_, S> {
         let (simd, n, length) = (self.simd, self.confidences.len(), self.equations.length);
         let mut system = [0.0f32; SMALL * SMALL];
         let scaled = &mut self.scratch.block[..n * length];
-        for (i, scaled) in scaled.chunks_exact_mut(length).enumerate() {
-            kernels::multiply(simd, scaled, self.picked.row(i), &self.scratch.inverse);
-            for j in 0..=i {
-                // The upper triangle, for Cholesky.
-                system[j * n + i] = kernels::dot(simd, scaled, self.picked.row(j));
-            }
-            system[i * n + i] += 1.0 / self.confidences[i];
+        let gram = kernels::small_gram(simd, self.picked, &self.scratch.inverse, scaled);
+        for (i, (row, confidence)) in gram.iter().zip(self.confidences).enumerate() {
+            // The upper triangle, for Cholesky.
+            (0..=i).for_each(|j| system[j * n + i] = row[j]);
+            system[i * n + i] += 1.0 / confidence;
         }
         let mut z = [1.0f32; SMALL];
         cholesky(&mut system[..n * n], n)?;
