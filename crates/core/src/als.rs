@@ -163,7 +163,10 @@ pub fn fit(
     // People last, so that they are what a fold-in would give.
     let equations = Equations::prepare(&mut items, people.rows(), params);
     equations.solve(&items, matrix, &mut people, Effort::Converged)?;
-    Ok(Factors { people: people.to_array(options.factors), items: items.to_array(options.factors) })
+    Ok(Factors {
+        people: people.into_array(options.factors),
+        items: items.into_array(options.factors),
+    })
 }
 
 /// The item factors that a fit begins with (items x factors).

@@ -48,6 +48,20 @@ impl PaddedRows {
         array
     }
 
+    /// The first `factors` of each row, in the memory of the padded rows.
+    pub(super) fn into_array(self, factors: usize) -> Array2<f32> {
+        let Self { mut storage, start, rows, length } = self;
+        for row in 0..rows {
+            let from = start + row * length;
+            storage.copy_within(from..from + factors, row * factors);
+        }
+        storage.truncate(rows * factors);
+        match Array2::from_shape_vec((rows, factors), storage) {
+            Ok(array) => array,
+            Err(_) => unreachable!("there are as many values as rows and factors say"),
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
@@ -77,6 +91,7 @@ mod tests {
         assert_eq!(padded.length(), LINE);
         assert_eq!(padded.all().as_ptr().align_offset(64), 0);
         assert_eq!(padded.to_array(5), array);
+        assert_eq!(PaddedRows::from_view(array.view()).into_array(5), array);
         assert!(padded.all().chunks(LINE).all(|row| row[5..].iter().all(|value| *value == 0.0)));
     }
 }

@@ -165,7 +165,7 @@ impl Parts {
     /// Mean over the choosing people.
     #[must_use]
     pub fn choosing_mean(&self, values: &[f64]) -> f64 {
-        let sum: f64 = self.choosing.iter().map(|&at| values[at]).sum();
+        let sum = self.choosing.iter().fold(0.0, |sum, &at| sum + values[at]);
         sum / self.choosing.len().max(1) as f64
     }
 
@@ -196,7 +196,10 @@ pub fn judge(measures: &Measures, options: &GateOptions) -> DirectionReport {
     };
     let candidates: Vec<CandidateFigures> =
         best_of_each_kind(measures, &parts).into_iter().map(figures).collect();
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    // From zero: the sum of nothing is minus zero, which reads oddly in a report.
+    let mean = |values: &[f64]| {
+        values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
+    };
     DirectionReport {
         direction: measures.direction.clone(),
         people: measures.people,
