@@ -234,7 +234,9 @@ async fn what_is_refused_is_kept_once_a_run_and_a_retry_replaces_it() {
         panic!("the run did not succeed");
     };
     assert_eq!(report.cleaning.samples[&Refusal::OrphanItem].len(), 2);
-    // The manifest outlives an erasure: it names nobody.
+    // The run's record and the manifest outlive an erasure: they name nobody.
+    let record = serde_json::to_string(&report.cleaning).unwrap();
+    assert!(!record.contains("goes") && !record.contains("stays"), "{record}");
     assert!(load(&stores, &model).await.manifest().report.cleaning.samples.is_empty());
     // Taken up again after a death, with less to refuse.
     stores.control.update_run(&run).await.unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RefusedEvent;
 use crate::event::Event;
-use crate::ids::{DomainId, EventId, Pseudonym};
+use crate::ids::{DomainId, EventId};
 
 /// Why an archived event is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,18 +78,19 @@ pub enum Adjustment {
     Dwell,
 }
 
-/// Which event it was: enough to look it up, nothing of what it says.
+/// Which event it was: enough to look it up in the archive or in quarantine,
+/// where erasure reaches it; nothing of what it says or of whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// The event.
     pub event_id: EventId,
-    /// Its user.
-    pub user: Pseudonym,
+    /// Its domain.
+    pub domain: DomainId,
 }
 
 impl Sample {
     fn of(event: &Event) -> Self {
-        Self { event_id: event.event_id.clone(), user: event.user.clone() }
+        Self { event_id: event.event_id.clone(), domain: event.domain.clone() }
     }
 }
 
