@@ -754,7 +754,7 @@ fn alarms_count_on_what_the_logs_hold() {
     let check = |from, to| metric_problems(&edited(from, to), &sources);
     assert_found(&check("inputs have drifted", "inputs drifted"), "InputDrift: nothing writes");
     assert_found(&check("MetricName: ModelRefusals", "MetricName: Refusals"), "no alarm watches");
-    assert_found(&check("$.fields.psi", "$.fields.index"), "nothing writes the field");
+    assert_found(&check("$.fields.psi", "$.fields.nobody_writes_this"), "nothing writes the field");
 }
 
 // ---- Training beyond one machine ----------------------------------------------------------

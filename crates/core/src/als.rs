@@ -21,13 +21,14 @@ use serde::{Deserialize, Serialize};
 use crate::dense::{NotPositiveDefinite, add_scaled, cholesky, cholesky_solve};
 use crate::sparse::SparseRows;
 use half_step::{Effort, Equations};
-use padded::{PaddedRows, padded_length};
+use padded::PaddedRows;
 
 pub mod half_step;
 mod kernels;
 mod padded;
 
 pub use half_step::HalfStep;
+pub(crate) use padded::padded_length;
 
 /// Hyper-parameters as a caller gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@
 //!
 //! | object, under `retraining/<run>/` | what |
 //! | --- | --- |
+//! | `judged.json` | [`OutlineRecord`]: the verdicts, so that nobody judges twice |
 //! | `plan.json` | [`ShardPlan`], written once: what was prepared counts from then on |
 //! | `matrix/<sha256>` | a [`crate::shard::MatrixShard`] of either side |
 //! | `block/<sha256>` | a [`crate::shard::BlockShard`]: the cross block of a direction |
@@ -28,7 +29,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::als::{AlsOptions, InvalidOptions};
+use crate::als::{AlsOptions, InvalidOptions, padded_length};
 use crate::bridge::Direction;
 use crate::bridge::look_alike::Twins;
 use crate::drift::InputDistribution;
@@ -293,6 +294,12 @@ pub fn plan_key(run: &TrainingRunId) -> String {
     format!("{}plan.json", folder(run))
 }
 
+/// The key of what a run's verdicts were.
+#[must_use]
+pub fn judged_key(run: &TrainingRunId) -> String {
+    format!("{}judged.json", folder(run))
+}
+
 /// The key of a step's tasks; the state machine's definition knows this form.
 #[must_use]
 pub fn step_key(run: &TrainingRunId, step: usize) -> String {
@@ -311,7 +318,7 @@ pub struct ShardBounds {
 /// One side's factors are more than a worker can hold beside its own shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a worker would need {needed} bytes to hold the factors of all {side} and a shard of its own, \
+    "a worker would need {needed} bytes to hold the factors of all {side} and what belongs to them, \
      and has {available}"
 )]
 pub struct TooLarge {
@@ -327,8 +334,6 @@ pub struct TooLarge {
 const ENTRY_BYTES: u64 = 8;
 /// Bytes of a factor.
 const FACTOR_BYTES: u64 = 4;
-/// Copies of the other side's factors that a worker may hold: as read, and as the solver wants them.
-const FIXED_COPIES: u64 = 2;
 /// Copies of its own shard: the file, the rows, the factors.
 const SHARD_COPIES: u64 = 3;
 /// Share of a worker's memory that may be used, in percent.
@@ -361,17 +366,38 @@ impl ShardBounds {
     /// # Errors
     /// [`TooLarge`] naming the side that is.
     pub fn check(&self, people: usize, items: usize, factors: usize) -> Result<(), TooLarge> {
-        let available = self.worker_bytes / 100 * USABLE_PERCENT;
+        // The other side's factors as read, and as the solver wants them.
+        let copies = (factors + padded_length(factors)) as u64;
         for (side, rows, others) in [(Side::People, people, items), (Side::Items, items, people)] {
             // A smaller side is read whole as well: it gives the basis to solve in.
             let read = if others < rows { rows + others } else { rows } as u64;
-            let fixed = read * factors as u64 * FACTOR_BYTES;
-            let needed = FIXED_COPIES * fixed + SHARD_COPIES * self.shard_bytes;
-            if needed > available {
-                return Err(TooLarge { side: side.name(), needed, available });
-            }
+            let needed = read * copies * FACTOR_BYTES + SHARD_COPIES * self.shard_bytes;
+            self.check_bytes(side, needed)?;
         }
         Ok(())
+    }
+
+    /// Whether one worker can hold what judging bridges takes: the factors of each
+    /// domain's people (`people` in all), and both tables of items.
+    ///
+    /// # Errors
+    /// [`TooLarge`] naming people.
+    pub fn check_judging(
+        &self,
+        people: usize,
+        items: usize,
+        factors: usize,
+    ) -> Result<(), TooLarge> {
+        let rows = people as u64 + 2 * items as u64;
+        self.check_bytes(Side::People, rows * padded_length(factors) as u64 * FACTOR_BYTES)
+    }
+
+    fn check_bytes(&self, side: Side, needed: u64) -> Result<(), TooLarge> {
+        let available = self.worker_bytes / 100 * USABLE_PERCENT;
+        if needed <= available {
+            return Ok(());
+        }
+        Err(TooLarge { side: side.name(), needed, available })
     }
 }
 
@@ -558,6 +584,10 @@ mod tests {
         assert_eq!(bounds.check(1_000, 1_000, 64), Ok(()));
         let error = bounds.check(2_000, 1_000, 64).unwrap_err();
         assert_eq!((error.side, error.needed, error.available), ("people", 1_539_000, 900_000));
+        // The solver fills rows up to multiples of 16.
+        assert!(bounds.check(1_080, 1_080, 97).is_err());
+        assert_eq!(bounds.check_judging(1_500, 1_000, 64), Ok(()));
+        assert!(bounds.check_judging(1_600, 1_000, 64).is_err());
     }
 
     #[test]

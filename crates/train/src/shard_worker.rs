@@ -2,7 +2,8 @@
 //! state machine in `infra/retrain.asl.yaml` decides which, in what order.
 //!
 //! Every task may be repeated, at any time and by any number of workers at
-//! once: what is written under a key never depends on who writes it.
+//! once: what is written under a key does not depend on who writes it, but for
+//! how processors of different kinds round.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use crossfold_core::shard_plan::{
     Purpose, PurposeFiles, ShardBounds, ShardPlan, Side, TooLarge, step_key,
 };
 use crossfold_core::sparse::SparseRows;
-use crossfold_core::training::{HeldOut, MeasuredFit, ModelOutline, TrainingError, prepare};
+use crossfold_core::training::{
+    HeldOut, MeasuredFit, ModelOutline, Prepared, TrainingError, prepare,
+};
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_edge::clock::Clock;
 use crossfold_edge::models::{LoadError, load};
@@ -310,10 +313,10 @@ impl ShardWorker {
         }
         let champion = champion(&*self.stores.objects).await?;
         let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
-        let mut prepared = blocking(move || prepare(cleaned, None)).await??;
+        let prepared = blocking(move || prepare(cleaned, None)).await??;
         let all = &prepared.all;
         self.bounds.check(all.rows(), all.columns(), run.options.factors)?;
-        let mut prepared = blocking(move || prepared.judge(&|| ()).map(|()| prepared)).await??;
+        let mut prepared = self.judged(files, prepared).await?;
         let mut plan = ShardPlan {
             format: FORMAT,
             run: run.id.clone(),
@@ -337,6 +340,32 @@ impl ShardWorker {
         let planner = Planner { files, bounds: self.bounds, outline: &prepared.outline };
         planner.add(&mut plan, Purpose::Final, &prepared.all).await?;
         Ok(plan)
+    }
+
+    /// Judges the bridges, unless a worker that died has done so on the same items.
+    async fn judged(
+        &self,
+        files: &WorkingFiles,
+        mut prepared: Prepared,
+    ) -> Result<Prepared, ShardWorkerError> {
+        if let Some(record) = files.judged().await? {
+            let ModelOutline { index, twins, report, .. } = record.outline()?;
+            if index == prepared.outline.index {
+                let outline = &mut prepared.outline;
+                (outline.twins, outline.report.bridges) = (twins, report.bridges);
+                outline.report.look_alikes = report.look_alikes;
+                return Ok(prepared);
+            }
+        }
+        let (domains, factors) =
+            (prepared.outline.index.ranges(), prepared.outline.params.options().factors);
+        if domains.len() > 1 {
+            let people: u64 = prepared.outline.people.values().sum();
+            self.bounds.check_judging(people as usize, prepared.all.columns(), factors)?;
+        }
+        let prepared = blocking(move || prepared.judge(&|| ()).map(|()| prepared)).await??;
+        files.put_judged(&OutlineRecord::new(&prepared.outline)).await?;
+        Ok(prepared)
     }
 
     async fn write_initial_items(
@@ -454,7 +483,7 @@ impl ShardWorker {
             let (fitted, champion) =
                 (fitted(files, &plan, &outline, purpose).await?, champion.clone());
             let measure = move || {
-                let served = fitted.serve(&outline.report.bridges, &outline.params)?;
+                let served = outline.serve(fitted)?;
                 let tables = outline.tables(served)?;
                 outline.add_evaluation(held_out, &set, &tables, champion.as_deref());
                 Ok::<_, TrainingError>((outline, set))
@@ -468,7 +497,7 @@ impl ShardWorker {
         let fitted = fitted(files, &plan, &outline, Purpose::Final).await?;
         let peer = champion.clone();
         let serve = move || {
-            let served = fitted.serve(&outline.report.bridges, &outline.params)?;
+            let served = outline.serve(fitted)?;
             let mut parts = outline.into_parts(served);
             if let Some((set, champion)) = newest.zip(peer) {
                 set.compare_with_peer(&mut parts, &champion);
@@ -597,7 +626,8 @@ async fn fitted(
     let mut fitted = Fitted::default();
     for fit in plan.fits_for(purpose) {
         let items = files.all_factors(fit, plan.last(Side::Items)).await?;
-        // In the basis in which one machine leaves them.
+        // In the basis in which a person is folded in, where one machine leaves them too
+        // if there are more people than items.
         let last = HalfStep::new(items.view(), fit.rows(Side::People), &outline.params);
         let items = last.rotated_fixed().unwrap_or(items);
         let Part::Domain(domain) = &fit.part else {
@@ -624,7 +654,13 @@ async fn fitted(
     }
     let blocks = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.blocks);
     for (direction, key) in blocks {
-        fitted.blocks.insert(direction.clone(), files.block(key).await?.0);
+        let block = files.block(key).await?.0;
+        let items = |domain| ranges.get(domain).map(std::ops::Range::len);
+        let shape = items(&direction.from).zip(items(&direction.to));
+        if shape != Some((block.rows(), block.columns())) {
+            return Err(WorkingFileError::Misfit { key: key.clone() }.into());
+        }
+        fitted.blocks.insert(direction.clone(), block);
     }
     Ok(fitted)
 }

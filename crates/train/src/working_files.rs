@@ -7,11 +7,13 @@ use bytes::Bytes;
 use crossfold_core::ids::TrainingRunId;
 use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
-use crossfold_core::shard_plan::{FORMAT, PlannedFit, ShardPlan, Step, folder, plan_key};
+use crossfold_core::shard_plan::{
+    FORMAT, OutlineRecord, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use ndarray::{Array2, s};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Objects read, written or deleted at the same time.
@@ -42,12 +44,28 @@ pub enum WorkingFileError {
         /// Why.
         error: serde_json::Error,
     },
+    /// The plan was made by another version of the program.
+    #[error(
+        "{key} has format {format}, and this version works with format {FORMAT}: order a new run"
+    )]
+    Version {
+        /// Its key.
+        key: String,
+        /// Its format.
+        format: u32,
+    },
     /// A file does not fit the plan.
     #[error("{key} does not fit the plan")]
     Misfit {
         /// Its key.
         key: String,
     },
+}
+
+/// What every version's plan begins with.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
 }
 
 /// The working files of one run.
@@ -66,11 +84,29 @@ impl WorkingFiles {
     pub(crate) async fn plan(&self) -> Result<Option<ShardPlan>, WorkingFileError> {
         let key = plan_key(&self.run);
         let Some(object) = self.objects.get(&key).await? else { return Ok(None) };
+        let Version { format } = parse(&key, &object.bytes)?;
+        if format != FORMAT {
+            return Err(WorkingFileError::Version { key, format });
+        }
         let plan: ShardPlan = parse(&key, &object.bytes)?;
-        if plan.format != FORMAT || plan.run != self.run {
+        if plan.run != self.run {
             return Err(WorkingFileError::Misfit { key });
         }
         Ok(Some(plan))
+    }
+
+    /// What the run's bridges were judged to be, if they have been.
+    pub(crate) async fn judged(&self) -> Result<Option<OutlineRecord>, WorkingFileError> {
+        let key = judged_key(&self.run);
+        let object = self.objects.get(&key).await?;
+        object.map(|object| parse(&key, &object.bytes)).transpose()
+    }
+
+    /// Keeps what the run's bridges were judged to be.
+    pub(crate) async fn put_judged(&self, record: &OutlineRecord) -> Result<(), WorkingFileError> {
+        let key = judged_key(&self.run);
+        self.objects.put(&key, encode(&key, record)?, PutCondition::None).await?;
+        Ok(())
     }
 
     /// Makes a plan the run's, unless it has one: then that one counts.

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use crossfold_core::als::{AlsOptions, Solver};
 use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
+use crossfold_core::bridge::Candidate;
 use crossfold_core::bridge::gate::DirectionReport;
+use crossfold_core::bridge::mapping::PeopleWeighting;
 use crossfold_core::catalogue::{Item, ItemDetails};
 use crossfold_core::domain::DomainDefinition;
 use crossfold_core::event::Event;
@@ -17,7 +19,7 @@ use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudon
 use crossfold_core::model::{Model, decode_manifest, manifest_key};
 use crossfold_core::ports::{PutCondition, Stores};
 use crossfold_core::shadow::ShadowReport;
-use crossfold_core::shard_plan::{ShardBounds, folder, plan_key, step_key};
+use crossfold_core::shard_plan::{ShardBounds, folder, judged_key, plan_key, step_key};
 use crossfold_core::training::TrainingReport;
 use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_edge::clock::Clock;
@@ -381,6 +383,69 @@ async fn shards_build_the_bridges_that_one_machine_builds() {
     let many = published(&stores, &run).await;
     assert_same(&many, &one);
     assert_eq!(many.0.manifest().bridges.len(), 2);
+}
+
+/// Writes verdicts where a worker that died would have left them: of each
+/// direction, that this candidate passed.
+async fn leave_verdicts(stores: &Stores, run: &TrainingRun, passed: [Candidate; 2]) {
+    let key = judged_key(&run.id);
+    let judged = stores.objects.get(&key).await.unwrap().unwrap().bytes;
+    let mut record: serde_json::Value = serde_json::from_slice(&judged).unwrap();
+    for (at, chosen) in passed.into_iter().enumerate() {
+        record["report"]["bridges"][at]["verdict"] = json!("passed");
+        record["report"]["bridges"][at]["chosen"] = serde_json::to_value(chosen).unwrap();
+    }
+    let record = serde_json::to_vec(&record).unwrap().into();
+    // It died before there was a plan, or anything that follows from one.
+    for written in stores.objects.list(&folder(&run.id)).await.unwrap() {
+        stores.objects.delete(&written).await.unwrap();
+    }
+    stores.objects.put(&key, record, PutCondition::None).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_kind_of_bridge_is_the_same_however_fits_are_cut() {
+    let joint = Candidate::Joint { source_weight: 1.0 };
+    let mapping = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Logarithm };
+    let block = Candidate::CrossBlock { ridge: 20.0 };
+    let whole = ShardBounds { shard_bytes: 1 << 20, ..SMALL };
+    let world = two_platforms();
+    for passed in [[joint, mapping], [block, joint], [joint, joint], [mapping, mapping]] {
+        let mut models = Vec::new();
+        for bounds in [whole, SMALL] {
+            let stores = archived(&world).await;
+            let (worker, run) = (worker(&stores, bounds), order(&stores, OPTIONS).await);
+            prepare(&worker, &run).await;
+            leave_verdicts(&stores, &run, passed).await;
+            let steps = drive(&stores, &worker, &run).await.len();
+            let has_map = passed.contains(&mapping);
+            assert_eq!(steps, 2 * OPTIONS.iterations + usize::from(has_map));
+            let (model, report) = published(&stores, &run).await;
+            let chosen: Vec<_> = report.bridges.iter().map(|b| b.verdict.served()).collect();
+            assert_eq!(chosen, passed.map(Some));
+            models.push(model);
+        }
+        let score = largest_score_difference(&models[0], &models[1]);
+        assert!(score < 1e-4, "{passed:?}: {score}");
+        assert_eq!(models[1].manifest().bridges.len(), 2);
+        assert_eq!(
+            models[1].manifest().domain_factors,
+            passed == [joint, mapping] || passed == [block, joint]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plan_of_another_version_is_refused_by_its_version() {
+    let stores = archived(&small_world()).await;
+    let (worker, run) = (worker(&stores, SMALL), order(&stores, OPTIONS).await);
+    stores
+        .objects
+        .put(&plan_key(&run.id), br#"{"format": 1}"#.to_vec().into(), PutCondition::None)
+        .await
+        .unwrap();
+    let error = set(&worker, ShardTask::Prepare { run: run.id.clone() }).await.unwrap_err();
+    assert!(error.to_string().contains("format 1"), "{error}");
 }
 
 #[tokio::test]

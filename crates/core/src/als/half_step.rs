@@ -775,6 +775,9 @@ mod tests {
             let by_scalars = solved_by(pulp::Scalar, &params, solved_rows);
             let by_vectors = Arch::new().dispatch(WithBestInstructions(&params, solved_rows));
             assert_close(&by_vectors, &by_scalars, 1e-3);
+            // As wide as on the processors that are deployed on by default.
+            let by_four = solved_by(pulp::Scalar128b, &params, solved_rows);
+            assert_close(&by_four, &by_scalars, 1e-3);
             // Also the narrower ones of a processor that has wider ones.
             #[cfg(target_arch = "x86_64")]
             if let Some(narrow) = pulp::x86::V3::try_new() {

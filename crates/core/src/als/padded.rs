@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView2};
 pub(super) const LINE: usize = 16;
 
 /// A factor length filled up to whole cache lines.
-pub(super) fn padded_length(factors: usize) -> usize {
+pub(crate) fn padded_length(factors: usize) -> usize {
     factors.next_multiple_of(LINE)
 }
 
@@ -56,6 +56,9 @@ impl PaddedRows {
             storage.copy_within(from..from + factors, row * factors);
         }
         storage.truncate(rows * factors);
+        if factors < length {
+            storage.shrink_to_fit();
+        }
         match Array2::from_shape_vec((rows, factors), storage) {
             Ok(array) => array,
             Err(_) => unreachable!("there are as many values as rows and factors say"),

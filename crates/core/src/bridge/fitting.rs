@@ -88,6 +88,7 @@ impl Fitted {
     pub fn serve(
         mut self,
         verdicts: &[DirectionReport],
+        ranges: &DomainRanges,
         params: &AlsParams,
     ) -> Result<ServedFits, NotPositiveDefinite> {
         let mut bridges = Bridges::none();
@@ -106,7 +107,9 @@ impl Fitted {
         }
         let domains = self.domains.map(|domains| domains.items);
         let (item_factors, domain_factors) = match (self.joint, domains) {
-            (Some(joint), domains) => (joint, domains),
+            (Some(joint), domains) => {
+                (joint, domains.filter(|_| bridges.need_domain_factors(ranges)))
+            }
             (None, Some(domains)) => (domains, None),
             // Without a joint bridge some domain lacks joint evidence, unless there is no domain.
             (None, None) => (Array2::zeros((0, params.options().factors)), None),
@@ -124,8 +127,11 @@ impl Fitted {
         let Some((from, to)) = people(&direction.from).zip(people(&direction.to)) else {
             return Ok(None);
         };
-        let map = MapEquations::new(from, to, weighting).solve(ridge)?;
-        Ok(Some(Carrier::Mapping(map)))
+        let equations = MapEquations::new(from, to, weighting);
+        if equations.people() == 0 {
+            return Ok(None); // What is held out left nobody who has both.
+        }
+        Ok(Some(Carrier::Mapping(equations.solve(ridge)?)))
     }
 }
 
@@ -167,11 +173,92 @@ pub fn fit_served(
     if needed.domains {
         fitted.domains = Some(DomainFits::fit(matrix, ranges, params, progress)?);
     }
-    fitted.serve(verdicts, params)
+    fitted.serve(verdicts, ranges, params)
 }
 
 /// Most iterations that fitting does: one joint fit and one of each domain.
 #[must_use]
 pub fn iterations(domains: usize, params: &AlsParams) -> usize {
     params.options().iterations * (1 + domains)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::gate::Verdict;
+    use crate::bridge::mapping::PeopleWeighting;
+    use crate::bridge::trial::tests::{params, ranges, world};
+
+    const JOINT: Candidate = Candidate::Joint { source_weight: 1.0 };
+    const MAPPING: Candidate = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Even };
+    const BLOCK: Candidate = Candidate::CrossBlock { ridge: 5.0 };
+
+    /// Both directions, with what passed in each.
+    fn verdicts(passed: [Option<Candidate>; 2]) -> Vec<DirectionReport> {
+        let report = |(direction, passed): (Direction, Option<Candidate>)| DirectionReport {
+            direction,
+            people: 0,
+            choosing_people: 0,
+            judging_people: 0,
+            popularity: 0.0,
+            target_only: 0.0,
+            candidates: Vec::new(),
+            cross_block_refused: None,
+            verdict: match passed {
+                Some(chosen) => Verdict::Passed { chosen },
+                None => Verdict::NotBetter { chosen: JOINT },
+            },
+        };
+        crate::bridge::directions(&ranges()).into_iter().zip(passed).map(report).collect()
+    }
+
+    #[test]
+    fn only_what_the_verdicts_call_for_is_fitted() {
+        let needed = |passed| {
+            let needed = NeededFits::of(&verdicts(passed), &ranges());
+            (needed.joint, needed.domains, needed.people_of.len())
+        };
+        assert_eq!(needed([None, None]), (false, true, 0));
+        assert_eq!(needed([Some(JOINT), None]), (true, true, 0));
+        assert_eq!(needed([Some(JOINT), Some(JOINT)]), (true, false, 0));
+        assert_eq!(needed([Some(MAPPING), Some(JOINT)]), (true, true, 2));
+        assert_eq!(needed([Some(BLOCK), Some(BLOCK)]), (false, true, 0));
+    }
+
+    #[test]
+    fn every_kind_of_bridge_is_served_beside_the_factors_it_needs() {
+        let matrix = world(120, true, 1);
+        let serve =
+            |passed| fit_served(&matrix, &ranges(), &params(), &verdicts(passed), &|| ()).unwrap();
+        let apart = serve([None, None]);
+        assert_eq!((apart.bridges, apart.domain_factors), (Bridges::none(), None));
+        for candidate in [JOINT, MAPPING, BLOCK] {
+            let one = serve([Some(candidate), None]);
+            let kinds: Vec<BridgeKind> =
+                one.bridges.iter().map(|(_, b)| b.carrier.kind()).collect();
+            assert_eq!(kinds, [candidate.kind()]);
+            // The other domain is served by its own factors, whatever passed here.
+            let own = one.domain_factors.as_ref().unwrap_or(&one.item_factors);
+            assert_eq!(own, &apart.item_factors);
+            assert_eq!(one.domain_factors.is_some(), candidate == JOINT);
+        }
+        assert_eq!(serve([Some(JOINT), Some(JOINT)]).domain_factors, None);
+    }
+
+    #[test]
+    fn a_direction_without_anybody_who_has_both_goes_without_its_bridge() {
+        let ranges = ranges();
+        let middle = ranges.values().next().unwrap().end as u32;
+        let whole = world(60, true, 1);
+        let rows = (0..whole.rows()).map(|row| {
+            let (items, confidences) = whole.row(row);
+            let entries = items.iter().copied().zip(confidences.iter().copied());
+            entries.filter(|(item, _)| (*item < middle) == (row % 2 == 0)).collect()
+        });
+        let apart = SparseRows::from_rows(whole.columns(), rows.collect::<Vec<_>>());
+        for passed in [[Some(MAPPING), None], [Some(MAPPING), Some(BLOCK)]] {
+            let served = fit_served(&apart, &ranges, &params(), &verdicts(passed), &|| ()).unwrap();
+            assert_eq!(served.bridges, Bridges::none());
+        }
+    }
 }

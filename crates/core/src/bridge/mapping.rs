@@ -81,6 +81,9 @@ pub struct MapEquations {
     people: usize,
 }
 
+/// People summed over at a time.
+const BLOCK_PEOPLE: usize = 4096;
+
 impl MapEquations {
     /// Sums over the people who have both.
     #[must_use]
@@ -94,14 +97,21 @@ impl MapEquations {
                 Some((from, at, weighting.weight(target.interactions[at])))
             })
             .collect();
-        let mut x = Array2::zeros((both.len(), source.factors.ncols()));
-        let mut z = Array2::zeros((both.len(), target.factors.ncols()));
-        for (at, &(from, to, weight)) in both.iter().enumerate() {
-            let root = weight.sqrt();
-            x.row_mut(at).assign(&(&source.factors.row(from) * root));
-            z.row_mut(at).assign(&(&target.factors.row(to) * root));
+        let (from, to) = (source.factors.ncols(), target.factors.ncols());
+        let (mut gram, mut product) = (Array2::zeros((from, from)), Array2::zeros((from, to)));
+        // Block by block: a copy of everybody's factors may not fit.
+        for block in both.chunks(BLOCK_PEOPLE) {
+            let mut x = Array2::zeros((block.len(), from));
+            let mut z = Array2::zeros((block.len(), to));
+            for (at, &(from, to, weight)) in block.iter().enumerate() {
+                let root = weight.sqrt();
+                x.row_mut(at).assign(&(&source.factors.row(from) * root));
+                z.row_mut(at).assign(&(&target.factors.row(to) * root));
+            }
+            gram += &x.t().dot(&x);
+            product += &x.t().dot(&z);
         }
-        Self { gram: x.t().dot(&x), product: x.t().dot(&z), people: both.len() }
+        Self { gram, product, people: both.len() }
     }
 
     /// People summed over.

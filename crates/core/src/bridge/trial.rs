@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::als::{AlsParams, Factors, fit};
+use crate::als::{AlsParams, fit};
 use crate::bridge::cross_block::{self, BlockEquations, CrossBlockError};
 use crate::bridge::domain_fits::{DomainFits, entries_within};
 use crate::bridge::look_alike::Twins;
@@ -150,7 +150,8 @@ pub struct Trial<'a> {
     hiding: &'a Hiding,
     visible: SparseRows,
     params: AlsParams,
-    joint: Factors,
+    /// Items x factors of the joint fit.
+    joint: Array2<f32>,
     apart: DomainFits,
 }
 
@@ -254,7 +255,7 @@ impl<'a> Trial<'a> {
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self, NotPositiveDefinite> {
         let visible = hiding.apply(ground.matrix, ground.ranges);
-        let joint = fit(&visible, params, &|_| progress())?;
+        let joint = fit(&visible, params, &|_| progress())?.items;
         let apart = DomainFits::fit(&visible, ground.ranges, params, progress)?;
         Ok(Self { ground, hiding, visible, params: *params, joint, apart })
     }
@@ -380,7 +381,7 @@ impl<'a> Trial<'a> {
         (source_weight, unobserved): (f32, UnobservedItems),
     ) -> Result<Ranked, NotPositiveDefinite> {
         let ranges = self.ground.ranges;
-        let items = self.joint.items.view();
+        let items = self.joint.view();
         let counted = match unobserved {
             UnobservedItems::All => items,
             UnobservedItems::OfObservedDomains => {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{EvaluationSet, HeldOut, TrainingError, TrainingReport};
 use crate::als::AlsParams;
-use crate::bridge::fitting::{ServedFits, fit_served};
+use crate::bridge::fitting::{Fitted, ServedFits, fit_served};
 use crate::bridge::look_alike::Twins;
 use crate::bridge::serving::{ScoringTables, TableParts};
 use crate::dense::NotPositiveDefinite;
@@ -83,6 +83,14 @@ impl ModelOutline {
         progress: &(dyn Fn() + Sync),
     ) -> Result<ServedFits, NotPositiveDefinite> {
         fit_served(matrix, self.index.ranges(), &self.params, &self.report.bridges, progress)
+    }
+
+    /// Puts together what was fitted elsewhere.
+    ///
+    /// # Errors
+    /// As [`Fitted::serve`].
+    pub fn serve(&self, fitted: Fitted) -> Result<ServedFits, NotPositiveDefinite> {
+        fitted.serve(&self.report.bridges, self.index.ranges(), &self.params)
     }
 
     /// What scores are made from, once it is fitted.
