@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::time::{Duration, Instant};
 
 use crossfold_core::als::AlsOptions;
 use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
@@ -73,8 +74,8 @@ fn events() -> Vec<Event> {
     events
 }
 
-/// Puts the world straight into the archive and the tables.
-async fn fill(stores: &Stores) {
+/// Puts what everybody did straight into the archive, and its items into the tables.
+async fn fill(stores: &Stores, events: &[Event]) {
     for name in DOMAINS {
         // So long a half-life that it does not matter when exactly a run looks.
         let definition: DomainDefinition = serde_json::from_value(json!({
@@ -85,17 +86,19 @@ async fn fill(stores: &Stores) {
         }))
         .unwrap();
         stores.control.put_domain(&domain(name), &definition).await.unwrap();
-        for item in 0..ITEMS {
-            let item = Item {
-                domain: domain(name),
-                item_id: ItemId::parse(&format!("i{item}")).unwrap(),
-                details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
-                updated_at: Timestamp::UNIX_EPOCH,
-            };
-            stores.catalogue.put(&item).await.unwrap();
-        }
     }
-    for (file, events) in events().chunks(500).enumerate() {
+    let items: BTreeSet<_> = events.iter().map(|e| (e.domain.clone(), e.item_id.clone())).collect();
+    for (domain, item_id) in items {
+        let item = Item {
+            domain,
+            item_id,
+            details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        stores.catalogue.put(&item).await.unwrap();
+    }
+    let file_events = if events.len() < 10_000 { 500 } else { 100_000 };
+    for (file, events) in events.chunks(file_events).enumerate() {
         let key = format!("{EVENTS_PREFIX}domain=all/date=2026-01-01/{file}.parquet");
         let bytes = encode_events(events).unwrap();
         stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
@@ -104,18 +107,18 @@ async fn fill(stores: &Stores) {
 
 async fn start() -> (Cloud, StateMachine) {
     let cloud = Cloud::start().await.unwrap();
-    fill(cloud.stores()).await;
+    fill(cloud.stores(), &events()).await;
     let machine = cloud.deploy_state_machine(SHARD_BYTES).await.unwrap();
     (cloud, machine)
 }
 
 /// Records a run, as the API would, and lets no stream wake the one-machine worker.
-async fn order(stores: &Stores) -> TrainingRunId {
+async fn order(stores: &Stores, options: AlsOptions) -> TrainingRunId {
     let id = TrainingRunId::parse(&uuid::Uuid::now_v7().to_string()).unwrap();
     let run = TrainingRun {
         id: id.clone(),
         requested_at: Timestamp::now(),
-        options: options(),
+        options,
         tuning: None,
         accept_fewer_events: false,
         state: TrainingRunState::Queued,
@@ -175,7 +178,7 @@ async fn the_state_machine_publishes_the_model_that_one_machine_would() {
     let one_run = TrainingRunId::parse(ordered["id"].as_str().unwrap()).unwrap();
     let (one, one_report) = published(cloud.stores(), &one_run).await;
 
-    let run = order(cloud.stores()).await;
+    let run = order(cloud.stores(), options()).await;
     let execution = machine.start(&run).await.unwrap();
     let ended = machine.wait(&execution).await.unwrap();
     assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
@@ -243,12 +246,12 @@ async fn settled(stores: &Stores, run: &TrainingRunId) -> Vec<String> {
 async fn what_was_killed_and_stopped_goes_on_without_solving_anything_twice() {
     let (cloud, machine) = start().await;
     let stores = cloud.stores();
-    let undisturbed = order(stores).await;
+    let undisturbed = order(stores, options()).await;
     let execution = machine.start(&undisturbed).await.unwrap();
     machine.wait(&execution).await.unwrap();
     let all = machine.tasks(&execution).await.unwrap().computed;
 
-    let run = order(stores).await;
+    let run = order(stores, options()).await;
     let execution = machine.start(&run).await.unwrap();
     until("some solved shards", LIMIT, async || {
         Ok((machine.tasks(&execution).await?.computed >= all / 4).then_some(()))
@@ -292,11 +295,66 @@ async fn an_execution_whose_task_fails_for_good_ends_at_once_and_says_why() {
     for key in objects.list(EVENTS_PREFIX).await.unwrap() {
         objects.delete(&key).await.unwrap();
     }
-    let run = order(cloud.stores()).await;
+    let run = order(cloud.stores(), options()).await;
     let ended = machine.wait(&machine.start(&run).await.unwrap()).await.unwrap();
     assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("TaskFailed")));
     let TrainingRunState::Failed { reason, .. } = state_of(cloud.stores(), &run).await else {
         panic!("the run did not fail");
     };
     assert!(reason.contains("no consented interaction"), "{reason}");
+}
+
+/// What is in a gzipped CSV of `user,item` pairs with a header, spread over a month.
+fn events_of(path: &str) -> Vec<Event> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let now = Timestamp::now();
+    let event = |(number, line): (usize, &str)| {
+        let (user, item) = line.split_once(',').unwrap();
+        let item = item.split(',').next().unwrap();
+        let at = now - SignedDuration::from_secs(random.random_range(60..2_600_000));
+        Event {
+            event_id: EventId::parse(&format!("e{number}")).unwrap(),
+            user: Pseudonym::parse(&format!("u{user}")).unwrap(),
+            domain: domain(DOMAINS[1]),
+            event_type: EventType::parse("view").unwrap(),
+            item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+            occurred_at: at,
+            received_at: at,
+            value: None,
+            dwell_seconds: None,
+        }
+    };
+    text.lines().skip(1).enumerate().map(event).collect()
+}
+
+/// `CROSSFOLD_PAIRS` names the file.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs data that is not part of the project"]
+async fn the_state_machine_gives_the_model_of_one_machine_on_real_data() {
+    let events = events_of(&std::env::var("CROSSFOLD_PAIRS").unwrap());
+    let options = AlsOptions { regularisation: 0.003, ..AlsOptions::default() };
+    let cloud = Cloud::start().await.unwrap();
+    fill(cloud.stores(), &events).await;
+    let machine = cloud.deploy_state_machine(16 << 20).await.unwrap();
+    let ordered = world::train(&cloud, &serde_json::to_value(options).unwrap()).await.unwrap();
+    let one_run = TrainingRunId::parse(ordered["id"].as_str().unwrap()).unwrap();
+    let (one, one_report) = published(cloud.stores(), &one_run).await;
+    let run = order(cloud.stores(), options).await;
+    let started = Instant::now();
+    let execution = machine.start(&run).await.unwrap();
+    let ended = machine.wait(&execution).await.unwrap();
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    let tasks = machine.tasks(&execution).await.unwrap().computed;
+    let (many, many_report) = published(cloud.stores(), &run).await;
+    println!("{} events, {tasks} tasks, {:?}", events.len(), started.elapsed());
+    let score = largest_difference(&many, &one);
+    let (one, many) = (ndcg(&one_report), ndcg(&many_report));
+    println!("largest difference of a score {score:e}; ndcg@20 {one:?} and {many:?}");
+    assert!(score < 1e-2, "{score}");
+    for (domain, value) in &one {
+        assert!((value - many[domain]).abs() < 1e-3);
+    }
 }
