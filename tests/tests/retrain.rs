@@ -45,6 +45,21 @@ fn domain(name: &str) -> DomainId {
     DomainId::parse(name).unwrap()
 }
 
+/// Somebody's view of an item.
+fn view(name: &str, number: usize, (user, item): (&str, &str), at: Timestamp) -> Event {
+    Event {
+        event_id: EventId::parse(&format!("{name}-{number}")).unwrap(),
+        user: Pseudonym::parse(&format!("user-{user}")).unwrap(),
+        domain: domain(name),
+        event_type: EventType::parse("view").unwrap(),
+        item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+        occurred_at: at,
+        received_at: at,
+        value: None,
+        dwell_seconds: None,
+    }
+}
+
 /// What everybody did over a month: people like one of three kinds of item.
 fn events() -> Vec<Event> {
     let mut random = ChaCha8Rng::seed_from_u64(3);
@@ -57,17 +72,7 @@ fn events() -> Vec<Event> {
                 let is_typical = random.random_bool(0.85);
                 let item = if is_typical { typical } else { random.random_range(0..ITEMS) };
                 let at = now - SignedDuration::from_secs(random.random_range(60..2_600_000));
-                events.push(Event {
-                    event_id: EventId::parse(&format!("{name}-{number}")).unwrap(),
-                    user: Pseudonym::parse(&format!("user-{person}")).unwrap(),
-                    domain: domain(name),
-                    event_type: EventType::parse("view").unwrap(),
-                    item_id: ItemId::parse(&format!("i{item}")).unwrap(),
-                    occurred_at: at,
-                    received_at: at,
-                    value: None,
-                    dwell_seconds: None,
-                });
+                events.push(view(name, number, (&person.to_string(), &item.to_string()), at));
             }
         }
     }
@@ -315,17 +320,7 @@ fn events_of(path: &str) -> Vec<Event> {
         let (user, item) = line.split_once(',').unwrap();
         let item = item.split(',').next().unwrap();
         let at = now - SignedDuration::from_secs(random.random_range(60..2_600_000));
-        Event {
-            event_id: EventId::parse(&format!("e{number}")).unwrap(),
-            user: Pseudonym::parse(&format!("u{user}")).unwrap(),
-            domain: domain(DOMAINS[1]),
-            event_type: EventType::parse("view").unwrap(),
-            item_id: ItemId::parse(&format!("i{item}")).unwrap(),
-            occurred_at: at,
-            received_at: at,
-            value: None,
-            dwell_seconds: None,
-        }
+        view(DOMAINS[1], number, (user, item), at)
     };
     text.lines().skip(1).enumerate().map(event).collect()
 }
