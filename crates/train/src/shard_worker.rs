@@ -8,19 +8,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crossfold_core::als::{AlsParams, HalfStep, InvalidOptions, initial_items};
-use crossfold_core::bridge::domain_fits::{DomainFits, DomainPart, DomainPeople};
-use crossfold_core::bridge::fitting::{Fitted, NeededFits, cross_blocks};
+use crossfold_core::als::{InvalidOptions, initial_items};
 use crossfold_core::dense::NotPositiveDefinite;
 use crossfold_core::ids::{ModelId, TrainingRunId};
 use crossfold_core::model_retention::DEFAULT_KEPT;
 use crossfold_core::ports::{StoreError, Stores};
-use crossfold_core::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
+use crossfold_core::shard::{FactorShard, MatrixShard, ShardError};
 use crossfold_core::shard_plan::{
-    EvaluationRecord, FORMAT, INITIAL_ITEMS, OutlineRecord, Part, PeopleRecord, PlannedFit,
-    Purpose, PurposeFiles, ShardBounds, ShardPlan, Side, TooLarge, step_key,
+    EvaluationRecord, FORMAT, INITIAL_ITEMS, OutlineRecord, Purpose, ShardBounds, ShardPlan, Side,
+    TooLarge, step_key,
 };
-use crossfold_core::sparse::SparseRows;
 use crossfold_core::training::{
     HeldOut, MeasuredFit, ModelOutline, Prepared, TrainingError, prepare,
 };
@@ -32,6 +29,8 @@ use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
 use crate::archive_reader::EventLimit;
+use crate::half_iteration::Half;
+use crate::shard_fits::{Planner, fitted};
 use crate::training_input::{GatherError, gather};
 use crate::worker::{WorkerError, champion, clear_models, is_open, publish_parts};
 use crate::working_files::{WorkingFileError, WorkingFiles};
@@ -538,133 +537,6 @@ impl ShardWorker {
     }
 }
 
-/// Writes what is fitted for a purpose, and adds it to a plan.
-struct Planner<'a> {
-    files: &'a WorkingFiles,
-    bounds: ShardBounds,
-    outline: &'a ModelOutline,
-}
-
-impl Planner<'_> {
-    async fn add<'p>(
-        &self,
-        plan: &'p mut ShardPlan,
-        purpose: Purpose,
-        matrix: &SparseRows,
-    ) -> Result<&'p mut PurposeFiles, ShardWorkerError> {
-        let (ranges, verdicts) = (self.outline.index.ranges(), &self.outline.report.bridges);
-        let needed = NeededFits::of(verdicts, ranges);
-        if needed.joint {
-            plan.fits.push(self.fit(purpose, Part::Joint, matrix).await?);
-        }
-        for (domain, range) in ranges.iter().filter(|_| needed.domains) {
-            let part = DomainPart::of(matrix, range);
-            let mut fit = self.fit(purpose, Part::Domain(domain.clone()), &part.matrix).await?;
-            if needed.people_of.contains(domain) {
-                let interactions = part.interactions();
-                let record = PeopleRecord { rows: part.rows, interactions };
-                fit.wanted_people = Some(self.files.put_json("people", &record).await?);
-            }
-            plan.fits.push(fit);
-        }
-        let mut blocks = Vec::new();
-        for (direction, block) in cross_blocks(matrix, ranges, verdicts) {
-            let key = self.files.put_addressed("block", BlockShard::encode(&block)?).await?;
-            blocks.push((direction, key));
-        }
-        let files = plan.purposes.entry(purpose).or_default();
-        files.blocks = blocks;
-        Ok(files)
-    }
-
-    async fn fit(
-        &self,
-        purpose: Purpose,
-        part: Part,
-        people: &SparseRows,
-    ) -> Result<PlannedFit, ShardWorkerError> {
-        let factors = self.outline.params.options().factors;
-        let items = people.transposed();
-        let (people_ends, item_ends) =
-            (self.bounds.cut(people, factors), self.bounds.cut(&items, factors));
-        Ok(PlannedFit {
-            purpose,
-            part,
-            factors,
-            people: self.write(people, &people_ends).await?,
-            items: self.write(&items, &item_ends).await?,
-            people_ends,
-            item_ends,
-            wanted_people: None,
-        })
-    }
-
-    async fn write(
-        &self,
-        rows: &SparseRows,
-        ends: &[usize],
-    ) -> Result<Vec<String>, ShardWorkerError> {
-        let mut keys = Vec::with_capacity(ends.len());
-        let mut start = 0;
-        for &end in ends {
-            let bytes = MatrixShard::encode(rows, start..end)?;
-            keys.push(self.files.put_addressed("matrix", bytes).await?);
-            start = end;
-        }
-        Ok(keys)
-    }
-}
-
-/// What was fitted for a purpose.
-async fn fitted(
-    files: &WorkingFiles,
-    plan: &ShardPlan,
-    outline: &ModelOutline,
-    purpose: Purpose,
-) -> Result<Fitted, ShardWorkerError> {
-    let ranges = outline.index.ranges();
-    let mut fitted = Fitted::default();
-    for fit in plan.fits_for(purpose) {
-        let items = files.all_factors(fit, plan.last(Side::Items)).await?;
-        // In the basis in which a person is folded in, where one machine leaves them too
-        // if there are more people than items.
-        let last = HalfStep::new(items.view(), fit.rows(Side::People), &outline.params);
-        let items = last.rotated_fixed().unwrap_or(items);
-        let Part::Domain(domain) = &fit.part else {
-            fitted.joint = Some(items);
-            continue;
-        };
-        let domains = fitted.domains.get_or_insert_with(|| DomainFits {
-            items: Array2::zeros((outline.index.len(), fit.factors)),
-            people: BTreeMap::new(),
-        });
-        let rows = ranges.get(domain).filter(|range| range.len() == items.nrows());
-        let misfit = || WorkingFileError::Misfit { key: plan.outline.clone() };
-        domains.items.slice_mut(s![rows.ok_or_else(misfit)?.clone(), ..]).assign(&items);
-        if let Some(key) = &fit.wanted_people {
-            let PeopleRecord { rows, interactions } = files.json(key).await?;
-            let mut people = files.all_factors(fit, plan.last(Side::People)).await?;
-            if rows.len() != people.nrows() || interactions.len() != people.nrows() {
-                return Err(WorkingFileError::Misfit { key: key.clone() }.into());
-            }
-            last.enter_basis(&mut people);
-            let people = DomainPeople { rows, interactions, factors: people };
-            domains.people.insert(domain.clone(), people);
-        }
-    }
-    let blocks = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.blocks);
-    for (direction, key) in blocks {
-        let block = files.block(key).await?.0;
-        let items = |domain| ranges.get(domain).map(std::ops::Range::len);
-        let shape = items(&direction.from).zip(items(&direction.to));
-        if shape != Some((block.rows(), block.columns())) {
-            return Err(WorkingFileError::Misfit { key: key.clone() }.into());
-        }
-        fitted.blocks.insert(direction.clone(), block);
-    }
-    Ok(fitted)
-}
-
 /// The model of a run that has made one (which a broken one has not); `None`
 /// when it has yet to.
 fn model_of(state: &TrainingRunState) -> Option<Option<ModelId>> {
@@ -683,46 +555,6 @@ fn run_of_input(input: &str) -> Option<TrainingRunId> {
     }
     let started: Vec<Started> = serde_json::from_str(input).ok()?;
     started.into_iter().next().map(|started| started.run)
-}
-
-/// One half-iteration, as far as a shard needs it.
-struct Half {
-    fixed: Array2<f32>,
-    /// The solved side as it was, if the half-iteration before turned both
-    /// sides into its eigenbasis. One machine goes on in that basis, in which
-    /// the preconditioner is at its best.
-    rotated_last: Option<Array2<f32>>,
-    solved_rows: usize,
-    params: AlsParams,
-    /// Whether nothing is solved against its result any more.
-    is_last: bool,
-}
-
-impl Half {
-    fn solve(
-        self,
-        rows: &SparseRows,
-        mut vectors: Array2<f32>,
-    ) -> Result<Array2<f32>, NotPositiveDefinite> {
-        let Self { mut fixed, rotated_last, solved_rows, params, is_last } = self;
-        let turn = rotated_last.map(|last| HalfStep::new(last.view(), fixed.nrows(), &params));
-        if let Some(turn) = &turn {
-            turn.enter_basis(&mut fixed);
-            turn.enter_basis(&mut vectors);
-        }
-        let half = HalfStep::new(fixed.view(), solved_rows, &params);
-        drop(fixed);
-        if is_last {
-            half.solve_converged(rows, &mut vectors)?;
-        } else {
-            half.solve(rows, &mut vectors)?;
-        }
-        half.restore_basis(&mut vectors);
-        if let Some(turn) = &turn {
-            turn.restore_basis(&mut vectors);
-        }
-        Ok(vectors)
-    }
 }
 
 /// Computes away from the threads that wait for the network.

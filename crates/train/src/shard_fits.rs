@@ -1,0 +1,146 @@
+//! The fits of training beyond one machine: how they are cut into shards in the
+//! beginning, and put together in the end.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crossfold_core::als::HalfStep;
+use crossfold_core::bridge::domain_fits::{DomainFits, DomainPart, DomainPeople};
+use crossfold_core::bridge::fitting::{Fitted, NeededFits, cross_blocks};
+use crossfold_core::shard::{BlockShard, MatrixShard};
+use crossfold_core::shard_plan::{
+    Part, PeopleRecord, PlannedFit, Purpose, PurposeFiles, ShardBounds, ShardPlan, Side,
+};
+use crossfold_core::sparse::SparseRows;
+use crossfold_core::training::ModelOutline;
+use ndarray::{Array2, s};
+
+use crate::shard_worker::ShardWorkerError;
+use crate::working_files::{WorkingFileError, WorkingFiles};
+
+/// Writes what is fitted for a purpose, and adds it to a plan.
+pub(crate) struct Planner<'a> {
+    pub(crate) files: &'a WorkingFiles,
+    pub(crate) bounds: ShardBounds,
+    pub(crate) outline: &'a ModelOutline,
+}
+
+impl Planner<'_> {
+    pub(crate) async fn add<'p>(
+        &self,
+        plan: &'p mut ShardPlan,
+        purpose: Purpose,
+        matrix: &SparseRows,
+    ) -> Result<&'p mut PurposeFiles, ShardWorkerError> {
+        let (ranges, verdicts) = (self.outline.index.ranges(), &self.outline.report.bridges);
+        let needed = NeededFits::of(verdicts, ranges);
+        if needed.joint {
+            plan.fits.push(self.fit(purpose, Part::Joint, matrix).await?);
+        }
+        for (domain, range) in ranges.iter().filter(|_| needed.domains) {
+            let part = DomainPart::of(matrix, range);
+            let mut fit = self.fit(purpose, Part::Domain(domain.clone()), &part.matrix).await?;
+            if needed.people_of.contains(domain) {
+                let interactions = part.interactions();
+                let record = PeopleRecord { rows: part.rows, interactions };
+                fit.wanted_people = Some(self.files.put_json("people", &record).await?);
+            }
+            plan.fits.push(fit);
+        }
+        let mut blocks = Vec::new();
+        for (direction, block) in cross_blocks(matrix, ranges, verdicts) {
+            let key = self.files.put_addressed("block", BlockShard::encode(&block)?).await?;
+            blocks.push((direction, key));
+        }
+        let files = plan.purposes.entry(purpose).or_default();
+        files.blocks = blocks;
+        Ok(files)
+    }
+
+    async fn fit(
+        &self,
+        purpose: Purpose,
+        part: Part,
+        people: &SparseRows,
+    ) -> Result<PlannedFit, ShardWorkerError> {
+        let factors = self.outline.params.options().factors;
+        let items = people.transposed();
+        let (people_ends, item_ends) =
+            (self.bounds.cut(people, factors), self.bounds.cut(&items, factors));
+        Ok(PlannedFit {
+            purpose,
+            part,
+            factors,
+            people: self.write(people, &people_ends).await?,
+            items: self.write(&items, &item_ends).await?,
+            people_ends,
+            item_ends,
+            wanted_people: None,
+        })
+    }
+
+    async fn write(
+        &self,
+        rows: &SparseRows,
+        ends: &[usize],
+    ) -> Result<Vec<String>, ShardWorkerError> {
+        let mut keys = Vec::with_capacity(ends.len());
+        let mut start = 0;
+        for &end in ends {
+            let bytes = MatrixShard::encode(rows, start..end)?;
+            keys.push(self.files.put_addressed("matrix", bytes).await?);
+            start = end;
+        }
+        Ok(keys)
+    }
+}
+
+/// What was fitted for a purpose.
+pub(crate) async fn fitted(
+    files: &WorkingFiles,
+    plan: &ShardPlan,
+    outline: &ModelOutline,
+    purpose: Purpose,
+) -> Result<Fitted, ShardWorkerError> {
+    let ranges = outline.index.ranges();
+    let mut fitted = Fitted::default();
+    for fit in plan.fits_for(purpose) {
+        let items = files.all_factors(fit, plan.last(Side::Items)).await?;
+        // In the basis in which a person is folded in, where one machine leaves them too
+        // if there are more people than items.
+        let last = HalfStep::new(items.view(), fit.rows(Side::People), &outline.params);
+        let items = last.rotated_fixed().unwrap_or(items);
+        let Part::Domain(domain) = &fit.part else {
+            fitted.joint = Some(items);
+            continue;
+        };
+        let domains = fitted.domains.get_or_insert_with(|| DomainFits {
+            items: Array2::zeros((outline.index.len(), fit.factors)),
+            people: BTreeMap::new(),
+        });
+        let rows = ranges.get(domain).filter(|range| range.len() == items.nrows());
+        let misfit = || WorkingFileError::Misfit { key: plan.outline.clone() };
+        domains.items.slice_mut(s![rows.ok_or_else(misfit)?.clone(), ..]).assign(&items);
+        if let Some(key) = &fit.wanted_people {
+            let PeopleRecord { rows, interactions } = files.json(key).await?;
+            let mut people = files.all_factors(fit, plan.last(Side::People)).await?;
+            if rows.len() != people.nrows() || interactions.len() != people.nrows() {
+                return Err(WorkingFileError::Misfit { key: key.clone() }.into());
+            }
+            last.enter_basis(&mut people);
+            let people = DomainPeople { rows, interactions, factors: people };
+            domains.people.insert(domain.clone(), people);
+        }
+    }
+    let blocks = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.blocks);
+    for (direction, key) in blocks {
+        let block = files.block(key).await?.0;
+        let items = |domain| ranges.get(domain).map(Range::len);
+        let shape = items(&direction.from).zip(items(&direction.to));
+        if shape != Some((block.rows(), block.columns())) {
+            return Err(WorkingFileError::Misfit { key: key.clone() }.into());
+        }
+        fitted.blocks.insert(direction.clone(), block);
+    }
+    Ok(fitted)
+}
