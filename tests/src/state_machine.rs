@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use crossfold_core::ids::TrainingRunId;
+use crossfold_core::entities::ids::TrainingRunId;
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 

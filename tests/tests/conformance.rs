@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use crossfold_core::ids::Pseudonym;
-use crossfold_core::people::{PeopleEntry, PeopleWrite};
-use crossfold_core::ports::{Committed, PutCondition};
+use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::people::{PeopleEntry, PeopleWrite};
+use crossfold_core::entities::ports::{Committed, PutCondition};
 use crossfold_e2e::ministack::{Ministack, sdk_config};
 use crossfold_storage::aws::{self, StorageConfig, schema};
 use crossfold_storage::conformance;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossfold_core::event::Event;
+use crossfold_core::entities::event::Event;
 use crossfold_e2e::api::ApiRequest;
 use crossfold_e2e::cloud::Cloud;
 use crossfold_e2e::local::{self, Local};

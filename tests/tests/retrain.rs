@@ -7,23 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use crossfold_core::als::AlsOptions;
-use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
-use crossfold_core::catalogue::{Item, ItemDetails};
-use crossfold_core::domain::DomainDefinition;
-use crossfold_core::event::Event;
-use crossfold_core::ids::{
+use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{
     DomainId, EventId, EventType, ItemId, ModelId, Pseudonym, TrainingRunId,
 };
+use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::model::{Model, decode_manifest, manifest_key};
-use crossfold_core::ports::{PutCondition, Stores};
-use crossfold_core::shard_plan::folder;
-use crossfold_core::training::TrainingReport;
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::report::TrainingReport;
+use crossfold_core::training::sharding::plan::folder;
 use crossfold_e2e::cloud::Cloud;
 use crossfold_e2e::polling::until;
 use crossfold_e2e::state_machine::StateMachine;
 use crossfold_e2e::world;
+use crossfold_storage::records;
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -90,7 +91,7 @@ async fn fill(stores: &Stores, events: &[Event]) {
                 .map(|to| json!({"to": to, "purpose": "training", "granted": true})),
         }))
         .unwrap();
-        stores.control.put_domain(&domain(name), &definition).await.unwrap();
+        records::put(&*stores.records, &domain(name), &definition).await.unwrap();
     }
     let items: BTreeSet<_> = events.iter().map(|e| (e.domain.clone(), e.item_id.clone())).collect();
     for (domain, item_id) in items {
@@ -128,12 +129,12 @@ async fn order(stores: &Stores, options: AlsOptions) -> TrainingRunId {
         accept_fewer_events: false,
         state: TrainingRunState::Queued,
     };
-    stores.control.create_run(&run).await.unwrap();
+    records::create(&*stores.records, &run.id, &run).await.unwrap();
     id
 }
 
 async fn state_of(stores: &Stores, run: &TrainingRunId) -> TrainingRunState {
-    stores.control.run(run).await.unwrap().unwrap().state
+    records::get::<TrainingRun>(&*stores.records, run).await.unwrap().unwrap().state
 }
 
 async fn load(stores: &Stores, id: &ModelId) -> Model {
@@ -168,9 +169,10 @@ fn largest_difference(a: &Model, b: &Model) -> f32 {
 }
 
 fn ndcg(report: &TrainingReport) -> BTreeMap<String, f64> {
-    let of = |(domain, measured): (&DomainId, &crossfold_core::training::DomainEvaluation)| {
-        (domain.to_string(), measured.metrics["ndcg@20"])
-    };
+    let of =
+        |(domain, measured): (&DomainId, &crossfold_core::maths::measure::DomainEvaluation)| {
+            (domain.to_string(), measured.metrics["ndcg@20"])
+        };
     report.evaluation.iter().map(of).collect()
 }
 

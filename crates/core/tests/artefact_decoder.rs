@@ -10,11 +10,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crossfold_core::als::AlsOptions;
-use crossfold_core::bridge::Bridges;
-use crossfold_core::fold_in::UnobservedItems;
-use crossfold_core::ids::{DomainId, ItemId, ModelId, TrainingRunId};
-use crossfold_core::interactions::ItemIndex;
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
+use crossfold_core::evidence::items::ItemIndex;
+use crossfold_core::maths::als::AlsOptions;
+use crossfold_core::maths::fold_in::UnobservedItems;
+use crossfold_core::model::bridges::Bridges;
 use crossfold_core::model::{
     Artefact, BlobReference, DomainTable, FORMAT, Manifest, Model, ModelError, ModelParts,
     decode_manifest,

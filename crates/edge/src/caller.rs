@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::FromRequestParts;
-use crossfold_core::ids::DomainId;
+use crossfold_entities::ids::DomainId;
 use http::StatusCode;
 use http::request::Parts;
 

@@ -3,12 +3,8 @@
 
 pub mod authorizer;
 pub mod caller;
-pub mod clock;
-pub mod definitions;
 pub mod extract;
 pub mod lambda;
-pub mod models;
-pub mod people;
 pub mod problem;
 mod request_path;
 pub mod router;

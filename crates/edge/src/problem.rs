@@ -1,8 +1,8 @@
 //! Problem details: every error a caller sees (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use crossfold_core::ids::{DomainId, InvalidId};
-use crossfold_core::ports::StoreError;
+use crossfold_entities::ids::{DomainId, InvalidId};
+use crossfold_entities::ports::{NoDefinition, StoreError};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -94,6 +94,15 @@ impl From<StoreError> for Problem {
                 "internal",
                 "the request could not be completed",
             ),
+        }
+    }
+}
+
+impl From<NoDefinition> for Problem {
+    fn from(error: NoDefinition) -> Self {
+        match error {
+            NoDefinition::Unknown(domain) => Self::unknown_domain(domain.as_str()),
+            NoDefinition::Store(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Logs: structured, one JSON object a line on Lambda. Raw user ids never enter
-//! them, since [`crossfold_core::ids::UserId`] cannot be printed.
+//! them, since [`crossfold_entities::ids::UserId`] cannot be printed.
 
 use tracing_subscriber::EnvFilter;
 

@@ -4,10 +4,10 @@ mod outcomes;
 
 use axum::Router;
 use axum::routing::post;
-use crossfold_core::ports::Stores;
-use crossfold_core::pseudonym::Pseudonymiser;
-use crossfold_edge::clock::Clock;
-use crossfold_edge::definitions::DefinitionReader;
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_storage::definition_reader::DefinitionReader;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ impl FeedbackState {
     /// State over stores and the tenant's keys.
     #[must_use]
     pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, clock: Clock) -> Self {
-        let definitions = DefinitionReader::new(stores.control.clone());
+        let definitions = DefinitionReader::new(stores.records.clone());
         Self { stores, definitions, pseudonymiser, clock }
     }
 }

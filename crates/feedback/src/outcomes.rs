@@ -2,11 +2,13 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::decision::{Decision, Outcome, OutcomeKind};
-use crossfold_core::event::{MAX_CLOCK_SKEW, to_millisecond};
-use crossfold_core::history::Dismissal;
-use crossfold_core::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId};
-use crossfold_core::ports::{Appended, StoreError};
+use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind};
+use crossfold_core::entities::event::{MAX_CLOCK_SKEW, to_millisecond};
+use crossfold_core::entities::history::Dismissal;
+use crossfold_core::entities::ids::{
+    DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
+};
+use crossfold_core::entities::ports::{Appended, StoreError};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;

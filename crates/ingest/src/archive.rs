@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord as StreamRecord};
 use bytes::Bytes;
-use crossfold_core::archive::{
+use crossfold_core::archive::columns::ColumnsError;
+use crossfold_core::archive::events::{
     DECISIONS_PREFIX, EVENTS_PREFIX, OUTCOMES_PREFIX, by_domain, encode_decisions, encode_events,
     encode_outcomes, file_key,
 };
-use crossfold_core::columns::ColumnsError;
-use crossfold_core::decision::{Decision, Outcome};
-use crossfold_core::event::Event;
-use crossfold_core::ids::DomainId;
-use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_storage::aws::{DecisionRecord, EventRecord};
 use jiff::Timestamp;
 

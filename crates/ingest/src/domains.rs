@@ -2,11 +2,12 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::domain::DomainDefinition;
-use crossfold_core::ids::DomainId;
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::ids::DomainId;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
+use crossfold_storage::records;
 
 use crate::routes::IngestState;
 
@@ -18,7 +19,7 @@ pub(crate) async fn put_domain(
 ) -> Result<JsonResponse<DomainDefinition>, Problem> {
     caller.require(Scope::DomainsWrite, &domain)?;
     definition.check().map_err(|error| Problem::invalid(error.to_string()))?;
-    state.stores.control.put_domain(&domain, &definition).await?;
+    records::put(&*state.stores.records, &domain, &definition).await?;
     state.definitions.forget().await;
     Ok(JsonResponse(definition))
 }

@@ -2,9 +2,9 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::event::{Event, ParsedEvent};
-use crossfold_core::ids::DomainId;
-use crossfold_core::ports::{Appended, StoreError};
+use crossfold_core::entities::event::{Event, ParsedEvent};
+use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::ports::{Appended, StoreError};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;

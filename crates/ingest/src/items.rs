@@ -2,9 +2,9 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::catalogue::{Item, ItemDetails, RawItem};
-use crossfold_core::event::to_millisecond;
-use crossfold_core::ids::{DomainId, ItemId};
+use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
+use crossfold_core::entities::event::to_millisecond;
+use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;

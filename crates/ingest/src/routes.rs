@@ -2,12 +2,12 @@
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use crossfold_core::ids::{DomainId, Pseudonym, UserId};
-use crossfold_core::ports::Stores;
-use crossfold_core::pseudonym::Pseudonymiser;
-use crossfold_edge::clock::Clock;
-use crossfold_edge::definitions::DefinitionReader;
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::problem::Problem;
+use crossfold_storage::definition_reader::DefinitionReader;
 use serde::Deserialize;
 
 use crate::{domains, events, items, users};
@@ -29,7 +29,7 @@ impl IngestState {
     /// State over stores and the tenant's keys.
     #[must_use]
     pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, clock: Clock) -> Self {
-        let definitions = DefinitionReader::new(stores.control.clone());
+        let definitions = DefinitionReader::new(stores.records.clone());
         Self { stores, definitions, pseudonymiser, clock }
     }
 

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::consent::{ConsentDecision, Purpose};
-use crossfold_core::ids::{DomainId, Pseudonym};
-use crossfold_core::people::{PeopleEntry, PeopleWrite, Person};
-use crossfold_core::ports::Committed;
+use crossfold_core::entities::consent::ConsentDecision;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
+use crossfold_core::entities::ports::Committed;
+use crossfold_core::entities::purpose::Purpose;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
-use crossfold_edge::people::{Found, StoredPerson, find};
 use crossfold_edge::problem::Problem;
+use crossfold_storage::person_lookup::{Found, StoredPerson, find};
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -211,7 +212,7 @@ fn parse_consent(
     now: Timestamp,
 ) -> Result<ConsentDecision, Problem> {
     let decided_at = raw.decided_at.unwrap_or(now);
-    if decided_at.duration_since(now) > crossfold_core::event::MAX_CLOCK_SKEW {
+    if decided_at.duration_since(now) > crossfold_core::entities::event::MAX_CLOCK_SKEW {
         let detail = "decided_at lies in the future";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "future_timestamp", detail));
     }

@@ -11,10 +11,10 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use crossfold_core::ports::Stores;
-use crossfold_core::pseudonym::Pseudonymiser;
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::caller::Caller;
-use crossfold_edge::clock::Clock;
 use crossfold_edge::router;
 use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
@@ -84,7 +84,7 @@ impl LocalWorld {
         let keys = || self.pseudonymiser.clone();
         let recommend = RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
         let training = TrainingState {
-            control: stores.control.clone(),
+            records: stores.records.clone(),
             objects: stores.objects.clone(),
             clock: clock.clone(),
         };

@@ -1,7 +1,7 @@
 //! `crossfold`: all of Crossfold in one process on embedded storage.
 
 use clap::Parser;
-use crossfold_local::cli::{Cli, run};
+use crossfold_local::{args::Cli, run::run};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossfold_core::catalogue::Item;
-use crossfold_core::ids::{DomainId, ItemId, ModelId};
+use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
+use crossfold_core::entities::ports::{CatalogueStore, StoreError};
 use crossfold_core::model::Model;
-use crossfold_core::ports::{CatalogueStore, StoreError};
-use crossfold_core::slate::CatalogueSnapshot;
+use crossfold_core::serving::slate::CatalogueSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossfold_core::champion::{POINTER_KEY, Pointer};
-use crossfold_core::ids::ModelId;
+use crossfold_core::entities::ids::ModelId;
+use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError};
 use crossfold_core::model::Model;
-use crossfold_core::ports::{ETag, ObjectStore, StoreError};
-use crossfold_edge::models::{self, LoadError};
+use crossfold_core::release::champion::{POINTER_KEY, Pointer};
+use crossfold_registry::load::{self, LoadError};
 use tokio::sync::Mutex;
 
 /// How long a pointer is believed before it is looked at again. Each process
@@ -138,9 +138,9 @@ impl ModelCache {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use crossfold_core::evidence_scaling::EvidenceScaling;
+    use crossfold_core::entities::ports::PutCondition;
+    use crossfold_core::evidence::scaling::EvidenceScaling;
     use crossfold_core::model::{decode_manifest, manifest_key};
-    use crossfold_core::ports::PutCondition;
     use crossfold_storage::memory;
     use jiff::Timestamp;
     use ndarray::Array2;
@@ -149,9 +149,9 @@ mod tests {
 
     /// Stores a model whose factors all have one value, and points to it.
     async fn publish(objects: &dyn ObjectStore, value: f32, previous: Option<ModelId>) -> ModelId {
-        use crossfold_core::als::AlsOptions;
-        use crossfold_core::ids::{DomainId, ItemId, TrainingRunId};
-        use crossfold_core::interactions::ItemIndex;
+        use crossfold_core::entities::ids::{DomainId, ItemId, TrainingRunId};
+        use crossfold_core::evidence::items::ItemIndex;
+        use crossfold_core::maths::als::AlsOptions;
         use crossfold_core::model::{Artefact, ModelParts};
         let item = (DomainId::parse("knowledge").unwrap(), ItemId::parse("i").unwrap());
         let artefact = Artefact::encode(ModelParts {

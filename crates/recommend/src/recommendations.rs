@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::consent::{ConsentLedger, CrossDomain};
-use crossfold_core::decision::Decision;
-use crossfold_core::domain::Definitions;
-use crossfold_core::history::History;
-use crossfold_core::ids::{
+use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
+use crossfold_core::entities::decision::Decision;
+use crossfold_core::entities::definition::Definitions;
+use crossfold_core::entities::history::History;
+use crossfold_core::entities::ids::{
     DomainId, ItemId, ModelId, Placement, Pseudonym, RecommendationId, UserId,
 };
-use crossfold_core::ports::{PeopleStore, StoreError};
-use crossfold_core::reason::{Locale, Reason};
-use crossfold_core::slate::{
+use crossfold_core::entities::ports::{PeopleStore, StoreError};
+use crossfold_core::serving::reason::{Locale, Reason};
+use crossfold_core::serving::slate::{
     CatalogueSnapshot, MAX_LIMIT, POLICY, Recipient, Serving, Slate, SlateRequest, recommend,
 };
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
-use crossfold_edge::people::{Found, find};
 use crossfold_edge::problem::Problem;
+use crossfold_storage::person_lookup::{Found, find};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use lambda_http::http::HeaderMap;

@@ -2,10 +2,10 @@
 
 use axum::Router;
 use axum::routing::post;
-use crossfold_core::ports::Stores;
-use crossfold_core::pseudonym::Pseudonymiser;
-use crossfold_edge::clock::Clock;
-use crossfold_edge::definitions::DefinitionReader;
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_storage::definition_reader::DefinitionReader;
 
 use crate::catalogue_cache::CatalogueCache;
 use crate::model_cache::ModelCache;
@@ -27,7 +27,7 @@ impl RecommendState {
     #[must_use]
     pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, clock: Clock) -> Self {
         Self {
-            definitions: DefinitionReader::new(stores.control.clone()),
+            definitions: DefinitionReader::new(stores.records.clone()),
             models: ModelCache::new(stores.objects.clone()),
             catalogues: CatalogueCache::new(stores.catalogue.clone()),
             pseudonymiser,

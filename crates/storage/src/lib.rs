@@ -3,13 +3,17 @@
 //! - [`aws`]: DynamoDB and S3, for production. The `embedded` feature starts
 //!   compatible servers inside the process, which the same adapter talks to.
 //! - [`memory`]: maps, for simulation and unit tests.
+//! - [`definition_reader`], [`person_lookup`], [`records`]: reading through the ports, whatever is behind them.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
 pub mod aws;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod definition_reader;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod memory;
+pub mod person_lookup;
 pub mod pseudonym_key;
+pub mod records;

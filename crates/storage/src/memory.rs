@@ -1,24 +1,23 @@
 //! Every port on maps in memory, for simulation and unit tests.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::catalogue::Item;
-use crossfold_core::decision::{Decision, Outcome};
-use crossfold_core::domain::{Definitions, DomainDefinition};
-use crossfold_core::event::{Event, to_millisecond};
-use crossfold_core::history::{Dismissal, History};
-use crossfold_core::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId, TrainingRunId};
-use crossfold_core::people::{PeopleEntry, PeopleWrite, VersionedEntry};
-use crossfold_core::ports::{
-    Appended, CatalogueStore, Committed, ControlStore, DecisionStore, ETag, EventStore,
-    MAX_DISMISSALS, Object, ObjectStore, Page, PeopleStore, PutCondition, StoreError, StoreResult,
-    Stores,
+use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::event::{Event, to_millisecond};
+use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
+use crossfold_core::entities::ports::{
+    Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, MAX_DISMISSALS, Object,
+    ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult, Stores,
 };
-use crossfold_core::training_run::TrainingRun;
+use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -33,7 +32,7 @@ pub fn stores() -> Stores {
         people: Arc::new(MemoryPeople::default()),
         catalogue: Arc::new(MemoryCatalogue::default()),
         decisions: Arc::new(MemoryDecisions::default()),
-        control: Arc::new(MemoryControl::default()),
+        records: Arc::new(MemoryRecords::default()),
         objects: Arc::new(MemoryObjects::default()),
     }
 }
@@ -212,43 +211,35 @@ impl DecisionStore for MemoryDecisions {
     }
 }
 
+/// [`RecordStore`] in memory.
 #[derive(Default)]
-struct Control {
-    domains: Definitions,
-    runs: BTreeMap<TrainingRunId, TrainingRun>,
-}
-
-/// [`ControlStore`] in memory.
-#[derive(Default)]
-pub struct MemoryControl(Mutex<Control>);
+pub struct MemoryRecords(Mutex<BTreeMap<(RecordKind, String), String>>);
 
 #[async_trait]
-impl ControlStore for MemoryControl {
-    async fn put_domain(&self, id: &DomainId, definition: &DomainDefinition) -> StoreResult<()> {
-        lock(&self.0).domains.insert(id.clone(), definition.clone());
-        Ok(())
-    }
-
-    async fn domains(&self) -> StoreResult<Definitions> {
-        Ok(lock(&self.0).domains.clone())
-    }
-
-    async fn create_run(&self, run: &TrainingRun) -> StoreResult<Appended> {
-        let mut control = lock(&self.0);
-        if control.runs.contains_key(&run.id) {
-            return Ok(Appended::Duplicate);
+impl RecordStore for MemoryRecords {
+    async fn create(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<Appended> {
+        match lock(&self.0).entry((kind, id.to_owned())) {
+            Entry::Occupied(_) => Ok(Appended::Duplicate),
+            Entry::Vacant(vacant) => {
+                vacant.insert(json);
+                Ok(Appended::New)
+            }
         }
-        control.runs.insert(run.id.clone(), run.clone());
-        Ok(Appended::New)
     }
 
-    async fn update_run(&self, run: &TrainingRun) -> StoreResult<()> {
-        lock(&self.0).runs.insert(run.id.clone(), run.clone());
+    async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
+        lock(&self.0).insert((kind, id.to_owned()), json);
         Ok(())
     }
 
-    async fn run(&self, id: &TrainingRunId) -> StoreResult<Option<TrainingRun>> {
-        Ok(lock(&self.0).runs.get(id).cloned())
+    async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
+        Ok(lock(&self.0).get(&(kind, id.to_owned())).cloned())
+    }
+
+    async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>> {
+        let records = lock(&self.0);
+        let of_kind = records.iter().filter(|((of, _), _)| *of == kind);
+        Ok(of_kind.map(|((_, id), json)| (id.clone(), json.clone())).collect())
     }
 }
 

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
-use crossfold_core::ports::StoreError;
-use crossfold_core::pseudonym::{InvalidKeys, MIN_KEY_BYTES, Pseudonymiser};
+use crossfold_core::entities::ports::StoreError;
+use crossfold_core::entities::pseudonym::{InvalidKeys, MIN_KEY_BYTES, Pseudonymiser};
 use serde::Deserialize;
 
 use crate::aws::service_error;
@@ -153,7 +153,7 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crossfold_core::ids::{DomainId, UserId};
+    use crossfold_core::entities::ids::{DomainId, UserId};
 
     use super::*;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::event::Event;
-use crossfold_core::history::{Dismissal, History};
-use crossfold_core::ids::Pseudonym;
-use crossfold_core::ports::{
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::ports::{
     Appended, ETag, EventStore, Object, ObjectStore, PutCondition, StoreResult, Stores,
 };
 use crossfold_storage::conformance::{Failures, run_all};

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aws_lambda_events::event::dynamodb::EventRecord as StreamRecord;
 use bytes::Bytes;
-use crossfold_core::event::{Event, to_millisecond};
-use crossfold_core::history::Dismissal;
-use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
-use crossfold_core::ports::{Appended, PutCondition};
+use crossfold_core::entities::event::{Event, to_millisecond};
+use crossfold_core::entities::history::Dismissal;
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::ports::{Appended, PutCondition};
 use crossfold_storage::aws::EventRecord;
 use crossfold_storage::embedded::{Embedded, EmbeddedError};
 use jiff::Timestamp;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crossfold_core::archive::{EVENTS_PREFIX, decode_events, encode_events};
-use crossfold_core::columns::ColumnsError;
-use crossfold_core::event::Event;
-use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
-use crossfold_core::quarantine::{QUARANTINE_PREFIX, decode_refused, encode_refused};
-use crossfold_core::training::PeopleIndex;
+use crossfold_core::archive::columns::ColumnsError;
+use crossfold_core::archive::events::{EVENTS_PREFIX, decode_events, encode_events};
+use crossfold_core::archive::quarantine::{QUARANTINE_PREFIX, decode_refused, encode_refused};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::evidence::people_index::PeopleIndex;
 use futures::{StreamExt, TryStreamExt, stream};
 
 /// Files read at the same time.

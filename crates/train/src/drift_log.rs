@@ -1,6 +1,6 @@
 //! Saying in the log how far the inputs have drifted: the alarm counts on it.
 
-use crossfold_core::drift::{DRIFT_THRESHOLD, DriftReport, DriftStatus};
+use crossfold_core::training::drift::{DRIFT_THRESHOLD, DriftReport, DriftStatus};
 
 /// Writes a line for each domain that could be judged. `template.yaml` makes a
 /// metric of `psi`, by these messages.

@@ -1,7 +1,7 @@
 //! What a function's memory bounds: how many events it may read, how large a
 //! shard may be.
 
-use crossfold_core::shard_plan::ShardBounds;
+use crossfold_core::training::sharding::plan::ShardBounds;
 
 use crate::archive_reader::EventLimit;
 

@@ -1,6 +1,6 @@
 //! What the function costs, as its environment tells.
 
-use crossfold_core::tuning::FunctionPrice;
+use crossfold_core::training::tuning::FunctionPrice;
 
 const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 const PRICE: &str = "CROSSFOLD_USD_PER_GB_SECOND";

@@ -1,8 +1,8 @@
 //! One half-iteration of one shard.
 
-use crossfold_core::als::{AlsParams, HalfStep};
-use crossfold_core::dense::NotPositiveDefinite;
-use crossfold_core::sparse::SparseRows;
+use crossfold_core::maths::als::{AlsParams, HalfStep};
+use crossfold_core::maths::dense::NotPositiveDefinite;
+use crossfold_core::maths::sparse::SparseRows;
 use ndarray::Array2;
 
 /// One half-iteration, as far as a shard needs it.

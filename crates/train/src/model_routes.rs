@@ -3,23 +3,23 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json as JsonResponse, Router};
-use crossfold_core::champion::{Pointer, Promoter, Promotion};
-use crossfold_core::drift::DriftReport;
-use crossfold_core::ids::ModelId;
+use crossfold_core::entities::ids::ModelId;
 use crossfold_core::model::Manifest;
-use crossfold_core::model_record::{ModelRecord, ModelState};
+use crossfold_core::release::champion::{Pointer, Promoter, Promotion};
+use crossfold_core::release::record::{ModelRecord, ModelState};
+use crossfold_core::training::drift::DriftReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
-use crossfold_edge::models::{LoadError, load_manifest};
 use crossfold_edge::problem::Problem;
+use crossfold_registry::load::{LoadError, load_manifest};
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::model_listing::{
+use crate::routes::TrainingState;
+use crossfold_registry::listing::{
     ListedModel, ModelPage, champion_pointer, find_record, latest_drift, list_models,
 };
-use crate::promotion::{PromotionError, PromotionOrder, promote};
-use crate::routes::TrainingState;
+use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};
 
 /// Models on a page at most.
 pub const MAX_PAGE: usize = 100;

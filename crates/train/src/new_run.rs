@@ -1,9 +1,9 @@
 //! New training runs.
 
-use crossfold_core::als::{AlsOptions, InvalidOptions};
-use crossfold_core::ids::TrainingRunId;
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
-use crossfold_core::tuning::{InvalidTuning, TuningRequest};
+use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::maths::als::{AlsOptions, InvalidOptions};
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::tuning::{InvalidTuning, TuningRequest};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error};
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossfold_core::cleaning::{Refusal, RefusedEvent};
-use crossfold_core::columns::ColumnsError;
-use crossfold_core::ids::TrainingRunId;
-use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
-use crossfold_core::quarantine::{encode_refused, file_key, run_prefix};
+use crossfold_core::archive::columns::ColumnsError;
+use crossfold_core::archive::quarantine::{encode_refused, file_key, run_prefix};
+use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::evidence::cleaning::{Refusal, RefusedEvent};
 
 /// Most events of one file.
 const EVENTS_PER_FILE: usize = 50_000;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json as JsonResponse, Router};
-use crossfold_core::ids::TrainingRunId;
-use crossfold_core::ports::{ControlStore, ObjectStore};
-use crossfold_core::training_run::TrainingRun;
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::ports::{ObjectStore, RecordStore};
+use crossfold_core::release::run::TrainingRun;
 use crossfold_edge::caller::{Caller, Scope};
-use crossfold_edge::clock::Clock;
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_storage::records;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 
@@ -22,7 +23,7 @@ use crate::new_run::{RunOrder, new_run};
 #[derive(Clone)]
 pub struct TrainingState {
     /// Where runs are recorded.
-    pub control: Arc<dyn ControlStore>,
+    pub records: Arc<dyn RecordStore>,
     /// Where models are.
     pub objects: Arc<dyn ObjectStore>,
     /// The time.
@@ -57,7 +58,7 @@ async fn post_run(
     let mut run =
         new_run(order, state.clock.now()).map_err(|error| Problem::invalid(error.to_string()))?;
     run.accept_fewer_events = query.accept_fewer_events;
-    state.control.create_run(&run).await?;
+    records::create(&*state.records, &run.id, &run).await?;
     Ok((StatusCode::ACCEPTED, JsonResponse(run)))
 }
 
@@ -70,5 +71,5 @@ async fn get_run(
     let unknown = || {
         Problem::new(StatusCode::NOT_FOUND, "unknown_training_run", "there is no such training run")
     };
-    state.control.run(&id).await?.map(JsonResponse).ok_or_else(unknown)
+    records::get::<TrainingRun>(&*state.records, &id).await?.map(JsonResponse).ok_or_else(unknown)
 }

@@ -1,6 +1,6 @@
 //! What the worker is told by its environment.
 
-use crossfold_core::model_retention::DEFAULT_KEPT;
+use crossfold_core::release::retention::DEFAULT_KEPT;
 use crossfold_storage::aws::InvalidSetting;
 
 const KEEP_MODELS: &str = "CROSSFOLD_KEEP_MODELS";

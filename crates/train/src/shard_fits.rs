@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crossfold_core::als::HalfStep;
-use crossfold_core::bridge::domain_fits::{DomainFits, DomainPart, DomainPeople};
-use crossfold_core::bridge::fitting::{Fitted, NeededFits, cross_blocks};
-use crossfold_core::shard::{BlockShard, MatrixShard};
-use crossfold_core::shard_plan::{
+use crossfold_core::maths::als::HalfStep;
+use crossfold_core::maths::sparse::SparseRows;
+use crossfold_core::training::ModelOutline;
+use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
+use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, cross_blocks};
+use crossfold_core::training::sharding::plan::{
     Part, PeopleRecord, PlannedFit, Purpose, PurposeFiles, ShardBounds, ShardPlan, Side,
 };
-use crossfold_core::sparse::SparseRows;
-use crossfold_core::training::ModelOutline;
+use crossfold_core::training::sharding::shard::{BlockShard, MatrixShard};
 use ndarray::{Array2, s};
 
 use crate::shard_worker::ShardWorkerError;

@@ -8,22 +8,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crossfold_core::als::{InvalidOptions, initial_items};
-use crossfold_core::dense::NotPositiveDefinite;
-use crossfold_core::ids::{ModelId, TrainingRunId};
-use crossfold_core::model_retention::DEFAULT_KEPT;
-use crossfold_core::ports::{StoreError, Stores};
-use crossfold_core::shard::{FactorShard, MatrixShard, ShardError};
-use crossfold_core::shard_plan::{
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ids::{ModelId, TrainingRunId};
+use crossfold_core::entities::ports::{StoreError, Stores};
+use crossfold_core::maths::als::{InvalidOptions, initial_items};
+use crossfold_core::maths::dense::NotPositiveDefinite;
+use crossfold_core::release::retention::DEFAULT_KEPT;
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::sharding::plan::{
     EvaluationRecord, FORMAT, INITIAL_ITEMS, OutlineRecord, Purpose, ShardBounds, ShardPlan, Side,
     TooLarge, step_key,
 };
+use crossfold_core::training::sharding::shard::{FactorShard, MatrixShard, ShardError};
 use crossfold_core::training::{
     HeldOut, MeasuredFit, ModelOutline, Prepared, TrainingError, prepare,
 };
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
-use crossfold_edge::clock::Clock;
-use crossfold_edge::models::{LoadError, load};
+use crossfold_registry::load::{LoadError, load};
+use crossfold_storage::records;
 use lambda_runtime::Diagnostic;
 use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
@@ -270,7 +271,7 @@ impl ShardWorker {
     }
 
     async fn run(&self, id: &TrainingRunId) -> Result<TrainingRun, ShardWorkerError> {
-        let run = self.stores.control.run(id).await?;
+        let run = records::get::<TrainingRun>(&*self.stores.records, id).await?;
         run.ok_or_else(|| ShardWorkerError::NoRun(id.clone()))
     }
 
@@ -282,7 +283,7 @@ impl ShardWorker {
             return Ok(ShardOutcome::Prepared { run: run.id, steps: 0 });
         }
         run.state = TrainingRunState::Running { started_at: self.clock.now() };
-        self.stores.control.update_run(&run).await?;
+        records::put(&*self.stores.records, &run.id, &run).await?;
         let files = self.files(id);
         let plan = match files.plan().await? {
             Some(plan) => plan,
@@ -452,7 +453,7 @@ impl ShardWorker {
             return Ok(ShardOutcome::Finished { model });
         }
         run.state = self.publish(&files, &run).await?;
-        self.stores.control.update_run(&run).await?;
+        records::put(&*self.stores.records, &run.id, &run).await?;
         clear_models(&*self.stores.objects, self.keep_models, self.clock.now()).await;
         files.delete_all().await?;
         Ok(ShardOutcome::Finished { model: model_of(&run.state).flatten() })
@@ -516,10 +517,12 @@ impl ShardWorker {
         id: &TrainingRunId,
         reason: String,
     ) -> Result<(), ShardWorkerError> {
-        let Some(mut run) = self.stores.control.run(id).await? else { return Ok(()) };
+        let Some(mut run) = records::get::<TrainingRun>(&*self.stores.records, id).await? else {
+            return Ok(());
+        };
         if is_open(&run) {
             run.state = TrainingRunState::Failed { finished_at: self.clock.now(), reason };
-            self.stores.control.update_run(&run).await?;
+            records::put(&*self.stores.records, &run.id, &run).await?;
         }
         Ok(())
     }

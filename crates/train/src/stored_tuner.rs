@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use crossfold_core::ids::TrainingRunId;
-use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
-use crossfold_core::tuning::{
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::training::tuning::{
     Candidate, Fidelity, FunctionPrice, Interrupted, Score, Search, SearchSpace, Tuner,
     TuningRequest,
 };
-use crossfold_edge::clock::Clock;
 use tokio::runtime::Handle;
 
 use crate::worker::Progress;

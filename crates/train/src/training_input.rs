@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crossfold_core::als::InvalidOptions;
-use crossfold_core::bridge::gate::GateOptions;
-use crossfold_core::fold_in::UnobservedItems;
-use crossfold_core::interactions::ItemKey;
+use crossfold_core::entities::ports::{StoreError, Stores};
+use crossfold_core::evidence::items::ItemKey;
+use crossfold_core::evidence::people_index::PeopleIndex;
+use crossfold_core::maths::als::InvalidOptions;
+use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::Model;
-use crossfold_core::ports::{StoreError, Stores};
-use crossfold_core::training::{CleanedInput, PeopleIndex, TrainingInput};
-use crossfold_core::training_run::TrainingRun;
+use crossfold_core::release::run::TrainingRun;
+use crossfold_core::training::bridging::gate::GateOptions;
+use crossfold_core::training::{CleanedInput, TrainingInput};
+use crossfold_storage::definition_reader::definitions;
 use jiff::Timestamp;
 
 use crate::archive_reader::{EventLimit, ReadError, erase_from_quarantine, read_events};
@@ -71,7 +73,7 @@ async fn read(
     now: Timestamp,
     limit: EventLimit,
 ) -> Result<TrainingInput, GatherError> {
-    let definitions = stores.control.domains().await?;
+    let definitions = definitions(&*stores.records).await?;
     let mut people = PeopleIndex::default();
     let mut next = None;
     loop {

@@ -2,29 +2,31 @@
 
 use std::sync::Arc;
 
-use crossfold_core::als::AlsOptions;
-use crossfold_core::ids::{InvalidId, TrainingRunId};
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::ids::{InvalidId, TrainingRunId};
+use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
+use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::model::{Artefact, Model, ModelError, ModelParts};
-use crossfold_core::model_retention::DEFAULT_KEPT;
-use crossfold_core::ports::{ObjectStore, StoreError, Stores};
-use crossfold_core::publish_gate::GateRules;
-use crossfold_core::training::{CleanedInput, TrainingError, TrainingReport, train_cleaned};
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
-use crossfold_core::tuning::{FunctionPrice, Tuner, TuningRequest};
-use crossfold_edge::clock::Clock;
-use crossfold_edge::models::{LoadError, load};
+use crossfold_core::release::gate::GateRules;
+use crossfold_core::release::retention::DEFAULT_KEPT;
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::report::TrainingReport;
+use crossfold_core::training::tuning::{FunctionPrice, Tuner, TuningRequest};
+use crossfold_core::training::{CleanedInput, TrainingError, train_cleaned};
+use crossfold_registry::load::{LoadError, load};
+use crossfold_storage::records;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
-use crate::model_listing::champion_pointer;
 use crate::new_run::{InvalidOrder, RunOrder, new_run};
-use crate::promotion::PromotionError;
-use crate::publish::{PublishError, Published, publish};
-use crate::retention::clear_old_models;
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
+use crossfold_registry::listing::champion_pointer;
+use crossfold_registry::promotion::PromotionError;
+use crossfold_registry::publish::{PublishError, Published, publish};
+use crossfold_registry::retention::clear_old_models;
 
 /// What wakes the worker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -159,7 +161,7 @@ impl Worker {
         match trigger {
             Trigger::Schedule { options, tuning, .. } => {
                 let run = new_run(RunOrder { options, tuning }, self.clock.now())?;
-                self.stores.control.create_run(&run).await?;
+                records::create(&*self.stores.records, &run.id, &run).await?;
             }
             Trigger::Stream { records } => {
                 for record in records {
@@ -178,7 +180,7 @@ impl Worker {
     /// # Errors
     /// When a store fails.
     pub async fn carry_out_recorded(&self, id: &TrainingRunId) -> Result<(), WorkerError> {
-        match self.stores.control.run(id).await? {
+        match records::get::<TrainingRun>(&*self.stores.records, id).await? {
             Some(run) if is_open(&run) => self.carry_out(run).await.map(drop),
             _ => Ok(()),
         }
@@ -190,7 +192,7 @@ impl Worker {
     /// When its record cannot be written.
     pub async fn carry_out(&self, mut run: TrainingRun) -> Result<TrainingRun, WorkerError> {
         run.state = TrainingRunState::Running { started_at: self.clock.now() };
-        self.stores.control.update_run(&run).await?;
+        records::put(&*self.stores.records, &run.id, &run).await?;
         run.state = match self.make_model(&run).await {
             Ok(end) => end,
             Err(error) if error.is_unavailability() => return Err(error),
@@ -200,7 +202,7 @@ impl Worker {
                 TrainingRunState::Failed { finished_at, reason: error.to_string() }
             }
         };
-        self.stores.control.update_run(&run).await?;
+        records::put(&*self.stores.records, &run.id, &run).await?;
         clear_models(&*self.stores.objects, self.keep_models, self.clock.now()).await;
         Ok(run)
     }

@@ -1,15 +1,15 @@
 //! A run's working files in the bucket: reading and writing shards, the plan,
-//! the outline. What they hold is defined in [`crossfold_core::shard_plan`].
+//! the outline. What they hold is defined in [`crossfold_core::training::sharding::plan`].
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crossfold_core::ids::TrainingRunId;
-use crossfold_core::ports::{ObjectStore, PutCondition, StoreError};
-use crossfold_core::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
-use crossfold_core::shard_plan::{
+use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::training::sharding::plan::{
     FORMAT, OutlineRecord, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
 };
+use crossfold_core::training::sharding::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
 use futures::{StreamExt, TryStreamExt, stream};
 use ndarray::{Array2, s};
 use serde::de::DeserializeOwned;

@@ -7,23 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
-use crossfold_core::als::{AlsOptions, Solver};
-use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
-use crossfold_core::catalogue::{Item, ItemDetails};
-use crossfold_core::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
-use crossfold_core::domain::DomainDefinition;
-use crossfold_core::drift::DriftStatus;
-use crossfold_core::event::Event;
-use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::maths::als::{AlsOptions, Solver};
 use crossfold_core::model::{decode_manifest, manifest_key};
-use crossfold_core::model_record::{ModelState, RECORDS_PREFIX};
-use crossfold_core::ports::{PutCondition, Stores};
-use crossfold_core::publish_gate::{Evidence, Outcome};
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
+use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
+use crossfold_core::release::gate::{Evidence, Outcome};
+use crossfold_core::release::record::{ModelState, RECORDS_PREFIX};
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::drift::DriftStatus;
 use crossfold_edge::caller::Caller;
-use crossfold_edge::clock::Clock;
-use crossfold_edge::models::load;
+use crossfold_registry::load::load;
 use crossfold_storage::memory;
+use crossfold_storage::records;
 use crossfold_train::{
     PromotionError, PromotionOrder, TrainingState, Worker, clear_old_models, list_models, new_run,
     promote, routes,
@@ -99,7 +100,7 @@ async fn archived() -> Stores {
         "event_types": {"view": {"weight": 1.0}, "enrol": {"weight": 1.0}},
     }))
     .unwrap();
-    stores.control.put_domain(&knowledge(), &definition).await.unwrap();
+    records::put(&*stores.records, &knowledge(), &definition).await.unwrap();
     for number in 0..TASTES * ITEMS_PER_TASTE {
         let item = Item {
             domain: knowledge(),
@@ -186,7 +187,7 @@ async fn tear(stores: &Stores, id: &ModelId) {
 /// Calls the API as the development caller.
 async fn call(stores: &Stores, time: &Time, method: Method, path: &str) -> (StatusCode, Value) {
     let state = TrainingState {
-        control: stores.control.clone(),
+        records: stores.records.clone(),
         objects: stores.objects.clone(),
         clock: time.clock(),
     };

@@ -7,24 +7,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::als::AlsOptions;
-use crossfold_core::archive::{EVENTS_PREFIX, decode_events, encode_events};
-use crossfold_core::catalogue::{Item, ItemDetails};
-use crossfold_core::champion::{POINTER_KEY, Pointer};
-use crossfold_core::cleaning::Refusal;
-use crossfold_core::domain::DomainDefinition;
-use crossfold_core::event::Event;
-use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
-use crossfold_core::model::{Model, decode_manifest, manifest_key};
-use crossfold_core::people::{PeopleEntry, PeopleWrite};
-use crossfold_core::ports::{
+use crossfold_core::archive::events::{EVENTS_PREFIX, decode_events, encode_events};
+use crossfold_core::archive::quarantine::{QUARANTINE_PREFIX, decode_refused, run_prefix};
+use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::people::{PeopleEntry, PeopleWrite};
+use crossfold_core::entities::ports::{
     ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult, Stores,
 };
-use crossfold_core::quarantine::{QUARANTINE_PREFIX, decode_refused, run_prefix};
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
-use crossfold_core::tuning::{Ending, FunctionPrice, Search, TuningRequest};
-use crossfold_edge::clock::Clock;
+use crossfold_core::evidence::cleaning::Refusal;
+use crossfold_core::maths::als::AlsOptions;
+use crossfold_core::model::{Model, decode_manifest, manifest_key};
+use crossfold_core::release::champion::{POINTER_KEY, Pointer};
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::tuning::{Ending, FunctionPrice, Search, TuningRequest};
 use crossfold_storage::memory;
+use crossfold_storage::records;
 use crossfold_train::{RunOrder, Trigger, Worker, new_run};
 use jiff::Timestamp;
 use serde_json::json;
@@ -36,7 +37,7 @@ const OPTIONS: AlsOptions = AlsOptions {
     regularisation: 0.03,
     frequency_exponent: 1.0,
     seed: 1,
-    solver: crossfold_core::als::Solver::Mixed,
+    solver: crossfold_core::maths::als::Solver::Mixed,
 };
 
 fn knowledge() -> DomainId {
@@ -65,7 +66,7 @@ async fn archived() -> Stores {
         "name": "Knowledge", "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
     }))
     .unwrap();
-    stores.control.put_domain(&knowledge(), &definition).await.unwrap();
+    records::put(&*stores.records, &knowledge(), &definition).await.unwrap();
     for number in 0..6 {
         let item = Item {
             domain: knowledge(),
@@ -92,7 +93,7 @@ fn worker(stores: &Stores) -> Worker {
 
 async fn queue(stores: &Stores) -> (TrainingRun, Trigger) {
     let run = new_run(OPTIONS, Timestamp::UNIX_EPOCH).unwrap();
-    stores.control.create_run(&run).await.unwrap();
+    records::create(&*stores.records, &run.id, &run).await.unwrap();
     let record = json!({"eventName": "INSERT", "dynamodb": {"Keys": {
         "pk": {"S": "training-run"}, "sk": {"S": run.id},
     }}});
@@ -100,7 +101,7 @@ async fn queue(stores: &Stores) -> (TrainingRun, Trigger) {
 }
 
 async fn state_of(stores: &Stores, run: &TrainingRun) -> TrainingRunState {
-    stores.control.run(&run.id).await.unwrap().unwrap().state
+    records::get::<TrainingRun>(&*stores.records, &run.id).await.unwrap().unwrap().state
 }
 
 async fn pointer(stores: &Stores) -> Option<Pointer> {
@@ -239,7 +240,7 @@ async fn what_is_refused_is_kept_once_a_run_and_a_retry_replaces_it() {
     assert!(!record.contains("goes") && !record.contains("stays"), "{record}");
     assert!(load(&stores, &model).await.manifest().report.cleaning.samples.is_empty());
     // Taken up again after a death, with less to refuse.
-    stores.control.update_run(&run).await.unwrap();
+    records::put(&*stores.records, &run.id, &run).await.unwrap();
     let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/2.parquet");
     stores.objects.delete(&key).await.unwrap();
     worker(&stores).handle(trigger).await.unwrap();
@@ -301,7 +302,7 @@ impl ObjectStore for CutShort {
 async fn queue_tuned(stores: &Stores, tuning: TuningRequest) -> (TrainingRun, Trigger) {
     let order = RunOrder { options: OPTIONS, tuning: Some(tuning) };
     let run = new_run(order, Timestamp::UNIX_EPOCH).unwrap();
-    stores.control.create_run(&run).await.unwrap();
+    records::create(&*stores.records, &run.id, &run).await.unwrap();
     let record = json!({"eventName": "INSERT", "dynamodb": {"Keys": {
         "pk": {"S": "training-run"}, "sk": {"S": run.id},
     }}});

@@ -7,23 +7,26 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Instant;
 
-use crossfold_core::als::{AlsOptions, Solver};
-use crossfold_core::archive::{EVENTS_PREFIX, encode_events};
-use crossfold_core::bridge::Candidate;
-use crossfold_core::bridge::gate::DirectionReport;
-use crossfold_core::bridge::mapping::PeopleWeighting;
-use crossfold_core::catalogue::{Item, ItemDetails};
-use crossfold_core::domain::DomainDefinition;
-use crossfold_core::event::Event;
-use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::maths::als::{AlsOptions, Solver};
 use crossfold_core::model::{Model, decode_manifest, manifest_key};
-use crossfold_core::ports::{PutCondition, Stores};
-use crossfold_core::shadow::ShadowReport;
-use crossfold_core::shard_plan::{ShardBounds, folder, judged_key, plan_key, step_key};
-use crossfold_core::training::TrainingReport;
-use crossfold_core::training_run::{TrainingRun, TrainingRunState};
-use crossfold_edge::clock::Clock;
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::bridging::candidates::Candidate;
+use crossfold_core::training::bridging::gate::DirectionReport;
+use crossfold_core::training::bridging::mapping_fit::PeopleWeighting;
+use crossfold_core::training::report::TrainingReport;
+use crossfold_core::training::shadow::ShadowReport;
+use crossfold_core::training::sharding::plan::{
+    ShardBounds, folder, judged_key, plan_key, step_key,
+};
 use crossfold_storage::memory;
+use crossfold_storage::records;
 use crossfold_train::{
     EventLimit, RunOrder, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
     Worker, new_run,
@@ -133,7 +136,7 @@ async fn archived(deeds: &[Deed]) -> Stores {
         }))
         .unwrap();
         let domain = DomainId::parse(name).unwrap();
-        stores.control.put_domain(&domain, &definition).await.unwrap();
+        records::put(&*stores.records, &domain, &definition).await.unwrap();
     }
     let items: std::collections::BTreeSet<(&DomainId, &str)> =
         deeds.iter().map(|deed| (&deed.domain, deed.item.as_str())).collect();
@@ -167,12 +170,12 @@ fn worker(stores: &Stores, bounds: ShardBounds) -> ShardWorker {
 
 async fn order(stores: &Stores, options: AlsOptions) -> TrainingRun {
     let run = new_run(RunOrder { options, tuning: None }, Timestamp::UNIX_EPOCH).unwrap();
-    stores.control.create_run(&run).await.unwrap();
+    records::create(&*stores.records, &run.id, &run).await.unwrap();
     run
 }
 
 async fn state_of(stores: &Stores, run: &TrainingRun) -> TrainingRunState {
-    stores.control.run(&run.id).await.unwrap().unwrap().state
+    records::get::<TrainingRun>(&*stores.records, &run.id).await.unwrap().unwrap().state
 }
 
 async fn published(stores: &Stores, run: &TrainingRun) -> (Model, TrainingReport) {
@@ -263,11 +266,12 @@ fn largest_differences(a: &Model, b: &Model) -> (f32, f32) {
 }
 
 fn metrics(report: &TrainingReport) -> BTreeMap<String, f64> {
-    let of = |(domain, evaluation): (&DomainId, &crossfold_core::training::DomainEvaluation)| {
-        let domain = domain.clone();
-        let named = evaluation.metrics.clone().into_iter();
-        named.map(move |(name, value)| (format!("{domain} {name}"), value)).collect::<Vec<_>>()
-    };
+    let of =
+        |(domain, evaluation): (&DomainId, &crossfold_core::maths::measure::DomainEvaluation)| {
+            let domain = domain.clone();
+            let named = evaluation.metrics.clone().into_iter();
+            named.map(move |(name, value)| (format!("{domain} {name}"), value)).collect::<Vec<_>>()
+        };
     let last = report.evaluation.iter().filter_map(|(domain, evaluation)| {
         let last = evaluation.leave_last_out.as_ref()?;
         Some((format!("{domain} last ndcg@20"), last.metrics["ndcg@20"]))

@@ -6,7 +6,7 @@
 
 #![no_main]
 
-use crossfold_core::ids::ModelId;
+use crossfold_core::entities::ids::ModelId;
 use crossfold_core::model::{Model, decode_manifest};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use crossfold_core::shard::{BlockShard, FactorShard, MatrixShard};
+use crossfold_core::training::sharding::shard::{BlockShard, FactorShard, MatrixShard};
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 

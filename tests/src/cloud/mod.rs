@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::ports::Stores;
+use crossfold_core::entities::ports::Stores;
 use crossfold_storage::aws::{self, StorageConfig, schema};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;

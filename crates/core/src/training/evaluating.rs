@@ -7,18 +7,18 @@ use ndarray::s;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::rows::popularity;
-use crate::bridge::serving::ScoringTables;
-use crate::evaluation::{
+use crate::entities::ids::DomainId;
+use crate::evidence::items::ItemIndex;
+use crate::evidence::rows::popularity;
+use crate::maths::measure::{
     Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
     rank_by_common_scores, summarise,
 };
-use crate::ids::DomainId;
-use crate::interactions::ItemIndex;
+use crate::maths::rank::top_k;
+use crate::maths::sparse::SparseRows;
+use crate::model::scoring::ScoringTables;
 use crate::model::{Model, ModelParts};
-use crate::rank::top_k;
-use crate::shadow::{ShadowCases, ShadowComparison};
-use crate::sparse::SparseRows;
+use crate::training::shadow::{ShadowCases, ShadowComparison};
 
 /// A way to measure a model: what is held out from a fit and to be ranked high by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

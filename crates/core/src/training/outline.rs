@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{EvaluationSet, HeldOut, TrainingError, TrainingReport};
-use crate::als::AlsParams;
-use crate::bridge::fitting::{Fitted, ServedFits, fit_served};
-use crate::bridge::look_alike::Twins;
-use crate::bridge::serving::{ScoringTables, TableParts};
-use crate::dense::NotPositiveDefinite;
-use crate::drift::InputDistribution;
-use crate::evidence_scaling::EvidenceScaling;
-use crate::fold_in::UnobservedItems;
-use crate::ids::{DomainId, TrainingRunId};
-use crate::interactions::ItemIndex;
+use super::{EvaluationSet, HeldOut, TrainingError};
+use crate::entities::ids::{DomainId, TrainingRunId};
+use crate::evidence::inputs::InputDistribution;
+use crate::evidence::items::ItemIndex;
+use crate::evidence::scaling::EvidenceScaling;
+use crate::maths::als::AlsParams;
+use crate::maths::dense::NotPositiveDefinite;
+use crate::maths::fold_in::UnobservedItems;
+use crate::maths::sparse::SparseRows;
+use crate::model::look_alikes::Twins;
+use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::{Model, ModelParts};
-use crate::sparse::SparseRows;
+use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
+use crate::training::report::TrainingReport;
 
 /// A model without its factors.
 #[derive(Debug, Clone, PartialEq)]

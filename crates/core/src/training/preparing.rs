@@ -6,21 +6,24 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::evaluating::{EvaluationSet, HeldOut};
 use super::outline::ModelOutline;
-use super::rows::{RowBuilder, popularity, split_instant};
-use super::{CleanedInput, TrainingError, TrainingInput, TrainingReport};
-use crate::bridge::fitting;
-use crate::bridge::gate::{self, GateOptions, judge_all};
-use crate::bridge::look_alike::{self, LookAlikeReport, Twins};
-use crate::bridge::trial::Ground;
-use crate::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
-use crate::dense::NotPositiveDefinite;
-use crate::drift::{DriftReport, InputCounts};
-use crate::history::History;
-use crate::interactions::ItemIndex;
+use super::{CleanedInput, TrainingError, TrainingInput};
+use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
+use crate::entities::history::History;
+use crate::evidence::inputs::InputCounts;
+use crate::evidence::items::ItemIndex;
+use crate::evidence::rows::{RowBuilder, popularity, split_instant};
+use crate::maths::dense::NotPositiveDefinite;
+use crate::maths::sparse::SparseRows;
 use crate::model::Model;
-use crate::shadow::ShadowReport;
-use crate::sparse::SparseRows;
-use crate::tuning::{EvidenceTable, Interrupted, Search, SearchSpace, Tuner, Validation};
+use crate::model::look_alikes::Twins;
+use crate::training::bridging::fitting;
+use crate::training::bridging::gate::{self, GateOptions, judge_all};
+use crate::training::bridging::look_alike::{self, LookAlikeReport};
+use crate::training::bridging::trial::Ground;
+use crate::training::drift::DriftReport;
+use crate::training::report::TrainingReport;
+use crate::training::shadow::ShadowReport;
+use crate::training::tuning::{EvidenceTable, Interrupted, Search, SearchSpace, Tuner, Validation};
 
 /// Everything between a clean archive and the fits: applies consents, chooses
 /// hyper-parameters if there is a tuner, and builds the joint matrix and what
@@ -203,5 +206,5 @@ fn tune(
 
 fn drift_from(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
     let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
-    inputs.drift_from((champion.id(), &champion.manifest().inputs), index, &popularity)
+    drift::drift_from(inputs, (champion.id(), &champion.manifest().inputs), index, &popularity)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
-use crossfold_core::ports::{StoreError, StoreResult};
+use crossfold_core::entities::ports::{StoreError, StoreResult};
 
 use super::error::{malformed, service_error};
 

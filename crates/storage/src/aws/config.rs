@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
-use crossfold_core::ports::{StoreError, StoreResult};
+use crossfold_core::entities::ports::{StoreError, StoreResult};
 use jiff::SignedDuration;
 
 /// Most tries of one call, the first included. The SDK waits between them with

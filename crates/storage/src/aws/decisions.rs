@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use crossfold_core::decision::{Decision, Outcome};
-use crossfold_core::ids::RecommendationId;
-use crossfold_core::ports::{Appended, DecisionStore, StoreResult};
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::ids::RecommendationId;
+use crossfold_core::entities::ports::{Appended, DecisionStore, StoreResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ impl DecisionRecord {
     /// when it is neither a decision nor an outcome.
     ///
     /// # Errors
-    /// [`crossfold_core::ports::StoreError::Corrupt`] when it cannot be read.
+    /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it cannot be read.
     pub fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let stored: StoredRecord = serde_dynamo::from_item(image.into())
             .map_err(|error| corrupt("a decision's record", error))?;

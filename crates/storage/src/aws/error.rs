@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use crossfold_core::ports::StoreError;
+use crossfold_core::entities::ports::StoreError;
 
 /// Error codes that a later try may not meet again.
 const TRANSIENT_CODES: [&str; 10] = [

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use crossfold_core::event::Event;
-use crossfold_core::history::{Dismissal, History};
-use crossfold_core::ids::{DomainId, ItemId, Pseudonym};
-use crossfold_core::ports::{Appended, EventStore, MAX_DISMISSALS, StoreResult};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
+use crossfold_core::entities::ports::{Appended, EventStore, MAX_DISMISSALS, StoreResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ impl EventRecord {
     /// when it is not an event but a dismissal.
     ///
     /// # Errors
-    /// [`crossfold_core::ports::StoreError::Corrupt`] when it is neither.
+    /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it is neither.
     pub fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let image = image.into();
         if let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk")
@@ -231,7 +231,7 @@ impl EventStore for DynamoDbEvents {
 
 #[cfg(test)]
 mod tests {
-    use crossfold_core::ids::{EventId, EventType};
+    use crossfold_core::entities::ids::{EventId, EventType};
 
     use super::*;
 

@@ -7,19 +7,19 @@
 mod batch;
 mod catalogue;
 mod config;
-mod control;
 mod decisions;
 mod error;
 mod events;
 mod objects;
 mod people;
+mod records;
 pub mod schema;
 mod time;
 
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use crossfold_core::ports::Stores;
+use crossfold_core::entities::ports::Stores;
 
 #[cfg(feature = "embedded")]
 pub(crate) use config::retry_config;
@@ -51,15 +51,15 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
         table: config.decisions_table.clone(),
         retention: config.decision_retention,
     };
-    let control =
-        control::DynamoDbControl { client: dynamodb, table: config.control_table.clone() };
+    let records =
+        records::DynamoDbRecords { client: dynamodb, table: config.control_table.clone() };
     let objects = objects::S3Objects { client: s3, bucket: config.bucket.clone() };
     Stores {
         events: Arc::new(events),
         people: Arc::new(people),
         catalogue: Arc::new(catalogue),
         decisions: Arc::new(decisions),
-        control: Arc::new(control),
+        records: Arc::new(records),
         objects: Arc::new(objects),
     }
 }

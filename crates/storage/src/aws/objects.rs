@@ -11,7 +11,9 @@ use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use crossfold_core::ports::{ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult};
+use crossfold_core::entities::ports::{
+    ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult,
+};
 
 use super::config::Resource;
 use super::error::{corrupt, service_error};

@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
-use crossfold_core::ids::Pseudonym;
-use crossfold_core::people::{PeopleEntry, PeopleWrite, VersionedEntry};
-use crossfold_core::ports::{Committed, Page, PeopleStore, StoreError, StoreResult};
+use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
+use crossfold_core::entities::ports::{Committed, Page, PeopleStore, StoreError, StoreResult};
 use serde::{Deserialize, Serialize};
 
 use super::config::Resource;

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus,
     TimeToLiveSpecification,
 };
-use crossfold_core::ports::{StoreError, StoreResult};
+use crossfold_core::entities::ports::{StoreError, StoreResult};
 
 use super::config::{Resource, StorageConfig, s3_client};
 use super::error::{malformed, service_error};

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crossfold_core::catalogue::{Item, ItemDetails};
-use crossfold_core::event::to_millisecond;
-use crossfold_core::ids::{DomainId, ItemId};
-use crossfold_core::ports::Stores;
+use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::event::to_millisecond;
+use crossfold_core::entities::ids::{DomainId, ItemId};
+use crossfold_core::entities::ports::Stores;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Broken, Verdict, checks, hold, id, together, unique_domain};

@@ -1,8 +1,8 @@
-use crossfold_core::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
-use crossfold_core::ids::{
+use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
+use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
-use crossfold_core::ports::{Appended, Stores};
+use crossfold_core::entities::ports::{Appended, Stores};
 use jiff::Timestamp;
 
 use super::{Verdict, checks, hold, id, together, unique, unique_user};

@@ -1,11 +1,11 @@
-use crossfold_core::consent::{
+use crossfold_core::entities::consent::{
     ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
 };
-use crossfold_core::domain::{Definitions, DomainDefinition};
-use crossfold_core::event::{Event, to_millisecond};
-use crossfold_core::history::Dismissal;
-use crossfold_core::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
-use crossfold_core::ports::{Appended, MAX_DISMISSALS, Stores};
+use crossfold_core::entities::definition::{Definitions, DomainDefinition};
+use crossfold_core::entities::event::{Event, to_millisecond};
+use crossfold_core::entities::history::Dismissal;
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::ports::{Appended, MAX_DISMISSALS, Stores};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Broken, Verdict, checks, hold, id, together, unique_user};

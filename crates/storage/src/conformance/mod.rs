@@ -1,21 +1,21 @@
 //! One suite of checks that every adapter passes: what the documentation of
-//! [`crossfold_core::ports`] promises, tried on whatever stands behind it.
+//! [`crossfold_core::entities::ports`] promises, tried on whatever stands behind it.
 //!
 //! Every check writes under keys of its own, so the suite can run again and
 //! again, and at once, on one lasting store.
 
 mod catalogue;
-mod control;
 mod decisions;
 mod events;
 mod objects;
 mod people;
+mod records;
 
 use std::fmt;
 use std::pin::Pin;
 
-use crossfold_core::ids::{DomainId, Pseudonym};
-use crossfold_core::ports::{StoreError, Stores};
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ports::{StoreError, Stores};
 use tokio::task::JoinSet;
 
 /// How many calls a check has under way at once.
@@ -60,7 +60,7 @@ pub async fn run_tables(stores: &Stores) -> Result<(), Failures> {
 }
 
 const TABLE_CHECKS: &[&[Check]] =
-    &[events::CHECKS, people::CHECKS, catalogue::CHECKS, decisions::CHECKS, control::CHECKS];
+    &[events::CHECKS, people::CHECKS, catalogue::CHECKS, decisions::CHECKS, records::CHECKS];
 
 async fn failed(stores: &Stores, groups: &[&[Check]]) -> Vec<Failure> {
     let mut failures = Vec::new();

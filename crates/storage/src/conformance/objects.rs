@@ -1,5 +1,7 @@
 use bytes::Bytes;
-use crossfold_core::ports::{ETag, Object, ObjectStore, PutCondition, StoreError, Stores};
+use crossfold_core::entities::ports::{
+    ETag, Object, ObjectStore, PutCondition, StoreError, Stores,
+};
 
 use super::{Broken, Verdict, checks, hold, together, unique};
 

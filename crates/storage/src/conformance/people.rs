@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossfold_core::consent::{ConsentDecision, Purpose};
-use crossfold_core::ids::{DomainId, Pseudonym};
-use crossfold_core::people::{MAX_MEMBERS, PeopleEntry, PeopleWrite, Person};
-use crossfold_core::ports::{Committed, Stores};
+use crossfold_core::entities::consent::ConsentDecision;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::people::{MAX_MEMBERS, PeopleEntry, PeopleWrite, Person};
+use crossfold_core::entities::ports::{Committed, Stores};
+use crossfold_core::entities::purpose::Purpose;
 use jiff::Timestamp;
 
 use super::{Verdict, checks, hold, id, together, unique, unique_user};

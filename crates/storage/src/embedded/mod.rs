@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use crossfold_core::ports::{StoreError, Stores};
+use crossfold_core::entities::ports::{StoreError, Stores};
 use dynoxide::Database;
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;

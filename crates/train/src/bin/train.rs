@@ -1,6 +1,7 @@
 //! The Lambda function `train`: the worker.
 
-use crossfold_edge::{clock::Clock, telemetry};
+use crossfold_core::entities::clock::Clock;
+use crossfold_edge::telemetry;
 use crossfold_storage::aws;
 use crossfold_train::{FunctionMemory, Trigger, Worker, function_price, keep_models};
 use lambda_runtime::{Error, LambdaEvent, service_fn};

@@ -1,6 +1,7 @@
 //! The Lambda function `training-api`.
 
-use crossfold_edge::{clock::Clock, lambda, telemetry};
+use crossfold_core::entities::clock::Clock;
+use crossfold_edge::{lambda, telemetry};
 use crossfold_storage::aws;
 use crossfold_train::{TrainingState, routes};
 
@@ -9,6 +10,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
-    let (control, objects) = (stores.control, stores.objects);
-    lambda::run(routes(TrainingState { control, objects, clock: Clock::system() })).await
+    let (records, objects) = (stores.records, stores.objects);
+    lambda::run(routes(TrainingState { records, objects, clock: Clock::system() })).await
 }

@@ -1,0 +1,168 @@
+//! The ledger: how many events were refused or adjusted, why, and a few of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::RefusedEvent;
+use crate::entities::event::Event;
+use crate::entities::ids::{DomainId, EventId};
+
+/// Why an archived event is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The same event was archived before (streams deliver at least once).
+    Duplicate,
+    /// Its domain has no definition any more.
+    UnknownDomain,
+    /// Its domain no longer knows its type.
+    UnknownEventType,
+    /// Its item is not in the catalogue.
+    OrphanItem,
+    /// Its user was erased.
+    ErasedUser,
+    /// It claims to have happened after it was received, beyond the tolerated skew.
+    ClockSkew,
+    /// Its user acts at a rate that only a machine has.
+    Robot,
+}
+
+/// A text is no reason for a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no reason for a refusal")]
+pub struct UnknownRefusal(pub String);
+
+impl Refusal {
+    const ALL: [Self; 7] = [
+        Self::Duplicate,
+        Self::UnknownDomain,
+        Self::UnknownEventType,
+        Self::OrphanItem,
+        Self::ErasedUser,
+        Self::ClockSkew,
+        Self::Robot,
+    ];
+
+    /// The reason as it stands in reports and file names.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::UnknownDomain => "unknown_domain",
+            Self::UnknownEventType => "unknown_event_type",
+            Self::OrphanItem => "orphan_item",
+            Self::ErasedUser => "erased_user",
+            Self::ClockSkew => "clock_skew",
+            Self::Robot => "robot",
+        }
+    }
+
+    /// Reads what [`Refusal::as_str`] gives.
+    ///
+    /// # Errors
+    /// [`UnknownRefusal`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, UnknownRefusal> {
+        let named = |reason: &Self| reason.as_str() == text;
+        Self::ALL.into_iter().find(named).ok_or_else(|| UnknownRefusal(text.to_owned()))
+    }
+}
+
+/// What was drawn in to a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adjustment {
+    /// The money involved.
+    Value,
+    /// The seconds spent.
+    Dwell,
+}
+
+/// Which event it was: enough to look it up in the archive or in quarantine,
+/// where erasure reaches it; nothing of what it says or of whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The event.
+    pub event_id: EventId,
+    /// Its domain.
+    pub domain: DomainId,
+}
+
+impl Sample {
+    fn of(event: &Event) -> Self {
+        Self { event_id: event.event_id.clone(), domain: event.domain.clone() }
+    }
+}
+
+/// Most samples kept for one reason.
+pub const MAX_SAMPLES: usize = 5;
+
+/// How many events cleaning saw, and what it did with them. `read` is always
+/// `kept` plus all `refused`; an adjusted event is among the kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleaningLedger {
+    /// Events read from the archive.
+    pub read: u64,
+    /// Events kept.
+    pub kept: u64,
+    /// Events refused, by reason.
+    pub refused: BTreeMap<Refusal, u64>,
+    /// Values and dwell times drawn in to a bound.
+    #[serde(default)]
+    pub adjusted: BTreeMap<Adjustment, u64>,
+    /// A few refused events by reason, at most [`MAX_SAMPLES`] each; none of an
+    /// erased user.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub samples: BTreeMap<Refusal, Vec<Sample>>,
+    /// A few adjusted events, at most [`MAX_SAMPLES`] for each adjustment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adjusted_samples: BTreeMap<Adjustment, Vec<Sample>>,
+    /// Most events that a user may have within an hour before the user counts as
+    /// a robot, by domain with users enough to tell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub most_events_an_hour: BTreeMap<DomainId, u64>,
+}
+
+impl CleaningLedger {
+    /// The ledger without samples, for what is kept longer than a run's report.
+    #[must_use]
+    pub fn without_samples(mut self) -> Self {
+        self.samples.clear();
+        self.adjusted_samples.clear();
+        self
+    }
+
+    pub(super) fn count(&mut self, reason: Refusal) {
+        *self.refused.entry(reason).or_default() += 1;
+    }
+
+    pub(super) fn refuse(&mut self, refused: &RefusedEvent) {
+        self.count(refused.reason);
+        let samples = self.samples.entry(refused.reason).or_default();
+        if samples.len() < MAX_SAMPLES {
+            samples.push(Sample::of(&refused.event));
+        }
+    }
+
+    pub(super) fn adjust(&mut self, adjustment: Adjustment, event: &Event) {
+        *self.adjusted.entry(adjustment).or_default() += 1;
+        let samples = self.adjusted_samples.entry(adjustment).or_default();
+        if samples.len() < MAX_SAMPLES {
+            samples.push(Sample::of(event));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_reads_as_it_is_written_in_reports_too() {
+        for reason in Refusal::ALL {
+            assert_eq!(Refusal::parse(reason.as_str()), Ok(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        assert!(Refusal::parse("boredom").is_err());
+    }
+}

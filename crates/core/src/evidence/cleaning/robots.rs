@@ -1,0 +1,117 @@
+//! Robots: users whose rate of events only a machine has.
+//!
+//! A user's rate is the most events within any hour. Rates spread over orders of
+//! magnitude, so the robust z-score is taken of their logarithm.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+
+use super::robust::median_and_reach;
+use crate::entities::event::Event;
+use crate::entities::ids::{DomainId, Pseudonym};
+
+/// Fewest users of a domain from whose rates a limit is drawn.
+pub const MIN_USERS: usize = 50;
+/// However slow the others are, nobody is a robot up to this many events in an
+/// hour: two a minute, kept up for the hour.
+pub const NEVER_ROBOTS_UP_TO: u64 = 120;
+const WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// Parts events (ordered by user, then time) into those of people and those of
+/// robots, both in order, and notes the limit of each domain that has one.
+pub(super) fn part(
+    events: Vec<Event>,
+    limits: &mut BTreeMap<DomainId, u64>,
+) -> (Vec<Event>, Vec<Event>) {
+    let rates = peak_rates(&events);
+    for (domain, rates) in &rates {
+        limits.extend(limit(rates.values().copied()).map(|limit| (domain.clone(), limit)));
+    }
+    let is_robot =
+        |domain: &DomainId, rate: u64| limits.get(domain).is_some_and(|most| rate > *most);
+    let robots: HashSet<(DomainId, Pseudonym)> = rates
+        .into_iter()
+        .flat_map(|(domain, users)| {
+            let robots = users.into_iter().filter(|(_, rate)| is_robot(&domain, *rate));
+            robots.map(|(user, _)| (domain.clone(), user)).collect::<Vec<_>>()
+        })
+        .collect();
+    if robots.is_empty() {
+        return (events, Vec::new());
+    }
+    let of_people = |e: &Event| !robots.contains(&(e.domain.clone(), e.user.clone()));
+    events.into_iter().partition(of_people)
+}
+
+/// Each user's most events within an hour, by domain.
+pub(super) fn peak_rates(events: &[Event]) -> BTreeMap<DomainId, BTreeMap<Pseudonym, u64>> {
+    let mut rates: BTreeMap<DomainId, BTreeMap<Pseudonym, u64>> = BTreeMap::new();
+    for of_user in events.chunk_by(|a, b| a.user == b.user) {
+        let mut times: BTreeMap<&DomainId, Vec<Timestamp>> = BTreeMap::new();
+        for event in of_user {
+            times.entry(&event.domain).or_default().push(event.occurred_at);
+        }
+        for (domain, times) in times {
+            let users = rates.entry(domain.clone()).or_default();
+            users.insert(of_user[0].user.clone(), most_within_an_hour(&times));
+        }
+    }
+    rates
+}
+
+/// Of ascending times.
+fn most_within_an_hour(times: &[Timestamp]) -> u64 {
+    let mut first = 0;
+    let mut most = 0;
+    for (last, time) in times.iter().enumerate() {
+        while time.duration_since(times[first]) >= WINDOW {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most as u64
+}
+
+/// The most events an hour that are no outlier; `None` when users are too few
+/// or all alike.
+fn limit(rates: impl ExactSizeIterator<Item = u64>) -> Option<u64> {
+    if rates.len() < MIN_USERS {
+        return None;
+    }
+    let mut logarithms: Vec<Decimal> =
+        rates.filter_map(|rate| Decimal::from_f64((rate as f64).ln())).collect();
+    let (median, reach) = median_and_reach(&mut logarithms)?;
+    let limit = (median + reach).to_f64()?.exp();
+    // A cast of a float saturates.
+    Some((limit as u64).max(NEVER_ROBOTS_UP_TO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_the_most_within_any_hour() {
+        let at = |minutes: &[i64]| -> Vec<Timestamp> {
+            minutes.iter().map(|m| Timestamp::from_second(m * 60).unwrap()).collect()
+        };
+        assert_eq!(most_within_an_hour(&at(&[0, 50, 59, 60, 70, 200])), 4);
+        assert_eq!(most_within_an_hour(&at(&[0, 60, 120])), 1);
+        assert_eq!(most_within_an_hour(&at(&[])), 0);
+    }
+
+    #[test]
+    fn the_limit_follows_the_users_and_needs_enough_of_them() {
+        let slow = (0..60u32).map(|user| u64::from(1 + user % 9));
+        assert_eq!(limit(slow.clone()), Some(NEVER_ROBOTS_UP_TO));
+        assert_eq!(limit(slow.take(49).collect::<Vec<_>>().into_iter()), None);
+        // Median 200, half of the users within a factor of two of it: e^(ln 200 + 5.19 ln 2).
+        let fast = [100, 200, 400].repeat(20);
+        let most = limit(fast.into_iter()).unwrap();
+        assert!((7_280..7_310).contains(&most), "{most}");
+        assert_eq!(limit(vec![3; 80].into_iter()), None);
+    }
+}

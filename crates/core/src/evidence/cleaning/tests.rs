@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::entities::ids::{DomainId, EventId, EventType, ItemId};
+use crossfold_testing::definition;
+
+fn event() -> Event {
+    Event {
+        event_id: EventId::parse("e").unwrap(),
+        user: Pseudonym::parse("u").unwrap(),
+        domain: DomainId::parse("knowledge").unwrap(),
+        event_type: EventType::parse("view").unwrap(),
+        item_id: ItemId::parse("i").unwrap(),
+        occurred_at: Timestamp::UNIX_EPOCH,
+        received_at: Timestamp::UNIX_EPOCH,
+        value: None,
+        dwell_seconds: None,
+    }
+}
+
+/// Cleans with one domain, one item, and one erased user.
+fn cleaned(events: Vec<Event>) -> Cleaned {
+    let definitions = Definitions::from([(event().domain, definition())]);
+    let items = BTreeSet::from([(event().domain, event().item_id)]);
+    let erased = HashMap::from([(Pseudonym::parse("erased").unwrap(), Timestamp::UNIX_EPOCH)]);
+    clean(events, CleaningRules { definitions: &definitions, items: &items, erased: &erased })
+}
+
+#[test]
+fn every_refusal_is_counted_by_its_reason() {
+    let mut events = vec![event(), event()];
+    let mut number = 0;
+    let mut add = |change: &dyn Fn(&mut Event)| {
+        let mut other = event();
+        number += 1;
+        other.event_id = EventId::parse(&format!("e{number}")).unwrap();
+        change(&mut other);
+        events.push(other);
+    };
+    add(&|e| e.domain = DomainId::parse("travel").unwrap());
+    add(&|e| e.event_type = EventType::parse("gone").unwrap());
+    add(&|e| e.item_id = ItemId::parse("gone").unwrap());
+    add(&|e| e.user = Pseudonym::parse("erased").unwrap());
+    add(&|e| e.occurred_at = "2030-01-01T00:00:00Z".parse().unwrap());
+    let Cleaned { kept, refused, ledger } = cleaned(events);
+    assert_eq!(kept, [event()]);
+    assert_eq!((ledger.read, ledger.kept), (7, 1));
+    assert_eq!(ledger.refused.len(), 6);
+    assert!(ledger.refused.values().all(|count| *count == 1));
+    assert_eq!(refused.len(), 5);
+}
+
+#[test]
+fn an_erased_user_leaves_a_count_and_nothing_else() {
+    let mut erased = event();
+    erased.user = Pseudonym::parse("erased").unwrap();
+    // A copy of an erased event is no duplicate to be kept in quarantine.
+    let Cleaned { kept, refused, ledger } = cleaned(vec![erased.clone(), erased]);
+    assert_eq!((kept.len(), refused.len()), (0, 0));
+    assert_eq!(ledger.refused, BTreeMap::from([(Refusal::ErasedUser, 2)]));
+    assert!(ledger.samples.is_empty());
+}
+
+/// `count` events of a user, `apart` seconds from one to the next.
+fn events_of(user: &str, count: usize, apart: i64) -> Vec<Event> {
+    let number = |at: usize| Event {
+        user: Pseudonym::parse(user).unwrap(),
+        event_id: EventId::parse(&format!("e{at}")).unwrap(),
+        occurred_at: Timestamp::from_second(at as i64 * apart).unwrap(),
+        received_at: Timestamp::from_second(at as i64 * apart).unwrap(),
+        ..event()
+    };
+    (0..count).map(number).collect()
+}
+
+#[test]
+fn a_user_faster_than_people_is_refused_whole_and_a_busy_one_is_not() {
+    let mut events: Vec<Event> =
+        (0..60).flat_map(|user| events_of(&format!("u{user}"), 1 + user % 9, 60)).collect();
+    events.extend(events_of("busy", 500, 60));
+    let people = events.len() as u64;
+    events.extend(events_of("robot", 400, 2));
+    // Most of what the robot does is slow.
+    events.push(Event {
+        occurred_at: Timestamp::from_second(500_000).unwrap(),
+        received_at: Timestamp::from_second(500_000).unwrap(),
+        ..events_of("robot", 1, 1)[0].clone()
+    });
+    let Cleaned { kept, refused, ledger } = cleaned(events);
+    assert_eq!(ledger.refused, BTreeMap::from([(Refusal::Robot, 401)]));
+    assert_eq!(ledger.kept, people);
+    assert!(kept.iter().all(|event| event.user.as_str() != "robot"));
+    assert!(refused.iter().all(|refused| refused.event.user.as_str() == "robot"));
+    assert_eq!(ledger.samples[&Refusal::Robot].len(), MAX_SAMPLES);
+    assert_eq!(ledger.most_events_an_hour[&event().domain], robots::NEVER_ROBOTS_UP_TO);
+}
+
+#[test]
+fn an_outlying_value_is_drawn_in_exactly_and_the_event_is_kept() {
+    let mut events = events_of("u", 60, 4_000);
+    for (at, event) in events.iter_mut().enumerate() {
+        event.value = Some(Decimal::new(9_800 + (at % 5) as i64 * 100, 2));
+        event.dwell_seconds = Some(10);
+    }
+    events[7].value = Some(Decimal::new(99_999_999, 2));
+    events[9].dwell_seconds = Some(u32::MAX);
+    let Cleaned { kept, ledger, .. } = cleaned(events);
+    assert_eq!(ledger.kept, 60);
+    assert_eq!(ledger.adjusted[&Adjustment::Value], 1);
+    assert_eq!(ledger.adjusted_samples[&Adjustment::Value][0].event_id.as_str(), "e7");
+    let most = kept.iter().filter_map(|event| event.value).max();
+    assert_eq!(most, Some(Decimal::new(10_519, 2)));
+    assert!(kept.iter().filter_map(|event| event.dwell_seconds).all(|seconds| seconds < u32::MAX));
+}
+
+fn archives() -> impl Strategy<Value = Vec<Event>> {
+    let texts = (0usize..6, "[a-c]", prop_oneof!["view", "gone"], prop_oneof!["i", "x"]);
+    let numbers = (0i64..200, proptest::option::of(0i64..9), any::<bool>());
+    let one = (texts, numbers).prop_map(|((user, id, event_type, item), (at, value, extreme))| {
+        let users = ["erased", "u1", "u2", "u3", "u4", "u5"];
+        let factor = if extreme { 1_000_000 } else { 1 };
+        Event {
+            user: Pseudonym::parse(users[user]).unwrap(),
+            event_id: EventId::parse(&id).unwrap(),
+            event_type: EventType::parse(&event_type).unwrap(),
+            item_id: ItemId::parse(&item).unwrap(),
+            occurred_at: Timestamp::from_second(at).unwrap(),
+            value: value.map(|value| Decimal::new(value * factor, 2)),
+            dwell_seconds: value.map(|value| (value * factor) as u32),
+            ..event()
+        }
+    });
+    // Enough users beside them, with values enough, for limits and bounds to exist.
+    let mut others: Vec<Event> =
+        (0..60).flat_map(|user| events_of(&format!("o{user}"), 1 + user % 4, 60)).collect();
+    for (at, event) in others.iter_mut().enumerate() {
+        event.value = Some(Decimal::new(1_000 + (at % 7) as i64 * 10, 2));
+        event.dwell_seconds = Some(20 + (at % 5) as u32);
+    }
+    others.extend(events_of("robot", 300, 1));
+    proptest::collection::vec(one, 0..60).prop_map(move |mut events| {
+        events.extend(others.iter().cloned());
+        events
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_order_of_events_changes_nothing(
+        (events, shuffled) in archives().prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle())),
+    ) {
+        prop_assert_eq!(cleaned(events), cleaned(shuffled));
+    }
+
+    #[test]
+    fn what_is_read_is_kept_or_refused_and_nobody_kept_is_too_fast(events in archives()) {
+        let read = events.len() as u64;
+        let Cleaned { kept, refused, ledger } = cleaned(events);
+        let erased = ledger.refused.get(&Refusal::ErasedUser).copied().unwrap_or(0);
+        prop_assert_eq!(ledger.read, read);
+        prop_assert_eq!(ledger.kept + ledger.refused.values().sum::<u64>(), read);
+        prop_assert_eq!((kept.len() + refused.len()) as u64 + erased, read);
+        prop_assert!(refused.iter().all(|refused| refused.event.user.as_str() != "erased"));
+        prop_assert!(kept.iter().all(|event| event.user.as_str() != "robot"));
+        for (domain, most) in &ledger.most_events_an_hour {
+            prop_assert!(robots::peak_rates(&kept)[domain].values().all(|rate| rate <= most));
+        }
+        prop_assert_eq!(ledger.most_events_an_hour.len(), 1);
+    }
+}

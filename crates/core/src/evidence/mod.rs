@@ -1,0 +1,9 @@
+//! From events to weighed rows: what may be used, and how much it counts.
+
+pub mod cleaning;
+pub mod confidences;
+pub mod inputs;
+pub mod items;
+pub mod people_index;
+pub mod rows;
+pub mod scaling;

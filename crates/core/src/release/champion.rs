@@ -1,0 +1,165 @@
+//! The pointer to the champion: the one mutable object of the models.
+//!
+//! Everything else under `models/` is written once. Whoever moves the pointer
+//! names the version they read (`If-Match`), so of racing moves one wins.
+//!
+//! Deleting goes through the pointer as well: what is about to be deleted is
+//! first listed in it as [`Retiring`], and nothing listed there may be promoted.
+//! A promotion that read the pointer before the list was written fails its
+//! condition, one that reads it afterwards sees the list: what a pointer names
+//! is never deleted.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::{ModelId, TrainingRunId};
+
+/// The key of the pointer to the champion.
+pub const POINTER_KEY: &str = "models/current.json";
+
+/// Promotions that are remembered.
+pub const MAX_HISTORY: usize = 20;
+
+/// Who moved the pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Promoter {
+    /// A run whose model passed the gate.
+    TrainingRun {
+        /// The run.
+        id: TrainingRunId,
+    },
+    /// A caller of the API.
+    Caller {
+        /// `token` behind the authorizer, `development` on a local server.
+        caller: String,
+        /// The scope that allowed it.
+        scope: String,
+    },
+}
+
+/// One move of the pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Promoter,
+    /// The champion before; none for the first model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ModelId>,
+    /// The champion since.
+    pub to: ModelId,
+}
+
+/// A model that is being deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retiring {
+    /// The model.
+    pub model: ModelId,
+    /// The SHA-256 of its blob when that goes too: no kept model shares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
+}
+
+/// The pointer to the champion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointer {
+    /// The model to serve.
+    pub model: ModelId,
+    /// The one served before, to fall back on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<ModelId>,
+    /// Since when.
+    pub promoted_at: Timestamp,
+    /// The last [`MAX_HISTORY`] moves, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Promotion>,
+    /// What is being deleted, and may not be promoted any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retiring: Vec<Retiring>,
+}
+
+impl Pointer {
+    /// The first pointer, or the one after `current`.
+    #[must_use]
+    pub fn after(current: Option<Self>, to: ModelId, by: Promoter, at: Timestamp) -> Self {
+        let (from, previous, mut history, retiring) = match current {
+            // The same model again: what to fall back on stays what it was.
+            Some(old) if old.model == to => {
+                (Some(old.model), old.previous, old.history, old.retiring)
+            }
+            Some(old) => (Some(old.model.clone()), Some(old.model), old.history, old.retiring),
+            None => (None, None, Vec::new(), Vec::new()),
+        };
+        history.insert(0, Promotion { at, by, from, to: to.clone() });
+        history.truncate(MAX_HISTORY);
+        Self { model: to, previous, promoted_at: at, history, retiring }
+    }
+
+    /// Whether it names a model, as the champion or as the one to fall back on.
+    #[must_use]
+    pub fn names(&self, model: &ModelId) -> bool {
+        self.model == *model || self.previous.as_ref() == Some(model)
+    }
+
+    /// Whether a model, or a blob (SHA-256 in hex), is being deleted.
+    #[must_use]
+    pub fn is_retiring(&self, model: &ModelId, blob: &str) -> bool {
+        let is_gone =
+            |entry: &Retiring| entry.model == *model || entry.blob.as_deref() == Some(blob);
+        self.retiring.iter().any(is_gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: usize) -> ModelId {
+        ModelId::parse(&format!("{n:064x}")).unwrap()
+    }
+
+    fn run() -> Promoter {
+        Promoter::TrainingRun { id: TrainingRunId::parse("run").unwrap() }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_promotion_remembers_what_it_replaced_and_history_is_bounded() {
+        let mut pointer = Pointer::after(None, id(0), run(), at(0));
+        assert_eq!(pointer.previous, None);
+        assert_eq!(pointer.history[0].from, None);
+        for n in 1..=30 {
+            pointer = Pointer::after(Some(pointer), id(n), run(), at(n as i64));
+        }
+        assert_eq!((&pointer.model, &pointer.previous), (&id(30), &Some(id(29))));
+        assert_eq!(pointer.history.len(), MAX_HISTORY);
+        assert_eq!((&pointer.history[0].from, &pointer.history[0].to), (&Some(id(29)), &id(30)));
+        assert!(pointer.names(&id(30)) && pointer.names(&id(29)) && !pointer.names(&id(28)));
+    }
+
+    #[test]
+    fn rolling_back_swaps_the_two_and_the_same_again_keeps_the_fall_back() {
+        let first = Pointer::after(None, id(1), run(), at(1));
+        let second = Pointer::after(Some(first), id(2), run(), at(2));
+        let back = Pointer::after(Some(second), id(1), run(), at(3));
+        assert_eq!((&back.model, &back.previous), (&id(1), &Some(id(2))));
+        let again = Pointer::after(Some(back), id(1), run(), at(4));
+        assert_eq!((&again.model, &again.previous), (&id(1), &Some(id(2))));
+    }
+
+    #[test]
+    fn a_pointer_of_before_history_was_kept_reads_and_bounds_hold() {
+        let json = format!(r#"{{"model":"{}","promoted_at":"2026-01-01T00:00:00Z"}}"#, id(1));
+        let pointer: Pointer = serde_json::from_str(&json).unwrap();
+        assert!(pointer.history.is_empty() && pointer.retiring.is_empty());
+        let retiring = Retiring { model: id(7), blob: Some("ab".into()) };
+        let pointer = Pointer { retiring: vec![retiring], ..pointer };
+        assert!(pointer.is_retiring(&id(7), "cd") && pointer.is_retiring(&id(8), "ab"));
+        assert!(!pointer.is_retiring(&id(8), "cd"));
+    }
+}

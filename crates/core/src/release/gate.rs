@@ -1,0 +1,430 @@
+//! The gate that a new model passes before it is served.
+//!
+//! A model is refused when its artefact does not verify; when, in any domain
+//! with enough held-out people, it ranks worse than popularity or than the
+//! champion beyond doubt; when it knows far fewer items than the champion; or
+//! when it was made from far fewer events (unless the run was told to accept that).
+//!
+//! *Beyond doubt*: the 95% interval of the paired difference lies wholly below
+//! zero (popularity), or below minus one percent of the champion's mean (the
+//! champion): a model made today from about the same events differs from
+//! yesterday's by noise that a large sample would call significant. Domains are
+//! judged one by one, without a correction for their number: that makes the gate
+//! stricter, and what a wrong refusal costs is a model of yesterday.
+//!
+//! A domain with too few held-out people cannot be judged. It is said so
+//! ([`Outcome::Unresolved`]) and does not block: a young domain would otherwise
+//! keep every other one from learning.
+//!
+//! **The first model.** Without a champion, what would serve instead is
+//! popularity, so that is the whole comparison: any verified model that is not
+//! worse than popularity beyond doubt is published.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::{DomainId, ModelId};
+use crate::maths::bootstrap::Interval;
+use crate::model::{Manifest, ModelError};
+use crate::training::shadow::{Basis, Rival, ShadowComparison};
+
+/// Fewest held-out people by which a domain is judged: below, a percentile
+/// bootstrap interval is too narrow to be believed.
+pub const MIN_PEOPLE: usize = 30;
+
+/// Share of the champion's mean by which a challenger may be worse.
+pub const TOLERANCE: f64 = 0.01;
+
+/// Least share of the champion's items, and of its events, that a challenger must have.
+pub const LEAST_SHARE: f64 = 0.5;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing speaks against the model.
+    Passed,
+    /// There is too little to judge by; this does not block.
+    Unresolved,
+    /// The model is refused for this.
+    Failed,
+}
+
+/// What was checked, with its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "check", rename_all = "snake_case")]
+pub enum Evidence {
+    /// The artefact, read back as a reader would.
+    Artefact {
+        /// What is wrong with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// The ranking for a domain's held-out people, against popularity.
+    Popularity {
+        /// The domain.
+        domain: DomainId,
+        /// People compared.
+        people: usize,
+        /// Popularity's mean NDCG@20.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        popularity: Option<f64>,
+        /// The model's mean minus popularity's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        difference: Option<Interval>,
+    },
+    /// The ranking for a domain's held-out people, against the champion.
+    Champion {
+        /// The domain.
+        domain: DomainId,
+        /// Whether neither or both had seen what was to be found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        basis: Option<Basis>,
+        /// People compared.
+        people: usize,
+        /// The champion's mean NDCG@20.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        champion: Option<f64>,
+        /// The model's mean minus the champion's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        difference: Option<Interval>,
+        /// The difference that the interval must not lie wholly below.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerated: Option<f64>,
+    },
+    /// The items of a domain that the model knows.
+    Items {
+        /// The domain.
+        domain: DomainId,
+        /// The model's.
+        items: usize,
+        /// The champion's.
+        champion: usize,
+    },
+    /// The events that the model was made from.
+    Events {
+        /// The model's, after cleaning.
+        events: u64,
+        /// The champion's.
+        champion: u64,
+        /// Whether the run was told to accept fewer.
+        accepted: bool,
+    },
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was checked.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// The gate's verdict on one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether the model may be served without a person's decision.
+    pub passed: bool,
+    /// The champion it was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<ModelId>,
+    /// Every check.
+    pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    fn of(champion: Option<ModelId>, checks: Vec<Check>) -> Self {
+        let passed = checks.iter().all(|check| check.outcome != Outcome::Failed);
+        Self { passed, champion, checks }
+    }
+
+    /// Why the model is refused, in words; empty when it passed.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let failed = self.checks.iter().filter(|check| check.outcome == Outcome::Failed);
+        failed.map(|check| check.evidence.to_string()).collect()
+    }
+}
+
+impl std::fmt::Display for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Artefact { error: None } => write!(f, "the artefact verifies"),
+            Self::Artefact { error: Some(error) } => write!(f, "the artefact: {error}"),
+            Self::Popularity { domain, people, difference, .. } => {
+                write!(f, "{domain}: NDCG@20 against popularity {}", compared(*people, difference))
+            }
+            Self::Champion { domain, people, difference, .. } => {
+                write!(
+                    f,
+                    "{domain}: NDCG@20 against the champion {}",
+                    compared(*people, difference)
+                )
+            }
+            Self::Items { domain, items, champion } => {
+                write!(f, "{domain}: {items} items, the champion knows {champion}")
+            }
+            Self::Events { events, champion, .. } => {
+                write!(f, "made from {events} events, the champion from {champion}")
+            }
+        }
+    }
+}
+
+fn compared(people: usize, difference: &Option<Interval>) -> String {
+    let Some(Interval { mean, low, high }) = difference else {
+        return format!("not measured ({people} people)");
+    };
+    format!("{mean:+.4} [{low:+.4}, {high:+.4}] ({people} people)")
+}
+
+/// What a run allows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GateRules {
+    /// That the model is made from far fewer events than the champion.
+    pub accept_fewer_events: bool,
+}
+
+/// Judges a model by its manifest, or by why there is none to trust, against
+/// the champion's. The comparisons on held-out people stand in the manifest's report.
+#[must_use]
+pub fn judge(
+    challenger: Result<&Manifest, &ModelError>,
+    champion: Option<(&ModelId, &Manifest)>,
+    rules: GateRules,
+) -> Verdict {
+    let manifest = match challenger {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            let evidence = Evidence::Artefact { error: Some(error.to_string()) };
+            let check = Check { outcome: Outcome::Failed, evidence };
+            return Verdict::of(champion.map(|(id, _)| id.clone()), vec![check]);
+        }
+    };
+    let whole = Check { outcome: Outcome::Passed, evidence: Evidence::Artefact { error: None } };
+    let mut checks = vec![whole];
+    let items = items_by_domain(manifest);
+    let compared = &manifest.report.shadow.domains;
+    checks.extend(items.keys().map(|domain| against_popularity(domain, compared.get(domain))));
+    if let Some((_, champion)) = champion {
+        for (domain, known) in items_by_domain(champion) {
+            checks.push(against_champion(&domain, compared.get(&domain)));
+            checks.push(enough_items(&domain, items.get(&domain).copied().unwrap_or(0), known));
+        }
+        checks.push(enough_events(manifest, champion, rules));
+    }
+    Verdict::of(champion.map(|(id, _)| id.clone()), checks)
+}
+
+fn items_by_domain(manifest: &Manifest) -> BTreeMap<DomainId, usize> {
+    manifest.domains.iter().map(|table| (table.domain.clone(), table.items)).collect()
+}
+
+fn against_popularity(domain: &DomainId, compared: Option<&ShadowComparison>) -> Check {
+    let rival = compared.map(|shadow| shadow.popularity);
+    let people = rival.map_or(0, |rival| rival.people);
+    Check {
+        outcome: outcome(rival, 0.0),
+        evidence: Evidence::Popularity {
+            domain: domain.clone(),
+            people,
+            popularity: rival.map(|rival| rival.mean),
+            difference: rival.map(|rival| rival.difference),
+        },
+    }
+}
+
+fn against_champion(domain: &DomainId, compared: Option<&ShadowComparison>) -> Check {
+    let rival = compared.and_then(|shadow| shadow.champion);
+    let people = rival.map_or(0, |rival| rival.people);
+    let tolerated = rival.map(|rival| -TOLERANCE * rival.mean);
+    Check {
+        outcome: outcome(rival, tolerated.unwrap_or(0.0)),
+        evidence: Evidence::Champion {
+            domain: domain.clone(),
+            basis: rival.map(|rival| rival.basis),
+            people,
+            champion: rival.map(|rival| rival.mean),
+            difference: rival.map(|rival| rival.difference),
+            tolerated,
+        },
+    }
+}
+
+fn outcome(rival: Option<Rival>, tolerated: f64) -> Outcome {
+    match rival {
+        Some(rival) if rival.people >= MIN_PEOPLE => {
+            let is_worse = rival.difference.high < tolerated;
+            if is_worse { Outcome::Failed } else { Outcome::Passed }
+        }
+        _ => Outcome::Unresolved,
+    }
+}
+
+fn enough_items(domain: &DomainId, items: usize, champion: usize) -> Check {
+    let is_enough = items as f64 >= champion as f64 * LEAST_SHARE;
+    Check {
+        outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
+        evidence: Evidence::Items { domain: domain.clone(), items, champion },
+    }
+}
+
+fn enough_events(manifest: &Manifest, champion: &Manifest, rules: GateRules) -> Check {
+    let (events, before) = (manifest.report.cleaning.kept, champion.report.cleaning.kept);
+    let is_enough = events as f64 >= before as f64 * LEAST_SHARE || rules.accept_fewer_events;
+    Check {
+        outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
+        evidence: Evidence::Events {
+            events,
+            champion: before,
+            accepted: rules.accept_fewer_events,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Artefact, decode_manifest, tests::parts};
+
+    fn knowledge() -> DomainId {
+        DomainId::parse("knowledge").unwrap()
+    }
+
+    fn id() -> ModelId {
+        ModelId::parse(&"a".repeat(64)).unwrap()
+    }
+
+    /// A manifest of the domains `auto` (1 item) and `knowledge` (2 items).
+    fn manifest() -> Manifest {
+        let artefact = Artefact::encode(parts()).unwrap();
+        let mut manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        manifest.report.cleaning.kept = 1_000;
+        manifest
+    }
+
+    fn rival(mean: f64, low: f64, high: f64) -> Rival {
+        Rival {
+            basis: Basis::Seen,
+            people: 0,
+            mean,
+            difference: Interval { mean: (low + high) / 2.0, low, high },
+        }
+    }
+
+    fn compared(people: usize, popularity: Rival, champion: Option<Rival>) -> Manifest {
+        let mut manifest = manifest();
+        let of = |rival: Rival| Rival { people, ..rival };
+        let (popularity, champion) = (of(popularity), champion.map(of));
+        let shadow = ShadowComparison { mean: 0.3, popularity, champion };
+        manifest.report.shadow.domains.insert(knowledge(), shadow);
+        manifest
+    }
+
+    fn judged(challenger: &Manifest) -> Verdict {
+        judge(Ok(challenger), Some((&id(), &manifest())), GateRules::default())
+    }
+
+    const BETTER: (f64, f64, f64) = (0.2, 0.01, 0.1);
+
+    fn better() -> Rival {
+        rival(BETTER.0, BETTER.1, BETTER.2)
+    }
+
+    #[test]
+    fn a_better_model_passes_and_unmeasured_domains_do_not_block() {
+        let verdict = judged(&compared(100, better(), Some(better())));
+        assert!(verdict.passed, "{verdict:?}");
+        assert!(verdict.reasons().is_empty());
+        assert_eq!(verdict.champion, Some(id()));
+        let unresolved = verdict.checks.iter().filter(|c| c.outcome == Outcome::Unresolved);
+        // `auto` was not measured against either.
+        assert_eq!(unresolved.count(), 2);
+    }
+
+    #[test]
+    fn a_model_worse_than_the_champion_beyond_the_tolerance_is_refused() {
+        let worse = judged(&compared(100, better(), Some(rival(0.3, -0.05, -0.0031))));
+        assert!(!worse.passed);
+        assert!(worse.reasons()[0].contains("knowledge: NDCG@20 against the champion"));
+        let within = judged(&compared(100, better(), Some(rival(0.3, -0.05, -0.0029))));
+        assert!(within.passed, "{within:?}");
+    }
+
+    #[test]
+    fn too_few_people_settle_nothing() {
+        let worse = Some(rival(0.3, -0.2, -0.1));
+        let bad = rival(0.3, -0.2, -0.1);
+        assert!(judged(&compared(MIN_PEOPLE - 1, bad, worse)).passed);
+        assert!(!judged(&compared(MIN_PEOPLE, bad, worse)).passed);
+    }
+
+    #[test]
+    fn the_first_model_is_held_against_popularity_alone() {
+        let first = |manifest: &Manifest| judge(Ok(manifest), None, GateRules::default());
+        assert!(first(&compared(100, better(), None)).passed);
+        assert!(first(&manifest()).passed);
+        let worse = first(&compared(100, rival(0.3, -0.2, -0.001), None));
+        assert!(!worse.passed);
+        assert!(worse.reasons()[0].contains("popularity"), "{:?}", worse.reasons());
+    }
+
+    #[test]
+    fn a_collapsed_catalogue_is_refused_also_of_a_domain_that_is_gone() {
+        let mut small = manifest();
+        small.domains.iter_mut().for_each(|table| table.items *= 2);
+        let verdict = judge(Ok(&manifest()), Some((&id(), &small)), GateRules::default());
+        assert!(verdict.passed, "half is enough: {verdict:?}");
+        small.domains.iter_mut().for_each(|table| table.items += 1);
+        let verdict = judge(Ok(&manifest()), Some((&id(), &small)), GateRules::default());
+        assert_eq!(verdict.reasons().len(), 2, "{verdict:?}");
+        let mut gone = manifest();
+        gone.domains.retain(|table| table.domain == knowledge());
+        assert!(judged(&gone).reasons()[0].contains("auto: 0 items"));
+    }
+
+    #[test]
+    fn far_fewer_events_are_refused_unless_accepted() {
+        let mut few = manifest();
+        few.report.cleaning.kept = 499;
+        assert!(judged(&few).reasons()[0].contains("499 events"));
+        let rules = GateRules { accept_fewer_events: true };
+        assert!(judge(Ok(&few), Some((&id(), &manifest())), rules).passed);
+    }
+
+    #[test]
+    fn an_artefact_that_does_not_verify_is_refused_whatever_it_claims() {
+        let error = ModelError::Checksum("the blob");
+        let verdict = judge(Err(&error), None, GateRules { accept_fewer_events: true });
+        assert!(!verdict.passed);
+        assert_eq!(verdict.checks.len(), 1);
+        assert!(verdict.reasons()[0].contains("checksum"), "{:?}", verdict.reasons());
+    }
+
+    proptest! {
+        #[test]
+        fn a_verdict_reads_back_and_fails_exactly_for_its_reasons(
+            people in 0usize..60, low in -0.3f64..0.1, width in 0.0f64..0.3, kept in 0u64..2_000,
+        ) {
+            let mut challenger =
+                compared(people, rival(0.2, low, low + width), Some(rival(0.3, low, low + width)));
+            challenger.report.cleaning.kept = kept;
+            let verdict = judged(&challenger);
+            let json = serde_json::to_string(&verdict).unwrap();
+            let read: Verdict = serde_json::from_str(&json).unwrap();
+            let outcomes = |v: &Verdict| v.checks.iter().map(|c| c.outcome).collect::<Vec<_>>();
+            prop_assert_eq!(outcomes(&read), outcomes(&verdict));
+            prop_assert_eq!(read.reasons(), verdict.reasons());
+            prop_assert_eq!((read.passed, read.champion), (verdict.passed, verdict.champion.clone()));
+            prop_assert_eq!(verdict.passed, verdict.reasons().is_empty());
+            let is_worse = people >= MIN_PEOPLE && low + width < -TOLERANCE * 0.3;
+            let is_poor = people >= MIN_PEOPLE && low + width < 0.0;
+            prop_assert_eq!(verdict.passed, !is_worse && !is_poor && kept >= 500);
+        }
+    }
+}

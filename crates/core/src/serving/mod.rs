@@ -1,0 +1,5 @@
+//! Making slates.
+
+pub mod reason;
+pub mod rules;
+pub mod slate;

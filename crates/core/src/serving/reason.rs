@@ -1,0 +1,103 @@
+//! Why an item is on a slate, as a code, as evidence, and in words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::{DomainId, ItemId};
+
+/// Languages that reasons are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Locale {
+    /// English.
+    #[default]
+    English,
+    /// Simplified Chinese.
+    Chinese,
+}
+
+impl Locale {
+    /// The closest language to a BCP 47 tag: Chinese for `zh` and its variants, else English.
+    #[must_use]
+    pub fn closest(tag: &str) -> Self {
+        match tag.split(['-', '_']).next() {
+            Some(primary) if primary.eq_ignore_ascii_case("zh") => Self::Chinese,
+            _ => Self::English,
+        }
+    }
+}
+
+/// The kind of reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The person's own history led here.
+    History,
+    /// Many people of the domain chose it.
+    Popular,
+    /// It is new: nobody had a chance to choose it before the model was made.
+    New,
+}
+
+/// One past item's part in a recommendation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The domain of the past item.
+    pub domain: DomainId,
+    /// The past item; absent when it happened on a platform the caller does not act for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<ItemId>,
+    /// Its share of the positive contributions to the score, 0 to 1.
+    pub share: f32,
+}
+
+/// Why an item is on a slate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reason {
+    /// The kind of reason.
+    pub code: ReasonCode,
+    /// The reason in the caller's language.
+    pub text: String,
+    /// The past items that count most, the largest share first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a reason's text speaks of.
+#[derive(Debug, Clone, Copy)]
+pub enum Because<'a> {
+    /// A past item whose title the caller may see.
+    Item(&'a str),
+    /// Something on a platform, by the platform's name.
+    Domain(&'a str),
+    /// What others did on a platform, by the platform's name.
+    Others(&'a str),
+    /// That it is new on a platform, by the platform's name.
+    Newness(&'a str),
+}
+
+/// The reason in words.
+#[must_use]
+pub fn text(because: Because<'_>, locale: Locale) -> String {
+    match (locale, because) {
+        (Locale::English, Because::Item(title)) => format!("Because of “{title}”"),
+        (Locale::English, Because::Domain(name)) => format!("Because of what you did on {name}"),
+        (Locale::English, Because::Others(name)) => format!("Popular on {name}"),
+        (Locale::English, Because::Newness(name)) => format!("New on {name}"),
+        (Locale::Chinese, Because::Item(title)) => format!("因为您关注过《{title}》"),
+        (Locale::Chinese, Because::Domain(name)) => format!("根据您在{name}的活动推荐"),
+        (Locale::Chinese, Because::Others(name)) => format!("{name}热门"),
+        (Locale::Chinese, Because::Newness(name)) => format!("{name}新上架"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_follows_the_primary_tag() {
+        assert_eq!(Locale::closest("zh-Hans-CN"), Locale::Chinese);
+        assert_eq!(Locale::closest("ZH"), Locale::Chinese);
+        assert_eq!(Locale::closest("en-GB"), Locale::English);
+        assert_eq!(Locale::closest("zhx"), Locale::English);
+        assert_eq!(Locale::closest(""), Locale::English);
+    }
+}

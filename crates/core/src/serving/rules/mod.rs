@@ -1,0 +1,3 @@
+//! What may not leave `recommend`, one rule a file.
+
+pub mod eligibility;

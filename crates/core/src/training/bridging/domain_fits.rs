@@ -1,0 +1,132 @@
+//! Factors fitted domain by domain: each domain's interactions alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, s};
+
+use crate::entities::ids::DomainId;
+use crate::evidence::items::DomainRanges;
+use crate::maths::als::{AlsParams, fit};
+use crate::maths::dense::NotPositiveDefinite;
+use crate::maths::sparse::SparseRows;
+
+/// The people of one domain.
+#[derive(Debug, Clone)]
+pub struct DomainPeople {
+    /// Rows of the joint matrix with an interaction in the domain, ascending.
+    pub rows: Vec<u32>,
+    /// Interactions in the domain of each of them.
+    pub interactions: Vec<u32>,
+    /// Their factors, one row each in the same order.
+    pub factors: Array2<f32>,
+}
+
+impl DomainPeople {
+    /// The factors of a row of the joint matrix, if it has an interaction here.
+    #[must_use]
+    pub fn of(&self, row: usize) -> Option<ArrayView1<'_, f32>> {
+        let at = self.rows.binary_search(&(row as u32)).ok()?;
+        Some(self.factors.row(at))
+    }
+}
+
+/// Factors of all items and people, fitted domain by domain.
+#[derive(Debug, Clone)]
+pub struct DomainFits {
+    /// Items of all domains x factors; rows of different domains live in
+    /// different spaces and must not be compared.
+    pub items: Array2<f32>,
+    /// People by domain.
+    pub people: BTreeMap<DomainId, DomainPeople>,
+}
+
+impl DomainFits {
+    /// Fits every domain. `progress` hears of each finished iteration of each fit.
+    ///
+    /// # Errors
+    /// As [`fit`].
+    pub fn fit(
+        matrix: &SparseRows,
+        ranges: &DomainRanges,
+        params: &AlsParams,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self, NotPositiveDefinite> {
+        let mut items = Array2::zeros((matrix.columns(), params.options().factors));
+        let mut people = BTreeMap::new();
+        for (domain, range) in ranges {
+            let part = DomainPart::of(matrix, range);
+            let interactions = part.interactions();
+            let factors = fit(&part.matrix, params, &|_| progress())?;
+            items.slice_mut(s![range.clone(), ..]).assign(&factors.items);
+            let factors = factors.people;
+            people.insert(domain.clone(), DomainPeople { rows: part.rows, interactions, factors });
+        }
+        Ok(Self { items, people })
+    }
+}
+
+/// A domain's part of the joint matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DomainPart {
+    /// Rows of the joint matrix with an interaction in the domain, ascending.
+    pub rows: Vec<u32>,
+    /// Their interactions in it, with items numbered within the domain.
+    pub matrix: SparseRows,
+}
+
+impl DomainPart {
+    /// The part of the domain whose items have these columns.
+    #[must_use]
+    pub fn of(matrix: &SparseRows, range: &Range<usize>) -> Self {
+        let has_entry = |row: &u32| !entries_within(matrix, *row as usize, range).0.is_empty();
+        let rows: Vec<u32> = (0..matrix.rows() as u32).filter(has_entry).collect();
+        let entries = |row: &u32| {
+            let (columns, confidences) = entries_within(matrix, *row as usize, range);
+            let local = columns.iter().map(|column| column - range.start as u32);
+            local.zip(confidences.iter().copied()).collect()
+        };
+        let matrix = SparseRows::from_rows(range.len(), rows.iter().map(entries));
+        Self { rows, matrix }
+    }
+
+    /// How many interactions each row has.
+    #[must_use]
+    pub fn interactions(&self) -> Vec<u32> {
+        (0..self.matrix.rows()).map(|row| self.matrix.row(row).0.len() as u32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::maths::als::AlsOptions;
+
+    #[test]
+    fn a_domain_is_fitted_as_if_there_were_no_other() {
+        let rows = (0..40u32).map(|u| {
+            let own = (0..4).map(|k| ((u + k * k) % 10, 1.0));
+            let other = (0..3).map(|k| (10 + (u * 3 + k) % 8, 2.0));
+            if u % 2 == 0 { own.chain(other).collect() } else { own.collect() }
+        });
+        let rows: Vec<Vec<(u32, f32)>> = rows.collect();
+        let matrix = SparseRows::from_rows(18, rows.clone());
+        let ranges = DomainRanges::from([
+            (DomainId::parse("a").unwrap(), 0..10),
+            (DomainId::parse("b").unwrap(), 10..18),
+        ]);
+        let params = AlsOptions { factors: 3, iterations: 3, ..AlsOptions::default() };
+        let params = params.check().unwrap();
+        let fits = DomainFits::fit(&matrix, &ranges, &params, &|| ()).unwrap();
+        let alone = SparseRows::from_rows(
+            10,
+            rows.into_iter().map(|row| row.into_iter().filter(|(c, _)| *c < 10).collect()),
+        );
+        let alone = fit(&alone, &params, &|_| ()).unwrap();
+        assert_eq!(fits.items.slice(s![..10, ..]), alone.items);
+        let people = &fits.people[&DomainId::parse("b").unwrap()];
+        assert_eq!(people.rows.len(), 20);
+        assert!(people.interactions.iter().all(|count| (1..=3).contains(count)));
+        assert!(people.of(1).is_none() && people.of(2).is_some());
+    }
+}

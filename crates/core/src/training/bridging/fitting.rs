@@ -1,0 +1,270 @@
+//! Fitting what is served: the tables and bridges that the verdicts call for.
+//!
+//! What is to be fitted follows from the verdicts ([`NeededFits`]). Whoever fits
+//! it, one machine ([`fit_served`]) or many, the results are put together in one
+//! place, [`Fitted::serve`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::Array2;
+
+use crate::entities::ids::DomainId;
+use crate::evidence::items::DomainRanges;
+use crate::maths::als::{AlsParams, fit};
+use crate::maths::dense::NotPositiveDefinite;
+use crate::maths::sparse::SparseRows;
+use crate::model::bridges::{Bridge, BridgeKind, Bridges, Carrier, Direction};
+use crate::training::bridging::candidates::Candidate;
+use crate::training::bridging::cross_block_fit::BlockEquations;
+use crate::training::bridging::domain_fits::DomainFits;
+use crate::training::bridging::gate::DirectionReport;
+use crate::training::bridging::mapping_fit::MapEquations;
+
+/// The tables of item factors and the bridges between domains.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServedFits {
+    /// Items x factors: of the joint fit if any bridge is joint, else fitted
+    /// domain by domain.
+    pub item_factors: Array2<f32>,
+    /// Items x factors, fitted domain by domain; only when they are needed
+    /// beside those of a joint fit.
+    pub domain_factors: Option<Array2<f32>>,
+    /// The bridges that passed.
+    pub bridges: Bridges,
+}
+
+/// The bridges that are served, by their verdicts.
+fn served(
+    verdicts: &[DirectionReport],
+) -> impl Iterator<Item = (&DirectionReport, Candidate)> + Clone {
+    verdicts.iter().filter_map(|report| Some((report, report.verdict.served()?)))
+}
+
+/// Which fits the verdicts call for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededFits {
+    /// One of all domains: a bridge is joint.
+    pub joint: bool,
+    /// One of each domain: for a map between them, or for a domain that no joint
+    /// evidence reaches.
+    pub domains: bool,
+    /// The domains whose people's factors a map is fitted to.
+    pub people_of: BTreeSet<DomainId>,
+}
+
+impl NeededFits {
+    /// What these verdicts call for.
+    #[must_use]
+    pub fn of(verdicts: &[DirectionReport], ranges: &DomainRanges) -> Self {
+        let of_kind = |kind| served(verdicts).filter(move |(_, c)| c.kind() == kind);
+        let joint: BTreeSet<&DomainId> =
+            of_kind(BridgeKind::Joint).map(|(report, _)| &report.direction.to).collect();
+        let people_of: BTreeSet<DomainId> = of_kind(BridgeKind::Mapping)
+            .flat_map(|(report, _)| [report.direction.from.clone(), report.direction.to.clone()])
+            .collect();
+        Self {
+            joint: !joint.is_empty(),
+            domains: !people_of.is_empty() || ranges.keys().any(|domain| !joint.contains(domain)),
+            people_of,
+        }
+    }
+}
+
+/// What was fitted, before it is put together.
+#[derive(Debug, Clone, Default)]
+pub struct Fitted {
+    /// Items x factors of the joint fit.
+    pub joint: Option<Array2<f32>>,
+    /// The fits domain by domain.
+    pub domains: Option<DomainFits>,
+    /// The cross blocks: see [`cross_blocks`].
+    pub blocks: BTreeMap<Direction, SparseRows>,
+}
+
+impl Fitted {
+    /// The tables and the bridges. What is not there is not served: a direction
+    /// whose verdict calls for what could not be fitted goes without.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] when a map cannot be solved in single precision.
+    pub fn serve(
+        mut self,
+        verdicts: &[DirectionReport],
+        ranges: &DomainRanges,
+        params: &AlsParams,
+    ) -> Result<ServedFits, NotPositiveDefinite> {
+        let mut bridges = Bridges::none();
+        for (report, candidate) in served(verdicts) {
+            let direction = &report.direction;
+            let carrier = match candidate {
+                Candidate::Joint { source_weight } => Some(Carrier::Joint { source_weight }),
+                Candidate::CrossBlock { .. } => {
+                    self.blocks.remove(direction).map(Carrier::CrossBlock)
+                }
+                Candidate::Mapping { .. } => self.mapping(direction, candidate)?,
+            };
+            if let Some(carrier) = carrier {
+                bridges.insert(direction.clone(), Bridge { lift: report.lift(), carrier });
+            }
+        }
+        let domains = self.domains.map(|domains| domains.items);
+        let (item_factors, domain_factors) = match (self.joint, domains) {
+            (Some(joint), domains) => {
+                (joint, domains.filter(|_| bridges.need_domain_factors(ranges)))
+            }
+            (None, Some(domains)) => (domains, None),
+            // Without a joint bridge some domain lacks joint evidence, unless there is no domain.
+            (None, None) => (Array2::zeros((0, params.options().factors)), None),
+        };
+        Ok(ServedFits { item_factors, domain_factors, bridges })
+    }
+
+    fn mapping(
+        &self,
+        direction: &Direction,
+        candidate: Candidate,
+    ) -> Result<Option<Carrier>, NotPositiveDefinite> {
+        let Candidate::Mapping { ridge, weighting } = candidate else { return Ok(None) };
+        let people = |domain| self.domains.as_ref().and_then(|fits| fits.people.get(domain));
+        let Some((from, to)) = people(&direction.from).zip(people(&direction.to)) else {
+            return Ok(None);
+        };
+        let equations = MapEquations::new(from, to, weighting);
+        if equations.people() == 0 {
+            return Ok(None); // What is held out left nobody who has both.
+        }
+        Ok(Some(Carrier::Mapping(equations.solve(ridge)?)))
+    }
+}
+
+/// The cross blocks that the verdicts call for. One that a matrix with less in
+/// it puts over its bounds is left out.
+#[must_use]
+pub fn cross_blocks(
+    matrix: &SparseRows,
+    ranges: &DomainRanges,
+    verdicts: &[DirectionReport],
+) -> BTreeMap<Direction, SparseRows> {
+    let block = |(report, candidate): (&DirectionReport, Candidate)| {
+        let Candidate::CrossBlock { ridge } = candidate else { return None };
+        let direction = &report.direction;
+        let (source, target) = (&ranges[&direction.from], &ranges[&direction.to]);
+        let equations = BlockEquations::new(matrix, source, target).ok()?;
+        Some((direction.clone(), equations.solve(ridge).ok()?))
+    };
+    served(verdicts).filter_map(block).collect()
+}
+
+/// Fits what the verdicts call for. `progress` hears of each finished iteration;
+/// there are at most as many as [`iterations`] says.
+///
+/// # Errors
+/// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
+pub fn fit_served(
+    matrix: &SparseRows,
+    ranges: &DomainRanges,
+    params: &AlsParams,
+    verdicts: &[DirectionReport],
+    progress: &(dyn Fn() + Sync),
+) -> Result<ServedFits, NotPositiveDefinite> {
+    let needed = NeededFits::of(verdicts, ranges);
+    let mut fitted = Fitted { blocks: cross_blocks(matrix, ranges, verdicts), ..Fitted::default() };
+    if needed.joint {
+        fitted.joint = Some(fit(matrix, params, &|_| progress())?.items);
+    }
+    if needed.domains {
+        fitted.domains = Some(DomainFits::fit(matrix, ranges, params, progress)?);
+    }
+    fitted.serve(verdicts, ranges, params)
+}
+
+/// Most iterations that fitting does: one joint fit and one of each domain.
+#[must_use]
+pub fn iterations(domains: usize, params: &AlsParams) -> usize {
+    params.options().iterations * (1 + domains)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::bridging::gate::Verdict;
+    use crate::training::bridging::mapping_fit::PeopleWeighting;
+    use crate::training::bridging::trial::tests::{params, ranges, world};
+
+    const JOINT: Candidate = Candidate::Joint { source_weight: 1.0 };
+    const MAPPING: Candidate = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Even };
+    const BLOCK: Candidate = Candidate::CrossBlock { ridge: 5.0 };
+
+    /// Both directions, with what passed in each.
+    fn verdicts(passed: [Option<Candidate>; 2]) -> Vec<DirectionReport> {
+        let report = |(direction, passed): (Direction, Option<Candidate>)| DirectionReport {
+            direction,
+            people: 0,
+            choosing_people: 0,
+            judging_people: 0,
+            popularity: 0.0,
+            target_only: 0.0,
+            candidates: Vec::new(),
+            cross_block_refused: None,
+            verdict: match passed {
+                Some(chosen) => Verdict::Passed { chosen },
+                None => Verdict::NotBetter { chosen: JOINT },
+            },
+        };
+        crate::training::bridging::candidates::directions(&ranges())
+            .into_iter()
+            .zip(passed)
+            .map(report)
+            .collect()
+    }
+
+    #[test]
+    fn only_what_the_verdicts_call_for_is_fitted() {
+        let needed = |passed| {
+            let needed = NeededFits::of(&verdicts(passed), &ranges());
+            (needed.joint, needed.domains, needed.people_of.len())
+        };
+        assert_eq!(needed([None, None]), (false, true, 0));
+        assert_eq!(needed([Some(JOINT), None]), (true, true, 0));
+        assert_eq!(needed([Some(JOINT), Some(JOINT)]), (true, false, 0));
+        assert_eq!(needed([Some(MAPPING), Some(JOINT)]), (true, true, 2));
+        assert_eq!(needed([Some(BLOCK), Some(BLOCK)]), (false, true, 0));
+    }
+
+    #[test]
+    fn every_kind_of_bridge_is_served_beside_the_factors_it_needs() {
+        let matrix = world(120, true, 1);
+        let serve =
+            |passed| fit_served(&matrix, &ranges(), &params(), &verdicts(passed), &|| ()).unwrap();
+        let apart = serve([None, None]);
+        assert_eq!((apart.bridges, apart.domain_factors), (Bridges::none(), None));
+        for candidate in [JOINT, MAPPING, BLOCK] {
+            let one = serve([Some(candidate), None]);
+            let kinds: Vec<BridgeKind> =
+                one.bridges.iter().map(|(_, b)| b.carrier.kind()).collect();
+            assert_eq!(kinds, [candidate.kind()]);
+            // The other domain is served by its own factors, whatever passed here.
+            let own = one.domain_factors.as_ref().unwrap_or(&one.item_factors);
+            assert_eq!(own, &apart.item_factors);
+            assert_eq!(one.domain_factors.is_some(), candidate == JOINT);
+        }
+        assert_eq!(serve([Some(JOINT), Some(JOINT)]).domain_factors, None);
+    }
+
+    #[test]
+    fn a_direction_without_anybody_who_has_both_goes_without_its_bridge() {
+        let ranges = ranges();
+        let middle = ranges.values().next().unwrap().end as u32;
+        let whole = world(60, true, 1);
+        let rows = (0..whole.rows()).map(|row| {
+            let (items, confidences) = whole.row(row);
+            let entries = items.iter().copied().zip(confidences.iter().copied());
+            entries.filter(|(item, _)| (*item < middle) == (row % 2 == 0)).collect()
+        });
+        let apart = SparseRows::from_rows(whole.columns(), rows.collect::<Vec<_>>());
+        for passed in [[Some(MAPPING), None], [Some(MAPPING), Some(BLOCK)]] {
+            let served = fit_served(&apart, &ranges, &params(), &verdicts(passed), &|| ()).unwrap();
+            assert_eq!(served.bridges, Bridges::none());
+        }
+    }
+}

@@ -1,0 +1,547 @@
+//! Training, as a pure function: archived events in, a model's parts out.
+
+pub mod bridging;
+pub mod drift;
+pub mod report;
+pub mod shadow;
+pub mod sharding;
+pub mod tuning;
+
+mod evaluating;
+mod outline;
+mod preparing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entities::definition::Definitions;
+use crate::entities::event::Event;
+use crate::entities::ids::{DomainId, TrainingRunId};
+use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
+use crate::evidence::items::ItemKey;
+use crate::maths::als::AlsParams;
+use crate::maths::dense::NotPositiveDefinite;
+use crate::maths::fold_in::UnobservedItems;
+use crate::model::scoring::Mismatch;
+use crate::model::{Model, ModelParts};
+use crate::training::bridging::gate::{DirectionReport, GateOptions};
+use crate::training::bridging::look_alike::LookAlikeReport;
+use crate::training::drift::DriftReport;
+use crate::training::shadow::ShadowReport;
+use crate::training::tuning::{Interrupted, Tuner, TuningReport};
+
+pub use evaluating::{EvaluationSet, HeldOut};
+pub use outline::ModelOutline;
+pub use preparing::{MeasuredFit, Prepared, prepare};
+
+/// Everything a run needs.
+pub struct TrainingInput {
+    /// The archive.
+    pub events: Vec<Event>,
+    /// Everyone known, with their consents.
+    pub people: PeopleIndex,
+    /// The domains.
+    pub definitions: Definitions,
+    /// Every item of the catalogues that was not deleted.
+    pub items: BTreeSet<ItemKey>,
+    /// Hyper-parameters.
+    pub params: AlsParams,
+    /// What counts as unobserved at fold-in.
+    pub unobserved_items: UnobservedItems,
+    /// How bridges between domains are judged.
+    pub gate: GateOptions,
+    /// The run.
+    pub training_run: TrainingRunId,
+    /// The model served now, to compare the new one with.
+    pub champion: Option<Arc<Model>>,
+    /// The instant as of which recency and consent are judged.
+    pub now: Timestamp,
+}
+
+/// What training works on once the archive is clean: made by [`TrainingInput::clean`].
+pub struct CleanedInput {
+    input: TrainingInput,
+    cleaning: CleaningLedger,
+}
+
+impl TrainingInput {
+    /// Cleans the events; those refused are handed out to be put into
+    /// quarantine, except events of erased lives, which are gone.
+    #[must_use]
+    pub fn clean(mut self) -> (CleanedInput, Vec<RefusedEvent>) {
+        let rules = CleaningRules {
+            definitions: &self.definitions,
+            items: &self.items,
+            erased: &self.people.erased,
+        };
+        let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
+        self.events = kept;
+        (CleanedInput { input: self, cleaning: ledger }, refused)
+    }
+}
+
+/// Why a run ends without a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrainingError {
+    /// Nothing is left after cleaning and consent.
+    #[error("there is no consented interaction to train on ({read} events read)")]
+    NothingToTrainOn {
+        /// How many events the archive held.
+        read: u64,
+    },
+    /// The numbers were too extreme.
+    #[error(transparent)]
+    Numerical(#[from] NotPositiveDefinite),
+    /// The search for hyper-parameters could not go on.
+    #[error(transparent)]
+    Tuning(#[from] Interrupted),
+    /// What was fitted cannot be served.
+    #[error("what was fitted does not fit together: {0}")]
+    Tables(#[from] Mismatch),
+}
+
+/// Cleans, builds the joint matrix, judges the bridges between domains, evaluates
+/// what would be served on a split by time and with each person's last item held
+/// out, and fits what is served. `progress` hears of finished iterations, of all
+/// those to do.
+///
+/// # Errors
+/// [`TrainingError`] when no model can be made.
+pub fn train(
+    input: TrainingInput,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ModelParts, TrainingError> {
+    train_cleaned(input.clean().0, None, progress)
+}
+
+/// [`train`], from where the archive is clean; with a tuner, on the
+/// hyper-parameters and the weighing of evidence that it finds best.
+///
+/// # Errors
+/// [`TrainingError`] when no model can be made.
+pub fn train_cleaned(
+    cleaned: CleanedInput,
+    tuner: Option<&mut dyn Tuner>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ModelParts, TrainingError> {
+    let champion = cleaned.input.champion.clone();
+    let champion = champion.as_deref();
+    let mut prepared = prepare(cleaned, tuner)?;
+    let steps = Steps::new(prepared.iterations(), progress);
+    let one = || steps.one();
+    prepared.judge(&one)?;
+    let mut newest = None;
+    for held_out in HeldOut::ALL {
+        let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else { continue };
+        let tables = prepared.outline.tables(prepared.outline.fit(&matrix, &one)?)?;
+        drop(matrix);
+        prepared.outline.add_evaluation(held_out, &set, &tables, champion);
+        if held_out == HeldOut::Newest {
+            newest = Some(set);
+        }
+    }
+    let served = prepared.outline.fit(&prepared.all, &one)?;
+    steps.finish();
+    let mut parts = prepared.outline.into_parts(served);
+    if let Some((set, champion)) = newest.zip(champion) {
+        set.compare_with_peer(&mut parts, champion);
+    }
+    Ok(parts)
+}
+
+/// Counts finished iterations and tells of them.
+struct Steps<'a> {
+    done: AtomicUsize,
+    total: usize,
+    listener: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl<'a> Steps<'a> {
+    fn new(total: usize, listener: &'a (dyn Fn(usize, usize) + Sync)) -> Self {
+        Self { done: AtomicUsize::new(0), total, listener }
+    }
+
+    fn one(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        (self.listener)(done.min(self.total), self.total);
+    }
+
+    /// All is done, also what turned out not to be needed.
+    fn finish(&self) {
+        (self.listener)(self.total, self.total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows::split_instant;
+    use super::*;
+    use crate::entities::consent::ConsentDecision;
+    use crate::entities::ids::{EventId, EventType, ItemId, Pseudonym};
+    use crate::entities::people::{Member, PeopleEntry, Person, VersionedEntry};
+    use crate::entities::purpose::Purpose;
+    use crate::maths::als::AlsOptions;
+    use crate::maths::bootstrap::Interval;
+    use crate::model::{Artefact, decode_manifest};
+    use crate::training::bridging::look_alike::LookAlikeRule;
+    use crate::training::drift::DriftStatus;
+    use crate::training::shadow::Basis;
+    use crate::training::tuning::{Search, SearchSpace};
+    use crossfold_testing::definition;
+
+    const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
+    const NO_TWINS: LookAlikeRule = LookAlikeRule { jaccard: 0.5, shared_people: u32::MAX };
+
+    fn user(person: usize, domain: &str) -> Pseudonym {
+        Pseudonym::parse(&format!("{domain}-{person}")).unwrap()
+    }
+
+    /// Everyone is on both platforms and likes the even or the odd items of both.
+    fn events() -> Vec<Event> {
+        events_of(30)
+    }
+
+    fn events_of(people: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        for person in 0..people {
+            for domain in DOMAINS {
+                for step in 0..10usize {
+                    let at = (person * 31 + step * 977) as i64;
+                    events.push(Event {
+                        event_id: EventId::parse(&format!("e{step}")).unwrap(),
+                        user: user(person, domain),
+                        domain: DomainId::parse(domain).unwrap(),
+                        event_type: EventType::parse("view").unwrap(),
+                        item_id: ItemId::parse(&format!(
+                            "i{}",
+                            (step + person) % 12 * 2 + person % 2
+                        ))
+                        .unwrap(),
+                        occurred_at: Timestamp::from_second(at).unwrap(),
+                        received_at: Timestamp::from_second(at).unwrap(),
+                        value: None,
+                        dwell_seconds: None,
+                    });
+                }
+            }
+        }
+        events
+    }
+
+    fn people(granted: bool) -> PeopleIndex {
+        people_of(30, granted)
+    }
+
+    fn people_of(people: usize, granted: bool) -> PeopleIndex {
+        let mut index = PeopleIndex::default();
+        index.extend(entries_of(people, granted));
+        index
+    }
+
+    fn entries_of(people: usize, granted: bool) -> Vec<VersionedEntry> {
+        let domain = |name: &str| DomainId::parse(name).unwrap();
+        let decision = |from: &str, to: &str| ConsentDecision {
+            from: domain(from),
+            to: domain(to),
+            purpose: Purpose::Training,
+            granted,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        let entry = |person| {
+            let members = DOMAINS.map(|name| Member {
+                user: user(person, name),
+                domain: domain(name),
+                declared: BTreeMap::new(),
+                erased_at: None,
+            });
+            let consents = vec![decision(DOMAINS[0], DOMAINS[1]), decision(DOMAINS[1], DOMAINS[0])];
+            VersionedEntry {
+                id: members[0].user.clone(),
+                entry: PeopleEntry::Person(Person {
+                    members: members.into(),
+                    consents: consents.into(),
+                }),
+                version: 1,
+            }
+        };
+        (0..people).map(entry).collect()
+    }
+
+    fn input(events: Vec<Event>, people: PeopleIndex) -> TrainingInput {
+        let domains = DOMAINS.map(|name| DomainId::parse(name).unwrap());
+        let items = domains.iter().flat_map(|domain| {
+            (0..24).map(|n| (domain.clone(), ItemId::parse(&format!("i{n}")).unwrap()))
+        });
+        TrainingInput {
+            events,
+            people,
+            items: items.collect(),
+            definitions: domains.iter().map(|domain| (domain.clone(), definition())).collect(),
+            params: AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() }
+                .check()
+                .unwrap(),
+            unobserved_items: UnobservedItems::default(),
+            // All items of a taste have the same people here: none of them is a twin.
+            gate: GateOptions { look_alikes: NO_TWINS, ..GateOptions::default() },
+            training_run: TrainingRunId::parse("run").unwrap(),
+            champion: None,
+            now: Timestamp::from_second(20_000).unwrap(),
+        }
+    }
+
+    #[test]
+    fn linked_users_with_consent_share_a_row_and_without_it_do_not() {
+        let joined = train(input(events(), people(true)), &|_, _| ()).unwrap().report;
+        assert_eq!((joined.people, joined.rows), (30, 30));
+        let apart = train(input(events(), people(false)), &|_, _| ()).unwrap().report;
+        assert_eq!((apart.people, apart.rows), (30, 60));
+        assert_eq!(apart.interactions, joined.interactions);
+    }
+
+    #[test]
+    fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
+        let progressed = std::sync::atomic::AtomicUsize::new(0);
+        let note = |done, total| {
+            // Each of the two domains and the joint fit: to judge, to evaluate twice, to serve.
+            assert_eq!(total, 3 * 4 * 5);
+            assert!(done <= total);
+            progressed.store(done, std::sync::atomic::Ordering::Relaxed);
+        };
+        let parts = train(input([events(), events()].concat(), people(true)), &note).unwrap();
+        assert_eq!(progressed.into_inner(), 60);
+        assert_eq!(parts.report.cleaning.kept, 600);
+        assert_eq!(
+            parts.report.cleaning.refused[&crate::evidence::cleaning::Refusal::Duplicate],
+            600
+        );
+        assert_eq!(parts.report.without_consent, 0);
+        assert!(parts.report.split_at.is_some());
+        for (domain, evaluation) in &parts.report.evaluation {
+            assert!(evaluation.people > 0);
+            assert!(
+                evaluation.metrics["ndcg@10"] > evaluation.popularity["ndcg@10"],
+                "{domain}: {evaluation:?}"
+            );
+            assert!(evaluation.lift["ndcg@20"].low > 0.0, "{domain}: {evaluation:?}");
+            assert!(evaluation.lists["coverage@10"] > 0.4);
+            let measured: usize = evaluation.buckets.iter().map(|bucket| bucket.people).sum();
+            assert_eq!(measured, evaluation.people);
+            let last = evaluation.leave_last_out.as_ref().unwrap();
+            assert_eq!(last.people, 30);
+            assert!(last.metrics["recall@10"] > last.popularity["recall@10"]);
+        }
+        assert!(parts.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+    }
+
+    /// Tunes in memory; every evaluation takes a second.
+    struct InMemory(crate::training::tuning::TuningRequest);
+
+    impl Tuner for InMemory {
+        fn tune(
+            &mut self,
+            space: SearchSpace,
+            score: &mut dyn FnMut(
+                &crate::training::tuning::Candidate,
+                &crate::training::tuning::Fidelity,
+            ) -> Option<crate::training::tuning::Score>,
+        ) -> Result<Search, Interrupted> {
+            let mut search = Search::new(self.0, &space, None).unwrap();
+            while let Some(task) = search.begin() {
+                let score = score(&search.candidates[task.candidate], &task.fidelity);
+                search.finish(task, score, 1.0);
+            }
+            Ok(search)
+        }
+    }
+
+    #[test]
+    fn a_tuned_run_is_fitted_with_what_was_chosen_and_says_how() {
+        let tuned = |seed| {
+            let input = input(events(), people(true));
+            let request = crate::training::tuning::TuningRequest {
+                seed,
+                candidates: 9,
+                ..crate::training::tuning::TuningRequest::of_seconds(100.0)
+            };
+            let cleaned = input.clean().0;
+            train_cleaned(cleaned, Some(&mut InMemory(request)), &|_, _| ()).unwrap()
+        };
+        let parts = tuned(1);
+        let report = parts.report.tuning.as_ref().unwrap();
+        assert_eq!(parts.options, report.candidate.options);
+        assert_eq!(parts.evidence, report.candidate.evidence);
+        assert_eq!(report.candidates.len(), 9);
+        assert!(report.candidates.iter().all(|candidate| !candidate.scores.is_empty()));
+        let last = |number: usize| report.candidates[number].scores.last().copied().flatten();
+        assert!(last(report.chosen) >= last(0), "{report:?}");
+        assert_eq!(tuned(1).report, parts.report);
+        let others: Vec<TuningReport> =
+            (2..6).filter_map(|seed| tuned(seed).report.tuning).map(|report| *report).collect();
+        assert!(others.iter().all(|other| other != &**report));
+        // The options given are not the best for these few people.
+        assert!(others.iter().any(|other| other.chosen != 0), "{others:?}");
+    }
+
+    #[test]
+    fn the_order_in_which_people_and_events_are_listed_changes_nothing() {
+        let listed = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        let mut index = PeopleIndex::default();
+        index.extend(entries_of(30, true).into_iter().rev());
+        let reversed = events().into_iter().rev().collect();
+        let reversed = train(input(reversed, index), &|_, _| ()).unwrap();
+        assert_eq!(reversed.item_factors, listed.item_factors);
+        assert_eq!(reversed.report, listed.report);
+    }
+
+    #[test]
+    fn a_shared_taste_earns_bridges_and_few_people_none() {
+        use crate::model::bridges::Direction;
+        use crate::model::{Artefact, Model, decode_manifest};
+        let many = train(input(events_of(90), people_of(90, true)), &|_, _| ()).unwrap();
+        assert_eq!(many.report.bridges.len(), 2);
+        for report in &many.report.bridges {
+            assert!(report.verdict.served().is_some(), "{report:?}");
+            assert!(many.bridges.get(&report.direction).is_some());
+        }
+        let artefact = Artefact::encode(many).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        assert_eq!(manifest.report.bridges.len(), 2);
+        let model = Model::decode(artefact.id, manifest, &artefact.blob).unwrap();
+        // Someone who only ever took even items of one domain.
+        let (from, to) =
+            (DomainId::parse(DOMAINS[1]).unwrap(), DomainId::parse(DOMAINS[0]).unwrap());
+        let row = |domain: &DomainId, number: usize| {
+            let item = ItemId::parse(&format!("i{number}")).unwrap();
+            model.index().row(&(domain.clone(), item)).unwrap()
+        };
+        let history = [0, 4, 8].map(|number| (row(&from, number), 1.0));
+        let estimate = model.estimate(&to, &history).unwrap();
+        let mean = |parity: usize| -> f32 {
+            (0..12).map(|n| estimate.score(row(&to, 2 * n + parity))).sum::<f32>() / 12.0
+        };
+        assert!(mean(0) > mean(1) + 0.1, "{} {}", mean(0), mean(1));
+
+        // Too few to judge by: nothing crosses.
+        let few = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        assert!(few.report.bridges.iter().all(|report| report.verdict.served().is_none()));
+        let nothing = Direction { from, to };
+        assert!(few.bridges.get(&nothing).is_none());
+        assert!(few.domain_factors.is_none());
+        assert_eq!(few.item_factors.nrows(), 48);
+    }
+
+    #[test]
+    fn events_of_a_refused_own_domain_or_an_erased_life_are_not_trained_on() {
+        let mut index = people(true);
+        let refusal = ConsentDecision {
+            from: DomainId::parse("knowledge").unwrap(),
+            to: DomainId::parse("knowledge").unwrap(),
+            purpose: Purpose::Training,
+            granted: false,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        let report = train(input(events(), index), &|_, _| ()).unwrap().report;
+        assert_eq!(report.without_consent, 300);
+        let mut index = people(true);
+        let erased = (0..30).map(|person| VersionedEntry {
+            id: user(person, "knowledge"),
+            entry: PeopleEntry::Erased { at: Timestamp::from_second(20_000).unwrap() },
+            version: 2,
+        });
+        index.extend(erased);
+        let report = train(input(events(), index), &|_, _| ()).unwrap().report;
+        assert_eq!(report.cleaning.refused[&crate::evidence::cleaning::Refusal::ErasedUser], 300);
+    }
+
+    fn model(parts: ModelParts) -> Arc<Model> {
+        let artefact = Artefact::encode(parts).unwrap();
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        Arc::new(Model::decode(artefact.id.clone(), manifest, &artefact.blob).unwrap())
+    }
+
+    #[test]
+    fn a_run_compares_its_model_with_the_champion_and_its_inputs_with_the_champions() {
+        let first = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        assert_eq!((&first.report.shadow.champion, &first.report.drift), (&None, &None));
+        let champion = model(first);
+        let again =
+            TrainingInput { champion: Some(champion.clone()), ..input(events(), people(true)) };
+        let report = train(again, &|_, _| ()).unwrap().report;
+        assert_eq!(report.shadow.champion.as_ref(), Some(champion.id()));
+        assert_eq!(report.shadow.domains.len(), 2);
+        for (domain, shadow) in &report.shadow.domains {
+            let evaluation = &report.evaluation[domain];
+            assert_eq!(shadow.popularity.people, evaluation.people);
+            assert!((shadow.mean - evaluation.metrics["ndcg@20"]).abs() < 1e-12);
+            assert!((shadow.popularity.mean - evaluation.popularity["ndcg@20"]).abs() < 1e-12);
+            // Both have seen what is held out, and are the same model.
+            let rival = shadow.champion.unwrap();
+            assert_eq!((rival.basis, rival.people), (Basis::Seen, evaluation.people));
+            assert_eq!(rival.difference, Interval::default());
+        }
+        let drift = report.drift.unwrap();
+        assert_eq!(&drift.model, champion.id());
+        for domain in drift.domains.values() {
+            assert_eq!((domain.status, domain.new_items), (DriftStatus::Stable, 0.0));
+            assert_eq!(domain.largest(), Some(0.0));
+        }
+    }
+
+    #[test]
+    fn a_champion_older_than_the_split_is_held_against_the_fit_that_has_not_seen_the_rest() {
+        let until = split_instant(&events()).unwrap();
+        let old = events().into_iter().filter(|event| event.occurred_at < until).collect();
+        let champion = model(train(input(old, people(true)), &|_, _| ()).unwrap());
+        let next = TrainingInput { champion: Some(champion), ..input(events(), people(true)) };
+        let report = train(next, &|_, _| ()).unwrap().report;
+        for shadow in report.shadow.domains.values() {
+            let rival = shadow.champion.unwrap();
+            assert_eq!(rival.basis, Basis::Unseen);
+            assert_eq!(rival.people, shadow.popularity.people);
+            // Both were made from the same events, weighed as of other instants.
+            assert!(rival.difference.mean.abs() < 0.1, "{rival:?}");
+            assert!((rival.mean + rival.difference.mean - shadow.mean).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_used_for_training_is_not_counted_among_the_inputs() {
+        let mut index = people(true);
+        let refusal = ConsentDecision {
+            from: DomainId::parse("knowledge").unwrap(),
+            to: DomainId::parse("knowledge").unwrap(),
+            purpose: Purpose::Training,
+            granted: false,
+            decided_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            evidence: None,
+        };
+        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        let inputs = train(input(events(), index), &|_, _| ()).unwrap().inputs;
+        let counted = |domain: &str| -> u64 {
+            let inputs = &inputs.domains[&DomainId::parse(domain).unwrap()];
+            inputs.windows.iter().map(|window| window.events).sum()
+        };
+        assert_eq!((counted("knowledge"), counted("auto-finance")), (0, 3 * 300));
+    }
+
+    #[test]
+    fn nothing_to_train_on_is_an_error_and_one_instant_is_not_evaluated() {
+        let empty = train(input(vec![], PeopleIndex::default()), &|_, _| ());
+        assert_eq!(empty.unwrap_err(), TrainingError::NothingToTrainOn { read: 0 });
+        let mut at_once = events();
+        at_once.iter_mut().for_each(|event| event.occurred_at = Timestamp::UNIX_EPOCH);
+        let report = train(input(at_once, people(true)), &|_, _| ()).unwrap().report;
+        assert_eq!(report.split_at, None);
+        assert!(report.evaluation.is_empty());
+    }
+}

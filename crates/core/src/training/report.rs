@@ -1,0 +1,54 @@
+//! What a training run saw and measured.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::DomainId;
+use crate::evidence::cleaning::CleaningLedger;
+use crate::maths::measure::DomainEvaluation;
+use crate::training::bridging::gate::DirectionReport;
+use crate::training::bridging::look_alike::LookAlikeReport;
+use crate::training::drift::DriftReport;
+use crate::training::shadow::ShadowReport;
+use crate::training::tuning::TuningReport;
+
+/// What a training run saw and measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingReport {
+    /// What cleaning kept and refused.
+    pub cleaning: CleaningLedger,
+    /// Events not used for want of consent.
+    pub without_consent: u64,
+    /// People with a consented event.
+    pub people: usize,
+    /// Rows of the joint matrix: more than people where consents keep domains apart.
+    pub rows: usize,
+    /// Items with an event.
+    pub items: usize,
+    /// Entries of the joint matrix.
+    pub interactions: usize,
+    /// The instant that split training from held-out events; absent when the
+    /// events do not spread over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_at: Option<Timestamp>,
+    /// How hyper-parameters were chosen, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Box<TuningReport>>,
+    /// Full-ranking evaluation by domain.
+    pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
+    /// The model against popularity and the champion, on the same people.
+    #[serde(default)]
+    pub shadow: ShadowReport,
+    /// What came in of late against what the champion was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftReport>,
+    /// For each direction between domains, the candidates for a bridge, their
+    /// figures, and which is served.
+    #[serde(default)]
+    pub bridges: Vec<DirectionReport>,
+    /// Items of two domains that look like one thing sold on both.
+    #[serde(default)]
+    pub look_alikes: LookAlikeReport,
+}

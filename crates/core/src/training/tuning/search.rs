@@ -1,0 +1,451 @@
+//! The search: a value that says what to evaluate next.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Candidate, FunctionPrice, InvalidTuning, SearchSpace, TuningRequest};
+use crate::entities::ids::DomainId;
+
+/// One in so many goes on to the next rung, at so many times the work.
+const HALVING: usize = 3;
+/// Fewest iterations of a fit: after one, candidates can hardly be told apart.
+const MIN_ITERATIONS: usize = 2;
+/// Times an evaluation may be begun and not ended (the worker died) before the
+/// candidate counts as impossible: it may be what killed the worker.
+const MAX_ATTEMPTS: u32 = 2;
+
+/// How thoroughly candidates of a rung are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// Iterations of the fit.
+    pub iterations: usize,
+    /// Share of the people who take part, above 0 to 1.
+    pub people: f64,
+    /// Which fold is held out: rungs differ, so that a candidate does not go on
+    /// by luck with one of them. The last rung has 0.
+    pub fold: usize,
+    /// Seed of the draw of people.
+    pub seed: u64,
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// What is maximised: the mean over domains of `by_domain`.
+    pub value: f64,
+    /// NDCG@20 on what was held out, by domain.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_domain: BTreeMap<DomainId, f64>,
+    /// People measured, over all domains.
+    pub people: usize,
+}
+
+/// One candidate's evaluation on one rung.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The candidate, by its number.
+    pub candidate: usize,
+    /// Its score; absent when it could not be fitted or measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// One round of the search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rung {
+    /// How its candidates are evaluated.
+    pub fidelity: Fidelity,
+    /// Its candidates, by number, in the order in which they are evaluated.
+    pub entrants: Vec<usize>,
+    /// Those evaluated so far.
+    pub trials: Vec<Trial>,
+}
+
+impl Rung {
+    fn is_complete(&self) -> bool {
+        self.trials.len() == self.entrants.len()
+    }
+
+    /// Best first; the lower number where scores are equal, so that the base wins ties.
+    fn ranking(&self) -> Vec<usize> {
+        let scored = |trial: &Trial| Some((trial.score.as_ref()?.value, trial.candidate));
+        let mut ranked: Vec<(f64, usize)> = self.trials.iter().filter_map(scored).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        ranked.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+
+    fn slowest(&self) -> f64 {
+        self.trials.iter().map(|trial| trial.seconds).fold(0.0, f64::max)
+    }
+
+    fn work(&self) -> f64 {
+        self.fidelity.iterations as f64 * self.fidelity.people
+    }
+}
+
+/// Why a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Every rung was gone through.
+    Complete,
+    /// The next evaluation would have exceeded the time.
+    TimeBudget,
+    /// The next evaluation would have exceeded the cost.
+    CostBudget,
+}
+
+/// An evaluation to carry out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// The candidate, by its number.
+    pub candidate: usize,
+    /// How to evaluate it.
+    pub fidelity: Fidelity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct UnderWay {
+    candidate: usize,
+    attempts: u32,
+}
+
+/// A search as far as it has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Search {
+    /// What was asked for.
+    pub request: TuningRequest,
+    /// What a second costs, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<FunctionPrice>,
+    /// The candidates; number 0 is what the run would use without tuning.
+    pub candidates: Vec<Candidate>,
+    /// The rungs so far.
+    pub rungs: Vec<Rung>,
+    /// Seconds that evaluations took.
+    pub seconds: f64,
+    /// Why it ended; absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ending>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    under_way: Option<UnderWay>,
+}
+
+impl Search {
+    /// A search that has not begun.
+    ///
+    /// # Errors
+    /// [`InvalidTuning`] when the request is out of range, or bounds the cost
+    /// where no price is known.
+    pub fn new(
+        request: TuningRequest,
+        space: &SearchSpace,
+        price: Option<FunctionPrice>,
+    ) -> Result<Self, InvalidTuning> {
+        request.check()?;
+        if request.budget_usd.is_some() && price.is_none() {
+            return Err(InvalidTuning::NoPrice);
+        }
+        let candidates = space.draw(request.candidates, request.seed);
+        let mut search = Self {
+            request,
+            price,
+            candidates,
+            rungs: Vec::new(),
+            seconds: 0.0,
+            ended: None,
+            under_way: None,
+        };
+        search.rungs.push(search.rung((0..request.candidates).collect()));
+        Ok(search)
+    }
+
+    /// How many rungs there are in all: candidates fall to a third until three are left.
+    fn levels(&self) -> usize {
+        let falls = |left: &usize| (*left > HALVING).then(|| left.div_ceil(HALVING));
+        std::iter::successors(Some(self.candidates.len()), falls).count()
+    }
+
+    /// The next rung, for these candidates.
+    fn rung(&self, entrants: Vec<usize>) -> Rung {
+        let below_top = self.levels() - 1 - self.rungs.len();
+        let part = HALVING.pow(below_top as u32);
+        let iterations = self.candidates[0].options.iterations;
+        let fidelity = Fidelity {
+            iterations: (iterations / part).max(MIN_ITERATIONS.min(iterations)),
+            people: exact(1.0 / part as f64),
+            fold: below_top,
+            seed: self.request.seed,
+        };
+        Rung { fidelity, entrants, trials: Vec::new() }
+    }
+
+    /// What the evaluations so far cost in US dollars, where a price is known.
+    #[must_use]
+    pub fn usd(&self) -> Option<f64> {
+        self.price.map(|price| price.usd_per_second() * self.seconds)
+    }
+
+    /// The next evaluation, noted as begun; `None` once the search has ended. One
+    /// that was begun before and never ended is given out again, at most once.
+    pub fn begin(&mut self) -> Option<Task> {
+        loop {
+            self.advance();
+            if self.ended.is_some() {
+                return None;
+            }
+            let rung = self.rungs.last()?;
+            let candidate = rung.entrants[rung.trials.len()];
+            let before = self.under_way.filter(|under_way| under_way.candidate == candidate);
+            let attempts = before.map_or(1, |under_way| under_way.attempts + 1);
+            let task = Task { candidate, fidelity: rung.fidelity };
+            if attempts <= MAX_ATTEMPTS {
+                self.under_way = Some(UnderWay { candidate, attempts });
+                return Some(task);
+            }
+            self.finish(task, None, 0.0);
+        }
+    }
+
+    /// Takes in what came of an evaluation, and how long it took.
+    pub fn finish(&mut self, task: Task, score: Option<Score>, seconds: f64) {
+        self.under_way = None;
+        let seconds = exact(seconds);
+        self.seconds = exact(self.seconds + seconds);
+        let score = score.filter(|score| score.value.is_finite()).map(|mut score| {
+            score.value = exact(score.value);
+            score.by_domain.values_mut().for_each(|value| *value = exact(*value));
+            score
+        });
+        if let Some(rung) = self.rungs.last_mut() {
+            rung.trials.push(Trial { candidate: task.candidate, score, seconds });
+        }
+        self.advance();
+    }
+
+    /// Opens the next rung when one is complete, and ends the search when there
+    /// is none or the budget does not allow another evaluation.
+    fn advance(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        let Some(rung) = self.rungs.last() else { return };
+        if rung.is_complete() {
+            let survivors = self.survivors(rung);
+            if self.rungs.len() == self.levels() || survivors.len() < 2 {
+                self.ended = Some(Ending::Complete);
+                return;
+            }
+            self.rungs.push(self.rung(survivors));
+        }
+        self.ended = self.exhausted();
+    }
+
+    /// The best third, and the base, which is compared at every level.
+    fn survivors(&self, rung: &Rung) -> Vec<usize> {
+        let mut best = rung.ranking();
+        best.truncate(rung.entrants.len().div_ceil(HALVING));
+        best.retain(|candidate| *candidate != 0);
+        best.insert(0, 0);
+        best
+    }
+
+    fn exhausted(&self) -> Option<Ending> {
+        let seconds = self.seconds + self.estimate();
+        if seconds > self.request.budget_seconds {
+            return Some(Ending::TimeBudget);
+        }
+        let cost = self.price.map(|price| price.usd_per_second() * seconds);
+        let exceeds = cost.zip(self.request.budget_usd).is_some_and(|(cost, most)| cost > most);
+        exceeds.then_some(Ending::CostBudget)
+    }
+
+    /// Seconds that the next evaluation may take: as long as the slowest of its
+    /// rung, or of the rung before for as much more work.
+    fn estimate(&self) -> f64 {
+        let mut rungs = self.rungs.iter().rev();
+        let Some(current) = rungs.next() else { return 0.0 };
+        if !current.trials.is_empty() {
+            return current.slowest();
+        }
+        rungs.next().map_or(0.0, |before| before.slowest() * current.work() / before.work())
+    }
+
+    /// The number of the best candidate: of the last rung that was gone through
+    /// whole; the base when none was, or when nothing in it could be scored.
+    #[must_use]
+    pub fn chosen(&self) -> usize {
+        let complete = self.rungs.iter().rfind(|rung| rung.is_complete());
+        complete.and_then(|rung| rung.ranking().first().copied()).unwrap_or(0)
+    }
+
+    /// The best candidate.
+    #[must_use]
+    pub fn chosen_candidate(&self) -> &Candidate {
+        &self.candidates[self.chosen()]
+    }
+
+    /// Evaluations done, and an upper bound of all there may be.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        let done = self.rungs.iter().map(|rung| rung.trials.len()).sum();
+        let opened: usize = self.rungs.iter().map(|rung| rung.entrants.len()).sum();
+        let mut next = self.rungs.last().map_or(0, |rung| rung.entrants.len());
+        let mut total = opened;
+        for _ in self.rungs.len()..self.levels() {
+            next = next.div_ceil(HALVING) + 1;
+            total += next;
+        }
+        (done, total)
+    }
+}
+
+/// Rounded to nine decimals: few enough digits for any JSON reader to give back
+/// the same number, so that a search taken up again goes on exactly as it was.
+fn exact(value: f64) -> f64 {
+    (value * 1e9).round() / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::maths::als::AlsOptions;
+
+    fn space() -> SearchSpace {
+        SearchSpace {
+            base: AlsOptions::default(),
+            tune_factors: true,
+            event_types: BTreeMap::new(),
+        }
+    }
+
+    fn search(candidates: usize, budget_seconds: f64) -> Search {
+        let request = TuningRequest { candidates, ..TuningRequest::of_seconds(budget_seconds) };
+        Search::new(request, &space(), None).unwrap()
+    }
+
+    fn value(value: f64) -> Option<Score> {
+        Some(Score { value, people: 1, ..Score::default() })
+    }
+
+    /// The nearer to a regularisation of 0.1 the better.
+    fn quality(candidate: &Candidate) -> f64 {
+        1.0 / (1.0 + f64::from((candidate.options.regularisation / 0.1).ln().abs()))
+    }
+
+    fn run(search: &mut Search, seconds_of_an_iteration: f64) {
+        while let Some(task) = search.begin() {
+            let candidate = &search.candidates[task.candidate];
+            let score = value(quality(candidate));
+            let seconds =
+                seconds_of_an_iteration * task.fidelity.iterations as f64 * task.fidelity.people;
+            search.finish(task, score, seconds);
+        }
+    }
+
+    #[test]
+    fn the_best_candidate_is_found_at_a_fraction_of_the_work() {
+        let mut search = search(27, 1_000.0);
+        run(&mut search, 1.0);
+        assert_eq!(search.ended, Some(Ending::Complete));
+        let best = search.candidates.iter().map(quality).fold(0.0, f64::max);
+        assert_eq!(quality(search.chosen_candidate()), best);
+        let entrants: Vec<usize> = search.rungs.iter().map(|rung| rung.entrants.len()).collect();
+        assert!(entrants[0] == 27 && (9..=10).contains(&entrants[1]), "{entrants:?}");
+        assert!(search.rungs.iter().all(|rung| rung.entrants.contains(&0)));
+        let fidelity = search.rungs[2].fidelity;
+        assert_eq!((fidelity.iterations, fidelity.people, fidelity.fold), (15, 1.0, 0));
+        assert!(search.seconds < 27.0 * 15.0 / 3.0, "{}", search.seconds);
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_stored_and_taken_up_after_any_step_ends_the_same(
+            candidates in 2usize..40, seed in 0u64..5, steps in 0usize..60, dies in any::<bool>(),
+        ) {
+            let request = TuningRequest { candidates, seed, ..TuningRequest::of_seconds(1e4) };
+            let mut whole = Search::new(request, &space(), None).unwrap();
+            let mut other = whole.clone();
+            run(&mut whole, 0.5);
+            for _ in 0..steps {
+                let Some(task) = other.begin() else { break };
+                let score = value(quality(&other.candidates[task.candidate]));
+                let seconds = 0.5 * task.fidelity.iterations as f64 * task.fidelity.people;
+                other.finish(task, score, seconds);
+            }
+            if dies {
+                other.begin();
+            }
+            let text = serde_json::to_string(&other).unwrap();
+            let mut other: Search = serde_json::from_str(&text).unwrap();
+            run(&mut other, 0.5);
+            prop_assert_eq!(whole, other);
+        }
+
+        #[test]
+        fn the_budget_is_kept_whatever_it_is(
+            candidates in 2usize..40, budget in 1.0f64..300.0, speed in 0.01f64..3.0,
+        ) {
+            let mut search = search(candidates, budget);
+            run(&mut search, speed);
+            // Only the very first evaluation has nothing to be estimated from.
+            let first = search.rungs[0].trials[0].seconds;
+            prop_assert!(search.seconds <= budget.max(first) + 1e-9);
+            prop_assert!(search.ended.is_some());
+            let (done, total) = search.progress();
+            prop_assert!(done <= total);
+        }
+    }
+
+    #[test]
+    fn a_search_cut_short_chooses_from_the_last_whole_rung() {
+        let mut short = search(9, 10.0);
+        run(&mut short, 1.0);
+        // Nine times 5 iterations of a third of the people: 15 s; cut in the first rung.
+        assert_eq!((short.ended, short.chosen()), (Some(Ending::TimeBudget), 0));
+        let mut longer = search(9, 20.0);
+        run(&mut longer, 1.0);
+        assert_eq!(longer.ended, Some(Ending::TimeBudget));
+        assert_eq!(longer.chosen(), longer.rungs[0].ranking()[0]);
+    }
+
+    #[test]
+    fn cost_is_bounded_by_the_price_and_needs_one() {
+        let price = FunctionPrice { memory_gb: 10.0, usd_per_gb_second: 0.001 };
+        let request = TuningRequest {
+            budget_usd: Some(0.05),
+            candidates: 9,
+            ..TuningRequest::of_seconds(1_000.0)
+        };
+        assert_eq!(Search::new(request, &space(), None), Err(InvalidTuning::NoPrice));
+        let mut search = Search::new(request, &space(), Some(price)).unwrap();
+        run(&mut search, 1.0);
+        assert_eq!(search.ended, Some(Ending::CostBudget));
+        assert!(search.usd().unwrap() <= 0.05);
+    }
+
+    #[test]
+    fn a_candidate_that_kills_the_worker_twice_is_passed_over() {
+        let mut search = search(2, 100.0);
+        assert_eq!(search.begin().map(|task| task.candidate), Some(0));
+        assert_eq!(search.begin().map(|task| task.candidate), Some(0));
+        let task = search.begin().unwrap();
+        assert_eq!(task.candidate, 1);
+        search.finish(task, value(0.1), 1.0);
+        assert_eq!((search.begin(), search.chosen()), (None, 1));
+    }
+
+    #[test]
+    fn when_nothing_can_be_scored_the_base_is_chosen() {
+        let mut search = search(9, 100.0);
+        while let Some(task) = search.begin() {
+            search.finish(task, Some(Score { value: f64::NAN, ..Score::default() }), 1.0);
+        }
+        assert_eq!((search.ended, search.chosen()), (Some(Ending::Complete), 0));
+    }
+}

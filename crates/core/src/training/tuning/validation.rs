@@ -1,0 +1,385 @@
+//! What a candidate is judged by: full ranking of what is held out from training.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use ndarray::s;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Candidate, Fidelity, Score};
+use crate::entities::consent::ConsentedHistory;
+use crate::entities::definition::Definitions;
+use crate::entities::ids::{DomainId, EventType};
+use crate::evidence::confidences::{MAX_CONFIDENCE, recency, value_factor};
+use crate::evidence::items::ItemIndex;
+use crate::maths::als::{AlsOptions, Factors, fit};
+use crate::maths::measure::{Fold, RankingCase, cases_of, evaluate_factors, hold_out};
+use crate::maths::sparse::SparseRows;
+
+/// Folds that interactions without a time are divided into.
+const FOLDS: usize = 5;
+/// Most people measured, about: enough to tell candidates apart.
+const MEASURED_PEOPLE: usize = 10_000;
+/// Fewest people who take part, however low the rung, where there are as many.
+const MIN_PEOPLE: usize = 2_000;
+/// Share of the events held out on each fold by time, and how far apart folds begin.
+const HELD_OUT: f64 = 0.1;
+const FOLD_STEP: f64 = 0.05;
+/// Seed of the division into folds: the same for every candidate.
+const FOLD_SEED: u64 = 5;
+
+/// One event, as small as it can be: weights are looked up by its kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Evidence {
+    occurred_at: Timestamp,
+    item: u32,
+    kind: u32,
+    value_factor: f32,
+}
+
+/// Consented events of all rows of the joint matrix, ready to be weighed anew
+/// for every candidate. About 24 bytes an event.
+#[derive(Debug, Clone, Default)]
+pub struct EvidenceTable {
+    starts: Vec<usize>,
+    evidence: Vec<Evidence>,
+    kinds: Vec<(DomainId, EventType)>,
+    kind_numbers: BTreeMap<(DomainId, EventType), u32>,
+}
+
+impl EvidenceTable {
+    /// Adds a row; events of unknown items, domains or types are left out.
+    pub fn push(
+        &mut self,
+        history: &ConsentedHistory,
+        definitions: &Definitions,
+        index: &ItemIndex,
+    ) {
+        self.starts.push(self.evidence.len());
+        for event in history.events() {
+            let event_type = definitions
+                .get(&event.domain)
+                .and_then(|definition| definition.event_types.get(&event.event_type));
+            let item = index.row(&(event.domain.clone(), event.item_id.clone()));
+            let (Some(event_type), Some(item)) = (event_type, item) else { continue };
+            let kind = self.kind((event.domain.clone(), event.event_type.clone()));
+            self.evidence.push(Evidence {
+                occurred_at: event.occurred_at,
+                item,
+                kind,
+                value_factor: value_factor(event.value, event_type.value_scale),
+            });
+        }
+    }
+
+    fn kind(&mut self, kind: (DomainId, EventType)) -> u32 {
+        let next = self.kinds.len() as u32;
+        *self.kind_numbers.entry(kind).or_insert_with_key(|kind| {
+            self.kinds.push(kind.clone());
+            next
+        })
+    }
+
+    fn row(&self, row: usize) -> &[Evidence] {
+        let end = self.starts.get(row + 1).copied().unwrap_or(self.evidence.len());
+        &self.evidence[self.starts[row]..end]
+    }
+
+    /// The instants at which `shares` of all events lie before.
+    fn quantiles(&self, shares: &[f64]) -> Vec<Option<Timestamp>> {
+        let mut times: Vec<Timestamp> = self.evidence.iter().map(|e| e.occurred_at).collect();
+        times.sort_unstable();
+        shares
+            .iter()
+            .map(|share| times.get((times.len() as f64 * share) as usize).copied())
+            .collect()
+    }
+
+    /// The confidences at `now` of some rows' items, from what happened up to then
+    /// (`now` itself left out on a split by time), as
+    /// [`crate::evidence::confidences::confidences`] has them.
+    fn matrix(
+        &self,
+        columns: usize,
+        rows: &[usize],
+        definitions: &Definitions,
+        (now, is_split): (Timestamp, bool),
+    ) -> SparseRows {
+        let weights: Vec<(f32, f32)> = self.kinds.iter().map(|k| weight(k, definitions)).collect();
+        let of_row = |row: &usize| {
+            let mut sums: BTreeMap<u32, f32> = BTreeMap::new();
+            let is_known = |e: &&Evidence| !is_split || e.occurred_at < now;
+            for evidence in self.row(*row).iter().filter(is_known) {
+                let (weight, half_life) = weights[evidence.kind as usize];
+                let recency = recency(now, evidence.occurred_at, half_life);
+                *sums.entry(evidence.item).or_default() += weight * recency * evidence.value_factor;
+            }
+            let kept = sums.into_iter().map(|(item, sum)| (item, sum.min(MAX_CONFIDENCE)));
+            kept.filter(|(_, sum)| *sum > f32::MIN_POSITIVE).collect()
+        };
+        SparseRows::from_rows(columns, rows.iter().map(of_row))
+    }
+}
+
+/// Weight and half-life; nothing counts of a kind that is no longer defined.
+fn weight((domain, event_type): &(DomainId, EventType), definitions: &Definitions) -> (f32, f32) {
+    let definition = definitions.get(domain);
+    let weight = definition.and_then(|d| d.event_types.get(event_type)).map_or(0.0, |t| t.weight);
+    (weight, definition.map_or(1.0, |d| d.half_life_days))
+}
+
+/// Judges candidates on events with times: each fold trains on what came before
+/// an instant and holds out what came next, so that a half-life shows its worth.
+/// Where events do not spread over time, folds of interactions stand in.
+pub struct Validation<'a> {
+    /// The events, without those that the run's own evaluation holds out.
+    pub evidence: EvidenceTable,
+    /// The items.
+    pub index: &'a ItemIndex,
+    /// The domains, unscaled.
+    pub definitions: &'a Definitions,
+}
+
+impl Validation<'_> {
+    /// The candidate's score; `None` when it cannot be fitted or nobody can be measured.
+    #[must_use]
+    pub fn score(&self, candidate: &Candidate, fidelity: &Fidelity) -> Option<Score> {
+        let definitions = candidate.evidence.apply(self.definitions);
+        let rows = drawn(self.evidence.starts.len(), fidelity);
+        let (train, held_out) = self.split(&definitions, &rows, fidelity);
+        let factors = fit_at(&train, candidate.options, fidelity)?;
+        let measured = |range: &Range<usize>| {
+            let mut cases = cases_of(&train, &held_out, range);
+            thin(&mut cases);
+            cases
+        };
+        let by_domain = self.index.ranges().iter().filter_map(|(domain, range)| {
+            let cases = measured(range);
+            Some((domain.clone(), ndcg(&factors, range, &cases)?, cases.len()))
+        });
+        score_of(by_domain)
+    }
+
+    /// Rows of the training matrix, and the items held out from each.
+    fn split(
+        &self,
+        definitions: &Definitions,
+        rows: &[usize],
+        fidelity: &Fidelity,
+    ) -> (SparseRows, Vec<Vec<u32>>) {
+        let columns = self.index.len();
+        let begins = 1.0 - HELD_OUT - FOLD_STEP * fidelity.fold as f64;
+        let instants = self.evidence.quantiles(&[0.0, begins, begins + HELD_OUT]);
+        if let [Some(oldest), Some(from), to] = instants[..]
+            && oldest < from
+            && to.is_none_or(|to| from < to)
+        {
+            let is_held_out =
+                |e: &&Evidence| e.occurred_at >= from && to.is_none_or(|to| e.occurred_at < to);
+            let later = |row: &usize| {
+                self.evidence.row(*row).iter().filter(is_held_out).map(|e| e.item).collect()
+            };
+            let train = self.evidence.matrix(columns, rows, definitions, (from, true));
+            return (train, rows.iter().map(later).collect());
+        }
+        let newest = self.evidence.evidence.iter().map(|e| e.occurred_at).max();
+        let now = (newest.unwrap_or(Timestamp::UNIX_EPOCH), false);
+        let all = self.evidence.matrix(columns, rows, definitions, now);
+        let number = fidelity.fold % FOLDS;
+        let fold = Fold { number, of: FOLDS, people: MEASURED_PEOPLE, seed: FOLD_SEED };
+        let (train, cases) = hold_out(&all, fold);
+        let mut held_out = vec![Vec::new(); train.rows()];
+        cases.into_iter().for_each(|case| held_out[case.row] = case.relevant);
+        (train, held_out)
+    }
+}
+
+/// Judges a candidate on interactions without times, all of one domain: a fifth
+/// of the interactions of some people is held out.
+#[must_use]
+pub fn score_interactions(
+    matrix: &SparseRows,
+    candidate: &Candidate,
+    fidelity: &Fidelity,
+) -> Option<Score> {
+    let rows = drawn(matrix.rows(), fidelity);
+    let entries = |row: &usize| {
+        let (items, confidences) = matrix.row(*row);
+        items.iter().copied().zip(confidences.iter().copied()).collect()
+    };
+    let part = SparseRows::from_rows(matrix.columns(), rows.iter().map(entries));
+    let number = fidelity.fold % FOLDS;
+    let fold = Fold { number, of: FOLDS, people: MEASURED_PEOPLE, seed: FOLD_SEED };
+    let (train, cases) = hold_out(&part, fold);
+    let factors = fit_at(&train, candidate.options, fidelity)?;
+    let value = ndcg(&factors, &(0..matrix.columns()), &cases)?;
+    Some(Score { value, by_domain: BTreeMap::new(), people: cases.len() })
+}
+
+/// The rows that take part, ascending; all candidates of a rung have the same.
+fn drawn(rows: usize, fidelity: &Fidelity) -> Vec<usize> {
+    let least = MIN_PEOPLE as f64 / rows.max(1) as f64;
+    let share = fidelity.people.max(least).min(1.0);
+    let mut rng = ChaCha8Rng::seed_from_u64(fidelity.seed);
+    (0..rows).filter(|_| rng.random_bool(share)).collect()
+}
+
+/// Keeps about as many cases as are needed, evenly.
+fn thin(cases: &mut Vec<RankingCase>) {
+    let step = cases.len().div_ceil(MEASURED_PEOPLE).max(1);
+    let mut at = 0..;
+    cases.retain(|_| at.next().is_some_and(|at| at % step == 0));
+}
+
+fn fit_at(train: &SparseRows, options: AlsOptions, fidelity: &Fidelity) -> Option<Factors> {
+    let params = AlsOptions { iterations: fidelity.iterations, ..options }.check().ok()?;
+    fit(train, &params, &|_| ()).ok()
+}
+
+fn ndcg(factors: &Factors, range: &Range<usize>, cases: &[RankingCase]) -> Option<f64> {
+    let items = factors.items.slice(s![range.clone(), ..]);
+    let measured = evaluate_factors(factors.people.view(), items, cases);
+    measured.means().get("ndcg@20").copied()
+}
+
+fn score_of(domains: impl Iterator<Item = (DomainId, f64, usize)>) -> Option<Score> {
+    let mut score = Score::default();
+    for (domain, ndcg, people) in domains {
+        score.by_domain.insert(domain, ndcg);
+        score.people += people;
+    }
+    score.value = score.by_domain.values().sum::<f64>() / score.by_domain.len() as f64;
+    (!score.by_domain.is_empty()).then_some(score)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::entities::consent::{ConsentContext, ConsentLedger};
+    use crate::entities::event::Event;
+    use crate::entities::history::History;
+    use crate::entities::ids::{EventId, ItemId, Pseudonym};
+    use crate::evidence::confidences::confidences;
+    use crate::evidence::scaling::EvidenceScaling;
+    use crossfold_testing::definition;
+
+    fn knowledge() -> DomainId {
+        DomainId::parse("knowledge").unwrap()
+    }
+
+    fn definitions() -> Definitions {
+        Definitions::from([(knowledge(), definition())])
+    }
+
+    fn item(number: usize) -> (DomainId, ItemId) {
+        (knowledge(), ItemId::parse(&format!("i{number:02}")).unwrap())
+    }
+
+    fn event(number: usize, days: i64, of_item: usize, enrols: bool) -> Event {
+        let at = Timestamp::from_second(days * 86_400 + number as i64).unwrap();
+        Event {
+            event_id: EventId::parse(&format!("e{number}")).unwrap(),
+            user: Pseudonym::parse("u").unwrap(),
+            domain: knowledge(),
+            event_type: EventType::parse(if enrols { "enrol" } else { "view" }).unwrap(),
+            item_id: item(of_item).1,
+            occurred_at: at,
+            received_at: at,
+            value: enrols.then(|| Decimal::from(number)),
+            dwell_seconds: None,
+        }
+    }
+
+    fn consented(events: Vec<Event>, now: Timestamp) -> ConsentedHistory {
+        let (ledger, definitions) = (ConsentLedger::default(), definitions());
+        let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+        ConsentedHistory::for_training(&History::new(events, []), context).remove(0)
+    }
+
+    proptest! {
+        #[test]
+        fn evidence_weighs_what_the_same_events_weigh_in_training(
+            events in proptest::collection::vec((0i64..400, 0usize..9, any::<bool>()), 1..40),
+            half_life in 0.3f32..3.0, until in 100i64..500,
+        ) {
+            let events: Vec<Event> = events.into_iter().enumerate()
+                .map(|(number, (days, of_item, enrols))| event(number, days, of_item, enrols)).collect();
+            let until = Timestamp::from_second(until * 86_400).unwrap();
+            let history = consented(events, until);
+            let index = ItemIndex::new((0..9).map(item).collect());
+            let mut table = EvidenceTable::default();
+            table.push(&history, &definitions(), &index);
+            let scaled = EvidenceScaling { half_life, ..Default::default() }.apply(&definitions());
+            let matrix = table.matrix(9, &[0], &scaled, (until, true));
+            let expected = index.rows_of(&confidences(&history.before(until), &scaled, until));
+            prop_assert_eq!(matrix.row(0).0, expected.iter().map(|(item, _)| *item).collect::<Vec<_>>());
+            for (found, (_, expected)) in matrix.row(0).1.iter().zip(expected) {
+                prop_assert!((found - expected).abs() <= 1e-4 * expected, "{found} {expected}");
+            }
+        }
+    }
+
+    const FIDELITY: Fidelity = Fidelity { iterations: 5, people: 1.0, fold: 0, seed: 1 };
+
+    /// Half of the people like the even items, the others the odd ones.
+    fn tastes(days_apart: i64) -> (EvidenceTable, ItemIndex) {
+        let index = ItemIndex::new((0..20).map(item).collect());
+        let mut table = EvidenceTable::default();
+        for person in 0..80 {
+            let one = |step: usize| {
+                let of_item = (person + step * 3) % 10 * 2 + person % 2;
+                event(step, days_apart * (step * 80 + person) as i64, of_item, false)
+            };
+            let history = consented((0..8).map(one).collect(), Timestamp::MAX);
+            table.push(&history, &definitions(), &index);
+        }
+        (table, index)
+    }
+
+    #[test]
+    fn a_candidate_that_learns_beats_one_that_cannot_with_times_and_without() {
+        for days_apart in [1, 0] {
+            let (mut evidence, index) = tastes(days_apart);
+            if days_apart == 0 {
+                evidence.evidence.iter_mut().for_each(|e| e.occurred_at = Timestamp::UNIX_EPOCH);
+            }
+            let definitions = definitions();
+            let validation = Validation { evidence, index: &index, definitions: &definitions };
+            let score = |regularisation| {
+                let options = AlsOptions { factors: 4, regularisation, ..AlsOptions::default() };
+                let candidate = Candidate { options, evidence: EvidenceScaling::default() };
+                validation.score(&candidate, &FIDELITY).unwrap()
+            };
+            let (good, bad) = (score(0.01), score(1_000.0));
+            assert!(good.people > 20 && good.value > bad.value, "{good:?} {bad:?}");
+            assert_eq!(good, score(0.01));
+            assert_eq!(good.by_domain[&knowledge()], good.value);
+        }
+    }
+
+    #[test]
+    fn interactions_without_times_are_judged_by_folds() {
+        let rows =
+            (0..90u32).map(|u| (0..8).map(|k| ((u + k * 3) % 10 * 2 + u % 2, 1.0)).collect());
+        let matrix = SparseRows::from_rows(20, rows);
+        let options = AlsOptions { factors: 4, regularisation: 0.01, ..AlsOptions::default() };
+        let candidate = Candidate { options, evidence: EvidenceScaling::default() };
+        let score = score_interactions(&matrix, &candidate, &FIDELITY).unwrap();
+        assert!(score.value > 0.6, "{score:?}");
+        let alone = SparseRows::from_rows(20, [vec![(1, 1.0)]]);
+        assert_eq!(score_interactions(&alone, &candidate, &FIDELITY), None);
+    }
+
+    #[test]
+    fn low_rungs_take_a_share_of_the_people_but_never_too_few() {
+        let of = |rows, people| drawn(rows, &Fidelity { people, ..FIDELITY }).len();
+        assert_eq!(of(1_500, 0.1), 1_500);
+        assert!((4_500..5_500).contains(&of(50_000, 0.1)));
+        assert!((1_800..2_200).contains(&of(10_000, 0.01)));
+    }
+}

@@ -1,0 +1,456 @@
+//! Consent by direction and purpose, and the only door to evidence.
+//!
+//! A direction leads from the domain where evidence arose to the domain that
+//! benefits from it. Purposes are told apart as Article 6(1)(a) of the GDPR and
+//! Article 14 of the PIPL ask: consent is specific, and can be withdrawn.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::Definitions;
+use crate::event::Event;
+use crate::history::History;
+use crate::ids::{DomainId, ItemId, Pseudonym};
+use crate::purpose::Purpose;
+
+/// A person's decision on one direction and purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentDecision {
+    /// Where the evidence arose.
+    pub from: DomainId,
+    /// Where it may go.
+    pub to: DomainId,
+    /// What for.
+    pub purpose: Purpose,
+    /// Whether it may.
+    pub granted: bool,
+    /// When the person decided.
+    pub decided_at: Timestamp,
+    /// From when a grant no longer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// What proves the decision (a form's version, a ticket), for an audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+}
+
+impl ConsentDecision {
+    fn key(&self) -> (DomainId, DomainId, Purpose) {
+        (self.from.clone(), self.to.clone(), self.purpose)
+    }
+
+    /// The later decision wins; at the same instant, the refusal.
+    fn is_overruled_by(&self, other: &Self) -> bool {
+        (other.decided_at, !other.granted) > (self.decided_at, !self.granted)
+    }
+}
+
+/// A person's decisions, at most one for each direction and purpose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<ConsentDecision>", into = "Vec<ConsentDecision>")]
+pub struct ConsentLedger {
+    decisions: BTreeMap<(DomainId, DomainId, Purpose), ConsentDecision>,
+}
+
+impl From<Vec<ConsentDecision>> for ConsentLedger {
+    fn from(decisions: Vec<ConsentDecision>) -> Self {
+        let mut ledger = Self::default();
+        decisions.into_iter().for_each(|decision| ledger.record(decision));
+        ledger
+    }
+}
+
+impl From<ConsentLedger> for Vec<ConsentDecision> {
+    fn from(ledger: ConsentLedger) -> Self {
+        ledger.decisions.into_values().collect()
+    }
+}
+
+impl ConsentLedger {
+    /// Records a decision, unless a later one already stands. Order of arrival
+    /// does not matter, so a retry or a reordering changes nothing.
+    pub fn record(&mut self, decision: ConsentDecision) {
+        let overruled = self
+            .decisions
+            .get(&decision.key())
+            .is_none_or(|standing| standing.is_overruled_by(&decision));
+        if overruled {
+            self.decisions.insert(decision.key(), decision);
+        }
+    }
+
+    /// Takes over the decisions of a ledger that turns out to be the same person's.
+    pub fn merge(&mut self, other: Self) {
+        other.decisions.into_values().for_each(|decision| self.record(decision));
+    }
+
+    /// The decisions, in order of direction and purpose.
+    pub fn decisions(&self) -> impl Iterator<Item = &ConsentDecision> {
+        self.decisions.values()
+    }
+
+    /// Whether evidence of `from` may be used for `purpose` in `to` at `now`:
+    /// by the person's decision, else by the default of `from`'s definition.
+    /// A domain without a definition permits nothing.
+    #[must_use]
+    pub fn permits(
+        &self,
+        from: &DomainId,
+        to: &DomainId,
+        purpose: Purpose,
+        definitions: &Definitions,
+        now: Timestamp,
+    ) -> bool {
+        let Some(definition) = definitions.get(from) else {
+            return false;
+        };
+        match self.decisions.get(&(from.clone(), to.clone(), purpose)) {
+            Some(decision) => {
+                decision.granted && decision.expires_at.is_none_or(|expiry| now < expiry)
+            }
+            None => definition.consent_default(from, to, purpose),
+        }
+    }
+}
+
+/// Whether a request may use evidence of other domains at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrossDomain {
+    /// As the person's consents say.
+    ByConsent,
+    /// Not at all, as a Global Privacy Control signal (`Sec-GPC: 1`) asks.
+    Never,
+}
+
+/// Everything a decision on the use of evidence rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct ConsentContext<'a> {
+    /// The person's decisions.
+    pub ledger: &'a ConsentLedger,
+    /// The domains and their defaults.
+    pub definitions: &'a Definitions,
+    /// The instant at which the evidence is used.
+    pub now: Timestamp,
+}
+
+/// The part of a history that may be used for one purpose and set of
+/// destinations. There is no other way to a person's events.
+#[derive(Debug, Clone, Default)]
+pub struct ConsentedHistory {
+    events: Vec<Event>,
+    dismissed: BTreeSet<(DomainId, ItemId)>,
+}
+
+impl ConsentedHistory {
+    /// What may be used to recommend items of `target` on the platform
+    /// `display`: events of every domain whose directions to *both* are granted,
+    /// for a slate tells `display` something of what it was made from. `user` is
+    /// the one who asks; their own dismissals always hold, for they are
+    /// instructions, not evidence.
+    #[must_use]
+    pub fn for_recommendation(
+        history: &History,
+        context: ConsentContext<'_>,
+        request: &RecommendationUse<'_>,
+    ) -> Self {
+        let admits = |from: &DomainId| {
+            [request.display, request.target].into_iter().all(|to| {
+                (from == to || request.cross_domain == CrossDomain::ByConsent)
+                    && context.ledger.permits(
+                        from,
+                        to,
+                        Purpose::Recommendation,
+                        context.definitions,
+                        context.now,
+                    )
+            })
+        };
+        let events = history.events.iter().filter(|event| admits(&event.domain)).cloned().collect();
+        let dismissed = history
+            .dismissals
+            .iter()
+            .filter(|dismissal| dismissal.user == *request.user || admits(&dismissal.by_domain))
+            .map(|dismissal| (dismissal.domain.clone(), dismissal.item_id.clone()))
+            .collect();
+        Self { events, dismissed }
+    }
+
+    /// What may be used to train, as groups of domains. Evidence in one group
+    /// shapes one row of the joint matrix, so each two domains of a group must
+    /// permit training in *both* directions, and each domain in its own.
+    #[must_use]
+    pub fn for_training(history: &History, context: ConsentContext<'_>) -> Vec<Self> {
+        let permits = |from: &DomainId, to: &DomainId| {
+            context.ledger.permits(from, to, Purpose::Training, context.definitions, context.now)
+        };
+        let domains: BTreeSet<&DomainId> = history.events.iter().map(|e| &e.domain).collect();
+        let mut groups: Vec<Vec<&DomainId>> = Vec::new();
+        for domain in domains.into_iter().filter(|domain| permits(domain, domain)) {
+            let home = groups.iter_mut().find(|group| {
+                group.iter().all(|other| permits(domain, other) && permits(other, domain))
+            });
+            match home {
+                Some(group) => group.push(domain),
+                None => groups.push(vec![domain]),
+            }
+        }
+        groups
+            .into_iter()
+            .map(|group| Self {
+                events: history
+                    .events
+                    .iter()
+                    .filter(|event| group.contains(&&event.domain))
+                    .cloned()
+                    .collect(),
+                dismissed: BTreeSet::new(),
+            })
+            .collect()
+    }
+
+    /// The events that may be used, newest first.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Nothing but what was dismissed: for a slate that is not personalised.
+    #[must_use]
+    pub fn without_events(self) -> Self {
+        Self { events: Vec::new(), ..self }
+    }
+
+    /// The part of it that happened before `instant`, for a split by time.
+    #[must_use]
+    pub fn before(&self, instant: Timestamp) -> Self {
+        self.filtered(|event| event.occurred_at < instant)
+    }
+
+    /// The part of it that happened at or after `instant`.
+    #[must_use]
+    pub fn since(&self, instant: Timestamp) -> Self {
+        self.filtered(|event| event.occurred_at >= instant)
+    }
+
+    fn filtered(&self, keep: impl Fn(&Event) -> bool) -> Self {
+        Self {
+            events: self.events.iter().filter(|event| keep(event)).cloned().collect(),
+            dismissed: self.dismissed.clone(),
+        }
+    }
+
+    /// Whether an item was dismissed by the person.
+    #[must_use]
+    pub fn is_dismissed(&self, domain: &DomainId, item: &ItemId) -> bool {
+        self.dismissed.contains(&(domain.clone(), item.clone()))
+    }
+}
+
+/// Who asks for a recommendation of what, where.
+#[derive(Debug, Clone, Copy)]
+pub struct RecommendationUse<'a> {
+    /// The user who asks.
+    pub user: &'a Pseudonym,
+    /// The platform that shows the slate.
+    pub display: &'a DomainId,
+    /// The domain whose items are recommended.
+    pub target: &'a DomainId,
+    /// Whether the request may use other domains' evidence.
+    pub cross_domain: CrossDomain,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::definition::tests::definition;
+    use crate::ids::{EventId, EventType};
+
+    const DOMAINS: [&str; 4] = ["knowledge", "auto-finance", "travel", "health"];
+
+    fn domain(index: usize) -> DomainId {
+        DomainId::parse(DOMAINS[index]).unwrap()
+    }
+
+    fn user(text: &str) -> Pseudonym {
+        Pseudonym::parse(text).unwrap()
+    }
+
+    fn definitions() -> Definitions {
+        (0..DOMAINS.len()).map(|index| (domain(index), definition())).collect()
+    }
+
+    fn event(from: usize, second: i64) -> Event {
+        Event {
+            event_id: EventId::parse(&format!("e{from}-{second}")).unwrap(),
+            user: user("u"),
+            domain: domain(from),
+            event_type: EventType::parse("view").unwrap(),
+            item_id: ItemId::parse("i").unwrap(),
+            occurred_at: Timestamp::from_second(second).unwrap(),
+            received_at: Timestamp::from_second(second).unwrap(),
+            value: None,
+            dwell_seconds: None,
+        }
+    }
+
+    fn decision(
+        from: usize,
+        to: usize,
+        purpose: Purpose,
+        granted: bool,
+        at: i64,
+    ) -> ConsentDecision {
+        ConsentDecision {
+            from: domain(from),
+            to: domain(to),
+            purpose,
+            granted,
+            decided_at: Timestamp::from_second(at).unwrap(),
+            expires_at: None,
+            evidence: None,
+        }
+    }
+
+    fn decisions() -> impl Strategy<Value = Vec<ConsentDecision>> {
+        let purpose = prop_oneof![Just(Purpose::Recommendation), Just(Purpose::Training)];
+        let one =
+            (0..4usize, 0..4usize, purpose, any::<bool>(), 0..9i64, proptest::option::of(0..20i64));
+        proptest::collection::vec(
+            one.prop_map(|(from, to, purpose, granted, at, expiry)| {
+                let mut decision = decision(from, to, purpose, granted, at);
+                decision.expires_at = expiry.map(|s| Timestamp::from_second(s).unwrap());
+                decision
+            }),
+            0..40,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_evidence_reaches_a_slate_without_both_directions(
+            decisions in decisions(), display in 0..4usize, target in 0..4usize,
+            gpc in any::<bool>(), now in 0..25i64,
+        ) {
+            let ledger = ConsentLedger::from(decisions);
+            let definitions = definitions();
+            let now = Timestamp::from_second(now).unwrap();
+            let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+            let history = History::new((0..4).map(|from| event(from, 1)).collect(), []);
+            let (me, display, target) = (user("u"), domain(display), domain(target));
+            let cross_domain = if gpc { CrossDomain::Never } else { CrossDomain::ByConsent };
+            let request = RecommendationUse { user: &me, display: &display, target: &target, cross_domain };
+            let admitted = ConsentedHistory::for_recommendation(&history, context, &request);
+            for from in (0..4).map(domain) {
+                let may = [&display, &target].into_iter().all(|to| {
+                    (from == *to || !gpc)
+                        && ledger.permits(&from, to, Purpose::Recommendation, &definitions, now)
+                });
+                let is_there = admitted.events().iter().any(|event| event.domain == from);
+                prop_assert_eq!(is_there, may);
+            }
+        }
+
+        #[test]
+        fn no_training_row_mixes_domains_without_mutual_consent(decisions in decisions(), now in 0..25i64) {
+            let ledger = ConsentLedger::from(decisions);
+            let definitions = definitions();
+            let now = Timestamp::from_second(now).unwrap();
+            let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+            let history = History::new((0..4).map(|from| event(from, 1)).collect(), []);
+            let groups = ConsentedHistory::for_training(&history, context);
+            for group in &groups {
+                for a in group.events() {
+                    for b in group.events() {
+                        prop_assert!(ledger.permits(&a.domain, &b.domain, Purpose::Training, &definitions, now));
+                    }
+                }
+            }
+            let kept: usize = groups.iter().map(|group| group.events().len()).sum();
+            let own = (0..4).map(domain).filter(|d| ledger.permits(d, d, Purpose::Training, &definitions, now));
+            prop_assert_eq!(kept, own.count());
+        }
+
+        #[test]
+        fn the_order_in_which_decisions_arrive_does_not_matter(
+            (decisions, shuffled) in decisions().prop_flat_map(|d| (Just(d.clone()), Just(d).prop_shuffle())),
+        ) {
+            let judged = |ledger: ConsentLedger| -> Vec<(DomainId, DomainId, Purpose, bool)> {
+                ledger.decisions().map(|d| (d.from.clone(), d.to.clone(), d.purpose, d.granted)).collect()
+            };
+            prop_assert_eq!(judged(decisions.into()), judged(shuffled.into()));
+        }
+    }
+
+    #[test]
+    fn a_revocation_overrules_a_grant_and_a_late_retry_of_the_grant_changes_nothing() {
+        let definitions = definitions();
+        let now = Timestamp::from_second(100).unwrap();
+        let mut ledger = ConsentLedger::default();
+        let permits = |ledger: &ConsentLedger| {
+            ledger.permits(&domain(0), &domain(1), Purpose::Recommendation, &definitions, now)
+        };
+        assert!(!permits(&ledger));
+        ledger.record(decision(0, 1, Purpose::Recommendation, true, 1));
+        assert!(permits(&ledger));
+        ledger.record(decision(0, 1, Purpose::Recommendation, false, 2));
+        assert!(!permits(&ledger));
+        ledger.record(decision(0, 1, Purpose::Recommendation, true, 1));
+        assert!(!permits(&ledger));
+    }
+
+    #[test]
+    fn an_expired_grant_and_an_unknown_domain_permit_nothing() {
+        let now = Timestamp::from_second(100).unwrap();
+        let mut grant = decision(0, 1, Purpose::Recommendation, true, 1);
+        grant.expires_at = Some(now);
+        let ledger = ConsentLedger::from(vec![grant]);
+        assert!(!ledger.permits(
+            &domain(0),
+            &domain(1),
+            Purpose::Recommendation,
+            &definitions(),
+            now
+        ));
+        let empty = Definitions::new();
+        assert!(!ledger.permits(&domain(0), &domain(0), Purpose::Recommendation, &empty, now));
+    }
+
+    #[test]
+    fn own_dismissals_hold_without_consent_and_others_only_with_it() {
+        let dismissal = |who: &str, by: usize| Dismissal {
+            user: user(who),
+            by_domain: domain(by),
+            domain: domain(1),
+            item_id: ItemId::parse(who).unwrap(),
+        };
+        use crate::history::Dismissal;
+        let history = History::new(vec![], [dismissal("me", 0), dismissal("other", 2)]);
+        let (me, display, target) = (user("me"), domain(0), domain(1));
+        let admit = |ledger: &ConsentLedger| {
+            let definitions = definitions();
+            let context =
+                ConsentContext { ledger, definitions: &definitions, now: Timestamp::UNIX_EPOCH };
+            let request = RecommendationUse {
+                user: &me,
+                display: &display,
+                target: &target,
+                cross_domain: CrossDomain::ByConsent,
+            };
+            ConsentedHistory::for_recommendation(&history, context, &request)
+        };
+        let item = |text: &str| ItemId::parse(text).unwrap();
+        let without = admit(&ConsentLedger::default());
+        assert!(without.is_dismissed(&domain(1), &item("me")));
+        assert!(!without.is_dismissed(&domain(1), &item("other")));
+        let with = admit(&ConsentLedger::from(vec![
+            decision(2, 0, Purpose::Recommendation, true, 0),
+            decision(2, 1, Purpose::Recommendation, true, 0),
+        ]));
+        assert!(with.is_dismissed(&domain(1), &item("other")));
+    }
+}

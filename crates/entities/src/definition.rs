@@ -1,0 +1,178 @@
+//! Domain definitions: what a platform's world is, as data.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DomainId, EventType};
+use crate::purpose::Purpose;
+
+/// A three-letter currency code (ISO 4217 alphabetic form).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Currency(#[serde(serialize_with = "currency_text")] [u8; 3]);
+
+fn currency_text<S: serde::Serializer>(code: &[u8; 3], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(code))
+}
+
+impl Currency {
+    /// Parses three capital letters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let code: [u8; 3] = text.as_bytes().try_into().ok()?;
+        code.iter().all(u8::is_ascii_uppercase).then_some(Self(code))
+    }
+}
+
+impl std::fmt::Display for Currency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom("a currency must be three capital letters (ISO 4217)")
+        })
+    }
+}
+
+/// How one type of event becomes evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventTypeDefinition {
+    /// Weight of one event of this type in a confidence; above 0, at most 100.
+    pub weight: f32,
+    /// When set, an event's value `v` multiplies the weight by `1 + ln(1 + v / value_scale)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_scale: Option<Decimal>,
+}
+
+/// What holds for a direction and purpose until the person decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentDefault {
+    /// The domain the evidence would go to.
+    pub to: DomainId,
+    /// What it would be used for.
+    pub purpose: Purpose,
+    /// Whether it may, without a decision of the person.
+    pub granted: bool,
+}
+
+/// A domain's definition: data, changed by a call, never by a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainDefinition {
+    /// The name shown to people.
+    pub name: String,
+    /// The currency of every price and value in the domain.
+    pub currency: Currency,
+    /// The event types the domain accepts.
+    pub event_types: BTreeMap<EventType, EventTypeDefinition>,
+    /// Days after which an event counts half.
+    #[serde(default = "default_half_life_days")]
+    pub half_life_days: f32,
+    /// Consent defaults by direction and purpose. Without an entry, evidence may
+    /// be used within its own domain and nowhere else.
+    #[serde(default)]
+    pub consent_defaults: Vec<ConsentDefault>,
+}
+
+fn default_half_life_days() -> f32 {
+    180.0
+}
+
+/// Why a definition cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidDefinition(pub String);
+
+/// Most event types in one domain.
+pub const MAX_EVENT_TYPES: usize = 64;
+
+impl DomainDefinition {
+    /// Checks ranges that the types alone cannot express.
+    ///
+    /// # Errors
+    /// [`InvalidDefinition`], in words fit for a caller.
+    pub fn check(&self) -> Result<(), InvalidDefinition> {
+        let refuse = |why: String| Err(InvalidDefinition(why));
+        if self.name.trim().is_empty() || self.name.len() > 200 {
+            return refuse("name must be 1 to 200 bytes".into());
+        }
+        if self.event_types.is_empty() || self.event_types.len() > MAX_EVENT_TYPES {
+            return refuse(format!("event_types must have 1 to {MAX_EVENT_TYPES} entries"));
+        }
+        for (event_type, definition) in &self.event_types {
+            if !(definition.weight > 0.0 && definition.weight <= 100.0) {
+                return refuse(format!(
+                    "the weight of {event_type} must be above 0 and at most 100"
+                ));
+            }
+            if definition.value_scale.is_some_and(|scale| scale <= Decimal::ZERO) {
+                return refuse(format!("the value_scale of {event_type} must be above 0"));
+            }
+        }
+        if !(self.half_life_days >= 1.0 && self.half_life_days <= 36_500.0) {
+            return refuse("half_life_days must be 1 to 36500".into());
+        }
+        Ok(())
+    }
+
+    /// The default for a direction and purpose out of `own`, which this defines.
+    #[must_use]
+    pub fn consent_default(&self, own: &DomainId, to: &DomainId, purpose: Purpose) -> bool {
+        self.consent_defaults
+            .iter()
+            .find(|default| default.to == *to && default.purpose == purpose)
+            .map_or(own == to, |default| default.granted)
+    }
+}
+
+/// Every domain known to a tenant.
+pub type Definitions = BTreeMap<DomainId, DomainDefinition>;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn definition() -> DomainDefinition {
+        serde_json::from_value(serde_json::json!({
+            "name": "Knowledge", "currency": "CNY",
+            "event_types": {"view": {"weight": 1.0}, "enrol": {"weight": 3.0, "value_scale": "100"}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_definition_out_of_range_is_refused_with_the_field_named() {
+        let mut wrong = definition();
+        wrong.half_life_days = f32::NAN;
+        assert!(wrong.check().unwrap_err().0.contains("half_life_days"));
+        let mut wrong = definition();
+        wrong.event_types.values_mut().for_each(|t| t.weight = 0.0);
+        assert!(wrong.check().unwrap_err().0.contains("weight"));
+        definition().check().unwrap();
+    }
+
+    #[test]
+    fn evidence_stays_in_its_own_domain_by_default() {
+        let own = DomainId::parse("knowledge").unwrap();
+        let other = DomainId::parse("auto-finance").unwrap();
+        let definition = definition();
+        assert!(definition.consent_default(&own, &own, Purpose::Recommendation));
+        assert!(!definition.consent_default(&own, &other, Purpose::Recommendation));
+    }
+
+    #[test]
+    fn a_definition_survives_json() {
+        let definition = definition();
+        let text = serde_json::to_string(&definition).unwrap();
+        assert_eq!(serde_json::from_str::<DomainDefinition>(&text).unwrap(), definition);
+    }
+}

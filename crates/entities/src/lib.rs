@@ -1,0 +1,26 @@
+//! The words of the business and what it asks of the world: identifiers, events,
+//! catalogues, people, consent, decisions, and the ports to stores, clock and ids.
+//!
+//! No async runtime, no I/O, no clock, no AWS type.
+//!
+//! | to find | read |
+//! | --- | --- |
+//! | what happened, where, to what | [`event`], [`definition`], [`catalogue`], [`people`] |
+//! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
+//! | who is who | [`ids`], [`pseudonym`] |
+//! | what was served, and what came of it | [`decision`] |
+//! | what is asked of the world | [`ports`], [`records`], [`clock`] |
+
+pub mod catalogue;
+pub mod clock;
+pub mod consent;
+pub mod decision;
+pub mod definition;
+pub mod event;
+pub mod history;
+pub mod ids;
+pub mod people;
+pub mod ports;
+pub mod pseudonym;
+pub mod purpose;
+pub mod records;

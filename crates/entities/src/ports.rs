@@ -1,0 +1,224 @@
+//! What the domain needs from the world. Adapters live in `crossfold-storage`;
+//! every one of them passes the same conformance suite.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::catalogue::Item;
+use crate::decision::{Decision, Outcome};
+use crate::event::Event;
+use crate::history::{Dismissal, History};
+use crate::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
+use crate::people::{PeopleWrite, VersionedEntry};
+use crate::records::RecordKind;
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be reached, timed out, or throttled us: worth another try later.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// It holds something that cannot be read.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// It refused the call for a reason that another try will not change.
+    #[error("the store refused the call: {0}")]
+    Refused(String),
+}
+
+/// Result of a store's call.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Why a domain's definition was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum NoDefinition {
+    /// There is no such domain.
+    #[error("there is no domain {0}")]
+    Unknown(DomainId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of a write that happens at most once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It was stored now.
+    New,
+    /// It had been stored before; nothing was changed.
+    Duplicate,
+}
+
+/// What became of a write that rests on a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// All of it was stored.
+    Yes,
+    /// Someone else wrote first; nothing was stored.
+    Conflict,
+}
+
+/// Events and dismissals, by user.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// Stores an event unless one with the same identity is there: exactly one
+    /// of any number of racing calls answers [`Appended::New`].
+    async fn append(&self, event: &Event) -> StoreResult<Appended>;
+
+    /// The user's newest `limit` events and all their dismissals (bounded by
+    /// [`MAX_DISMISSALS`]), as of now: a write acknowledged before is seen.
+    async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History>;
+
+    /// Stores a dismissal; storing it again changes nothing.
+    async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()>;
+
+    /// Deletes everything of a user and says how many records that were.
+    async fn erase(&self, user: &Pseudonym) -> StoreResult<u64>;
+}
+
+/// Most dismissals read for one user; the oldest by key order are left out beyond.
+pub const MAX_DISMISSALS: usize = 2_000;
+
+/// One page of a long listing.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// What is on it.
+    pub entries: Vec<T>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
+}
+
+/// People, by user pseudonym.
+#[async_trait]
+pub trait PeopleStore: Send + Sync {
+    /// What is stored under a user, as of now.
+    async fn get(&self, user: &Pseudonym) -> StoreResult<Option<VersionedEntry>>;
+
+    /// Stores all writes or none. At most [`crate::people::MAX_MEMBERS`] + 1 writes,
+    /// each to a different key.
+    async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed>;
+
+    /// Everything, page by page, in no particular order.
+    async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>>;
+}
+
+/// Catalogue entries, by domain.
+#[async_trait]
+pub trait CatalogueStore: Send + Sync {
+    /// Stores an entry, replacing an older one. A deleted item is stored as an
+    /// entry without details, so that readers of changes learn of it.
+    async fn put(&self, item: &Item) -> StoreResult<()>;
+
+    /// One entry, as of now.
+    async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>>;
+
+    /// Every entry of a domain, in no particular order.
+    async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>>;
+
+    /// Entries whose `updated_at` is at or after `since`, in no particular
+    /// order. May lag behind writes by a few seconds.
+    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>>;
+}
+
+/// The log of decisions and their outcomes.
+#[async_trait]
+pub trait DecisionStore: Send + Sync {
+    /// Logs a decision.
+    async fn record(&self, decision: &Decision) -> StoreResult<()>;
+
+    /// A logged decision.
+    async fn get(&self, id: &RecommendationId) -> StoreResult<Option<Decision>>;
+
+    /// Logs an outcome unless one with the same recommendation and feedback id is there.
+    async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended>;
+
+    /// The outcomes logged for a recommendation, in no particular order.
+    async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>>;
+}
+
+/// Records: small JSON documents by kind and id, such as domain definitions and
+/// training runs. What a kind holds is the business of whoever owns it: see
+/// [`crate::records::Record`].
+#[async_trait]
+pub trait RecordStore: Send + Sync {
+    /// Stores a new record; [`Appended::Duplicate`] when its id is taken.
+    async fn create(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<Appended>;
+
+    /// Stores a record, replacing an older one.
+    async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()>;
+
+    /// A record, as of now.
+    async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>>;
+
+    /// Every record of a kind with its id, as of now, in order of ids.
+    async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>>;
+}
+
+/// The version of an object, to name in a conditional write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ETag(pub String);
+
+/// An object and its version.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Its content.
+    pub bytes: Bytes,
+    /// Its version.
+    pub etag: ETag,
+}
+
+/// What a write demands of what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutCondition {
+    /// Nothing: replace whatever is there.
+    None,
+    /// There must be no such object.
+    Absent,
+    /// The object must have this version.
+    Matches(ETag),
+}
+
+/// Files: the archive, the models.
+#[async_trait]
+pub trait ObjectStore: Send + Sync {
+    /// An object, as of now.
+    async fn get(&self, key: &str) -> StoreResult<Option<Object>>;
+
+    /// An object if its version is not `known`; `Ok(None)` when it still is.
+    /// An absent object is [`StoreError::Refused`].
+    async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>>;
+
+    /// Writes an object whole: readers see the old or the new one, never a part.
+    /// `Ok(None)` when the condition did not hold; exactly one of any number of
+    /// racing conditional writes succeeds.
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>>;
+
+    /// Keys under a prefix, in order.
+    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>>;
+
+    /// Deletes an object; an absent one is no error.
+    async fn delete(&self, key: &str) -> StoreResult<()>;
+}
+
+/// Every store, as wired by a `main`.
+#[derive(Clone)]
+pub struct Stores {
+    /// Events and dismissals.
+    pub events: std::sync::Arc<dyn EventStore>,
+    /// People.
+    pub people: std::sync::Arc<dyn PeopleStore>,
+    /// Catalogue entries.
+    pub catalogue: std::sync::Arc<dyn CatalogueStore>,
+    /// Decisions and outcomes.
+    pub decisions: std::sync::Arc<dyn DecisionStore>,
+    /// Domain definitions, training runs.
+    pub records: std::sync::Arc<dyn RecordStore>,
+    /// The archive and the models.
+    pub objects: std::sync::Arc<dyn ObjectStore>,
+}

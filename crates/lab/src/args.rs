@@ -1,0 +1,148 @@
+//! What the laboratory's commands can be asked.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use crossfold_core::maths::als::Solver;
+
+/// Hyper-parameters of a fit.
+#[derive(Args, Clone, Default)]
+pub struct FitArgs {
+    /// Length of a factor vector [default: 64].
+    #[arg(long)]
+    pub factors: Option<usize>,
+    /// Iterations [default: 15].
+    #[arg(long)]
+    pub iterations: Option<usize>,
+    /// Weight of unobserved pairs [default: chosen by validation, or 0.3 for `train`].
+    #[arg(long)]
+    pub unobserved_weight: Option<f32>,
+    /// Regularisation [default: chosen by validation, or 0.03 for `train`].
+    #[arg(long)]
+    pub regularisation: Option<f32>,
+    /// Seed of the initial factors [default: 42].
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// The split to measure on.
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// CSV with user_id,item_id to train on; .gz is unpacked.
+    #[arg(long, value_name = "FILE")]
+    pub train: PathBuf,
+    /// CSV with user_id,item_id held out.
+    #[arg(long, value_name = "FILE")]
+    pub test: PathBuf,
+    /// Hyper-parameters.
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Fit so many times, with seeds from --seed on, and print how metrics vary.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub seeds: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The domains and people to measure on.
+#[derive(Args)]
+pub struct EvaluateTransferArgs {
+    /// CSV with user_id,item_id of the source domain; .gz is unpacked.
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// CSV with user_id,item_id of the target domain; the same user ids.
+    #[arg(long, value_name = "FILE")]
+    pub target: PathBuf,
+    /// User ids, one a line, whose target history is held out and measured on.
+    #[arg(long, value_name = "FILE")]
+    pub cold_users: PathBuf,
+    /// User ids whose target history is held out to choose hyper-parameters by.
+    #[arg(long, value_name = "FILE")]
+    pub valid_users: PathBuf,
+    /// Hyper-parameters.
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Control: give every source history to another, random person.
+    #[arg(long)]
+    pub shuffle_links: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to measure.
+#[derive(Subcommand)]
+pub enum BenchCommand {
+    /// Fit repeatedly and tell seconds, rates and memory.
+    Train(BenchTrainArgs),
+    /// Write a synthetic set for other trainers.
+    Data(BenchDataArgs),
+}
+
+/// How rows are solved.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum SolverArg {
+    /// By what is cheapest for each row.
+    Mixed,
+    /// By conjugate gradient.
+    ConjugateGradient,
+    /// Exactly.
+    Cholesky,
+}
+
+impl From<SolverArg> for Solver {
+    fn from(solver: SolverArg) -> Self {
+        match solver {
+            SolverArg::Mixed => Self::Mixed,
+            SolverArg::ConjugateGradient => Self::ConjugateGradient,
+            SolverArg::Cholesky => Self::Cholesky,
+        }
+    }
+}
+
+/// What to fit, and how often.
+#[derive(Args)]
+pub struct BenchTrainArgs {
+    /// CSV with user_id,item_id; .gz is unpacked.
+    #[arg(long, value_name = "FILE", conflicts_with = "synthetic")]
+    pub train: Option<PathBuf>,
+    /// CSV with user_id,item_id held out, to tell quality as well.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub test: Option<PathBuf>,
+    /// Fit about so many synthetic, power-law interactions instead.
+    #[arg(long, value_name = "INTERACTIONS")]
+    pub synthetic: Option<u64>,
+    /// Seed of the synthetic interactions.
+    #[arg(long, default_value_t = 1)]
+    pub data_seed: u64,
+    /// Hyper-parameters.
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// How rows are solved.
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub solver: SolverArg,
+    /// Threads [default: one for each core].
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// How many fits.
+    #[arg(long, default_value_t = 3)]
+    pub repeat: usize,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to write.
+#[derive(Args)]
+pub struct BenchDataArgs {
+    /// About how many interactions.
+    #[arg(long)]
+    pub interactions: u64,
+    /// Seed of the interactions.
+    #[arg(long, default_value_t = 1)]
+    pub data_seed: u64,
+    /// The file: safetensors with shape, row_ends and columns.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}

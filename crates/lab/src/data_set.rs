@@ -1,0 +1,97 @@
+//! Data sets on files: CSV and JSON lines, gzipped or not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use flate2::read::MultiGzDecoder;
+
+/// Opens a file, unpacking it when its name ends in `.gz`.
+pub fn open(path: &Path) -> Result<Box<dyn Read>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        return Ok(Box::new(MultiGzDecoder::new(file)));
+    }
+    Ok(Box::new(file))
+}
+
+/// A CSV file with a header.
+pub struct Table {
+    reader: csv::Reader<Box<dyn Read>>,
+    columns: HashMap<String, usize>,
+}
+
+impl Table {
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut reader = csv::Reader::from_reader(open(path)?);
+        let header = reader.headers().with_context(|| format!("cannot read {}", path.display()))?;
+        let columns: HashMap<String, usize> =
+            header.iter().enumerate().map(|(at, name)| (name.trim().to_owned(), at)).collect();
+        for needed in ["user_id", "item_id"] {
+            if !columns.contains_key(needed) {
+                bail!("{} has no column {needed} in its first line", path.display());
+            }
+        }
+        Ok(Self { reader, columns })
+    }
+
+    /// The position of a column, if there is one.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.get(name).copied()
+    }
+
+    /// The rows.
+    pub fn rows(self) -> impl Iterator<Item = Result<csv::StringRecord>> {
+        self.reader.into_records().map(|record| Ok(record?))
+    }
+}
+
+/// Pairs of user and item, each once.
+pub type Pairs = BTreeMap<String, BTreeSet<String>>;
+
+/// Reads `user_id,item_id`, each pair once, by user.
+pub fn read_pairs(path: &Path) -> Result<Pairs> {
+    let table = Table::open(path)?;
+    let (Some(user), Some(item)) = (table.column("user_id"), table.column("item_id")) else {
+        bail!("{} lacks a column", path.display());
+    };
+    let mut pairs = Pairs::new();
+    for row in table.rows() {
+        let row = row.with_context(|| format!("cannot read {}", path.display()))?;
+        let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
+        pairs.entry(cell(user)).or_default().insert(cell(item));
+    }
+    Ok(pairs)
+}
+
+/// Reads one text a line.
+pub fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
+    let lines = BufReader::new(open(path)?).lines();
+    let lines: Vec<String> = lines
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(lines.into_iter().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect())
+}
+
+/// Numbers texts in the order of first sight.
+#[derive(Default)]
+pub struct Numbering {
+    numbers: HashMap<String, u32>,
+}
+
+impl Numbering {
+    pub fn number(&mut self, text: &str) -> u32 {
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(text.to_owned()).or_insert(next)
+    }
+
+    pub fn find(&self, text: &str) -> Option<u32> {
+        self.numbers.get(text).copied()
+    }
+
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+}

@@ -1,0 +1,109 @@
+//! What `evaluate` and `evaluate-transfer` print.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use crossfold_core::maths::bootstrap::Interval;
+use crossfold_core::maths::measure::{BucketEvaluation, Intervals, Metrics};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::seed_variation::SeedVariation;
+
+/// Figures of one evaluation.
+#[derive(Serialize)]
+pub struct EvaluationReport {
+    /// People measured.
+    pub people: usize,
+    /// The model's figures.
+    pub metrics: Metrics,
+    /// Figures of simpler methods on the same people, by name.
+    pub baselines: BTreeMap<&'static str, Metrics>,
+    /// The same people folded in from their history instead of trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold_in: Option<Metrics>,
+    /// Seconds of the final fit, without reading and without choosing hyper-parameters.
+    pub fit_seconds: f64,
+    /// Peak memory of the whole process.
+    pub peak_rss_mb: Option<f64>,
+    /// What the model was fitted with.
+    pub hyperparameters: Value,
+    /// What else was measured.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub details: Option<EvaluationDetails>,
+}
+
+/// Figures beyond the metrics' means.
+#[derive(Serialize)]
+pub struct EvaluationDetails {
+    /// Seconds that choosing hyper-parameters took.
+    pub choice_seconds: f64,
+    /// The model's main metrics with bootstrap intervals over people.
+    pub intervals: Intervals,
+    /// Model minus popularity, paired by person.
+    pub lift: Intervals,
+    /// The model's lists as a whole.
+    pub lists: Metrics,
+    /// Popularity's lists as a whole.
+    pub popularity_lists: Metrics,
+    /// The same people by how much was known of them.
+    pub buckets: Vec<BucketEvaluation>,
+    /// How metrics vary with the seed, when several were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<SeedVariation>,
+}
+
+impl EvaluationDetails {
+    fn print(&self) {
+        let range = |of: &Interval| format!("{:.4} [{:.4}, {:.4}]", of.mean, of.low, of.high);
+        println!("means over people with 95% intervals; model minus popularity:");
+        for (name, interval) in &self.intervals {
+            let lift = self.lift.get(name).map(range).unwrap_or_default();
+            println!("{name:<14}{:>26}{lift:>28}", range(interval));
+        }
+        println!("lists as a whole; popularity's:");
+        for (name, value) in &self.lists {
+            let popular = self.popularity_lists.get(name).unwrap_or(&f64::NAN);
+            println!("{name:<14}{value:>14.4}{popular:>14.4}");
+        }
+        println!("by interactions known of a person, ndcg@20; model minus popularity:");
+        for bucket in &self.buckets {
+            let to = bucket.to.map_or("+".to_owned(), |to| format!("-{to}"));
+            let of =
+                |intervals: &Intervals| intervals.get("ndcg@20").map(range).unwrap_or_default();
+            let name = format!("{}{to}", bucket.from);
+            let (model, lift) = (of(&bucket.metrics), of(&bucket.lift));
+            println!("{name:<8}{:>6} people{model:>26}{lift:>28}", bucket.people);
+        }
+        if let Some(seeds) = &self.seeds {
+            println!("over {} seeds, with 95% intervals of the mean:", seeds.fits);
+            for (name, interval) in &seeds.metrics {
+                println!("{name:<14}{:>26}", range(interval));
+            }
+        }
+    }
+}
+
+impl EvaluationReport {
+    pub fn print(&self, json: bool) -> Result<()> {
+        if json {
+            println!("{}", serde_json::to_string_pretty(self)?);
+            return Ok(());
+        }
+        let mut columns: Vec<(&str, &Metrics)> = vec![("model", &self.metrics)];
+        columns.extend(self.fold_in.iter().map(|metrics| ("folded in", metrics)));
+        columns.extend(self.baselines.iter().map(|(name, metrics)| (*name, metrics)));
+        print!("{:<14}", format!("{} people", self.people));
+        columns.iter().for_each(|(name, _)| print!("{name:>14}"));
+        println!();
+        for name in self.metrics.keys() {
+            print!("{name:<14}");
+            columns.iter().for_each(|(_, m)| print!("{:>14.4}", m.get(name).unwrap_or(&f64::NAN)));
+            println!();
+        }
+        let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
+        println!("fit {:.2} s{memory}; {}", self.fit_seconds, self.hyperparameters);
+        self.details.iter().for_each(EvaluationDetails::print);
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! Progress bars, on standard error.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over `total` steps of what `label` says. Hidden where no one watches.
+pub fn bar(label: &str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total).with_message(label.to_owned());
+    let template = "{msg:<28} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}

@@ -1,0 +1,220 @@
+//! `crossfold demo`: a synthetic world through the real path, its slates, and
+//! how often they are right.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use crossfold_core::maths::als::AlsOptions;
+use crossfold_core::release::run::TrainingRunState;
+use crossfold_ingest::MAX_EVENTS;
+use crossfold_train::new_run;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::api_client::ApiClient;
+use crate::args::DemoArgs;
+use crate::commands::import::start_of_day;
+use crate::commands::recommend::print_slate;
+use crate::commands::serve::serve_world;
+use crate::commands::train::{print_run, train_world};
+use crate::local_world::LocalWorld;
+use crossfold_lab::progress;
+use crossfold_lab::synthetic_world::{
+    AUTO_FINANCE, KNOWLEDGE, Presence, SyntheticPerson, SyntheticWorld,
+};
+
+/// Calls under way at a time.
+const CONCURRENT_CALLS: usize = 8;
+/// Items on a printed slate.
+const SHOWN: usize = 3;
+
+pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
+    println!(
+        "This world is synthetic: invented people on two invented platforms, from seed {}.",
+        args.seed
+    );
+    let started = Instant::now();
+    let world = LocalWorld::open(directory).await?;
+    let client = world.client();
+    // The same all day, so that the demonstration run again adds nothing.
+    let today = start_of_day(Timestamp::now())?;
+    let mut synthetic = SyntheticWorld::new(args.people, args.seed, today);
+    post_catalogues(&client).await?;
+    register_people(&client, &synthetic.people).await?;
+    let mut events = Vec::new();
+    for domain in [KNOWLEDGE, AUTO_FINANCE] {
+        let of_domain = synthetic.events(domain);
+        post_events(&client, domain, &of_domain).await?;
+        events.extend(of_domain.into_iter().map(|event| (domain, event)));
+    }
+    println!(
+        "{} people and {} events posted through the API in {:.1} s.",
+        synthetic.people.len(),
+        events.len(),
+        started.elapsed().as_secs_f64()
+    );
+    let trained = Instant::now();
+    let options = AlsOptions { factors: 16, ..AlsOptions::default() };
+    let run = train_world(&world, new_run(options, Timestamp::now())?).await?;
+    println!("\nTrained and published in {:.1} s:", trained.elapsed().as_secs_f64());
+    print_run(&run);
+    if let TrainingRunState::Failed { reason, .. } = run.state {
+        bail!("no model was made: {reason}");
+    }
+    show_people(&client, &synthetic, &events).await?;
+    compare_with_truth(&client, &synthetic).await?;
+    if args.once {
+        return Ok(());
+    }
+    println!();
+    serve_world(world, &args.serve).await
+}
+
+async fn post_catalogues(client: &ApiClient) -> Result<()> {
+    for (domain, definition) in SyntheticWorld::domains() {
+        client.put(&format!("/v1/domains/{domain}"), &definition).await?;
+        let items = json!({ "items": SyntheticWorld::items(domain) });
+        client.post(&format!("/v1/domains/{domain}/items"), &items).await?;
+    }
+    Ok(())
+}
+
+async fn register_people(client: &ApiClient, people: &[SyntheticPerson]) -> Result<()> {
+    let bar = progress::bar("registering people", people.len() as u64);
+    stream::iter(people)
+        .map(|person| register(client, person))
+        .buffer_unordered(CONCURRENT_CALLS)
+        .try_for_each(|()| {
+            bar.inc(1);
+            async { Ok(()) }
+        })
+        .await?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Registers a person on the platforms they use, links them, records consents.
+async fn register(client: &ApiClient, person: &SyntheticPerson) -> Result<()> {
+    let path =
+        |domain: &str, what: &str| format!("/v1/users/{}{what}?domain={domain}", person.user_id);
+    let home = if person.presence == Presence::AutoFinanceOnly { AUTO_FINANCE } else { KNOWLEDGE };
+    client.put(&path(home, ""), &json!({})).await?;
+    let is_on_both =
+        matches!(person.presence, Presence::BothWithConsent | Presence::BothWithoutConsent);
+    if is_on_both {
+        let link = json!({"domain": AUTO_FINANCE, "user_id": person.user_id});
+        client.put(&path(home, "/links"), &link).await?;
+    }
+    if person.presence == Presence::BothWithoutConsent {
+        return Ok(());
+    }
+    let mut consents = Vec::new();
+    for (from, to) in [(KNOWLEDGE, AUTO_FINANCE), (AUTO_FINANCE, KNOWLEDGE)] {
+        for purpose in ["recommendation", "training"] {
+            consents.push(json!({"from": from, "to": to, "purpose": purpose, "granted": true}));
+        }
+    }
+    client.put(&path(home, "/consents"), &json!({ "consents": consents })).await?;
+    Ok(())
+}
+
+async fn post_events(client: &ApiClient, domain: &str, events: &[Value]) -> Result<()> {
+    let bar = progress::bar("posting events", events.len() as u64);
+    for chunk in events.chunks(MAX_EVENTS) {
+        let answer = client.post("/v1/events", &json!({"domain": domain, "events": chunk})).await?;
+        if let Some(first) = answer["rejected"].get(0) {
+            bail!("an event was rejected: {first}");
+        }
+        bar.inc(chunk.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Prints one person of each presence: the truth, what they did, both slates.
+async fn show_people(
+    client: &ApiClient,
+    world: &SyntheticWorld,
+    events: &[(&str, Value)],
+) -> Result<()> {
+    let presences = [
+        (Presence::BothWithConsent, "uses both platforms, consents to advice across them"),
+        (Presence::KnowledgeOnly, "uses only the knowledge platform, consents to advice across"),
+        (
+            Presence::AutoFinanceOnly,
+            "uses only the auto-finance service, consents to advice across",
+        ),
+        (Presence::BothWithoutConsent, "uses both platforms, consents to nothing across"),
+    ];
+    for (presence, description) in presences {
+        let Some(person) = world.people.iter().find(|person| person.presence == presence) else {
+            continue;
+        };
+        println!("\n{} ({}): {description}", person.user_id, person.kind());
+        for domain in [KNOWLEDGE, AUTO_FINANCE] {
+            let did: Vec<String> = events
+                .iter()
+                .filter(|(of, event)| *of == domain && event["user_id"] == person.user_id.as_str())
+                .rev()
+                .take(SHOWN)
+                .map(|(_, event)| {
+                    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+                    format!("{} {}", text("type"), text("item_id"))
+                })
+                .collect();
+            if !did.is_empty() {
+                println!(" last on {domain}: {}", did.join(", "));
+            }
+        }
+        let display = if presence == Presence::AutoFinanceOnly { AUTO_FINANCE } else { KNOWLEDGE };
+        for (target, locale) in [(KNOWLEDGE, "zh"), (AUTO_FINANCE, "en")] {
+            println!(" shown on {display}, from {target}:");
+            print_slate(&slate(client, person, display, target, (SHOWN, locale)).await?);
+        }
+    }
+    Ok(())
+}
+
+async fn slate(
+    client: &ApiClient,
+    person: &SyntheticPerson,
+    display: &str,
+    target: &str,
+    (limit, locale): (usize, &str),
+) -> Result<Value> {
+    let request = json!({
+        "user_id": person.user_id, "domain": display, "target_domains": [target],
+        "limit": limit, "locale": locale,
+    });
+    client.post("/v1/recommendations", &request).await
+}
+
+/// How often the first items for people who are new to a platform are of their kind.
+async fn compare_with_truth(client: &ApiClient, world: &SyntheticWorld) -> Result<()> {
+    println!(
+        "\nAgainst the known truth (chance is {:.0}%):",
+        100.0 / SyntheticWorld::kinds() as f64
+    );
+    let cases = [
+        (Presence::KnowledgeOnly, KNOWLEDGE, AUTO_FINANCE),
+        (Presence::AutoFinanceOnly, AUTO_FINANCE, KNOWLEDGE),
+    ];
+    for (presence, display, target) in cases {
+        let (mut right, mut all) = (0, 0);
+        for person in world.people.iter().filter(|person| person.presence == presence) {
+            let response = slate(client, person, display, target, (SHOWN, "en")).await?;
+            for item in response["items"].as_array().into_iter().flatten() {
+                let kind = item["item_id"].as_str().and_then(SyntheticWorld::kind_of_item);
+                right += usize::from(kind == Some(person.kind()));
+                all += 1;
+            }
+        }
+        println!(
+            "  never on {target}, seen on {display}: {:.0}% of the first {SHOWN} items fit the person",
+            100.0 * right as f64 / all.max(1) as f64
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The commands, one a file. Each takes its arguments and does its work through the API.
+
+pub(crate) mod demo;
+pub(crate) mod import;
+pub(crate) mod models;
+pub(crate) mod recommend;
+pub(crate) mod serve;
+pub(crate) mod train;

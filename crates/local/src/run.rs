@@ -1,0 +1,28 @@
+//! From the command line to the commands.
+
+use anyhow::Result;
+use crossfold_lab::args::BenchCommand;
+use crossfold_lab::{bench, evaluate, evaluate_transfer};
+
+use crate::args::{Cli, Command, ServeArgs};
+use crate::commands::{demo, import, models, recommend, serve, train};
+
+/// Runs a command.
+///
+/// # Errors
+/// When it cannot be completed, in words that say what to do.
+pub async fn run(cli: Cli) -> Result<()> {
+    let directory = cli.data_dir;
+    match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
+        Command::Serve(args) => serve::serve(&directory, &args).await,
+        Command::Demo(args) => demo::demo(&directory, &args).await,
+        Command::Import(args) => import::import(&directory, &args).await,
+        Command::Train(args) => train::train(&directory, &args).await,
+        Command::Models(args) => models::models(&directory, &args).await,
+        Command::Recommend(args) => recommend::recommend(&directory, &args).await,
+        Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
+        Command::Bench(BenchCommand::Data(args)) => bench::data(&args),
+        Command::Evaluate(args) => evaluate::evaluate(&args),
+        Command::EvaluateTransfer(args) => evaluate_transfer::evaluate_transfer(&args),
+    }
+}

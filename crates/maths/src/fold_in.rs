@@ -1,0 +1,266 @@
+//! Fold-in: a person's factor vector solved at request time from their history
+//! against the model's item factors, and its exact decomposition into the
+//! contributions of past items (Hu, Koren, Volinsky 2008, section 5).
+
+use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
+use serde::{Deserialize, Serialize};
+
+use crate::als::AlsParams;
+use crate::dense::{NotPositiveDefinite, add_scaled, cholesky, cholesky_solve, dot};
+
+/// Which items without an interaction count as unobserved for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum UnobservedItems {
+    /// All items of the model, as in training.
+    All,
+    /// Items of the domains where the person has interactions: having done
+    /// nothing on a platform one does not use says nothing about taste.
+    #[default]
+    OfObservedDomains,
+}
+
+/// What a fold-in is solved against.
+#[derive(Clone, Copy)]
+pub struct FoldInBasis<'a> {
+    /// Item factors, items x factors.
+    pub items: ArrayView2<'a, f32>,
+    /// Gram matrix of the items that count as unobserved.
+    pub gram: &'a Array2<f32>,
+    /// How many items that are.
+    pub unobserved: usize,
+    /// The hyper-parameters the items were fitted with.
+    pub params: &'a AlsParams,
+}
+
+/// A folded-in person.
+#[derive(Debug, Clone)]
+pub struct FoldedPerson {
+    vector: Vec<f32>,
+    factor: Vec<f32>,
+    columns: Vec<u32>,
+    confidences: Vec<f32>,
+}
+
+impl FoldedPerson {
+    /// Solves the person's vector from their interactions (item row, confidence).
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
+    pub fn solve(
+        basis: FoldInBasis<'_>,
+        interactions: &[(u32, f32)],
+    ) -> Result<Self, NotPositiveDefinite> {
+        let f = basis.items.ncols();
+        let (columns, confidences): (Vec<u32>, Vec<f32>) = interactions.iter().copied().unzip();
+        let mut person =
+            Self { vector: vec![0.0; f], factor: vec![0.0; f * f], columns, confidences };
+        let equations =
+            NormalEquations::new(basis.items, basis.gram, basis.unobserved, basis.params);
+        equations.solve(
+            &person.columns,
+            &person.confidences,
+            &mut person.factor,
+            &mut person.vector,
+        )?;
+        Ok(person)
+    }
+
+    /// The factor vector.
+    #[must_use]
+    pub fn vector(&self) -> &[f32] {
+        &self.vector
+    }
+
+    /// How much each past item adds to the score of `item`: (item row, share of
+    /// the score). They sum up to the score.
+    #[must_use]
+    pub fn contributions(&self, items: ArrayView2<'_, f32>, item: u32) -> Vec<(u32, f32)> {
+        self.contributions_along(items, &items.row(item as usize).to_vec())
+    }
+
+    /// How much each past item adds to the product of the person's vector with
+    /// `direction`, a vector of as many factors: (item row, share of the product).
+    #[must_use]
+    pub fn contributions_along(
+        &self,
+        items: ArrayView2<'_, f32>,
+        direction: &[f32],
+    ) -> Vec<(u32, f32)> {
+        if self.columns.is_empty() {
+            return Vec::new();
+        }
+        let mut weighted = direction.to_vec();
+        cholesky_solve(&self.factor, weighted.len(), &mut weighted);
+        let contribution = |(&column, &confidence): (&u32, &f32)| {
+            let past = items.row(column as usize);
+            let similarity = past.as_slice().map_or(0.0, |past| dot(&weighted, past));
+            (column, confidence * similarity)
+        };
+        self.columns.iter().zip(&self.confidences).map(contribution).collect()
+    }
+}
+
+/// The normal equations of one side's rows against the other side's factors:
+/// `(a G + sum c_i y_i y_i' + r (C + a N)^n I) x = sum c_i y_i`.
+struct NormalEquations<'a> {
+    fixed: ArrayView2<'a, f32>,
+    shared: Array2<f32>,
+    unobserved_mass: f32,
+    regularisation: f32,
+    frequency_exponent: f32,
+}
+
+/// Interactions from which on a matrix product beats single outer products.
+const PRODUCT_FROM: usize = 8;
+/// Interactions gathered at a time, so that the copy stays in cache.
+const GATHER: usize = 256;
+
+impl<'a> NormalEquations<'a> {
+    /// `gram` covers the `unobserved` rows of `fixed` that count as unobserved.
+    fn new(
+        fixed: ArrayView2<'a, f32>,
+        gram: &Array2<f32>,
+        unobserved: usize,
+        params: &AlsParams,
+    ) -> Self {
+        let options = params.options();
+        Self {
+            fixed,
+            shared: gram * options.unobserved_weight,
+            unobserved_mass: options.unobserved_weight * unobserved as f32,
+            regularisation: options.regularisation,
+            frequency_exponent: options.frequency_exponent,
+        }
+    }
+
+    /// Solves one row into `vector`; `scratch` (f x f) keeps the Cholesky factor.
+    /// A row without interactions is zero.
+    fn solve(
+        &self,
+        columns: &[u32],
+        confidences: &[f32],
+        scratch: &mut [f32],
+        vector: &mut [f32],
+    ) -> Result<(), NotPositiveDefinite> {
+        vector.fill(0.0);
+        if columns.is_empty() {
+            return Ok(());
+        }
+        let f = vector.len();
+        self.assemble(columns, confidences, scratch, vector);
+        cholesky(scratch, f)?;
+        cholesky_solve(scratch, f, vector);
+        Ok(())
+    }
+
+    fn assemble(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], b: &mut [f32]) {
+        let f = b.len();
+        for (row, shared) in a.chunks_exact_mut(f).zip(self.shared.rows()) {
+            shared.iter().zip(row).for_each(|(from, to)| *to = *from);
+        }
+        let frequency: f32 = confidences.iter().sum::<f32>() + self.unobserved_mass;
+        let ridge = self.regularisation * frequency.powf(self.frequency_exponent);
+        (0..f).for_each(|k| a[k * f + k] += ridge);
+        for (&column, &confidence) in columns.iter().zip(confidences) {
+            add_scaled(b, confidence, self.factors_of(column));
+        }
+        if columns.len() < PRODUCT_FROM {
+            self.add_outer_products(columns, confidences, a, f);
+        } else {
+            self.add_product(columns, confidences, a, f);
+        }
+    }
+
+    fn factors_of(&self, column: u32) -> &[f32] {
+        let f = self.fixed.ncols();
+        let start = column as usize * f;
+        match self.fixed.to_slice_memory_order() {
+            Some(slice) => &slice[start..start + f],
+            None => unreachable!("factors are kept in standard layout"),
+        }
+    }
+
+    fn add_outer_products(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], f: usize) {
+        for (&column, &confidence) in columns.iter().zip(confidences) {
+            let y = self.factors_of(column);
+            for k in 0..f {
+                add_scaled(&mut a[k * f + k..(k + 1) * f], confidence * y[k], &y[k..]);
+            }
+        }
+    }
+
+    fn add_product(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], f: usize) {
+        let mut gathered = Vec::with_capacity(columns.len().min(GATHER) * f);
+        let Ok(mut target) = ndarray::ArrayViewMut2::from_shape((f, f), a) else {
+            unreachable!("the scratch is f x f");
+        };
+        for (columns, confidences) in columns.chunks(GATHER).zip(confidences.chunks(GATHER)) {
+            gathered.clear();
+            for (&column, &confidence) in columns.iter().zip(confidences) {
+                let root = confidence.sqrt();
+                gathered.extend(self.factors_of(column).iter().map(|value| value * root));
+            }
+            let Ok(rows) = ArrayView2::from_shape((columns.len(), f), &gathered) else {
+                unreachable!("one row was gathered for each column");
+            };
+            general_mat_mul(1.0, &rows.t(), &rows, 1.0, &mut target);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::als::{AlsOptions, fit};
+    use crate::dense::gram;
+    use crate::sparse::SparseRows;
+
+    fn matrix() -> SparseRows {
+        let rows = (0..60u32)
+            .map(|u| (0..9).map(|k| ((u * 5 + k * k * 3) % 40, 1.0 + (k % 3) as f32)).collect());
+        SparseRows::from_rows(40, rows)
+    }
+
+    #[test]
+    fn a_trained_person_folded_in_from_the_same_history_is_the_same() {
+        let params = AlsOptions { factors: 8, ..AlsOptions::default() }.check().unwrap();
+        let matrix = matrix();
+        let factors = fit(&matrix, &params, &|_| ()).unwrap();
+        let gram = gram(factors.items.view());
+        let basis = FoldInBasis {
+            items: factors.items.view(),
+            gram: &gram,
+            unobserved: 40,
+            params: &params,
+        };
+        for person in 0..matrix.rows() {
+            let (columns, confidences) = matrix.row(person);
+            let interactions: Vec<_> =
+                columns.iter().copied().zip(confidences.iter().copied()).collect();
+            let folded = FoldedPerson::solve(basis, &interactions).unwrap();
+            for (a, b) in folded.vector().iter().zip(factors.people.row(person)) {
+                assert!((a - b).abs() < 1e-4);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn contributions_sum_up_to_the_score(
+            history in proptest::collection::btree_map(0..40u32, 0.2f32..4.0, 1..12), item in 0..40u32,
+        ) {
+            let params = AlsOptions { factors: 8, iterations: 3, ..AlsOptions::default() }.check().unwrap();
+            let factors = fit(&matrix(), &params, &|_| ()).unwrap();
+            let gram = gram(factors.items.view());
+            let basis = FoldInBasis { items: factors.items.view(), gram: &gram, unobserved: 40, params: &params };
+            let history: Vec<_> = history.into_iter().collect();
+            let person = FoldedPerson::solve(basis, &history).unwrap();
+            let score = dot(person.vector(), factors.items.row(item as usize).as_slice().unwrap());
+            let sum: f32 = person.contributions(factors.items.view(), item).iter().map(|(_, c)| c).sum();
+            prop_assert!((score - sum).abs() < 1e-3, "{score} {sum}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Listing models by their records.
+
+use crate::load::{StoredPointer, read_pointer};
+use crossfold_core::entities::ids::ModelId;
+use crossfold_core::entities::ports::{ObjectStore, StoreError, StoreResult};
+use crossfold_core::release::champion::Pointer;
+use crossfold_core::release::record::{ModelRecord, ModelState, RECORDS_PREFIX, model_of_key};
+use crossfold_core::training::drift::DriftReport;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+/// Records read at the same time.
+const CONCURRENT_READS: usize = 16;
+
+/// A model as it is listed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListedModel {
+    /// Where it stands.
+    pub state: ModelState,
+    /// Its record.
+    #[serde(flatten)]
+    pub record: ModelRecord,
+}
+
+/// One page of the models, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelPage {
+    /// The models.
+    pub models: Vec<ListedModel>,
+    /// What to name to get the next page: the last model of this one; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<ModelId>,
+}
+
+/// Lists up to `limit` models, newest first, from the one after `after` on; from
+/// the newest on without it. `None` when there is no model `after`.
+///
+/// # Errors
+/// When the bucket fails.
+pub async fn list_models(
+    objects: &dyn ObjectStore,
+    after: Option<&ModelId>,
+    limit: usize,
+) -> StoreResult<Option<ModelPage>> {
+    let pointer = champion_pointer(objects).await?;
+    let keys = objects.list(RECORDS_PREFIX).await?;
+    let start = match after {
+        None => 0,
+        Some(after) => {
+            match keys.iter().position(|key| model_of_key(key).as_ref() == Some(after)) {
+                Some(at) => at + 1,
+                None => return Ok(None),
+            }
+        }
+    };
+    let page = &keys[start..keys.len().min(start + limit)];
+    let is_last = start + page.len() == keys.len();
+    let next = page.last().filter(|_| !is_last).and_then(|key| model_of_key(key));
+    let records: Vec<Option<ModelRecord>> = stream::iter(page.to_vec())
+        .map(|key| async move { read_record(objects, &key).await })
+        .buffered(CONCURRENT_READS)
+        .try_collect()
+        .await?;
+    let listed =
+        |record: ModelRecord| ListedModel { state: record.state(pointer.as_ref()), record };
+    Ok(Some(ModelPage { models: records.into_iter().flatten().map(listed).collect(), next }))
+}
+
+/// The pointer; `None` when there is none that can be read.
+///
+/// # Errors
+/// When the bucket fails.
+pub async fn champion_pointer(objects: &dyn ObjectStore) -> StoreResult<Option<Pointer>> {
+    let stored = read_pointer(objects).await?;
+    Ok(stored.and_then(|StoredPointer { pointer, .. }| pointer))
+}
+
+/// Reads a record; `None` when it was deleted meanwhile.
+///
+/// # Errors
+/// When the bucket fails, or the record cannot be read.
+pub async fn read_record(objects: &dyn ObjectStore, key: &str) -> StoreResult<Option<ModelRecord>> {
+    let Some(object) = objects.get(key).await? else { return Ok(None) };
+    let corrupt = |error: serde_json::Error| StoreError::Corrupt(format!("{key}: {error}"));
+    serde_json::from_slice(&object.bytes).map(Some).map_err(corrupt)
+}
+
+/// Finds the record of a model.
+///
+/// # Errors
+/// When the bucket fails.
+pub async fn find_record(
+    objects: &dyn ObjectStore,
+    id: &ModelId,
+) -> StoreResult<Option<ModelRecord>> {
+    let keys = objects.list(RECORDS_PREFIX).await?;
+    match keys.iter().find(|key| model_of_key(key).as_ref() == Some(id)) {
+        Some(key) => read_record(objects, key).await,
+        None => Ok(None),
+    }
+}
+
+/// Records looked through for drift: a run that fails before it made a model
+/// leaves none, so the newest one that compared its inputs is near the top.
+const DRIFT_RECORDS: usize = 10;
+
+/// The newest comparison of what came in with what `champion` was made from.
+///
+/// # Errors
+/// When the bucket fails.
+pub async fn latest_drift(
+    objects: &dyn ObjectStore,
+    champion: &ModelId,
+) -> StoreResult<Option<DriftReport>> {
+    for key in objects.list(RECORDS_PREFIX).await?.iter().take(DRIFT_RECORDS) {
+        let drift = read_record(objects, key).await?.and_then(|record| record.drift);
+        if let Some(drift) = drift.filter(|drift| drift.model == *champion) {
+            return Ok(Some(drift));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,80 @@
+//! Promoting a model: verified as a reader would, then one conditional swap of
+//! the pointer. Rolling back is promoting the model before.
+
+use crate::load::{LoadError, StoredPointer, load, read_pointer};
+use crossfold_core::entities::ids::ModelId;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter};
+use jiff::Timestamp;
+
+/// Why a model was not promoted; the champion is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum PromotionError {
+    /// It cannot be read whole.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The bucket failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is being deleted.
+    #[error("the model is being deleted")]
+    Retiring,
+    /// The champion is not the one that the caller expected.
+    #[error("the champion is not the expected one")]
+    Unexpected,
+    /// Someone else moved the pointer meanwhile.
+    #[error("the champion changed at the same time")]
+    Race,
+    /// The pointer could not be written down.
+    #[error("the pointer cannot be encoded: {0}")]
+    Encoding(#[from] serde_json::Error),
+}
+
+/// A promotion that is asked for.
+#[derive(Debug, Clone)]
+pub struct PromotionOrder {
+    /// The model to serve.
+    pub model: ModelId,
+    /// Who asks.
+    pub by: Promoter,
+    /// The champion that the one who asks has seen; any, when not given.
+    pub expected: Option<ModelId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Makes a model the champion, after verifying it as a reader would. The one
+/// that is champion already stays it, and nothing is written.
+///
+/// # Errors
+/// [`PromotionError`]; readers then still find the champion they had.
+pub async fn promote(
+    objects: &dyn ObjectStore,
+    order: PromotionOrder,
+) -> Result<Pointer, PromotionError> {
+    // The pointer is read first: if it moves while the model is verified, the swap fails.
+    let stored = read_pointer(objects).await?;
+    let (current, condition) = match stored {
+        // An unreadable pointer serves nobody: it is replaced, without a past.
+        Some(StoredPointer { pointer, etag }) => (pointer, PutCondition::Matches(etag)),
+        None => (None, PutCondition::Absent),
+    };
+    let champion = current.as_ref().map(|pointer| &pointer.model);
+    if order.expected.is_some() && order.expected.as_ref() != champion {
+        return Err(PromotionError::Unexpected);
+    }
+    let model = load(objects, &order.model).await?;
+    if let Some(current) = current.as_ref().filter(|pointer| pointer.model == order.model) {
+        return Ok(current.clone());
+    }
+    let blob = &model.manifest().blob.sha256;
+    if current.as_ref().is_some_and(|pointer| pointer.is_retiring(&order.model, blob)) {
+        return Err(PromotionError::Retiring);
+    }
+    let pointer = Pointer::after(current, order.model, order.by, order.at);
+    let bytes = serde_json::to_vec(&pointer)?;
+    match objects.put(POINTER_KEY, bytes.into(), condition).await? {
+        Some(_) => Ok(pointer),
+        None => Err(PromotionError::Race),
+    }
+}

@@ -1,0 +1,111 @@
+//! Publishing a model: its record first, then its parts under their content
+//! addresses, and the pointer to them last, if the gate lets it.
+
+use bytes::Bytes;
+use crossfold_core::entities::ids::ModelId;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::model::{Artefact, Manifest, Model, ModelError, decode_manifest, manifest_key};
+use crossfold_core::release::champion::Promoter;
+use crossfold_core::release::gate::{GateRules, Verdict, judge};
+use crossfold_core::release::record::ModelRecord;
+use jiff::Timestamp;
+
+use crate::promotion::{PromotionError, PromotionOrder, promote};
+
+/// Why a model was not stored or not published; the last champion keeps serving.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The bucket failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was stored could not be made the champion.
+    #[error("the model could not be promoted: {0}")]
+    Promotion(#[from] PromotionError),
+    /// The record could not be written down.
+    #[error("the record cannot be encoded: {0}")]
+    Encoding(#[from] serde_json::Error),
+}
+
+/// Times the pointer may move under us.
+const MAX_TRIES: usize = 5;
+
+/// What became of a new model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The model; none when it does not verify, and was not stored.
+    pub model: Option<ModelId>,
+    /// The gate's verdict. When it passed, the model is the champion.
+    pub verdict: Verdict,
+}
+
+/// Judges an artefact against the champion and stores it; if it passed, makes
+/// it the champion. One that does not verify is not stored. `champion` is what
+/// its training was told to compare it with.
+///
+/// # Errors
+/// [`PublishError`]; readers then still find the model they had.
+pub async fn publish(
+    objects: &dyn ObjectStore,
+    artefact: Artefact,
+    champion: Option<&Model>,
+    rules: GateRules,
+    now: Timestamp,
+) -> Result<Published, PublishError> {
+    // Verified as a reader would, before anyone can read it.
+    let verified = verify(&artefact);
+    let champion = champion.map(|model| (model.id(), model.manifest()));
+    let verdict = judge(verified.as_ref(), champion, rules);
+    let Ok(manifest) = verified else {
+        return Ok(Published { model: None, verdict });
+    };
+    let record = ModelRecord::new(artefact.id.clone(), &manifest, Some(verdict.clone()));
+    store(objects, artefact, &record).await?;
+    if verdict.passed {
+        promote_by_run(objects, &record, now).await?;
+    }
+    Ok(Published { model: Some(record.id), verdict })
+}
+
+fn verify(artefact: &Artefact) -> Result<Manifest, ModelError> {
+    let manifest = decode_manifest(&artefact.id, &artefact.manifest)?;
+    Model::decode(artefact.id.clone(), manifest.clone(), &artefact.blob)?;
+    Ok(manifest)
+}
+
+/// Stores the record first, so that whatever a dying run leaves can be found
+/// again. An object that is there already has the same content.
+async fn store(
+    objects: &dyn ObjectStore,
+    artefact: Artefact,
+    record: &ModelRecord,
+) -> Result<(), PublishError> {
+    store_record(objects, record).await?;
+    objects.put(&artefact.blob_key, artefact.blob, PutCondition::Absent).await?;
+    objects.put(&manifest_key(&artefact.id), artefact.manifest, PutCondition::Absent).await?;
+    Ok(())
+}
+
+pub async fn store_record(
+    objects: &dyn ObjectStore,
+    record: &ModelRecord,
+) -> Result<(), PublishError> {
+    let bytes = Bytes::from(serde_json::to_vec(record)?);
+    objects.put(&record.key(), bytes, PutCondition::Absent).await?;
+    Ok(())
+}
+
+async fn promote_by_run(
+    objects: &dyn ObjectStore,
+    record: &ModelRecord,
+    at: Timestamp,
+) -> Result<(), PublishError> {
+    let by = Promoter::TrainingRun { id: record.training_run.clone() };
+    let order = PromotionOrder { model: record.id.clone(), by, expected: None, at };
+    for _ in 1..MAX_TRIES {
+        match promote(objects, order.clone()).await {
+            Err(PromotionError::Race) => {}
+            other => return other.map(drop).map_err(Into::into),
+        }
+    }
+    promote(objects, order).await.map(drop).map_err(Into::into)
+}

@@ -1,0 +1,98 @@
+//! Records on DynamoDB, as JSON: they are few, and always read whole.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use crossfold_core::entities::ports::{Appended, RecordStore, StoreResult};
+use crossfold_core::entities::records::RecordKind;
+use serde::{Deserialize, Serialize};
+
+use super::config::Resource;
+use super::error::{corrupt, malformed, service_error};
+
+#[derive(Serialize, Deserialize)]
+struct StoredRecord {
+    pk: String,
+    sk: String,
+    record: String,
+}
+
+/// [`RecordStore`] on DynamoDB: the partition is the kind, the sort key the id.
+pub(super) struct DynamoDbRecords {
+    pub(super) client: Client,
+    pub(super) table: Resource,
+}
+
+impl DynamoDbRecords {
+    fn put_item(
+        &self,
+        kind: RecordKind,
+        id: &str,
+        record: String,
+    ) -> StoreResult<PutItemFluentBuilder> {
+        let record = StoredRecord { pk: kind.into(), sk: id.into(), record };
+        let item = serde_dynamo::to_item(record).map_err(malformed)?;
+        Ok(self.client.put_item().table_name(self.table.name()?).set_item(Some(item)))
+    }
+}
+
+#[async_trait]
+impl RecordStore for DynamoDbRecords {
+    async fn create(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<Appended> {
+        let put = self.put_item(kind, id, json)?.condition_expression("attribute_not_exists(pk)");
+        match put.send().await {
+            Ok(_) => Ok(Appended::New),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(Appended::Duplicate)
+            }
+            Err(error) => Err(service_error(error)),
+        }
+    }
+
+    async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
+        let put = self.put_item(kind, id, json)?;
+        put.send().await.map(drop).map_err(service_error)
+    }
+
+    async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.table.name()?)
+            .key("pk", AttributeValue::S(kind.into()))
+            .key("sk", AttributeValue::S(id.into()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(service_error)?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let stored: StoredRecord =
+            serde_dynamo::from_item(item).map_err(|error| corrupt("a record", error))?;
+        Ok(Some(stored.record))
+    }
+
+    async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.table.name()?)
+            .key_condition_expression("pk = :kind")
+            .expression_attribute_values(":kind", AttributeValue::S(kind.into()))
+            .consistent_read(true);
+        let mut records = Vec::new();
+        let mut pages = query.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for item in page.map_err(service_error)?.items.unwrap_or_default() {
+                let stored: StoredRecord =
+                    serde_dynamo::from_item(item).map_err(|error| corrupt("a record", error))?;
+                records.push((stored.sk, stored.record));
+            }
+        }
+        Ok(records)
+    }
+}

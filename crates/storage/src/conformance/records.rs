@@ -1,0 +1,73 @@
+use crossfold_core::entities::ports::{Appended, Stores};
+use crossfold_core::entities::records::RecordKind;
+
+use super::{Verdict, checks, hold, together, unique};
+
+checks! { "records":
+    a_record_is_replaced_and_read_at_once,
+    a_record_is_created_once,
+    of_racing_creations_of_one_record_exactly_one_is_new,
+    records_of_a_kind_are_listed_in_order_of_ids_and_no_others,
+}
+
+const KIND: RecordKind = "conformance";
+const OTHER: RecordKind = "conformance-other";
+
+fn json(text: &str) -> String {
+    serde_json::json!({ "name": text, "half_life_days": 33.3, "nested": [{ "granted": true }] })
+        .to_string()
+}
+
+async fn a_record_is_replaced_and_read_at_once(stores: &Stores) -> Verdict {
+    let (records, id) = (&stores.records, unique("r"));
+    for text in ["课程 \"1\"", "second", "ü"] {
+        records.put(KIND, &id, json(text)).await?;
+        let found = records.get(KIND, &id).await?;
+        hold!(found == Some(json(text)), "{text} came back as {found:?}");
+    }
+    let elsewhere = records.get(OTHER, &id).await?;
+    hold!(elsewhere.is_none(), "another kind has the record: {elsewhere:?}");
+    Ok(())
+}
+
+async fn a_record_is_created_once(stores: &Stores) -> Verdict {
+    let (records, id) = (&stores.records, unique("r"));
+    let absent = records.get(KIND, &id).await?;
+    hold!(absent.is_none(), "an unknown record is there");
+    let first = records.create(KIND, &id, json("first")).await?;
+    hold!(first == Appended::New, "the first creation answered {first:?}");
+    let second = records.create(KIND, &id, json("second")).await?;
+    hold!(second == Appended::Duplicate, "the second creation answered {second:?}");
+    let found = records.get(KIND, &id).await?;
+    hold!(found == Some(json("first")), "the first record came back as {found:?}");
+    let other = records.create(OTHER, &id, json("other")).await?;
+    hold!(other == Appended::New, "the id is taken in another kind: {other:?}");
+    Ok(())
+}
+
+async fn of_racing_creations_of_one_record_exactly_one_is_new(stores: &Stores) -> Verdict {
+    const RACERS: usize = 32;
+    let id = unique("r");
+    let calls = (0..RACERS).map(|racer| {
+        let (store, id) = (stores.records.clone(), id.clone());
+        async move { store.create(KIND, &id, json(&racer.to_string())).await }
+    });
+    let answers = together(calls).await?;
+    let new = answers.iter().filter(|answer| **answer == Appended::New).count();
+    hold!(new == 1, "{new} of {RACERS} racing creations were new");
+    Ok(())
+}
+
+async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Stores) -> Verdict {
+    let prefix = unique("r");
+    let id = |number: usize| format!("{prefix}-{number:02}");
+    for number in [7, 0, 3] {
+        stores.records.put(KIND, &id(number), json(&id(number))).await?;
+    }
+    stores.records.put(OTHER, &id(1), json("other")).await?;
+    let mut listed = stores.records.list(KIND).await?;
+    listed.retain(|(found, _)| found.starts_with(&prefix));
+    let expected = [0, 3, 7].map(|number| (id(number), json(&id(number))));
+    hold!(listed == expected, "listed were {listed:?}");
+    Ok(())
+}

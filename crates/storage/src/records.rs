@@ -1,0 +1,61 @@
+//! Typed records over a [`RecordStore`].
+
+use std::str::FromStr;
+
+use crossfold_core::entities::ports::{Appended, RecordStore, StoreError, StoreResult};
+use crossfold_core::entities::records::Record;
+
+/// Stores a new record; [`Appended::Duplicate`] when its id is taken.
+///
+/// # Errors
+/// When the store fails.
+pub async fn create<T: Record>(
+    store: &dyn RecordStore,
+    id: &T::Id,
+    record: &T,
+) -> StoreResult<Appended> {
+    store.create(T::KIND, id.as_ref(), encode(record)?).await
+}
+
+/// Stores a record, replacing an older one.
+///
+/// # Errors
+/// When the store fails.
+pub async fn put<T: Record>(store: &dyn RecordStore, id: &T::Id, record: &T) -> StoreResult<()> {
+    store.put(T::KIND, id.as_ref(), encode(record)?).await
+}
+
+/// A record, as of now.
+///
+/// # Errors
+/// When the store fails, or holds something that cannot be read.
+pub async fn get<T: Record>(store: &dyn RecordStore, id: &T::Id) -> StoreResult<Option<T>> {
+    let json = store.get(T::KIND, id.as_ref()).await?;
+    json.map(|json| decode(id.as_ref(), &json)).transpose()
+}
+
+/// Every record of a kind with its id, as of now, in order of ids.
+///
+/// # Errors
+/// When the store fails, or holds something that cannot be read.
+pub async fn list<T: Record>(store: &dyn RecordStore) -> StoreResult<Vec<(T::Id, T)>> {
+    let read = |(id, json): (String, String)| {
+        let record = decode(&id, &json)?;
+        let id = T::Id::from_str(&id).map_err(|error| corrupt::<T>(&id, error))?;
+        Ok((id, record))
+    };
+    store.list(T::KIND).await?.into_iter().map(read).collect()
+}
+
+fn encode<T: Record>(record: &T) -> StoreResult<String> {
+    serde_json::to_string(record)
+        .map_err(|error| StoreError::Refused(format!("a {} cannot be written: {error}", T::KIND)))
+}
+
+fn decode<T: Record>(id: &str, json: &str) -> StoreResult<T> {
+    serde_json::from_str(json).map_err(|error| corrupt::<T>(id, error))
+}
+
+fn corrupt<T: Record>(id: &str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("{} {id}: {error}", T::KIND))
+}
