@@ -9,6 +9,9 @@ use crossfold_core::training::drift::DriftReport;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
+/// Most bytes of records on a page: an answer of the API holds 6 MB, and a record grows with
+/// the number of domains.
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Records read at the same time.
 const CONCURRENT_READS: usize = 16;
 
@@ -53,17 +56,23 @@ pub async fn list_models(
             }
         }
     };
-    let page = &keys[start..keys.len().min(start + limit)];
-    let is_last = start + page.len() == keys.len();
-    let next = page.last().filter(|_| !is_last).and_then(|key| model_of_key(key));
-    let records: Vec<Option<ModelRecord>> = stream::iter(page.to_vec())
+    let wanted = &keys[start..keys.len().min(start + limit)];
+    let mut reading = stream::iter(wanted.to_vec())
         .map(|key| async move { read_record(objects, &key).await })
-        .buffered(CONCURRENT_READS)
-        .try_collect()
-        .await?;
-    let listed =
-        |record: ModelRecord| ListedModel { state: record.state(pointer.as_ref()), record };
-    Ok(Some(ModelPage { models: records.into_iter().flatten().map(listed).collect(), next }))
+        .buffered(CONCURRENT_READS);
+    let (mut models, mut bytes, mut taken) = (Vec::new(), 0, 0);
+    while let Some(record) = reading.try_next().await? {
+        taken += 1;
+        let Some((record, length)) = record else { continue };
+        bytes += length;
+        models.push(ListedModel { state: record.state(pointer.as_ref()), record });
+        if bytes >= MAX_PAGE_BYTES {
+            break;
+        }
+    }
+    let is_last = start + taken == keys.len();
+    let next = wanted[..taken].last().filter(|_| !is_last).and_then(|key| model_of_key(key));
+    Ok(Some(ModelPage { models, next }))
 }
 
 /// The pointer; `None` when there is none that can be read.
@@ -75,14 +84,18 @@ pub async fn champion_pointer(objects: &dyn ObjectStore) -> StoreResult<Option<P
     Ok(stored.and_then(|StoredPointer { pointer, .. }| pointer))
 }
 
-/// Reads a record; `None` when it was deleted meanwhile.
+/// Reads a record and its length in bytes; `None` when it was deleted meanwhile.
 ///
 /// # Errors
 /// When the bucket fails, or the record cannot be read.
-pub async fn read_record(objects: &dyn ObjectStore, key: &str) -> StoreResult<Option<ModelRecord>> {
+pub async fn read_record(
+    objects: &dyn ObjectStore,
+    key: &str,
+) -> StoreResult<Option<(ModelRecord, usize)>> {
     let Some(object) = objects.get(key).await? else { return Ok(None) };
     let corrupt = |error: serde_json::Error| StoreError::Corrupt(format!("{key}: {error}"));
-    serde_json::from_slice(&object.bytes).map(Some).map_err(corrupt)
+    let record = serde_json::from_slice(&object.bytes).map_err(corrupt)?;
+    Ok(Some((record, object.bytes.len())))
 }
 
 /// Finds the record of a model.
@@ -95,7 +108,7 @@ pub async fn find_record(
 ) -> StoreResult<Option<ModelRecord>> {
     let keys = objects.list(RECORDS_PREFIX).await?;
     match keys.iter().find(|key| model_of_key(key).as_ref() == Some(id)) {
-        Some(key) => read_record(objects, key).await,
+        Some(key) => Ok(read_record(objects, key).await?.map(|(record, _)| record)),
         None => Ok(None),
     }
 }
@@ -113,7 +126,7 @@ pub async fn latest_drift(
     champion: &ModelId,
 ) -> StoreResult<Option<DriftReport>> {
     for key in objects.list(RECORDS_PREFIX).await?.iter().take(DRIFT_RECORDS) {
-        let drift = read_record(objects, key).await?.and_then(|record| record.drift);
+        let drift = read_record(objects, key).await?.and_then(|(record, _)| record.drift);
         if let Some(drift) = drift.filter(|drift| drift.model == *champion) {
             return Ok(Some(drift));
         }

@@ -2,8 +2,10 @@
 
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError, StoreResult};
-use crossfold_core::model::{Manifest, Model, ModelError, decode_manifest, manifest_key};
+use crossfold_core::model::manifest::{ContentReference, blob_key, manifest_key, report_key};
+use crossfold_core::model::{Manifest, Model, ModelError, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
+use crossfold_core::training::report::TrainingReport;
 
 /// Why a model cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +39,41 @@ pub async fn load_manifest(objects: &dyn ObjectStore, id: &ModelId) -> Result<Ma
 /// [`LoadError`] when any part of it is not there or not whole.
 pub async fn load(objects: &dyn ObjectStore, id: &ModelId) -> Result<Model, LoadError> {
     let manifest = load_manifest(objects, id).await?;
-    let blob = objects.get(&manifest.blob.key()).await?.ok_or(LoadError::BlobMissing)?;
+    let blob =
+        objects.get(&blob_key(&manifest.blob.sha256)).await?.ok_or(LoadError::BlobMissing)?;
     Ok(Model::decode(id.clone(), manifest, &blob.bytes)?)
+}
+
+/// Reads the report that a manifest, a record or a run names; `None` when it was
+/// cleared away with its model.
+///
+/// # Errors
+/// [`LoadError`] when it is not the one that is named, or cannot be read.
+pub async fn load_report(
+    objects: &dyn ObjectStore,
+    reference: &ContentReference,
+) -> Result<Option<TrainingReport>, LoadError> {
+    let Some(object) = objects.get(&report_key(&reference.sha256)).await? else {
+        return Ok(None);
+    };
+    if !reference.names(&object.bytes) {
+        return Err(ModelError::Checksum("the report").into());
+    }
+    let malformed = |error: serde_json::Error| ModelError::Malformed(error.to_string());
+    Ok(Some(serde_json::from_slice(&object.bytes).map_err(malformed)?))
+}
+
+/// What a run measured of a model, as far as it can be told: nothing for a model of
+/// format 2, which held its report itself, and whose record tells the rest.
+///
+/// # Errors
+/// As [`load_report`].
+pub async fn report_of(
+    objects: &dyn ObjectStore,
+    manifest: &Manifest,
+) -> Result<TrainingReport, LoadError> {
+    let Some(reference) = &manifest.report else { return Ok(TrainingReport::default()) };
+    Ok(load_report(objects, reference).await?.unwrap_or_default())
 }
 
 /// The pointer as it was read.

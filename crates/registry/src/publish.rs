@@ -4,10 +4,14 @@
 use bytes::Bytes;
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
-use crossfold_core::model::{Artefact, Manifest, Model, ModelError, decode_manifest, manifest_key};
+use crossfold_core::model::manifest::{
+    ContentReference, Manifest, blob_key, manifest_key, report_key,
+};
+use crossfold_core::model::{Artefact, Model, ModelError, ModelParts};
 use crossfold_core::release::champion::Promoter;
 use crossfold_core::release::gate::{GateRules, Verdict, judge};
 use crossfold_core::release::record::ModelRecord;
+use crossfold_core::training::report::TrainingReport;
 use jiff::Timestamp;
 
 use crate::promotion::{PromotionError, PromotionOrder, promote};
@@ -18,11 +22,14 @@ pub enum PublishError {
     /// The bucket failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The parts do not fit together.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// What was stored could not be made the champion.
     #[error("the model could not be promoted: {0}")]
     Promotion(#[from] PromotionError),
-    /// The record could not be written down.
-    #[error("the record cannot be encoded: {0}")]
+    /// The record or the report could not be written down.
+    #[error("the record or the report cannot be encoded: {0}")]
     Encoding(#[from] serde_json::Error),
 }
 
@@ -36,51 +43,54 @@ pub struct Published {
     pub model: Option<ModelId>,
     /// The gate's verdict. When it passed, the model is the champion.
     pub verdict: Verdict,
+    /// Where the report of its run lies, if the model was stored.
+    pub report: Option<ContentReference>,
 }
 
-/// Judges an artefact against the champion and stores it; if it passed, makes
-/// it the champion. One that does not verify is not stored. `champion` is what
-/// its training was told to compare it with.
+/// Encodes a model, judges it against the champion and stores it; if it passed, makes
+/// it the champion. One that does not verify is not stored. `champion` is what its
+/// training was told to compare it with.
 ///
 /// # Errors
 /// [`PublishError`]; readers then still find the model they had.
 pub async fn publish(
     objects: &dyn ObjectStore,
-    artefact: Artefact,
+    parts: &ModelParts,
+    report: &TrainingReport,
     champion: Option<&Model>,
     rules: GateRules,
     now: Timestamp,
 ) -> Result<Published, PublishError> {
+    let artefact = Artefact::encode(parts, report.encode()?)?;
     // Verified as a reader would, before anyone can read it.
-    let verified = verify(&artefact);
+    let verified = artefact.verify().map(|model| model.manifest().clone());
     let champion = champion.map(|model| (model.id(), model.manifest()));
-    let verdict = judge(verified.as_ref(), champion, rules);
+    let verdict = judge(verified.as_ref(), &report.shadow, champion, rules);
     let Ok(manifest) = verified else {
-        return Ok(Published { model: None, verdict });
+        return Ok(Published { model: None, verdict, report: None });
     };
-    let record = ModelRecord::new(artefact.id.clone(), &manifest, Some(verdict.clone()));
-    store(objects, artefact, &record).await?;
+    let id = artefact.id.clone();
+    let record = ModelRecord::new(id, &manifest, report, Some(verdict.clone()));
+    store(objects, artefact, &manifest, &record).await?;
     if verdict.passed {
         promote_by_run(objects, &record, now).await?;
     }
-    Ok(Published { model: Some(record.id), verdict })
-}
-
-fn verify(artefact: &Artefact) -> Result<Manifest, ModelError> {
-    let manifest = decode_manifest(&artefact.id, &artefact.manifest)?;
-    Model::decode(artefact.id.clone(), manifest.clone(), &artefact.blob)?;
-    Ok(manifest)
+    Ok(Published { model: Some(record.id), verdict, report: manifest.report })
 }
 
 /// Stores the record first, so that whatever a dying run leaves can be found
-/// again. An object that is there already has the same content.
+/// again, and the manifest last. An object that is there already has the same content.
 async fn store(
     objects: &dyn ObjectStore,
     artefact: Artefact,
+    manifest: &Manifest,
     record: &ModelRecord,
 ) -> Result<(), PublishError> {
     store_record(objects, record).await?;
-    objects.put(&artefact.blob_key, artefact.blob, PutCondition::Absent).await?;
+    objects.put(&blob_key(&manifest.blob.sha256), artefact.blob, PutCondition::Absent).await?;
+    if let Some(report) = &manifest.report {
+        objects.put(&report_key(&report.sha256), artefact.report, PutCondition::Absent).await?;
+    }
     objects.put(&manifest_key(&artefact.id), artefact.manifest, PutCondition::Absent).await?;
     Ok(())
 }

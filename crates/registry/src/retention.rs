@@ -1,11 +1,11 @@
 //! Clearing away old models: see `core::release::retention` for which, and
 //! `core::release::champion` for why what a pointer names is never deleted.
 
-use crate::load::{LoadError, StoredPointer, load_manifest, read_pointer};
+use crate::load::{LoadError, StoredPointer, load_manifest, read_pointer, report_of};
 use bytes::Bytes;
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ETag, ObjectStore, PutCondition, StoreError};
-use crossfold_core::model::{BlobReference, manifest_key};
+use crossfold_core::model::manifest::{blob_key, manifest_key, report_key};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer, Retiring};
 use crossfold_core::release::record::{ModelRecord, RECORDS_PREFIX, model_of_key};
 use crossfold_core::release::retention::to_retire;
@@ -31,7 +31,7 @@ pub async fn clear_old_models(
     adopt(objects, &pointer).await?;
     let mut records = Vec::new();
     for key in objects.list(RECORDS_PREFIX).await? {
-        records.extend(read_record(objects, &key).await?);
+        records.extend(read_record(objects, &key).await?.map(|(record, _)| record));
     }
     let mut retiring = to_retire(&records, &pointer, keep, now);
     retiring.extend(left_over(&pointer, &retiring, &records));
@@ -51,16 +51,20 @@ pub async fn clear_old_models(
     Ok(retired)
 }
 
-/// What an earlier clearing announced and did not finish, without blobs that a
-/// model has come to share since.
+/// What an earlier clearing announced and did not finish, without what a model has
+/// come to share since.
 fn left_over(pointer: &Pointer, new: &[Retiring], records: &[ModelRecord]) -> Vec<Retiring> {
     let is_new = |model: &ModelId| new.iter().any(|entry| entry.model == *model);
-    let is_shared = |blob: &String, of: &ModelId| {
-        records.iter().any(|record| record.blob.sha256 == *blob && record.id != *of)
+    let is_shared = |sha256: &String, of: &ModelId| {
+        let others = records.iter().filter(|record| record.id != *of);
+        others
+            .flat_map(|record| std::iter::once(&record.blob).chain(&record.report))
+            .any(|object| object.sha256 == *sha256)
     };
     let left = pointer.retiring.iter().filter(|entry| !is_new(&entry.model)).cloned();
     left.map(|entry| Retiring {
         blob: entry.blob.filter(|blob| !is_shared(blob, &entry.model)),
+        report: entry.report.filter(|report| !is_shared(report, &entry.model)),
         model: entry.model,
     })
     .collect()
@@ -79,8 +83,10 @@ async fn replace(
 async fn delete(objects: &dyn ObjectStore, entry: &Retiring) -> Result<(), StoreError> {
     objects.delete(&manifest_key(&entry.model)).await?;
     if let Some(sha256) = &entry.blob {
-        let blob = BlobReference { sha256: sha256.clone(), bytes: 0 };
-        objects.delete(&blob.key()).await?;
+        objects.delete(&blob_key(sha256)).await?;
+    }
+    if let Some(sha256) = &entry.report {
+        objects.delete(&report_key(sha256)).await?;
     }
     let records = objects.list(RECORDS_PREFIX).await?;
     for key in records.iter().filter(|key| model_of_key(key).as_ref() == Some(&entry.model)) {
@@ -99,7 +105,8 @@ async fn adopt(objects: &dyn ObjectStore, pointer: &Pointer) -> Result<(), Publi
         }
         match load_manifest(objects, id).await {
             Ok(manifest) => {
-                let record = ModelRecord::new(id.clone(), &manifest, None);
+                let report = report_of(objects, &manifest).await.unwrap_or_default();
+                let record = ModelRecord::new(id.clone(), &manifest, &report, None);
                 store_record(objects, &record).await?;
             }
             Err(LoadError::Store(error)) => return Err(error.into()),

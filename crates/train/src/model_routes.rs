@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json as JsonResponse, Router};
 use crossfold_core::entities::ids::ModelId;
+use crossfold_core::entities::ports::ObjectStore;
 use crossfold_core::model::Manifest;
 use crossfold_core::release::champion::{Pointer, Promoter, Promotion};
 use crossfold_core::release::record::{ModelRecord, ModelState};
@@ -11,7 +12,7 @@ use crossfold_core::training::drift::DriftReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
-use crossfold_registry::load::{LoadError, load_manifest};
+use crossfold_registry::load::{LoadError, load_manifest, report_of};
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +62,7 @@ struct ModelDetails {
     state: ModelState,
     #[serde(flatten)]
     record: ModelRecord,
-    /// Its manifest, with the report of the run that made it; none when it
-    /// cannot be read, and the model so cannot be served.
+    /// Its manifest; none when it cannot be read, and the model so cannot be served.
     manifest: Option<Manifest>,
     /// Promotions of the model and away from it, as far as they are remembered.
     promotions: Vec<Promotion>,
@@ -86,7 +86,7 @@ async fn get_model(
     let record = match (find_record(objects, &id).await?, &manifest) {
         (Some(record), _) => record,
         // A model from before there were records.
-        (None, Some(manifest)) => ModelRecord::new(id, manifest, None),
+        (None, Some(manifest)) => record_of(objects, id, manifest).await?,
         (None, None) => return Err(unknown_model("there is no such model")),
     };
     let pointer = champion_pointer(objects).await?;
@@ -99,6 +99,26 @@ async fn get_model(
     // What the run that made it found about an older champion is in its report.
     let record = ModelRecord { drift: None, ..record };
     Ok(JsonResponse(ModelDetails { state: standing, record, manifest, promotions, drift }))
+}
+
+/// The record of a model from before there were records.
+async fn record_of(
+    objects: &dyn ObjectStore,
+    id: ModelId,
+    manifest: &Manifest,
+) -> Result<ModelRecord, Problem> {
+    match report_of(objects, manifest).await {
+        Ok(report) => Ok(ModelRecord::new(id, manifest, &report, None)),
+        Err(LoadError::Store(error)) => Err(error.into()),
+        Err(error) => Err(broken_report(&error)),
+    }
+}
+
+/// What a caller is told of a report that is stored and cannot be read.
+pub(crate) fn broken_report(error: &LoadError) -> Problem {
+    tracing::error!(%error, "a report is broken");
+    let detail = "the report cannot be read";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "report_unreadable", detail)
 }
 
 fn promotions_of(pointer: Option<Pointer>, id: &ModelId) -> Vec<Promotion> {
@@ -139,7 +159,7 @@ async fn post_promote(
         None => {
             let manifest = load_manifest(objects, &id).await;
             let manifest = manifest.map_err(|error| promotion_problem(error.into(), &id))?;
-            ModelRecord::new(id, &manifest, None)
+            record_of(objects, id, &manifest).await?
         }
     };
     Ok(JsonResponse(ListedModel { state: record.state(Some(&pointer)), record }))

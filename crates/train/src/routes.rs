@@ -8,15 +8,18 @@ use axum::{Json as JsonResponse, Router};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, RecordStore};
+use crossfold_core::model::manifest::report_key;
 use crossfold_core::release::run::TrainingRun;
+use crossfold_core::training::report::TrainingReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_registry::load::{LoadError, load_report};
 use crossfold_storage::records;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 
-use crate::model_routes;
+use crate::model_routes::{self, broken_report};
 use crate::new_run::{RunOrder, new_run};
 
 /// What the handlers work with.
@@ -35,6 +38,7 @@ pub fn routes(state: TrainingState) -> Router {
     Router::new()
         .route("/v1/training-runs", post(post_run))
         .route("/v1/training-runs/{id}", get(get_run))
+        .route("/v1/training-runs/{id}/report", get(get_report))
         .with_state(state.clone())
         .merge(model_routes::routes(state))
 }
@@ -62,14 +66,51 @@ async fn post_run(
     Ok((StatusCode::ACCEPTED, JsonResponse(run)))
 }
 
+/// Largest report that is answered: what the answer of a Lambda function holds, less its
+/// headers. A larger one is read from the bucket.
+const MAX_REPORT_BYTES: u64 = 5 * 1024 * 1024;
+
+/// The whole report of a run that made a model.
+async fn get_report(
+    State(state): State<TrainingState>,
+    caller: Caller,
+    Path(id): Path<TrainingRunId>,
+) -> Result<JsonResponse<TrainingReport>, Problem> {
+    caller.require_scope(Scope::TrainingRead)?;
+    let run = find_run(&state, &id).await?;
+    let no_report = || {
+        let detail = "the run has no report: it made no model, or the model was cleared away";
+        Problem::new(StatusCode::NOT_FOUND, "unknown_report", detail)
+    };
+    let object = run.state.report().and_then(|report| report.object.as_ref());
+    let object = object.ok_or_else(no_report)?;
+    if object.bytes > MAX_REPORT_BYTES {
+        let detail = format!(
+            "the report has {} bytes: read {} from the bucket",
+            object.bytes,
+            report_key(&object.sha256)
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "report_too_large", detail));
+    }
+    match load_report(&*state.objects, object).await {
+        Ok(report) => report.map(JsonResponse).ok_or_else(no_report),
+        Err(LoadError::Store(error)) => Err(error.into()),
+        Err(error) => Err(broken_report(&error)),
+    }
+}
+
+async fn find_run(state: &TrainingState, id: &TrainingRunId) -> Result<TrainingRun, Problem> {
+    let unknown = || {
+        Problem::new(StatusCode::NOT_FOUND, "unknown_training_run", "there is no such training run")
+    };
+    records::get::<TrainingRun>(&*state.records, id).await?.ok_or_else(unknown)
+}
+
 async fn get_run(
     State(state): State<TrainingState>,
     caller: Caller,
     Path(id): Path<TrainingRunId>,
 ) -> Result<JsonResponse<TrainingRun>, Problem> {
     caller.require_scope(Scope::TrainingRead)?;
-    let unknown = || {
-        Problem::new(StatusCode::NOT_FOUND, "unknown_training_run", "there is no such training run")
-    };
-    records::get::<TrainingRun>(&*state.records, &id).await?.map(JsonResponse).ok_or_else(unknown)
+    Ok(JsonResponse(find_run(&state, &id).await?))
 }

@@ -6,13 +6,13 @@ use std::ops::Range;
 
 use crossfold_core::maths::als::HalfStep;
 use crossfold_core::maths::sparse::SparseRows;
-use crossfold_core::training::ModelOutline;
 use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
 use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, cross_blocks};
 use crossfold_core::training::sharding::plan::{
-    Part, PeopleRecord, PlannedFit, Purpose, PurposeFiles, ShardBounds, ShardPlan, Side,
+    Part, PeopleRecord, PlannedFit, PurposeFiles, ShardBounds, ShardPlan, Side,
 };
 use crossfold_core::training::sharding::shard::{BlockShard, MatrixShard};
+use crossfold_core::training::{FitPurpose, ModelOutline};
 use ndarray::{Array2, s};
 
 use crate::shard_worker::ShardWorkerError;
@@ -29,7 +29,7 @@ impl Planner<'_> {
     pub(crate) async fn add<'p>(
         &self,
         plan: &'p mut ShardPlan,
-        purpose: Purpose,
+        purpose: FitPurpose,
         matrix: &SparseRows,
     ) -> Result<&'p mut PurposeFiles, ShardWorkerError> {
         let (ranges, verdicts) = (self.outline.index.ranges(), &self.outline.report.bridges);
@@ -59,11 +59,11 @@ impl Planner<'_> {
 
     async fn fit(
         &self,
-        purpose: Purpose,
+        purpose: FitPurpose,
         part: Part,
         people: &SparseRows,
     ) -> Result<PlannedFit, ShardWorkerError> {
-        let factors = self.outline.params.options().factors;
+        let factors = self.outline.provenance.params.options().factors;
         let items = people.transposed();
         let (people_ends, item_ends) =
             (self.bounds.cut(people, factors), self.bounds.cut(&items, factors));
@@ -100,7 +100,7 @@ pub(crate) async fn fitted(
     files: &WorkingFiles,
     plan: &ShardPlan,
     outline: &ModelOutline,
-    purpose: Purpose,
+    purpose: FitPurpose,
 ) -> Result<Fitted, ShardWorkerError> {
     let ranges = outline.index.ranges();
     let mut fitted = Fitted::default();
@@ -108,7 +108,7 @@ pub(crate) async fn fitted(
         let items = files.all_factors(fit, plan.last(Side::Items)).await?;
         // In the basis in which a person is folded in, where one machine leaves them too
         // if there are more people than items.
-        let last = HalfStep::new(items.view(), fit.rows(Side::People), &outline.params);
+        let last = HalfStep::new(items.view(), fit.rows(Side::People), &outline.provenance.params);
         let items = last.rotated_fixed().unwrap_or(items);
         let Part::Domain(domain) = &fit.part else {
             fitted.joint = Some(items);

@@ -16,12 +16,11 @@ use crossfold_core::maths::dense::NotPositiveDefinite;
 use crossfold_core::release::retention::DEFAULT_KEPT;
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::sharding::plan::{
-    EvaluationRecord, FORMAT, INITIAL_ITEMS, OutlineRecord, Purpose, ShardBounds, ShardPlan, Side,
-    TooLarge, step_key,
+    EvaluationRecord, FORMAT, INITIAL_ITEMS, ShardBounds, ShardPlan, Side, TooLarge, step_key,
 };
 use crossfold_core::training::sharding::shard::{FactorShard, MatrixShard, ShardError};
 use crossfold_core::training::{
-    HeldOut, MeasuredFit, ModelOutline, Prepared, TrainingError, prepare,
+    FitPurpose, ModelOutline, PendingFit, Prepared, Recipe, TrainingError, prepare,
 };
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::records;
@@ -33,7 +32,7 @@ use crate::archive_reader::EventLimit;
 use crate::half_iteration::Half;
 use crate::shard_fits::{Planner, fitted};
 use crate::training_input::{GatherError, gather};
-use crate::worker::{WorkerError, champion, clear_models, is_open, publish_parts};
+use crate::worker::{WorkerError, champion, clear_models, is_open, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
 
 /// A task that the state machine sets.
@@ -314,31 +313,30 @@ impl ShardWorker {
         let champion = champion(&*self.stores.objects).await?;
         let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
         let prepared = blocking(move || prepare(cleaned, None)).await??;
-        let all = &prepared.all;
-        self.bounds.check(all.rows(), all.columns(), run.options.factors)?;
-        let mut prepared = self.judged(files, prepared).await?;
+        let (rows, columns) = prepared.pending.shape();
+        self.bounds.check(rows, columns, run.options.factors)?;
+        let Prepared { outline, mut pending, .. } = self.judged(files, prepared).await?;
         let mut plan = ShardPlan {
             format: FORMAT,
             run: run.id.clone(),
             options: run.options,
             fits: Vec::new(),
             purposes: BTreeMap::new(),
-            outline: files.put_json("outline", &OutlineRecord::new(&prepared.outline)).await?,
+            outline: files.put_json("outline", &outline).await?,
         };
-        for held_out in HeldOut::ALL {
-            let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else {
+        let planner = Planner { files, bounds: self.bounds, outline: &outline };
+        for purpose in FitPurpose::ALL {
+            let Some(PendingFit { matrix, set, .. }) = pending.take(purpose, &outline) else {
                 continue;
             };
-            let known = MatrixShard::encode(&set.known, 0..set.known.rows())?;
-            let known = files.put_addressed("matrix", known).await?;
-            let record = EvaluationRecord::new(set, known);
-            let record = files.put_json("evaluation", &record).await?;
-            let purpose = Purpose::measured(held_out);
-            let planner = Planner { files, bounds: self.bounds, outline: &prepared.outline };
-            planner.add(&mut plan, purpose, &matrix).await?.evaluation = Some(record);
+            let planned = planner.add(&mut plan, purpose, &matrix).await?;
+            if let Some(set) = set {
+                let known = MatrixShard::encode(&set.known, 0..set.known.rows())?;
+                let known = files.put_addressed("matrix", known).await?;
+                let record = EvaluationRecord::new(set, known);
+                planned.evaluation = Some(files.put_json("evaluation", &record).await?);
+            }
         }
-        let planner = Planner { files, bounds: self.bounds, outline: &prepared.outline };
-        planner.add(&mut plan, Purpose::Final, &prepared.all).await?;
         Ok(plan)
     }
 
@@ -348,8 +346,8 @@ impl ShardWorker {
         files: &WorkingFiles,
         mut prepared: Prepared,
     ) -> Result<Prepared, ShardWorkerError> {
-        if let Some(record) = files.judged().await? {
-            let ModelOutline { index, twins, report, .. } = record.outline()?;
+        if let Some(judged) = files.judged().await? {
+            let ModelOutline { index, twins, report, .. } = judged;
             if index == prepared.outline.index {
                 let outline = &mut prepared.outline;
                 (outline.twins, outline.report.bridges) = (twins, report.bridges);
@@ -358,13 +356,13 @@ impl ShardWorker {
             }
         }
         let (domains, factors) =
-            (prepared.outline.index.ranges(), prepared.outline.params.options().factors);
+            (prepared.outline.index.ranges(), prepared.outline.provenance.params.options().factors);
         if domains.len() > 1 {
             let people: u64 = prepared.outline.people.values().sum();
-            self.bounds.check_judging(people as usize, prepared.all.columns(), factors)?;
+            self.bounds.check_judging(people as usize, prepared.pending.shape().1, factors)?;
         }
         let prepared = blocking(move || prepared.judge(&|| ()).map(|()| prepared)).await??;
-        files.put_judged(&OutlineRecord::new(&prepared.outline)).await?;
+        files.put_judged(&prepared.outline).await?;
         Ok(prepared)
     }
 
@@ -465,48 +463,34 @@ impl ShardWorker {
         run: &TrainingRun,
     ) -> Result<TrainingRunState, ShardWorkerError> {
         let plan = self.plan(files, &run.id).await?;
-        let record: OutlineRecord = files.json(&plan.outline).await?;
-        let mut outline = record.outline()?;
+        let outline: ModelOutline = files.json(&plan.outline).await?;
         // The one that was the champion when the run was prepared.
         let champion = match &outline.report.shadow.champion {
             Some(id) => Some(Arc::new(load(&*self.stores.objects, id).await?)),
             None => None,
         };
-        let mut newest = None;
-        for held_out in HeldOut::ALL {
-            let purpose = Purpose::measured(held_out);
-            let key = plan.purposes.get(&purpose).and_then(|files| files.evaluation.as_ref());
-            let Some(key) = key else { continue };
-            let record: EvaluationRecord = files.json(key).await?;
-            let known = files.matrix(&record.known).await?.rows;
-            let set = record.set(known);
-            let (fitted, champion) =
-                (fitted(files, &plan, &outline, purpose).await?, champion.clone());
-            let measure = move || {
-                let served = outline.serve(fitted)?;
-                let tables = outline.tables(served)?;
-                outline.add_evaluation(held_out, &set, &tables, champion.as_deref());
-                Ok::<_, TrainingError>((outline, set))
+        let mut recipe = Recipe::new(outline, champion.clone());
+        for purpose in FitPurpose::ALL {
+            let Some(planned) = plan.purposes.get(&purpose) else { continue };
+            let set = match &planned.evaluation {
+                Some(key) => {
+                    let record: EvaluationRecord = files.json(key).await?;
+                    let known = files.matrix(&record.known).await?.rows;
+                    Some(record.set(known))
+                }
+                None => None,
             };
-            let (measured, set) = blocking(measure).await??;
-            outline = measured;
-            if held_out == HeldOut::Newest {
-                newest = Some(set);
-            }
+            let fitted = fitted(files, &plan, recipe.outline(), purpose).await?;
+            let take = move || {
+                let fits = recipe.outline().serve(fitted)?;
+                recipe.take(purpose, set, fits)?;
+                Ok::<_, TrainingError>(recipe)
+            };
+            recipe = blocking(take).await??;
         }
-        let fitted = fitted(files, &plan, &outline, Purpose::Final).await?;
-        let peer = champion.clone();
-        let serve = move || {
-            let served = outline.serve(fitted)?;
-            let mut parts = outline.into_parts(served);
-            if let Some((set, champion)) = newest.zip(peer) {
-                set.compare_with_peer(&mut parts, &champion);
-            }
-            Ok::<_, NotPositiveDefinite>(parts)
-        };
-        let parts = blocking(serve).await??;
+        let trained = blocking(move || recipe.finish()).await??;
         let (objects, now) = (&*self.stores.objects, self.clock.now());
-        Ok(publish_parts(objects, run, parts, champion.as_deref(), now).await?)
+        Ok(publish_trained(objects, run, trained, champion.as_deref(), now).await?)
     }
 
     // ---- Recording failures -------------------------------------------------------------
@@ -521,7 +505,7 @@ impl ShardWorker {
             return Ok(());
         };
         if is_open(&run) {
-            run.state = TrainingRunState::Failed { finished_at: self.clock.now(), reason };
+            run.state = TrainingRunState::failed(self.clock.now(), reason);
             records::put(&*self.stores.records, &run.id, &run).await?;
         }
         Ok(())

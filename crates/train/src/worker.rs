@@ -6,13 +6,12 @@ use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::{InvalidId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
 use crossfold_core::maths::als::AlsOptions;
-use crossfold_core::model::{Artefact, Model, ModelError, ModelParts};
+use crossfold_core::model::Model;
 use crossfold_core::release::gate::GateRules;
 use crossfold_core::release::retention::DEFAULT_KEPT;
-use crossfold_core::release::run::{TrainingRun, TrainingRunState};
-use crossfold_core::training::report::TrainingReport;
+use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::tuning::{FunctionPrice, Tuner, TuningRequest};
-use crossfold_core::training::{CleanedInput, TrainingError, train_cleaned};
+use crossfold_core::training::{CleanedInput, Trained, TrainingError, train_cleaned};
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::records;
 use jiff::Timestamp;
@@ -66,9 +65,6 @@ pub enum WorkerError {
     /// The schedule's input is out of range.
     #[error(transparent)]
     Order(#[from] InvalidOrder),
-    /// The model could not be encoded.
-    #[error(transparent)]
-    Model(#[from] ModelError),
     /// The model could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -198,8 +194,7 @@ impl Worker {
             Err(error) if error.is_unavailability() => return Err(error),
             Err(error) => {
                 tracing::error!(run = %run.id, %error, "a training run failed");
-                let finished_at = self.clock.now();
-                TrainingRunState::Failed { finished_at, reason: error.to_string() }
+                TrainingRunState::failed(self.clock.now(), error.to_string())
             }
         };
         records::put(&*self.stores.records, &run.id, &run).await?;
@@ -212,15 +207,15 @@ impl Worker {
         let champion = champion(objects).await?;
         let now = self.clock.now();
         let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
-        let parts = self.train(run, cleaned).await?;
-        publish_parts(objects, run, parts, champion.as_deref(), self.clock.now()).await
+        let trained = self.train(run, cleaned).await?;
+        publish_trained(objects, run, trained, champion.as_deref(), self.clock.now()).await
     }
 
     async fn train(
         &self,
         run: &TrainingRun,
         cleaned: CleanedInput,
-    ) -> Result<ModelParts, WorkerError> {
+    ) -> Result<Trained, WorkerError> {
         let mut tuner = run.tuning.map(|request| self.tuner(run, request));
         let progress = self.progress.clone();
         let train = move || {
@@ -262,43 +257,29 @@ pub(crate) async fn champion(objects: &dyn ObjectStore) -> Result<Option<Arc<Mod
     Ok(None)
 }
 
-/// Makes a model of its parts and publishes it if the gate lets it; gives how
-/// that ends the run. The same for every way of training.
-pub(crate) async fn publish_parts(
+/// Publishes what a run made if the gate lets it; gives how that ends the run. The
+/// same for every way of training.
+pub(crate) async fn publish_trained(
     objects: &dyn ObjectStore,
     run: &TrainingRun,
-    parts: ModelParts,
+    trained: Trained,
     champion: Option<&Model>,
     now: Timestamp,
 ) -> Result<TrainingRunState, WorkerError> {
-    let report = parts.report.clone();
+    let Trained { parts, report } = trained;
     report.drift.iter().for_each(log_drift);
     let rules = GateRules { accept_fewer_events: run.accept_fewer_events };
-    let published = publish(objects, Artefact::encode(parts)?, champion, rules, now).await?;
-    Ok(end_of(&run.id, published, report, now))
-}
-
-fn end_of(
-    run: &TrainingRunId,
-    published: Published,
-    report: TrainingReport,
-    finished_at: Timestamp,
-) -> TrainingRunState {
-    let report = Box::new(report);
-    let Published { model, verdict } = published;
-    let reasons = verdict.reasons();
-    let verdict = Box::new(verdict);
-    match model {
-        Some(model) if verdict.passed => {
-            tracing::info!(%run, %model, "a model was published");
-            TrainingRunState::Succeeded { finished_at, model, report, verdict: Some(verdict) }
-        }
-        model => {
+    let published = publish(objects, &parts, &report, champion, rules, now).await?;
+    let Published { model, verdict, report: object } = published;
+    let state = TrainingRunState::judged(now, model, &verdict, RunReport::new(&report, object));
+    match &state {
+        TrainingRunState::Refused { model, reasons, .. } => {
             let refused = model.as_ref().map(tracing::field::display);
-            tracing::error!(%run, model = refused, ?reasons, "a model was refused");
-            TrainingRunState::Refused { finished_at, model, reasons, report, verdict }
+            tracing::error!(run = %run.id, model = refused, ?reasons, "a model was refused");
         }
+        _ => tracing::info!(run = %run.id, "a model was published"),
     }
+    Ok(state)
 }
 
 /// Clears old models away. A run that made a model is not undone by models that

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::training::ModelOutline;
 use crossfold_core::training::sharding::plan::{
-    FORMAT, OutlineRecord, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
+    FORMAT, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
 };
 use crossfold_core::training::sharding::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -96,16 +97,16 @@ impl WorkingFiles {
     }
 
     /// What the run's bridges were judged to be, if they have been.
-    pub(crate) async fn judged(&self) -> Result<Option<OutlineRecord>, WorkingFileError> {
+    pub(crate) async fn judged(&self) -> Result<Option<ModelOutline>, WorkingFileError> {
         let key = judged_key(&self.run);
         let object = self.objects.get(&key).await?;
         object.map(|object| parse(&key, &object.bytes)).transpose()
     }
 
     /// Keeps what the run's bridges were judged to be.
-    pub(crate) async fn put_judged(&self, record: &OutlineRecord) -> Result<(), WorkingFileError> {
+    pub(crate) async fn put_judged(&self, outline: &ModelOutline) -> Result<(), WorkingFileError> {
         let key = judged_key(&self.run);
-        self.objects.put(&key, encode(&key, record)?, PutCondition::None).await?;
+        self.objects.put(&key, encode(&key, outline)?, PutCondition::None).await?;
         Ok(())
     }
 

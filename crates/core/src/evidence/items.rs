@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::entities::ids::{DomainId, ItemId};
 
 /// An item together with its domain.
@@ -13,11 +15,24 @@ pub type DomainRanges = BTreeMap<DomainId, Range<usize>>;
 
 /// The items of a model: ordered by domain, then by id, so that each domain's
 /// rows lie together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "BTreeSet<ItemKey>", into = "Vec<ItemKey>")]
 pub struct ItemIndex {
     items: Vec<ItemKey>,
     rows: HashMap<ItemKey, u32>,
     ranges: BTreeMap<DomainId, Range<usize>>,
+}
+
+impl From<BTreeSet<ItemKey>> for ItemIndex {
+    fn from(items: BTreeSet<ItemKey>) -> Self {
+        Self::new(items)
+    }
+}
+
+impl From<ItemIndex> for Vec<ItemKey> {
+    fn from(index: ItemIndex) -> Self {
+        index.items
+    }
 }
 
 impl ItemIndex {

@@ -148,6 +148,19 @@ impl ScoringTables {
         self.main.items.view()
     }
 
+    /// Item factors fitted domain by domain, where they are kept beside those of a
+    /// joint fit.
+    #[must_use]
+    pub fn domain_factors(&self) -> Option<ArrayView2<'_, f32>> {
+        self.apart.as_ref().map(|table| table.items.view())
+    }
+
+    /// Items that look alike.
+    #[must_use]
+    pub fn twins(&self) -> &Twins {
+        &self.twins
+    }
+
     /// Scores the items of `target` for a person with these interactions (item
     /// row, confidence). `None` when the target is unknown, or when nothing of
     /// the evidence may be used for it.

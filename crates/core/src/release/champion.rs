@@ -60,6 +60,9 @@ pub struct Retiring {
     /// The SHA-256 of its blob when that goes too: no kept model shares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<String>,
+    /// The SHA-256 of its report when that goes too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// The pointer to the champion.
@@ -157,7 +160,7 @@ mod tests {
         let json = format!(r#"{{"model":"{}","promoted_at":"2026-01-01T00:00:00Z"}}"#, id(1));
         let pointer: Pointer = serde_json::from_str(&json).unwrap();
         assert!(pointer.history.is_empty() && pointer.retiring.is_empty());
-        let retiring = Retiring { model: id(7), blob: Some("ab".into()) };
+        let retiring = Retiring { model: id(7), blob: Some("ab".into()), report: None };
         let pointer = Pointer { retiring: vec![retiring], ..pointer };
         assert!(pointer.is_retiring(&id(7), "cd") && pointer.is_retiring(&id(8), "ab"));
         assert!(!pointer.is_retiring(&id(8), "cd"));

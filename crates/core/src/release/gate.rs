@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::{DomainId, ModelId};
 use crate::maths::bootstrap::Interval;
 use crate::model::{Manifest, ModelError};
-use crate::training::shadow::{Basis, Rival, ShadowComparison};
+use crate::training::shadow::{Basis, Rival, ShadowComparison, ShadowReport};
 
 /// Fewest held-out people by which a domain is judged: below, a percentile
 /// bootstrap interval is too narrow to be believed.
@@ -188,11 +188,46 @@ pub struct GateRules {
     pub accept_fewer_events: bool,
 }
 
-/// Judges a model by its manifest, or by why there is none to trust, against
-/// the champion's. The comparisons on held-out people stand in the manifest's report.
+/// The gate's verdict as a run's record keeps it: bounded, whatever the number of
+/// domains. Every check stands in the model's record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictSummary {
+    /// Whether the model may be served without a person's decision.
+    pub passed: bool,
+    /// The champion it was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<ModelId>,
+    /// How many checks it passed.
+    #[serde(default)]
+    pub checks_passed: usize,
+    /// How many it failed.
+    #[serde(default)]
+    pub checks_failed: usize,
+    /// How many could not be decided.
+    #[serde(default)]
+    pub checks_unresolved: usize,
+}
+
+impl From<&Verdict> for VerdictSummary {
+    fn from(verdict: &Verdict) -> Self {
+        let count =
+            |outcome| verdict.checks.iter().filter(|check| check.outcome == outcome).count();
+        Self {
+            passed: verdict.passed,
+            champion: verdict.champion.clone(),
+            checks_passed: count(Outcome::Passed),
+            checks_failed: count(Outcome::Failed),
+            checks_unresolved: count(Outcome::Unresolved),
+        }
+    }
+}
+
+/// Judges a model by its manifest, or by why there is none to trust, against the
+/// champion's, and by the comparisons on held-out people in the report of its run.
 #[must_use]
 pub fn judge(
     challenger: Result<&Manifest, &ModelError>,
+    report: &ShadowReport,
     champion: Option<(&ModelId, &Manifest)>,
     rules: GateRules,
 ) -> Verdict {
@@ -207,7 +242,7 @@ pub fn judge(
     let whole = Check { outcome: Outcome::Passed, evidence: Evidence::Artefact { error: None } };
     let mut checks = vec![whole];
     let items = items_by_domain(manifest);
-    let compared = &manifest.report.shadow.domains;
+    let compared = &report.domains;
     checks.extend(items.keys().map(|domain| against_popularity(domain, compared.get(domain))));
     if let Some((_, champion)) = champion {
         for (domain, known) in items_by_domain(champion) {
@@ -273,7 +308,7 @@ fn enough_items(domain: &DomainId, items: usize, champion: usize) -> Check {
 }
 
 fn enough_events(manifest: &Manifest, champion: &Manifest, rules: GateRules) -> Check {
-    let (events, before) = (manifest.report.cleaning.kept, champion.report.cleaning.kept);
+    let (events, before) = (manifest.events, champion.events);
     let is_enough = events as f64 >= before as f64 * LEAST_SHARE || rules.accept_fewer_events;
     Check {
         outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
@@ -290,7 +325,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Artefact, decode_manifest, tests::parts};
+    use crate::model::decode_manifest;
+    use crate::model::tests::{encode, parts};
 
     fn knowledge() -> DomainId {
         DomainId::parse("knowledge").unwrap()
@@ -302,10 +338,9 @@ mod tests {
 
     /// A manifest of the domains `auto` (1 item) and `knowledge` (2 items).
     fn manifest() -> Manifest {
-        let artefact = Artefact::encode(parts()).unwrap();
-        let mut manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
-        manifest.report.cleaning.kept = 1_000;
-        manifest
+        let artefact = encode(&parts());
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        Manifest { events: 1_000, ..manifest }
     }
 
     fn rival(mean: f64, low: f64, high: f64) -> Rival {
@@ -317,17 +352,20 @@ mod tests {
         }
     }
 
-    fn compared(people: usize, popularity: Rival, champion: Option<Rival>) -> Manifest {
-        let mut manifest = manifest();
+    fn compared(people: usize, popularity: Rival, champion: Option<Rival>) -> ShadowReport {
         let of = |rival: Rival| Rival { people, ..rival };
         let (popularity, champion) = (of(popularity), champion.map(of));
         let shadow = ShadowComparison { mean: 0.3, popularity, champion };
-        manifest.report.shadow.domains.insert(knowledge(), shadow);
-        manifest
+        ShadowReport { champion: None, domains: BTreeMap::from([(knowledge(), shadow)]) }
     }
 
-    fn judged(challenger: &Manifest) -> Verdict {
-        judge(Ok(challenger), Some((&id(), &manifest())), GateRules::default())
+    fn judged(report: &ShadowReport) -> Verdict {
+        judge(Ok(&manifest()), report, Some((&id(), &manifest())), GateRules::default())
+    }
+
+    /// Judges a model of which nothing was measured.
+    fn unmeasured(challenger: &Manifest, champion: &Manifest, rules: GateRules) -> Verdict {
+        judge(Ok(challenger), &ShadowReport::default(), Some((&id(), champion)), rules)
     }
 
     const BETTER: (f64, f64, f64) = (0.2, 0.01, 0.1);
@@ -366,9 +404,10 @@ mod tests {
 
     #[test]
     fn the_first_model_is_held_against_popularity_alone() {
-        let first = |manifest: &Manifest| judge(Ok(manifest), None, GateRules::default());
+        let first =
+            |report: &ShadowReport| judge(Ok(&manifest()), report, None, GateRules::default());
         assert!(first(&compared(100, better(), None)).passed);
-        assert!(first(&manifest()).passed);
+        assert!(first(&ShadowReport::default()).passed);
         let worse = first(&compared(100, rival(0.3, -0.2, -0.001), None));
         assert!(!worse.passed);
         assert!(worse.reasons()[0].contains("popularity"), "{:?}", worse.reasons());
@@ -378,29 +417,30 @@ mod tests {
     fn a_collapsed_catalogue_is_refused_also_of_a_domain_that_is_gone() {
         let mut small = manifest();
         small.domains.iter_mut().for_each(|table| table.items *= 2);
-        let verdict = judge(Ok(&manifest()), Some((&id(), &small)), GateRules::default());
+        let verdict = unmeasured(&manifest(), &small, GateRules::default());
         assert!(verdict.passed, "half is enough: {verdict:?}");
         small.domains.iter_mut().for_each(|table| table.items += 1);
-        let verdict = judge(Ok(&manifest()), Some((&id(), &small)), GateRules::default());
+        let verdict = unmeasured(&manifest(), &small, GateRules::default());
         assert_eq!(verdict.reasons().len(), 2, "{verdict:?}");
         let mut gone = manifest();
         gone.domains.retain(|table| table.domain == knowledge());
-        assert!(judged(&gone).reasons()[0].contains("auto: 0 items"));
+        assert!(unmeasured(&gone, &manifest(), GateRules::default()).reasons()[0].contains("auto: 0 items"));
     }
 
     #[test]
     fn far_fewer_events_are_refused_unless_accepted() {
         let mut few = manifest();
-        few.report.cleaning.kept = 499;
-        assert!(judged(&few).reasons()[0].contains("499 events"));
+        few.events = 499;
+        let refused = unmeasured(&few, &manifest(), GateRules::default());
+        assert!(refused.reasons()[0].contains("499 events"));
         let rules = GateRules { accept_fewer_events: true };
-        assert!(judge(Ok(&few), Some((&id(), &manifest())), rules).passed);
+        assert!(unmeasured(&few, &manifest(), rules).passed);
     }
 
     #[test]
     fn an_artefact_that_does_not_verify_is_refused_whatever_it_claims() {
         let error = ModelError::Checksum("the blob");
-        let verdict = judge(Err(&error), None, GateRules { accept_fewer_events: true });
+        let verdict = judge(Err(&error), &ShadowReport::default(), None, GateRules { accept_fewer_events: true });
         assert!(!verdict.passed);
         assert_eq!(verdict.checks.len(), 1);
         assert!(verdict.reasons()[0].contains("checksum"), "{:?}", verdict.reasons());
@@ -411,10 +451,17 @@ mod tests {
         fn a_verdict_reads_back_and_fails_exactly_for_its_reasons(
             people in 0usize..60, low in -0.3f64..0.1, width in 0.0f64..0.3, kept in 0u64..2_000,
         ) {
-            let mut challenger =
+            let report =
                 compared(people, rival(0.2, low, low + width), Some(rival(0.3, low, low + width)));
-            challenger.report.cleaning.kept = kept;
-            let verdict = judged(&challenger);
+            let challenger = Manifest { events: kept, ..manifest() };
+            let champion = Some((&id(), &manifest()));
+            let verdict = judge(Ok(&challenger), &report, champion, GateRules::default());
+            let summary = VerdictSummary::from(&verdict);
+            prop_assert_eq!(
+                summary.checks_passed + summary.checks_failed + summary.checks_unresolved,
+                verdict.checks.len()
+            );
+            prop_assert_eq!(summary.checks_failed > 0, !verdict.passed);
             let json = serde_json::to_string(&verdict).unwrap();
             let read: Verdict = serde_json::from_str(&json).unwrap();
             let outcomes = |v: &Verdict| v.checks.iter().map(|c| c.outcome).collect::<Vec<_>>();

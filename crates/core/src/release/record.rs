@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crate::maths::als::AlsOptions;
 use crate::maths::measure::Metrics;
-use crate::model::{BlobReference, DomainTable, Manifest};
+use crate::model::Manifest;
+use crate::model::items::DomainTable;
+use crate::model::manifest::ContentReference;
+use crate::training::report::TrainingReport;
 use crate::release::champion::Pointer;
 use crate::release::gate::Verdict;
 use crate::training::drift::DriftReport;
@@ -56,14 +59,21 @@ pub struct ModelRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftReport>,
     /// Its blob.
-    pub blob: BlobReference,
+    pub blob: ContentReference,
+    /// The report of the run that made it; none in a model of format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ContentReference>,
 }
 
 impl ModelRecord {
-    /// The record of a model with this manifest.
+    /// The record of a model with this manifest, and what the run that made it measured.
     #[must_use]
-    pub fn new(id: ModelId, manifest: &Manifest, verdict: Option<Verdict>) -> Self {
-        let report = &manifest.report;
+    pub fn new(
+        id: ModelId,
+        manifest: &Manifest,
+        report: &TrainingReport,
+        verdict: Option<Verdict>,
+    ) -> Self {
         let metrics = report.evaluation.iter().map(|(domain, evaluation)| {
             let metrics = DomainMetrics {
                 people: evaluation.people,
@@ -78,11 +88,12 @@ impl ModelRecord {
             training_run: manifest.training_run.clone(),
             domains: manifest.domains.clone(),
             options: manifest.options,
-            events: report.cleaning.kept,
+            events: manifest.events,
             metrics: metrics.collect(),
             verdict,
             drift: report.drift.clone(),
             blob: manifest.blob.clone(),
+            report: manifest.report.clone(),
         }
     }
 
@@ -141,18 +152,20 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Artefact, decode_manifest, tests::parts};
+    use crate::model::decode_manifest;
+    use crate::model::tests::{encode, parts};
     use crate::release::champion::Promoter;
     use crate::release::gate::{GateRules, judge};
 
     /// The record of a model of its own, made at that second.
     pub(crate) fn record(second: i64) -> ModelRecord {
         let mut parts = parts();
-        parts.created_at = Timestamp::from_second(second).unwrap();
-        let artefact = Artefact::encode(parts).unwrap();
+        parts.provenance.created_at = Timestamp::from_second(second).unwrap();
+        let artefact = encode(&parts);
         let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
-        let verdict = judge(Ok(&manifest), None, GateRules::default());
-        ModelRecord::new(artefact.id, &manifest, Some(verdict))
+        let report = TrainingReport::default();
+        let verdict = judge(Ok(&manifest), &report.shadow, None, GateRules::default());
+        ModelRecord::new(artefact.id, &manifest, &report, Some(verdict))
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// Models kept unless said otherwise.
 pub const DEFAULT_KEPT: usize = 10;
 
-/// The models to delete, each with its blob unless a kept model shares it. The
+/// The models to delete, each with its blob and its report unless a kept model shares
+/// them. The
 /// newest `keep` stay (at least one), what the pointer names, and what is
 /// younger than [`GRACE`].
 #[must_use]
@@ -31,12 +32,20 @@ pub fn to_retire(
         newest_first.into_iter().enumerate().partition(|(at, record)| {
             *at >= keep.max(1) && is_old(record) && !pointer.names(&record.id)
         });
-    let shared: BTreeSet<&str> = kept.iter().map(|(_, kept)| kept.blob.sha256.as_str()).collect();
+    let shared: BTreeSet<&str> =
+        kept.iter().flat_map(|(_, kept)| named_by(kept)).collect();
+    let unshared = |sha256: &String| !shared.contains(sha256.as_str());
     let retiring = |(_, record): (usize, &ModelRecord)| Retiring {
         model: record.id.clone(),
-        blob: Some(record.blob.sha256.clone()).filter(|blob| !shared.contains(blob.as_str())),
+        blob: Some(record.blob.sha256.clone()).filter(unshared),
+        report: record.report.as_ref().map(|report| report.sha256.clone()).filter(unshared),
     };
     retired.into_iter().map(retiring).collect()
+}
+
+/// The addresses of what belongs to a model beside its manifest.
+fn named_by(record: &ModelRecord) -> impl Iterator<Item = &str> {
+    std::iter::once(&record.blob).chain(&record.report).map(|object| object.sha256.as_str())
 }
 
 #[cfg(test)]

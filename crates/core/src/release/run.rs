@@ -6,9 +6,83 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::{ModelId, TrainingRunId};
 use crate::entities::records::{Record, RecordKind};
 use crate::maths::als::AlsOptions;
-use crate::release::gate::Verdict;
+use crate::evidence::cleaning::CleaningLedger;
+use crate::model::manifest::ContentReference;
+use crate::release::gate::{Verdict, VerdictSummary};
 use crate::training::report::TrainingReport;
 use crate::training::tuning::TuningRequest;
+
+/// Most reasons kept in a run's record; the model's record holds every check.
+pub const MAX_REASONS: usize = 10;
+/// Most bytes of one reason, and of why a run failed.
+const MAX_REASON_BYTES: usize = 500;
+/// Most bytes that a run's record takes, whatever the number of domains: far below what
+/// an item of a table may hold (400 KB), so that how a run ended can always be recorded.
+pub const MAX_RECORD_BYTES: usize = 16 * 1024;
+
+/// What a run's record says of the run's report: sums, and where the rest lies.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The report, named by its content; none when the model was not stored, or in runs
+    /// from before reports were objects of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ContentReference>,
+    /// What cleaning kept and refused, with a few samples.
+    pub cleaning: CleaningLedger,
+    /// Events not used for want of consent.
+    pub without_consent: u64,
+    /// People with a consented event.
+    pub people: usize,
+    /// Rows of the joint matrix.
+    pub rows: usize,
+    /// Items with an event.
+    pub items: usize,
+    /// Entries of the joint matrix.
+    pub interactions: usize,
+    /// The instant that split training from held-out events; absent when the
+    /// events do not spread over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_at: Option<Timestamp>,
+    /// Domains whose ranking was measured.
+    #[serde(default)]
+    pub domains_evaluated: usize,
+    /// Directions between domains that were judged.
+    #[serde(default)]
+    pub directions_judged: usize,
+    /// Directions that got a bridge.
+    #[serde(default)]
+    pub bridges_served: usize,
+}
+
+impl RunReport {
+    /// What a record is to say of a report that is stored as `object`, if it is.
+    #[must_use]
+    pub fn new(report: &TrainingReport, object: Option<ContentReference>) -> Self {
+        let served = report.bridges.iter().filter(|bridge| bridge.verdict.served().is_some());
+        Self {
+            object,
+            cleaning: report.cleaning.clone().bounded(),
+            without_consent: report.without_consent,
+            people: report.people,
+            rows: report.rows,
+            items: report.items,
+            interactions: report.interactions,
+            split_at: report.split_at,
+            domains_evaluated: report.evaluation.len(),
+            directions_judged: report.bridges.len(),
+            bridges_served: served.count(),
+        }
+    }
+}
+
+/// A text cut to what a record holds.
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_REASON_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
+        text.push('…');
+    }
+    text
+}
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,11 +101,11 @@ pub enum TrainingRunState {
         finished_at: Timestamp,
         /// The model, now the champion.
         model: ModelId,
-        /// What the run saw and measured.
-        report: Box<TrainingReport>,
+        /// What the run saw, and where its report lies.
+        report: Box<RunReport>,
         /// The gate's verdict; absent in runs from before there was a gate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        verdict: Option<Box<Verdict>>,
+        verdict: Option<VerdictSummary>,
     },
     /// It made a model that the gate refused; the last champion keeps serving.
     Refused {
@@ -40,12 +114,12 @@ pub enum TrainingRunState {
         /// The model, kept so that a person may promote it; none when it does not verify.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<ModelId>,
-        /// Why, in words.
+        /// Why, in words: the first [`MAX_REASONS`] of the reasons.
         reasons: Vec<String>,
-        /// What the run saw and measured.
-        report: Box<TrainingReport>,
-        /// The gate's verdict, with its figures.
-        verdict: Box<Verdict>,
+        /// What the run saw, and where its report lies.
+        report: Box<RunReport>,
+        /// The gate's verdict.
+        verdict: VerdictSummary,
     },
     /// It ended without a model; the last champion keeps serving.
     Failed {
@@ -54,6 +128,44 @@ pub enum TrainingRunState {
         /// Why, in words.
         reason: String,
     },
+}
+
+impl TrainingRunState {
+    /// The end of a run that made no model.
+    #[must_use]
+    pub fn failed(finished_at: Timestamp, reason: String) -> Self {
+        Self::Failed { finished_at, reason: bounded(reason) }
+    }
+
+    /// The end of a run whose model was judged. `model` is none when it does not verify.
+    #[must_use]
+    pub fn judged(
+        finished_at: Timestamp,
+        model: Option<ModelId>,
+        verdict: &Verdict,
+        report: RunReport,
+    ) -> Self {
+        let (report, summary) = (Box::new(report), VerdictSummary::from(verdict));
+        match model {
+            Some(model) if verdict.passed => {
+                Self::Succeeded { finished_at, model, report, verdict: Some(summary) }
+            }
+            model => {
+                let reasons = verdict.reasons().into_iter().take(MAX_REASONS).map(bounded);
+                let reasons = reasons.collect();
+                Self::Refused { finished_at, model, reasons, report, verdict: summary }
+            }
+        }
+    }
+
+    /// What the run saw, once it has made a model.
+    #[must_use]
+    pub fn report(&self) -> Option<&RunReport> {
+        match self {
+            Self::Succeeded { report, .. } | Self::Refused { report, .. } => Some(report),
+            _ => None,
+        }
+    }
 }
 
 /// One training run.
@@ -79,4 +191,87 @@ pub struct TrainingRun {
 impl Record for TrainingRun {
     const KIND: RecordKind = "training-run";
     type Id = TrainingRunId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::ids::{DomainId, EventId};
+    use crate::evidence::cleaning::{Adjustment, MAX_SAMPLES, Refusal, Sample};
+    use crate::release::gate::{Check, Evidence, Outcome};
+
+    /// A report and a verdict of so many domains, with the longest names and samples.
+    fn of_domains(domains: usize) -> (TrainingReport, Verdict) {
+        let long = |number: usize| DomainId::parse(&format!("d{number:0>62}")).unwrap();
+        let sample = Sample {
+            event_id: EventId::parse(&"\"".repeat(128)).unwrap(),
+            domain: long(0),
+        };
+        let samples = vec![sample; MAX_SAMPLES];
+        let mut report = TrainingReport::default();
+        report.cleaning.samples =
+            Refusal::ALL.into_iter().map(|reason| (reason, samples.clone())).collect();
+        report.cleaning.adjusted_samples =
+            [Adjustment::Value, Adjustment::Dwell].map(|kind| (kind, samples.clone())).into();
+        report.cleaning.most_events_an_hour =
+            (0..domains).map(|number| (long(number), u64::MAX)).collect();
+        report.evaluation =
+            (0..domains).map(|number| (long(number), Default::default())).collect();
+        let checks = (0..domains).map(|number| Check {
+            outcome: Outcome::Failed,
+            evidence: Evidence::Items { domain: long(number), items: 1, champion: 9 },
+        });
+        (report, Verdict { passed: false, champion: None, checks: checks.collect() })
+    }
+
+    fn run(state: TrainingRunState) -> TrainingRun {
+        TrainingRun {
+            id: TrainingRunId::parse(&"r".repeat(128)).unwrap(),
+            requested_at: Timestamp::MAX,
+            options: AlsOptions::default(),
+            tuning: Some(TuningRequest::of_seconds(60.0)),
+            accept_fewer_events: true,
+            state,
+        }
+    }
+
+    #[test]
+    fn a_record_is_small_whatever_the_number_of_domains() {
+        let model = ModelId::parse(&"a".repeat(64)).unwrap();
+        for domains in [2, 28, 1_000] {
+            let (report, verdict) = of_domains(domains);
+            let object = Some(ContentReference { sha256: "b".repeat(64), bytes: u64::MAX });
+            let report = RunReport::new(&report, object);
+            let state =
+                TrainingRunState::judged(Timestamp::MAX, Some(model.clone()), &verdict, report);
+            let record = run(state);
+            let json = serde_json::to_string(&record).unwrap();
+            assert!(json.len() < MAX_RECORD_BYTES, "{domains} domains: {} bytes", json.len());
+            assert_eq!(serde_json::from_str::<TrainingRun>(&json).unwrap(), record);
+        }
+        let failed = TrainingRunState::failed(Timestamp::MAX, "课".repeat(9_000));
+        let json = serde_json::to_string(&run(failed)).unwrap();
+        assert!(json.len() < MAX_RECORD_BYTES);
+    }
+
+    #[test]
+    fn a_record_from_before_reports_were_objects_is_read() {
+        let json = serde_json::json!({
+            "id": "run", "requested_at": "2026-01-01T00:00:00Z", "options": {},
+            "status": "succeeded", "finished_at": "2026-01-01T00:01:00Z", "model": "a".repeat(64),
+            "report": {
+                "cleaning": { "read": 3, "kept": 2, "refused": { "robot": 1 } },
+                "without_consent": 0, "people": 2, "rows": 2, "items": 2, "interactions": 2,
+                "evaluation": { "knowledge": { "people": 2 } }, "bridges": [],
+            },
+            "verdict": { "passed": true, "checks": [{ "outcome": "passed", "check": "artefact" }] },
+        });
+        let run: TrainingRun = serde_json::from_value(json).unwrap();
+        let report = run.state.report().unwrap();
+        assert_eq!((report.cleaning.kept, &report.object), (2, &None));
+        let TrainingRunState::Succeeded { verdict: Some(verdict), .. } = run.state else {
+            panic!("it succeeded");
+        };
+        assert!(verdict.passed);
+    }
 }

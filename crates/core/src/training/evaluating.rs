@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use ndarray::s;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
+use super::recipe::Trained;
 use crate::evidence::rows::popularity;
 use crate::maths::measure::{
     Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
@@ -17,24 +17,8 @@ use crate::maths::measure::{
 use crate::maths::rank::top_k;
 use crate::maths::sparse::SparseRows;
 use crate::model::scoring::ScoringTables;
-use crate::model::{Model, ModelParts};
+use crate::model::Model;
 use crate::training::shadow::{ShadowCases, ShadowComparison};
-
-/// A way to measure a model: what is held out from a fit and to be ranked high by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeldOut {
-    /// The newest events of all.
-    Newest,
-    /// The last item of each of some people; those without a second item in
-    /// the domain keep theirs.
-    Last,
-}
-
-impl HeldOut {
-    /// Every way, in the order in which they are carried out.
-    pub const ALL: [Self; 2] = [Self::Newest, Self::Last];
-}
 
 /// Most people who are ranked for: enough to tell means apart to a thousandth,
 /// and few enough for one machine to rank a million items for each.
@@ -107,7 +91,7 @@ impl EvaluationSet {
                 shadow.against_popularity(&measured, &measure(&popular, &cases));
             if let Some(mut comparison) = against_popularity {
                 comparison.champion =
-                    older_champion.and_then(|champion| shadow.against_older(&measured, champion));
+                    older_champion.and_then(|champion| shadow.against_older(&measured, champion.sections()));
                 comparisons.insert(domain.clone(), comparison);
             }
             let people = self.active.get(domain).copied().unwrap_or(0);
@@ -128,16 +112,14 @@ impl EvaluationSet {
     }
 
     /// Compares the new model with a champion that has seen held-out events as well.
-    pub fn compare_with_peer(&self, parts: &mut ModelParts, champion: &Model) {
-        let Ok(challenger) = Model::unpublished(parts, champion.id().clone()) else {
-            // Its options are out of range; it will not be decoded either.
-            return;
-        };
-        for (domain, range) in parts.index.ranges() {
+    pub(super) fn compare_with_peer(&self, trained: &mut Trained, champion: &Model) {
+        let Trained { parts, report } = trained;
+        let (challenger, seed) = (&parts.sections, parts.provenance.params.options().seed);
+        for (domain, range) in challenger.index.ranges() {
             let cases = cases_of(&self.known, &self.seen, range);
-            let shadow = self.shadow(&cases, &parts.index, range, parts.options.seed);
-            let Some(comparison) = parts.report.shadow.domains.get_mut(domain) else { continue };
-            if let Some(rival) = shadow.against_peer(&challenger, champion) {
+            let shadow = self.shadow(&cases, &challenger.index, range, seed);
+            let Some(comparison) = report.shadow.domains.get_mut(domain) else { continue };
+            if let Some(rival) = shadow.against_peer(challenger, champion.sections()) {
                 comparison.champion = Some(rival);
             }
         }

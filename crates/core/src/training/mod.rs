@@ -1,4 +1,4 @@
-//! Training, as a pure function: archived events in, a model's parts out.
+//! Training, as a pure function: archived events in, a model and a report out.
 
 pub mod bridging;
 pub mod drift;
@@ -10,6 +10,7 @@ pub mod tuning;
 mod evaluating;
 mod outline;
 mod preparing;
+mod recipe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,9 +35,12 @@ use crate::training::drift::DriftReport;
 use crate::training::shadow::ShadowReport;
 use crate::training::tuning::{Interrupted, Tuner, TuningReport};
 
-pub use evaluating::{EvaluationSet, HeldOut};
+pub use evaluating::EvaluationSet;
 pub use outline::ModelOutline;
-pub use preparing::{MeasuredFit, Prepared, prepare};
+pub use preparing::{Pending, Prepared, prepare};
+pub use recipe::{FitPurpose, PendingFit, Recipe, Trained};
+
+use recipe::fit_all;
 
 /// Everything a run needs.
 pub struct TrainingInput {
@@ -99,6 +103,9 @@ pub enum TrainingError {
     /// The search for hyper-parameters could not go on.
     #[error(transparent)]
     Tuning(#[from] Interrupted),
+    /// The fit that is to be served was not handed in.
+    #[error("the fit that is to be served is missing")]
+    NotFitted,
     /// What was fitted cannot be served.
     #[error("what was fitted does not fit together: {0}")]
     Tables(#[from] Mismatch),
@@ -114,7 +121,7 @@ pub enum TrainingError {
 pub fn train(
     input: TrainingInput,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<ModelParts, TrainingError> {
+) -> Result<Trained, TrainingError> {
     train_cleaned(input.clean().0, None, progress)
 }
 
@@ -127,30 +134,16 @@ pub fn train_cleaned(
     cleaned: CleanedInput,
     tuner: Option<&mut dyn Tuner>,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<ModelParts, TrainingError> {
+) -> Result<Trained, TrainingError> {
     let champion = cleaned.input.champion.clone();
-    let champion = champion.as_deref();
     let mut prepared = prepare(cleaned, tuner)?;
     let steps = Steps::new(prepared.iterations(), progress);
     let one = || steps.one();
     prepared.judge(&one)?;
-    let mut newest = None;
-    for held_out in HeldOut::ALL {
-        let Some(MeasuredFit { matrix, set }) = prepared.take_measured(held_out) else { continue };
-        let tables = prepared.outline.tables(prepared.outline.fit(&matrix, &one)?)?;
-        drop(matrix);
-        prepared.outline.add_evaluation(held_out, &set, &tables, champion);
-        if held_out == HeldOut::Newest {
-            newest = Some(set);
-        }
-    }
-    let served = prepared.outline.fit(&prepared.all, &one)?;
+    let Prepared { outline, pending, .. } = prepared;
+    let trained = fit_all(Recipe::new(outline, champion), pending, &one)?;
     steps.finish();
-    let mut parts = prepared.outline.into_parts(served);
-    if let Some((set, champion)) = newest.zip(champion) {
-        set.compare_with_peer(&mut parts, champion);
-    }
-    Ok(parts)
+    Ok(trained)
 }
 
 /// Counts finished iterations and tells of them.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::evaluating::{EvaluationSet, HeldOut};
+use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
+use super::recipe::{FitPurpose, PendingFit};
 use super::{CleanedInput, TrainingError, TrainingInput};
 use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::entities::history::History;
@@ -14,13 +15,13 @@ use crate::evidence::items::ItemIndex;
 use crate::evidence::rows::{RowBuilder, popularity, split_instant};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
-use crate::model::Model;
+use crate::model::{Model, Provenance};
 use crate::model::look_alikes::Twins;
 use crate::training::bridging::fitting;
 use crate::training::bridging::gate::{self, GateOptions, judge_all};
 use crate::training::bridging::look_alike::{self, LookAlikeReport};
 use crate::training::bridging::trial::Ground;
-use crate::training::drift::DriftReport;
+use crate::training::drift::{self, DriftReport};
 use crate::training::report::TrainingReport;
 use crate::training::shadow::ShadowReport;
 use crate::training::tuning::{EvidenceTable, Interrupted, Search, SearchSpace, Tuner, Validation};
@@ -67,6 +68,15 @@ pub fn prepare(
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
     let (popularity, people) = popularity(&rows.all, &index);
+    let provenance = Provenance {
+        params: input.params,
+        unobserved_items: input.unobserved_items,
+        evidence,
+        training_run: input.training_run,
+        created_at: input.now,
+        events: cleaning.kept,
+        inputs: rows.inputs.distribution(&index, &popularity),
+    };
     let report = TrainingReport {
         without_consent: cleaning.kept - rows.consented_events,
         cleaning,
@@ -76,36 +86,23 @@ pub fn prepare(
         interactions: rows.all.entries(),
         split_at,
         tuning: search.as_ref().map(|search| Box::new(search.into())),
-        evaluation: BTreeMap::new(),
         shadow: ShadowReport {
             champion: champion.map(|model| model.id().clone()),
             domains: BTreeMap::new(),
         },
-        drift: champion.and_then(|model| drift_from(model, &rows.inputs, &index)),
-        bridges: Vec::new(),
-        look_alikes: LookAlikeReport::default(),
+        drift: champion.and_then(|model| drift_of(model, &rows.inputs, &index)),
+        ..TrainingReport::default()
     };
-    let inputs = rows.inputs.distribution(&index, &popularity);
-    let outline = ModelOutline {
-        index,
-        popularity,
-        people,
-        params: input.params,
-        unobserved_items: input.unobserved_items,
-        evidence,
-        training_run: input.training_run,
-        created_at: input.now,
-        inputs,
-        twins: Twins::default(),
-        report,
-    };
+    let twins = Twins::default();
     let newest = Newest { matrix: rows.before, held_out: rows.held_out, seen: rows.held_out_seen };
     Ok(Prepared {
-        outline,
+        outline: ModelOutline { index, popularity, people, provenance, twins, report },
         gate: input.gate,
-        all: rows.all,
-        newest: split_at.map(|_| newest),
-        last: split_at.map(|_| rows.last),
+        pending: Pending {
+            all: Some(rows.all),
+            newest: split_at.map(|_| newest),
+            last: split_at.map(|_| rows.last),
+        },
     })
 }
 
@@ -113,9 +110,14 @@ pub fn prepare(
 pub struct Prepared {
     /// What becomes the model once it has factors.
     pub outline: ModelOutline,
-    /// The joint matrix.
-    pub all: SparseRows,
+    /// What is to be fitted.
+    pub pending: Pending,
     gate: GateOptions,
+}
+
+/// The fits of a run that are still to be made.
+pub struct Pending {
+    all: Option<SparseRows>,
     newest: Option<Newest>,
     last: Option<Vec<Vec<u32>>>,
 }
@@ -126,14 +128,6 @@ struct Newest {
     seen: Vec<Vec<u32>>,
 }
 
-/// What a model is fitted on to be measured, and whom it is to rank for.
-pub struct MeasuredFit {
-    /// The joint matrix without what is held out; rows as in [`Prepared::all`].
-    pub matrix: SparseRows,
-    /// Whom to rank for.
-    pub set: EvaluationSet,
-}
-
 impl Prepared {
     /// Finds items that look alike, and judges the bridges between domains; both
     /// become part of the outline. `progress` hears of each finished iteration.
@@ -141,37 +135,52 @@ impl Prepared {
     /// # Errors
     /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
     pub fn judge(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), NotPositiveDefinite> {
+        let Some(all) = &self.pending.all else { return Ok(()) };
         let outline = &mut self.outline;
         let ranges = outline.index.ranges();
-        let found = look_alike::find(&self.all, ranges, self.gate.look_alikes);
+        let found = look_alike::find(all, ranges, self.gate.look_alikes);
         outline.twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
         outline.report.look_alikes = LookAlikeReport::new(&found, &outline.index);
-        let ground = Ground { matrix: &self.all, ranges, twins: &outline.twins };
-        let unobserved = outline.unobserved_items;
+        let ground = Ground { matrix: all, ranges, twins: &outline.twins };
+        let Provenance { params, unobserved_items, .. } = &outline.provenance;
         outline.report.bridges =
-            judge_all(ground, &outline.params, unobserved, &self.gate, progress)?;
+            judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
         Ok(())
     }
 
     /// Most iterations that the run does: judging bridges, evaluating twice, fitting.
     pub(super) fn iterations(&self) -> usize {
-        let (domains, params) = (self.outline.index.ranges().len(), &self.outline.params);
+        let (domains, params) =
+            (self.outline.index.ranges().len(), &self.outline.provenance.params);
         let fits = if self.outline.report.split_at.is_some() { 3 } else { 1 };
         gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
     }
+}
 
-    /// What measures the model in a way, once: each holds a matrix. `None` when
-    /// it was taken before, or when the events do not spread over time.
-    pub fn take_measured(&mut self, held_out: HeldOut) -> Option<MeasuredFit> {
-        let Newest { matrix, held_out, seen } = match held_out {
-            HeldOut::Newest => self.newest.take()?,
-            HeldOut::Last => {
+impl Pending {
+    /// The whole joint matrix: its rows and columns.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        self.all.as_ref().map_or((0, 0), |all| (all.rows(), all.columns()))
+    }
+
+    /// The fit for a purpose, once: each holds a matrix, and those to be measured are
+    /// made from the whole one, which goes last. `None` when it was taken before, or
+    /// is to be measured and the events do not spread over time.
+    pub fn take(&mut self, purpose: FitPurpose, outline: &ModelOutline) -> Option<PendingFit> {
+        let Newest { matrix, held_out, seen } = match purpose {
+            FitPurpose::WithoutNewest => self.newest.take()?,
+            FitPurpose::WithoutLast => {
                 let held_out = self.last.take()?;
-                Newest { matrix: self.all.without(&held_out), held_out, seen: Vec::new() }
+                let matrix = self.all.as_ref()?.without(&held_out);
+                Newest { matrix, held_out, seen: Vec::new() }
+            }
+            FitPurpose::Final => {
+                return self.all.take().map(|matrix| PendingFit { purpose, matrix, set: None });
             }
         };
-        let set = EvaluationSet::choose(&matrix, &held_out, &seen, &self.outline.index);
-        Some(MeasuredFit { matrix, set })
+        let set = Some(EvaluationSet::choose(&matrix, &held_out, &seen, &outline.index));
+        Some(PendingFit { purpose, matrix, set })
     }
 }
 
@@ -204,7 +213,7 @@ fn tune(
     tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
 }
 
-fn drift_from(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
+fn drift_of(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
     let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
     drift::drift_from(inputs, (champion.id(), &champion.manifest().inputs), index, &popularity)
 }

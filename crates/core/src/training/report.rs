@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -51,4 +52,16 @@ pub struct TrainingReport {
     /// Items of two domains that look like one thing sold on both.
     #[serde(default)]
     pub look_alikes: LookAlikeReport,
+}
+
+impl TrainingReport {
+    /// The report as it is stored, in JSON. Samples name events of users, and what is
+    /// stored outlives an erasure: they are left out.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn encode(&self) -> Result<Bytes, serde_json::Error> {
+        let kept = Self { cleaning: self.cleaning.clone().without_samples(), ..self.clone() };
+        Ok(serde_json::to_vec(&kept)?.into())
+    }
 }

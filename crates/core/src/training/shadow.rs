@@ -32,7 +32,7 @@ use crate::maths::bootstrap::{Interval, paired_difference};
 use crate::maths::measure::{LIST_LENGTH, Measurements, RankingCase, measure};
 use crate::maths::rank::top_k;
 use crate::maths::sparse::SparseRows;
-use crate::model::Model;
+use crate::model::Sections;
 
 /// The metric that models are compared by.
 pub const SHADOW_METRIC: &str = "ndcg@20";
@@ -121,13 +121,13 @@ impl ShadowCases<'_> {
     pub(crate) fn against_older(
         &self,
         challenger: &Measurements,
-        champion: &Model,
+        champion: &Sections,
     ) -> Option<Rival> {
         self.rival(Basis::Unseen, challenger, &self.measure(champion)?)
     }
 
     /// Compares two models that have both seen what is to be found.
-    pub(crate) fn against_peer(&self, challenger: &Model, champion: &Model) -> Option<Rival> {
+    pub(crate) fn against_peer(&self, challenger: &Sections, champion: &Sections) -> Option<Rival> {
         self.rival(Basis::Seen, &self.measure(challenger)?, &self.measure(champion)?)
     }
 
@@ -151,11 +151,11 @@ impl ShadowCases<'_> {
 
     /// Ranks the domain's items for the people as a model would serve them;
     /// `None` when the model does not know the domain.
-    fn measure(&self, model: &Model) -> Option<Measurements> {
+    fn measure(&self, model: &Sections) -> Option<Measurements> {
         let (domain, _) = self.index.item(self.range.0 as u32)?;
         model.rows(domain)?;
         let keys = &self.index.items()[self.range.0..self.range.1];
-        let known: Vec<Option<u32>> = keys.iter().map(|key| model.index().row(key)).collect();
+        let known: Vec<Option<u32>> = keys.iter().map(|key| model.index.row(key)).collect();
         let cases: Vec<RankingCase> = self.cases.iter().step_by(self.step()).cloned().collect();
         let rank = |case: &RankingCase| {
             let estimate = model.estimate(domain, &self.interactions(model, case.row));
@@ -172,12 +172,12 @@ impl ShadowCases<'_> {
     }
 
     /// The interactions of a row from before the split, by the model's rows.
-    fn interactions(&self, model: &Model, row: usize) -> Vec<(u32, f32)> {
+    fn interactions(&self, model: &Sections, row: usize) -> Vec<(u32, f32)> {
         let (items, confidences) = self.before.row(row);
         let mut interactions: Vec<(u32, f32)> = items
             .iter()
             .zip(confidences)
-            .filter_map(|(&item, &c)| Some((model.index().row(self.index.item(item)?)?, c)))
+            .filter_map(|(&item, &c)| Some((model.index.row(self.index.item(item)?)?, c)))
             .collect();
         interactions.sort_unstable_by_key(|(row, _)| *row);
         interactions

@@ -18,7 +18,7 @@ use crate::args::DemoArgs;
 use crate::commands::import::start_of_day;
 use crate::commands::recommend::print_slate;
 use crate::commands::serve::serve_world;
-use crate::commands::train::{print_run, train_world};
+use crate::commands::train::{print_run, report_of, train_world};
 use crate::local_world::LocalWorld;
 use crossfold_lab::progress;
 use crossfold_lab::synthetic_world::{
@@ -59,7 +59,7 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     let options = AlsOptions { factors: 16, ..AlsOptions::default() };
     let run = train_world(&world, new_run(options, Timestamp::now())?).await?;
     println!("\nTrained and published in {:.1} s:", trained.elapsed().as_secs_f64());
-    print_run(&run);
+    print_run(&run, report_of(&world, &run).await?.as_ref());
     if let TrainingRunState::Failed { reason, .. } = run.state {
         bail!("no model was made: {reason}");
     }

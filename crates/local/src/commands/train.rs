@@ -8,10 +8,13 @@ use crossfold_core::maths::bootstrap::Interval;
 use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::gate::{DirectionReport, Verdict};
+use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::tuning::TuningRequest;
+use crossfold_registry::load::load_report;
 use crossfold_storage::records;
 use crossfold_train::{RunOrder, new_run};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::args::TrainArgs;
 use crate::local_world::LocalWorld;
@@ -25,10 +28,11 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     let mut run = new_run(order, Timestamp::now())?;
     run.accept_fewer_events = args.accept_fewer_events;
     let run = train_world(&world, run).await?;
+    let report = report_of(&world, &run).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&run)?);
+        println!("{}", serde_json::to_string_pretty(&with_report(&run, report.as_ref())?)?);
     } else {
-        print_run(&run);
+        print_run(&run, report.as_ref());
     }
     match run.state {
         TrainingRunState::Failed { reason, .. } => bail!("no model was made: {reason}"),
@@ -54,8 +58,30 @@ pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<
     Ok(run)
 }
 
+/// The whole report of a run; none when it made no model that could be stored.
+pub(crate) async fn report_of(
+    world: &LocalWorld,
+    run: &TrainingRun,
+) -> Result<Option<TrainingReport>> {
+    match run.state.report().and_then(|report| report.object.as_ref()) {
+        Some(object) => Ok(load_report(&*world.stores().objects, object).await?),
+        None => Ok(None),
+    }
+}
+
+/// A run in JSON, with its whole report in the place of the sums that its record keeps.
+fn with_report(run: &TrainingRun, report: Option<&TrainingReport>) -> Result<Value> {
+    let mut json = serde_json::to_value(run)?;
+    if let (Some(whole), Some(kept)) = (report, json["report"].as_object_mut()) {
+        let Value::Object(mut whole) = serde_json::to_value(whole)? else { return Ok(json) };
+        whole.remove("cleaning"); // The record's has samples.
+        kept.extend(whole);
+    }
+    Ok(json)
+}
+
 /// Prints what a run saw and measured.
-pub(crate) fn print_run(run: &TrainingRun) {
+pub(crate) fn print_run(run: &TrainingRun, whole: Option<&TrainingReport>) {
     let (model, report, standing) = match &run.state {
         TrainingRunState::Succeeded { model, report, .. } => (Some(model), report, ""),
         TrainingRunState::Refused { model, report, .. } => (model.as_ref(), report, " (refused)"),
@@ -83,6 +109,7 @@ pub(crate) fn print_run(run: &TrainingRun) {
     for (adjustment, count) in &report.cleaning.adjusted {
         println!("  drawn in {count}: {adjustment:?}");
     }
+    let Some(report) = whole else { return };
     if let Some(tuning) = &report.tuning {
         println!(
             "candidate {} of {} chosen in {:.0} s of search: {}",

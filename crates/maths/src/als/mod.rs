@@ -88,8 +88,23 @@ pub struct InvalidOptions {
 }
 
 /// Checked hyper-parameters; made by [`AlsOptions::check`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "AlsOptions", into = "AlsOptions")]
 pub struct AlsParams(AlsOptions);
+
+impl TryFrom<AlsOptions> for AlsParams {
+    type Error = InvalidOptions;
+
+    fn try_from(options: AlsOptions) -> Result<Self, InvalidOptions> {
+        options.check()
+    }
+}
+
+impl From<AlsParams> for AlsOptions {
+    fn from(params: AlsParams) -> Self {
+        params.0
+    }
+}
 
 impl AlsOptions {
     /// Checks the ranges.

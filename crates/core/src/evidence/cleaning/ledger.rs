@@ -34,7 +34,8 @@ pub enum Refusal {
 pub struct UnknownRefusal(pub String);
 
 impl Refusal {
-    const ALL: [Self; 7] = [
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
         Self::Duplicate,
         Self::UnknownDomain,
         Self::UnknownEventType,
@@ -97,6 +98,9 @@ impl Sample {
 /// Most samples kept for one reason.
 pub const MAX_SAMPLES: usize = 5;
 
+/// Samples of a reason that a record of bounded size holds.
+const RECORDED_SAMPLES: usize = 2;
+
 /// How many events cleaning saw, and what it did with them. `read` is always
 /// `kept` plus all `refused`; an adjusted event is among the kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +133,16 @@ impl CleaningLedger {
     pub fn without_samples(mut self) -> Self {
         self.samples.clear();
         self.adjusted_samples.clear();
+        self
+    }
+
+    /// The ledger as a record of bounded size holds it: two samples for each reason and
+    /// each adjustment, and no limits by domain.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.samples.values_mut().for_each(|samples| samples.truncate(RECORDED_SAMPLES));
+        self.adjusted_samples.values_mut().for_each(|samples| samples.truncate(RECORDED_SAMPLES));
+        self.most_events_an_hour.clear();
         self
     }
 

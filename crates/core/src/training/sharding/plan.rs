@@ -1,7 +1,7 @@
 //! The plan of a training run beyond one machine: what is fitted, how both sides
 //! of each matrix are cut, and where everything lies.
 //!
-//! Several matrices are fitted ([`PlannedFit`]): for each [`Purpose`], what the
+//! Several matrices are fitted ([`PlannedFit`]): for each [`FitPurpose`], what the
 //! verdicts on bridges call for ([`crate::training::bridging::fitting::NeededFits`]). All fits
 //! go through the same half-iterations as [`crate::maths::als::fit`] at the same time.
 //! Each half-iteration is a step; a step has one task for each shard of the side
@@ -13,7 +13,7 @@
 //!
 //! | object, under `retraining/<run>/` | what |
 //! | --- | --- |
-//! | `judged.json` | [`OutlineRecord`]: the verdicts, so that nobody judges twice |
+//! | `judged.json` | [`ModelOutline`]: the verdicts, so that nobody judges twice |
 //! | `plan.json` | [`ShardPlan`], written once: what was prepared counts from then on |
 //! | `matrix/<sha256>` | a [`crate::training::sharding::shard::MatrixShard`] of either side |
 //! | `block/<sha256>` | a [`crate::training::sharding::shard::BlockShard`]: the cross block of a direction |
@@ -40,12 +40,12 @@ use crate::maths::sparse::SparseRows;
 use crate::model::bridges::Direction;
 use crate::model::look_alikes::Twins;
 use crate::training::report::TrainingReport;
-use crate::training::{EvaluationSet, HeldOut, ModelOutline};
+use crate::training::{EvaluationSet, FitPurpose, ModelOutline};
 
 /// Top folder of every run's working files.
 pub const RETRAINING_PREFIX: &str = "retraining/";
 /// Version of the plan's layout.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A side of the joint matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,34 +75,12 @@ impl Side {
     }
 }
 
-/// What fits are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// To be measured, without the newest events.
-    WithoutNewest,
-    /// To be measured, without the last item of some people.
-    WithoutLast,
-    /// To be served: on everything.
-    Final,
-}
-
-impl Purpose {
-    /// To be measured in a way.
-    #[must_use]
-    pub fn measured(held_out: HeldOut) -> Self {
-        match held_out {
-            HeldOut::Newest => Self::WithoutNewest,
-            HeldOut::Last => Self::WithoutLast,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::WithoutNewest => "without_newest",
-            Self::WithoutLast => "without_last",
-            Self::Final => "final",
-        }
+/// A purpose as it stands in keys.
+fn purpose_name(purpose: FitPurpose) -> &'static str {
+    match purpose {
+        FitPurpose::WithoutNewest => "without_newest",
+        FitPurpose::WithoutLast => "without_last",
+        FitPurpose::Final => "final",
     }
 }
 
@@ -152,7 +130,7 @@ pub const INITIAL_ITEMS: Step = Step { iteration: 0, side: Side::Items };
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFit {
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: FitPurpose,
     /// What it is fitted to.
     pub part: Part,
     /// Length of a factor vector.
@@ -211,7 +189,7 @@ impl PlannedFit {
     /// The key of the factors that a step gives for a shard.
     #[must_use]
     pub fn factor_key(&self, run: &TrainingRunId, step: Step, shard: usize) -> String {
-        let purpose = self.purpose.name();
+        let purpose = purpose_name(self.purpose);
         let part = match &self.part {
             Part::Joint => "joint".to_owned(),
             Part::Domain(domain) => format!("domain={domain}"),
@@ -244,8 +222,8 @@ pub struct ShardPlan {
     /// All fits.
     pub fits: Vec<PlannedFit>,
     /// What they are for. Only to be served when the events do not spread over time.
-    pub purposes: BTreeMap<Purpose, PurposeFiles>,
-    /// The model besides its factors: an [`OutlineRecord`].
+    pub purposes: BTreeMap<FitPurpose, PurposeFiles>,
+    /// The model besides its factors: an [`ModelOutline`].
     pub outline: String,
 }
 
@@ -279,7 +257,7 @@ impl ShardPlan {
     }
 
     /// The fits for a purpose.
-    pub fn fits_for(&self, purpose: Purpose) -> impl Iterator<Item = &PlannedFit> {
+    pub fn fits_for(&self, purpose: FitPurpose) -> impl Iterator<Item = &PlannedFit> {
         self.fits.iter().filter(move |fit| fit.purpose == purpose)
     }
 }
@@ -439,62 +417,6 @@ impl EvaluationRecord {
     }
 }
 
-/// The model besides its factors, as stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutlineRecord {
-    items: Vec<ItemKey>,
-    popularity: Vec<f32>,
-    people: BTreeMap<DomainId, u64>,
-    options: AlsOptions,
-    unobserved_items: UnobservedItems,
-    evidence: EvidenceScaling,
-    training_run: TrainingRunId,
-    created_at: Timestamp,
-    inputs: InputDistribution,
-    twins: Vec<(u32, u32)>,
-    report: TrainingReport,
-}
-
-impl OutlineRecord {
-    /// The record of an outline.
-    #[must_use]
-    pub fn new(outline: &ModelOutline) -> Self {
-        Self {
-            items: outline.index.items().to_vec(),
-            popularity: outline.popularity.clone(),
-            people: outline.people.clone(),
-            options: *outline.params.options(),
-            unobserved_items: outline.unobserved_items,
-            evidence: outline.evidence.clone(),
-            training_run: outline.training_run.clone(),
-            created_at: outline.created_at,
-            inputs: outline.inputs.clone(),
-            twins: outline.twins.pairs().collect(),
-            report: outline.report.clone(),
-        }
-    }
-
-    /// The outline.
-    ///
-    /// # Errors
-    /// [`InvalidOptions`] when the hyper-parameters are out of range.
-    pub fn outline(&self) -> Result<ModelOutline, InvalidOptions> {
-        Ok(ModelOutline {
-            index: ItemIndex::new(self.items.iter().cloned().collect()),
-            popularity: self.popularity.clone(),
-            people: self.people.clone(),
-            params: self.options.check()?,
-            unobserved_items: self.unobserved_items,
-            evidence: self.evidence.clone(),
-            training_run: self.training_run.clone(),
-            created_at: self.created_at,
-            inputs: self.inputs.clone(),
-            twins: Twins::new(self.twins.iter().copied()),
-            report: self.report.clone(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -504,7 +426,7 @@ mod tests {
     /// Two fits; of the second, people's factors are wanted.
     fn plan(iterations: usize) -> ShardPlan {
         let fit = |part, wanted_people| PlannedFit {
-            purpose: Purpose::Final,
+            purpose: FitPurpose::Final,
             part,
             factors: 8,
             people_ends: vec![3, 5],
@@ -519,7 +441,7 @@ mod tests {
             run: TrainingRunId::parse("run").unwrap(),
             options: AlsOptions { iterations, ..AlsOptions::default() },
             fits: vec![fit(Part::Joint, None), fit(domain, Some("people".into()))],
-            purposes: BTreeMap::from([(Purpose::Final, PurposeFiles::default())]),
+            purposes: BTreeMap::from([(FitPurpose::Final, PurposeFiles::default())]),
             outline: "o".into(),
         }
     }
@@ -593,23 +515,17 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_survives_its_record() {
-        let parts = crate::model::tests::parts();
+    fn an_outline_survives_being_stored() {
+        let parts = crate::model::tests::bridged_parts();
         let outline = ModelOutline {
-            index: parts.index,
-            popularity: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE],
-            people: parts.people,
-            params: parts.options.check().unwrap(),
-            unobserved_items: parts.unobserved_items,
-            evidence: parts.evidence,
-            training_run: parts.training_run,
-            created_at: parts.created_at,
-            inputs: parts.inputs,
-            twins: parts.twins,
-            report: parts.report,
+            index: parts.sections.index,
+            popularity: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE, 1.0],
+            people: parts.sections.people,
+            provenance: parts.provenance,
+            twins: parts.sections.tables.twins().clone(),
+            report: TrainingReport::default(),
         };
-        let json = serde_json::to_vec(&OutlineRecord::new(&outline)).unwrap();
-        let record: OutlineRecord = serde_json::from_slice(&json).unwrap();
-        assert_eq!(record.outline().unwrap(), outline);
+        let json = serde_json::to_vec(&outline).unwrap();
+        assert_eq!(serde_json::from_slice::<ModelOutline>(&json).unwrap(), outline);
     }
 }

@@ -1,0 +1,113 @@
+//! The sections of a model, named once: what it holds, how that is written, and how it
+//! is read. A new section is a file with a `write` and a `read`, a field here, and a
+//! line in each of the two functions below.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use safetensors::SafeTensors;
+
+use super::look_alikes;
+use super::manifest::Manifest;
+use super::scoring::{Estimate, ScoringTables, TableParts};
+use super::tensors::{Tensor, serialise, table};
+use super::{ModelError, bridges, items, malformed};
+use crate::entities::ids::DomainId;
+use crate::evidence::items::ItemIndex;
+
+/// What a model holds.
+#[derive(Debug, Clone)]
+pub struct Sections {
+    /// The items, by row.
+    pub index: ItemIndex,
+    /// Share of the domain's people who interacted with each item, 0 to 1.
+    pub popularity: Vec<f32>,
+    /// People with an interaction, by domain.
+    pub people: BTreeMap<DomainId, u64>,
+    /// Factors, bridges and look-alikes: what scores are made from.
+    pub tables: ScoringTables,
+}
+
+/// What the manifest says of the sections.
+pub(crate) struct SectionHeaders {
+    pub(crate) domains: Vec<items::DomainTable>,
+    pub(crate) bridges: Vec<bridges::ServedBridge>,
+    pub(crate) domain_factors: bool,
+    pub(crate) look_alikes: usize,
+}
+
+impl Sections {
+    /// What the manifest is to say, and the blob.
+    pub(crate) fn write(&self) -> Result<(SectionHeaders, Vec<u8>), ModelError> {
+        let item_factors = self.tables.item_factors();
+        if item_factors.nrows() != self.index.len() || self.popularity.len() != self.index.len() {
+            return Err(malformed("tables differ in length"));
+        }
+        let mut tensors = vec![Tensor::table("item_factors", item_factors)?];
+        let domain_factors = self.tables.domain_factors();
+        if let Some(factors) = domain_factors {
+            tensors.push(Tensor::table("domain_factors", factors)?);
+        }
+        tensors.push(items::write_popularity(&self.popularity));
+        let (domains, ids) = items::write(&self.index, &self.people);
+        tensors.extend(ids);
+        let (look_alikes, pairs) = look_alikes::write(self.tables.twins());
+        tensors.extend(pairs);
+        let (bridges, of_bridges) = bridges::write(self.tables.bridges())?;
+        tensors.extend(of_bridges);
+        let domain_factors = domain_factors.is_some();
+        let headers = SectionHeaders { domains, bridges, domain_factors, look_alikes };
+        Ok((headers, serialise(&tensors)?))
+    }
+
+    /// Reads a blob by what the manifest says of it: shapes, order of items, finite numbers.
+    pub(crate) fn read(manifest: &Manifest, blob: &[u8]) -> Result<Self, ModelError> {
+        let params = manifest.options.check().map_err(malformed)?;
+        let tensors = SafeTensors::deserialize(blob).map_err(malformed)?;
+        let index = items::read(&manifest.domains, &tensors)?;
+        let factors = manifest.options.factors;
+        let shape = (index.len(), factors);
+        let by_domain = manifest.domain_factors;
+        let parts = TableParts {
+            ranges: index.ranges().clone(),
+            params,
+            unobserved: manifest.unobserved_items,
+            item_factors: table(&tensors, "item_factors", shape)?,
+            domain_factors: by_domain
+                .then(|| table(&tensors, "domain_factors", shape))
+                .transpose()?,
+            bridges: bridges::read(&manifest.bridges, &tensors, &index, factors)?,
+            twins: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
+        };
+        Ok(Self {
+            popularity: items::read_popularity(&tensors, index.len())?,
+            people: items::people_of(&manifest.domains),
+            tables: ScoringTables::new(parts).map_err(malformed)?,
+            index,
+        })
+    }
+
+    /// Share of the domain's people who interacted with the item of a row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn popularity(&self, row: u32) -> f32 {
+        self.popularity[row as usize]
+    }
+
+    /// The rows of a domain, if the model knows it.
+    #[must_use]
+    pub fn rows(&self, domain: &DomainId) -> Option<Range<usize>> {
+        self.index.ranges().get(domain).cloned()
+    }
+
+    /// Scores the items of `target` for a person with these interactions (item
+    /// row, confidence), from what may be used for it: their own history in it,
+    /// and that of the domains with a bridge to it. `None` when there is none, or
+    /// the model does not know the target.
+    #[must_use]
+    pub fn estimate(&self, target: &DomainId, interactions: &[(u32, f32)]) -> Option<Estimate<'_>> {
+        self.tables.estimate(target, interactions)
+    }
+}

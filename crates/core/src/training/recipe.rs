@@ -1,0 +1,134 @@
+//! The recipe of a run: what is fitted, in which order, and what becomes of each fit.
+//!
+//! One machine drives it ([`super::train_cleaned`]); beyond one machine the tasks of
+//! the state machine do, which fit elsewhere and hand in what came of it. So a step
+//! that is added here is taken by both.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluating::EvaluationSet;
+use super::outline::ModelOutline;
+use super::report::TrainingReport;
+use super::{TrainingError, preparing::Pending};
+use crate::maths::sparse::SparseRows;
+use crate::model::{Model, ModelParts};
+use crate::training::bridging::fitting::ServedFits;
+
+/// What a fit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FitPurpose {
+    /// To be measured, without the newest events of all.
+    WithoutNewest,
+    /// To be measured, without the last item of each of some people; those without
+    /// a second item in the domain keep theirs.
+    WithoutLast,
+    /// To be served: on everything.
+    Final,
+}
+
+impl FitPurpose {
+    /// Every fit of a run, in the order in which they are made. Those to be measured
+    /// are left out when the events do not spread over time.
+    pub const ALL: [Self; 3] = [Self::WithoutNewest, Self::WithoutLast, Self::Final];
+}
+
+/// A fit that is to be made.
+pub struct PendingFit {
+    /// What it is for.
+    pub purpose: FitPurpose,
+    /// The joint matrix, without what is held out; rows as in the whole one.
+    pub matrix: SparseRows,
+    /// Whom its model is to rank for, if it is measured.
+    pub set: Option<EvaluationSet>,
+}
+
+/// A run between its fits: what they found so far.
+pub struct Recipe {
+    outline: ModelOutline,
+    champion: Option<Arc<Model>>,
+    newest: Option<EvaluationSet>,
+    served: Option<ServedFits>,
+}
+
+/// What a run made.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The model.
+    pub parts: ModelParts,
+    /// What the run saw and measured.
+    pub report: TrainingReport,
+}
+
+impl Recipe {
+    /// Begins with an outline whose bridges are judged. `champion` is what the model
+    /// is compared with.
+    #[must_use]
+    pub fn new(outline: ModelOutline, champion: Option<Arc<Model>>) -> Self {
+        Self { outline, champion, newest: None, served: None }
+    }
+
+    /// The model besides its factors, with what was found so far.
+    #[must_use]
+    pub fn outline(&self) -> &ModelOutline {
+        &self.outline
+    }
+
+    /// Takes in a fit: measures it on the people that it was to rank for, or keeps it
+    /// to be served.
+    ///
+    /// # Errors
+    /// [`TrainingError::Tables`] when the factors do not fit the items.
+    pub fn take(
+        &mut self,
+        purpose: FitPurpose,
+        set: Option<EvaluationSet>,
+        fits: ServedFits,
+    ) -> Result<(), TrainingError> {
+        let Some(set) = set.filter(|_| purpose != FitPurpose::Final) else {
+            self.served = Some(fits);
+            return Ok(());
+        };
+        let tables = self.outline.tables(fits)?;
+        self.outline.add_evaluation(purpose, &set, &tables, self.champion.as_deref());
+        if purpose == FitPurpose::WithoutNewest {
+            self.newest = Some(set);
+        }
+        Ok(())
+    }
+
+    /// The model, compared with a champion that has seen the held-out events as well.
+    ///
+    /// # Errors
+    /// [`TrainingError`] when the fit that is to be served is missing or does not fit.
+    pub fn finish(self) -> Result<Trained, TrainingError> {
+        let Self { outline, champion, newest, served } = self;
+        let mut trained = outline.into_trained(served.ok_or(TrainingError::NotFitted)?)?;
+        if let Some((set, champion)) = newest.zip(champion) {
+            set.compare_with_peer(&mut trained, &champion);
+        }
+        Ok(trained)
+    }
+}
+
+/// Makes every fit of a run on this machine. `progress` hears of each finished iteration.
+///
+/// # Errors
+/// [`TrainingError`] when numbers are too extreme or tables do not fit together.
+pub(super) fn fit_all(
+    mut recipe: Recipe,
+    mut pending: Pending,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Trained, TrainingError> {
+    for purpose in FitPurpose::ALL {
+        let Some(PendingFit { matrix, set, .. }) = pending.take(purpose, recipe.outline()) else {
+            continue;
+        };
+        let fits = recipe.outline().fit(&matrix, progress)?;
+        drop(matrix); // Measuring needs the room.
+        recipe.take(purpose, set, fits)?;
+    }
+    recipe.finish()
+}
