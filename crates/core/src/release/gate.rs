@@ -424,7 +424,10 @@ mod tests {
         assert_eq!(verdict.reasons().len(), 2, "{verdict:?}");
         let mut gone = manifest();
         gone.domains.retain(|table| table.domain == knowledge());
-        assert!(unmeasured(&gone, &manifest(), GateRules::default()).reasons()[0].contains("auto: 0 items"));
+        assert!(
+            unmeasured(&gone, &manifest(), GateRules::default()).reasons()[0]
+                .contains("auto: 0 items")
+        );
     }
 
     #[test]
@@ -440,7 +443,12 @@ mod tests {
     #[test]
     fn an_artefact_that_does_not_verify_is_refused_whatever_it_claims() {
         let error = ModelError::Checksum("the blob");
-        let verdict = judge(Err(&error), &ShadowReport::default(), None, GateRules { accept_fewer_events: true });
+        let verdict = judge(
+            Err(&error),
+            &ShadowReport::default(),
+            None,
+            GateRules { accept_fewer_events: true },
+        );
         assert!(!verdict.passed);
         assert_eq!(verdict.checks.len(), 1);
         assert!(verdict.reasons()[0].contains("checksum"), "{:?}", verdict.reasons());

@@ -16,10 +16,10 @@ use crate::maths::measure::Metrics;
 use crate::model::Manifest;
 use crate::model::items::DomainTable;
 use crate::model::manifest::ContentReference;
-use crate::training::report::TrainingReport;
 use crate::release::champion::Pointer;
 use crate::release::gate::Verdict;
 use crate::training::drift::DriftReport;
+use crate::training::report::TrainingReport;
 
 /// Where records are.
 pub const RECORDS_PREFIX: &str = "models/records/";

@@ -32,8 +32,7 @@ pub fn to_retire(
         newest_first.into_iter().enumerate().partition(|(at, record)| {
             *at >= keep.max(1) && is_old(record) && !pointer.names(&record.id)
         });
-    let shared: BTreeSet<&str> =
-        kept.iter().flat_map(|(_, kept)| named_by(kept)).collect();
+    let shared: BTreeSet<&str> = kept.iter().flat_map(|(_, kept)| named_by(kept)).collect();
     let unshared = |sha256: &String| !shared.contains(sha256.as_str());
     let retiring = |(_, record): (usize, &ModelRecord)| Retiring {
         model: record.id.clone(),

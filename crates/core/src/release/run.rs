@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{ModelId, TrainingRunId};
 use crate::entities::records::{Record, RecordKind};
-use crate::maths::als::AlsOptions;
 use crate::evidence::cleaning::CleaningLedger;
+use crate::maths::als::AlsOptions;
 use crate::model::manifest::ContentReference;
 use crate::release::gate::{Verdict, VerdictSummary};
 use crate::training::report::TrainingReport;
@@ -203,10 +203,8 @@ mod tests {
     /// A report and a verdict of so many domains, with the longest names and samples.
     fn of_domains(domains: usize) -> (TrainingReport, Verdict) {
         let long = |number: usize| DomainId::parse(&format!("d{number:0>62}")).unwrap();
-        let sample = Sample {
-            event_id: EventId::parse(&"\"".repeat(128)).unwrap(),
-            domain: long(0),
-        };
+        let sample =
+            Sample { event_id: EventId::parse(&"\"".repeat(128)).unwrap(), domain: long(0) };
         let samples = vec![sample; MAX_SAMPLES];
         let mut report = TrainingReport::default();
         report.cleaning.samples =
@@ -215,8 +213,7 @@ mod tests {
             [Adjustment::Value, Adjustment::Dwell].map(|kind| (kind, samples.clone())).into();
         report.cleaning.most_events_an_hour =
             (0..domains).map(|number| (long(number), u64::MAX)).collect();
-        report.evaluation =
-            (0..domains).map(|number| (long(number), Default::default())).collect();
+        report.evaluation = (0..domains).map(|number| (long(number), Default::default())).collect();
         let checks = (0..domains).map(|number| Check {
             outcome: Outcome::Failed,
             evidence: Evidence::Items { domain: long(number), items: 1, champion: 9 },

@@ -6,9 +6,9 @@ use std::ops::Range;
 use ndarray::s;
 use rayon::prelude::*;
 
+use super::recipe::Trained;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
-use super::recipe::Trained;
 use crate::evidence::rows::popularity;
 use crate::maths::measure::{
     Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
@@ -16,8 +16,8 @@ use crate::maths::measure::{
 };
 use crate::maths::rank::top_k;
 use crate::maths::sparse::SparseRows;
-use crate::model::scoring::ScoringTables;
 use crate::model::Model;
+use crate::model::scoring::ScoringTables;
 use crate::training::shadow::{ShadowCases, ShadowComparison};
 
 /// Most people who are ranked for: enough to tell means apart to a thousandth,
@@ -90,8 +90,8 @@ impl EvaluationSet {
             let against_popularity =
                 shadow.against_popularity(&measured, &measure(&popular, &cases));
             if let Some(mut comparison) = against_popularity {
-                comparison.champion =
-                    older_champion.and_then(|champion| shadow.against_older(&measured, champion.sections()));
+                comparison.champion = older_champion
+                    .and_then(|champion| shadow.against_older(&measured, champion.sections()));
                 comparisons.insert(domain.clone(), comparison);
             }
             let people = self.active.get(domain).copied().unwrap_or(0);

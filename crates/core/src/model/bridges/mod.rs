@@ -28,9 +28,9 @@ use std::ops::Range;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use crate::entities::ids::DomainId;
 use super::tensors::{Tensor, finite, numbers, table};
 use super::{ModelError, malformed};
+use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRanges, ItemIndex};
 use crate::maths::sparse::SparseRows;
 use mapping::LinearMap;
