@@ -23,6 +23,7 @@ pub mod runtime_api;
 pub mod scenario;
 pub mod state_machine;
 pub mod stream_pump;
+pub mod tidy;
 pub mod token;
 pub mod world;
 mod yaml;
