@@ -197,7 +197,10 @@ impl<'a> Visitor<'a> {
             attribute.path().is_ident("test")
                 || (attribute.path().is_ident("cfg")
                     && attribute.meta.require_list().is_ok_and(|list| {
-                        list.tokens.to_string().split(|c: char| !c.is_alphanumeric()).any(|w| w == "test")
+                        list.tokens
+                            .to_string()
+                            .split(|c: char| !c.is_alphanumeric())
+                            .any(|w| w == "test")
                     }))
         });
         if is_test {
@@ -290,9 +293,10 @@ impl Structure {
     pub fn circles(&self) -> Vec<BTreeSet<String>> {
         let mut circles: BTreeSet<BTreeSet<String>> = BTreeSet::new();
         for place in self.places.keys() {
-            let back = self.reach(place).into_iter().filter(|other| {
-                *other != place && self.reach(other).contains(place)
-            });
+            let back = self
+                .reach(place)
+                .into_iter()
+                .filter(|other| *other != place && self.reach(other).contains(place));
             let mut circle: BTreeSet<String> = back.cloned().collect();
             if !circle.is_empty() {
                 circle.insert(place.clone());
@@ -324,17 +328,12 @@ impl Structure {
             let placed = |place: &String| floor_of.contains_key(place);
             let stands = |place: &&String| {
                 let members = self.places.keys().filter(|other| home(other) == home(place));
-                members.flat_map(|member| &self.places[member]).all(|import| {
-                    placed(import) || home(import) == home(place)
-                })
+                members
+                    .flat_map(|member| &self.places[member])
+                    .all(|import| placed(import) || home(import) == home(place))
             };
-            let next: BTreeSet<String> = self
-                .places
-                .keys()
-                .filter(|place| !placed(place))
-                .filter(stands)
-                .cloned()
-                .collect();
+            let next: BTreeSet<String> =
+                self.places.keys().filter(|place| !placed(place)).filter(stands).cloned().collect();
             next.iter().for_each(|place| {
                 floor_of.insert(place.clone(), floors.len());
             });

@@ -16,7 +16,8 @@ use crossfold_core::entities::ids::{
 };
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::AlsOptions;
-use crossfold_core::model::{Model, decode_manifest, manifest_key};
+use crossfold_core::model::manifest::{blob_key, manifest_key};
+use crossfold_core::model::{Model, decode_manifest};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::sharding::plan::folder;
@@ -24,6 +25,7 @@ use crossfold_e2e::cloud::Cloud;
 use crossfold_e2e::polling::until;
 use crossfold_e2e::state_machine::StateMachine;
 use crossfold_e2e::world;
+use crossfold_registry::load::load_report;
 use crossfold_storage::records;
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
@@ -140,14 +142,15 @@ async fn state_of(stores: &Stores, run: &TrainingRunId) -> TrainingRunState {
 async fn load(stores: &Stores, id: &ModelId) -> Model {
     let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap();
     let manifest = decode_manifest(id, &manifest.bytes).unwrap();
-    let blob = stores.objects.get(&manifest.blob.key()).await.unwrap().unwrap();
+    let blob = stores.objects.get(&blob_key(&manifest.blob.sha256)).await.unwrap().unwrap();
     Model::decode(id.clone(), manifest, &blob.bytes).unwrap()
 }
 
 async fn published(stores: &Stores, run: &TrainingRunId) -> (Model, TrainingReport) {
     let state = state_of(stores, run).await;
     let TrainingRunState::Succeeded { model, report, .. } = state else { panic!("{state:?}") };
-    (load(stores, &model).await, *report)
+    let report = load_report(&*stores.objects, &report.object.unwrap()).await.unwrap().unwrap();
+    (load(stores, &model).await, report)
 }
 
 /// The largest difference of a score, for people who know one item.

@@ -118,9 +118,8 @@ fn too_long(source: &Source) -> Vec<String> {
         found.push(format!("{path} has {code_lines} lines of code"));
     }
     for (name, lines) in functions {
-        let is_listed = LONG_FUNCTIONS.iter().any(|(file, function, _)| {
-            file == path && function == name
-        });
+        let is_listed =
+            LONG_FUNCTIONS.iter().any(|(file, function, _)| file == path && function == name);
         if *lines > MAX_FUNCTION_LINES && !is_listed {
             found.push(format!("{path}: {name} has {lines} lines"));
         }
@@ -176,9 +175,8 @@ fn every_exception_is_still_needed() {
     }
     for (path, name, reason) in LONG_FUNCTIONS {
         let functions = source(path).map_or(&[][..], |source| &source.functions);
-        let is_long = |(function, lines): &(String, usize)| {
-            function == name && *lines > MAX_FUNCTION_LINES
-        };
+        let is_long =
+            |(function, lines): &(String, usize)| function == name && *lines > MAX_FUNCTION_LINES;
         assert!(functions.iter().any(is_long), "{path}: {name} is short enough: {reason}");
     }
 }
@@ -203,7 +201,11 @@ fn planted_faults_are_found() {
     ] {
         assert!(finds(upward_imports, path, text), "{path}: {text}");
     }
-    assert!(!finds(upward_imports, core, "use crate::evidence::items::ItemIndex; use super::Model;"));
+    assert!(!finds(
+        upward_imports,
+        core,
+        "use crate::evidence::items::ItemIndex; use super::Model;"
+    ));
     let of_tests = "#[cfg(test)] mod tests { use crate::serving::slate::Slate; }";
     assert!(!finds(upward_imports, core, of_tests));
 
@@ -213,7 +215,8 @@ fn planted_faults_are_found() {
     for text in [&long_file, &long_function, &long_method] {
         assert!(finds(too_long, core, text), "{text}");
     }
-    let comments = format!("// why\n\n{}", "/// what\nconst A: u8 = 1;\n".repeat(MAX_FILE_LINES / 2));
+    let comments =
+        format!("// why\n\n{}", "/// what\nconst A: u8 = 1;\n".repeat(MAX_FILE_LINES / 2));
     assert!(!finds(too_long, core, &comments));
 
     for text in [

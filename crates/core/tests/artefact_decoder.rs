@@ -10,14 +10,17 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
 use crossfold_core::evidence::items::ItemIndex;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::bridges::Bridges;
+use crossfold_core::model::items::DomainTable;
+use crossfold_core::model::manifest::{ContentReference, FORMAT, OLDEST_FORMAT};
+use crossfold_core::model::scoring::{ScoringTables, TableParts};
 use crossfold_core::model::{
-    Artefact, BlobReference, DomainTable, FORMAT, Manifest, Model, ModelError, ModelParts,
-    decode_manifest,
+    Artefact, Manifest, Model, ModelError, ModelParts, Provenance, Sections, decode_manifest,
 };
 use jiff::Timestamp;
 use ndarray::Array2;
@@ -34,36 +37,47 @@ fn domain(name: &str) -> DomainId {
 
 fn parts() -> ModelParts {
     let key = |d: &str, i: &str| (domain(d), ItemId::parse(i).unwrap());
-    ModelParts {
-        index: ItemIndex::new(
-            [
-                key("auto", "a1"),
-                key("auto", "车2"),
-                key("knowledge", "k1"),
-                key("knowledge", "k2"),
-                key("knowledge", "课3"),
-            ]
-            .into(),
-        ),
-        item_factors: Array2::from_shape_fn((ITEMS, FACTORS), |(i, j)| (i as f32 - j as f32) / 3.0),
-        popularity: vec![0.5, 0.25, 1.0, 0.0, 0.125],
-        people: BTreeMap::from([(domain("knowledge"), 4)]),
-        options: AlsOptions { factors: FACTORS, ..AlsOptions::default() },
+    let index = ItemIndex::new(
+        [
+            key("auto", "a1"),
+            key("auto", "车2"),
+            key("knowledge", "k1"),
+            key("knowledge", "k2"),
+            key("knowledge", "课3"),
+        ]
+        .into(),
+    );
+    let provenance = Provenance {
+        params: AlsOptions { factors: FACTORS, ..AlsOptions::default() }.check().unwrap(),
         unobserved_items: UnobservedItems::All,
         evidence: Default::default(),
         training_run: TrainingRunId::parse("run").unwrap(),
         created_at: Timestamp::UNIX_EPOCH,
+        events: 9,
         inputs: Default::default(),
+    };
+    let tables = ScoringTables::new(TableParts {
+        ranges: index.ranges().clone(),
+        params: provenance.params,
+        unobserved: provenance.unobserved_items,
+        item_factors: Array2::from_shape_fn((ITEMS, FACTORS), |(i, j)| (i as f32 - j as f32) / 3.0),
         domain_factors: None,
         bridges: Bridges::none(),
         twins: Default::default(),
-        report: Default::default(),
-    }
+    })
+    .unwrap();
+    let sections = Sections {
+        popularity: vec![0.5, 0.25, 1.0, 0.0, 0.125],
+        people: BTreeMap::from([(domain("knowledge"), 4)]),
+        tables,
+        index,
+    };
+    ModelParts { provenance, sections }
 }
 
 /// One artefact for all tests, with its manifest: encoding takes longer than decoding.
 static WHOLE: LazyLock<(Artefact, Manifest)> = LazyLock::new(|| {
-    let artefact = Artefact::encode(parts()).unwrap();
+    let artefact = Artefact::encode(&parts(), Bytes::from_static(b"{}")).unwrap();
     let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
     (artefact, manifest)
 });
@@ -82,7 +96,7 @@ fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Decodes a blob whose checksum is right, whatever is in it.
 fn decode(mut manifest: Manifest, blob: &[u8]) -> Result<Model, ModelError> {
-    manifest.blob = BlobReference { sha256: sha256_hex(blob), bytes: blob.len() as u64 };
+    manifest.blob = ContentReference::of(blob);
     let manifest = serde_json::to_vec(&manifest).unwrap();
     let id = ModelId::parse(&sha256_hex(&manifest)).unwrap();
     let manifest = decode_manifest(&id, &manifest)?;
@@ -249,7 +263,7 @@ fn a_manifest_that_claims_other_tables_than_the_blob_has_is_refused() {
         claimed.options.factors = factors;
         assert!(decode(claimed, &blob).is_err(), "{factors} factors");
     }
-    for format in [0, FORMAT - 1, FORMAT + 1, u32::MAX] {
+    for format in [0, OLDEST_FORMAT - 1, FORMAT + 1, u32::MAX] {
         let claimed = Manifest { format, ..manifest() };
         assert_eq!(decode(claimed, &blob).unwrap_err(), ModelError::Format(format));
     }

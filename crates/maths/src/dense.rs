@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis, linalg::general_mat_mul};
 const LANES: usize = 8;
 
 /// Dot product, summed in eight independent lanes so that it can be vectorised.
+#[inline]
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -19,7 +20,8 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// `target += factor * source`, element by element.
-pub(crate) fn add_scaled(target: &mut [f32], factor: f32, source: &[f32]) {
+#[inline]
+pub fn add_scaled(target: &mut [f32], factor: f32, source: &[f32]) {
     for (t, s) in target.iter_mut().zip(source) {
         *t += factor * s;
     }
@@ -49,7 +51,7 @@ pub struct NotPositiveDefinite;
 ///
 /// # Errors
 /// [`NotPositiveDefinite`]; the matrix is then partly overwritten.
-pub(crate) fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite> {
+pub fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite> {
     for k in 0..f {
         let (head, tail) = matrix.split_at_mut((k + 1) * f);
         let pivot_row = &mut head[k * f + k..];
@@ -69,7 +71,7 @@ pub(crate) fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDe
 }
 
 /// Solves `U' U x = b` in place.
-pub(crate) fn cholesky_solve(factor: &[f32], f: usize, b: &mut [f32]) {
+pub fn cholesky_solve(factor: &[f32], f: usize, b: &mut [f32]) {
     for k in 0..f {
         let row = &factor[k * f + k..(k + 1) * f];
         b[k] /= row[0];

@@ -247,6 +247,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn long_rows_give_what_short_ones_would() {
+        // One confidence of 3 for each of many items: by products and by outer products.
+        let params = AlsOptions { factors: 9, ..AlsOptions::default() }.check().unwrap();
+        let fixed = crate::als::initial_items(600, &params);
+        let gram = crate::dense::gram(fixed.view());
+        let equations = NormalEquations::new(fixed.view(), &gram, 600, &params);
+        let columns: Vec<u32> = (0..600).collect();
+        let confidences = vec![3.0; 600];
+        let (mut by_product, mut by_outer) = (vec![0.0; 81], vec![0.0; 81]);
+        equations.add_product(&columns, &confidences, &mut by_product, 9);
+        equations.add_outer_products(&columns, &confidences, &mut by_outer, 9);
+        for k in 0..9 {
+            for j in k..9 {
+                assert!((by_product[k * 9 + j] - by_outer[k * 9 + j]).abs() < 1e-3);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn contributions_sum_up_to_the_score(

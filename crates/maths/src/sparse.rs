@@ -55,6 +55,7 @@ impl SparseRows {
     }
 
     /// One row: its columns and their confidences.
+    #[inline]
     #[must_use]
     pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
         let range = self.starts[row]..self.starts[row + 1];
@@ -118,6 +119,7 @@ impl SparseRows {
 }
 
 /// The entries of a row within a range of columns, still numbered as in the whole.
+#[inline]
 #[must_use]
 pub fn entries_within<'a>(
     matrix: &'a SparseRows,

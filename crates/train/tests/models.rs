@@ -15,20 +15,21 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::{AlsOptions, Solver};
-use crossfold_core::model::{decode_manifest, manifest_key};
+use crossfold_core::model::decode_manifest;
+use crossfold_core::model::manifest::{blob_key as blob_key_of, manifest_key};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
-use crossfold_core::release::gate::{Evidence, Outcome};
+use crossfold_core::release::gate::{Evidence, Outcome, VerdictSummary};
 use crossfold_core::release::record::{ModelState, RECORDS_PREFIX};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::drift::DriftStatus;
 use crossfold_edge::caller::Caller;
-use crossfold_registry::load::load;
+use crossfold_registry::listing::list_models;
+use crossfold_registry::load::{load, load_report};
+use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};
+use crossfold_registry::retention::clear_old_models;
 use crossfold_storage::memory;
 use crossfold_storage::records;
-use crossfold_train::{
-    PromotionError, PromotionOrder, TrainingState, Worker, clear_old_models, list_models, new_run,
-    promote, routes,
-};
+use crossfold_train::{TrainingState, Worker, new_run, routes};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{Method, Request, StatusCode};
@@ -174,7 +175,7 @@ fn order(model: &ModelId, at: Timestamp) -> PromotionOrder {
 
 async fn blob_key(stores: &Stores, id: &ModelId) -> String {
     let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap();
-    decode_manifest(id, &manifest.bytes).unwrap().blob.key()
+    blob_key_of(&decode_manifest(id, &manifest.bytes).unwrap().blob.sha256)
 }
 
 async fn tear(stores: &Stores, id: &ModelId) {
@@ -219,7 +220,8 @@ async fn a_model_worse_than_the_champion_is_kept_but_not_served_until_a_person_s
     let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
     let listed: Vec<_> = page.models.iter().map(|m| (m.state, &m.record.id)).collect();
     assert_eq!(listed, [(ModelState::Refused, bad), (ModelState::Champion, &champion)]);
-    assert_eq!(page.models[0].record.verdict.as_ref(), Some(&**verdict));
+    let recorded = page.models[0].record.verdict.as_ref().unwrap();
+    assert_eq!(&VerdictSummary::from(recorded), verdict);
 
     let path = format!("/v1/models/{bad}/promote");
     let (status, answer) = call(&stores, &time, Method::POST, &path).await;
@@ -261,11 +263,10 @@ async fn far_fewer_events_are_refused_unless_the_run_accepts_them() {
     let mut forced = new_run(GOOD, Timestamp::UNIX_EPOCH).unwrap();
     forced.accept_fewer_events = true;
     let state = run(&worker, forced).await;
-    let verdict = match &state {
-        TrainingRunState::Succeeded { verdict: Some(verdict), .. }
-        | TrainingRunState::Refused { verdict, .. } => verdict,
-        other => panic!("{other:?}"),
-    };
+    let id = model_of(&state);
+    let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
+    let listed = page.models.into_iter().find(|model| model.record.id == id).unwrap();
+    let verdict = listed.record.verdict.unwrap();
     let events = verdict
         .checks
         .iter()
@@ -373,7 +374,7 @@ async fn what_is_being_deleted_is_not_promoted_and_a_broken_off_clearing_is_fini
     let blob = blob_key(&stores, &first).await;
     let sha256 = blob.split('/').nth(1).unwrap().to_owned();
     let announced = Pointer {
-        retiring: vec![Retiring { model: first.clone(), blob: Some(sha256) }],
+        retiring: vec![Retiring { model: first.clone(), blob: Some(sha256), report: None }],
         ..pointer(&stores).await
     };
     let bytes = serde_json::to_vec(&announced).unwrap();
@@ -414,12 +415,8 @@ async fn drift_from_the_champions_inputs_is_reported_and_shown_with_it() {
         .collect();
     archive(&stores, "c", &enrolled).await;
     let state = train(&worker, GOOD).await;
-    let report = match &state {
-        TrainingRunState::Succeeded { report, .. } | TrainingRunState::Refused { report, .. } => {
-            report
-        }
-        other => panic!("{other:?}"),
-    };
+    let object = state.report().unwrap().object.clone().unwrap();
+    let report = load_report(&*stores.objects, &object).await.unwrap().unwrap();
     let drift = report.drift.as_ref().unwrap();
     assert_eq!((&drift.model, drift.days), (&champion, 7));
     let domain = &drift.domains[&knowledge()];

@@ -20,10 +20,13 @@ use crossfold_core::entities::ports::{
 };
 use crossfold_core::evidence::cleaning::Refusal;
 use crossfold_core::maths::als::AlsOptions;
-use crossfold_core::model::{Model, decode_manifest, manifest_key};
+use crossfold_core::model::manifest::{blob_key, manifest_key};
+use crossfold_core::model::{Model, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
-use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
+use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::tuning::{Ending, FunctionPrice, Search, TuningRequest};
+use crossfold_registry::load::load_report;
 use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_train::{RunOrder, Trigger, Worker, new_run};
@@ -104,6 +107,11 @@ async fn state_of(stores: &Stores, run: &TrainingRun) -> TrainingRunState {
     records::get::<TrainingRun>(&*stores.records, &run.id).await.unwrap().unwrap().state
 }
 
+async fn stored_report(stores: &Stores, report: &RunReport) -> TrainingReport {
+    let object = report.object.as_ref().unwrap();
+    load_report(&*stores.objects, object).await.unwrap().unwrap()
+}
+
 async fn pointer(stores: &Stores) -> Option<Pointer> {
     let object = stores.objects.get(POINTER_KEY).await.unwrap()?;
     Some(serde_json::from_slice(&object.bytes).unwrap())
@@ -112,7 +120,7 @@ async fn pointer(stores: &Stores) -> Option<Pointer> {
 async fn load(stores: &Stores, id: &ModelId) -> Model {
     let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap();
     let manifest = decode_manifest(id, &manifest.bytes).unwrap();
-    let blob = stores.objects.get(&manifest.blob.key()).await.unwrap().unwrap();
+    let blob = stores.objects.get(&blob_key(&manifest.blob.sha256)).await.unwrap().unwrap();
     Model::decode(id.clone(), manifest, &blob.bytes).unwrap()
 }
 
@@ -238,7 +246,8 @@ async fn what_is_refused_is_kept_once_a_run_and_a_retry_replaces_it() {
     // The run's record and the manifest outlive an erasure: they name nobody.
     let record = serde_json::to_string(&report.cleaning).unwrap();
     assert!(!record.contains("goes") && !record.contains("stays"), "{record}");
-    assert!(load(&stores, &model).await.manifest().report.cleaning.samples.is_empty());
+    assert!(stored_report(&stores, &report).await.cleaning.samples.is_empty());
+    assert_eq!(load(&stores, &model).await.manifest().report, report.object);
     // Taken up again after a death, with less to refuse.
     records::put(&*stores.records, &run.id, &run).await.unwrap();
     let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/2.parquet");
@@ -336,12 +345,12 @@ async fn a_search_goes_on_where_a_dead_worker_left_it() {
     let whole = search_of(&stores, &run).await;
     assert_eq!(whole.rungs[0].trials[..3], left.rungs[0].trials[..]);
     assert_eq!(whole.ended, Some(Ending::Complete));
-    let told = report.tuning.unwrap();
+    let told = stored_report(&stores, &report).await.tuning.unwrap();
     assert_eq!(told.seconds, whole.seconds);
     let manifest = load(&stores, &model).await.manifest().clone();
     assert_eq!(manifest.options, told.candidate.options);
     assert_eq!(manifest.evidence, told.candidate.evidence);
-    assert_eq!(manifest.report.tuning.as_deref(), Some(&*told));
+    assert_eq!(manifest.report, report.object);
 }
 
 #[tokio::test]

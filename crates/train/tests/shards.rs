@@ -15,7 +15,8 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::{AlsOptions, Solver};
-use crossfold_core::model::{Model, decode_manifest, manifest_key};
+use crossfold_core::model::manifest::{blob_key, manifest_key};
+use crossfold_core::model::{Model, decode_manifest};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::candidates::Candidate;
 use crossfold_core::training::bridging::gate::DirectionReport;
@@ -25,6 +26,7 @@ use crossfold_core::training::shadow::ShadowReport;
 use crossfold_core::training::sharding::plan::{
     ShardBounds, folder, judged_key, plan_key, step_key,
 };
+use crossfold_registry::load::load_report;
 use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_train::{
@@ -181,13 +183,14 @@ async fn state_of(stores: &Stores, run: &TrainingRun) -> TrainingRunState {
 async fn published(stores: &Stores, run: &TrainingRun) -> (Model, TrainingReport) {
     let state = state_of(stores, run).await;
     let TrainingRunState::Succeeded { model, report, .. } = state else { panic!("{state:?}") };
-    (load(stores, &model).await, *report)
+    let report = load_report(&*stores.objects, &report.object.unwrap()).await.unwrap().unwrap();
+    (load(stores, &model).await, report)
 }
 
 async fn load(stores: &Stores, id: &ModelId) -> Model {
     let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap();
     let manifest = decode_manifest(id, &manifest.bytes).unwrap();
-    let blob = stores.objects.get(&manifest.blob.key()).await.unwrap().unwrap();
+    let blob = stores.objects.get(&blob_key(&manifest.blob.sha256)).await.unwrap().unwrap();
     Model::decode(id.clone(), manifest, &blob.bytes).unwrap()
 }
 

@@ -12,7 +12,7 @@ mod outline;
 mod preparing;
 mod recipe;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,19 +21,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::definition::Definitions;
 use crate::entities::event::Event;
-use crate::entities::ids::{DomainId, TrainingRunId};
+use crate::entities::ids::TrainingRunId;
 use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
 use crate::evidence::items::ItemKey;
+use crate::evidence::people_index::PeopleIndex;
 use crate::maths::als::AlsParams;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::fold_in::UnobservedItems;
+use crate::model::Model;
 use crate::model::scoring::Mismatch;
-use crate::model::{Model, ModelParts};
-use crate::training::bridging::gate::{DirectionReport, GateOptions};
-use crate::training::bridging::look_alike::LookAlikeReport;
-use crate::training::drift::DriftReport;
-use crate::training::shadow::ShadowReport;
-use crate::training::tuning::{Interrupted, Tuner, TuningReport};
+use crate::training::bridging::gate::GateOptions;
+use crate::training::tuning::{Interrupted, Tuner};
 
 pub use evaluating::EvaluationSet;
 pub use outline::ModelOutline;
@@ -171,15 +169,16 @@ impl<'a> Steps<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::rows::split_instant;
     use super::*;
     use crate::entities::consent::ConsentDecision;
     use crate::entities::ids::{EventId, EventType, ItemId, Pseudonym};
     use crate::entities::people::{Member, PeopleEntry, Person, VersionedEntry};
     use crate::entities::purpose::Purpose;
+    use crate::evidence::rows::split_instant;
     use crate::maths::als::AlsOptions;
     use crate::maths::bootstrap::Interval;
-    use crate::model::{Artefact, decode_manifest};
+    use crate::model::Artefact;
+    use crate::model::bridges::Bridges;
     use crate::training::bridging::look_alike::LookAlikeRule;
     use crate::training::drift::DriftStatus;
     use crate::training::shadow::Basis;
@@ -306,16 +305,14 @@ mod tests {
             assert!(done <= total);
             progressed.store(done, std::sync::atomic::Ordering::Relaxed);
         };
-        let parts = train(input([events(), events()].concat(), people(true)), &note).unwrap();
+        let Trained { parts, report } =
+            train(input([events(), events()].concat(), people(true)), &note).unwrap();
         assert_eq!(progressed.into_inner(), 60);
-        assert_eq!(parts.report.cleaning.kept, 600);
-        assert_eq!(
-            parts.report.cleaning.refused[&crate::evidence::cleaning::Refusal::Duplicate],
-            600
-        );
-        assert_eq!(parts.report.without_consent, 0);
-        assert!(parts.report.split_at.is_some());
-        for (domain, evaluation) in &parts.report.evaluation {
+        assert_eq!(report.cleaning.kept, 600);
+        assert_eq!(report.cleaning.refused[&crate::evidence::cleaning::Refusal::Duplicate], 600);
+        assert_eq!(report.without_consent, 0);
+        assert!(report.split_at.is_some());
+        for (domain, evaluation) in &report.evaluation {
             assert!(evaluation.people > 0);
             assert!(
                 evaluation.metrics["ndcg@10"] > evaluation.popularity["ndcg@10"],
@@ -329,7 +326,7 @@ mod tests {
             assert_eq!(last.people, 30);
             assert!(last.metrics["recall@10"] > last.popularity["recall@10"]);
         }
-        assert!(parts.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+        assert!(parts.sections.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
     }
 
     /// Tunes in memory; every evaluation takes a second.
@@ -365,15 +362,16 @@ mod tests {
             let cleaned = input.clean().0;
             train_cleaned(cleaned, Some(&mut InMemory(request)), &|_, _| ()).unwrap()
         };
-        let parts = tuned(1);
-        let report = parts.report.tuning.as_ref().unwrap();
-        assert_eq!(parts.options, report.candidate.options);
-        assert_eq!(parts.evidence, report.candidate.evidence);
+        let first = tuned(1);
+        let report = first.report.tuning.as_ref().unwrap();
+        let provenance = &first.parts.provenance;
+        assert_eq!(*provenance.params.options(), report.candidate.options);
+        assert_eq!(provenance.evidence, report.candidate.evidence);
         assert_eq!(report.candidates.len(), 9);
         assert!(report.candidates.iter().all(|candidate| !candidate.scores.is_empty()));
         let last = |number: usize| report.candidates[number].scores.last().copied().flatten();
         assert!(last(report.chosen) >= last(0), "{report:?}");
-        assert_eq!(tuned(1).report, parts.report);
+        assert_eq!(tuned(1).report, first.report);
         let others: Vec<TuningReport> =
             (2..6).filter_map(|seed| tuned(seed).report.tuning).map(|report| *report).collect();
         assert!(others.iter().all(|other| other != &**report));
@@ -388,24 +386,21 @@ mod tests {
         index.extend(entries_of(30, true).into_iter().rev());
         let reversed = events().into_iter().rev().collect();
         let reversed = train(input(reversed, index), &|_, _| ()).unwrap();
-        assert_eq!(reversed.item_factors, listed.item_factors);
+        let factors = |trained: &Trained| trained.parts.sections.tables.item_factors().to_owned();
+        assert_eq!(factors(&reversed), factors(&listed));
         assert_eq!(reversed.report, listed.report);
     }
 
     #[test]
     fn a_shared_taste_earns_bridges_and_few_people_none() {
         use crate::model::bridges::Direction;
-        use crate::model::{Artefact, Model, decode_manifest};
         let many = train(input(events_of(90), people_of(90, true)), &|_, _| ()).unwrap();
         assert_eq!(many.report.bridges.len(), 2);
         for report in &many.report.bridges {
             assert!(report.verdict.served().is_some(), "{report:?}");
-            assert!(many.bridges.get(&report.direction).is_some());
+            assert!(bridges(&many).get(&report.direction).is_some());
         }
-        let artefact = Artefact::encode(many).unwrap();
-        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
-        assert_eq!(manifest.report.bridges.len(), 2);
-        let model = Model::decode(artefact.id, manifest, &artefact.blob).unwrap();
+        let model = model(&many);
         // Someone who only ever took even items of one domain.
         let (from, to) =
             (DomainId::parse(DOMAINS[1]).unwrap(), DomainId::parse(DOMAINS[0]).unwrap());
@@ -424,9 +419,10 @@ mod tests {
         let few = train(input(events(), people(true)), &|_, _| ()).unwrap();
         assert!(few.report.bridges.iter().all(|report| report.verdict.served().is_none()));
         let nothing = Direction { from, to };
-        assert!(few.bridges.get(&nothing).is_none());
-        assert!(few.domain_factors.is_none());
-        assert_eq!(few.item_factors.nrows(), 48);
+        assert!(bridges(&few).get(&nothing).is_none());
+        let tables = &few.parts.sections.tables;
+        assert!(tables.domain_factors().is_none());
+        assert_eq!(tables.item_factors().nrows(), 48);
     }
 
     #[test]
@@ -455,17 +451,20 @@ mod tests {
         assert_eq!(report.cleaning.refused[&crate::evidence::cleaning::Refusal::ErasedUser], 300);
     }
 
-    fn model(parts: ModelParts) -> Arc<Model> {
-        let artefact = Artefact::encode(parts).unwrap();
-        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
-        Arc::new(Model::decode(artefact.id.clone(), manifest, &artefact.blob).unwrap())
+    fn model(trained: &Trained) -> Arc<Model> {
+        let report = trained.report.encode().unwrap();
+        Arc::new(Artefact::encode(&trained.parts, report).unwrap().verify().unwrap())
+    }
+
+    fn bridges(trained: &Trained) -> &Bridges {
+        trained.parts.sections.tables.bridges()
     }
 
     #[test]
     fn a_run_compares_its_model_with_the_champion_and_its_inputs_with_the_champions() {
         let first = train(input(events(), people(true)), &|_, _| ()).unwrap();
         assert_eq!((&first.report.shadow.champion, &first.report.drift), (&None, &None));
-        let champion = model(first);
+        let champion = model(&first);
         let again =
             TrainingInput { champion: Some(champion.clone()), ..input(events(), people(true)) };
         let report = train(again, &|_, _| ()).unwrap().report;
@@ -493,7 +492,7 @@ mod tests {
     fn a_champion_older_than_the_split_is_held_against_the_fit_that_has_not_seen_the_rest() {
         let until = split_instant(&events()).unwrap();
         let old = events().into_iter().filter(|event| event.occurred_at < until).collect();
-        let champion = model(train(input(old, people(true)), &|_, _| ()).unwrap());
+        let champion = model(&train(input(old, people(true)), &|_, _| ()).unwrap());
         let next = TrainingInput { champion: Some(champion), ..input(events(), people(true)) };
         let report = train(next, &|_, _| ()).unwrap().report;
         for shadow in report.shadow.domains.values() {
@@ -519,7 +518,8 @@ mod tests {
             evidence: None,
         };
         index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
-        let inputs = train(input(events(), index), &|_, _| ()).unwrap().inputs;
+        let trained = train(input(events(), index), &|_, _| ()).unwrap();
+        let inputs = trained.parts.provenance.inputs;
         let counted = |domain: &str| -> u64 {
             let inputs = &inputs.domains[&DomainId::parse(domain).unwrap()];
             inputs.windows.iter().map(|window| window.events).sum()

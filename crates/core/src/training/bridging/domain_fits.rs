@@ -9,7 +9,7 @@ use crate::entities::ids::DomainId;
 use crate::evidence::items::DomainRanges;
 use crate::maths::als::{AlsParams, fit};
 use crate::maths::dense::NotPositiveDefinite;
-use crate::maths::sparse::SparseRows;
+use crate::maths::sparse::{SparseRows, entries_within};
 
 /// The people of one domain.
 #[derive(Debug, Clone)]

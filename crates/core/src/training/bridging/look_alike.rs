@@ -19,7 +19,6 @@ use crate::evidence::items::ItemIndex;
 use crate::evidence::items::ItemKey;
 use crate::maths::sparse::SparseRows;
 use crate::maths::sparse::entries_within;
-use crate::model::look_alikes::Twins;
 
 /// What makes a pair of items look alike.
 #[derive(Debug, Clone, Copy, PartialEq)]

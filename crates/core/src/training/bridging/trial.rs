@@ -26,7 +26,7 @@ use crate::model::bridges::Direction;
 use crate::model::bridges::mapping::LinearMap;
 use crate::model::look_alikes::Twins;
 use crate::training::bridging::candidates::Candidate;
-use crate::training::bridging::cross_block_fit::{self, BlockEquations, CrossBlockError};
+use crate::training::bridging::cross_block_fit::{BlockEquations, CrossBlockError};
 use crate::training::bridging::domain_fits::DomainFits;
 use crate::training::bridging::mapping_fit::{MapEquations, PeopleWeighting};
 
@@ -465,7 +465,7 @@ impl<'a> Trial<'a> {
             .map(|case| {
                 let (items, _) = entries_within(self.ground.matrix, slice.rows[case.row], source);
                 let local = items.iter().map(|item| item - source.start as u32);
-                let mut scores = cross_block::scores(block, local);
+                let mut scores = crate::model::bridges::cross_block::scores(block, local);
                 case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
                 top_k(&scores, longest)
             })

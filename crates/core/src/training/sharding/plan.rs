@@ -26,21 +26,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{DomainId, TrainingRunId};
-use crate::evidence::inputs::InputDistribution;
-use crate::evidence::items::ItemIndex;
-use crate::evidence::items::ItemKey;
-use crate::evidence::scaling::EvidenceScaling;
-use crate::maths::als::{AlsOptions, InvalidOptions, padded_length};
-use crate::maths::fold_in::UnobservedItems;
+use crate::maths::als::{AlsOptions, padded_length};
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::Direction;
-use crate::model::look_alikes::Twins;
-use crate::training::report::TrainingReport;
-use crate::training::{EvaluationSet, FitPurpose, ModelOutline};
+use crate::training::{EvaluationSet, FitPurpose};
 
 /// Top folder of every run's working files.
 pub const RETRAINING_PREFIX: &str = "retraining/";
