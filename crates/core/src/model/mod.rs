@@ -299,6 +299,26 @@ pub(crate) mod tests {
         ModelParts { provenance: provenance(), sections }
     }
 
+    /// A model of one table of factors, read back as it is stored.
+    pub(crate) fn model_of(
+        index: ItemIndex,
+        options: AlsOptions,
+        item_factors: Array2<f32>,
+        popularity: Vec<f32>,
+        bridges: Bridges,
+    ) -> Model {
+        let params = options.check().unwrap();
+        let tables = TableParts { params, item_factors, bridges, ..table_parts(&index) };
+        let sections = Sections {
+            popularity,
+            people: BTreeMap::new(),
+            tables: ScoringTables::new(tables).unwrap(),
+            index,
+        };
+        let provenance = Provenance { params, ..provenance() };
+        encode(&ModelParts { provenance, sections }).verify().unwrap()
+    }
+
     /// A report that nobody reads.
     pub(crate) fn encode(parts: &ModelParts) -> Artefact {
         Artefact::encode(parts, Bytes::from_static(b"{}")).unwrap()

@@ -380,25 +380,8 @@ mod tests {
         let matrix = SparseRows::from_rows(2 * ITEMS, rows);
         let options = AlsOptions { factors: 4, ..AlsOptions::default() };
         let factors = fit(&matrix, &options.check().unwrap(), &|_| ()).unwrap();
-        let parts = ModelParts {
-            popularity: (0..2 * ITEMS).map(|row| 1.0 / (row % ITEMS + 1) as f32).collect(),
-            item_factors: factors.items,
-            domain_factors: None,
-            bridges,
-            twins: Twins::default(),
-            people: BTreeMap::new(),
-            options,
-            unobserved_items: UnobservedItems::OfObservedDomains,
-            evidence: EvidenceScaling::default(),
-            training_run: TrainingRunId::parse("run").unwrap(),
-            created_at: now(),
-            inputs: Default::default(),
-            report: TrainingReport::default(),
-            index,
-        };
-        let artefact = Artefact::encode(parts).unwrap();
-        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
-        Model::decode(artefact.id, manifest, &artefact.blob).unwrap()
+        let popularity = (0..2 * ITEMS).map(|row| 1.0 / (row % ITEMS + 1) as f32).collect();
+        model_of(index, options, factors.items, popularity, bridges)
     }
 
     fn items(domain: &DomainId) -> Vec<Item> {

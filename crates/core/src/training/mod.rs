@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::entities::definition::Definitions;
 use crate::entities::event::Event;
@@ -169,8 +168,11 @@ impl<'a> Steps<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::entities::consent::ConsentDecision;
+    use crate::entities::ids::DomainId;
     use crate::entities::ids::{EventId, EventType, ItemId, Pseudonym};
     use crate::entities::people::{Member, PeopleEntry, Person, VersionedEntry};
     use crate::entities::purpose::Purpose;
@@ -182,6 +184,7 @@ mod tests {
     use crate::training::bridging::look_alike::LookAlikeRule;
     use crate::training::drift::DriftStatus;
     use crate::training::shadow::Basis;
+    use crate::training::tuning::TuningReport;
     use crate::training::tuning::{Search, SearchSpace};
     use crossfold_testing::definition;
 

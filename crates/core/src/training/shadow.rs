@@ -189,9 +189,10 @@ mod tests {
     use super::*;
     use crate::entities::ids::ItemId;
     use crate::maths::als::{AlsOptions, fit};
-    use crate::maths::fold_in::UnobservedItems;
     use crate::maths::measure::{evaluate_common_scores, evaluate_factors};
-    use crate::model::{Artefact, ModelParts, decode_manifest};
+    use crate::model::Model;
+    use crate::model::bridges::Bridges;
+    use crate::model::tests::model_of;
 
     fn key(item: usize) -> (DomainId, ItemId) {
         (DomainId::parse("knowledge").unwrap(), ItemId::parse(&format!("i{item:02}")).unwrap())
@@ -231,17 +232,8 @@ mod tests {
         };
         let matrix = SparseRows::from_rows(24 - first, (0..rows.rows()).map(shifted));
         let factors = fit(&matrix, &options().check().unwrap(), &|_| ()).unwrap();
-        let artefact = Artefact::encode(ModelParts {
-            index: ItemIndex::new((first..24).map(key).collect()),
-            item_factors: factors.items,
-            popularity: vec![0.5; 24 - first],
-            options: options(),
-            unobserved_items: UnobservedItems::All,
-            ..crate::model::tests::parts()
-        })
-        .unwrap();
-        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
-        Model::decode(artefact.id.clone(), manifest, &artefact.blob).unwrap()
+        let index = ItemIndex::new((first..24).map(key).collect());
+        model_of(index, options(), factors.items, vec![0.5; 24 - first], Bridges::none())
     }
 
     fn on_cases<T>(run: impl FnOnce(ShadowCases<'_>, &Measurements) -> T) -> T {
@@ -254,7 +246,7 @@ mod tests {
     }
 
     fn against(champion: &Model) -> Interval {
-        on_cases(|shadow, challenger| shadow.against_older(challenger, champion))
+        on_cases(|shadow, challenger| shadow.against_older(challenger, champion.sections()))
             .unwrap()
             .difference
     }

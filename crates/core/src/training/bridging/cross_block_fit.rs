@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn scores_add_up_over_source_items() {
         let block = SparseRows::from_rows(2, [vec![(0, 0.5), (1, -1.0)], vec![(0, 0.25)]]);
-        assert_eq!(scores(&block, [0, 1]), [0.75, -1.0]);
-        assert_eq!(scores(&block, []), [0.0, 0.0]);
+        assert_eq!(crate::model::bridges::cross_block::scores(&block, [0, 1]), [0.75, -1.0]);
+        assert_eq!(crate::model::bridges::cross_block::scores(&block, []), [0.0, 0.0]);
     }
 }

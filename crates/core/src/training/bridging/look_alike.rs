@@ -161,6 +161,7 @@ impl LookAlikeReport {
 mod tests {
     use super::*;
     use crate::entities::ids::DomainId;
+    use crate::model::look_alikes::Twins;
 
     fn ranges() -> DomainRanges {
         DomainRanges::from([

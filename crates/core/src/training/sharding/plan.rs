@@ -414,6 +414,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::training::ModelOutline;
+    use crate::training::report::TrainingReport;
 
     /// Two fits; of the second, people's factors are wanted.
     fn plan(iterations: usize) -> ShardPlan {
