@@ -7,7 +7,7 @@ use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError};
 use crossfold_core::model::Model;
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
-use crossfold_registry::load::{self, LoadError};
+use crossfold_registry::load::{LoadError, load};
 use tokio::sync::Mutex;
 
 /// How long a pointer is believed before it is looked at again. Each process
@@ -131,7 +131,7 @@ impl ModelCache {
     }
 
     async fn load(&self, id: &ModelId) -> Result<Model, LoadError> {
-        models::load(&*self.objects, id).await
+        load(&*self.objects, id).await
     }
 }
 

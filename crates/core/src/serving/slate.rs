@@ -331,6 +331,7 @@ mod tests {
     use crate::maths::sparse::SparseRows;
     use crate::model::bridges::{Bridge, Bridges, Carrier, Direction};
     use crate::model::look_alikes::Twins;
+    use crate::model::tests::model_of;
     use crate::model::{Artefact, ModelParts, decode_manifest};
     use crate::training::report::TrainingReport;
     use crossfold_testing::definition;

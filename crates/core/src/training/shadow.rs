@@ -255,7 +255,10 @@ mod tests {
     fn a_champion_of_the_same_fit_scores_what_the_challenger_scores() {
         let difference = against(&model(0, 1));
         assert!(difference.low.abs() < 1e-6 && difference.high.abs() < 1e-6, "{difference:?}");
-        let peer = on_cases(|shadow, _| shadow.against_peer(&model(0, 1), &model(0, 1))).unwrap();
+        let peer = on_cases(|shadow, _| {
+            shadow.against_peer(model(0, 1).sections(), model(0, 1).sections())
+        })
+        .unwrap();
         assert_eq!((peer.basis, peer.people), (Basis::Seen, 60));
         assert_eq!(peer.difference, Interval::default());
     }
@@ -275,7 +278,10 @@ mod tests {
     fn a_champion_that_learnt_something_else_is_beaten() {
         let difference = against(&model(0, 7));
         assert!(difference.low > 0.0, "{difference:?}");
-        let peer = on_cases(|shadow, _| shadow.against_peer(&model(0, 7), &model(0, 1))).unwrap();
+        let peer = on_cases(|shadow, _| {
+            shadow.against_peer(model(0, 7).sections(), model(0, 1).sections())
+        })
+        .unwrap();
         assert!(peer.difference.high < 0.0, "{peer:?}");
     }
 
