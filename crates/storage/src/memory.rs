@@ -211,6 +211,16 @@ impl DecisionStore for MemoryDecisions {
     }
 }
 
+/// Most bytes of a record: what an item of a DynamoDB table holds, less its key.
+const MAX_RECORD_BYTES: usize = 400_000;
+
+fn check_length(json: &str) -> StoreResult<()> {
+    if json.len() <= MAX_RECORD_BYTES {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!("a record of {} bytes is too large", json.len()).into()))
+}
+
 /// [`RecordStore`] in memory.
 #[derive(Default)]
 pub struct MemoryRecords(Mutex<BTreeMap<(RecordKind, String), String>>);
@@ -218,6 +228,7 @@ pub struct MemoryRecords(Mutex<BTreeMap<(RecordKind, String), String>>);
 #[async_trait]
 impl RecordStore for MemoryRecords {
     async fn create(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<Appended> {
+        check_length(&json)?;
         match lock(&self.0).entry((kind, id.to_owned())) {
             Entry::Occupied(_) => Ok(Appended::Duplicate),
             Entry::Vacant(vacant) => {
@@ -228,6 +239,7 @@ impl RecordStore for MemoryRecords {
     }
 
     async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
+        check_length(&json)?;
         lock(&self.0).insert((kind, id.to_owned()), json);
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::entities::ids::TrainingRunId;
 use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
 use crate::evidence::items::ItemKey;
 use crate::evidence::people_index::PeopleIndex;
-use crate::maths::als::AlsParams;
+use crate::maths::als::{AlsParams, InvalidOptions};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::fold_in::UnobservedItems;
 use crate::model::Model;
@@ -100,6 +100,9 @@ pub enum TrainingError {
     /// The search for hyper-parameters could not go on.
     #[error(transparent)]
     Tuning(#[from] Interrupted),
+    /// What a search found best is out of range.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
     /// The fit that is to be served was not handed in.
     #[error("the fit that is to be served is missing")]
     NotFitted,

@@ -10,9 +10,11 @@ use super::recipe::{FitPurpose, PendingFit};
 use super::{CleanedInput, TrainingError, TrainingInput};
 use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::entities::history::History;
+use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::ItemIndex;
-use crate::evidence::rows::{RowBuilder, popularity, split_instant};
+use crate::evidence::rows::{RowBuilder, Rows, popularity, split_instant};
+use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::look_alikes::Twins;
@@ -47,12 +49,10 @@ pub fn prepare(
         Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
         None => None,
     };
-    let chosen = search.as_ref().map(|search| search.chosen_candidate().clone());
-    let evidence = chosen.as_ref().map(|chosen| chosen.evidence.clone()).unwrap_or_default();
-    if let Some(chosen) = chosen {
-        input.params = chosen.options.check().unwrap_or(input.params);
-        input.definitions = evidence.apply(&input.definitions);
-    }
+    let evidence = match &search {
+        Some(search) => apply(search, &mut input)?,
+        None => EvidenceScaling::default(),
+    };
     let champion = input.champion.as_deref();
     let seen_before = champion.and_then(trained_before);
     let builder = RowBuilder {
@@ -78,32 +78,44 @@ pub fn prepare(
         inputs: rows.inputs.distribution(&index, &popularity),
     };
     let report = TrainingReport {
+        split_at,
+        tuning: search.as_ref().map(|search| Box::new(search.into())),
+        ..report_of(cleaning, &rows, champion, &index)
+    };
+    let twins = Twins::default();
+    let outline = ModelOutline { index, popularity, people, provenance, twins, report };
+    Ok(Prepared { outline, gate: input.gate, pending: Pending::of(rows, split_at.is_some()) })
+}
+
+/// Takes over what a search found best, and gives how it weighs evidence.
+fn apply(search: &Search, input: &mut TrainingInput) -> Result<EvidenceScaling, TrainingError> {
+    let chosen = search.chosen_candidate();
+    input.params = chosen.options.check()?;
+    input.definitions = chosen.evidence.apply(&input.definitions);
+    Ok(chosen.evidence.clone())
+}
+
+/// What can be told before anything is fitted.
+fn report_of(
+    cleaning: CleaningLedger,
+    rows: &Rows,
+    champion: Option<&Model>,
+    index: &ItemIndex,
+) -> TrainingReport {
+    TrainingReport {
         without_consent: cleaning.kept - rows.consented_events,
         cleaning,
         people: rows.people,
         rows: rows.all.rows(),
         items: index.len(),
         interactions: rows.all.entries(),
-        split_at,
-        tuning: search.as_ref().map(|search| Box::new(search.into())),
         shadow: ShadowReport {
             champion: champion.map(|model| model.id().clone()),
             domains: BTreeMap::new(),
         },
-        drift: champion.and_then(|model| drift_of(model, &rows.inputs, &index)),
+        drift: champion.and_then(|model| drift_of(model, &rows.inputs, index)),
         ..TrainingReport::default()
-    };
-    let twins = Twins::default();
-    let newest = Newest { matrix: rows.before, held_out: rows.held_out, seen: rows.held_out_seen };
-    Ok(Prepared {
-        outline: ModelOutline { index, popularity, people, provenance, twins, report },
-        gate: input.gate,
-        pending: Pending {
-            all: Some(rows.all),
-            newest: split_at.map(|_| newest),
-            last: split_at.map(|_| rows.last),
-        },
-    })
+    }
 }
 
 /// What a run fits, and everything of its model but the factors.
@@ -158,6 +170,17 @@ impl Prepared {
 }
 
 impl Pending {
+    /// Of these rows; to be measured only if the events spread over time.
+    fn of(rows: Rows, is_spread: bool) -> Self {
+        let Rows { all, before: matrix, held_out, held_out_seen: seen, last, .. } = rows;
+        let newest = Newest { matrix, held_out, seen };
+        Self {
+            all: Some(all),
+            newest: is_spread.then_some(newest),
+            last: is_spread.then_some(last),
+        }
+    }
+
     /// The whole joint matrix: its rows and columns.
     #[must_use]
     pub fn shape(&self) -> (usize, usize) {

@@ -1,4 +1,4 @@
-use crossfold_core::entities::ports::{Appended, Stores};
+use crossfold_core::entities::ports::{Appended, StoreError, Stores};
 use crossfold_core::entities::records::RecordKind;
 
 use super::{Verdict, checks, hold, together, unique};
@@ -8,6 +8,7 @@ checks! { "records":
     a_record_is_created_once,
     of_racing_creations_of_one_record_exactly_one_is_new,
     records_of_a_kind_are_listed_in_order_of_ids_and_no_others,
+    a_record_larger_than_an_item_is_refused_and_the_one_before_stays,
 }
 
 const KIND: RecordKind = "conformance";
@@ -69,5 +70,20 @@ async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Sto
     listed.retain(|(found, _)| found.starts_with(&prefix));
     let expected = [0, 3, 7].map(|number| (id(number), json(&id(number))));
     hold!(listed == expected, "listed were {listed:?}");
+    Ok(())
+}
+
+async fn a_record_larger_than_an_item_is_refused_and_the_one_before_stays(
+    stores: &Stores,
+) -> Verdict {
+    let (records, id) = (&stores.records, unique("r"));
+    records.put(KIND, &id, json("first")).await?;
+    let refused = records.put(KIND, &id, json(&"x".repeat(420_000))).await;
+    hold!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "a record of 420,000 bytes answered {refused:?}"
+    );
+    let found = records.get(KIND, &id).await?;
+    hold!(found == Some(json("first")), "the first record came back as {found:?}");
     Ok(())
 }

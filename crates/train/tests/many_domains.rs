@@ -1,0 +1,130 @@
+//! A run of very many domains ends, and ends once: what it records is small
+//! whatever the number of domains, and is not repeated.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::entities::records::Record;
+use crossfold_core::maths::als::AlsOptions;
+use crossfold_core::model::manifest::manifest_key;
+use crossfold_core::release::record::RECORDS_PREFIX;
+use crossfold_core::release::run::{MAX_RECORD_BYTES, TrainingRun, TrainingRunState};
+use crossfold_storage::{memory, records};
+use crossfold_train::{Trigger, Worker, new_run};
+use jiff::Timestamp;
+use serde_json::json;
+
+const PEOPLE: usize = 12;
+const ITEMS: usize = 16;
+/// Events of a person in a domain.
+const TAKEN: usize = 6;
+
+fn domain(number: usize) -> DomainId {
+    DomainId::parse(&format!("domain-{number:03}")).unwrap()
+}
+
+/// People of two tastes.
+fn events(number: usize) -> Vec<Event> {
+    let event = |person: usize, step: usize| {
+        let at = Timestamp::from_second((number + person * 31 + step * 977) as i64).unwrap();
+        let item = (step * 3 + person) % (ITEMS / 2) * 2 + person % 2;
+        Event {
+            event_id: EventId::parse(&format!("e{step}")).unwrap(),
+            user: Pseudonym::parse(&format!("{number}-{person}")).unwrap(),
+            domain: domain(number),
+            event_type: EventType::parse("view").unwrap(),
+            item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+            occurred_at: at,
+            received_at: at,
+            value: None,
+            dwell_seconds: None,
+        }
+    };
+    (0..PEOPLE).flat_map(|person| (0..TAKEN).map(move |step| event(person, step))).collect()
+}
+
+async fn archived(domains: usize) -> Stores {
+    let stores = memory::stores();
+    for number in 0..domains {
+        let definition = serde_json::from_value(json!({
+            "name": "A domain", "currency": "CNY", "event_types": { "view": { "weight": 1.0 } },
+        }))
+        .unwrap();
+        records::put::<crossfold_core::entities::definition::DomainDefinition>(
+            &*stores.records,
+            &domain(number),
+            &definition,
+        )
+        .await
+        .unwrap();
+        for item in 0..ITEMS {
+            let item = Item {
+                domain: domain(number),
+                item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+                details: Some(ItemDetails::parse(json!({ "title": "t" })).unwrap()),
+                updated_at: Timestamp::UNIX_EPOCH,
+            };
+            stores.catalogue.put(&item).await.unwrap();
+        }
+        let key = format!("{EVENTS_PREFIX}domain={}/date=1970-01-01/1.parquet", domain(number));
+        let bytes = encode_events(&events(number)).unwrap();
+        stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    }
+    stores
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_very_many_domains_ends_once_and_its_record_stays_small() {
+    for domains in [28, 100, 200] {
+        let stores = archived(domains).await;
+        let options = AlsOptions { factors: 8, iterations: 5, ..AlsOptions::default() };
+        let run = new_run(options, Timestamp::UNIX_EPOCH).unwrap();
+        records::create(&*stores.records, &run.id, &run).await.unwrap();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let clock = Clock::from_fn({
+            let looks = looks.clone();
+            move || {
+                let second = looks.fetch_add(1, Ordering::Relaxed) as i64;
+                Timestamp::from_second(20_000 + second).unwrap()
+            }
+        });
+        let worker = Worker::new(stores.clone(), clock);
+        let record = json!({
+            "eventName": "INSERT",
+            "dynamodb": { "Keys": {
+                "pk": { "S": TrainingRun::KIND }, "sk": { "S": run.id.to_string() },
+            } },
+        });
+        let trigger = || Trigger::Stream { records: vec![record.clone()] };
+        worker.handle(trigger()).await.unwrap();
+        let ended = records::get::<TrainingRun>(&*stores.records, &run.id).await.unwrap().unwrap();
+        let (model, report) = match &ended.state {
+            TrainingRunState::Succeeded { model, report, .. }
+            | TrainingRunState::Refused { model: Some(model), report, .. } => (model, report),
+            other => panic!("{domains} domains: {other:?}"),
+        };
+        // Delivered again, it is not carried out again.
+        let before = looks.load(Ordering::Relaxed);
+        worker.handle(trigger()).await.unwrap();
+        assert_eq!(looks.load(Ordering::Relaxed), before);
+        assert_eq!(stores.objects.list(RECORDS_PREFIX).await.unwrap().len(), 1);
+
+        let recorded = serde_json::to_vec(&ended).unwrap().len();
+        let manifest = stores.objects.get(&manifest_key(model)).await.unwrap().unwrap();
+        println!(
+            "{domains} domains: the run's record {recorded} bytes, the manifest {}, the report {}",
+            manifest.bytes.len(),
+            report.object.as_ref().unwrap().bytes,
+        );
+        assert!(recorded < MAX_RECORD_BYTES, "{recorded}");
+        assert_eq!(report.domains_evaluated, domains);
+    }
+}
