@@ -15,6 +15,7 @@ use crossfold_core::entities::ids::{
     DomainId, EventId, EventType, ItemId, ModelId, Pseudonym, TrainingRunId,
 };
 use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
 use crossfold_core::model::{Model, decode_manifest};
@@ -160,7 +161,9 @@ fn largest_difference(a: &Model, b: &Model) -> f32 {
     for domain in a.index().ranges().keys() {
         for item in 0..a.index().len() as u32 {
             let scores = |model: &Model| {
-                model.estimate(domain, &[(item, 1.0)]).map(|estimate| estimate.scores().to_vec())
+                model
+                    .estimate(domain, &[Weighted::new(Row(item), 1.0)])
+                    .map(|estimate| estimate.scores().to_vec())
             };
             let (a, b) = (scores(a), scores(b));
             assert_eq!(a.is_some(), b.is_some(), "{domain} {item}");

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
-use crossfold_core::evidence::items::ItemIndex;
+use crossfold_core::evidence::items::{ItemIndex, Row, Weighted};
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::bridges::Bridges;
@@ -63,7 +63,7 @@ fn parts() -> ModelParts {
         item_factors: Array2::from_shape_fn((ITEMS, FACTORS), |(i, j)| (i as f32 - j as f32) / 3.0),
         domain_factors: None,
         bridges: Bridges::none(),
-        twins: Default::default(),
+        look_alikes: Default::default(),
     })
     .unwrap();
     let sections = Sections {
@@ -107,11 +107,12 @@ fn decode(mut manifest: Manifest, blob: &[u8]) -> Result<Model, ModelError> {
 fn assert_servable(model: &Model) {
     assert!(model.item_factors().iter().all(|value| value.is_finite()));
     for (row, (domain, _)) in model.index().items().iter().enumerate() {
-        assert!((0.0..=1.0).contains(&model.popularity(row as u32)));
-        assert!(model.rows(domain).unwrap().contains(&row));
+        let row = Row(row as u32);
+        assert!((0.0..=1.0).contains(&model.popularity(row)));
+        assert!(model.rows(domain).unwrap().contains(row));
     }
-    let everything: Vec<(u32, f32)> =
-        (0..model.index().len() as u32).map(|row| (row, 1.0)).collect();
+    let everything: Vec<Weighted> =
+        (0..model.index().len() as u32).map(|row| Weighted::new(Row(row), 1.0)).collect();
     for target in model.index().ranges().keys() {
         if let Some(estimate) = model.estimate(target, &everything) {
             assert!(estimate.scores().iter().all(|score| score.is_finite()));

@@ -133,7 +133,7 @@ impl Split {
             let mut relevant: Vec<u32> = held_out.enumerate().map(number).collect();
             relevant.sort_unstable();
             relevant.retain(|item| seen.binary_search(item).is_err());
-            Some(RankingCase { row, seen: seen.to_vec(), relevant })
+            Some(RankingCase { person: row, seen: seen.to_vec(), relevant })
         };
         let cases = train.keys().enumerate().filter_map(case).collect();
         Ok(Self { train: matrix, cases })
@@ -249,11 +249,11 @@ fn fold_in_all(
     let basis = FoldInBasis { items, gram: &gram, unobserved: items.nrows(), params };
     let mut people = Array2::zeros((split.train.rows(), items.ncols()));
     for case in &split.cases {
-        let (columns, confidences) = split.train.row(case.row);
+        let (columns, confidences) = split.train.row(case.person);
         let history: Vec<(u32, f32)> =
             columns.iter().copied().zip(confidences.iter().copied()).collect();
         let person = FoldedPerson::solve(basis, &history)?;
-        people.row_mut(case.row).assign(&ndarray::aview1(person.vector()));
+        people.row_mut(case.person).assign(&ndarray::aview1(person.vector()));
     }
     Ok(people)
 }

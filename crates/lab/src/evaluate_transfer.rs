@@ -20,13 +20,13 @@ use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::maths::measure::Metrics;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::model::bridges::{BridgeKind, Direction};
-use crossfold_core::model::look_alikes::Twins;
-use crossfold_core::training::bridging::candidates::Candidate;
+use crossfold_core::model::look_alikes::LookAlikes;
+use crossfold_core::training::bridging::candidates::{Candidate, candidates};
 use crossfold_core::training::bridging::gate::{DirectionReport, GateOptions, Parts, judge};
+use crossfold_core::training::bridging::hiding::Hiding;
 use crossfold_core::training::bridging::look_alike;
-use crossfold_core::training::bridging::trial::{
-    Ground, Hiding, METRIC, Measured, Measures, Trial, candidates,
-};
+use crossfold_core::training::bridging::measures::{METRIC, Measured, Measures};
+use crossfold_core::training::bridging::trial::{Ground, Trial};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -56,8 +56,8 @@ pub fn evaluate_transfer(args: &EvaluateTransferArgs) -> Result<()> {
         &data.ranges,
         GateOptions::default().look_alikes,
     );
-    let twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
-    let ground = Ground { matrix: &without_cold, ranges: &data.ranges, twins: &twins };
+    let look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
+    let ground = Ground { matrix: &without_cold, ranges: &data.ranges, look_alikes: &look_alikes };
     let choice = choose(args, &data, ground)?;
     let with_cold = data.matrix(|role| role != Role::Validation);
     let ground = Ground { matrix: &with_cold, ..ground };
@@ -141,7 +141,7 @@ impl Transfer {
 
     /// The joint matrix, with the target history of some roles.
     fn matrix(&self, has_target: impl Fn(Role) -> bool) -> SparseRows {
-        let items = self.ranges[&self.direction.to].end;
+        let items = self.ranges.items();
         let rows = self.people.iter().map(|person| {
             let mut row = person.source.clone();
             if has_target(person.role) {

@@ -159,7 +159,7 @@ mod tests {
             item_factors: Array2::from_elem((1, 2), value),
             domain_factors: None,
             bridges: Default::default(),
-            twins: Default::default(),
+            look_alikes: Default::default(),
             popularity: vec![1.0],
             people: Default::default(),
             options: AlsOptions { factors: 2, ..AlsOptions::default() },

@@ -2,8 +2,8 @@
 //! beginning, and put together in the end.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
+use crossfold_core::evidence::items::DomainRows;
 use crossfold_core::maths::als::HalfStep;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
@@ -37,8 +37,8 @@ impl Planner<'_> {
         if needed.joint {
             plan.fits.push(self.fit(purpose, Part::Joint, matrix).await?);
         }
-        for (domain, range) in ranges.iter().filter(|_| needed.domains) {
-            let part = DomainPart::of(matrix, range);
+        for (domain, rows) in ranges.iter().filter(|_| needed.domain_fits) {
+            let part = DomainPart::of(matrix, rows);
             let mut fit = self.fit(purpose, Part::Domain(domain.clone()), &part.matrix).await?;
             if needed.people_of.contains(domain) {
                 let interactions = part.interactions();
@@ -114,13 +114,13 @@ pub(crate) async fn fitted(
             fitted.joint = Some(items);
             continue;
         };
-        let domains = fitted.domains.get_or_insert_with(|| DomainFits {
+        let domains = fitted.domain_fits.get_or_insert_with(|| DomainFits {
             items: Array2::zeros((outline.index.len(), fit.factors)),
             people: BTreeMap::new(),
         });
-        let rows = ranges.get(domain).filter(|range| range.len() == items.nrows());
+        let rows = ranges.get(domain).filter(|rows| rows.len() == items.nrows());
         let misfit = || WorkingFileError::Misfit { key: plan.outline.clone() };
-        domains.items.slice_mut(s![rows.ok_or_else(misfit)?.clone(), ..]).assign(&items);
+        domains.items.slice_mut(s![rows.ok_or_else(misfit)?.range.clone(), ..]).assign(&items);
         if let Some(key) = &fit.wanted_people {
             let PeopleRecord { rows, interactions } = files.json(key).await?;
             let mut people = files.all_factors(fit, plan.last(Side::People)).await?;
@@ -135,7 +135,7 @@ pub(crate) async fn fitted(
     let blocks = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.blocks);
     for (direction, key) in blocks {
         let block = files.block(key).await?.0;
-        let items = |domain| ranges.get(domain).map(Range::len);
+        let items = |domain| ranges.get(domain).map(DomainRows::len);
         let shape = items(&direction.from).zip(items(&direction.to));
         if shape != Some((block.rows(), block.columns())) {
             return Err(WorkingFileError::Misfit { key: key.clone() }.into());

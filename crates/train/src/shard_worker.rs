@@ -347,10 +347,10 @@ impl ShardWorker {
         mut prepared: Prepared,
     ) -> Result<Prepared, ShardWorkerError> {
         if let Some(judged) = files.judged().await? {
-            let ModelOutline { index, twins, report, .. } = judged;
+            let ModelOutline { index, look_alikes, report, .. } = judged;
             if index == prepared.outline.index {
                 let outline = &mut prepared.outline;
-                (outline.twins, outline.report.bridges) = (twins, report.bridges);
+                (outline.look_alikes, outline.report.bridges) = (look_alikes, report.bridges);
                 outline.report.look_alikes = report.look_alikes;
                 return Ok(prepared);
             }

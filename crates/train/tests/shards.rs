@@ -14,6 +14,7 @@ use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::maths::als::{AlsOptions, Solver};
 use crossfold_core::model::manifest::{blob_key, manifest_key};
 use crossfold_core::model::{Model, decode_manifest};
@@ -299,7 +300,7 @@ fn largest_score_difference(a: &Model, b: &Model) -> f32 {
     for domain in a.index().ranges().keys() {
         for item in 0..a.index().len() as u32 {
             let estimate = |model: &Model| {
-                let estimate = model.estimate(domain, &[(item, 1.0)]);
+                let estimate = model.estimate(domain, &[Weighted::new(Row(item), 1.0)]);
                 estimate.map(|estimate| estimate.scores().to_vec())
             };
             let (a, b) = (estimate(a), estimate(b));

@@ -7,6 +7,7 @@
 #![no_main]
 
 use crossfold_core::entities::ids::ModelId;
+use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::model::{Model, decode_manifest};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     let items = model.index().len() as u32;
     for domain in model.index().ranges().keys() {
         for item in [0, items / 2, items.saturating_sub(1)].into_iter().filter(|at| *at < items) {
-            let Some(estimate) = model.estimate(domain, &[(item, 1.0)]) else { continue };
+            let Some(estimate) = model.estimate(domain, &[Weighted::new(Row(item), 1.0)]) else { continue };
             assert!(estimate.scores().iter().all(|score| !score.is_nan()));
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::event::Event;
 use crate::entities::ids::{DomainId, EventType};
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex, Row};
 
 /// Lengths of time that are counted, in days.
 pub const WINDOW_DAYS: [u16; 3] = [1, 7, 30];
@@ -60,7 +60,7 @@ pub struct InputDistribution {
 #[derive(Debug, Clone, Default)]
 struct WindowCounts {
     types: BTreeMap<DomainId, BTreeMap<EventType, u64>>,
-    items: HashMap<u32, u64>,
+    items: HashMap<Row, u64>,
     events_per_person: BTreeMap<DomainId, Vec<u64>>,
 }
 
@@ -86,7 +86,7 @@ impl InputCounts {
         window: usize,
         domain: &DomainId,
         index: &ItemIndex,
-        binning: (&[f32], &dyn Fn(u32) -> Option<f32>),
+        binning: (&[f32], &dyn Fn(Row) -> Option<f32>),
     ) -> (WindowInputs, u64) {
         self.windows[window].inputs(domain, WINDOW_DAYS[window], index, binning)
     }
@@ -112,9 +112,9 @@ impl InputCounts {
     /// The distribution to keep with a model whose items have these popularities.
     #[must_use]
     pub fn distribution(&self, index: &ItemIndex, popularity: &[f32]) -> InputDistribution {
-        let known = |row: u32| popularity.get(row as usize).copied();
-        let of_domain = |(domain, range): (&DomainId, &std::ops::Range<usize>)| {
-            let edges = edges(&popularity[range.clone()]);
+        let known = |row: Row| popularity.get(row.index()).copied();
+        let of_domain = |(domain, rows): (&DomainId, &DomainRows)| {
+            let edges = edges(&popularity[rows.range.clone()]);
             let windows = self.windows.iter().zip(WINDOW_DAYS);
             let windows = windows
                 .map(|(window, days)| window.inputs(domain, days, index, (&edges, &known)).0)
@@ -153,13 +153,13 @@ impl WindowCounts {
         domain: &DomainId,
         days: u16,
         index: &ItemIndex,
-        (edges, popularity): (&[f32], &dyn Fn(u32) -> Option<f32>),
+        (edges, popularity): (&[f32], &dyn Fn(Row) -> Option<f32>),
     ) -> (WindowInputs, u64) {
         let mut bins = vec![0; edges.len() + 1];
         let mut unknown = 0;
-        let range = index.ranges().get(domain).cloned().unwrap_or_default();
+        let rows = index.ranges().get(domain);
         for (&row, &events) in &self.items {
-            if !range.contains(&(row as usize)) {
+            if !rows.is_some_and(|rows| rows.contains(row)) {
                 continue;
             }
             let known = popularity(row);

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{DomainId, ItemId};
 
+pub use super::item_rows::{DomainRanges, DomainRows, LocalRow, Row, Weighted};
+
 /// An item together with its domain.
 pub type ItemKey = (DomainId, ItemId);
-
-/// The rows of each domain in a table of items.
-pub type DomainRanges = BTreeMap<DomainId, Range<usize>>;
 
 /// The items of a model: ordered by domain, then by id, so that each domain's
 /// rows lie together.
@@ -19,8 +18,8 @@ pub type DomainRanges = BTreeMap<DomainId, Range<usize>>;
 #[serde(from = "BTreeSet<ItemKey>", into = "Vec<ItemKey>")]
 pub struct ItemIndex {
     items: Vec<ItemKey>,
-    rows: HashMap<ItemKey, u32>,
-    ranges: BTreeMap<DomainId, Range<usize>>,
+    rows: HashMap<ItemKey, Row>,
+    ranges: DomainRanges,
 }
 
 impl From<BTreeSet<ItemKey>> for ItemIndex {
@@ -40,12 +39,13 @@ impl ItemIndex {
     #[must_use]
     pub fn new(items: BTreeSet<ItemKey>) -> Self {
         let items: Vec<ItemKey> = items.into_iter().collect();
-        let rows = items.iter().enumerate().map(|(row, key)| (key.clone(), row as u32)).collect();
+        let rows =
+            items.iter().enumerate().map(|(row, key)| (key.clone(), Row(row as u32))).collect();
         let mut ranges: BTreeMap<DomainId, Range<usize>> = BTreeMap::new();
         for (row, (domain, _)) in items.iter().enumerate() {
             ranges.entry(domain.clone()).or_insert(row..row).end = row + 1;
         }
-        Self { items, rows, ranges }
+        Self { items, rows, ranges: ranges.into_iter().collect() }
     }
 
     /// Number of items.
@@ -62,8 +62,8 @@ impl ItemIndex {
 
     /// The item of a row.
     #[must_use]
-    pub fn item(&self, row: u32) -> Option<&ItemKey> {
-        self.items.get(row as usize)
+    pub fn item(&self, row: Row) -> Option<&ItemKey> {
+        self.items.get(row.index())
     }
 
     /// The items in row order.
@@ -74,20 +74,21 @@ impl ItemIndex {
 
     /// The row of an item.
     #[must_use]
-    pub fn row(&self, key: &ItemKey) -> Option<u32> {
+    pub fn row(&self, key: &ItemKey) -> Option<Row> {
         self.rows.get(key).copied()
     }
 
     /// The rows of each domain.
     #[must_use]
-    pub fn ranges(&self) -> &BTreeMap<DomainId, Range<usize>> {
+    pub fn ranges(&self) -> &DomainRanges {
         &self.ranges
     }
 
     /// A person's interactions by row; items the index does not know are left out.
     #[must_use]
-    pub fn rows_of(&self, confidences: &BTreeMap<ItemKey, f32>) -> Vec<(u32, f32)> {
-        confidences.iter().filter_map(|(key, &c)| Some((self.row(key)?, c))).collect()
+    pub fn rows_of(&self, confidences: &BTreeMap<ItemKey, f32>) -> Vec<Weighted> {
+        let known = |(key, &c): (&ItemKey, &f32)| Some(Weighted::new(self.row(key)?, c));
+        confidences.iter().filter_map(known).collect()
     }
 }
 
@@ -100,10 +101,10 @@ mod tests {
         let key = |d: &str, i: &str| (DomainId::parse(d).unwrap(), ItemId::parse(i).unwrap());
         let index =
             ItemIndex::new([key("b", "1"), key("a", "2"), key("b", "0"), key("a", "9")].into());
-        assert_eq!(index.ranges()[&DomainId::parse("a").unwrap()], 0..2);
-        assert_eq!(index.ranges()[&DomainId::parse("b").unwrap()], 2..4);
-        assert_eq!(index.row(&key("b", "0")), Some(2));
-        assert_eq!(index.item(2), Some(&key("b", "0")));
+        assert_eq!(index.ranges()[&DomainId::parse("a").unwrap()].range, 0..2);
+        assert_eq!(index.ranges()[&DomainId::parse("b").unwrap()].range, 2..4);
+        assert_eq!(index.row(&key("b", "0")), Some(Row(2)));
+        assert_eq!(index.item(Row(2)), Some(&key("b", "0")));
         assert_eq!(index.row(&key("c", "0")), None);
     }
 }

@@ -3,6 +3,7 @@
 pub mod cleaning;
 pub mod confidences;
 pub mod inputs;
+pub mod item_rows;
 pub mod items;
 pub mod people_index;
 pub mod rows;

@@ -1,7 +1,6 @@
 //! The joint matrix, whole and without what is held out.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
@@ -14,7 +13,7 @@ use crate::entities::history::History;
 use crate::entities::ids::DomainId;
 use crate::evidence::confidences::confidences;
 use crate::evidence::inputs::InputCounts;
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::maths::sparse::SparseRows;
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -81,9 +80,9 @@ impl RowBuilder<'_> {
                 let row = self.interactions(&group, self.now);
                 let is_drawn = drawn.random_bool(share);
                 rows.last.push(if is_drawn { self.last_items(&group, &row) } else { vec![] });
-                all.push(row);
+                all.push(entries(row));
                 if let Some(instant) = self.split_at {
-                    before.push(self.interactions(&group.before(instant), instant));
+                    before.push(entries(self.interactions(&group.before(instant), instant)));
                     let later = group.since(instant);
                     rows.held_out.push(self.items(&later));
                     let seen = self.seen_before.map(|seen| self.items(&later.before(seen)));
@@ -97,27 +96,31 @@ impl RowBuilder<'_> {
     }
 
     /// The item of the newest event in each domain where the row has another item too.
-    fn last_items(&self, history: &ConsentedHistory, row: &[(u32, f32)]) -> Vec<u32> {
-        let is_known = |item: &u32| row.iter().any(|(known, _)| known == item);
-        let last = |range: &Range<usize>| {
-            let contains = |item: u32| range.contains(&(item as usize));
-            let items = row.iter().filter(|(item, _)| contains(*item)).count();
+    fn last_items(&self, history: &ConsentedHistory, row: &[Weighted]) -> Vec<u32> {
+        let is_known = |item: &Row| row.iter().any(|known| known.row == *item);
+        let last = |rows: &DomainRows| {
+            let items = row.iter().filter(|known| rows.contains(known.row)).count();
             let newest_first = history.events().iter();
             let newest = newest_first
                 .filter_map(|e| self.index.row(&(e.domain.clone(), e.item_id.clone())))
-                .find(|item| contains(*item));
-            newest.filter(|item| items > 1 && is_known(item))
+                .find(|item| rows.contains(*item));
+            newest.filter(|item| items > 1 && is_known(item)).map(|item| item.0)
         };
         self.index.ranges().values().filter_map(last).collect()
     }
 
     fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
-        self.interactions(history, self.now).into_iter().map(|(item, _)| item).collect()
+        self.interactions(history, self.now).into_iter().map(|known| known.row.0).collect()
     }
 
-    fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<(u32, f32)> {
+    fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<Weighted> {
         self.index.rows_of(&confidences(history, self.definitions, now))
     }
+}
+
+/// A person's row of the joint matrix.
+fn entries(interactions: Vec<Weighted>) -> Vec<(u32, f32)> {
+    interactions.into_iter().map(Into::into).collect()
 }
 
 /// Share of each domain's people who interacted with each item, and how many people that is.
@@ -127,11 +130,11 @@ pub(crate) fn popularity(
 ) -> (Vec<f32>, BTreeMap<DomainId, u64>) {
     let mut shares: Vec<f32> = rows.column_counts().into_iter().map(|count| count as f32).collect();
     let mut people = BTreeMap::new();
-    for (domain, range) in index.ranges() {
-        let is_in =
-            |row: usize| rows.row(row).0.iter().any(|&item| range.contains(&(item as usize)));
-        let active = (0..rows.rows()).filter(|&row| is_in(row)).count();
-        shares[range.clone()].iter_mut().for_each(|share| *share /= active.max(1) as f32);
+    let active = index.ranges().people(rows);
+    for ((domain, of_domain), active) in index.ranges().iter().zip(active) {
+        let active = active.len();
+        let shares = &mut shares[of_domain.range.clone()];
+        shares.iter_mut().for_each(|share| *share /= active.max(1) as f32);
         people.insert(domain.clone(), active as u64);
     }
     (shares, people)

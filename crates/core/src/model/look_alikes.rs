@@ -7,40 +7,40 @@ use serde::{Deserialize, Serialize};
 
 use super::tensors::{Tensor, numbers};
 use super::{ModelError, malformed};
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{ItemIndex, Row};
 
-/// The twins of each item.
+/// For each item, those that look like it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(u32, u32)>", into = "Vec<(u32, u32)>")]
-pub struct Twins {
-    of: BTreeMap<u32, Vec<u32>>,
+#[serde(from = "Vec<(Row, Row)>", into = "Vec<(Row, Row)>")]
+pub struct LookAlikes {
+    of: BTreeMap<Row, Vec<Row>>,
 }
 
-impl Twins {
-    /// From pairs of rows.
+impl LookAlikes {
+    /// From pairs of items.
     #[must_use]
-    pub fn new(pairs: impl IntoIterator<Item = (u32, u32)>) -> Self {
-        let mut of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    pub fn new(pairs: impl IntoIterator<Item = (Row, Row)>) -> Self {
+        let mut of: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
         for (first, second) in pairs {
             of.entry(first).or_default().push(second);
             of.entry(second).or_default().push(first);
         }
-        for twins in of.values_mut() {
-            twins.sort_unstable();
-            twins.dedup();
+        for others in of.values_mut() {
+            others.sort_unstable();
+            others.dedup();
         }
         Self { of }
     }
 
     /// The items that look like this one.
     #[must_use]
-    pub fn of(&self, row: u32) -> &[u32] {
+    pub fn of(&self, row: Row) -> &[Row] {
         self.of.get(&row).map_or(&[], Vec::as_slice)
     }
 
     /// Whether two items look alike.
     #[must_use]
-    pub fn are(&self, a: u32, b: u32) -> bool {
+    pub fn are(&self, a: Row, b: Row) -> bool {
         self.of(a).binary_search(&b).is_ok()
     }
 
@@ -51,27 +51,27 @@ impl Twins {
     }
 
     /// Each pair once, the lower row first, in order.
-    pub fn pairs(&self) -> impl Iterator<Item = (u32, u32)> {
-        let all = self.of.iter().flat_map(|(&a, twins)| twins.iter().map(move |&b| (a, b)));
+    pub fn pairs(&self) -> impl Iterator<Item = (Row, Row)> {
+        let all = self.of.iter().flat_map(|(&a, others)| others.iter().map(move |&b| (a, b)));
         all.filter(|(a, b)| a < b)
     }
 }
 
-impl From<Vec<(u32, u32)>> for Twins {
-    fn from(pairs: Vec<(u32, u32)>) -> Self {
+impl From<Vec<(Row, Row)>> for LookAlikes {
+    fn from(pairs: Vec<(Row, Row)>) -> Self {
         Self::new(pairs)
     }
 }
 
-impl From<Twins> for Vec<(u32, u32)> {
-    fn from(twins: Twins) -> Self {
-        twins.pairs().collect()
+impl From<LookAlikes> for Vec<(Row, Row)> {
+    fn from(look_alikes: LookAlikes) -> Self {
+        look_alikes.pairs().collect()
     }
 }
 
 /// How many pairs the manifest is to name, and their tensor, if there are any.
-pub(crate) fn write(twins: &Twins) -> (usize, Option<Tensor>) {
-    let pairs: Vec<u32> = twins.pairs().flat_map(|(a, b)| [a, b]).collect();
+pub(crate) fn write(look_alikes: &LookAlikes) -> (usize, Option<Tensor>) {
+    let pairs: Vec<u32> = look_alikes.pairs().flat_map(|(a, b)| [a.0, b.0]).collect();
     let count = pairs.len() / 2;
     let tensor = (count > 0).then(|| Tensor::numbers("look_alikes", vec![count, 2], &pairs));
     (count, tensor)
@@ -82,15 +82,16 @@ pub(crate) fn read(
     count: usize,
     tensors: &SafeTensors<'_>,
     index: &ItemIndex,
-) -> Result<Twins, ModelError> {
+) -> Result<LookAlikes, ModelError> {
     if count == 0 {
-        return Ok(Twins::default());
+        return Ok(LookAlikes::default());
     }
     let values = numbers(tensors, "look_alikes", &[count, 2])?;
-    let pairs: Vec<(u32, u32)> = values.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-    let is_known = |(a, b): &(u32, u32)| a < b && (*b as usize) < index.len();
+    let pairs = values.chunks_exact(2).map(|pair| (Row(pair[0]), Row(pair[1])));
+    let pairs: Vec<(Row, Row)> = pairs.collect();
+    let is_known = |(a, b): &(Row, Row)| a < b && b.index() < index.len();
     if !pairs.iter().all(is_known) || !pairs.is_sorted_by(|a, b| a < b) {
         return Err(malformed("look_alikes holds a pair that cannot be"));
     }
-    Ok(Twins::new(pairs))
+    Ok(LookAlikes::new(pairs))
 }

@@ -28,9 +28,8 @@ pub mod manifest;
 pub mod scoring;
 pub mod sections;
 
+pub(crate) mod factor_table;
 mod tensors;
-
-use std::ops::Range;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -43,7 +42,7 @@ use scoring::Estimate;
 
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crate::evidence::inputs::InputDistribution;
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::AlsParams;
 use crate::maths::fold_in::UnobservedItems;
@@ -220,20 +219,23 @@ impl Model {
     }
 
     /// See [`Sections::popularity`].
+    ///
+    /// # Panics
+    /// When the model has no such row.
     #[must_use]
-    pub fn popularity(&self, row: u32) -> f32 {
+    pub fn popularity(&self, row: Row) -> f32 {
         self.sections.popularity(row)
     }
 
     /// See [`Sections::rows`].
     #[must_use]
-    pub fn rows(&self, domain: &DomainId) -> Option<Range<usize>> {
+    pub fn rows(&self, domain: &DomainId) -> Option<&DomainRows> {
         self.sections.rows(domain)
     }
 
     /// See [`Sections::estimate`].
     #[must_use]
-    pub fn estimate(&self, target: &DomainId, interactions: &[(u32, f32)]) -> Option<Estimate<'_>> {
+    pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
         self.sections.estimate(target, interactions)
     }
 }
@@ -245,9 +247,11 @@ pub(crate) mod tests {
     use ndarray::Array2;
     use proptest::prelude::*;
 
+    use super::bridges::cross_block::CrossBlock;
+    use super::bridges::joint::JointFoldIn;
     use super::bridges::mapping::LinearMap;
     use super::bridges::{Bridge, Carrier, Direction, ServedCarrier};
-    use super::look_alikes::Twins;
+    use super::look_alikes::LookAlikes;
     use super::manifest::ContentReference;
     use super::scoring::{ScoringTables, TableParts};
     use super::*;
@@ -282,7 +286,7 @@ pub(crate) mod tests {
             }),
             domain_factors: None,
             bridges: Bridges::none(),
-            twins: Twins::default(),
+            look_alikes: LookAlikes::default(),
         }
     }
 
@@ -336,15 +340,15 @@ pub(crate) mod tests {
         let mut add = |from, to, carrier| {
             bridges.insert(direction(from, to), Bridge { lift: 0.25, carrier });
         };
-        add("auto", "knowledge", Carrier::Joint { source_weight: 0.5 });
+        add("auto", "knowledge", Carrier::Joint(JointFoldIn { source_weight: 0.5 }));
         let map = Array2::from_shape_fn((4, 4), |(i, j)| (i * 4 + j) as f32 / 16.0);
         add("knowledge", "auto", Carrier::Mapping(LinearMap::new(map)));
         let block = SparseRows::from_rows(1, [vec![(0, 0.5)], vec![]]);
-        add("knowledge", "travel", Carrier::CrossBlock(block));
+        add("knowledge", "travel", Carrier::CrossBlock(CrossBlock::new(block)));
         let tables = TableParts {
             domain_factors: Some(Array2::from_shape_fn((4, 4), |(i, j)| (i + j) as f32 / 7.0)),
             bridges,
-            twins: Twins::new([(0, 1), (2, 3)]),
+            look_alikes: LookAlikes::new([(Row(0), Row(1)), (Row(2), Row(3))]),
             ..table_parts(&index)
         };
         let sections = Sections {
@@ -367,7 +371,7 @@ pub(crate) mod tests {
             assert_eq!(model.item_factors(), written.tables.item_factors());
             assert_eq!(read.tables.domain_factors(), written.tables.domain_factors());
             assert_eq!(model.bridges(), written.tables.bridges());
-            assert_eq!(read.tables.twins(), written.tables.twins());
+            assert_eq!(read.tables.look_alikes(), written.tables.look_alikes());
             assert_eq!(model.manifest().events, 9);
             assert_eq!(encode(&parts).id, artefact.id);
         }

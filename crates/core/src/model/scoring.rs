@@ -17,57 +17,34 @@
 //! their contributions. An item that looks like one of the person's source items
 //! gets nothing from it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2};
 
 use crate::entities::ids::DomainId;
-use crate::evidence::items::DomainRanges;
+use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
 use crate::maths::als::AlsParams;
-use crate::maths::dense::{dot, gram};
-use crate::maths::fold_in::{FoldInBasis, FoldedPerson, UnobservedItems};
-use crate::maths::sparse::SparseRows;
-use crate::model::bridges::cross_block;
-use crate::model::bridges::mapping::LinearMap;
-use crate::model::bridges::{Bridge, Bridges, Carrier, Direction};
-use crate::model::look_alikes::Twins;
+use crate::maths::fold_in::{FoldedPerson, UnobservedItems};
+use crate::model::bridges::{Bridge, Bridges, Carried, Crossing, Direction};
+use crate::model::factor_table::{FactorTable, by_row};
+use crate::model::look_alikes::LookAlikes;
 
 /// Own items in the target from which on a map or a cross block is not asked.
 pub const OWN_ITEMS_ENOUGH: usize = 5;
 
-/// A table of item factors with the Gram matrix of each domain.
-#[derive(Debug, Clone)]
-struct FactorTable {
-    items: Array2<f32>,
-    grams: BTreeMap<DomainId, Array2<f32>>,
-}
-
-impl FactorTable {
-    fn new(items: Array2<f32>, ranges: &DomainRanges) -> Self {
-        let gram = |rows: &Range<usize>| gram(items.slice(s![rows.clone(), ..]));
-        let grams = ranges.iter().map(|(domain, rows)| (domain.clone(), gram(rows))).collect();
-        Self { items, grams }
-    }
-
-    /// Whether a fold-in against the factors stays finite: they may be finite
-    /// themselves and their products not.
-    fn has_finite_products(&self) -> bool {
-        let sum: f64 = self.grams.values().flatten().map(|value| f64::from(value.abs())).sum();
-        sum.is_finite() && sum < f64::from(f32::MAX)
-    }
-}
-
-/// Everything that scores are made from.
+/// Everything that scores are made from. A clone shares the tables.
 #[derive(Debug, Clone)]
 pub struct ScoringTables {
-    ranges: DomainRanges,
+    ranges: Arc<DomainRanges>,
     params: AlsParams,
     unobserved: UnobservedItems,
-    main: FactorTable,
-    apart: Option<FactorTable>,
+    /// Of the joint fit; there if any bridge is joint.
+    joint_factors: Option<Arc<FactorTable>>,
+    /// Fitted domain by domain; there if any domain or bridge needs them.
+    domain_factors: Option<Arc<FactorTable>>,
     bridges: Bridges,
-    twins: Twins,
+    look_alikes: Arc<LookAlikes>,
 }
 
 /// What [`ScoringTables::new`] takes.
@@ -86,13 +63,49 @@ pub struct TableParts {
     /// The bridges that passed.
     pub bridges: Bridges,
     /// Items that look alike.
-    pub twins: Twins,
+    pub look_alikes: LookAlikes,
 }
 
 /// Why tables cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Mismatch(&'static str);
+pub struct Mismatch(pub(crate) &'static str);
+
+/// Both tables of factors, ready to be served by whatever bridges: what a trial
+/// of many candidates shares. Checked and multiplied out once.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedFactors {
+    pub(crate) ranges: Arc<DomainRanges>,
+    pub(crate) params: AlsParams,
+    pub(crate) joint: Arc<FactorTable>,
+    pub(crate) domain_factors: Arc<FactorTable>,
+}
+
+impl SharedFactors {
+    /// The tables with one bridge alone and nothing that looks alike.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when the bridge does not fit the factors.
+    pub(crate) fn with_bridge(
+        &self,
+        direction: &Direction,
+        bridge: Bridge,
+        unobserved: UnobservedItems,
+    ) -> Result<ScoringTables, Mismatch> {
+        let mut bridges = Bridges::none();
+        bridges.insert(direction.clone(), bridge);
+        let tables = ScoringTables {
+            ranges: self.ranges.clone(),
+            params: self.params,
+            unobserved,
+            joint_factors: Some(self.joint.clone()),
+            domain_factors: Some(self.domain_factors.clone()),
+            bridges,
+            look_alikes: Arc::default(),
+        };
+        tables.check().map(|()| tables)
+    }
+}
 
 impl ScoringTables {
     /// Checks that the tables fit together and that what the bridges need is there.
@@ -100,33 +113,49 @@ impl ScoringTables {
     /// # Errors
     /// [`Mismatch`] in words.
     pub fn new(parts: TableParts) -> Result<Self, Mismatch> {
-        let TableParts { ranges, params, unobserved, bridges, twins, .. } = parts;
-        let rows = ranges.values().map(|range| range.end).max().unwrap_or(0);
-        let shape = (rows, params.options().factors);
-        let tables = std::iter::once(&parts.item_factors).chain(&parts.domain_factors);
-        if tables.into_iter().any(|table| table.dim() != shape) {
-            return Err(Mismatch("a table of factors has another shape"));
-        }
+        let TableParts { ranges, params, unobserved, bridges, look_alikes, .. } = parts;
         let is_joint = ranges.keys().any(|domain| bridges.is_joint(domain));
-        let needs_apart = is_joint && bridges.need_domain_factors(&ranges);
-        if needs_apart != parts.domain_factors.is_some() {
+        let needs_both = is_joint && bridges.need_domain_factors(&ranges);
+        if needs_both != parts.domain_factors.is_some() {
             return Err(Mismatch("factors by domain are missing, or not needed"));
         }
-        if !bridges.iter().all(|(direction, bridge)| fits(&ranges, shape.1, direction, bridge)) {
+        let table = |items: Array2<f32>| FactorTable::new(items, &ranges).map(Arc::new);
+        let (item_factors, beside) =
+            (table(parts.item_factors)?, parts.domain_factors.map(table).transpose()?);
+        let (joint_factors, domain_factors) =
+            if is_joint { (Some(item_factors), beside) } else { (None, Some(item_factors)) };
+        let (ranges, look_alikes) = (Arc::new(ranges), Arc::new(look_alikes));
+        let tables = Self {
+            joint_factors,
+            domain_factors,
+            ranges,
+            params,
+            unobserved,
+            bridges,
+            look_alikes,
+        };
+        tables.check().map(|()| tables)
+    }
+
+    fn check(&self) -> Result<(), Mismatch> {
+        let factors = self.params.options().factors;
+        let mut tables = self.joint_factors.iter().chain(&self.domain_factors);
+        if tables.any(|table| table.items().ncols() != factors) {
+            return Err(Mismatch("a table of factors has another shape"));
+        }
+        let fits = |(direction, bridge): (&Direction, &Bridge)| {
+            let Some(from) = self.ranges.get(&direction.from) else { return false };
+            let Some(to) = self.ranges.get(&direction.to) else { return false };
+            let is_usable = from.domain != to.domain && bridge.lift.is_finite();
+            is_usable && bridge.carrier.fits((from.len(), to.len()), factors)
+        };
+        if !self.bridges.iter().all(fits) {
             return Err(Mismatch("a bridge has another shape or leads nowhere"));
         }
-        if twins.pairs().any(|(_, second)| second as usize >= rows) {
+        if self.look_alikes.pairs().any(|(_, second)| second.index() >= self.ranges.items()) {
             return Err(Mismatch("an item that looks alike is not in the model"));
         }
-        let table =
-            |items: Array2<f32>| FactorTable::new(items.as_standard_layout().into_owned(), &ranges);
-        let (main, apart) = (table(parts.item_factors), parts.domain_factors.map(table));
-        if !main.has_finite_products()
-            || !apart.as_ref().is_none_or(FactorTable::has_finite_products)
-        {
-            return Err(Mismatch("factors are so large that their products are not finite"));
-        }
-        Ok(Self { main, apart, ranges, params, unobserved, bridges, twins })
+        Ok(())
     }
 
     /// The rows of each domain.
@@ -145,189 +174,157 @@ impl ScoringTables {
     /// joint, else fitted domain by domain.
     #[must_use]
     pub fn item_factors(&self) -> ArrayView2<'_, f32> {
-        self.main.items.view()
+        match self.joint_factors.as_ref().or(self.domain_factors.as_ref()) {
+            Some(table) => table.items(),
+            None => unreachable!("one of the two tables is always there"),
+        }
     }
 
     /// Item factors fitted domain by domain, where they are kept beside those of a
     /// joint fit.
     #[must_use]
     pub fn domain_factors(&self) -> Option<ArrayView2<'_, f32>> {
-        self.apart.as_ref().map(|table| table.items.view())
+        self.joint_factors.as_ref()?;
+        self.domain_factors.as_ref().map(|table| table.items())
     }
 
     /// Items that look alike.
     #[must_use]
-    pub fn twins(&self) -> &Twins {
-        &self.twins
+    pub fn look_alikes(&self) -> &LookAlikes {
+        &self.look_alikes
     }
 
-    /// Scores the items of `target` for a person with these interactions (item
-    /// row, confidence). `None` when the target is unknown, or when nothing of
-    /// the evidence may be used for it.
+    /// Scores the items of `target` for a person with these interactions, each
+    /// item once. `None` when the target is unknown, or when nothing of the
+    /// evidence may be used for it.
+    ///
+    /// # Panics
+    /// When an interaction is with an item that is not in the tables.
     #[must_use]
-    pub fn estimate(&self, target: &DomainId, interactions: &[(u32, f32)]) -> Option<Estimate<'_>> {
-        let range = self.ranges.get(target)?;
+    pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
+        debug_assert!(interactions.iter().all(|known| known.row.index() < self.ranges.items()));
+        let target = self.ranges.get(target)?;
         let evidence = self.admitted(target, interactions);
         let fading = 1.0 - (evidence.own.len() as f32 / OWN_ITEMS_ENOUGH as f32).min(1.0);
         let carried = evidence
             .strongest
             .filter(|_| fading > 0.0)
-            .and_then(|(source, bridge)| self.carry(source, bridge, interactions));
+            .and_then(|(source, bridge)| self.carry((source, target), bridge, interactions));
         let weight = if carried.is_some() { fading } else { 0.0 };
-        let folded = if weight < 1.0 { self.fold_in(target, &evidence.foldable) } else { None };
+        let factors = self.factors_of(&target.domain);
+        let folded = factors.filter(|_| weight < 1.0).and_then(|factors| {
+            let person = self.fold_in(target, factors, &evidence.foldable)?;
+            Some(Folded { weight: 1.0 - weight, factors, person })
+        });
         if carried.is_none() && folded.is_none() {
             return None;
         }
         let mut estimate = Estimate {
-            tables: self,
-            range: range.clone(),
-            folded: folded.map(|folded| (1.0 - weight, folded)),
+            target,
+            folded,
             carried: carried.map(|carried| (weight, carried)),
             scores: Vec::new(),
-            twins: BTreeMap::new(),
+            look_alikes: BTreeMap::new(),
         };
-        estimate.score_all(interactions);
+        estimate.score_all();
+        estimate.leave_out(&self.look_alikes, interactions);
         Some(estimate)
     }
 
     /// Sorts out what may be used for a target.
-    fn admitted(&self, target: &DomainId, interactions: &[(u32, f32)]) -> Admitted<'_> {
-        let own = within(interactions, &self.ranges[target]);
+    fn admitted(&self, target: &DomainRows, interactions: &[Weighted]) -> Admitted<'_> {
+        let own = target.within(interactions);
         let mut foldable = own.clone();
-        let mut strongest: Option<(&DomainId, &Bridge)> = None;
-        for (source, bridge) in self.bridges.into_domain(target) {
-            let evidence = within(interactions, &self.ranges[source]);
+        let mut strongest: Option<(&DomainRows, &Bridge)> = None;
+        for (source, bridge) in self.bridges.into_domain(&target.domain) {
+            let source = &self.ranges[source];
+            let evidence = source.within(interactions);
             if evidence.is_empty() {
                 continue;
             }
             if strongest.is_none_or(|(_, other)| bridge.lift > other.lift) {
                 strongest = Some((source, bridge));
             }
-            if let Carrier::Joint { source_weight } = bridge.carrier {
-                foldable.extend(evidence.into_iter().map(|(item, c)| (item, c * source_weight)));
-            }
+            foldable.extend(bridge.carrier.admit(&evidence));
         }
         Admitted { own, foldable, strongest }
     }
 
-    /// The table that a domain's items are scored with at a fold-in.
-    fn table_of(&self, target: &DomainId) -> &FactorTable {
-        if self.bridges.is_joint(target) { &self.main } else { self.by_domain() }
+    /// The factors that a domain's items are scored with at a fold-in.
+    fn factors_of(&self, target: &DomainId) -> Option<&FactorTable> {
+        let is_joint = self.bridges.is_joint(target);
+        let factors = if is_joint { &self.joint_factors } else { &self.domain_factors };
+        debug_assert!(factors.is_some(), "what the bridges need is there");
+        factors.as_deref()
     }
 
-    /// The factors fitted domain by domain.
-    fn by_domain(&self) -> &FactorTable {
-        self.apart.as_ref().unwrap_or(&self.main)
-    }
-
-    fn fold_in(&self, target: &DomainId, evidence: &[(u32, f32)]) -> Option<FoldedPerson> {
-        let table = self.table_of(target);
-        let is_observed = |range: &Range<usize>| !within(evidence, range).is_empty();
-        let counts_all = self.bridges.is_joint(target) && self.unobserved == UnobservedItems::All;
-        let counted = self
-            .ranges
-            .iter()
-            .filter(|(_, range)| counts_all || is_observed(range))
-            .map(|(domain, _)| domain)
-            .collect();
-        self.solve(table, &counted, evidence)
-    }
-
-    fn solve(
+    fn fold_in(
         &self,
-        table: &FactorTable,
-        counted: &BTreeSet<&DomainId>,
-        evidence: &[(u32, f32)],
+        target: &DomainRows,
+        factors: &FactorTable,
+        evidence: &[Weighted],
     ) -> Option<FoldedPerson> {
-        if evidence.is_empty() {
-            return None;
-        }
-        let factors = table.items.ncols();
-        let mut gram = Array2::zeros((factors, factors));
-        let mut unobserved = 0;
-        for domain in counted {
-            gram += &table.grams[*domain];
-            unobserved += self.ranges[*domain].len();
-        }
-        let items = table.items.view();
-        let basis = FoldInBasis { items, gram: &gram, unobserved, params: &self.params };
-        FoldedPerson::solve(basis, evidence).ok()
+        let is_joint = self.bridges.is_joint(&target.domain);
+        let counts_all = is_joint && self.unobserved == UnobservedItems::All;
+        let is_observed = |rows: &DomainRows| evidence.iter().any(|known| rows.contains(known.row));
+        let counted = self.ranges.values().enumerate();
+        let counted: Vec<usize> =
+            counted.filter(|(_, rows)| counts_all || is_observed(rows)).map(|(at, _)| at).collect();
+        factors.fold_in(&self.ranges, &counted, evidence, &self.params)
     }
 
     /// What a bridge other than the joint one makes of a source's evidence.
     fn carry<'a>(
         &'a self,
-        source: &DomainId,
+        (source, target): (&'a DomainRows, &'a DomainRows),
         bridge: &'a Bridge,
-        interactions: &[(u32, f32)],
-    ) -> Option<Carried<'a>> {
-        let range = &self.ranges[source];
-        let evidence = within(interactions, range);
-        match &bridge.carrier {
-            Carrier::Joint { .. } => None,
-            Carrier::Mapping(map) => {
-                let person = self.solve(self.by_domain(), &BTreeSet::from([source]), &evidence)?;
-                let mapped = map.map(ndarray::aview1(person.vector()));
-                Some(Carried::Mapped { map, person, mapped })
-            }
-            Carrier::CrossBlock(block) => {
-                let items = evidence.into_iter().map(|(item, _)| item).collect();
-                Some(Carried::Block { block, source: range.clone(), items })
-            }
-        }
+        interactions: &[Weighted],
+    ) -> Option<Box<dyn Carried + 'a>> {
+        let crossing = Crossing {
+            ranges: &self.ranges,
+            source,
+            target,
+            domain_factors: self.domain_factors.as_deref(),
+            params: &self.params,
+        };
+        bridge.carrier.carry(crossing, &source.within(interactions))
     }
 }
 
 /// What may be used for a target.
 struct Admitted<'a> {
-    own: Vec<(u32, f32)>,
+    own: Vec<Weighted>,
     /// Own interactions and those of sources with a joint bridge, weighted.
-    foldable: Vec<(u32, f32)>,
+    foldable: Vec<Weighted>,
     /// The source with the greatest lift of those with evidence.
-    strongest: Option<(&'a DomainId, &'a Bridge)>,
+    strongest: Option<(&'a DomainRows, &'a Bridge)>,
 }
 
-fn fits(ranges: &DomainRanges, factors: usize, direction: &Direction, bridge: &Bridge) -> bool {
-    let (Some(from), Some(to)) = (ranges.get(&direction.from), ranges.get(&direction.to)) else {
-        return false;
-    };
-    let fits = match &bridge.carrier {
-        Carrier::Joint { source_weight } => source_weight.is_finite() && *source_weight > 0.0,
-        Carrier::Mapping(map) => map.matrix().dim() == (factors, factors),
-        Carrier::CrossBlock(block) => block.rows() == from.len() && block.columns() == to.len(),
-    };
-    fits && from != to && bridge.lift.is_finite()
-}
-
-fn within(interactions: &[(u32, f32)], range: &Range<usize>) -> Vec<(u32, f32)> {
-    let is_inside = |(item, _): &&(u32, f32)| range.contains(&(*item as usize));
-    interactions.iter().filter(is_inside).copied().collect()
-}
-
-/// A person's evidence on the other side of a map or a cross block.
-enum Carried<'a> {
-    Mapped { map: &'a LinearMap, person: FoldedPerson, mapped: Vec<f32> },
-    Block { block: &'a SparseRows, source: Range<usize>, items: Vec<u32> },
+/// A person folded in, with the factors that the target's items are scored by.
+struct Folded<'a> {
+    weight: f32,
+    factors: &'a FactorTable,
+    person: FoldedPerson,
 }
 
 /// The scores of a target's items for one person, and where they come from.
 pub struct Estimate<'a> {
-    tables: &'a ScoringTables,
-    range: Range<usize>,
-    folded: Option<(f32, FoldedPerson)>,
-    carried: Option<(f32, Carried<'a>)>,
+    target: &'a DomainRows,
+    folded: Option<Folded<'a>>,
+    carried: Option<(f32, Box<dyn Carried + 'a>)>,
+    /// By row within the target.
     scores: Vec<f32>,
     /// For items that look like evidence, that evidence.
-    twins: BTreeMap<u32, Vec<u32>>,
+    look_alikes: BTreeMap<Row, Vec<Row>>,
 }
 
 impl Estimate<'_> {
-    /// The score of an item of the target, by its row; about 0 to 1. An item of
-    /// another domain scores 0.
+    /// The score of an item of the target; about 0 to 1. An item of another
+    /// domain scores 0.
     #[must_use]
-    pub fn score(&self, row: u32) -> f32 {
-        let at = (row as usize).checked_sub(self.range.start);
-        at.and_then(|at| self.scores.get(at)).copied().unwrap_or(0.0)
+    pub fn score(&self, row: Row) -> f32 {
+        let local = self.target.local(row);
+        local.and_then(|local| self.scores.get(local.index())).copied().unwrap_or(0.0)
     }
 
     /// The scores of all items of the target, in order of rows.
@@ -336,127 +333,91 @@ impl Estimate<'_> {
         &self.scores
     }
 
-    /// How much each past item adds to the score of an item of the target: (item
-    /// row, share of the score). They sum up to the score.
+    /// The scores of all items of the target, in order of rows.
     #[must_use]
-    pub fn contributions(&self, row: u32) -> Vec<(u32, f32)> {
+    pub fn into_scores(self) -> Vec<f32> {
+        self.scores
+    }
+
+    /// How much each past item adds to the score of an item of the target. They
+    /// sum up to the score.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn contributions(&self, row: Row) -> Vec<(Row, f32)> {
         let mut contributions = self.all_contributions(row);
-        if let Some(twins) = self.twins.get(&row) {
-            contributions.retain(|(item, _)| !twins.contains(item));
+        if let Some(look_alikes) = self.look_alikes.get(&row) {
+            contributions.retain(|(past, _)| !look_alikes.contains(past));
         }
         contributions
     }
 
-    fn all_contributions(&self, row: u32) -> Vec<(u32, f32)> {
-        let mut sums: BTreeMap<u32, f32> = BTreeMap::new();
-        if let Some((weight, person)) = &self.folded {
-            for (item, contribution) in person.contributions(self.target_factors(), row) {
-                *sums.entry(item).or_default() += weight * contribution;
+    fn all_contributions(&self, row: Row) -> Vec<(Row, f32)> {
+        let mut sums: BTreeMap<Row, f32> = BTreeMap::new();
+        let mut add = |weight: f32, contributions: Vec<(Row, f32)>| {
+            for (past, amount) in contributions {
+                *sums.entry(past).or_default() += weight * amount;
             }
+        };
+        if let Some(Folded { weight, factors, person }) = &self.folded {
+            add(*weight, by_row(person.contributions(factors.items(), row.0)));
         }
         if let Some((weight, carried)) = &self.carried {
-            for (item, contribution) in self.contributions_carried(carried, row) {
-                *sums.entry(item).or_default() += weight * contribution;
-            }
+            add(*weight, carried.contributions(row));
         }
         sums.into_iter().collect()
     }
 
-    fn target_factors(&self) -> ArrayView2<'_, f32> {
-        let domain = self.tables.ranges.iter().find(|(_, range)| **range == self.range);
-        let table = domain.map_or(&self.tables.main, |(domain, _)| self.tables.table_of(domain));
-        table.items.view()
-    }
-
-    fn contributions_carried(&self, carried: &Carried<'_>, row: u32) -> Vec<(u32, f32)> {
-        match carried {
-            Carried::Mapped { map, person, .. } => {
-                let items = self.tables.by_domain().items.view();
-                let direction = map.pull_back(items.row(row as usize));
-                person.contributions_along(items, &direction)
-            }
-            Carried::Block { block, source, items } => {
-                let target = row - self.range.start as u32;
-                let entry = |item: &u32| {
-                    let (targets, values) = block.row(*item as usize - source.start);
-                    let at = targets.binary_search(&target).ok()?;
-                    Some((*item, values[at]))
-                };
-                items.iter().filter_map(entry).collect()
-            }
+    fn score_all(&mut self) {
+        let mut scores = vec![0.0; self.target.len()];
+        if let Some(Folded { weight, factors, person }) = &self.folded {
+            factors.add_products(self.target, *weight, person.vector(), &mut scores);
         }
-    }
-
-    fn score_all(&mut self, interactions: &[(u32, f32)]) {
-        let mut scores = vec![0.0; self.range.len()];
-        if let Some((weight, person)) = &self.folded {
-            add_products(
-                &mut scores,
-                *weight,
-                person.vector(),
-                &self.target_factors(),
-                &self.range,
-            );
-        }
-        match &self.carried {
-            Some((weight, Carried::Mapped { mapped, .. })) => {
-                let items = self.tables.by_domain().items.view();
-                add_products(&mut scores, *weight, mapped, &items, &self.range);
-            }
-            Some((weight, Carried::Block { block, source, items })) => {
-                let local = items.iter().map(|item| item - source.start as u32);
-                let carried = cross_block::scores(block, local);
-                scores.iter_mut().zip(carried).for_each(|(score, c)| *score += weight * c);
-            }
-            None => {}
+        if let Some((weight, carried)) = &self.carried {
+            carried.add_scores(*weight, &mut scores);
         }
         self.scores = scores;
-        self.leave_out_twins(interactions);
     }
 
     /// Takes from each item's score what came from items that look like it.
-    fn leave_out_twins(&mut self, interactions: &[(u32, f32)]) {
-        for (item, _) in interactions {
-            for &twin in self.tables.twins.of(*item) {
-                if self.range.contains(&(twin as usize)) {
-                    self.twins.entry(twin).or_default().push(*item);
+    fn leave_out(&mut self, look_alikes: &LookAlikes, interactions: &[Weighted]) {
+        for past in interactions {
+            for &other in look_alikes.of(past.row) {
+                if self.target.contains(other) {
+                    self.look_alikes.entry(other).or_default().push(past.row);
                 }
             }
         }
-        let rescored: Vec<(u32, f32)> = self
-            .twins
+        let rescored: Vec<(Row, f32)> = self
+            .look_alikes
             .keys()
-            .map(|&row| (row, self.contributions(row).iter().map(|(_, c)| c).sum()))
+            .map(|&row| (row, self.contributions(row).iter().map(|(_, amount)| amount).sum()))
             .collect();
         for (row, score) in rescored {
-            self.scores[row as usize - self.range.start] = score;
+            if let Some(local) = self.target.local(row) {
+                self.scores[local.index()] = score;
+            }
         }
-    }
-}
-
-fn add_products(
-    scores: &mut [f32],
-    weight: f32,
-    vector: &[f32],
-    items: &ArrayView2<'_, f32>,
-    range: &Range<usize>,
-) {
-    let rows = items.slice(s![range.clone(), ..]);
-    for (score, row) in scores.iter_mut().zip(rows.rows()) {
-        *score += weight * row.as_slice().map_or(0.0, |row| dot(vector, row));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
+    use ndarray::{Array2, s};
     use proptest::prelude::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
     use crate::maths::als::AlsOptions;
-    use crate::model::bridges::{BridgeKind, Direction};
+    use crate::maths::dense::gram;
+    use crate::maths::fold_in::FoldInBasis;
+    use crate::maths::sparse::SparseRows;
+    use crate::model::bridges::cross_block::CrossBlock;
+    use crate::model::bridges::joint::JointFoldIn;
+    use crate::model::bridges::mapping::LinearMap;
+    use crate::model::bridges::{BridgeKind, Carrier, Direction};
 
     const FACTORS: usize = 4;
     /// Items of each of the three domains.
@@ -474,7 +435,7 @@ mod tests {
 
     fn carrier(kind: BridgeKind, rng: &mut ChaCha8Rng) -> Carrier {
         match kind {
-            BridgeKind::Joint => Carrier::Joint { source_weight: 2.0 },
+            BridgeKind::Joint => Carrier::Joint(JointFoldIn { source_weight: 2.0 }),
             BridgeKind::Mapping => {
                 let map = (0..FACTORS * FACTORS).map(|_| rng.random_range(-1.0..1.0)).collect();
                 Carrier::Mapping(LinearMap::new(
@@ -485,7 +446,7 @@ mod tests {
                 let mut row =
                     |_| (0..ITEMS as u32).map(|i| (i, rng.random_range(-0.5..0.5))).collect();
                 let rows: Vec<Vec<(u32, f32)>> = (0..ITEMS).map(&mut row).collect();
-                Carrier::CrossBlock(SparseRows::from_rows(ITEMS, rows))
+                Carrier::CrossBlock(CrossBlock::new(SparseRows::from_rows(ITEMS, rows)))
             }
         }
     }
@@ -493,7 +454,7 @@ mod tests {
     /// Tables with these bridges: source, target, kind and lift.
     fn tables_with(
         bridges: &[(&str, &str, BridgeKind, f64)],
-        twins: &[(u32, u32)],
+        look_alikes: &[(u32, u32)],
     ) -> ScoringTables {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut passed = Bridges::none();
@@ -510,22 +471,26 @@ mod tests {
             )
             .unwrap()
         };
-        let (item_factors, by_domain) = (factors(), factors());
+        let (item_factors, domain_factors) = (factors(), factors());
         let needs = passed.has(BridgeKind::Joint) && passed.need_domain_factors(&ranges());
         ScoringTables::new(TableParts {
             ranges: ranges(),
             params: AlsOptions { factors: FACTORS, ..AlsOptions::default() }.check().unwrap(),
             unobserved: UnobservedItems::default(),
             item_factors,
-            domain_factors: needs.then_some(by_domain),
+            domain_factors: needs.then_some(domain_factors),
             bridges: passed,
-            twins: Twins::new(twins.iter().copied()),
+            look_alikes: LookAlikes::new(look_alikes.iter().map(|&(a, b)| (Row(a), Row(b)))),
         })
         .unwrap()
     }
 
     fn scores(tables: &ScoringTables, target: &str, evidence: &[(u32, f32)]) -> Option<Vec<f32>> {
-        Some(tables.estimate(&domain(target), evidence)?.scores().to_vec())
+        Some(tables.estimate(&domain(target), &weighted(evidence))?.scores().to_vec())
+    }
+
+    fn weighted(evidence: &[(u32, f32)]) -> Vec<Weighted> {
+        evidence.iter().map(|&(row, confidence)| Weighted::new(Row(row), confidence)).collect()
     }
 
     fn kinds() -> impl Strategy<Value = BridgeKind> {
@@ -599,18 +564,20 @@ mod tests {
         #[test]
         fn contributions_sum_up_to_the_score_whatever_carries(
             bridges in bridge_sets(), history in histories(), target in 0..3usize, item in 0..ITEMS,
-            twins in proptest::collection::vec((0..ITEMS as u32, ITEMS as u32..3 * ITEMS as u32), 0..4),
+            look_alikes in proptest::collection::vec((0..ITEMS as u32, ITEMS as u32..3 * ITEMS as u32), 0..4),
         ) {
-            let tables = tables_with(&bridges, &twins);
+            let tables = tables_with(&bridges, &look_alikes);
             let target_id = domain(NAMES[target]);
-            let Some(estimate) = tables.estimate(&target_id, &history) else { return Ok(()) };
-            let row = (target * ITEMS + item) as u32;
+            let Some(estimate) = tables.estimate(&target_id, &weighted(&history)) else { return Ok(()) };
+            let row = Row((target * ITEMS + item) as u32);
             let contributions = estimate.contributions(row);
             let sum: f32 = contributions.iter().map(|(_, c)| c).sum();
             prop_assert!((estimate.score(row) - sum).abs() < 2e-3, "{} {sum}", estimate.score(row));
-            let looks_alike = |past: &u32| twins.contains(&(*past, row)) || twins.contains(&(row, *past));
+            let looks_alike = |past: &Row| {
+                look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))
+            };
             prop_assert!(!contributions.iter().any(|(past, _)| looks_alike(past)));
-            prop_assert!(contributions.iter().all(|(past, _)| history.iter().any(|(h, _)| h == past)));
+            prop_assert!(contributions.iter().all(|(past, _)| history.iter().any(|(h, _)| *h == past.0)));
         }
     }
 
@@ -667,16 +634,17 @@ mod tests {
     }
 
     #[test]
-    fn an_item_gets_nothing_from_its_twin() {
+    fn an_item_gets_nothing_from_one_that_looks_like_it() {
         for kind in [BridgeKind::Joint, BridgeKind::Mapping, BridgeKind::CrossBlock] {
             let bridges = [("a", "b", kind, 0.1)];
-            let twin = ITEMS as u32 + 2;
-            let (blind, aware) = (tables_with(&bridges, &[]), tables_with(&bridges, &[(0, twin)]));
-            let evidence = [(0, 1.0)];
+            let other = Row(ITEMS as u32 + 2);
+            let pair = [(0, other.0)];
+            let (blind, aware) = (tables_with(&bridges, &[]), tables_with(&bridges, &pair));
+            let evidence = weighted(&[(0, 1.0)]);
             let estimate = aware.estimate(&domain("b"), &evidence).unwrap();
-            assert_eq!(estimate.score(twin), 0.0);
-            assert_ne!(blind.estimate(&domain("b"), &evidence).unwrap().score(twin), 0.0);
-            assert_ne!(estimate.score(twin + 1), 0.0);
+            assert_eq!(estimate.score(other), 0.0);
+            assert_ne!(blind.estimate(&domain("b"), &evidence).unwrap().score(other), 0.0);
+            assert_ne!(estimate.score(Row(other.0 + 1)), 0.0);
         }
     }
 
@@ -689,7 +657,7 @@ mod tests {
             item_factors: Array2::zeros((3 * ITEMS, FACTORS)),
             domain_factors: None,
             bridges: Bridges::none(),
-            twins: Twins::default(),
+            look_alikes: LookAlikes::default(),
         };
         assert!(ScoringTables::new(parts()).is_ok());
         let short = TableParts { item_factors: Array2::zeros((3, FACTORS)), ..parts() };
@@ -697,10 +665,10 @@ mod tests {
         // Joint into one domain alone: the others need factors of their own.
         let mut bridges = Bridges::none();
         let direction = Direction { from: domain("a"), to: domain("b") };
-        let carrier = Carrier::Joint { source_weight: 1.0 };
+        let carrier = Carrier::Joint(JointFoldIn { source_weight: 1.0 });
         bridges.insert(direction, Bridge { lift: 0.1, carrier });
         assert!(ScoringTables::new(TableParts { bridges, ..parts() }).is_err());
-        let twins = Twins::new([(0, 3 * ITEMS as u32)]);
-        assert!(ScoringTables::new(TableParts { twins, ..parts() }).is_err());
+        let look_alikes = LookAlikes::new([(Row(0), Row(3 * ITEMS as u32))]);
+        assert!(ScoringTables::new(TableParts { look_alikes, ..parts() }).is_err());
     }
 }

@@ -3,7 +3,6 @@
 //! line in each of the two functions below.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use safetensors::SafeTensors;
 
@@ -13,7 +12,7 @@ use super::scoring::{Estimate, ScoringTables, TableParts};
 use super::tensors::{Tensor, serialise, table};
 use super::{ModelError, bridges, items, malformed};
 use crate::entities::ids::DomainId;
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 
 /// What a model holds.
 #[derive(Debug, Clone)]
@@ -51,7 +50,7 @@ impl Sections {
         tensors.push(items::write_popularity(&self.popularity));
         let (domains, ids) = items::write(&self.index, &self.people);
         tensors.extend(ids);
-        let (look_alikes, pairs) = look_alikes::write(self.tables.twins());
+        let (look_alikes, pairs) = look_alikes::write(self.tables.look_alikes());
         tensors.extend(pairs);
         let (bridges, of_bridges) = bridges::write(self.tables.bridges())?;
         tensors.extend(of_bridges);
@@ -67,17 +66,17 @@ impl Sections {
         let index = items::read(&manifest.domains, &tensors)?;
         let factors = manifest.options.factors;
         let shape = (index.len(), factors);
-        let by_domain = manifest.domain_factors;
         let parts = TableParts {
             ranges: index.ranges().clone(),
             params,
             unobserved: manifest.unobserved_items,
             item_factors: table(&tensors, "item_factors", shape)?,
-            domain_factors: by_domain
+            domain_factors: manifest
+                .domain_factors
                 .then(|| table(&tensors, "domain_factors", shape))
                 .transpose()?,
             bridges: bridges::read(&manifest.bridges, &tensors, &index, factors)?,
-            twins: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
+            look_alikes: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
         };
         Ok(Self {
             popularity: items::read_popularity(&tensors, index.len())?,
@@ -92,22 +91,22 @@ impl Sections {
     /// # Panics
     /// When there is no such row.
     #[must_use]
-    pub fn popularity(&self, row: u32) -> f32 {
-        self.popularity[row as usize]
+    pub fn popularity(&self, row: Row) -> f32 {
+        self.popularity[row.index()]
     }
 
     /// The rows of a domain, if the model knows it.
     #[must_use]
-    pub fn rows(&self, domain: &DomainId) -> Option<Range<usize>> {
-        self.index.ranges().get(domain).cloned()
+    pub fn rows(&self, domain: &DomainId) -> Option<&DomainRows> {
+        self.index.ranges().get(domain)
     }
 
-    /// Scores the items of `target` for a person with these interactions (item
-    /// row, confidence), from what may be used for it: their own history in it,
+    /// Scores the items of `target` for a person with these interactions, each
+    /// item once, from what may be used for it: their own history in it,
     /// and that of the domains with a bridge to it. `None` when there is none, or
     /// the model does not know the target.
     #[must_use]
-    pub fn estimate(&self, target: &DomainId, interactions: &[(u32, f32)]) -> Option<Estimate<'_>> {
+    pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
         self.tables.estimate(target, interactions)
     }
 }

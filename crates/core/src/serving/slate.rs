@@ -20,6 +20,7 @@ use crate::entities::definition::Definitions;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId, Pseudonym};
 use crate::evidence::confidences::confidences;
+use crate::evidence::items::Row;
 use crate::maths::rank::top_k;
 use crate::model::Model;
 use crate::model::scoring::Estimate;
@@ -37,7 +38,7 @@ const MAX_EVIDENCE: usize = 3;
 #[derive(Debug, Clone, Default)]
 pub struct CatalogueSnapshot {
     items: Vec<Item>,
-    rows: Vec<Option<u32>>,
+    rows: Vec<Option<Row>>,
     positions: HashMap<ItemId, usize>,
 }
 
@@ -175,7 +176,7 @@ fn score_target<'a>(
     let history = admitted_history(serving, recipient, request, target);
     let estimate = estimate(serving, &history, request, target);
     let eligibility = Eligibility::new(request.now, &history, &request.excluded);
-    let score = |row: Option<u32>| match (serving.model, row, &estimate) {
+    let score = |row: Option<Row>| match (serving.model, row, &estimate) {
         (Some(_), Some(row), Some(estimate)) => estimate.score(row),
         (Some(model), Some(row), None) => model.popularity(row),
         _ => 0.0,
@@ -254,7 +255,7 @@ fn explain(
     serving: Serving<'_>,
     request: &SlateRequest,
     target: &ScoredTarget<'_>,
-    (item, row): (&Item, Option<u32>),
+    (item, row): (&Item, Option<Row>),
 ) -> Reason {
     let platform = |domain: &DomainId| {
         serving.definitions.get(domain).map_or(domain.as_str(), |d| d.name.as_str()).to_owned()
@@ -286,7 +287,7 @@ fn explain(
 fn evidence(
     model: &Model,
     estimate: &Estimate<'_>,
-    row: u32,
+    row: Row,
     visible: &BTreeSet<DomainId>,
 ) -> Vec<Evidence> {
     let contributions = estimate.contributions(row);
@@ -322,18 +323,14 @@ mod tests {
     use crate::entities::consent::ConsentDecision;
     use crate::entities::event::Event;
     use crate::entities::history::Dismissal;
-    use crate::entities::ids::{EventId, EventType, TrainingRunId};
+    use crate::entities::ids::{EventId, EventType};
     use crate::entities::purpose::Purpose;
     use crate::evidence::items::ItemIndex;
-    use crate::evidence::scaling::EvidenceScaling;
     use crate::maths::als::{AlsOptions, fit};
-    use crate::maths::fold_in::UnobservedItems;
     use crate::maths::sparse::SparseRows;
+    use crate::model::bridges::joint::JointFoldIn;
     use crate::model::bridges::{Bridge, Bridges, Carrier, Direction};
-    use crate::model::look_alikes::Twins;
     use crate::model::tests::model_of;
-    use crate::model::{Artefact, ModelParts, decode_manifest};
-    use crate::training::report::TrainingReport;
     use crossfold_testing::definition;
 
     /// Items of each domain; the first half belongs to one taste, the rest to another.
@@ -359,7 +356,7 @@ mod tests {
     fn model() -> Model {
         let mut bridges = Bridges::none();
         for (from, to) in [(knowledge(), auto()), (auto(), knowledge())] {
-            let carrier = Carrier::Joint { source_weight: 1.0 };
+            let carrier = Carrier::Joint(JointFoldIn { source_weight: 1.0 });
             bridges.insert(Direction { from, to }, Bridge { lift: 0.1, carrier });
         }
         model_with(bridges)

@@ -22,7 +22,7 @@ use crate::entities::ids::{DomainId, EventType, ModelId};
 use crate::evidence::inputs::{
     DomainInputs, InputCounts, InputDistribution, WINDOW_DAYS, WindowInputs,
 };
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{ItemIndex, Row};
 
 /// From this index on, inputs have drifted.
 pub const DRIFT_THRESHOLD: f64 = 0.25;
@@ -112,7 +112,7 @@ pub fn drift_from(
     counts: &InputCounts,
     (model, reference): (&ModelId, &InputDistribution),
     index: &ItemIndex,
-    popularity: &dyn Fn(u32) -> Option<f32>,
+    popularity: &dyn Fn(Row) -> Option<f32>,
 ) -> Option<DriftReport> {
     let (until, trained_until) = (counts.newest()?, reference.newest?);
     let at = window_for(until.duration_since(trained_until));
@@ -256,7 +256,7 @@ mod tests {
         let index = index(0..20);
         let trained = counted(&people(0, "view", |n| n % 20), &index);
         let reference = trained.distribution(&index, &popularity());
-        let known = |row: u32| Some(popularity()[row as usize]);
+        let known = |row: Row| Some(popularity()[row.index()]);
         let report =
             drift_from(&counted(live, &index), (&model(), &reference), &index, &known).unwrap();
         assert_eq!(report.days, 7);
@@ -305,7 +305,7 @@ mod tests {
         let reference = trained.distribution(&small, &popularity());
         let large = index(0..40);
         let live = counted(&people(7 * DAY, "view", |n| n % 40), &large);
-        let known = |row: u32| small.row(large.item(row)?).map(|row| popularity()[row as usize]);
+        let known = |row: Row| small.row(large.item(row)?).map(|row| popularity()[row.index()]);
         let report = drift_from(&live, (&model(), &reference), &large, &known).unwrap();
         assert!((report.domains[&knowledge()].new_items - 0.5).abs() < 0.02);
     }

@@ -1,23 +1,22 @@
 //! Measuring what would be served on what was held out from it.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use ndarray::s;
 use rayon::prelude::*;
 
 use super::recipe::Trained;
 use crate::entities::ids::DomainId;
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex, Weighted};
 use crate::evidence::rows::popularity;
 use crate::maths::measure::{
     Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
     rank_by_common_scores, summarise,
 };
-use crate::maths::rank::top_k;
+use crate::maths::rank::rank_unseen;
 use crate::maths::sparse::SparseRows;
 use crate::model::Model;
-use crate::model::scoring::ScoringTables;
+use crate::model::scoring::{Estimate, ScoringTables};
 use crate::training::shadow::{ShadowCases, ShadowComparison};
 
 /// Most people who are ranked for: enough to tell means apart to a thousandth,
@@ -78,14 +77,14 @@ impl EvaluationSet {
         older_champion: Option<&Model>,
     ) -> Evaluated {
         let (mut evaluations, mut comparisons) = Evaluated::default();
-        for (domain, range) in index.ranges() {
-            let cases = cases_of(&self.known, &self.held_out, range);
+        for (domain, rows) in index.ranges() {
+            let cases = cases_of(&self.known, &self.held_out, &rows.range);
             let items = tables.item_factors();
-            let items = items.slice(s![range.clone(), ..]);
-            let popularity = &self.popularity[range.clone()];
+            let items = items.slice(s![rows.range.clone(), ..]);
+            let popularity = &self.popularity[rows.range.clone()];
             let model = rank_served(tables, &self.known, (domain, popularity), &cases);
             let popular = rank_by_common_scores(popularity, &cases);
-            let shadow = self.shadow(&cases, index, range, seed);
+            let shadow = self.shadow(&cases, index, rows, seed);
             let measured = measure(&model, &cases);
             let against_popularity =
                 shadow.against_popularity(&measured, &measure(&popular, &cases));
@@ -105,19 +104,19 @@ impl EvaluationSet {
         &'a self,
         cases: &'a [RankingCase],
         index: &'a ItemIndex,
-        range: &Range<usize>,
+        rows: &'a DomainRows,
         seed: u64,
     ) -> ShadowCases<'a> {
-        ShadowCases { cases, before: &self.known, index, range: (range.start, range.end), seed }
+        ShadowCases { cases, before: &self.known, index, rows, seed }
     }
 
     /// Compares the new model with a champion that has seen held-out events as well.
     pub(super) fn compare_with_peer(&self, trained: &mut Trained, champion: &Model) {
         let Trained { parts, report } = trained;
         let (challenger, seed) = (&parts.sections, parts.provenance.params.options().seed);
-        for (domain, range) in challenger.index.ranges() {
-            let cases = cases_of(&self.known, &self.seen, range);
-            let shadow = self.shadow(&cases, &challenger.index, range, seed);
+        for (domain, rows) in challenger.index.ranges() {
+            let cases = cases_of(&self.known, &self.seen, &rows.range);
+            let shadow = self.shadow(&cases, &challenger.index, rows, seed);
             let Some(comparison) = report.shadow.domains.get_mut(domain) else { continue };
             if let Some(rival) = shadow.against_peer(challenger, champion.sections()) {
                 comparison.champion = Some(rival);
@@ -135,13 +134,10 @@ fn rank_served(
     cases: &[RankingCase],
 ) -> Vec<Vec<u32>> {
     let rank = |case: &RankingCase| {
-        let (items, confidences) = known.row(case.row);
-        let evidence: Vec<(u32, f32)> =
-            items.iter().copied().zip(confidences.iter().copied()).collect();
+        let evidence = Weighted::of_person(known, case.person);
         let estimate = tables.estimate(domain, &evidence);
-        let mut scores = estimate.map_or(popularity.to_vec(), |e| e.scores().to_vec());
-        case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
-        top_k(&scores, LIST_LENGTH)
+        let scores = estimate.map_or_else(|| popularity.to_vec(), Estimate::into_scores);
+        rank_unseen(&scores, &case.seen, LIST_LENGTH)
     };
     cases.par_iter().map(rank).collect()
 }

@@ -179,6 +179,7 @@ mod tests {
     use crate::entities::ids::{EventId, EventType, ItemId, Pseudonym};
     use crate::entities::people::{Member, PeopleEntry, Person, VersionedEntry};
     use crate::entities::purpose::Purpose;
+    use crate::evidence::items::Weighted;
     use crate::evidence::rows::split_instant;
     use crate::maths::als::AlsOptions;
     use crate::maths::bootstrap::Interval;
@@ -414,7 +415,7 @@ mod tests {
             let item = ItemId::parse(&format!("i{number}")).unwrap();
             model.index().row(&(domain.clone(), item)).unwrap()
         };
-        let history = [0, 4, 8].map(|number| (row(&from, number), 1.0));
+        let history = [0, 4, 8].map(|number| Weighted::new(row(&from, number), 1.0));
         let estimate = model.estimate(&to, &history).unwrap();
         let mean = |parity: usize| -> f32 {
             (0..12).map(|n| estimate.score(row(&to, 2 * n + parity))).sum::<f32>() / 12.0

@@ -12,7 +12,7 @@ use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
-use crate::model::look_alikes::Twins;
+use crate::model::look_alikes::LookAlikes;
 use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
@@ -29,7 +29,7 @@ pub struct ModelOutline {
     /// What it is made from, and how.
     pub provenance: Provenance,
     /// Items of different domains that look like one thing.
-    pub twins: Twins,
+    pub look_alikes: LookAlikes,
     /// What the run saw, with what it has found so far.
     pub report: TrainingReport,
 }
@@ -93,7 +93,7 @@ impl ModelOutline {
             item_factors: served.item_factors,
             domain_factors: served.domain_factors,
             bridges: served.bridges,
-            twins: self.twins.clone(),
+            look_alikes: self.look_alikes.clone(),
         })?)
     }
 

@@ -12,12 +12,12 @@ use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::entities::history::History;
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{ItemIndex, Row};
 use crate::evidence::rows::{RowBuilder, Rows, popularity, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
-use crate::model::look_alikes::Twins;
+use crate::model::look_alikes::LookAlikes;
 use crate::model::{Model, Provenance};
 use crate::training::bridging::fitting;
 use crate::training::bridging::gate::{self, GateOptions, judge_all};
@@ -82,8 +82,8 @@ pub fn prepare(
         tuning: search.as_ref().map(|search| Box::new(search.into())),
         ..report_of(cleaning, &rows, champion, &index)
     };
-    let twins = Twins::default();
-    let outline = ModelOutline { index, popularity, people, provenance, twins, report };
+    let look_alikes = LookAlikes::default();
+    let outline = ModelOutline { index, popularity, people, provenance, look_alikes, report };
     Ok(Prepared { outline, gate: input.gate, pending: Pending::of(rows, split_at.is_some()) })
 }
 
@@ -151,9 +151,9 @@ impl Prepared {
         let outline = &mut self.outline;
         let ranges = outline.index.ranges();
         let found = look_alike::find(all, ranges, self.gate.look_alikes);
-        outline.twins = Twins::new(found.iter().map(|pair| (pair.first, pair.second)));
+        outline.look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
         outline.report.look_alikes = LookAlikeReport::new(&found, &outline.index);
-        let ground = Ground { matrix: all, ranges, twins: &outline.twins };
+        let ground = Ground { matrix: all, ranges, look_alikes: &outline.look_alikes };
         let Provenance { params, unobserved_items, .. } = &outline.provenance;
         outline.report.bridges =
             judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
@@ -237,6 +237,6 @@ fn tune(
 }
 
 fn drift_of(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {
-    let popularity = |row: u32| Some(champion.popularity(champion.index().row(index.item(row)?)?));
+    let popularity = |row: Row| Some(champion.popularity(champion.index().row(index.item(row)?)?));
     drift::drift_from(inputs, (champion.id(), &champion.manifest().inputs), index, &popularity)
 }

@@ -27,10 +27,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{DomainId, ModelId};
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::maths::bootstrap::{Interval, paired_difference};
 use crate::maths::measure::{LIST_LENGTH, Measurements, RankingCase, measure};
-use crate::maths::rank::top_k;
+use crate::maths::rank::rank_unseen;
 use crate::maths::sparse::SparseRows;
 use crate::model::Sections;
 
@@ -93,12 +93,12 @@ pub struct ShadowReport {
 pub(crate) struct ShadowCases<'a> {
     /// The people, with the items to find among the domain's.
     pub(crate) cases: &'a [RankingCase],
-    /// Interactions from before the split; a case's `row` is one of its rows.
+    /// Interactions from before the split; a case's person is one of its rows.
     pub(crate) before: &'a SparseRows,
     /// The challenger's items.
     pub(crate) index: &'a ItemIndex,
-    /// The first of the domain's rows among them, and the first after them.
-    pub(crate) range: (usize, usize),
+    /// The domain's rows among them.
+    pub(crate) rows: &'a DomainRows,
     /// Seed of the bootstrap.
     pub(crate) seed: u64,
 }
@@ -152,34 +152,33 @@ impl ShadowCases<'_> {
     /// Ranks the domain's items for the people as a model would serve them;
     /// `None` when the model does not know the domain.
     fn measure(&self, model: &Sections) -> Option<Measurements> {
-        let (domain, _) = self.index.item(self.range.0 as u32)?;
+        let domain = &self.rows.domain;
         model.rows(domain)?;
-        let keys = &self.index.items()[self.range.0..self.range.1];
-        let known: Vec<Option<u32>> = keys.iter().map(|key| model.index.row(key)).collect();
+        let keys = &self.index.items()[self.rows.range.clone()];
+        let known: Vec<Option<Row>> = keys.iter().map(|key| model.index.row(key)).collect();
         let cases: Vec<RankingCase> = self.cases.iter().step_by(self.step()).cloned().collect();
         let rank = |case: &RankingCase| {
-            let estimate = model.estimate(domain, &self.interactions(model, case.row));
-            let score = |row: u32| match &estimate {
+            let estimate = model.estimate(domain, &self.interactions(model, case.person));
+            let score = |row: Row| match &estimate {
                 Some(estimate) => estimate.score(row),
                 None => model.popularity(row),
             };
-            let mut scores: Vec<f32> = known.iter().map(|row| row.map_or(0.0, score)).collect();
-            case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
-            top_k(&scores, LIST_LENGTH)
+            let scores: Vec<f32> = known.iter().map(|row| row.map_or(0.0, score)).collect();
+            rank_unseen(&scores, &case.seen, LIST_LENGTH)
         };
         let lists: Vec<Vec<u32>> = cases.par_iter().map(rank).collect();
         Some(measure(&lists, &cases))
     }
 
-    /// The interactions of a row from before the split, by the model's rows.
-    fn interactions(&self, model: &Sections, row: usize) -> Vec<(u32, f32)> {
-        let (items, confidences) = self.before.row(row);
-        let mut interactions: Vec<(u32, f32)> = items
-            .iter()
-            .zip(confidences)
-            .filter_map(|(&item, &c)| Some((model.index.row(self.index.item(item)?)?, c)))
-            .collect();
-        interactions.sort_unstable_by_key(|(row, _)| *row);
+    /// A person's interactions from before the split, by the model's rows.
+    fn interactions(&self, model: &Sections, person: usize) -> Vec<Weighted> {
+        let by_model = |known: Weighted| {
+            let row = model.index.row(self.index.item(known.row)?)?;
+            Some(Weighted::new(row, known.confidence))
+        };
+        let known = Weighted::of_person(self.before, person);
+        let mut interactions: Vec<Weighted> = known.into_iter().filter_map(by_model).collect();
+        interactions.sort_unstable_by_key(|known| known.row);
         interactions
     }
 }
@@ -215,7 +214,7 @@ mod tests {
             };
             let seen = sorted((0..6).map(|step| item(row, step)).collect());
             let relevant = sorted((6..8).map(|step| item(row, step)).collect());
-            RankingCase { row, seen, relevant }
+            RankingCase { person: row, seen, relevant }
         });
         (SparseRows::from_rows(24, rows), cases.collect(), index)
     }
@@ -238,10 +237,11 @@ mod tests {
 
     fn on_cases<T>(run: impl FnOnce(ShadowCases<'_>, &Measurements) -> T) -> T {
         let (before, cases, index) = world();
+        let rows = index.ranges().values().next().unwrap().clone();
         let factors = fit(&before, &options().check().unwrap(), &|_| ()).unwrap();
         let challenger = evaluate_factors(factors.people.view(), factors.items.view(), &cases);
         let shadow =
-            ShadowCases { cases: &cases, before: &before, index: &index, range: (0, 24), seed: 1 };
+            ShadowCases { cases: &cases, before: &before, index: &index, rows: &rows, seed: 1 };
         run(shadow, &challenger)
     }
 

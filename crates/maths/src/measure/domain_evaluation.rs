@@ -143,7 +143,11 @@ mod tests {
         // Everyone wants item 1; the model puts it first, popularity second.
         let cases: Vec<RankingCase> = [0, 0, 3, 7, 40]
             .into_iter()
-            .map(|seen| RankingCase { row: 0, seen: (50..50 + seen).collect(), relevant: vec![1] })
+            .map(|seen| RankingCase {
+                person: 0,
+                seen: (50..50 + seen).collect(),
+                relevant: vec![1],
+            })
             .collect();
         let factors = Array2::from_shape_fn((90, 2), |(i, j)| (i + j) as f32);
         let popularity = vec![0.5; 90];

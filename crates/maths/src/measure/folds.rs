@@ -44,7 +44,7 @@ pub fn hold_out(matrix: &SparseRows, fold: Fold) -> (SparseRows, Vec<RankingCase
             (0..items.len()).filter(|at| is_held_out(*at)).map(|at| items[at]).collect();
         if !relevant.is_empty() {
             let seen = (0..items.len()).filter(kept).map(|at| items[at]).collect();
-            cases.push(RankingCase { row, seen, relevant });
+            cases.push(RankingCase { person: row, seen, relevant });
         }
     }
     (SparseRows::from_rows(matrix.columns(), rows), cases)
@@ -80,10 +80,10 @@ mod tests {
             for number in 0..of {
                 let (rest, cases) = hold_out(&matrix, Fold { number, of, people: 100, seed });
                 for case in cases {
-                    prop_assert_eq!(rest.row(case.row).0, &case.seen[..]);
+                    prop_assert_eq!(rest.row(case.person).0, &case.seen[..]);
                     prop_assert!(!case.seen.is_empty());
                     for item in case.relevant {
-                        prop_assert!(held_out.insert((case.row, item)));
+                        prop_assert!(held_out.insert((case.person, item)));
                     }
                 }
             }

@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use rayon::prelude::*;
 
 use super::{LIST_LENGTH, Measurements};
-use crate::rank::top_k;
+use crate::rank::{rank_unseen, top_k};
 use crate::sparse::SparseRows;
 
-/// One person to evaluate.
+/// One person to evaluate. Items are numbered as those that are ranked: from 0,
+/// the first of the range that the cases were made for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RankingCase {
-    /// Row of the scoring vector.
-    pub row: usize,
+    /// The person: their row of the matrix that the cases were made from, which is
+    /// that of their factors where these were fitted to it.
+    pub person: usize,
     /// Items that must not be ranked (seen in training), sorted.
     pub seen: Vec<u32>,
     /// Items that should be ranked high, sorted.
@@ -33,14 +35,14 @@ pub fn cases_of(
         let inside = items.iter().filter(|item| range.contains(&(**item as usize)));
         inside.map(|item| item - range.start as u32).collect()
     };
-    let case = |(row, held_out): (usize, &Vec<u32>)| {
-        let (known, _) = train.row(row);
+    let case = |(person, held_out): (usize, &Vec<u32>)| {
+        let (known, _) = train.row(person);
         let seen = within(known);
         let mut relevant = within(held_out);
         relevant.sort_unstable();
         relevant.retain(|item| seen.binary_search(item).is_err());
         let is_case = !known.is_empty() && !relevant.is_empty();
-        is_case.then_some(RankingCase { row, seen, relevant })
+        is_case.then_some(RankingCase { person, seen, relevant })
     };
     held_out.iter().enumerate().filter_map(case).collect()
 }
@@ -48,8 +50,11 @@ pub fn cases_of(
 /// People scored at a time: one matrix product for each block.
 const BLOCK: usize = 64;
 
-/// For each case the best unseen items by `people[case.row] . items`, best
+/// For each case the best unseen items by `people[case.person] . items`, best
 /// first, as many as the last cut-off asks for where the catalogue allows.
+///
+/// # Panics
+/// When a case's person has no row in `people`.
 #[must_use]
 pub fn rank_by_factors(
     people: ArrayView2<'_, f32>,
@@ -59,27 +64,21 @@ pub fn rank_by_factors(
     let rank_block = |block: &[RankingCase]| -> Vec<Vec<u32>> {
         let mut vectors = Array2::zeros((block.len(), people.ncols()));
         for (at, case) in block.iter().enumerate() {
-            vectors.slice_mut(s![at, ..]).assign(&people.row(case.row));
+            vectors.slice_mut(s![at, ..]).assign(&people.row(case.person));
         }
-        let mut scores = vectors.dot(&items.t());
-        let rows = block.iter().zip(scores.rows_mut());
-        rows.map(|(case, mut row)| {
-            case.seen.iter().for_each(|&item| row[item as usize] = f32::NEG_INFINITY);
-            let mut ranked = match row.as_slice() {
-                Some(row) => top_k(row, LIST_LENGTH),
-                None => top_k(&row.to_vec(), LIST_LENGTH),
-            };
-            // A catalogue that is nearly all seen leaves a shorter list.
-            ranked.retain(|item| case.seen.binary_search(item).is_err());
-            ranked
-        })
-        .collect()
+        let scores = vectors.dot(&items.t());
+        let ranked = |(case, scores): (&RankingCase, ArrayView1<'_, f32>)| match scores.as_slice() {
+            Some(scores) => rank_unseen(scores, &case.seen, LIST_LENGTH),
+            None => rank_unseen(&scores.to_vec(), &case.seen, LIST_LENGTH),
+        };
+        block.iter().zip(scores.rows()).map(ranked).collect()
     };
     let blocks: Vec<Vec<Vec<u32>>> = cases.par_chunks(BLOCK).map(rank_block).collect();
     blocks.into_iter().flatten().collect()
 }
 
-/// For each case the best unseen items by one score for all people (popularity).
+/// For each case what [`rank_unseen`] makes of one score for all people
+/// (popularity). All items are put in order once, not for each case.
 #[must_use]
 pub fn rank_by_common_scores(scores: &[f32], cases: &[RankingCase]) -> Vec<Vec<u32>> {
     let most_seen = cases.iter().map(|case| case.seen.len()).max().unwrap_or(0);
@@ -99,7 +98,10 @@ pub fn measure(lists: &[Vec<u32>], cases: &[RankingCase]) -> Measurements {
     all
 }
 
-/// Ranks every item for every case by `people[case.row] . items` and measures.
+/// Ranks every item for every case by `people[case.person] . items` and measures.
+///
+/// # Panics
+/// When a case's person has no row in `people`.
 #[must_use]
 pub fn evaluate_factors(
     people: ArrayView2<'_, f32>,
@@ -118,6 +120,7 @@ pub fn evaluate_common_scores(scores: &[f32], cases: &[RankingCase]) -> Measurem
 #[cfg(test)]
 mod tests {
     use ndarray::array;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -126,8 +129,8 @@ mod tests {
         let items = array![[3.0], [2.0], [1.0]];
         let people = array![[1.0], [1.0]];
         let cases = [
-            RankingCase { row: 0, seen: vec![0], relevant: vec![1] },
-            RankingCase { row: 1, seen: vec![], relevant: vec![] },
+            RankingCase { person: 0, seen: vec![0], relevant: vec![1] },
+            RankingCase { person: 1, seen: vec![], relevant: vec![] },
         ];
         let lists = rank_by_factors(people.view(), items.view(), &cases);
         assert_eq!(lists, [vec![1, 2], vec![0, 1, 2]]);
@@ -138,13 +141,32 @@ mod tests {
         assert_eq!(evaluate_common_scores(&[3.0, 2.0, 1.0], &cases), sums);
     }
 
+    proptest! {
+        #[test]
+        fn one_score_for_all_ranks_as_it_would_for_each(
+            scores in proptest::collection::vec(-3i8..3, 0..60),
+            seen in proptest::collection::vec(proptest::collection::btree_set(0u32..60, 0..50), 0..5),
+        ) {
+            let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
+            let case = |seen: std::collections::BTreeSet<u32>| RankingCase {
+                seen: seen.into_iter().collect(),
+                ..RankingCase::default()
+            };
+            let cases: Vec<RankingCase> = seen.into_iter().map(case).collect();
+            let lists = rank_by_common_scores(&scores, &cases);
+            for (list, case) in lists.iter().zip(&cases) {
+                prop_assert_eq!(list, &rank_unseen(&scores, &case.seen, LIST_LENGTH));
+            }
+        }
+    }
+
     #[test]
     fn a_case_is_someone_known_who_did_something_new_in_the_range() {
         let rows = [vec![(0, 1.0), (3, 1.0)], vec![(1, 1.0)], vec![], vec![(2, 1.0)]];
         let train = SparseRows::from_rows(5, rows);
         let held_out = [vec![4, 3], vec![3], vec![4], vec![0]];
         let cases = cases_of(&train, &held_out, &(2..5));
-        let case = |row, seen, relevant| RankingCase { row, seen, relevant };
+        let case = |person, seen, relevant| RankingCase { person, seen, relevant };
         assert_eq!(cases, [case(0, vec![1], vec![2]), case(1, vec![], vec![1])]);
     }
 }

@@ -1,15 +1,169 @@
 //! A ridge regression of target items on source items, as it is served.
 
-use crate::maths::sparse::SparseRows;
+use safetensors::SafeTensors;
 
-/// The score of every target item for a person with these source items, both
-/// numbered within their domain.
-#[must_use]
-pub fn scores(block: &SparseRows, source_items: impl IntoIterator<Item = u32>) -> Vec<f32> {
-    let mut scores = vec![0.0; block.columns()];
-    for item in source_items {
-        let (targets, values) = block.row(item as usize);
-        targets.iter().zip(values).for_each(|(&target, value)| scores[target as usize] += value);
+use super::{Carried, Crossing, TensorNames};
+use crate::evidence::items::{LocalRow, Row, Weighted};
+use crate::maths::sparse::SparseRows;
+use crate::model::tensors::{Tensor, finite, numbers};
+use crate::model::{ModelError, malformed};
+
+/// What each source item adds to the scores of target items: source items x
+/// target items, both numbered within their domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossBlock {
+    entries: SparseRows,
+}
+
+impl CrossBlock {
+    /// A block of these entries, source items x target items.
+    #[must_use]
+    pub fn new(entries: SparseRows) -> Self {
+        Self { entries }
     }
-    scores
+
+    /// Source items x target items.
+    #[must_use]
+    pub fn entries(&self) -> &SparseRows {
+        &self.entries
+    }
+
+    /// The score of every target item for a person with these source items, in
+    /// order of rows.
+    ///
+    /// # Panics
+    /// When the source has no such item.
+    #[must_use]
+    pub fn scores(&self, source_items: impl IntoIterator<Item = LocalRow>) -> Vec<f32> {
+        let mut scores = vec![0.0; self.entries.columns()];
+        for item in source_items {
+            let (targets, values) = self.entries.row(item.index());
+            targets.iter().zip(values).for_each(|(&at, value)| scores[at as usize] += value);
+        }
+        scores
+    }
+
+    /// What it makes of a person's source items; how much is known by each does
+    /// not count.
+    pub(super) fn carry<'a>(
+        &'a self,
+        crossing: Crossing<'a>,
+        evidence: &[Weighted],
+    ) -> ThroughBlock<'a> {
+        let items = evidence.iter().filter_map(|known| crossing.source.local(known.row));
+        ThroughBlock { block: self, crossing, items: items.collect() }
+    }
+
+    /// Whether it is between so many source items and so many target items.
+    pub(super) fn fits(&self, source_items: usize, target_items: usize) -> bool {
+        (self.entries.rows(), self.entries.columns()) == (source_items, target_items)
+    }
+
+    pub(super) fn write(&self, names: TensorNames) -> Vec<Tensor> {
+        let block = &self.entries;
+        let mut ends = Vec::with_capacity(block.rows());
+        let (mut items, mut values) = (Vec::new(), Vec::new());
+        for row in 0..block.rows() {
+            let (columns, entries) = block.row(row);
+            items.extend_from_slice(columns);
+            values.extend_from_slice(entries);
+            ends.push(items.len() as u32);
+        }
+        vec![
+            Tensor::numbers(names.of("ends"), vec![ends.len()], &ends),
+            Tensor::numbers(names.of("items"), vec![items.len()], &items),
+            Tensor::floats(names.of("values"), vec![values.len()], &values),
+        ]
+    }
+
+    /// Reads a block of so many entries between so many source and target items.
+    pub(super) fn read(
+        tensors: &SafeTensors<'_>,
+        names: TensorNames,
+        entries: usize,
+        (source_items, target_items): (usize, usize),
+    ) -> Result<Self, ModelError> {
+        let ends = numbers(tensors, &names.of("ends"), &[source_items])?;
+        let targets = numbers(tensors, &names.of("items"), &[entries])?;
+        let values = finite(tensors, &names.of("values"), &[entries])?;
+        cut(&ends, &targets, &values, target_items)
+    }
+}
+
+/// A person's source items, with the block that they are carried by.
+pub(super) struct ThroughBlock<'a> {
+    block: &'a CrossBlock,
+    crossing: Crossing<'a>,
+    items: Vec<LocalRow>,
+}
+
+impl Carried for ThroughBlock<'_> {
+    fn add_scores(&self, weight: f32, scores: &mut [f32]) {
+        let carried = self.block.scores(self.items.iter().copied());
+        debug_assert_eq!(scores.len(), carried.len());
+        scores.iter_mut().zip(carried).for_each(|(score, carried)| *score += weight * carried);
+    }
+
+    fn contributions(&self, row: Row) -> Vec<(Row, f32)> {
+        let Some(target) = self.crossing.target.local(row) else { return Vec::new() };
+        let entry = |item: &LocalRow| {
+            let (targets, values) = self.block.entries.row(item.index());
+            let at = targets.binary_search(&target.0).ok()?;
+            Some((self.crossing.source.row(*item), values[at]))
+        };
+        self.items.iter().filter_map(entry).collect()
+    }
+}
+
+/// Cuts entries into the rows that end where `ends` says.
+fn cut(
+    ends: &[u32],
+    targets: &[u32],
+    values: &[f32],
+    target_items: usize,
+) -> Result<CrossBlock, ModelError> {
+    let wrong = || malformed("a cross block is cut wrongly");
+    let mut rows = Vec::with_capacity(ends.len());
+    let mut start = 0;
+    for &end in ends {
+        let row = targets.get(start..end as usize).ok_or_else(wrong)?;
+        let is_known = |target: &u32| (*target as usize) < target_items;
+        if !row.is_sorted_by(|a, b| a < b) || !row.iter().all(is_known) {
+            return Err(wrong());
+        }
+        rows.push(row.iter().copied().zip(values[start..end as usize].iter().copied()).collect());
+        start = end as usize;
+    }
+    if start != targets.len() {
+        return Err(wrong());
+    }
+    Ok(CrossBlock::new(SparseRows::from_rows(target_items, rows)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_is_cut_wrongly_is_refused() {
+        let values = [1.0; 3];
+        assert!(cut(&[2, 3], &[0, 1, 1], &values, 2).is_ok());
+        for (ends, targets) in [
+            ([2, 2], [0, 1, 1]), // Entries are left over.
+            ([3, 2], [0, 1, 2]), // Ends fall.
+            ([2, 4], [0, 1, 1]), // Beyond the entries.
+            ([2, 3], [1, 0, 1]), // Not ascending.
+            ([2, 3], [0, 2, 1]), // Not an item.
+        ] {
+            assert!(cut(&ends, &targets, &values, 2).is_err(), "{ends:?} {targets:?}");
+        }
+    }
+
+    #[test]
+    fn scores_add_up_over_source_items() {
+        let rows = [vec![(0, 0.5), (1, -1.0)], vec![(0, 0.25)]];
+        let block = CrossBlock::new(SparseRows::from_rows(2, rows));
+        assert_eq!(block.scores([LocalRow(0), LocalRow(1)]), [0.75, -1.0]);
+        assert_eq!(block.scores([]), [0.0, 0.0]);
+    }
 }

@@ -1,38 +1,42 @@
-//! Bridges: what carries evidence from one domain to another, and whether it may.
+//! Bridges: what carries evidence from one domain to another.
 //!
-//! A bridge has a direction. For each ordered pair of domains three candidates
-//! are fitted without the target history of some people who have both
-//! ([`trial`]), measured on these people from their source evidence alone, and
-//! judged ([`gate`]); the winner is served only if it is better than doing
-//! without. [`Bridges`] holds what passed, and [`serving::ScoringTables`], the
-//! only way from a model to a score, uses no evidence of another domain that no
-//! bridge admits: a domain without a bridge into it is served from its own
-//! evidence, by factors fitted to its own interactions. So transfer that was not
-//! shown to help cannot happen.
+//! A bridge has a direction. Training tries candidates for each, measures and
+//! judges them ([`crate::training::bridging`]); the winner is served only if it is
+//! better than doing without. [`Bridges`] holds what passed, and
+//! [`crate::model::scoring::ScoringTables`], the only way from a model to a score,
+//! uses no evidence of another domain that no bridge admits: a domain without a
+//! bridge into it is served from its own evidence, by factors fitted to its own
+//! interactions. So transfer that was not shown to help cannot happen.
 //!
-//! | candidate | what carries | served to |
+//! | kind | what carries | served to |
 //! | --- | --- | --- |
-//! | [`Candidate::Joint`] | one fit of all domains; source evidence is folded in with the target's own | everyone with evidence |
-//! | [`Candidate::Mapping`] | a linear map between the factors of the two domains ([`mapping`]) | people with little target history |
-//! | [`Candidate::CrossBlock`] | a ridge regression of target items on source items ([`cross_block`]) | people with little target history |
+//! | [`joint`] | one fit of all domains; source evidence is folded in with the target's own | everyone with evidence |
+//! | [`mapping`] | a linear map between the factors of the two domains | people with little target history |
+//! | [`cross_block`] | a ridge regression of target items on source items | people with little target history |
+//!
+//! Each kind has one file, which knows how it is checked, stored and how it
+//! scores. The kinds are told apart here alone, in [`Carrier`].
 //!
 //! Items of two domains that are the same thing sold twice would flatter every
-//! bridge; they are found and kept apart by [`look_alike`].
+//! bridge; they are found and kept apart by [`crate::model::look_alikes`].
 
 pub mod cross_block;
+pub mod joint;
 pub mod mapping;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::tensors::{Tensor, finite, numbers, table};
-use super::{ModelError, malformed};
 use crate::entities::ids::DomainId;
-use crate::evidence::items::{DomainRanges, ItemIndex};
-use crate::maths::sparse::SparseRows;
+use crate::evidence::items::{DomainRanges, DomainRows, ItemIndex, Row, Weighted};
+use crate::maths::als::AlsParams;
+use crate::model::factor_table::FactorTable;
+use crate::model::tensors::Tensor;
+use crate::model::{ModelError, malformed};
+use cross_block::CrossBlock;
+use joint::JointFoldIn;
 use mapping::LinearMap;
 
 /// From one domain to another.
@@ -60,14 +64,11 @@ pub enum BridgeKind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Carrier {
     /// The joint fit.
-    Joint {
-        /// What the source's confidences are multiplied with at fold-in.
-        source_weight: f32,
-    },
+    Joint(JointFoldIn),
     /// From the source's factors to the target's.
     Mapping(LinearMap),
-    /// Source items x target items, both numbered within their domain.
-    CrossBlock(SparseRows),
+    /// From source items to target items.
+    CrossBlock(CrossBlock),
 }
 
 impl Carrier {
@@ -75,11 +76,100 @@ impl Carrier {
     #[must_use]
     pub fn kind(&self) -> BridgeKind {
         match self {
-            Self::Joint { .. } => BridgeKind::Joint,
+            Self::Joint(_) => BridgeKind::Joint,
             Self::Mapping(_) => BridgeKind::Mapping,
             Self::CrossBlock(_) => BridgeKind::CrossBlock,
         }
     }
+
+    /// What becomes part of the fold-in of the target's own evidence; nothing of a
+    /// source whose bridge makes scores of its own.
+    pub(crate) fn admit(&self, evidence: &[Weighted]) -> Vec<Weighted> {
+        match self {
+            Self::Joint(joint) => joint.admit(evidence),
+            Self::Mapping(_) | Self::CrossBlock(_) => Vec::new(),
+        }
+    }
+
+    /// What a bridge that makes scores of its own makes of a source's evidence.
+    /// `None` for the joint fit, which does not, and when it cannot be solved.
+    pub(crate) fn carry<'a>(
+        &'a self,
+        crossing: Crossing<'a>,
+        evidence: &[Weighted],
+    ) -> Option<Box<dyn Carried + 'a>> {
+        match self {
+            Self::Joint(_) => None,
+            Self::Mapping(map) => Some(Box::new(map.carry(crossing, evidence)?)),
+            Self::CrossBlock(block) => Some(Box::new(block.carry(crossing, evidence))),
+        }
+    }
+
+    /// Whether it fits domains of so many items, source and target, and their factors.
+    pub(crate) fn fits(&self, (source, target): (usize, usize), factors: usize) -> bool {
+        match self {
+            Self::Joint(joint) => joint.is_usable(),
+            Self::Mapping(map) => map.fits(factors),
+            Self::CrossBlock(block) => block.fits(source, target),
+        }
+    }
+
+    fn served(&self) -> ServedCarrier {
+        match self {
+            Self::Joint(joint) => ServedCarrier::Joint { source_weight: joint.source_weight },
+            Self::Mapping(_) => ServedCarrier::Mapping,
+            Self::CrossBlock(block) => {
+                ServedCarrier::CrossBlock { entries: block.entries().entries() }
+            }
+        }
+    }
+
+    fn write(&self, names: TensorNames) -> Result<Vec<Tensor>, ModelError> {
+        match self {
+            Self::Joint(_) => Ok(Vec::new()),
+            Self::Mapping(map) => map.write(names),
+            Self::CrossBlock(block) => Ok(block.write(names)),
+        }
+    }
+
+    fn read(
+        served: ServedCarrier,
+        tensors: &SafeTensors<'_>,
+        names: TensorNames,
+        items: (usize, usize),
+        factors: usize,
+    ) -> Result<Self, ModelError> {
+        match served {
+            ServedCarrier::Joint { source_weight } => {
+                Ok(Self::Joint(JointFoldIn { source_weight }))
+            }
+            ServedCarrier::Mapping => LinearMap::read(tensors, names, factors).map(Self::Mapping),
+            ServedCarrier::CrossBlock { entries } => {
+                CrossBlock::read(tensors, names, entries, items).map(Self::CrossBlock)
+            }
+        }
+    }
+}
+
+/// From where to where evidence is carried, and what is served there.
+#[derive(Clone, Copy)]
+pub(crate) struct Crossing<'a> {
+    pub(crate) ranges: &'a DomainRanges,
+    pub(crate) source: &'a DomainRows,
+    pub(crate) target: &'a DomainRows,
+    /// Fitted domain by domain; absent where no bridge needs them.
+    pub(crate) domain_factors: Option<&'a FactorTable>,
+    pub(crate) params: &'a AlsParams,
+}
+
+/// A person's evidence on the other side of a bridge.
+pub(crate) trait Carried: Send + Sync {
+    /// Adds to a score of each item of the target, in order of rows, `weight`
+    /// times the score that it gets from the evidence.
+    fn add_scores(&self, weight: f32, scores: &mut [f32]);
+
+    /// How much each past item adds to the score of an item of the target.
+    fn contributions(&self, row: Row) -> Vec<(Row, f32)>;
 }
 
 /// A bridge that passed its gate.
@@ -184,48 +274,39 @@ pub enum ServedCarrier {
     },
 }
 
-fn served_bridge((direction, bridge): (&Direction, &Bridge)) -> ServedBridge {
-    let carrier = match &bridge.carrier {
-        Carrier::Joint { source_weight } => ServedCarrier::Joint { source_weight: *source_weight },
-        Carrier::Mapping(_) => ServedCarrier::Mapping,
-        Carrier::CrossBlock(block) => ServedCarrier::CrossBlock { entries: block.entries() },
-    };
-    ServedBridge { direction: direction.clone(), lift: bridge.lift, carrier }
+/// Names of the tensors of a bridge, by its number in the manifest.
+#[derive(Debug, Clone, Copy)]
+struct TensorNames {
+    bridge: usize,
 }
 
-/// What the manifest says of the bridges, and their tensors.
+impl TensorNames {
+    fn of(self, what: &str) -> String {
+        format!("bridge_{}_{what}", self.bridge)
+    }
+}
+
+/// What the manifest says of bridges, and the tensors it refers to.
+///
+/// # Errors
+/// [`ModelError::Malformed`] when a table is not in standard layout.
 pub(crate) fn write(bridges: &Bridges) -> Result<(Vec<ServedBridge>, Vec<Tensor>), ModelError> {
-    let mut tensors = Vec::new();
-    for (number, (_, bridge)) in bridges.iter().enumerate() {
-        tensors.extend(bridge_tensors(number, &bridge.carrier)?);
+    let (mut served, mut tensors) = (Vec::new(), Vec::new());
+    for (number, (direction, bridge)) in bridges.iter().enumerate() {
+        let carrier = bridge.carrier.served();
+        served.push(ServedBridge { direction: direction.clone(), lift: bridge.lift, carrier });
+        tensors.extend(bridge.carrier.write(TensorNames { bridge: number })?);
     }
-    Ok((bridges.iter().map(served_bridge).collect(), tensors))
+    Ok((served, tensors))
 }
 
-fn bridge_tensors(number: usize, carrier: &Carrier) -> Result<Vec<Tensor>, ModelError> {
-    let name = |what: &str| format!("bridge_{number}_{what}");
-    match carrier {
-        Carrier::Joint { .. } => Ok(Vec::new()),
-        Carrier::Mapping(map) => Ok(vec![Tensor::table(name("map"), map.matrix().view())?]),
-        Carrier::CrossBlock(block) => {
-            let mut ends = Vec::with_capacity(block.rows());
-            let (mut items, mut values) = (Vec::new(), Vec::new());
-            for row in 0..block.rows() {
-                let (columns, entries) = block.row(row);
-                items.extend_from_slice(columns);
-                values.extend_from_slice(entries);
-                ends.push(items.len() as u32);
-            }
-            Ok(vec![
-                Tensor::numbers(name("ends"), vec![ends.len()], &ends),
-                Tensor::numbers(name("items"), vec![items.len()], &items),
-                Tensor::floats(name("values"), vec![values.len()], &values),
-            ])
-        }
-    }
-}
-
-/// Reads the bridges that a manifest names.
+/// Reads the bridges that a manifest names between the items of `index`, whose
+/// vectors have so many factors. Whether they fit is checked by
+/// [`crate::model::scoring::ScoringTables::new`].
+///
+/// # Errors
+/// [`ModelError::Malformed`] when they are not in order, or a tensor is not as the
+/// manifest says.
 pub(crate) fn read(
     served: &[ServedBridge],
     tensors: &SafeTensors<'_>,
@@ -235,69 +316,13 @@ pub(crate) fn read(
     if !served.is_sorted_by(|a, b| a.direction < b.direction) {
         return Err(malformed("bridges are not in order, or stand twice"));
     }
+    let items = |domain: &DomainId| index.ranges().get(domain).map_or(0, DomainRows::len);
     let mut bridges = Bridges::none();
-    for (number, served) in served.iter().enumerate() {
-        let name = |what: &str| format!("bridge_{number}_{what}");
-        let items = |domain: &DomainId| index.ranges().get(domain).map_or(0, Range::len);
-        let direction = &served.direction;
-        let carrier = match served.carrier {
-            ServedCarrier::Joint { source_weight } => Carrier::Joint { source_weight },
-            ServedCarrier::Mapping => {
-                Carrier::Mapping(LinearMap::new(table(tensors, &name("map"), (factors, factors))?))
-            }
-            ServedCarrier::CrossBlock { entries } => {
-                let ends = numbers(tensors, &name("ends"), &[items(&direction.from)])?;
-                let targets = numbers(tensors, &name("items"), &[entries])?;
-                let values = finite(tensors, &name("values"), &[entries])?;
-                let block = decode_block(&ends, &targets, &values, items(&direction.to))?;
-                Carrier::CrossBlock(block)
-            }
-        };
-        bridges.insert(direction.clone(), Bridge { lift: served.lift, carrier });
+    for (number, ServedBridge { direction, lift, carrier }) in served.iter().enumerate() {
+        let sizes = (items(&direction.from), items(&direction.to));
+        let names = TensorNames { bridge: number };
+        let carrier = Carrier::read(*carrier, tensors, names, sizes, factors)?;
+        bridges.insert(direction.clone(), Bridge { lift: *lift, carrier });
     }
     Ok(bridges)
-}
-
-fn decode_block(
-    ends: &[u32],
-    targets: &[u32],
-    values: &[f32],
-    target_items: usize,
-) -> Result<SparseRows, ModelError> {
-    let wrong = || malformed("a cross block is cut wrongly");
-    let mut rows = Vec::with_capacity(ends.len());
-    let mut start = 0;
-    for &end in ends {
-        let row = targets.get(start..end as usize).ok_or_else(wrong)?;
-        let is_known = |target: &u32| (*target as usize) < target_items;
-        if !row.is_sorted_by(|a, b| a < b) || !row.iter().all(is_known) {
-            return Err(wrong());
-        }
-        rows.push(row.iter().copied().zip(values[start..end as usize].iter().copied()).collect());
-        start = end as usize;
-    }
-    if start != targets.len() {
-        return Err(wrong());
-    }
-    Ok(SparseRows::from_rows(target_items, rows))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_block_that_is_cut_wrongly_is_refused() {
-        let values = [1.0; 3];
-        assert!(decode_block(&[2, 3], &[0, 1, 1], &values, 2).is_ok());
-        for (ends, targets) in [
-            ([2, 2], [0, 1, 1]), // Entries are left over.
-            ([3, 2], [0, 1, 2]), // Ends fall.
-            ([2, 4], [0, 1, 1]), // Beyond the entries.
-            ([2, 3], [1, 0, 1]), // Not ascending.
-            ([2, 3], [0, 2, 1]), // Not an item.
-        ] {
-            assert!(decode_block(&ends, &targets, &values, 2).is_err(), "{ends:?} {targets:?}");
-        }
-    }
 }

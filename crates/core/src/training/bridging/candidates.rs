@@ -1,20 +1,13 @@
-//! The bridges that may be tried, and the directions between domains.
+//! The bridges that may be tried. Of the files that make bridges, only this one
+//! tells their kinds apart.
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::items::DomainRanges;
-use crate::model::bridges::{BridgeKind, Direction};
-use crate::training::bridging::mapping_fit::PeopleWeighting;
-
-/// Every ordered pair of domains.
-#[must_use]
-pub fn directions(ranges: &DomainRanges) -> Vec<Direction> {
-    let pairs = ranges.keys().flat_map(|from| ranges.keys().map(move |to| (from, to)));
-    pairs
-        .filter(|(from, to)| from != to)
-        .map(|(from, to)| Direction { from: from.clone(), to: to.clone() })
-        .collect()
-}
+use crate::maths::dense::NotPositiveDefinite;
+use crate::model::bridges::{BridgeKind, Carrier};
+use crate::training::bridging::cross_block_fit::{self, BlockSums, CrossBlockError};
+use crate::training::bridging::joint_fit;
+use crate::training::bridging::mapping_fit::{self, MapSums, PeopleWeighting};
 
 /// A bridge that may be tried: its kind and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,6 +32,49 @@ pub enum Candidate {
     },
 }
 
+/// The candidates of every direction.
+#[must_use]
+pub fn candidates() -> Vec<Candidate> {
+    joint_fit::candidates()
+        .chain(mapping_fit::candidates())
+        .chain(cross_block_fit::candidates())
+        .collect()
+}
+
+/// The fits of whole domains that a served candidate calls for, beside those of
+/// domains that no joint evidence reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// The one of all domains.
+    pub joint: bool,
+    /// The factors of the people of its source and of its target.
+    pub people: bool,
+}
+
+/// What the candidates of one direction are fitted from. Sums are made when they
+/// are first asked for, and kept for the next candidate.
+#[derive(Default)]
+pub struct FitSources<'a> {
+    /// For maps; absent when the people's factors are.
+    pub maps: Option<MapSums<'a>>,
+    /// For cross blocks.
+    pub blocks: Option<BlockSums<'a>>,
+}
+
+/// Why a candidate is not fitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFitted {
+    /// Nobody has both domains, or what is fitted from is not there.
+    #[error("nobody has both domains")]
+    Nobody,
+    /// The numbers were too extreme.
+    #[error(transparent)]
+    Numerical(#[from] NotPositiveDefinite),
+    /// See [`CrossBlockError`].
+    #[error(transparent)]
+    CrossBlock(#[from] CrossBlockError),
+}
+
 impl Candidate {
     /// Its kind.
     #[must_use]
@@ -47,6 +83,42 @@ impl Candidate {
             Self::Joint { .. } => BridgeKind::Joint,
             Self::Mapping { .. } => BridgeKind::Mapping,
             Self::CrossBlock { .. } => BridgeKind::CrossBlock,
+        }
+    }
+
+    /// The fits of whole domains that it is served with.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Joint { .. } => joint_fit::NEEDS,
+            Self::Mapping { .. } => mapping_fit::NEEDS,
+            Self::CrossBlock { .. } => cross_block_fit::NEEDS,
+        }
+    }
+
+    /// The ridge of its cross block, if it is one: blocks are fitted from the
+    /// matrix alone, before anything else.
+    #[must_use]
+    pub fn block_ridge(&self) -> Option<f32> {
+        match self {
+            Self::Joint { .. } | Self::Mapping { .. } => None,
+            Self::CrossBlock { ridge } => Some(*ridge),
+        }
+    }
+
+    /// Fits it.
+    ///
+    /// # Errors
+    /// [`NotFitted`].
+    pub fn fit(&self, from: &mut FitSources<'_>) -> Result<Carrier, NotFitted> {
+        match *self {
+            Self::Joint { source_weight } => Ok(joint_fit::carrier(source_weight)),
+            Self::Mapping { ridge, weighting } => {
+                from.maps.as_mut().ok_or(NotFitted::Nobody)?.carrier(ridge, weighting)
+            }
+            Self::CrossBlock { ridge } => {
+                from.blocks.as_mut().ok_or(NotFitted::Nobody)?.carrier(ridge)
+            }
         }
     }
 }

@@ -14,13 +14,30 @@
 //! source item the [`KEPT`] strongest target items are kept, so a stored block
 //! has at most 8 x [`KEPT`] bytes for each source item (8 MB for 4,000 items).
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
+use crate::evidence::items::DomainRows;
 use crate::maths::dense::{NotPositiveDefinite, add_scaled, cholesky};
 use crate::maths::sparse::SparseRows;
-use crate::maths::sparse::entries_within;
+use crate::model::bridges::Carrier;
+use crate::model::bridges::cross_block::CrossBlock;
+use crate::training::bridging::candidates::{Candidate, Needs, NotFitted};
+
+/// The ridges that are tried.
+const RIDGES: [f32; 3] = [5.0, 20.0, 80.0];
+
+/// A block is served without any fit of whole domains of its own.
+pub(super) const NEEDS: Needs = Needs { joint: false, people: false };
+
+/// The settings that are tried.
+pub(super) fn candidates() -> impl Iterator<Item = Candidate> {
+    RIDGES.into_iter().map(|ridge| Candidate::CrossBlock { ridge })
+}
+
+/// A fitted block as it is served.
+pub(super) fn carrier(block: SparseRows) -> Carrier {
+    Carrier::CrossBlock(CrossBlock::new(block))
+}
 
 /// Most rows of the side that is solved on.
 pub const MAX_SIDE: usize = 4096;
@@ -48,6 +65,50 @@ pub enum CrossBlockError {
 /// A row of a sparse matrix.
 type Entries = Vec<(u32, f32)>;
 
+/// The equations of a direction, made when a candidate first asks for them.
+pub struct BlockSums<'a> {
+    matrix: &'a SparseRows,
+    source: &'a DomainRows,
+    target: &'a DomainRows,
+    /// Rows of the matrix, among them all that have both.
+    people: Vec<u32>,
+    equations: Option<Result<BlockEquations, CrossBlockError>>,
+}
+
+impl<'a> BlockSums<'a> {
+    /// Of what these people, rows of the matrix, did in the two domains; who has
+    /// not both does not count.
+    #[must_use]
+    pub fn new(
+        matrix: &'a SparseRows,
+        (source, target): (&'a DomainRows, &'a DomainRows),
+        people: Vec<u32>,
+    ) -> Self {
+        Self { matrix, source, target, people, equations: None }
+    }
+
+    /// The block for a ridge.
+    ///
+    /// # Errors
+    /// As [`BlockEquations::new`] and [`BlockEquations::solve`].
+    pub fn block(&mut self, ridge: f32) -> Result<SparseRows, CrossBlockError> {
+        let people = self.people.iter().map(|&person| person as usize);
+        let new = || BlockEquations::new(self.matrix, self.source, self.target, people);
+        match self.equations.get_or_insert_with(new) {
+            Ok(equations) => equations.solve(ridge),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// The block for a ridge, to be served.
+    ///
+    /// # Errors
+    /// As [`BlockSums::block`].
+    pub fn carrier(&mut self, ridge: f32) -> Result<Carrier, NotFitted> {
+        Ok(carrier(self.block(ridge)?))
+    }
+}
+
 /// The people who have both, ready to be solved for any ridge.
 #[derive(Debug)]
 pub struct BlockEquations {
@@ -61,20 +122,25 @@ pub struct BlockEquations {
 }
 
 impl BlockEquations {
-    /// Gathers the people who have both and the products of their source items.
+    /// Gathers those of `people`, rows of the matrix, who have both, and the
+    /// products of their source items.
     ///
     /// # Errors
     /// [`CrossBlockError::TooLarge`].
+    ///
+    /// # Panics
+    /// When the matrix has no row for one of them.
     pub fn new(
         matrix: &SparseRows,
-        source: &Range<usize>,
-        target: &Range<usize>,
+        source: &DomainRows,
+        target: &DomainRows,
+        people: impl Iterator<Item = usize>,
     ) -> Result<Self, CrossBlockError> {
-        let of = |row: usize, range: &Range<usize>| -> Entries {
-            let (columns, _) = entries_within(matrix, row, range);
-            columns.iter().map(|column| (column - range.start as u32, 1.0)).collect()
+        let of = |row: usize, rows: &DomainRows| -> Entries {
+            let (columns, _) = rows.entries_of(matrix, row);
+            columns.iter().map(|column| (column - rows.range.start as u32, 1.0)).collect()
         };
-        let both: Vec<(Entries, Entries)> = (0..matrix.rows())
+        let both: Vec<(Entries, Entries)> = people
             .map(|row| (of(row, source), of(row, target)))
             .filter(|(source, target)| !source.is_empty() && !target.is_empty())
             .collect();
@@ -224,10 +290,23 @@ fn strongest(row: &[f32]) -> Entries {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use ndarray::Array2;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::entities::ids::DomainId;
+
+    /// Of everybody.
+    fn equations(
+        matrix: &SparseRows,
+        source: Range<usize>,
+        target: Range<usize>,
+    ) -> Result<BlockEquations, CrossBlockError> {
+        let rows = |name, range| DomainRows { domain: DomainId::parse(name).unwrap(), range };
+        BlockEquations::new(matrix, &rows("a", source), &rows("b", target), 0..matrix.rows())
+    }
 
     /// `(S'S + r I) B - S'T`, which should be nought.
     fn residual(s: &Array2<f32>, t: &Array2<f32>, ridge: f32, block: &SparseRows) -> f32 {
@@ -259,7 +338,7 @@ mod tests {
                 source.iter().chain(target).map(|&item| (item, 2.5)).collect::<Vec<_>>()
             });
             let matrix = SparseRows::from_rows(13, entries.chain([vec![(0, 1.0)], vec![(9, 1.0)]]));
-            let equations = BlockEquations::new(&matrix, &(0..8), &(8..13)).unwrap();
+            let equations = equations(&matrix, 0..8, 8..13).unwrap();
             prop_assert_eq!(equations.people(), n);
             prop_assert_eq!(equations.over_people, n < 8);
             let block = equations.solve(ridge).unwrap();
@@ -273,11 +352,10 @@ mod tests {
         let many = MAX_SIDE as u32 + 1;
         let rows = (0..many).map(|row| vec![(row, 1.0), (many, 1.0)]);
         let matrix = SparseRows::from_rows(many as usize + 1, rows);
-        let refused =
-            BlockEquations::new(&matrix, &(0..many as usize), &(many as usize..many as usize + 1));
+        let refused = equations(&matrix, 0..many as usize, many as usize..many as usize + 1);
         assert!(matches!(refused.unwrap_err(), CrossBlockError::TooLarge { people: 4097, .. }));
         let apart = SparseRows::from_rows(2, [vec![(0, 1.0)], vec![(1, 1.0)]]);
-        let none = BlockEquations::new(&apart, &(0..1), &(1..2)).unwrap().solve(1.0);
+        let none = equations(&apart, 0..1, 1..2).unwrap().solve(1.0);
         assert!(matches!(none.unwrap_err(), CrossBlockError::Numerical(_)));
     }
 
@@ -289,12 +367,5 @@ mod tests {
         assert_eq!(kept.len(), KEPT);
         assert!(kept.is_sorted_by_key(|(at, _)| *at));
         assert!(kept.iter().all(|(at, value)| *value == *at as f32 && *at > 480));
-    }
-
-    #[test]
-    fn scores_add_up_over_source_items() {
-        let block = SparseRows::from_rows(2, [vec![(0, 0.5), (1, -1.0)], vec![(0, 0.25)]]);
-        assert_eq!(crate::model::bridges::cross_block::scores(&block, [0, 1]), [0.75, -1.0]);
-        assert_eq!(crate::model::bridges::cross_block::scores(&block, []), [0.0, 0.0]);
     }
 }

@@ -1,15 +1,14 @@
 //! Factors fitted domain by domain: each domain's interactions alone.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, s};
 
 use crate::entities::ids::DomainId;
-use crate::evidence::items::DomainRanges;
+use crate::evidence::items::{DomainRanges, DomainRows};
 use crate::maths::als::{AlsParams, fit};
 use crate::maths::dense::NotPositiveDefinite;
-use crate::maths::sparse::{SparseRows, entries_within};
+use crate::maths::sparse::SparseRows;
 
 /// The people of one domain.
 #[derive(Debug, Clone)]
@@ -52,15 +51,32 @@ impl DomainFits {
         params: &AlsParams,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self, NotPositiveDefinite> {
+        Self::fit_some(matrix, ranges, &|_| true, params, progress)
+    }
+
+    /// Fits the domains that are wanted; the factors of others are zero.
+    ///
+    /// # Errors
+    /// As [`fit`].
+    pub fn fit_some(
+        matrix: &SparseRows,
+        ranges: &DomainRanges,
+        is_wanted: &dyn Fn(&DomainId) -> bool,
+        params: &AlsParams,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self, NotPositiveDefinite> {
         let mut items = Array2::zeros((matrix.columns(), params.options().factors));
         let mut people = BTreeMap::new();
-        for (domain, range) in ranges {
-            let part = DomainPart::of(matrix, range);
+        let wanted = |(_, rows): &(Vec<u32>, &DomainRows)| is_wanted(&rows.domain);
+        let parts = ranges.people(matrix).into_iter().zip(ranges.values()).filter(wanted);
+        for (of_domain, rows) in parts {
+            let part = DomainPart::of_people(matrix, rows, of_domain);
             let interactions = part.interactions();
             let factors = fit(&part.matrix, params, &|_| progress())?;
-            items.slice_mut(s![range.clone(), ..]).assign(&factors.items);
+            items.slice_mut(s![rows.range.clone(), ..]).assign(&factors.items);
             let factors = factors.people;
-            people.insert(domain.clone(), DomainPeople { rows: part.rows, interactions, factors });
+            let of_domain = DomainPeople { rows: part.rows, interactions, factors };
+            people.insert(rows.domain.clone(), of_domain);
         }
         Ok(Self { items, people })
     }
@@ -76,18 +92,28 @@ pub struct DomainPart {
 }
 
 impl DomainPart {
-    /// The part of the domain whose items have these columns.
+    /// The part of a domain.
     #[must_use]
-    pub fn of(matrix: &SparseRows, range: &Range<usize>) -> Self {
-        let has_entry = |row: &u32| !entries_within(matrix, *row as usize, range).0.is_empty();
-        let rows: Vec<u32> = (0..matrix.rows() as u32).filter(has_entry).collect();
-        let entries = |row: &u32| {
-            let (columns, confidences) = entries_within(matrix, *row as usize, range);
-            let local = columns.iter().map(|column| column - range.start as u32);
+    pub fn of(matrix: &SparseRows, rows: &DomainRows) -> Self {
+        let people = 0..matrix.rows() as u32;
+        let people = people.filter(|person| rows.is_used_by(matrix, *person as usize));
+        Self::of_people(matrix, rows, people.collect())
+    }
+
+    /// The part of a domain that only these people, rows of the matrix, ascending,
+    /// did anything in.
+    ///
+    /// # Panics
+    /// When the matrix has no row for one of them.
+    #[must_use]
+    pub fn of_people(matrix: &SparseRows, rows: &DomainRows, people: Vec<u32>) -> Self {
+        let entries = |person: &u32| {
+            let (columns, confidences) = rows.entries_of(matrix, *person as usize);
+            let local = columns.iter().map(|column| column - rows.range.start as u32);
             local.zip(confidences.iter().copied()).collect()
         };
-        let matrix = SparseRows::from_rows(range.len(), rows.iter().map(entries));
-        Self { rows, matrix }
+        let matrix = SparseRows::from_rows(rows.len(), people.iter().map(entries));
+        Self { rows: people, matrix }
     }
 
     /// How many interactions each row has.

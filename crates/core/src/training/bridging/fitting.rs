@@ -13,12 +13,12 @@ use crate::evidence::items::DomainRanges;
 use crate::maths::als::{AlsParams, fit};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
-use crate::model::bridges::{Bridge, BridgeKind, Bridges, Carrier, Direction};
-use crate::training::bridging::candidates::Candidate;
-use crate::training::bridging::cross_block_fit::BlockEquations;
+use crate::model::bridges::{Bridge, Bridges, Carrier, Direction};
+use crate::training::bridging::candidates::{Candidate, FitSources, NotFitted};
+use crate::training::bridging::cross_block_fit::{self, BlockSums};
 use crate::training::bridging::domain_fits::DomainFits;
 use crate::training::bridging::gate::DirectionReport;
-use crate::training::bridging::mapping_fit::MapEquations;
+use crate::training::bridging::mapping_fit::MapSums;
 
 /// The tables of item factors and the bridges between domains.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +45,9 @@ fn served(
 pub struct NeededFits {
     /// One of all domains: a bridge is joint.
     pub joint: bool,
-    /// One of each domain: for a map between them, or for a domain that no joint
+    /// One of each domain alone: for a map between them, or for a domain that no joint
     /// evidence reaches.
-    pub domains: bool,
+    pub domain_fits: bool,
     /// The domains whose people's factors a map is fitted to.
     pub people_of: BTreeSet<DomainId>,
 }
@@ -56,15 +56,17 @@ impl NeededFits {
     /// What these verdicts call for.
     #[must_use]
     pub fn of(verdicts: &[DirectionReport], ranges: &DomainRanges) -> Self {
-        let of_kind = |kind| served(verdicts).filter(move |(_, c)| c.kind() == kind);
+        let with_joint = served(verdicts).filter(|(_, candidate)| candidate.needs().joint);
         let joint: BTreeSet<&DomainId> =
-            of_kind(BridgeKind::Joint).map(|(report, _)| &report.direction.to).collect();
-        let people_of: BTreeSet<DomainId> = of_kind(BridgeKind::Mapping)
+            with_joint.map(|(report, _)| &report.direction.to).collect();
+        let with_people = served(verdicts).filter(|(_, candidate)| candidate.needs().people);
+        let people_of: BTreeSet<DomainId> = with_people
             .flat_map(|(report, _)| [report.direction.from.clone(), report.direction.to.clone()])
             .collect();
         Self {
             joint: !joint.is_empty(),
-            domains: !people_of.is_empty() || ranges.keys().any(|domain| !joint.contains(domain)),
+            domain_fits: !people_of.is_empty()
+                || ranges.keys().any(|domain| !joint.contains(domain)),
             people_of,
         }
     }
@@ -76,7 +78,7 @@ pub struct Fitted {
     /// Items x factors of the joint fit.
     pub joint: Option<Array2<f32>>,
     /// The fits domain by domain.
-    pub domains: Option<DomainFits>,
+    pub domain_fits: Option<DomainFits>,
     /// The cross blocks: see [`cross_blocks`].
     pub blocks: BTreeMap<Direction, SparseRows>,
 }
@@ -96,44 +98,41 @@ impl Fitted {
         let mut bridges = Bridges::none();
         for (report, candidate) in served(verdicts) {
             let direction = &report.direction;
-            let carrier = match candidate {
-                Candidate::Joint { source_weight } => Some(Carrier::Joint { source_weight }),
-                Candidate::CrossBlock { .. } => {
-                    self.blocks.remove(direction).map(Carrier::CrossBlock)
-                }
-                Candidate::Mapping { .. } => self.mapping(direction, candidate)?,
+            let carrier = match candidate.block_ridge() {
+                Some(_) => self.blocks.remove(direction).map(cross_block_fit::carrier),
+                None => self.carrier(direction, candidate)?,
             };
             if let Some(carrier) = carrier {
                 bridges.insert(direction.clone(), Bridge { lift: report.lift(), carrier });
             }
         }
-        let domains = self.domains.map(|domains| domains.items);
-        let (item_factors, domain_factors) = match (self.joint, domains) {
-            (Some(joint), domains) => {
-                (joint, domains.filter(|_| bridges.need_domain_factors(ranges)))
+        let domain_factors = self.domain_fits.map(|fits| fits.items);
+        let (item_factors, domain_factors) = match (self.joint, domain_factors) {
+            (Some(joint), domain_factors) => {
+                (joint, domain_factors.filter(|_| bridges.need_domain_factors(ranges)))
             }
-            (None, Some(domains)) => (domains, None),
+            (None, Some(domain_factors)) => (domain_factors, None),
             // Without a joint bridge some domain lacks joint evidence, unless there is no domain.
             (None, None) => (Array2::zeros((0, params.options().factors)), None),
         };
         Ok(ServedFits { item_factors, domain_factors, bridges })
     }
 
-    fn mapping(
+    /// `None` when what it is fitted from is not there, or when what is held out
+    /// left nobody who has both.
+    fn carrier(
         &self,
         direction: &Direction,
         candidate: Candidate,
     ) -> Result<Option<Carrier>, NotPositiveDefinite> {
-        let Candidate::Mapping { ridge, weighting } = candidate else { return Ok(None) };
-        let people = |domain| self.domains.as_ref().and_then(|fits| fits.people.get(domain));
-        let Some((from, to)) = people(&direction.from).zip(people(&direction.to)) else {
-            return Ok(None);
-        };
-        let equations = MapEquations::new(from, to, weighting);
-        if equations.people() == 0 {
-            return Ok(None); // What is held out left nobody who has both.
+        let people = |domain| self.domain_fits.as_ref().and_then(|fits| fits.people.get(domain));
+        let both = people(&direction.from).zip(people(&direction.to));
+        let maps = both.map(|(from, to)| MapSums::new(from, to));
+        match candidate.fit(&mut FitSources { maps, ..FitSources::default() }) {
+            Ok(carrier) => Ok(Some(carrier)),
+            Err(NotFitted::Numerical(error)) => Err(error),
+            Err(NotFitted::Nobody | NotFitted::CrossBlock(_)) => Ok(None),
         }
-        Ok(Some(Carrier::Mapping(equations.solve(ridge)?)))
     }
 }
 
@@ -146,11 +145,12 @@ pub fn cross_blocks(
     verdicts: &[DirectionReport],
 ) -> BTreeMap<Direction, SparseRows> {
     let block = |(report, candidate): (&DirectionReport, Candidate)| {
-        let Candidate::CrossBlock { ridge } = candidate else { return None };
+        let ridge = candidate.block_ridge()?;
         let direction = &report.direction;
-        let (source, target) = (&ranges[&direction.from], &ranges[&direction.to]);
-        let equations = BlockEquations::new(matrix, source, target).ok()?;
-        Some((direction.clone(), equations.solve(ridge).ok()?))
+        let domains = (ranges.get(&direction.from)?, ranges.get(&direction.to)?);
+        let everybody = (0..matrix.rows() as u32).collect();
+        let block = BlockSums::new(matrix, domains, everybody).block(ridge).ok()?;
+        Some((direction.clone(), block))
     };
     served(verdicts).filter_map(block).collect()
 }
@@ -172,8 +172,8 @@ pub fn fit_served(
     if needed.joint {
         fitted.joint = Some(fit(matrix, params, &|_| progress())?.items);
     }
-    if needed.domains {
-        fitted.domains = Some(DomainFits::fit(matrix, ranges, params, progress)?);
+    if needed.domain_fits {
+        fitted.domain_fits = Some(DomainFits::fit(matrix, ranges, params, progress)?);
     }
     fitted.serve(verdicts, ranges, params)
 }
@@ -185,18 +185,19 @@ pub fn iterations(domains: usize, params: &AlsParams) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::model::bridges::BridgeKind;
     use crate::training::bridging::gate::Verdict;
     use crate::training::bridging::mapping_fit::PeopleWeighting;
-    use crate::training::bridging::trial::tests::{params, ranges, world};
+    use crate::training::bridging::trial::tests::{direction, params, ranges, world};
 
     const JOINT: Candidate = Candidate::Joint { source_weight: 1.0 };
     const MAPPING: Candidate = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Even };
     const BLOCK: Candidate = Candidate::CrossBlock { ridge: 5.0 };
 
     /// Both directions, with what passed in each.
-    fn verdicts(passed: [Option<Candidate>; 2]) -> Vec<DirectionReport> {
+    pub(crate) fn verdicts(passed: [Option<Candidate>; 2]) -> Vec<DirectionReport> {
         let report = |(direction, passed): (Direction, Option<Candidate>)| DirectionReport {
             direction,
             people: 0,
@@ -211,18 +212,14 @@ mod tests {
                 None => Verdict::NotBetter { chosen: JOINT },
             },
         };
-        crate::training::bridging::candidates::directions(&ranges())
-            .into_iter()
-            .zip(passed)
-            .map(report)
-            .collect()
+        [direction("a", "b"), direction("b", "a")].into_iter().zip(passed).map(report).collect()
     }
 
     #[test]
     fn only_what_the_verdicts_call_for_is_fitted() {
         let needed = |passed| {
             let needed = NeededFits::of(&verdicts(passed), &ranges());
-            (needed.joint, needed.domains, needed.people_of.len())
+            (needed.joint, needed.domain_fits, needed.people_of.len())
         };
         assert_eq!(needed([None, None]), (false, true, 0));
         assert_eq!(needed([Some(JOINT), None]), (true, true, 0));
@@ -236,8 +233,8 @@ mod tests {
         let matrix = world(120, true, 1);
         let serve =
             |passed| fit_served(&matrix, &ranges(), &params(), &verdicts(passed), &|| ()).unwrap();
-        let apart = serve([None, None]);
-        assert_eq!((apart.bridges, apart.domain_factors), (Bridges::none(), None));
+        let plain = serve([None, None]);
+        assert_eq!((plain.bridges, plain.domain_factors), (Bridges::none(), None));
         for candidate in [JOINT, MAPPING, BLOCK] {
             let one = serve([Some(candidate), None]);
             let kinds: Vec<BridgeKind> =
@@ -245,7 +242,7 @@ mod tests {
             assert_eq!(kinds, [candidate.kind()]);
             // The other domain is served by its own factors, whatever passed here.
             let own = one.domain_factors.as_ref().unwrap_or(&one.item_factors);
-            assert_eq!(own, &apart.item_factors);
+            assert_eq!(own, &plain.item_factors);
             assert_eq!(one.domain_factors.is_some(), candidate == JOINT);
         }
         assert_eq!(serve([Some(JOINT), Some(JOINT)]).domain_factors, None);
@@ -254,7 +251,7 @@ mod tests {
     #[test]
     fn a_direction_without_anybody_who_has_both_goes_without_its_bridge() {
         let ranges = ranges();
-        let middle = ranges.values().next().unwrap().end as u32;
+        let middle = ranges.values().next().unwrap().range.end as u32;
         let whole = world(60, true, 1);
         let rows = (0..whole.rows()).map(|row| {
             let (items, confidences) = whole.row(row);

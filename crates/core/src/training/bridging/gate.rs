@@ -15,16 +15,16 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::maths::als::AlsParams;
-use crate::maths::bootstrap::{Interval, mean_interval, paired_difference};
+use crate::maths::bootstrap::{Interval, mean_intervals};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::fold_in::UnobservedItems;
 use crate::model::bridges::{BridgeKind, Direction};
-use crate::training::bridging::candidates::Candidate;
-use crate::training::bridging::candidates::directions;
+use crate::training::bridging::candidates::{Candidate, candidates};
+use crate::training::bridging::hiding::{Hiding, HidingOptions};
 use crate::training::bridging::look_alike::LookAlikeRule;
-use crate::training::bridging::trial::{
-    Ground, Hiding, HidingOptions, METRIC, Measured, Measures, Trial, candidates,
-};
+use crate::training::bridging::measures::{METRIC, Measured, Measures};
+use crate::training::bridging::shared_people::SharedPeople;
+use crate::training::bridging::trial::{Ground, Trial};
 
 /// How directions are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -182,22 +182,29 @@ pub fn judge(measures: &Measures, options: &GateOptions) -> DirectionReport {
     let parts = Parts::cut(measures.popularity.len(), options);
     let of_part = |values: &[f64]| parts.judging(values);
     let (popularity, target_only) = (of_part(&measures.popularity), of_part(&measures.target_only));
-    let figures = |measured: &Measured| {
-        let values = of_part(&measured.values);
-        let over =
-            |baseline| paired_difference(&values, baseline, options.seed).unwrap_or_default();
+    let best = best_of_each_kind(measures, &parts);
+    let columns: Vec<[Vec<f64>; 3]> = best
+        .iter()
+        .map(|measured| {
+            let values = of_part(&measured.values);
+            let over = |baseline: &[f64]| values.iter().zip(baseline).map(|(a, b)| a - b).collect();
+            [over(&popularity), over(&target_only), values]
+        })
+        .collect();
+    let intervals = intervals(&columns, options.seed);
+    let figures = |(measured, intervals): (&&Measured, [Interval; 3])| {
+        let [over_popularity, over_target_only, judging] = intervals;
         CandidateFigures {
             candidate: measured.candidate,
             choosing: parts.choosing_mean(&measured.values),
-            judging: mean_interval(&values, options.seed).unwrap_or_default(),
-            over_popularity: over(&popularity),
-            over_target_only: over(&target_only),
+            judging,
+            over_popularity,
+            over_target_only,
             without_look_alikes: measured.means.get(METRIC).copied().unwrap_or(0.0),
             with_look_alikes: measured.with_look_alikes,
         }
     };
-    let candidates: Vec<CandidateFigures> =
-        best_of_each_kind(measures, &parts).into_iter().map(figures).collect();
+    let candidates: Vec<CandidateFigures> = best.iter().zip(intervals).map(figures).collect();
     // From zero: the sum of nothing is minus zero, which reads oddly in a report.
     let mean = |values: &[f64]| {
         values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
@@ -213,6 +220,16 @@ pub fn judge(measures: &Measures, options: &GateOptions) -> DirectionReport {
         candidates,
         cross_block_refused: measures.cross_block_refused.clone(),
     }
+}
+
+/// The intervals of what was measured of each candidate, all from the same draws
+/// of people, which are those of each alone.
+fn intervals(columns: &[[Vec<f64>; 3]], seed: u64) -> Vec<[Interval; 3]> {
+    let flat: Vec<&[f64]> = columns.iter().flatten().map(Vec::as_slice).collect();
+    let Some(all) = mean_intervals(&flat, seed) else {
+        return vec![[Interval::default(); 3]; columns.len()];
+    };
+    all.as_chunks::<3>().0.to_vec()
 }
 
 /// Of each kind, the candidate that did best on the choosing people; the
@@ -245,8 +262,9 @@ fn verdict(candidates: &[CandidateFigures], people: usize, options: &GateOptions
     }
 }
 
-/// Hides, fits and judges every direction. `progress` hears of each finished
-/// iteration; there are as many as [`iterations`] says.
+/// Hides, fits and judges every direction that somebody has both domains of; of
+/// others nothing is told. `progress` hears of each finished iteration; there are
+/// at most as many as [`iterations`] says.
 ///
 /// # Errors
 /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
@@ -257,18 +275,21 @@ pub fn judge_all(
     options: &GateOptions,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Vec<DirectionReport>, NotPositiveDefinite> {
-    let directions = directions(ground.ranges);
-    if directions.is_empty() {
-        return Ok(Vec::new());
-    }
+    let shared = SharedPeople::of(ground.matrix, ground.ranges);
+    let directions = shared.directions();
     let hiding = Hiding::sample(ground.matrix, ground.ranges, options.hiding);
-    let trial = Trial::fit(ground, &hiding, params, progress)?;
-    let judge =
-        |direction| Ok(judge(&trial.measure(direction, &candidates(), unobserved)?, options));
+    if hiding.by_domain().is_empty() {
+        // Nobody is judged by, so nothing need be fitted.
+        let none = |direction| Measures::of_nobody(direction, shared.count_of(direction));
+        return Ok(directions.iter().map(|d| judge(&none(d), options)).collect());
+    }
+    let trial = Trial::fit_shared(ground, shared, &hiding, params, progress)?;
+    let candidates = candidates();
+    let judge = |direction| Ok(judge(&trial.measure(direction, &candidates, unobserved)?, options));
     directions.iter().map(judge).collect()
 }
 
-/// Iterations that judging does: one joint fit and one of each domain.
+/// Most iterations that judging does: one joint fit and one of each domain.
 #[must_use]
 pub fn iterations(domains: usize, params: &AlsParams) -> usize {
     if domains < 2 { 0 } else { params.options().iterations * (1 + domains) }
@@ -279,14 +300,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::evidence::items::{DomainRanges, Row};
     use crate::maths::sparse::SparseRows;
-    use crate::model::look_alikes::Twins;
+    use crate::model::look_alikes::LookAlikes;
     use crate::training::bridging::look_alike::find;
     use crate::training::bridging::trial::tests::{direction, params, ranges, world};
 
-    fn judged(matrix: &SparseRows, twins: &Twins) -> Vec<DirectionReport> {
+    fn judged(matrix: &SparseRows, look_alikes: &LookAlikes) -> Vec<DirectionReport> {
         let ranges = ranges();
-        let ground = Ground { matrix, ranges: &ranges, twins };
+        let ground = Ground { matrix, ranges: &ranges, look_alikes };
         let options = GateOptions::default();
         judge_all(ground, &params(), UnobservedItems::default(), &options, &|| ()).unwrap()
     }
@@ -294,21 +316,21 @@ mod tests {
     #[test]
     fn a_shared_taste_passes_in_both_directions_and_the_run_is_the_same_again() {
         let matrix = world(240, true, 1);
-        let reports = judged(&matrix, &Twins::default());
+        let reports = judged(&matrix, &LookAlikes::default());
         assert_eq!(reports.len(), 2);
         for report in &reports {
             assert!(report.verdict.served().is_some(), "{report:?}");
             assert_eq!(report.candidates.len(), 3);
             assert!(report.lift() > 0.05);
         }
-        assert_eq!(reports, judged(&matrix, &Twins::default()));
+        assert_eq!(reports, judged(&matrix, &LookAlikes::default()));
     }
 
     #[test]
     fn unrelated_tastes_do_not_pass() {
         // One interval in forty lies above zero by chance: no seed is special, several are tried.
         let passed = (0..6)
-            .flat_map(|seed| judged(&world(240, false, seed), &Twins::default()))
+            .flat_map(|seed| judged(&world(240, false, seed), &LookAlikes::default()))
             .filter(|report| report.verdict.served().is_some())
             .count();
         assert!(passed <= 1, "{passed} of 12");
@@ -316,7 +338,7 @@ mod tests {
 
     #[test]
     fn too_few_people_are_not_judged() {
-        let reports = judged(&world(30, true, 1), &Twins::default());
+        let reports = judged(&world(30, true, 1), &LookAlikes::default());
         for report in reports {
             assert_eq!(report.verdict, Verdict::TooFewPeople { needed: 15 });
             assert_eq!(report.verdict.served(), None);
@@ -324,15 +346,63 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_direction_that_nobody_has_both_domains_of_is_not_told_of() {
+        // Domains a and b have the same people, c has others.
+        let both = world(60, true, 1);
+        let entries = |row: usize| {
+            let (items, confidences) = both.row(row);
+            items.iter().copied().zip(confidences.iter().copied()).collect::<Vec<_>>()
+        };
+        let others = (0..30u32).map(|person| vec![(40 + person % 4, 1.0)]);
+        let matrix = SparseRows::from_rows(44, (0..60).map(entries).chain(others));
+        let mut ranges: Vec<_> =
+            ranges().iter().map(|(domain, rows)| (domain.clone(), rows.range.clone())).collect();
+        ranges.push((crate::training::bridging::trial::tests::domain("c"), 40..44));
+        let ranges: DomainRanges = ranges.into_iter().collect();
+        let look_alikes = LookAlikes::default();
+        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let (unobserved, options) = (UnobservedItems::default(), GateOptions::default());
+        let reports = judge_all(ground, &params(), unobserved, &options, &|| ()).unwrap();
+        let directions: Vec<&Direction> = reports.iter().map(|report| &report.direction).collect();
+        assert_eq!(directions, [&direction("a", "b"), &direction("b", "a")]);
+        let params = params();
+        let ranges = DomainRanges::from([(reports[0].direction.from.clone(), 0..20)]);
+        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        assert_eq!(judge_all(ground, &params, unobserved, &options, &|| ()).unwrap(), []);
+    }
+
+    /// Many domains of a few people each, all of whom have all domains.
+    #[test]
+    fn of_many_small_domains_only_directions_with_hidden_people_are_tried() {
+        let domains = 60u32;
+        let rows = (0..12u32)
+            .map(|person| (0..domains * 3).map(|at| (at * 10 + (person + at) % 10, 1.0)).collect());
+        let matrix = SparseRows::from_rows(domains as usize * 30, rows);
+        let name = |at: u32| crate::training::bridging::trial::tests::domain(&format!("d{at:03}"));
+        let range = |at: u32| (name(at), at as usize * 30..(at as usize + 1) * 30);
+        let ranges: DomainRanges = (0..domains).map(range).collect();
+        let look_alikes = LookAlikes::default();
+        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let (unobserved, options) = (UnobservedItems::default(), GateOptions::default());
+        let reports = judge_all(ground, &params(), unobserved, &options, &|| ()).unwrap();
+        assert_eq!(reports.len(), 60 * 59);
+        let tried = reports.iter().filter(|report| !report.candidates.is_empty()).count();
+        // Each of the twelve has one domain hidden, which 59 others lead to.
+        assert!(tried <= 12 * 59, "{tried}");
+        let is_refused = |report: &DirectionReport| report.verdict.served().is_none();
+        assert!(reports.iter().all(is_refused));
+    }
+
     /// Unrelated tastes, but two things sold on both platforms: who took one took the other.
-    fn with_twins() -> SparseRows {
+    fn with_look_alikes() -> SparseRows {
         let matrix = world(240, false, 4);
         let rows = (0..matrix.rows()).map(|row| {
             let entries = matrix.row(row).0.iter().copied();
             let mut entries: Vec<u32> = entries.filter(|item| ![20, 31].contains(item)).collect();
-            for (item, twin) in [(0, 20), (11, 31)] {
+            for (item, other) in [(0, 20), (11, 31)] {
                 if entries.contains(&item) {
-                    entries.push(twin);
+                    entries.push(other);
                 }
             }
             entries.into_iter().map(|item| (item, 1.0)).collect()
@@ -341,16 +411,16 @@ mod tests {
     }
 
     #[test]
-    fn planted_twins_are_found_their_effect_told_and_no_bridge_passes_by_them() {
-        let matrix = with_twins();
-        let blind = judged(&matrix, &Twins::default());
+    fn planted_look_alikes_are_found_their_effect_told_and_no_bridge_passes_by_them() {
+        let matrix = with_look_alikes();
+        let blind = judged(&matrix, &LookAlikes::default());
         let is_a_to_b = |report: &&DirectionReport| report.direction == direction("a", "b");
         let blind = blind.iter().find(is_a_to_b).unwrap();
-        assert!(blind.verdict.served().is_some(), "unseen twins would pass: {blind:?}");
+        assert!(blind.verdict.served().is_some(), "unseen, they would pass: {blind:?}");
         let found = find(&matrix, &ranges(), LookAlikeRule::default());
-        let pairs: Vec<(u32, u32)> = found.iter().map(|pair| (pair.first, pair.second)).collect();
-        assert_eq!(pairs, [(0, 20), (11, 31)]);
-        let reports = judged(&matrix, &Twins::new(pairs));
+        let pairs: Vec<(Row, Row)> = found.iter().map(|pair| (pair.first, pair.second)).collect();
+        assert_eq!(pairs, [(Row(0), Row(20)), (Row(11), Row(31))]);
+        let reports = judged(&matrix, &LookAlikes::new(pairs));
         let report = reports.iter().find(is_a_to_b).unwrap();
         assert_eq!(report.verdict.served(), None, "{report:?}");
         for figures in &report.candidates {

@@ -1,31 +1,30 @@
 //! Items of two domains that look like one thing sold on both.
 //!
 //! If the same people took both, the Jaccard index of the two items' people is
-//! near 1. To recommend such a twin is no transfer of taste, yet it would make
+//! near 1. To recommend the other one is no transfer of taste, yet it would make
 //! any bridge look good: public data sets that hold the same product in both
 //! domains do so. Pairs whose index reaches a bound are therefore reported, left
 //! out where bridges are measured, and are no evidence for each other.
 //!
-//! Only people who have both domains count. The search is linear in the sum over
-//! these people of source items x target items.
+//! Only people who have both domains count, and only pairs of domains with enough
+//! of them are looked at. The search is linear in the sum over these people of
+//! source items x target items.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::items::DomainRanges;
-use crate::evidence::items::ItemIndex;
-use crate::evidence::items::ItemKey;
+use crate::evidence::items::{DomainRanges, DomainRows, ItemIndex, ItemKey, Row};
 use crate::maths::sparse::SparseRows;
-use crate::maths::sparse::entries_within;
+use crate::training::bridging::shared_people::SharedPeople;
 
 /// What makes a pair of items look alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LookAlikeRule {
     /// Least Jaccard index of the two items' people, above 0.
     pub jaccard: f64,
-    /// Least number of people who took both: among few, chance makes twins.
+    /// Least number of people who took both: among few, chance makes items look alike.
     pub shared_people: u32,
 }
 
@@ -44,9 +43,9 @@ const SAMPLE: usize = 20;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LookAlike {
     /// The item of the domain that comes first, by row.
-    pub first: u32,
+    pub first: Row,
     /// The item of the other domain, by row.
-    pub second: u32,
+    pub second: Row,
     /// The Jaccard index of their people.
     pub jaccard: f64,
     /// People who took both.
@@ -57,21 +56,18 @@ pub struct LookAlike {
 #[must_use]
 pub fn find(matrix: &SparseRows, ranges: &DomainRanges, rule: LookAlikeRule) -> Vec<LookAlike> {
     let by_item = matrix.transposed();
-    let domains: Vec<_> = ranges.values().cloned().collect();
+    let shared = SharedPeople::of(matrix, ranges);
+    let domains: Vec<&DomainRows> = ranges.values().collect();
     let mut found = Vec::new();
-    for (at, first) in domains.iter().enumerate() {
-        for second in &domains[at + 1..] {
-            let has = |row: usize, range| !entries_within(matrix, row, range).0.is_empty();
-            let both: Vec<bool> =
-                (0..matrix.rows()).map(|row| has(row, first) && has(row, second)).collect();
-            let search = Search { matrix, by_item: &by_item, both: &both, rule };
-            found.par_extend(
-                first
-                    .clone()
-                    .into_par_iter()
-                    .flat_map_iter(|item| search.twins_of(item as u32, second)),
-            );
-        }
+    let mut has_both = vec![false; matrix.rows()];
+    for (first, second) in shared.pairs(rule.shared_people.max(1) as usize) {
+        let both = shared.both(first, second);
+        both.iter().for_each(|&person| has_both[person as usize] = true);
+        let (first, second) = (domains[first], domains[second]);
+        let search = Search { matrix, by_item: &by_item, has_both: &has_both, rule };
+        let items: Vec<Row> = first.rows().collect();
+        found.par_extend(items.into_par_iter().flat_map_iter(|item| search.of(item, second)));
+        both.iter().for_each(|&person| has_both[person as usize] = false);
     }
     found.sort_by(|a: &LookAlike, b| {
         b.jaccard.total_cmp(&a.jaccard).then((a.first, a.second).cmp(&(b.first, b.second)))
@@ -83,42 +79,44 @@ pub fn find(matrix: &SparseRows, ranges: &DomainRanges, rule: LookAlikeRule) -> 
 struct Search<'a> {
     matrix: &'a SparseRows,
     by_item: &'a SparseRows,
-    both: &'a [bool],
+    /// For each person, whether they have both domains.
+    has_both: &'a [bool],
     rule: LookAlikeRule,
 }
 
 impl Search<'_> {
-    fn people(&self, item: u32) -> impl Iterator<Item = usize> {
-        let people = self.by_item.row(item as usize).0.iter().map(|&person| person as usize);
-        people.filter(|&person| self.both[person])
+    fn people(&self, item: Row) -> impl Iterator<Item = usize> {
+        let people = self.by_item.row(item.index()).0.iter().map(|&person| person as usize);
+        people.filter(|&person| self.has_both[person])
     }
 
-    fn twins_of(&self, item: u32, others: &std::ops::Range<usize>) -> Vec<LookAlike> {
+    /// The items of another domain that look like an item.
+    fn of(&self, item: Row, others: &DomainRows) -> Vec<LookAlike> {
         let own = self.people(item).count() as u32;
         if own < self.rule.shared_people {
             return Vec::new();
         }
-        let mut shared: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut shared: BTreeMap<Row, u32> = BTreeMap::new();
         for person in self.people(item) {
-            for &other in entries_within(self.matrix, person, others).0 {
-                *shared.entry(other).or_default() += 1;
+            for &other in others.entries_of(self.matrix, person).0 {
+                *shared.entry(Row(other)).or_default() += 1;
             }
         }
-        let twin = |(other, shared): (u32, u32)| {
+        let look_alike = |(other, shared): (Row, u32)| {
             if shared < self.rule.shared_people {
                 return None;
             }
             let union = own + self.people(other).count() as u32 - shared;
             let jaccard = f64::from(shared) / f64::from(union);
-            let is_twin = jaccard >= self.rule.jaccard;
-            is_twin.then_some(LookAlike {
+            let is_alike = jaccard >= self.rule.jaccard;
+            is_alike.then_some(LookAlike {
                 first: item,
                 second: other,
                 jaccard,
                 shared_people: shared,
             })
         };
-        shared.into_iter().filter_map(twin).collect()
+        shared.into_iter().filter_map(look_alike).collect()
     }
 }
 
@@ -161,7 +159,7 @@ impl LookAlikeReport {
 mod tests {
     use super::*;
     use crate::entities::ids::DomainId;
-    use crate::model::look_alikes::Twins;
+    use crate::model::look_alikes::LookAlikes;
 
     fn ranges() -> DomainRanges {
         DomainRanges::from([
@@ -186,19 +184,20 @@ mod tests {
     }
 
     #[test]
-    fn planted_twins_are_found_and_nothing_else() {
+    fn planted_look_alikes_are_found_and_nothing_else() {
         let found = find(&matrix(), &ranges(), LookAlikeRule::default());
-        let pairs: Vec<(u32, u32)> = found.iter().map(|pair| (pair.first, pair.second)).collect();
-        assert_eq!(pairs, [(1, 6)]);
+        let pairs: Vec<(Row, Row)> = found.iter().map(|pair| (pair.first, pair.second)).collect();
+        assert_eq!(pairs, [(Row(1), Row(6))]);
         // 16 took both by plan, 2 by chance; 8 more took either.
         assert_eq!(found[0].shared_people, 18);
-        let twins = Twins::new(pairs);
-        assert!(twins.are(6, 1) && twins.are(1, 6) && !twins.are(1, 5));
-        assert_eq!(twins.pairs().collect::<Vec<_>>(), [(1, 6)]);
+        let look_alikes = LookAlikes::new(pairs.clone());
+        assert!(look_alikes.are(Row(6), Row(1)) && look_alikes.are(Row(1), Row(6)));
+        assert!(!look_alikes.are(Row(1), Row(5)));
+        assert_eq!(look_alikes.pairs().collect::<Vec<_>>(), pairs);
     }
 
     #[test]
-    fn among_few_people_nothing_is_taken_for_a_twin() {
+    fn among_few_people_nothing_looks_alike() {
         let few = LookAlikeRule { shared_people: 19, ..LookAlikeRule::default() };
         assert_eq!(find(&matrix(), &ranges(), few), []);
     }

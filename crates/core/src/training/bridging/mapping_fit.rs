@@ -8,16 +8,36 @@
 //!
 //! Memory: `factors^2` numbers for each direction.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::maths::dense::{NotPositiveDefinite, cholesky, cholesky_solve};
+use crate::model::bridges::Carrier;
 use crate::model::bridges::mapping::LinearMap;
+use crate::training::bridging::candidates::{Candidate, Needs, NotFitted};
 use crate::training::bridging::domain_fits::DomainPeople;
+
+/// The ridges that are tried.
+const RIDGES: [f32; 3] = [0.3, 1.0, 3.0];
+/// The weightings of people that are tried.
+const WEIGHTINGS: [PeopleWeighting; 3] =
+    [PeopleWeighting::Even, PeopleWeighting::Logarithm, PeopleWeighting::CappedCount];
+
+/// The fits that a map is served with.
+pub(super) const NEEDS: Needs = Needs { joint: false, people: true };
+
+/// The settings that are tried.
+pub(super) fn candidates() -> impl Iterator<Item = Candidate> {
+    RIDGES.into_iter().flat_map(|ridge| {
+        WEIGHTINGS.into_iter().map(move |weighting| Candidate::Mapping { ridge, weighting })
+    })
+}
 
 /// How much a person counts when a map is fitted: the vector of someone with
 /// much target history is known better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeopleWeighting {
     /// Everyone alike.
@@ -38,6 +58,40 @@ impl PeopleWeighting {
             Self::Logarithm => (target_items as f32).ln_1p(),
             Self::CappedCount => target_items.min(COUNT_CAP) as f32,
         }
+    }
+}
+
+/// The sums of a direction, each made when a candidate first asks for it.
+pub struct MapSums<'a> {
+    source: &'a DomainPeople,
+    target: &'a DomainPeople,
+    by_weighting: BTreeMap<PeopleWeighting, MapEquations>,
+}
+
+impl<'a> MapSums<'a> {
+    /// Of these people's factors.
+    #[must_use]
+    pub fn new(source: &'a DomainPeople, target: &'a DomainPeople) -> Self {
+        Self { source, target, by_weighting: BTreeMap::new() }
+    }
+
+    /// The map of these settings.
+    ///
+    /// # Errors
+    /// [`NotFitted::Nobody`] without people who have both, [`NotFitted::Numerical`]
+    /// when numbers are too extreme.
+    pub fn carrier(
+        &mut self,
+        ridge: f32,
+        weighting: PeopleWeighting,
+    ) -> Result<Carrier, NotFitted> {
+        let (source, target) = (self.source, self.target);
+        let new = || MapEquations::new(source, target, weighting);
+        let equations = self.by_weighting.entry(weighting).or_insert_with(new);
+        if equations.people() == 0 {
+            return Err(NotFitted::Nobody);
+        }
+        Ok(Carrier::Mapping(equations.solve(ridge)?))
     }
 }
 

@@ -4,138 +4,36 @@
 //! with several domains has the history of one of them hidden ([`Hiding`]), the
 //! joint matrix and each domain are fitted without it, and each hidden person is
 //! ranked all items of the hidden domain from the evidence of one source alone.
+//!
+//! A candidate is scored as it would be served: the tables with its bridge alone
+//! are asked for an estimate ([`ScoringTables`]). Hidden people have no history of
+//! their own in the target there, so a map or a block makes their whole score.
 
-use ndarray::{Array2, ArrayView1, Axis, aview1, s};
-use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ndarray::Axis;
 use rayon::prelude::*;
 
 use crate::entities::ids::DomainId;
-use crate::evidence::items::DomainRanges;
+use crate::evidence::items::{DomainRanges, DomainRows, Row};
 use crate::maths::als::{AlsParams, fit};
-use crate::maths::dense::{NotPositiveDefinite, gram};
-use crate::maths::fold_in::{FoldInBasis, FoldedPerson, UnobservedItems};
-use crate::maths::measure::{
-    CUTOFFS, Measurements, Metrics, RankingCase, evaluate_common_scores, evaluate_factors,
-};
-use crate::maths::rank::top_k;
+use crate::maths::dense::NotPositiveDefinite;
+use crate::maths::fold_in::UnobservedItems;
+use crate::maths::measure::{LIST_LENGTH, Measurements, RankingCase, evaluate_common_scores};
+use crate::maths::rank::rank_unseen;
 use crate::maths::sparse::SparseRows;
-use crate::maths::sparse::entries_within;
-use crate::model::bridges::Direction;
-use crate::model::bridges::mapping::LinearMap;
-use crate::model::look_alikes::Twins;
-use crate::training::bridging::candidates::Candidate;
-use crate::training::bridging::cross_block_fit::{BlockEquations, CrossBlockError};
-use crate::training::bridging::domain_fits::DomainFits;
-use crate::training::bridging::mapping_fit::{MapEquations, PeopleWeighting};
-
-/// The metric that bridges are chosen and judged by.
-pub const METRIC: &str = "ndcg@20";
-
-/// The candidates of a direction.
-#[must_use]
-pub fn candidates() -> Vec<Candidate> {
-    let joint = [0.5, 1.0, 2.0].map(|source_weight| Candidate::Joint { source_weight });
-    let mapping = MAP_RIDGES
-        .into_iter()
-        .flat_map(|ridge| WEIGHTINGS.map(|weighting| Candidate::Mapping { ridge, weighting }));
-    let block = BLOCK_RIDGES.map(|ridge| Candidate::CrossBlock { ridge });
-    joint.into_iter().chain(mapping).chain(block).collect()
-}
-
-const MAP_RIDGES: [f32; 3] = [0.3, 1.0, 3.0];
-const WEIGHTINGS: [PeopleWeighting; 3] =
-    [PeopleWeighting::Even, PeopleWeighting::Logarithm, PeopleWeighting::CappedCount];
-const BLOCK_RIDGES: [f32; 3] = [5.0, 20.0, 80.0];
-
-/// How many people are hidden.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HidingOptions {
-    /// Share of the people with a domain and another one whose history in it is hidden.
-    pub share: f64,
-    /// People to hide where a third of those there are is as many.
-    pub at_least: usize,
-    /// Most people to hide for one target.
-    pub at_most: usize,
-    /// Seed of the sample.
-    pub seed: u64,
-}
-
-impl Default for HidingOptions {
-    fn default() -> Self {
-        Self { share: 0.2, at_least: 100, at_most: 4000, seed: 17 }
-    }
-}
-
-/// For each row of the joint matrix, the domain whose history is hidden.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hiding {
-    hidden: Vec<Option<DomainId>>,
-}
-
-impl Hiding {
-    /// Hides the history in `target` of these rows.
-    #[must_use]
-    pub fn of(rows: usize, target: &DomainId, hidden: impl IntoIterator<Item = usize>) -> Self {
-        let mut all = vec![None; rows];
-        hidden.into_iter().for_each(|row| all[row] = Some(target.clone()));
-        Self { hidden: all }
-    }
-
-    /// Draws people with several domains and, for each, which of these to hide.
-    /// Nobody has two domains hidden; of each domain's people with another
-    /// domain at most a third are hidden.
-    #[must_use]
-    pub fn sample(matrix: &SparseRows, ranges: &DomainRanges, options: HidingOptions) -> Self {
-        let several: Vec<(usize, Vec<&DomainId>)> = (0..matrix.rows())
-            .map(|row| (row, domains_of(matrix, row, ranges)))
-            .filter(|(_, domains)| domains.len() > 1)
-            .collect();
-        let quota = |domain: &DomainId| {
-            let people = several.iter().filter(|(_, domains)| domains.contains(&domain)).count();
-            let wanted = (people as f64 * options.share) as usize;
-            wanted.max(options.at_least).min(people / 3).min(options.at_most)
-        };
-        let mut quotas: std::collections::BTreeMap<&DomainId, usize> =
-            ranges.keys().map(|domain| (domain, quota(domain))).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-        let mut order: Vec<usize> = (0..several.len()).collect();
-        order.shuffle(&mut rng);
-        let mut hidden = vec![None; matrix.rows()];
-        for at in order {
-            let (row, domains) = &several[at];
-            let open: Vec<&DomainId> =
-                domains.iter().copied().filter(|domain| quotas[domain] > 0).collect();
-            if open.is_empty() {
-                continue;
-            }
-            let chosen = open[rng.random_range(0..open.len())];
-            quotas.entry(chosen).and_modify(|left| *left -= 1);
-            hidden[*row] = Some(chosen.clone());
-        }
-        Self { hidden }
-    }
-
-    /// The matrix without what is hidden.
-    #[must_use]
-    pub fn apply(&self, matrix: &SparseRows, ranges: &DomainRanges) -> SparseRows {
-        let rows = (0..matrix.rows()).map(|row| {
-            let (columns, confidences) = matrix.row(row);
-            let hidden = self.hidden[row].as_ref().and_then(|domain| ranges.get(domain));
-            let is_hidden =
-                |column: &u32| hidden.is_some_and(|range| range.contains(&(*column as usize)));
-            let entries = columns.iter().copied().zip(confidences.iter().copied());
-            entries.filter(|(column, _)| !is_hidden(column)).collect()
-        });
-        SparseRows::from_rows(matrix.columns(), rows)
-    }
-}
-
-fn domains_of<'a>(matrix: &SparseRows, row: usize, ranges: &'a DomainRanges) -> Vec<&'a DomainId> {
-    let has = |range| !entries_within(matrix, row, range).0.is_empty();
-    ranges.iter().filter(|(_, range)| has(range)).map(|(domain, _)| domain).collect()
-}
+use crate::model::bridges::{Bridge, Direction};
+use crate::model::factor_table::FactorTable;
+use crate::model::look_alikes::LookAlikes;
+use crate::model::scoring::{ScoringTables, SharedFactors};
+use crate::training::bridging::candidates::{Candidate, FitSources, NotFitted};
+use crate::training::bridging::cross_block_fit::BlockSums;
+use crate::training::bridging::domain_fits::{DomainFits, DomainPeople};
+use crate::training::bridging::hiding::Hiding;
+use crate::training::bridging::mapping_fit::MapSums;
+use crate::training::bridging::measures::{METRIC, Measured, Measures};
+use crate::training::bridging::shared_people::{SharedPeople, in_both};
 
 /// What the fits are made from.
 #[derive(Clone, Copy)]
@@ -144,360 +42,260 @@ pub struct Ground<'a> {
     pub matrix: &'a SparseRows,
     /// The rows of each domain.
     pub ranges: &'a DomainRanges,
-    /// Items that look alike; they are not ranked for who took their twin.
-    pub twins: &'a Twins,
+    /// Items that look alike; they are not ranked for who took the other one.
+    pub look_alikes: &'a LookAlikes,
 }
 
 /// The fits without what is hidden.
 pub struct Trial<'a> {
     ground: Ground<'a>,
-    hiding: &'a Hiding,
+    shared: SharedPeople<'a>,
     visible: SparseRows,
-    params: AlsParams,
-    /// Items x factors of the joint fit.
-    joint: Array2<f32>,
-    apart: DomainFits,
+    factors: SharedFactors,
+    people: BTreeMap<DomainId, DomainPeople>,
+    targets: BTreeMap<DomainId, HiddenTarget>,
 }
 
-/// One candidate, measured.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// The candidate.
-    pub candidate: Candidate,
-    /// [`METRIC`] of each hidden person, in the order of all measurements of a direction.
-    pub values: Vec<f64>,
-    /// Every metric's mean.
-    pub means: Metrics,
-    /// Mean of [`METRIC`] when items that look alike are ranked and counted too;
-    /// absent when there are none between the two domains.
-    pub with_look_alikes: Option<f64>,
-}
-
-/// A direction's candidates, measured on the same people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measures {
-    /// The direction.
-    pub direction: Direction,
-    /// People who have both domains, hidden or not.
-    pub people: usize,
-    /// [`METRIC`] of each hidden person under popularity.
-    pub popularity: Vec<f64>,
-    /// The same under the target's own factors for its average person.
-    pub target_only: Vec<f64>,
-    /// The candidates.
-    pub measured: Vec<Measured>,
-    /// Why a cross block was not tried.
-    pub cross_block_refused: Option<String>,
-}
-
-impl Measures {
-    /// Joins measurements of one direction on different people, each hidden from
-    /// a fit of its own. Candidates that one of them lacks are left out. `None`
-    /// without measurements.
-    #[must_use]
-    pub fn pooled(parts: Vec<Self>) -> Option<Self> {
-        let mut parts = parts.into_iter();
-        let mut all = parts.next()?;
-        for part in parts {
-            all.people = all.people.max(part.people);
-            all.popularity.extend(part.popularity);
-            all.target_only.extend(part.target_only);
-            all.measured = all
-                .measured
-                .into_iter()
-                .filter_map(|measured| {
-                    let other = part.measured.iter().find(|m| m.candidate == measured.candidate)?;
-                    Some(measured.joined(other))
-                })
-                .collect();
-            all.cross_block_refused = all.cross_block_refused.or(part.cross_block_refused);
-        }
-        Some(all)
-    }
-}
-
-impl Measured {
-    fn joined(mut self, other: &Self) -> Self {
-        let (own, others) = (self.values.len() as f64, other.values.len() as f64);
-        let mean = |a: f64, b: f64| (a * own + b * others) / (own + others).max(1.0);
-        for (name, value) in &mut self.means {
-            *value = mean(*value, other.means.get(name).copied().unwrap_or(0.0));
-        }
-        // Where nobody had an item that looks alike, the figures with and without are the same.
-        let with = |measured: &Self| {
-            let without = measured.means.get(METRIC).copied();
-            measured.with_look_alikes.or(without).unwrap_or(0.0)
-        };
-        if self.with_look_alikes.is_some() || other.with_look_alikes.is_some() {
-            let own_plain = self.values.iter().sum::<f64>() / own.max(1.0);
-            let own_with = self.with_look_alikes.unwrap_or(own_plain);
-            self.with_look_alikes = Some(mean(own_with, with(other)));
-        }
-        self.values.extend(&other.values);
-        self
-    }
-}
-
-/// The hidden people of a direction.
-struct Slice {
-    rows: Vec<usize>,
-    /// What they had, without twins of their source items, which are not ranked.
-    cases: Vec<RankingCase>,
-    /// The same with twins, if there are any.
-    with_twins: Option<Vec<RankingCase>>,
+/// A domain that was hidden from some people.
+struct HiddenTarget {
+    /// Rows of the joint matrix.
+    people: Vec<usize>,
+    /// How many people have each item, without what is hidden, by row within the domain.
+    popularity: Vec<f32>,
+    /// The scores that the domain's own factors would give a person of whom
+    /// nothing is known.
+    target_only: Vec<f32>,
 }
 
 impl<'a> Trial<'a> {
     /// Fits jointly and domain by domain. `progress` hears of each finished iteration.
     ///
     /// # Errors
-    /// As [`fit`].
+    /// As [`fit`]; or when what was fitted is too extreme to be served.
     pub fn fit(
         ground: Ground<'a>,
-        hiding: &'a Hiding,
+        hiding: &Hiding,
         params: &AlsParams,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self, NotPositiveDefinite> {
-        let visible = hiding.apply(ground.matrix, ground.ranges);
-        let joint = fit(&visible, params, &|_| progress())?.items;
-        let apart = DomainFits::fit(&visible, ground.ranges, params, progress)?;
-        Ok(Self { ground, hiding, visible, params: *params, joint, apart })
+        let shared = SharedPeople::of(ground.matrix, ground.ranges);
+        Self::fit_shared(ground, shared, hiding, params, progress)
     }
 
-    /// Measures candidates of a direction on its hidden people.
+    pub(super) fn fit_shared(
+        ground: Ground<'a>,
+        shared: SharedPeople<'a>,
+        hiding: &Hiding,
+        params: &AlsParams,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self, NotPositiveDefinite> {
+        let hidden = hiding.by_domain();
+        let visible = hiding.apply(ground.matrix, ground.ranges);
+        let joint = fit(&visible, params, &|_| progress())?.items;
+        let used = domains_of(ground, hidden.values().flatten().copied());
+        let is_used = |domain: &DomainId| used.contains(domain);
+        let DomainFits { items, people } =
+            DomainFits::fit_some(&visible, ground.ranges, &is_used, params, progress)?;
+        let table = |items| FactorTable::new(items, ground.ranges).map(Arc::new);
+        let table = |items| table(items).map_err(|_| NotPositiveDefinite);
+        let factors = SharedFactors {
+            ranges: Arc::new(ground.ranges.clone()),
+            params: *params,
+            joint: table(joint)?,
+            domain_factors: table(items)?,
+        };
+        let counts = visible.column_counts();
+        let target = |(domain, rows): (&DomainId, Vec<usize>)| {
+            let target = ground.ranges.get(domain)?;
+            let counts = &counts[target.range.clone()];
+            let hidden = HiddenTarget {
+                people: rows,
+                popularity: counts.iter().map(|count| *count as f32).collect(),
+                target_only: average_scores(&factors.domain_factors, target, people.get(domain)),
+            };
+            Some((domain.clone(), hidden))
+        };
+        let targets = hidden.into_iter().filter_map(target).collect();
+        Ok(Self { ground, shared, visible, factors, people, targets })
+    }
+
+    /// Measures candidates of a direction on its hidden people. Where there are
+    /// none, nothing is tried.
     ///
     /// # Errors
-    /// [`NotPositiveDefinite`] when numbers are too extreme to solve with.
+    /// [`NotPositiveDefinite`] when a candidate that was fitted cannot be served.
+    ///
+    /// # Panics
+    /// When one of the domains has no rows.
     pub fn measure(
         &self,
         direction: &Direction,
         candidates: &[Candidate],
         unobserved: UnobservedItems,
     ) -> Result<Measures, NotPositiveDefinite> {
-        let slice = self.slice(direction);
-        let range = &self.ground.ranges[&direction.to];
-        let counts = self.visible.column_counts();
-        let counts: Vec<f32> = counts[range.clone()].iter().map(|count| *count as f32).collect();
-        let average = self.average_scores(direction);
+        let mut measures = Measures::of_nobody(direction, self.shared.count_of(direction));
+        let Some(hidden) = self.targets.get(&direction.to) else { return Ok(measures) };
+        let people = self.hidden_people(direction, hidden);
+        if people.cases.is_empty() {
+            return Ok(measures);
+        }
         let of_common =
-            |scores: &[f32]| evaluate_common_scores(scores, &slice.cases).of(METRIC).to_vec();
-        let mut measures = Measures {
-            direction: direction.clone(),
-            people: self.people_with_both(direction),
-            popularity: of_common(&counts),
-            target_only: of_common(&average),
-            measured: Vec::new(),
-            cross_block_refused: None,
-        };
-        let source = &self.ground.ranges[&direction.from];
-        let is_block = |candidate: &Candidate| matches!(candidate, Candidate::CrossBlock { .. });
-        let equations = candidates
-            .iter()
-            .any(is_block)
-            .then(|| BlockEquations::new(&self.visible, source, range));
+            |scores: &[f32]| evaluate_common_scores(scores, &people.cases).of(METRIC).to_vec();
+        measures.popularity = of_common(&hidden.popularity);
+        measures.target_only = of_common(&hidden.target_only);
+        let mut sources = self.sources(direction);
         for candidate in candidates {
-            let ranked = match (*candidate, &equations) {
-                (Candidate::Joint { source_weight }, _) => {
-                    self.joint_vectors(direction, &slice, (source_weight, unobserved))?
-                }
-                (Candidate::Mapping { ridge, weighting }, _) => {
-                    let Ok(map) = self.map_equations(direction, weighting).solve(ridge) else {
-                        continue; // Nobody has both: there is no map.
-                    };
-                    self.mapped_vectors(direction, &slice, &map)
-                }
-                (Candidate::CrossBlock { .. }, None) => continue,
-                (Candidate::CrossBlock { ridge }, Some(Ok(equations))) => {
-                    match equations.solve(ridge) {
-                        Ok(block) => Ranked::Block(block),
-                        Err(error) => {
-                            measures.cross_block_refused = Some(error.to_string());
-                            continue;
-                        }
-                    }
-                }
-                (Candidate::CrossBlock { .. }, Some(Err(error))) => {
-                    measures.cross_block_refused = Some(CrossBlockError::to_string(error));
+            let carrier = match candidate.fit(&mut sources) {
+                Ok(carrier) => carrier,
+                Err(NotFitted::CrossBlock(why)) => {
+                    measures.cross_block_refused = Some(why.to_string());
                     continue;
                 }
+                // Nobody has both: there is no map.
+                Err(NotFitted::Nobody | NotFitted::Numerical(_)) => continue,
             };
-            measures.measured.push(self.measured(*candidate, direction, &slice, &ranked));
+            // What it adds is not known yet, and is not asked for: it is alone.
+            let bridge = Bridge { lift: 0.0, carrier };
+            let tables = self.factors.with_bridge(direction, bridge, unobserved);
+            let tables = tables.map_err(|_| NotPositiveDefinite)?;
+            measures.measured.push(people.measured(*candidate, &tables));
         }
         Ok(measures)
     }
 
-    fn people_with_both(&self, direction: &Direction) -> usize {
-        let has = |row: usize, domain: &DomainId| {
-            !entries_within(self.ground.matrix, row, &self.ground.ranges[domain]).0.is_empty()
-        };
-        let rows = 0..self.ground.matrix.rows();
-        rows.filter(|&row| has(row, &direction.from) && has(row, &direction.to)).count()
-    }
-
-    /// What the target's own factors would give a person of whom nothing is known.
-    fn average_scores(&self, direction: &Direction) -> Vec<f32> {
-        let people = &self.apart.people[&direction.to].factors;
-        let items = self.apart.items.slice(s![self.ground.ranges[&direction.to].clone(), ..]);
-        match people.mean_axis(Axis(0)) {
-            Some(average) => items.dot(&average).to_vec(),
-            None => vec![0.0; items.nrows()],
+    fn sources(&self, direction: &Direction) -> FitSources<'_> {
+        let Direction { from, to } = direction;
+        let both = self.people.get(from).zip(self.people.get(to));
+        let domains = (&self.ground.ranges[from], &self.ground.ranges[to]);
+        FitSources {
+            maps: both.map(|(from, to)| MapSums::new(from, to)),
+            blocks: both.map(|(from, to)| {
+                BlockSums::new(&self.visible, domains, in_both(&from.rows, &to.rows))
+            }),
         }
     }
 
-    fn slice(&self, direction: &Direction) -> Slice {
-        let Ground { matrix, ranges, twins } = self.ground;
+    fn hidden_people<'p>(
+        &'p self,
+        direction: &Direction,
+        hidden: &'p HiddenTarget,
+    ) -> HiddenPeople<'p> {
+        let Ground { matrix, ranges, look_alikes } = self.ground;
         let (source, target) = (&ranges[&direction.from], &ranges[&direction.to]);
-        let mut slice = Slice { rows: Vec::new(), cases: Vec::new(), with_twins: None };
-        let mut with_twins = Vec::new();
-        let hidden = self.hiding.hidden.iter().enumerate();
-        for (row, _) in hidden.filter(|(_, hidden)| hidden.as_ref() == Some(&direction.to)) {
-            let (evidence, _) = entries_within(matrix, row, source);
-            let (had, _) = entries_within(matrix, row, target);
-            let local = |column: &u32| column - target.start as u32;
-            let mut seen: Vec<u32> = evidence
-                .iter()
-                .flat_map(|item| twins.of(*item))
-                .filter(|twin| target.contains(&(**twin as usize)))
-                .map(local)
-                .collect();
+        let mut people = HiddenPeople {
+            matrix,
+            source,
+            target,
+            popularity: &hidden.popularity,
+            cases: Vec::new(),
+            had: Vec::new(),
+        };
+        for &person in &hidden.people {
+            let (evidence, _) = source.entries_of(matrix, person);
+            let alike = evidence.iter().flat_map(|item| look_alikes.of(Row(*item)));
+            let mut seen: Vec<u32> =
+                alike.filter_map(|row| target.local(*row)).map(|local| local.0).collect();
             seen.sort_unstable();
             seen.dedup();
-            let all: Vec<u32> = had.iter().map(local).collect();
-            let relevant: Vec<u32> =
-                all.iter().copied().filter(|item| seen.binary_search(item).is_err()).collect();
+            let (had, _) = target.entries_of(matrix, person);
+            let had: Vec<u32> = had.iter().map(|item| item - target.range.start as u32).collect();
+            let is_unseen = |item: &u32| seen.binary_search(item).is_err();
+            let relevant: Vec<u32> = had.iter().copied().filter(is_unseen).collect();
             if evidence.is_empty() || relevant.is_empty() {
                 continue;
             }
-            let at = slice.rows.len();
-            slice.rows.push(row);
-            slice.cases.push(RankingCase { row: at, seen, relevant });
-            with_twins.push(RankingCase { row: at, seen: Vec::new(), relevant: all });
+            people.cases.push(RankingCase { person, seen, relevant });
+            people.had.push(had);
         }
-        let has_twins = slice.cases.iter().any(|case| !case.seen.is_empty());
-        slice.with_twins = has_twins.then_some(with_twins);
-        slice
+        people
     }
+}
 
-    fn joint_vectors(
-        &self,
-        direction: &Direction,
-        slice: &Slice,
-        (source_weight, unobserved): (f32, UnobservedItems),
-    ) -> Result<Ranked, NotPositiveDefinite> {
-        let ranges = self.ground.ranges;
-        let items = self.joint.view();
-        let counted = match unobserved {
-            UnobservedItems::All => items,
-            UnobservedItems::OfObservedDomains => {
-                items.slice(s![ranges[&direction.from].clone(), ..])
-            }
+/// The domains of these people.
+fn domains_of(ground: Ground<'_>, people: impl Iterator<Item = usize>) -> BTreeSet<DomainId> {
+    let places: BTreeSet<usize> =
+        people.flat_map(|person| ground.ranges.domains_of(ground.matrix, person)).collect();
+    let domains = ground.ranges.keys().enumerate().filter(|(at, _)| places.contains(at));
+    domains.map(|(_, domain)| domain.clone()).collect()
+}
+
+/// What a domain's own factors would give a person of whom nothing is known.
+fn average_scores(
+    factors: &FactorTable,
+    target: &DomainRows,
+    people: Option<&DomainPeople>,
+) -> Vec<f32> {
+    let items = factors.of_domain(target);
+    match people.and_then(|people| people.factors.mean_axis(Axis(0))) {
+        Some(average) => items.dot(&average).to_vec(),
+        None => vec![0.0; items.nrows()],
+    }
+}
+
+/// The hidden people of a direction.
+struct HiddenPeople<'a> {
+    matrix: &'a SparseRows,
+    source: &'a DomainRows,
+    target: &'a DomainRows,
+    popularity: &'a [f32],
+    /// What they had, without what looks like their source items, which counts as
+    /// seen. A person is a row of the joint matrix.
+    cases: Vec<RankingCase>,
+    /// What each of them had, all of it.
+    had: Vec<Vec<u32>>,
+}
+
+impl HiddenPeople<'_> {
+    /// Ranks by tables with one bridge, as they would be served.
+    fn measured(&self, candidate: Candidate, tables: &ScoringTables) -> Measured {
+        let has_look_alikes = self.cases.iter().any(|case| !case.seen.is_empty());
+        let rank = |case: &RankingCase| {
+            let scores = self.scores(tables, case.person);
+            let without = rank_unseen(&scores, &case.seen, LIST_LENGTH);
+            let with = has_look_alikes.then(|| rank_unseen(&scores, &[], LIST_LENGTH));
+            (without, with)
         };
-        let gram = gram(counted);
-        let basis =
-            FoldInBasis { items, gram: &gram, unobserved: counted.nrows(), params: &self.params };
-        let solved: Result<Vec<Vec<f32>>, _> = slice
-            .rows
-            .par_iter()
-            .map(|&row| {
-                let (columns, confidences) =
-                    entries_within(self.ground.matrix, row, &ranges[&direction.from]);
-                let weighted = confidences.iter().map(|confidence| confidence * source_weight);
-                let evidence: Vec<(u32, f32)> = columns.iter().copied().zip(weighted).collect();
-                Ok(FoldedPerson::solve(basis, &evidence)?.vector().to_vec())
-            })
-            .collect();
-        let targets = items.slice(s![ranges[&direction.to].clone(), ..]).to_owned();
-        Ok(Ranked::Vectors { people: stack(&solved?, items.ncols()), targets })
-    }
-
-    fn map_equations(&self, direction: &Direction, weighting: PeopleWeighting) -> MapEquations {
-        let people = &self.apart.people;
-        MapEquations::new(&people[&direction.from], &people[&direction.to], weighting)
-    }
-
-    fn mapped_vectors(&self, direction: &Direction, slice: &Slice, map: &LinearMap) -> Ranked {
-        let source = &self.apart.people[&direction.from];
-        let nothing = vec![0.0; map.matrix().nrows()];
-        let vectors: Vec<Vec<f32>> = slice
-            .rows
-            .iter()
-            .map(|&row| map.map(source.of(row).unwrap_or(aview1(&nothing))))
-            .collect();
-        let range = self.ground.ranges[&direction.to].clone();
-        let targets = self.apart.items.slice(s![range, ..]).to_owned();
-        Ranked::Vectors { people: stack(&vectors, map.matrix().ncols()), targets }
-    }
-
-    fn measured(
-        &self,
-        candidate: Candidate,
-        direction: &Direction,
-        slice: &Slice,
-        ranked: &Ranked,
-    ) -> Measured {
-        let measure = |cases: &[RankingCase]| match ranked {
-            Ranked::Vectors { people, targets } => {
-                evaluate_factors(people.view(), targets.view(), cases)
+        let lists: Vec<(Vec<u32>, Option<Vec<u32>>)> = self.cases.par_iter().map(rank).collect();
+        let (mut measurements, mut with) = (Measurements::default(), Measurements::default());
+        for ((list, with_look_alikes), (case, had)) in
+            lists.iter().zip(self.cases.iter().zip(&self.had))
+        {
+            measurements.add(list, &case.relevant);
+            if let Some(list) = with_look_alikes {
+                with.add(list, had);
             }
-            Ranked::Block(block) => self.measure_block(direction, slice, block, cases),
-        };
-        let measurements = measure(&slice.cases);
-        let mean = |cases: &Vec<RankingCase>| measure(cases).means().get(METRIC).copied();
+        }
         Measured {
             candidate,
             values: measurements.of(METRIC).to_vec(),
             means: measurements.means(),
-            with_look_alikes: slice.with_twins.as_ref().and_then(mean),
+            with_look_alikes: with.means().get(METRIC).copied(),
         }
     }
 
-    fn measure_block(
-        &self,
-        direction: &Direction,
-        slice: &Slice,
-        block: &SparseRows,
-        cases: &[RankingCase],
-    ) -> Measurements {
-        let longest = CUTOFFS.into_iter().max().unwrap_or(0);
-        let source = &self.ground.ranges[&direction.from];
-        let lists: Vec<Vec<u32>> = cases
-            .par_iter()
-            .map(|case| {
-                let (items, _) = entries_within(self.ground.matrix, slice.rows[case.row], source);
-                let local = items.iter().map(|item| item - source.start as u32);
-                let mut scores = crate::model::bridges::cross_block::scores(block, local);
-                case.seen.iter().for_each(|&item| scores[item as usize] = f32::NEG_INFINITY);
-                top_k(&scores, longest)
-            })
-            .collect();
-        let mut measurements = Measurements::default();
-        for (case, list) in cases.iter().zip(lists) {
-            measurements.add(&list, &case.relevant);
+    /// What a person is served in the target by what they did in the source alone.
+    fn scores(&self, tables: &ScoringTables, person: usize) -> Vec<f32> {
+        let evidence = self.source.interactions_of(self.matrix, person);
+        match tables.estimate(&self.target.domain, &evidence) {
+            Some(estimate) => estimate.into_scores(),
+            None => self.popularity.to_vec(),
         }
-        measurements
     }
-}
-
-/// What gives the scores of a candidate.
-enum Ranked {
-    /// Vectors of the hidden people, and of the target's items.
-    Vectors { people: Array2<f32>, targets: Array2<f32> },
-    /// A cross block.
-    Block(SparseRows),
-}
-
-fn stack(vectors: &[Vec<f32>], factors: usize) -> Array2<f32> {
-    let mut rows = Array2::zeros((vectors.len(), factors));
-    for (mut row, vector) in rows.rows_mut().into_iter().zip(vectors) {
-        row.assign(&ArrayView1::from(vector));
-    }
-    rows
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
+    use crate::evidence::items::Weighted;
     use crate::maths::als::AlsOptions;
+    use crate::model::scoring::TableParts;
+    use crate::training::bridging::candidates::candidates;
+    use crate::training::bridging::fitting::fit_served;
+    use crate::training::bridging::fitting::tests::verdicts;
+    use crate::training::bridging::hiding::HidingOptions;
 
     pub(crate) fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
@@ -537,35 +335,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn hiding_leaves_the_sources_and_takes_the_target_of_a_third_at_most() {
-        let matrix = world(90, true, 1);
-        let hiding = Hiding::sample(&matrix, &ranges(), HidingOptions::default());
-        assert_eq!(hiding, Hiding::sample(&matrix, &ranges(), HidingOptions::default()));
-        let visible = hiding.apply(&matrix, &ranges());
-        for target in ["a", "b"] {
-            let of_target = hiding.hidden.iter().filter(|h| **h == Some(domain(target)));
-            assert_eq!(of_target.count(), 30);
-        }
-        for (row, hidden) in hiding.hidden.iter().enumerate() {
-            for (domain, range) in &ranges() {
-                let (before, after) =
-                    (entries_within(&matrix, row, range), entries_within(&visible, row, range));
-                if hidden.as_ref() == Some(domain) {
-                    assert!(after.0.is_empty());
-                } else {
-                    assert_eq!(before, after);
-                }
-            }
-        }
-    }
-
-    #[test]
     fn every_candidate_is_measured_on_the_same_people_and_finds_a_shared_taste() {
         let matrix = world(240, true, 1);
         let hiding = Hiding::sample(&matrix, &ranges(), HidingOptions::default());
-        let twins = Twins::default();
+        let look_alikes = LookAlikes::default();
         let ranges = ranges();
-        let ground = Ground { matrix: &matrix, ranges: &ranges, twins: &twins };
+        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
         let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
         let measures =
             trial.measure(&direction("a", "b"), &candidates(), UnobservedItems::default()).unwrap();
@@ -584,35 +359,81 @@ pub(crate) mod tests {
         }
     }
 
+    /// The metric of each of these people, as tables that are served rank for them.
+    fn as_served(
+        tables: &ScoringTables,
+        matrix: &SparseRows,
+        cases: &[(usize, Vec<u32>, Vec<u32>)],
+    ) -> Vec<f64> {
+        let mut measurements = Measurements::default();
+        for (person, seen, relevant) in cases {
+            let all = Weighted::of_person(matrix, *person);
+            let of_source: Vec<Weighted> = all.into_iter().filter(|w| w.row < Row(20)).collect();
+            let estimate = tables.estimate(&domain("b"), &of_source).unwrap();
+            measurements.add(&rank_unseen(estimate.scores(), seen, LIST_LENGTH), relevant);
+        }
+        measurements.of(METRIC).to_vec()
+    }
+
     #[test]
-    fn pooled_measurements_are_those_of_all_their_people() {
-        let measures = |values: Vec<f64>, with| Measures {
-            direction: direction("a", "b"),
-            people: 9,
-            popularity: values.clone(),
-            target_only: values.clone(),
-            measured: vec![Measured {
-                candidate: Candidate::Joint { source_weight: 1.0 },
-                means: Metrics::from([(
-                    METRIC.to_owned(),
-                    values.iter().sum::<f64>() / values.len() as f64,
-                )]),
-                values,
-                with_look_alikes: with,
-            }],
-            cross_block_refused: None,
+    fn what_is_measured_of_each_candidate_is_what_would_be_served() {
+        let matrix = world(180, true, 2);
+        let (ranges, params) = (ranges(), params());
+        let hiding = Hiding::sample(&matrix, &ranges, HidingOptions::default());
+        let visible = hiding.apply(&matrix, &ranges);
+        let pair = (Row(3), Row(25));
+        let look_alikes = LookAlikes::new([pair]);
+        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let trial = Trial::fit(ground, &hiding, &params, &|| ()).unwrap();
+        let target = &ranges[&domain("b")];
+        let cases: Vec<(usize, Vec<u32>, Vec<u32>)> = hiding.by_domain()[&domain("b")]
+            .iter()
+            .map(|&person| {
+                let has_alike = matrix.row(person).0.contains(&pair.0.0);
+                let seen = if has_alike { vec![5] } else { vec![] };
+                let had = target.entries_of(&matrix, person).0.iter().map(|item| item - 20);
+                (person, seen.clone(), had.filter(|item| !seen.contains(item)).collect())
+            })
+            .collect();
+        assert!(cases.iter().any(|(_, seen, _)| !seen.is_empty()));
+        for unobserved in [UnobservedItems::All, UnobservedItems::OfObservedDomains] {
+            let measures = trial.measure(&direction("a", "b"), &candidates(), unobserved).unwrap();
+            assert_eq!(measures.measured.len(), candidates().len());
+            for measured in &measures.measured {
+                let verdicts = verdicts([Some(measured.candidate), None]);
+                let fits = fit_served(&visible, &ranges, &params, &verdicts, &|| ()).unwrap();
+                assert_eq!(fits.bridges.iter().count(), 1);
+                let tables = ScoringTables::new(TableParts {
+                    ranges: ranges.clone(),
+                    params,
+                    unobserved,
+                    item_factors: fits.item_factors,
+                    domain_factors: fits.domain_factors,
+                    bridges: fits.bridges,
+                    look_alikes: look_alikes.clone(),
+                });
+                let served = as_served(&tables.unwrap(), &matrix, &cases);
+                assert_eq!(measured.values, served, "{:?}", measured.candidate);
+                assert!(measured.with_look_alikes.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn a_direction_without_hidden_people_is_counted_and_nothing_is_tried() {
+        let matrix = world(60, true, 1);
+        let ranges = ranges();
+        let hiding = Hiding::of(60, &domain("a"), 0..20);
+        let look_alikes = LookAlikes::default();
+        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
+        let measure = |from, to| {
+            let direction = direction(from, to);
+            trial.measure(&direction, &candidates(), UnobservedItems::default()).unwrap()
         };
-        let parts = vec![measures(vec![0.0, 0.5], None), measures(vec![1.0], Some(0.7))];
-        let pooled = Measures::pooled(parts).unwrap();
-        assert_eq!(pooled.popularity, [0.0, 0.5, 1.0]);
-        assert_eq!(pooled.measured[0].values, pooled.popularity);
-        assert!((pooled.measured[0].means[METRIC] - 0.5).abs() < 1e-12);
-        assert!((pooled.measured[0].with_look_alikes.unwrap() - 0.4).abs() < 1e-12);
-        let mut lacking = measures(vec![1.0], None);
-        lacking.measured.clear();
-        let pooled = Measures::pooled(vec![measures(vec![0.0], None), lacking]).unwrap();
-        assert!(pooled.measured.is_empty());
-        assert_eq!(Measures::pooled(vec![]), None);
+        assert_eq!(measure("a", "b"), Measures::of_nobody(&direction("a", "b"), 60));
+        let tried = measure("b", "a");
+        assert_eq!((tried.popularity.len(), tried.measured.len()), (20, candidates().len()));
     }
 
     #[test]
@@ -622,11 +443,14 @@ pub(crate) mod tests {
         let ranges = ranges();
         let hiding = Hiding::sample(&matrix, &ranges, HidingOptions::default());
         let visible = hiding.apply(&matrix, &ranges);
-        let twins = Twins::default();
+        let look_alikes = LookAlikes::default();
         let fits = |matrix| {
-            let ground = Ground { matrix, ranges: &ranges, twins: &twins };
+            let ground = Ground { matrix, ranges: &ranges, look_alikes: &look_alikes };
             let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
-            (trial.joint, trial.apart.items)
+            (
+                trial.factors.joint.items().to_owned(),
+                trial.factors.domain_factors.items().to_owned(),
+            )
         };
         assert_eq!(fits(&matrix), fits(&visible));
     }

@@ -516,7 +516,7 @@ mod tests {
             popularity: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE, 1.0],
             people: parts.sections.people,
             provenance: parts.provenance,
-            twins: parts.sections.tables.twins().clone(),
+            look_alikes: parts.sections.tables.look_alikes().clone(),
             report: TrainingReport::default(),
         };
         let json = serde_json::to_vec(&outline).unwrap();

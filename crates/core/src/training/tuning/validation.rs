@@ -13,7 +13,7 @@ use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, EventType};
 use crate::evidence::confidences::{MAX_CONFIDENCE, recency, value_factor};
-use crate::evidence::items::ItemIndex;
+use crate::evidence::items::{DomainRows, ItemIndex};
 use crate::maths::als::{AlsOptions, Factors, fit};
 use crate::maths::measure::{Fold, RankingCase, cases_of, evaluate_factors, hold_out};
 use crate::maths::sparse::SparseRows;
@@ -67,7 +67,7 @@ impl EvidenceTable {
             let kind = self.kind((event.domain.clone(), event.event_type.clone()));
             self.evidence.push(Evidence {
                 occurred_at: event.occurred_at,
-                item,
+                item: item.0,
                 kind,
                 value_factor: value_factor(event.value, event_type.value_scale),
             });
@@ -150,14 +150,14 @@ impl Validation<'_> {
         let rows = drawn(self.evidence.starts.len(), fidelity);
         let (train, held_out) = self.split(&definitions, &rows, fidelity);
         let factors = fit_at(&train, candidate.options, fidelity)?;
-        let measured = |range: &Range<usize>| {
-            let mut cases = cases_of(&train, &held_out, range);
+        let measured = |rows: &DomainRows| {
+            let mut cases = cases_of(&train, &held_out, &rows.range);
             thin(&mut cases);
             cases
         };
-        let by_domain = self.index.ranges().iter().filter_map(|(domain, range)| {
-            let cases = measured(range);
-            Some((domain.clone(), ndcg(&factors, range, &cases)?, cases.len()))
+        let by_domain = self.index.ranges().iter().filter_map(|(domain, rows)| {
+            let cases = measured(rows);
+            Some((domain.clone(), ndcg(&factors, &rows.range, &cases)?, cases.len()))
         });
         score_of(by_domain)
     }
@@ -191,7 +191,7 @@ impl Validation<'_> {
         let fold = Fold { number, of: FOLDS, people: MEASURED_PEOPLE, seed: FOLD_SEED };
         let (train, cases) = hold_out(&all, fold);
         let mut held_out = vec![Vec::new(); train.rows()];
-        cases.into_iter().for_each(|case| held_out[case.row] = case.relevant);
+        cases.into_iter().for_each(|case| held_out[case.person] = case.relevant);
         (train, held_out)
     }
 }
@@ -317,8 +317,9 @@ mod tests {
             let scaled = EvidenceScaling { half_life, ..Default::default() }.apply(&definitions());
             let matrix = table.matrix(9, &[0], &scaled, (until, true));
             let expected = index.rows_of(&confidences(&history.before(until), &scaled, until));
-            prop_assert_eq!(matrix.row(0).0, expected.iter().map(|(item, _)| *item).collect::<Vec<_>>());
-            for (found, (_, expected)) in matrix.row(0).1.iter().zip(expected) {
+            prop_assert_eq!(matrix.row(0).0, expected.iter().map(|known| known.row.0).collect::<Vec<_>>());
+            for (found, expected) in matrix.row(0).1.iter().zip(expected) {
+                let expected = expected.confidence;
                 prop_assert!((found - expected).abs() <= 1e-4 * expected, "{found} {expected}");
             }
         }

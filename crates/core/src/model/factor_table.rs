@@ -1,0 +1,110 @@
+//! Item factors with what a fold-in against them needs.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
+use crate::maths::als::AlsParams;
+use crate::maths::dense::{dot, gram};
+use crate::maths::fold_in::{FoldInBasis, FoldedPerson};
+use crate::model::scoring::Mismatch;
+
+/// A table of item factors with the Gram matrix of each domain's rows.
+#[derive(Debug)]
+pub(crate) struct FactorTable {
+    items: Array2<f32>,
+    /// In the order of domains, and their sum.
+    grams: Vec<Array2<f32>>,
+    gram_of_all: Array2<f32>,
+}
+
+impl FactorTable {
+    /// Takes a table of all domains' items x factors.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when it has another number of items, or when a fold-in against
+    /// it would not stay finite: factors may be finite and their products not.
+    pub(crate) fn new(items: Array2<f32>, ranges: &DomainRanges) -> Result<Self, Mismatch> {
+        if items.nrows() != ranges.items() {
+            return Err(Mismatch("a table of factors has another shape"));
+        }
+        let items = items.as_standard_layout().into_owned();
+        let of_domain = |rows: &DomainRows| gram(items.slice(s![rows.range.clone(), ..]));
+        let grams: Vec<Array2<f32>> = ranges.values().map(of_domain).collect();
+        let sum: f64 = grams.iter().flatten().map(|value| f64::from(value.abs())).sum();
+        if !sum.is_finite() || sum >= f64::from(f32::MAX) {
+            return Err(Mismatch("factors are so large that their products are not finite"));
+        }
+        let zeros = Array2::zeros((items.ncols(), items.ncols()));
+        let gram_of_all = grams.iter().fold(zeros, |sum, gram| sum + gram);
+        Ok(Self { items, grams, gram_of_all })
+    }
+
+    /// Items x factors.
+    pub(crate) fn items(&self) -> ArrayView2<'_, f32> {
+        self.items.view()
+    }
+
+    /// The factors of an item.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub(crate) fn of(&self, row: Row) -> ndarray::ArrayView1<'_, f32> {
+        self.items.row(row.index())
+    }
+
+    /// The factors of a domain's items.
+    ///
+    /// # Panics
+    /// When the domain's rows are not in the table.
+    pub(crate) fn of_domain(&self, rows: &DomainRows) -> ArrayView2<'_, f32> {
+        self.items.slice(s![rows.range.clone(), ..])
+    }
+
+    /// Solves a person's vector from evidence, with the items of some domains (by
+    /// their places, ascending) counted as unobserved. `None` without evidence, or
+    /// when the numbers are too extreme.
+    pub(crate) fn fold_in(
+        &self,
+        ranges: &DomainRanges,
+        counted: &[usize],
+        evidence: &[Weighted],
+        params: &AlsParams,
+    ) -> Option<FoldedPerson> {
+        if evidence.is_empty() {
+            return None;
+        }
+        let of_some;
+        let (gram, unobserved) = if counted.len() == self.grams.len() {
+            (&self.gram_of_all, self.items.nrows())
+        } else {
+            let mut sum = Array2::zeros(self.gram_of_all.dim());
+            counted.iter().for_each(|&at| sum += &self.grams[at]);
+            of_some = sum;
+            let items = counted.iter().filter_map(|&at| ranges.values().nth(at));
+            (&of_some, items.map(DomainRows::len).sum())
+        };
+        let basis = FoldInBasis { items: self.items(), gram, unobserved, params };
+        let entries: Vec<(u32, f32)> = evidence.iter().copied().map(Into::into).collect();
+        FoldedPerson::solve(basis, &entries).ok()
+    }
+
+    /// Adds to a score of each of the domain's items, in order of rows, `weight`
+    /// times the product of its factors with `vector`.
+    pub(crate) fn add_products(
+        &self,
+        rows: &DomainRows,
+        weight: f32,
+        vector: &[f32],
+        scores: &mut [f32],
+    ) {
+        debug_assert_eq!(scores.len(), rows.len());
+        for (score, row) in scores.iter_mut().zip(self.of_domain(rows).rows()) {
+            *score += weight * row.as_slice().map_or(0.0, |row| dot(vector, row));
+        }
+    }
+}
+
+/// Contributions by the columns of a fold-in, as contributions of items.
+pub(crate) fn by_row(contributions: Vec<(u32, f32)>) -> Vec<(Row, f32)> {
+    contributions.into_iter().map(|(column, amount)| (Row(column), amount)).collect()
+}
