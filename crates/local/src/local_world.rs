@@ -81,7 +81,8 @@ impl LocalWorld {
     pub(crate) fn router(&self) -> Router {
         let (stores, clock) = (self.stores.clone(), system::clock());
         let keys = || self.pseudonymiser.clone();
-        let recommend = RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
+        let recommend =
+            RecommendState::new(stores.clone(), keys(), system::machine()).without_delay();
         let training = TrainingState {
             records: stores.records.clone(),
             objects: stores.objects.clone(),
