@@ -1,4 +1,5 @@
-//! What every function's edge shares. The routers built on it run unchanged on
+//! What every function's edge shares, and the machine's time, chance and ids for
+//! its `main` to pass in ([`system`]). The routers built on it run unchanged on
 //! Lambda and in the local server.
 
 pub mod authorizer;
@@ -8,4 +9,5 @@ pub mod lambda;
 pub mod problem;
 mod request_path;
 pub mod router;
+pub mod system;
 pub mod telemetry;

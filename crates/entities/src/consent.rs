@@ -242,6 +242,11 @@ impl ConsentedHistory {
         }
     }
 
+    /// The items that the person dismissed, in order of domain and id.
+    pub fn dismissed(&self) -> impl Iterator<Item = (&DomainId, &ItemId)> {
+        self.dismissed.iter().map(|(domain, item)| (domain, item))
+    }
+
     /// Whether an item was dismissed by the person.
     #[must_use]
     pub fn is_dismissed(&self, domain: &DomainId, item: &ItemId) -> bool {

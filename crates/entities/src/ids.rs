@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::unique_id::UniqueId;
+
 /// Why a text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must be {rule}")]
@@ -130,6 +132,20 @@ id!(
     /// The keyed pseudonym of a user or person: see [`crate::pseudonym`].
     Pseudonym, "a pseudonym", is_opaque_id, OPAQUE_RULE
 );
+
+impl From<UniqueId> for RecommendationId {
+    /// A UUID's text keeps the rule for identifiers whatever its bits.
+    fn from(id: UniqueId) -> Self {
+        Self(id.to_string().into())
+    }
+}
+
+impl From<UniqueId> for TrainingRunId {
+    /// A UUID's text keeps the rule for identifiers whatever its bits.
+    fn from(id: UniqueId) -> Self {
+        Self(id.to_string().into())
+    }
+}
 
 /// A platform's own, raw user id.
 ///

@@ -9,18 +9,21 @@
 //! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
 //! | who is who | [`ids`], [`pseudonym`] |
 //! | what was served, and what came of it | [`decision`] |
-//! | what is asked of the world | [`ports`], [`records`], [`clock`] |
+//! | what is asked of the world | [`ports`], [`records`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
 pub mod catalogue;
 pub mod clock;
 pub mod consent;
 pub mod decision;
 pub mod definition;
+pub mod dice;
 pub mod event;
 pub mod history;
 pub mod ids;
+pub mod machine;
 pub mod people;
 pub mod ports;
 pub mod pseudonym;
 pub mod purpose;
 pub mod records;
+pub mod unique_id;

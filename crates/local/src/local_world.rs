@@ -11,11 +11,10 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::caller::Caller;
-use crossfold_edge::router;
+use crossfold_edge::{router, system};
 use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
 use crossfold_ingest::archive::Archiver;
@@ -62,7 +61,7 @@ impl LocalWorld {
         let stores = embedded.stores();
         Ok(Self {
             archiver: Archiver::new(stores.objects.clone()),
-            worker: Worker::new(stores.clone(), Clock::system()),
+            worker: Worker::new(stores.clone(), system::clock()),
             positions: Mutex::new(Positions::read(directory)?),
             embedded,
             stores,
@@ -80,9 +79,10 @@ impl LocalWorld {
 
     /// Every route, called by the development caller.
     pub(crate) fn router(&self) -> Router {
-        let (stores, clock) = (self.stores.clone(), Clock::system());
+        let (stores, clock) = (self.stores.clone(), system::clock());
         let keys = || self.pseudonymiser.clone();
-        let recommend = RecommendState::new(stores.clone(), keys(), clock.clone()).without_delay();
+        let recommend =
+            RecommendState::new(stores.clone(), keys(), system::machine()).without_delay();
         let training = TrainingState {
             records: stores.records.clone(),
             objects: stores.objects.clone(),

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::clock::{Reading, Stopwatch};
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
-use crossfold_core::entities::ports::{CatalogueStore, StoreError};
+use crossfold_core::entities::ports::{CatalogueStore, StoreResult};
 use crossfold_core::model::Model;
-use crossfold_core::serving::slate::CatalogueSnapshot;
+use crossfold_core::serving::snapshot::CatalogueSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -18,25 +19,40 @@ const REFRESH: Duration = Duration::from_secs(20);
 /// How far back changes are asked for, for writers' clocks differ and an index lags.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 
+/// A catalogue as far as it is known.
+pub(crate) struct KnownCatalogue {
+    /// It, matched with a model's rows.
+    pub(crate) snapshot: Arc<CatalogueSnapshot>,
+    /// Whether its newest changes could not be read.
+    pub(crate) is_stale: bool,
+}
+
 struct Cached {
-    refreshed_at: Instant,
+    refreshed_at: Reading,
     newest: Timestamp,
     items: HashMap<ItemId, Item>,
     /// The snapshot that was made last, and for which model.
     snapshot: Option<(Option<ModelId>, Arc<CatalogueSnapshot>)>,
 }
 
+/// One domain's place in the cache; empty until its catalogue was read.
+type Place = Arc<Mutex<Option<Cached>>>;
+
 /// Keeps catalogues in memory.
 #[derive(Clone)]
 pub(crate) struct CatalogueCache {
     store: Arc<dyn CatalogueStore>,
-    domains: Arc<Mutex<BTreeMap<DomainId, Cached>>>,
+    stopwatch: Stopwatch,
+    /// A lock for each domain: it is held while the domain is read, so that many
+    /// requests read it once, and a slow domain holds up no other. The lock around
+    /// them all is held for a look-up alone.
+    places: Arc<Mutex<BTreeMap<DomainId, Place>>>,
     refresh: Duration,
 }
 
 impl CatalogueCache {
-    pub(crate) fn new(store: Arc<dyn CatalogueStore>) -> Self {
-        Self { store, domains: Arc::default(), refresh: REFRESH }
+    pub(crate) fn new(store: Arc<dyn CatalogueStore>, stopwatch: Stopwatch) -> Self {
+        Self { store, stopwatch, places: Arc::default(), refresh: REFRESH }
     }
 
     /// Asks for changes at every request: for a process with its own store.
@@ -45,39 +61,32 @@ impl CatalogueCache {
     }
 
     /// A domain's catalogue, matched with a model's rows. When changes cannot
-    /// be read, the last known catalogue is served and `true` comes with it.
+    /// be read, the last known catalogue is served and said to be stale.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be read and never was.
     pub(crate) async fn snapshot(
         &self,
         domain: &DomainId,
         model: Option<&Model>,
-    ) -> Result<(Arc<CatalogueSnapshot>, bool), StoreError> {
-        let mut domains = self.domains.lock().await;
+    ) -> StoreResult<KnownCatalogue> {
+        let place = self.places.lock().await.entry(domain.clone()).or_default().clone();
+        let mut place = place.lock().await;
         let mut is_stale = false;
-        if let Some(cached) = domains.get_mut(domain) {
-            if cached.refreshed_at.elapsed() >= self.refresh {
-                is_stale = self.update(domain, cached).await.is_err();
+        let cached = match &mut *place {
+            Some(cached) => {
+                if self.stopwatch.since(cached.refreshed_at) >= self.refresh {
+                    is_stale = self.update(domain, cached).await.is_err();
+                }
+                cached
             }
-        } else {
-            let cached = self.load(domain).await?;
-            domains.insert(domain.clone(), cached);
-        }
-        let Some(cached) = domains.get_mut(domain) else {
-            return Ok((Arc::default(), is_stale));
+            empty => empty.insert(self.load(domain).await?),
         };
-        let model_id = model.map(|model| model.id().clone());
-        if let Some((of_model, snapshot)) = &cached.snapshot
-            && *of_model == model_id
-        {
-            return Ok((snapshot.clone(), is_stale));
-        }
-        let snapshot =
-            Arc::new(CatalogueSnapshot::new(cached.items.values().cloned().collect(), model));
-        cached.snapshot = Some((model_id, snapshot.clone()));
-        Ok((snapshot, is_stale))
+        Ok(KnownCatalogue { snapshot: cached.snapshot(model), is_stale })
     }
 
-    async fn load(&self, domain: &DomainId) -> Result<Cached, StoreError> {
-        let refreshed_at = Instant::now();
+    async fn load(&self, domain: &DomainId) -> StoreResult<Cached> {
+        let refreshed_at = self.stopwatch.read();
         let items = self.store.list(domain).await?;
         let newest = items.iter().map(|item| item.updated_at).max();
         Ok(Cached {
@@ -88,21 +97,159 @@ impl CatalogueCache {
         })
     }
 
-    async fn update(&self, domain: &DomainId, cached: &mut Cached) -> Result<(), StoreError> {
+    async fn update(&self, domain: &DomainId, cached: &mut Cached) -> StoreResult<()> {
         let since = cached.newest.saturating_sub(OVERLAP).unwrap_or(cached.newest);
         let changes = self.store.changes(domain, since).await.inspect_err(|error| {
             tracing::error!(%error, "a catalogue's changes could not be read");
         })?;
-        cached.refreshed_at = Instant::now();
-        for item in changes {
-            let known = cached.items.get(&item.item_id);
-            if known.is_some_and(|known| known.updated_at >= item.updated_at) {
-                continue;
-            }
-            cached.newest = cached.newest.max(item.updated_at);
-            cached.items.insert(item.item_id.clone(), item);
-            cached.snapshot = None;
-        }
+        cached.refreshed_at = self.stopwatch.read();
+        changes.into_iter().for_each(|item| cached.take_over(item));
         Ok(())
+    }
+}
+
+impl Cached {
+    /// The snapshot for a model, made anew when items or the model changed.
+    fn snapshot(&mut self, model: Option<&Model>) -> Arc<CatalogueSnapshot> {
+        if let Some((of_model, snapshot)) = &self.snapshot
+            && of_model.as_ref() == model.map(Model::id)
+        {
+            return snapshot.clone();
+        }
+        let items = self.items.values().cloned().collect();
+        let snapshot = Arc::new(CatalogueSnapshot::new(items, model));
+        self.snapshot = Some((model.map(|model| model.id().clone()), snapshot.clone()));
+        snapshot
+    }
+
+    /// Takes over a change, unless it is known already.
+    fn take_over(&mut self, item: Item) {
+        let known = self.items.get(&item.item_id);
+        if known.is_some_and(|known| known.updated_at >= item.updated_at) {
+            return;
+        }
+        self.newest = self.newest.max(item.updated_at);
+        self.items.insert(item.item_id.clone(), item);
+        self.snapshot = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use async_trait::async_trait;
+    use crossfold_core::entities::ports::StoreError;
+    use crossfold_storage::memory;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn domain(name: &str) -> DomainId {
+        DomainId::parse(name).unwrap()
+    }
+
+    fn item(domain: &DomainId, name: &str, second: i64) -> Item {
+        let details = serde_json::from_value(serde_json::json!({ "title": name })).unwrap();
+        Item {
+            domain: domain.clone(),
+            item_id: ItemId::parse(name).unwrap(),
+            details: Some(details),
+            updated_at: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    /// A stopwatch that is set by hand, in seconds.
+    fn by_hand() -> (Arc<AtomicU64>, Stopwatch) {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let shown = seconds.clone();
+        let read = move || Duration::from_secs(shown.load(Ordering::Relaxed));
+        (seconds, Stopwatch::from_fn(read))
+    }
+
+    /// Holds up reading the domain `slow` until it is let go, and fails changes
+    /// when told to.
+    struct Hindered {
+        inner: Arc<dyn CatalogueStore>,
+        let_go: Notify,
+        fails: AtomicBool,
+    }
+
+    impl Hindered {
+        fn new() -> Arc<Self> {
+            let inner = memory::stores().catalogue;
+            Arc::new(Self { inner, let_go: Notify::new(), fails: AtomicBool::new(false) })
+        }
+    }
+
+    #[async_trait]
+    impl CatalogueStore for Hindered {
+        async fn put(&self, item: &Item) -> StoreResult<()> {
+            self.inner.put(item).await
+        }
+
+        async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
+            self.inner.get(domain, item).await
+        }
+
+        async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>> {
+            if domain.as_str() == "slow" {
+                self.let_go.notified().await;
+            }
+            self.inner.list(domain).await
+        }
+
+        async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
+            if self.fails.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("throttled".into()));
+            }
+            self.inner.changes(domain, since).await
+        }
+    }
+
+    fn titles(known: &KnownCatalogue) -> Vec<&str> {
+        known.snapshot.entries().filter_map(|(_, entry)| entry.title()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_slow_domain_holds_up_no_other_and_is_read_once() {
+        let store = Hindered::new();
+        let cache = CatalogueCache::new(store.clone(), by_hand().1);
+        let (slow, fast) = (domain("slow"), domain("fast"));
+        store.put(&item(&slow, "s", 1)).await.unwrap();
+        let waiting =
+            async { tokio::join!(cache.snapshot(&slow, None), cache.snapshot(&slow, None)) };
+        let meanwhile = async {
+            assert!(titles(&cache.snapshot(&fast, None).await.unwrap()).is_empty());
+            // Lets go of one reading: a second one would wait for ever.
+            store.let_go.notify_one();
+        };
+        let both = async { tokio::join!(waiting, meanwhile) };
+        let ((first, second), ()) =
+            tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+        assert_eq!(titles(&first.unwrap()), ["s"]);
+        assert_eq!(titles(&second.unwrap()), ["s"]);
+    }
+
+    #[tokio::test]
+    async fn changes_are_asked_for_every_20_seconds_and_a_failure_is_said_so() {
+        let store = Hindered::new();
+        let (seconds, stopwatch) = by_hand();
+        let cache = CatalogueCache::new(store.clone(), stopwatch);
+        let knowledge = domain("knowledge");
+        store.put(&item(&knowledge, "a", 1)).await.unwrap();
+        assert_eq!(titles(&cache.snapshot(&knowledge, None).await.unwrap()), ["a"]);
+        store.put(&item(&knowledge, "b", 2)).await.unwrap();
+        for (second, fails, expected, is_stale) in [
+            (19, false, vec!["a"], false),
+            (20, true, vec!["a"], true),
+            (21, false, vec!["a", "b"], false),
+            (22, true, vec!["a", "b"], false),
+        ] {
+            seconds.store(second, Ordering::Relaxed);
+            store.fails.store(fails, Ordering::Relaxed);
+            let known = cache.snapshot(&knowledge, None).await.unwrap();
+            assert_eq!((titles(&known), known.is_stale), (expected, is_stale), "at {second} s");
+        }
     }
 }

@@ -1,9 +1,16 @@
-//! Slates at request time: caller -> person -> consented history -> fold-in ->
-//! scores -> eligible items -> slate, with a record of the decision.
+//! Slates at request time: caller -> person -> consented history -> decision ->
+//! log -> answer. What a decision is made of is read here ([`inputs`]); how it is
+//! made is [`crossfold_core::serving`]'s business.
 
 mod catalogue_cache;
+mod inputs;
 mod model_cache;
 mod recommendations;
+mod request;
 mod routes;
+mod state;
+#[cfg(test)]
+mod test_models;
 
-pub use routes::{RecommendState, routes};
+pub use routes::routes;
+pub use state::RecommendState;

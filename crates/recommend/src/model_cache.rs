@@ -1,8 +1,10 @@
 //! The champion, loaded whole and verified, and swapped when another is published.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crossfold_core::entities::clock::{Reading, Stopwatch};
+use crossfold_core::entities::dice::Dice;
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError};
 use crossfold_core::model::Model;
@@ -42,7 +44,7 @@ impl Served {
 
 #[derive(Default)]
 struct Cached {
-    looked_at: Option<Instant>,
+    looked_at: Option<Reading>,
     etag: Option<ETag>,
     served: Served,
 }
@@ -51,15 +53,15 @@ struct Cached {
 #[derive(Clone)]
 pub(crate) struct ModelCache {
     objects: Arc<dyn ObjectStore>,
+    stopwatch: Stopwatch,
     cached: Arc<Mutex<Cached>>,
     pointer_age: Duration,
 }
 
 impl ModelCache {
-    pub(crate) fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        let jitter = f64::from(std::process::id() % 1000) / 5_000.0;
-        let pointer_age = POINTER_AGE.mul_f64(1.0 + jitter);
-        Self { objects, cached: Arc::default(), pointer_age }
+    pub(crate) fn new(objects: Arc<dyn ObjectStore>, stopwatch: Stopwatch, dice: &Dice) -> Self {
+        let pointer_age = POINTER_AGE.mul_f64(1.0 + dice.fraction() / 5.0);
+        Self { objects, stopwatch, cached: Arc::default(), pointer_age }
     }
 
     /// Looks at the pointer again at every request: for a process that trains itself.
@@ -71,7 +73,7 @@ impl ModelCache {
     /// refused, and the last good one serves on.
     pub(crate) async fn served(&self) -> Served {
         let mut cached = self.cached.lock().await;
-        if cached.looked_at.is_some_and(|at| at.elapsed() < self.pointer_age) {
+        if cached.looked_at.is_some_and(|at| self.stopwatch.since(at) < self.pointer_age) {
             return cached.served.clone();
         }
         match self.refresh(&mut cached).await {
@@ -82,7 +84,7 @@ impl ModelCache {
                     Some(if cached.served.model.is_some() { "stale_model" } else { "no_model" });
             }
         }
-        cached.looked_at = Some(Instant::now());
+        cached.looked_at = Some(self.stopwatch.read());
         cached.served.clone()
     }
 
@@ -137,65 +139,57 @@ impl ModelCache {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use bytes::Bytes;
     use crossfold_core::entities::ports::PutCondition;
-    use crossfold_core::evidence::scaling::EvidenceScaling;
-    use crossfold_core::model::{decode_manifest, manifest_key};
+    use crossfold_core::model::manifest::manifest_key;
     use crossfold_storage::memory;
     use jiff::Timestamp;
-    use ndarray::Array2;
 
     use super::*;
+    use crate::test_models::{self, blob_key_of, uniform_model};
 
     /// Stores a model whose factors all have one value, and points to it.
     async fn publish(objects: &dyn ObjectStore, value: f32, previous: Option<ModelId>) -> ModelId {
-        use crossfold_core::entities::ids::{DomainId, ItemId, TrainingRunId};
-        use crossfold_core::evidence::items::ItemIndex;
-        use crossfold_core::maths::als::AlsOptions;
-        use crossfold_core::model::{Artefact, ModelParts};
-        let item = (DomainId::parse("knowledge").unwrap(), ItemId::parse("i").unwrap());
-        let artefact = Artefact::encode(ModelParts {
-            index: ItemIndex::new([item].into()),
-            item_factors: Array2::from_elem((1, 2), value),
-            domain_factors: None,
-            bridges: Default::default(),
-            look_alikes: Default::default(),
-            popularity: vec![1.0],
-            people: Default::default(),
-            options: AlsOptions { factors: 2, ..AlsOptions::default() },
-            unobserved_items: Default::default(),
-            evidence: EvidenceScaling::default(),
-            training_run: TrainingRunId::parse("run").unwrap(),
-            created_at: Timestamp::UNIX_EPOCH,
-            inputs: Default::default(),
-            report: Default::default(),
-        })
-        .unwrap();
-        let pointer = Pointer {
-            model: artefact.id.clone(),
-            previous,
-            promoted_at: Timestamp::UNIX_EPOCH,
-            history: Vec::new(),
-            retiring: Vec::new(),
-        };
-        let pointer = Bytes::from(serde_json::to_vec(&pointer).unwrap());
-        let objects_to_put = [
-            (artefact.blob_key, artefact.blob),
-            (manifest_key(&artefact.id), artefact.manifest),
-            (POINTER_KEY.to_owned(), pointer),
-        ];
-        for (key, bytes) in objects_to_put {
-            objects.put(&key, bytes, PutCondition::None).await.unwrap();
-        }
-        artefact.id
+        test_models::publish(objects, uniform_model(&["knowledge"], value), previous).await
     }
 
     async fn tear(objects: &dyn ObjectStore, id: &ModelId) {
         let manifest = objects.get(&manifest_key(id)).await.unwrap().unwrap();
-        let key = decode_manifest(id, &manifest.bytes).unwrap().blob.key();
+        let key = blob_key_of(id, &manifest.bytes);
         let blob = objects.get(&key).await.unwrap().unwrap().bytes;
         let half = blob.slice(..blob.len() / 2);
         objects.put(&key, half, PutCondition::None).await.unwrap();
+    }
+
+    /// A cache whose stopwatch shows what is set here, in seconds.
+    fn cache_by_hand(objects: Arc<dyn ObjectStore>, roll: u64) -> (Arc<AtomicU64>, ModelCache) {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let shown = seconds.clone();
+        let read = move || Duration::from_secs(shown.load(Ordering::Relaxed));
+        let cache =
+            ModelCache::new(objects, Stopwatch::from_fn(read), &Dice::from_fn(move || roll));
+        (seconds, cache)
+    }
+
+    fn cache_without_delay(objects: Arc<dyn ObjectStore>) -> ModelCache {
+        cache_by_hand(objects, 0).1.without_delay()
+    }
+
+    #[tokio::test]
+    async fn the_pointer_is_believed_for_20_seconds_and_up_to_a_fifth_more() {
+        for (roll, age) in [(0, 20), (u64::MAX, 24)] {
+            let objects = memory::stores().objects;
+            let (seconds, cache) = cache_by_hand(objects.clone(), roll);
+            let first = publish(&*objects, 1.0, None).await;
+            assert_eq!(served_id(&cache.served().await), Some(first.clone()));
+            let second = publish(&*objects, 2.0, None).await;
+            seconds.store(age - 1, Ordering::Relaxed);
+            assert_eq!(served_id(&cache.served().await), Some(first));
+            seconds.store(age, Ordering::Relaxed);
+            assert_eq!(served_id(&cache.served().await), Some(second));
+        }
     }
 
     fn served_id(served: &Served) -> Option<ModelId> {
@@ -205,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_new_model_is_swapped_in_and_no_model_is_said_so() {
         let objects = memory::stores().objects;
-        let cache = ModelCache::new(objects.clone()).without_delay();
+        let cache = cache_without_delay(objects.clone());
         let none = cache.served().await;
         assert_eq!((served_id(&none), none.degraded), (None, Some("no_model")));
         for value in [1.0, 2.0] {
@@ -219,7 +213,7 @@ mod tests {
     async fn a_torn_model_is_refused_and_the_last_good_one_serves_on() {
         let objects = memory::stores().objects;
         let good = publish(&*objects, 1.0, None).await;
-        let cache = ModelCache::new(objects.clone()).without_delay();
+        let cache = cache_without_delay(objects.clone());
         cache.served().await;
         let torn = publish(&*objects, 2.0, Some(good.clone())).await;
         tear(&*objects, &torn).await;
@@ -228,7 +222,7 @@ mod tests {
             (served_id(&served), served.degraded),
             (Some(good.clone()), Some("stale_model"))
         );
-        let at_cold_start = ModelCache::new(objects.clone()).without_delay().served().await;
+        let at_cold_start = cache_without_delay(objects.clone()).served().await;
         assert_eq!(served_id(&at_cold_start), Some(good));
         assert_eq!(at_cold_start.degraded, Some("stale_model"));
     }
@@ -237,7 +231,7 @@ mod tests {
     async fn a_pointer_that_names_the_served_model_again_loads_nothing() {
         let objects = memory::stores().objects;
         let id = publish(&*objects, 1.0, None).await;
-        let cache = ModelCache::new(objects.clone()).without_delay();
+        let cache = cache_without_delay(objects.clone());
         cache.served().await;
         tear(&*objects, &id).await;
         let pointer = objects.get(POINTER_KEY).await.unwrap().unwrap().bytes;
@@ -253,7 +247,7 @@ mod tests {
     async fn an_unreadable_pointer_does_not_stop_the_service() {
         let objects = memory::stores().objects;
         let good = publish(&*objects, 1.0, None).await;
-        let cache = ModelCache::new(objects.clone()).without_delay();
+        let cache = cache_without_delay(objects.clone());
         cache.served().await;
         objects.put(POINTER_KEY, Bytes::from_static(b"{"), PutCondition::None).await.unwrap();
         let served = cache.served().await;

@@ -1,5 +1,31 @@
-//! Making slates.
+//! Making slates: one pure function, [`decide::decide`], in plain stages.
+//!
+//! | stage | read | what it does |
+//! | --- | --- | --- |
+//! | admit | [`admit`], [`rules`] | what of the person's history may be used for each target, and which items may be served at all |
+//! | score | [`sources`] | opens the sources of scores for each target: one file a source |
+//! | blend | [`blend`] | makes one score an item of what the sources say |
+//! | arrange | [`arrange`] | merges the targets and puts the best in order |
+//! | explore | [`explore`] | draws what is shown, and says with what probability |
+//! | explain | [`explain`], [`reason`] | titles, and why each item is there |
+//!
+//! [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
+//! What comes out is the decision as it is logged, and what the answer needs beside
+//! it. The instant, the recommendation's id and the seed of every random choice are
+//! part of the request: the same inputs give the same decision.
 
+pub mod admit;
+pub mod arrange;
+pub mod blend;
+pub mod decide;
+pub mod explain;
+pub mod explore;
+pub mod policy;
 pub mod reason;
+pub mod request;
 pub mod rules;
-pub mod slate;
+pub mod snapshot;
+pub mod sources;
+
+#[cfg(test)]
+mod tests;

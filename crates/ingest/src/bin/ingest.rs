@@ -1,6 +1,6 @@
 //! The Lambda function `ingest`.
 
-use crossfold_edge::{clock::Clock, lambda, telemetry};
+use crossfold_edge::{lambda, system, telemetry};
 use crossfold_ingest::{IngestState, routes};
 use crossfold_storage::{aws, pseudonym_key};
 
@@ -10,5 +10,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
-    lambda::run(routes(IngestState::new(stores, pseudonymiser, Clock::system()))).await
+    lambda::run(routes(IngestState::new(stores, pseudonymiser, system::clock()))).await
 }

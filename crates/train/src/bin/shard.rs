@@ -1,7 +1,6 @@
 //! The Lambda function `shard`: the worker of training beyond one machine.
 
-use crossfold_core::entities::clock::Clock;
-use crossfold_edge::telemetry;
+use crossfold_edge::{system, telemetry};
 use crossfold_storage::aws;
 use crossfold_train::{FunctionMemory, ShardTrigger, ShardWorker, keep_models};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -13,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let memory = FunctionMemory::from_env()?;
     let worker =
-        ShardWorker::new(stores, Clock::system(), memory.shard_bounds(), memory.event_limit());
+        ShardWorker::new(stores, system::clock(), memory.shard_bounds(), memory.event_limit());
     let worker = &worker.keeping_models(keep_models()?);
     let handle = async |event: LambdaEvent<ShardTrigger>| worker.handle(event.payload).await;
     lambda_runtime::run(service_fn(handle)).await

@@ -1,7 +1,6 @@
 //! The Lambda function `training-api`.
 
-use crossfold_core::entities::clock::Clock;
-use crossfold_edge::{lambda, telemetry};
+use crossfold_edge::{lambda, system, telemetry};
 use crossfold_storage::aws;
 use crossfold_train::{TrainingState, routes};
 
@@ -11,5 +10,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let (records, objects) = (stores.records, stores.objects);
-    lambda::run(routes(TrainingState { records, objects, clock: Clock::system() })).await
+    lambda::run(routes(TrainingState { records, objects, clock: system::clock() })).await
 }

@@ -1,0 +1,142 @@
+//! First stage: what may be used, and what may be served.
+//!
+//! [`AdmittedRequest`] is a request after the door of consent: for each target, the
+//! part of the person's history that may be used for it. Everything later works on
+//! that part. [`admit`] then sorts each target's catalogue by the [`rules`](crate::serving::rules).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::entities::consent::{ConsentContext, ConsentedHistory, RecommendationUse};
+use crate::entities::definition::Definitions;
+use crate::entities::ids::{DomainId, Pseudonym};
+use crate::model::Model;
+use crate::serving::request::{Recipient, SlateRequest};
+use crate::serving::rules::{Ineligible, Rules};
+use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
+use crate::serving::sources::bridges;
+
+/// Most catalogues that are looked into for titles alone, so that a person with a
+/// history on many platforms costs no more than one with a few.
+pub const MAX_TITLE_CATALOGUES: usize = 8;
+
+/// A request with what of the person's history may be used for each of its targets.
+#[derive(Debug)]
+pub struct AdmittedRequest<'a> {
+    pub(super) request: &'a SlateRequest,
+    pub(super) user: &'a Pseudonym,
+    pub(super) definitions: &'a Definitions,
+    histories: BTreeMap<&'a DomainId, ConsentedHistory>,
+}
+
+impl<'a> AdmittedRequest<'a> {
+    /// Takes from the person's history what consents, the request and the
+    /// domains' definitions admit.
+    #[must_use]
+    pub fn new(
+        request: &'a SlateRequest,
+        recipient: Recipient<'a>,
+        definitions: &'a Definitions,
+    ) -> Self {
+        let context = ConsentContext { ledger: recipient.consents, definitions, now: request.now };
+        let admitted_for = |target: &'a DomainId| {
+            let use_of_it = RecommendationUse {
+                user: recipient.user,
+                display: &request.display,
+                target,
+                cross_domain: request.cross_domain,
+            };
+            let history =
+                ConsentedHistory::for_recommendation(recipient.history, context, &use_of_it);
+            (target, if request.personalised { history } else { history.without_events() })
+        };
+        let histories = request.targets.iter().map(admitted_for).collect();
+        Self { request, user: recipient.user, definitions, histories }
+    }
+
+    /// Domains other than the targets whose catalogues are needed to name evidence
+    /// by its title: those that the caller acts for, where the person has evidence
+    /// that the model carries to a target. At most [`MAX_TITLE_CATALOGUES`], those
+    /// with the newest evidence; evidence of others is named by its platform.
+    #[must_use]
+    pub fn title_domains(&self, model: Option<&Model>) -> BTreeSet<DomainId> {
+        let Some(model) = model.filter(|_| self.request.explain) else {
+            return BTreeSet::new();
+        };
+        let mut newest: BTreeMap<&DomainId, Timestamp> = BTreeMap::new();
+        for (target, history) in &self.histories {
+            let sources: BTreeSet<&DomainId> = bridges::sources_of(model, target).collect();
+            for event in history.events().iter().filter(|event| sources.contains(&event.domain)) {
+                let at = newest.entry(&event.domain).or_insert(event.occurred_at);
+                *at = (*at).max(event.occurred_at);
+            }
+        }
+        newest.retain(|domain, _| {
+            self.request.visible.contains(*domain) && !self.request.targets.contains(*domain)
+        });
+        let mut domains: Vec<(&DomainId, Timestamp)> = newest.into_iter().collect();
+        domains.sort_by_key(|(domain, at)| (Reverse(*at), *domain));
+        domains.into_iter().take(MAX_TITLE_CATALOGUES).map(|(domain, _)| domain.clone()).collect()
+    }
+}
+
+/// A target domain after this stage.
+#[derive(Debug)]
+pub struct AdmittedTarget<'a> {
+    /// The domain.
+    pub domain: &'a DomainId,
+    /// Its catalogue.
+    pub snapshot: &'a CatalogueSnapshot,
+    /// What of the person's history may be used for it.
+    pub history: &'a ConsentedHistory,
+    /// Which of its items may be served.
+    pub admission: Admission,
+}
+
+/// A catalogue sorted by the rules: each item is in one of the two lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Positions in the snapshot of the items that may be served, ascending.
+    pub kept: Vec<usize>,
+    /// The others, ascending too, each with the reason of the first rule against it.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An item that may not be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its position in the snapshot.
+    pub position: usize,
+    /// Why.
+    pub reason: Ineligible,
+}
+
+impl Admission {
+    fn sort(snapshot: &CatalogueSnapshot, rules: &Rules<'_>) -> Self {
+        let mut admission = Self::default();
+        for (position, entry) in snapshot.entries() {
+            match rules.refuse(entry.item) {
+                None => admission.kept.push(position),
+                Some(reason) => admission.left_out.push(LeftOut { position, reason }),
+            }
+        }
+        admission
+    }
+}
+
+/// The request's targets, each with its catalogue sorted by the rules, in order of
+/// domains. A target without a catalogue has nothing to serve and is left out.
+#[must_use]
+pub fn admit<'a>(
+    asked: &'a AdmittedRequest<'a>,
+    catalogues: &'a Catalogues,
+) -> Vec<AdmittedTarget<'a>> {
+    let admitted = |(&domain, history): (&&'a DomainId, &'a ConsentedHistory)| {
+        let snapshot = &**catalogues.get(domain)?;
+        let admission = Admission::sort(snapshot, &Rules::new(asked.request, history));
+        Some(AdmittedTarget { domain, snapshot, history, admission })
+    };
+    asked.histories.iter().filter_map(admitted).collect()
+}

@@ -1,0 +1,97 @@
+//! Making a decision: from a person's consented history to a slate of ranked,
+//! explained items and the record of it.
+
+use crate::entities::decision::{Decision, SlateEntry};
+use crate::model::Model;
+use crate::serving::admit::{AdmittedRequest, admit};
+use crate::serving::arrange::arrange;
+use crate::serving::blend::blend;
+use crate::serving::explain::Explainer;
+use crate::serving::explore::{PlacedItem, explore};
+use crate::serving::policy::Policy;
+use crate::serving::reason::Reason;
+use crate::serving::snapshot::Catalogues;
+use crate::serving::sources::{self, SourceInputs, TargetSources};
+
+/// What slates are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Serving<'a> {
+    /// The champion, if there is one.
+    pub model: Option<&'a Model>,
+    /// Catalogues of at least the targets, matched with `model`; those of
+    /// [`AdmittedRequest::title_domains`] too, for reasons to name titles.
+    pub catalogues: &'a Catalogues,
+    /// How the slate is composed.
+    pub policy: &'a Policy,
+    /// What could not be read for this request, by code.
+    pub degraded: &'a [&'static str],
+}
+
+/// A decision, and what an answer needs beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The record, to be logged before the answer.
+    pub decision: Decision,
+    /// The slate in words, in the order of `decision.slate`.
+    pub items: Vec<DescribedItem>,
+}
+
+/// One item of a slate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DescribedItem {
+    /// What is logged of it.
+    pub entry: SlateEntry,
+    /// Its title.
+    pub title: String,
+    /// Why it is there, when asked for.
+    pub reason: Option<Reason>,
+}
+
+/// Makes a decision. The same inputs give the same decision.
+#[must_use]
+pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
+    let (policy, request) = (serving.policy, asked.request);
+    let inputs = SourceInputs::new(serving.model, asked.definitions, request.now);
+    let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
+    let arranged = arrange(&blend(&targets), request.limit);
+    let placed = explore(policy.exploration, &arranged, request.seed);
+    let explainer = Explainer::new(serving, asked);
+    let described = |item: &PlacedItem| describe(&explainer, request.explain, &targets, item);
+    let items: Vec<DescribedItem> = placed.iter().map(described).collect();
+    let decision = Decision {
+        recommendation_id: request.recommendation_id.clone(),
+        user: asked.user.clone(),
+        domain: request.display.clone(),
+        placement: request.placement.clone(),
+        decided_at: request.now,
+        model: serving.model.map(|model| model.id().clone()),
+        policy: policy.name.to_owned(),
+        variant: None,
+        seed: request.seed,
+        personalised: placed.iter().any(|item| targets[item.scored.target].is_personal()),
+        degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
+        slate: items.iter().map(|item| item.entry.clone()).collect(),
+    };
+    Decided { decision, items }
+}
+
+fn describe(
+    explainer: &Explainer<'_>,
+    with_reason: bool,
+    targets: &[TargetSources<'_>],
+    placed: &PlacedItem,
+) -> DescribedItem {
+    let TargetSources { target, sources } = &targets[placed.scored.target];
+    let entry = target.snapshot.entry(placed.scored.position);
+    let source = placed.scored.source.map(|at| &*sources[at]);
+    DescribedItem {
+        entry: SlateEntry {
+            domain: target.domain.clone(),
+            item_id: entry.item.item_id.clone(),
+            score: placed.scored.score,
+            propensity: placed.propensity,
+        },
+        title: entry.title().unwrap_or_default().to_owned(),
+        reason: with_reason.then(|| explainer.reason(entry, source)),
+    }
+}

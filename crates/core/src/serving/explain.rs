@@ -1,0 +1,95 @@
+//! Sixth stage: why an item is on a slate.
+//!
+//! A score is exactly the sum of what each past item adds to it, so the past items
+//! that add most are the reason. Without any, the reason is that others chose the
+//! item, or that it is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entities::definition::Definitions;
+use crate::entities::ids::{DomainId, ItemId};
+use crate::evidence::items::Row;
+use crate::model::Model;
+use crate::serving::admit::AdmittedRequest;
+use crate::serving::decide::Serving;
+use crate::serving::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
+use crate::serving::snapshot::{CatalogueEntry, Catalogues};
+use crate::serving::sources::Source;
+
+/// Past items named in one reason.
+const MAX_EVIDENCE: usize = 3;
+
+/// What reasons are made from, the same for each item of a slate.
+pub(super) struct Explainer<'a> {
+    model: Option<&'a Model>,
+    catalogues: &'a Catalogues,
+    definitions: &'a Definitions,
+    /// Domains whose items may be named.
+    visible: &'a BTreeSet<DomainId>,
+    locale: Locale,
+}
+
+impl<'a> Explainer<'a> {
+    pub(super) fn new(serving: Serving<'a>, asked: &AdmittedRequest<'a>) -> Self {
+        Self {
+            model: serving.model,
+            catalogues: serving.catalogues,
+            definitions: asked.definitions,
+            visible: &asked.request.visible,
+            locale: asked.request.locale,
+        }
+    }
+
+    /// The reason of an item that `source` scored; `None`: no source knows it.
+    pub(super) fn reason(&self, entry: CatalogueEntry<'_>, source: Option<&dyn Source>) -> Reason {
+        let name = self.platform(&entry.item.domain);
+        let Some(source) = source else {
+            return self.plain(ReasonCode::New, Because::Newness(name));
+        };
+        let evidence = self.evidence(source.contributions(entry));
+        let Some(first) = evidence.first() else {
+            return self.plain(ReasonCode::Popular, Because::Others(name));
+        };
+        let title = first.item_id.as_ref().and_then(|id| self.title(&first.domain, id));
+        let because =
+            title.map_or_else(|| Because::Domain(self.platform(&first.domain)), Because::Item);
+        Reason { code: ReasonCode::History, text: text(because, self.locale), evidence }
+    }
+
+    fn plain(&self, code: ReasonCode, because: Because<'_>) -> Reason {
+        Reason { code, text: text(because, self.locale), evidence: Vec::new() }
+    }
+
+    /// A platform's name.
+    fn platform<'b>(&'b self, domain: &'b DomainId) -> &'b str {
+        self.definitions.get(domain).map_or(domain.as_str(), |definition| definition.name.as_str())
+    }
+
+    fn title(&self, domain: &DomainId, item: &ItemId) -> Option<&str> {
+        self.catalogues.get(domain)?.title(item)
+    }
+
+    /// The past items that count most. What happened where the caller does not act
+    /// is summed up by domain, so that no raw event of another platform is told.
+    fn evidence(&self, contributions: Vec<(Row, f32)>) -> Vec<Evidence> {
+        let total: f32 = contributions.iter().map(|(_, c)| c.max(0.0)).sum();
+        let Some(model) = self.model.filter(|_| total > 0.0) else {
+            return Vec::new();
+        };
+        let mut shares: BTreeMap<(&DomainId, Option<&ItemId>), f32> = BTreeMap::new();
+        for (row, contribution) in contributions.into_iter().filter(|(_, c)| *c > 0.0) {
+            let Some((domain, item)) = model.index().item(row) else { continue };
+            let named = self.visible.contains(domain).then_some(item);
+            *shares.entry((domain, named)).or_default() += contribution / total;
+        }
+        let of_item = |((domain, item), share): ((&DomainId, Option<&ItemId>), f32)| Evidence {
+            domain: domain.clone(),
+            item_id: item.cloned(),
+            share,
+        };
+        let mut evidence: Vec<Evidence> = shares.into_iter().map(of_item).collect();
+        evidence.sort_by(|a, b| b.share.total_cmp(&a.share));
+        evidence.truncate(MAX_EVIDENCE);
+        evidence
+    }
+}

@@ -1,0 +1,22 @@
+//! What slates are composed of, under the name that is logged with each decision.
+
+use crate::serving::explore::Exploration;
+use crate::serving::sources::SourceKind;
+
+/// A composition of the stages. One that gives other slates has another name.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Its name and version, as logged.
+    pub name: &'static str,
+    /// The sources of scores, the preferred one first.
+    pub sources: &'static [SourceKind],
+    /// How it explores.
+    pub exploration: Exploration,
+}
+
+/// The person's evidence where there is some, else popularity; the best are shown.
+pub const ALS_FOLD_IN: Policy = Policy {
+    name: "als-fold-in/2",
+    sources: &[SourceKind::Bridges, SourceKind::Popularity],
+    exploration: Exploration::None,
+};

@@ -1,0 +1,55 @@
+//! What a slate is asked for, and for whom.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::entities::consent::{ConsentLedger, CrossDomain};
+use crate::entities::history::History;
+use crate::entities::ids::{DomainId, ItemId, Placement, Pseudonym, RecommendationId};
+use crate::serving::reason::Locale;
+
+/// Most items on one slate.
+pub const MAX_LIMIT: usize = 100;
+
+/// The person a slate is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// The user who asks.
+    pub user: &'a Pseudonym,
+    /// What the person decided.
+    pub consents: &'a ConsentLedger,
+    /// What the person did, on all linked platforms.
+    pub history: &'a History,
+}
+
+/// A checked request for a slate, with everything that makes it this one.
+#[derive(Debug, Clone)]
+pub struct SlateRequest {
+    /// The identifier that the decision is logged under.
+    pub recommendation_id: RecommendationId,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The instant of the request.
+    pub now: Timestamp,
+    /// The platform that shows the slate.
+    pub display: DomainId,
+    /// Where on that platform.
+    pub placement: Option<Placement>,
+    /// The domains whose items are wanted, each once.
+    pub targets: BTreeSet<DomainId>,
+    /// How many items, 1 to [`MAX_LIMIT`].
+    pub limit: usize,
+    /// Items the caller does not want.
+    pub excluded: BTreeSet<(DomainId, ItemId)>,
+    /// Whether the person's evidence may shape the slate.
+    pub personalised: bool,
+    /// Whether evidence of other domains may be used.
+    pub cross_domain: CrossDomain,
+    /// Domains whose items may be named as evidence: those the caller acts for.
+    pub visible: BTreeSet<DomainId>,
+    /// Whether reasons are wanted.
+    pub explain: bool,
+    /// The language of reasons.
+    pub locale: Locale,
+}

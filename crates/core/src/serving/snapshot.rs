@@ -1,0 +1,71 @@
+//! A domain's catalogue at one moment, matched with a model's rows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::entities::catalogue::Item;
+use crate::entities::ids::{DomainId, ItemId};
+use crate::evidence::items::Row;
+use crate::model::Model;
+
+/// Catalogues by domain.
+pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
+
+/// A domain's catalogue at one moment, matched with a model's rows.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogueSnapshot {
+    items: Vec<Item>,
+    rows: Vec<Option<Row>>,
+    positions: HashMap<ItemId, usize>,
+}
+
+/// An item of a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogueEntry<'a> {
+    /// The item.
+    pub item: &'a Item,
+    /// Its row in the model; `None` when the model does not know it.
+    pub row: Option<Row>,
+}
+
+impl CatalogueSnapshot {
+    /// Matches a domain's items, in order of their ids, with the model's rows.
+    #[must_use]
+    pub fn new(mut items: Vec<Item>, model: Option<&Model>) -> Self {
+        items.sort_by(|a, b| a.item_id.cmp(&b.item_id));
+        let row = |item: &Item| model?.index().row(&(item.domain.clone(), item.item_id.clone()));
+        let rows = items.iter().map(row).collect();
+        let positions =
+            items.iter().enumerate().map(|(at, item)| (item.item_id.clone(), at)).collect();
+        Self { items, rows, positions }
+    }
+
+    /// Every item with its position, in order of ids.
+    pub fn entries(&self) -> impl Iterator<Item = (usize, CatalogueEntry<'_>)> {
+        let entries = self.items.iter().zip(&self.rows);
+        entries.map(|(item, &row)| CatalogueEntry { item, row }).enumerate()
+    }
+
+    /// The item at a position that this snapshot gave.
+    ///
+    /// # Panics
+    /// When the position is another snapshot's, beyond this one's end.
+    #[must_use]
+    pub fn entry(&self, position: usize) -> CatalogueEntry<'_> {
+        CatalogueEntry { item: &self.items[position], row: self.rows[position] }
+    }
+
+    /// The title of an item, unless it is not there or was deleted.
+    #[must_use]
+    pub fn title(&self, id: &ItemId) -> Option<&str> {
+        self.entry(*self.positions.get(id)?).title()
+    }
+}
+
+impl<'a> CatalogueEntry<'a> {
+    /// The item's title; `None` once it was deleted.
+    #[must_use]
+    pub fn title(&self) -> Option<&'a str> {
+        self.item.details.as_ref().map(|details| details.title.as_str())
+    }
+}

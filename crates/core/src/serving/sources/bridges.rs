@@ -1,0 +1,48 @@
+//! The person's own evidence in the target, and what bridges of the model carry
+//! there: see [`crate::model::scoring`].
+
+use crate::entities::ids::DomainId;
+use crate::evidence::confidences::confidences;
+use crate::evidence::items::Row;
+use crate::model::Model;
+use crate::model::scoring::Estimate;
+use crate::serving::admit::AdmittedTarget;
+use crate::serving::snapshot::CatalogueEntry;
+use crate::serving::sources::{Source, SourceInputs};
+
+/// The model's estimate for one person and target.
+struct Bridged<'a>(Estimate<'a>);
+
+impl Source for Bridged<'_> {
+    fn is_personal(&self) -> bool {
+        true
+    }
+
+    fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
+        Some(self.0.score(entry.row?))
+    }
+
+    fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
+        entry.row.map_or_else(Vec::new, |row| self.0.contributions(row))
+    }
+}
+
+/// `None` when the model does not know the target, or nothing of the person's
+/// history is known to the model and carried there.
+pub(super) fn open<'a>(
+    inputs: &SourceInputs<'a>,
+    target: &AdmittedTarget<'_>,
+) -> Option<Box<dyn Source + 'a>> {
+    let model = inputs.model?;
+    let weighed = confidences(target.history, &inputs.definitions, inputs.now);
+    let estimate = model.estimate(target.domain, &model.index().rows_of(&weighed))?;
+    Some(Box::new(Bridged(estimate)))
+}
+
+/// The domains, other than the target itself, whose evidence may be behind a score.
+pub(crate) fn sources_of<'a>(
+    model: &'a Model,
+    target: &'a DomainId,
+) -> impl Iterator<Item = &'a DomainId> {
+    model.bridges().into_domain(target).map(|(source, _)| source)
+}

@@ -1,0 +1,108 @@
+//! Second stage: sources of scores, one file a source.
+//!
+//! A source says how much a person may like the items of one target, in the measure
+//! that all share: an estimate of a preference, about 0 to 1. A new source is a file
+//! with a [`Source`], a name in [`SourceKind`] that opens it, and its place in a
+//! [`Policy`](crate::serving::policy::Policy).
+
+pub mod bridges;
+pub mod popularity;
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::entities::definition::Definitions;
+use crate::evidence::items::Row;
+use crate::model::Model;
+use crate::serving::admit::AdmittedTarget;
+use crate::serving::snapshot::CatalogueEntry;
+
+/// Scores of one target's items for one person.
+pub trait Source {
+    /// Whether the person's own evidence is behind the scores.
+    fn is_personal(&self) -> bool;
+
+    /// The score of an item; `None` when the source does not know it.
+    fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32>;
+
+    /// How much each past item of the person adds to an item's score, as (row,
+    /// contribution); nothing when the person's evidence has no part in it.
+    fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)>;
+}
+
+/// The sources there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// The person's evidence in the target and what bridges carry there.
+    Bridges,
+    /// What many people of the target chose.
+    Popularity,
+}
+
+/// What sources are opened from, the same for each target.
+#[derive(Debug)]
+pub struct SourceInputs<'a> {
+    model: Option<&'a Model>,
+    /// The definitions, weighing evidence as in the model's training.
+    definitions: Cow<'a, Definitions>,
+    now: Timestamp,
+}
+
+impl<'a> SourceInputs<'a> {
+    /// Inputs at an instant.
+    #[must_use]
+    pub fn new(model: Option<&'a Model>, definitions: &'a Definitions, now: Timestamp) -> Self {
+        let scaling = model.map(|model| &model.manifest().evidence);
+        let definitions = match scaling.filter(|scaling| !scaling.is_neutral()) {
+            // Weighed as in training, else the fold-in would answer another question.
+            Some(scaling) => Cow::Owned(scaling.apply(definitions)),
+            None => Cow::Borrowed(definitions),
+        };
+        Self { model, definitions, now }
+    }
+}
+
+impl SourceKind {
+    /// The source for one target; `None` when it has nothing to say of it.
+    fn open<'a>(
+        self,
+        inputs: &SourceInputs<'a>,
+        target: &AdmittedTarget<'_>,
+    ) -> Option<Box<dyn Source + 'a>> {
+        match self {
+            Self::Bridges => bridges::open(inputs, target),
+            Self::Popularity => popularity::open(inputs),
+        }
+    }
+}
+
+/// A target with its sources.
+pub struct TargetSources<'a> {
+    /// The target.
+    pub target: AdmittedTarget<'a>,
+    /// The sources that have something to say of it, in the policy's order.
+    pub sources: Vec<Box<dyn Source + 'a>>,
+}
+
+impl TargetSources<'_> {
+    /// Whether the person's own evidence shapes what is served of the target.
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        self.sources.iter().any(|source| source.is_personal())
+    }
+}
+
+/// Opens the sources of each target.
+#[must_use]
+pub fn open<'a>(
+    targets: Vec<AdmittedTarget<'a>>,
+    kinds: &[SourceKind],
+    inputs: &SourceInputs<'a>,
+) -> Vec<TargetSources<'a>> {
+    let opened = |target: AdmittedTarget<'a>| {
+        let sources = kinds.iter().filter_map(|kind| kind.open(inputs, &target)).collect();
+        TargetSources { target, sources }
+    };
+    targets.into_iter().map(opened).collect()
+}

@@ -1,0 +1,101 @@
+//! What is on a slate, and whether it is personal.
+
+use super::*;
+use crate::serving::reason::ReasonCode;
+
+fn code(decided: &Decided) -> ReasonCode {
+    decided.items[0].reason.as_ref().unwrap().code
+}
+
+#[test]
+fn history_on_one_platform_ranks_the_other_by_the_same_taste() {
+    let model = bridged_model();
+    for (liked, first) in [([0, 1], 0..ITEMS / 2), ([5, 6], ITEMS / 2..ITEMS)] {
+        let history = History::new(did(knowledge(), &liked), []);
+        let request = asking(knowledge(), auto());
+        let decided = slate_for(Some(&model), both(), (&both_granted(), &history), &request);
+        assert!(decided.decision.personalised);
+        assert!(numbers(&decided).iter().all(|item| first.contains(item)), "{decided:?}");
+        assert_eq!(code(&decided), ReasonCode::History);
+    }
+}
+
+#[test]
+fn without_consent_or_by_request_the_slate_is_popular_and_says_so() {
+    let model = bridged_model();
+    let history = History::new(did(knowledge(), &[5, 6]), []);
+    let cross = asking(knowledge(), auto());
+    let refused = slate_for(Some(&model), both(), (&ConsentLedger::default(), &history), &cross);
+    let plain = SlateRequest { personalised: false, ..cross.clone() };
+    let plain = slate_for(Some(&model), both(), (&both_granted(), &history), &plain);
+    let private = SlateRequest { cross_domain: CrossDomain::Never, ..cross };
+    let private = slate_for(Some(&model), both(), (&both_granted(), &history), &private);
+    for decided in [refused, plain, private] {
+        assert!(!decided.decision.personalised);
+        assert_eq!(numbers(&decided), [0, 1, 2, 3]);
+        assert_eq!(code(&decided), ReasonCode::Popular);
+    }
+}
+
+#[test]
+fn what_no_bridge_carries_does_not_shape_the_slate() {
+    let model = model_with(Bridges::none());
+    let history = History::new(did(knowledge(), &[5, 6]), []);
+    let cross = asking(knowledge(), auto());
+    let slate = slate_for(Some(&model), both(), (&both_granted(), &history), &cross);
+    assert!(!slate.decision.personalised);
+    assert_eq!(numbers(&slate), [0, 1, 2, 3]);
+    assert_eq!(code(&slate), ReasonCode::Popular);
+    let own = asking(knowledge(), knowledge());
+    let own = slate_for(Some(&model), both(), (&both_granted(), &history), &own);
+    assert!(own.decision.personalised);
+}
+
+#[test]
+fn without_a_model_items_are_served_as_new() {
+    let nobody = (&ConsentLedger::default(), &History::default());
+    let decided = slate_for(None, both(), nobody, &asking(knowledge(), knowledge()));
+    assert_eq!(decided.items.len(), 4);
+    assert!(decided.items.iter().all(|i| i.reason.as_ref().unwrap().code == ReasonCode::New));
+}
+
+#[test]
+fn a_target_without_a_catalogue_does_not_lend_its_estimate_to_another() {
+    let model = model_with(Bridges::none());
+    // Evidence in the target whose catalogue is missing, none in the one that is served.
+    let history = History::new(did(auto(), &[5, 6]), []);
+    let request = SlateRequest {
+        targets: BTreeSet::from([auto(), knowledge()]),
+        ..asking(knowledge(), knowledge())
+    };
+    let of_one =
+        slate_for(Some(&model), items(&knowledge()), (&both_granted(), &history), &request);
+    assert!(of_one.decision.slate.iter().all(|entry| entry.domain == knowledge()));
+    assert_eq!(numbers(&of_one), [0, 1, 2, 3]);
+    assert!(!of_one.decision.personalised);
+    let of_both = slate_for(Some(&model), both(), (&both_granted(), &history), &request);
+    assert!(of_both.decision.slate.iter().any(|entry| entry.domain == auto()));
+    assert!(of_both.decision.personalised);
+}
+
+#[test]
+fn targets_are_merged_by_score_and_equal_scores_by_order_of_domain_and_item() {
+    let model = bridged_model();
+    let request = SlateRequest {
+        targets: BTreeSet::from([auto(), knowledge()]),
+        limit: 5,
+        ..asking(knowledge(), knowledge())
+    };
+    let nobody = (&ConsentLedger::default(), &History::default());
+    let decided = slate_for(Some(&model), both(), nobody, &request);
+    let slate: Vec<(&DomainId, &str)> = decided
+        .decision
+        .slate
+        .iter()
+        .map(|entry| (&entry.domain, entry.item_id.as_str()))
+        .collect();
+    let (auto, knowledge) = (auto(), knowledge());
+    let expected =
+        [(&auto, "i0"), (&knowledge, "i0"), (&auto, "i1"), (&knowledge, "i1"), (&auto, "i2")];
+    assert_eq!(slate, expected);
+}

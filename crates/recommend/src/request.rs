@@ -1,0 +1,117 @@
+//! The body of `POST /v1/recommendations`, and the checked request it becomes.
+
+use std::collections::BTreeSet;
+
+use axum::http::HeaderMap;
+use crossfold_core::entities::consent::CrossDomain;
+use crossfold_core::entities::definition::Definitions;
+use crossfold_core::entities::ids::{DomainId, ItemId, Placement};
+use crossfold_core::entities::machine::Machine;
+use crossfold_core::serving::reason::Locale;
+use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
+use crossfold_edge::caller::Caller;
+use crossfold_edge::problem::Problem;
+use serde::Deserialize;
+
+/// Most items a caller can exclude.
+const MAX_EXCLUDED: usize = 1_000;
+/// Most target domains of one request.
+const MAX_TARGETS: usize = 16;
+
+/// An item as a caller names it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExcluded {
+    domain: DomainId,
+    item_id: ItemId,
+}
+
+/// The request's body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecommendationBody {
+    pub(crate) user_id: String,
+    pub(crate) domain: DomainId,
+    #[serde(default)]
+    target_domains: Vec<DomainId>,
+    placement: Option<Placement>,
+    #[serde(default = "default_limit")]
+    limit: usize,
+    #[serde(default)]
+    exclude: Vec<RawExcluded>,
+    #[serde(default = "yes")]
+    personalised: bool,
+    #[serde(default = "yes")]
+    explain: bool,
+    #[serde(default)]
+    locale: String,
+}
+
+fn default_limit() -> usize {
+    10
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl RecommendationBody {
+    /// The checked request, with an instant, an identifier and a seed of its own.
+    ///
+    /// # Errors
+    /// A problem that names what is out of range or not known.
+    pub(crate) fn into_request(
+        self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        definitions: &Definitions,
+        machine: &Machine,
+    ) -> Result<SlateRequest, Problem> {
+        self.check_sizes()?;
+        let mut targets: BTreeSet<DomainId> = self.target_domains.into_iter().collect();
+        if targets.is_empty() {
+            targets.insert(self.domain.clone());
+        }
+        if let Some(unknown) = targets.iter().find(|target| !definitions.contains_key(*target)) {
+            return Err(Problem::unknown_domain(unknown.as_str()));
+        }
+        Ok(SlateRequest {
+            recommendation_id: machine.ids.fresh().into(),
+            seed: machine.dice.roll(),
+            now: machine.clock.now(),
+            display: self.domain,
+            placement: self.placement,
+            targets,
+            limit: self.limit,
+            excluded: self.exclude.into_iter().map(|item| (item.domain, item.item_id)).collect(),
+            personalised: self.personalised,
+            cross_domain: cross_domain(headers),
+            visible: definitions.keys().filter(|domain| caller.acts_for(domain)).cloned().collect(),
+            explain: self.explain,
+            locale: Locale::closest(&self.locale),
+        })
+    }
+
+    fn check_sizes(&self) -> Result<(), Problem> {
+        let refuse = |detail: String| Err(Problem::invalid(detail));
+        if !(1..=MAX_LIMIT).contains(&self.limit) {
+            return refuse(format!("limit must be 1 to {MAX_LIMIT}"));
+        }
+        if self.exclude.len() > MAX_EXCLUDED {
+            return refuse(format!("exclude must have at most {MAX_EXCLUDED} items"));
+        }
+        if self.target_domains.len() > MAX_TARGETS {
+            return refuse(format!("target_domains must have at most {MAX_TARGETS} entries"));
+        }
+        Ok(())
+    }
+}
+
+/// A Global Privacy Control signal (`Sec-GPC: 1`) asks that data not be shared:
+/// no evidence of another domain is used then, whatever was consented to.
+fn cross_domain(headers: &HeaderMap) -> CrossDomain {
+    match headers.get("sec-gpc") {
+        Some(value) if value.as_bytes() == b"1" => CrossDomain::Never,
+        _ => CrossDomain::ByConsent,
+    }
+}

@@ -1,0 +1,47 @@
+//! What the handlers work with.
+
+use crossfold_core::entities::machine::Machine;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_storage::definition_reader::DefinitionReader;
+
+use crate::catalogue_cache::CatalogueCache;
+use crate::model_cache::ModelCache;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct RecommendState {
+    pub(crate) stores: Stores,
+    pub(crate) definitions: DefinitionReader,
+    pub(crate) pseudonymiser: Pseudonymiser,
+    pub(crate) models: ModelCache,
+    pub(crate) catalogues: CatalogueCache,
+    pub(crate) machine: Machine,
+}
+
+impl RecommendState {
+    /// State over stores and the tenant's keys.
+    #[must_use]
+    pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, machine: Machine) -> Self {
+        let stopwatch = machine.stopwatch.clone();
+        Self {
+            definitions: DefinitionReader::new(stores.records.clone()),
+            models: ModelCache::new(stores.objects.clone(), stopwatch.clone(), &machine.dice),
+            catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch),
+            pseudonymiser,
+            machine,
+            stores,
+        }
+    }
+
+    /// The same state, seeing new models and items at once instead of within
+    /// half a minute: for one process with storage of its own.
+    #[must_use]
+    pub fn without_delay(self) -> Self {
+        Self {
+            models: self.models.without_delay(),
+            catalogues: self.catalogues.without_delay(),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Small models for tests.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
+use crossfold_core::entities::ports::{ObjectStore, PutCondition};
+use crossfold_core::evidence::inputs::InputDistribution;
+use crossfold_core::evidence::items::ItemIndex;
+use crossfold_core::evidence::scaling::EvidenceScaling;
+use crossfold_core::maths::als::AlsOptions;
+use crossfold_core::maths::fold_in::UnobservedItems;
+use crossfold_core::model::bridges::joint::JointFoldIn;
+use crossfold_core::model::bridges::{Bridge, Bridges, Carrier, Direction};
+use crossfold_core::model::look_alikes::Twins;
+use crossfold_core::model::manifest::{blob_key, manifest_key};
+use crossfold_core::model::scoring::{ScoringTables, TableParts};
+use crossfold_core::model::{Artefact, ModelParts, Provenance, Sections, decode_manifest};
+use crossfold_core::release::champion::{POINTER_KEY, Pointer};
+use jiff::Timestamp;
+use ndarray::Array2;
+
+/// A model of an item `i` in each domain, whose factors all have one value, with a
+/// joint bridge from each domain to each other.
+pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
+    let domains: Vec<DomainId> = domains.iter().map(|d| DomainId::parse(d).unwrap()).collect();
+    let item = ItemId::parse("i").unwrap();
+    let index = ItemIndex::new(domains.iter().map(|d| (d.clone(), item.clone())).collect());
+    let mut bridges = Bridges::none();
+    for (from, to) in domains.iter().flat_map(|from| domains.iter().map(move |to| (from, to))) {
+        if from != to {
+            let direction = Direction { from: from.clone(), to: to.clone() };
+            let carrier = Carrier::Joint(JointFoldIn { source_weight: 1.0 });
+            bridges.insert(direction, Bridge { lift: 0.1, carrier });
+        }
+    }
+    let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check().unwrap();
+    let tables = TableParts {
+        ranges: index.ranges().clone(),
+        params,
+        unobserved: UnobservedItems::default(),
+        item_factors: Array2::from_elem((index.len(), 2), value),
+        domain_factors: None,
+        bridges,
+        look_alikes: Twins::default(),
+    };
+    let sections = Sections {
+        popularity: vec![1.0; index.len()],
+        people: BTreeMap::new(),
+        tables: ScoringTables::new(tables).unwrap(),
+        index,
+    };
+    let provenance = Provenance {
+        params,
+        unobserved_items: UnobservedItems::default(),
+        evidence: EvidenceScaling::default(),
+        training_run: TrainingRunId::parse("run").unwrap(),
+        created_at: Timestamp::UNIX_EPOCH,
+        events: 0,
+        inputs: InputDistribution::default(),
+    };
+    Artefact::encode(&ModelParts { provenance, sections }, Bytes::from_static(b"{}")).unwrap()
+}
+
+/// Where a model's blob is stored.
+pub(crate) fn blob_key_of(id: &ModelId, manifest: &[u8]) -> String {
+    blob_key(&decode_manifest(id, manifest).unwrap().blob.sha256)
+}
+
+/// Stores a model and points to it.
+pub(crate) async fn publish(
+    objects: &dyn ObjectStore,
+    artefact: Artefact,
+    previous: Option<ModelId>,
+) -> ModelId {
+    let pointer = Pointer {
+        model: artefact.id.clone(),
+        previous,
+        promoted_at: Timestamp::UNIX_EPOCH,
+        history: Vec::new(),
+        retiring: Vec::new(),
+    };
+    let pointer = Bytes::from(serde_json::to_vec(&pointer).unwrap());
+    let objects_to_put = [
+        (blob_key_of(&artefact.id, &artefact.manifest), artefact.blob),
+        (manifest_key(&artefact.id), artefact.manifest),
+        (POINTER_KEY.to_owned(), pointer),
+    ];
+    for (key, bytes) in objects_to_put {
+        objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    }
+    artefact.id
+}
