@@ -9,7 +9,7 @@
 //! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
 //! | who is who | [`ids`], [`pseudonym`] |
 //! | what was served, and what came of it | [`decision`] |
-//! | what is asked of the world | [`ports`], [`records`], [`clock`] |
+//! | what is asked of the world | [`ports`], [`records`], [`clock`], [`settings`], [`retryable`] |
 
 pub mod catalogue;
 pub mod clock;
@@ -24,3 +24,5 @@ pub mod ports;
 pub mod pseudonym;
 pub mod purpose;
 pub mod records;
+pub mod retryable;
+pub mod settings;
