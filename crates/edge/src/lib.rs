@@ -2,6 +2,7 @@
 //! Lambda and in the local server.
 
 pub mod authorizer;
+pub mod batch;
 pub mod caller;
 pub mod extract;
 pub mod lambda;

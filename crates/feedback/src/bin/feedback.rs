@@ -1,6 +1,7 @@
 //! The Lambda function `feedback`.
 
-use crossfold_edge::{clock::Clock, lambda, telemetry};
+use crossfold_core::entities::clock::Clock;
+use crossfold_edge::{lambda, telemetry};
 use crossfold_feedback::{FeedbackState, routes};
 use crossfold_storage::{aws, pseudonym_key};
 

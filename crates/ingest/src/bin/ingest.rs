@@ -1,6 +1,7 @@
 //! The Lambda function `ingest`.
 
-use crossfold_edge::{clock::Clock, lambda, telemetry};
+use crossfold_core::entities::clock::Clock;
+use crossfold_edge::{lambda, telemetry};
 use crossfold_ingest::{IngestState, routes};
 use crossfold_storage::{aws, pseudonym_key};
 
