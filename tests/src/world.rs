@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::archive::events::{EVENTS_PREFIX, decode_events};
+use crossfold_core::archive::events::decode_events;
+use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::event::Event;
 use serde_json::Value;
 

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::archive::events::encode_events;
+use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;

@@ -3,6 +3,7 @@
 //! Lambda and in the local server.
 
 pub mod authorizer;
+pub mod batch;
 pub mod caller;
 pub mod extract;
 pub mod lambda;

@@ -67,6 +67,38 @@ pub enum OutcomeKind {
     Dismiss,
 }
 
+/// A text is no kind of outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no kind of outcome")]
+pub struct UnknownOutcomeKind(pub String);
+
+impl OutcomeKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Impression, Self::Click, Self::Accept, Self::Convert, Self::Dismiss];
+
+    /// The kind as it is posted, stored and archived.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Impression => "impression",
+            Self::Click => "click",
+            Self::Accept => "accept",
+            Self::Convert => "convert",
+            Self::Dismiss => "dismiss",
+        }
+    }
+
+    /// Reads what [`OutcomeKind::as_str`] gives.
+    ///
+    /// # Errors
+    /// [`UnknownOutcomeKind`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, UnknownOutcomeKind> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| UnknownOutcomeKind(text.to_owned()))
+    }
+}
+
 /// One outcome of one served item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -82,8 +114,21 @@ pub struct Outcome {
     pub domain: DomainId,
     /// The item.
     pub item_id: ItemId,
-    /// When they did it.
+    /// When they did it, by the caller's clock, to the millisecond.
     pub occurred_at: Timestamp,
+    /// When it was accepted, by our clock, to the millisecond; `None` in those
+    /// stored before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
+}
+
+impl Outcome {
+    /// When it came in, as far as is known: an old outcome has only its
+    /// caller's word for when it happened.
+    #[must_use]
+    pub fn arrived_at(&self) -> Timestamp {
+        self.received_at.unwrap_or(self.occurred_at)
+    }
 }
 
 impl Decision {
@@ -91,5 +136,27 @@ impl Decision {
     #[must_use]
     pub fn served(&self, domain: &DomainId, item: &ItemId) -> bool {
         self.slate.iter().any(|entry| entry.domain == *domain && entry.item_id == *item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_outcome_has_one_text_everywhere() {
+        for kind in OutcomeKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(OutcomeKind::parse(kind.as_str()), Ok(kind));
+        }
+        assert!(OutcomeKind::parse("Click").is_err());
+    }
+
+    #[test]
+    fn an_outcome_stored_before_arrival_was_kept_reads_and_arrived_when_it_happened() {
+        let stored = r#"{"feedback_id":"f","recommendation_id":"r","user":"v1_u","kind":"click",
+            "domain":"knowledge","item_id":"i","occurred_at":"2026-06-01T00:00:00Z"}"#;
+        let outcome: Outcome = serde_json::from_str(stored).unwrap();
+        assert_eq!((outcome.received_at, outcome.arrived_at()), (None, outcome.occurred_at));
     }
 }

@@ -9,7 +9,7 @@
 //! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
 //! | who is who | [`ids`], [`pseudonym`] |
 //! | what was served, and what came of it | [`decision`] |
-//! | what is asked of the world | [`ports`], [`records`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
+//! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
 pub mod catalogue;
 pub mod clock;
@@ -26,4 +26,6 @@ pub mod ports;
 pub mod pseudonym;
 pub mod purpose;
 pub mod records;
+pub mod retryable;
+pub mod settings;
 pub mod unique_id;

@@ -1,6 +1,8 @@
 //! What the domain needs from the world. Adapters live in `crossfold-storage`;
 //! every one of them passes the same conformance suite.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,19 +14,71 @@ use crate::history::{Dismissal, History};
 use crate::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
 use crate::people::{PeopleWrite, VersionedEntry};
 use crate::records::RecordKind;
+use crate::retryable::Retryable;
 
-/// Why a store could not do what was asked.
+/// An error of whatever kind, or a text in the place of one: both turn into it
+/// by `into()`.
+pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store could not do what was asked. Its text holds those of all its
+/// sources, so that a line in a log says everything.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It could not be reached, timed out, or throttled us: worth another try later.
-    #[error("the store is unavailable: {0}")]
-    Unavailable(String),
+    #[error("the store is unavailable: {}", Chain(&**.0))]
+    Unavailable(#[source] BoxedError),
     /// It holds something that cannot be read.
-    #[error("the store holds something unreadable: {0}")]
-    Corrupt(String),
+    #[error("the store holds something unreadable: {}", Chain(&**.0))]
+    Corrupt(#[source] BoxedError),
     /// It refused the call for a reason that another try will not change.
-    #[error("the store refused the call: {0}")]
-    Refused(String),
+    #[error("the store refused the call: {}", Chain(&**.0))]
+    Refused(#[source] BoxedError),
+}
+
+impl StoreError {
+    /// It holds something that cannot be read: what, and why not.
+    pub fn corrupt(what: impl Into<String>, why: impl Into<BoxedError>) -> Self {
+        Self::Corrupt(Box::new(InContext { what: what.into(), source: why.into() }))
+    }
+
+    /// It could not be reached: what was being done, and why that failed.
+    pub fn unavailable(what: impl Into<String>, why: impl Into<BoxedError>) -> Self {
+        Self::Unavailable(Box::new(InContext { what: what.into(), source: why.into() }))
+    }
+
+    /// It refused the call: what was asked, and why it was refused.
+    pub fn refused(what: impl Into<String>, why: impl Into<BoxedError>) -> Self {
+        Self::Refused(Box::new(InContext { what: what.into(), source: why.into() }))
+    }
+}
+
+impl Retryable for StoreError {
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// An error with what it happened to.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct InContext {
+    what: String,
+    source: BoxedError,
+}
+
+/// An error followed by its sources, as one line.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(error) = next {
+            write!(f, ": {error}")?;
+            next = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// Result of a store's call.
@@ -221,4 +275,40 @@ pub struct Stores {
     pub records: std::sync::Arc<dyn RecordStore>,
     /// The archive and the models.
     pub objects: std::sync::Arc<dyn ObjectStore>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("a socket closed")]
+    struct Closed(#[source] std::io::Error);
+
+    #[test]
+    fn an_error_keeps_its_sources_and_tells_them_all() {
+        let closed = Closed(std::io::Error::other("reset by peer"));
+        let error = StoreError::unavailable("reading models/current.json", closed);
+        assert_eq!(
+            error.to_string(),
+            "the store is unavailable: reading models/current.json: a socket closed: reset by peer"
+        );
+        let source = error.source().and_then(Error::source).unwrap();
+        assert!(source.is::<Closed>());
+    }
+
+    #[test]
+    fn an_error_is_made_of_a_text_as_well() {
+        let error = StoreError::Refused("there is no object x".into());
+        assert_eq!(error.to_string(), "the store refused the call: there is no object x");
+    }
+
+    #[test]
+    fn only_an_unavailable_store_is_worth_another_try() {
+        assert!(StoreError::Unavailable("throttled".into()).is_worth_another_try());
+        assert!(!StoreError::Corrupt("torn".into()).is_worth_another_try());
+        assert!(!StoreError::Refused("absent".into()).is_worth_another_try());
+    }
 }

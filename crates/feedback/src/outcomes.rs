@@ -3,23 +3,26 @@
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind};
-use crossfold_core::entities::event::{MAX_CLOCK_SKEW, to_millisecond};
+use crossfold_core::entities::event::{check_occurred_at, to_millisecond};
 use crossfold_core::entities::history::Dismissal;
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
 };
-use crossfold_core::entities::ports::{Appended, StoreError};
+use crossfold_core::entities::ports::{Appended, StoreError, Stores};
+use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::FeedbackState;
 
 /// Most outcomes in one call.
 const MAX_OUTCOMES: usize = 100;
+/// Outcomes of one call that are written at the same time.
+const CONCURRENT_WRITES: usize = 32;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,51 +43,31 @@ struct RawOutcome {
     occurred_at: Timestamp,
 }
 
-#[derive(Serialize, Default)]
-pub(crate) struct FeedbackAccepted {
-    accepted: usize,
-    duplicates: usize,
-    rejected: Vec<Rejected>,
-}
-
-#[derive(Serialize)]
-struct Rejected {
-    index: usize,
-    code: &'static str,
-    detail: String,
-}
-
 /// Logs each outcome of a slate that this user was served, and makes each
 /// dismissed item stay away.
 pub(crate) async fn post_feedback(
     State(state): State<FeedbackState>,
     caller: Caller,
     Json(body): Json<FeedbackBody>,
-) -> Result<JsonResponse<FeedbackAccepted>, Problem> {
+) -> Result<JsonResponse<BatchAnswer>, Problem> {
     caller.require(Scope::FeedbackWrite, &body.domain)?;
-    if body.feedback.is_empty() {
-        let detail = "feedback is empty";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "empty_batch", detail));
-    }
-    if body.feedback.len() > MAX_OUTCOMES {
-        let detail = format!("feedback must have at most {MAX_OUTCOMES} elements");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", detail));
-    }
+    batch::check_size(body.feedback.len(), MAX_OUTCOMES)?;
     state.definitions.domain(&body.domain).await?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
     let decision = find_decision(&state, &body, &user).await?;
     let now = state.clock.now();
-    let mut answer = FeedbackAccepted::default();
+    let (mut outcomes, mut rejected) = (Vec::with_capacity(body.feedback.len()), Vec::new());
     for (index, raw) in body.feedback.into_iter().enumerate() {
         match parse_outcome(raw, &decision, now) {
-            Ok(outcome) => match record(&state, &decision, &outcome).await? {
-                Appended::New => answer.accepted += 1,
-                Appended::Duplicate => answer.duplicates += 1,
-            },
-            Err((code, detail)) => answer.rejected.push(Rejected { index, code, detail }),
+            Ok(outcome) => outcomes.push(outcome),
+            Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
-    Ok(JsonResponse(answer))
+    let (stores, decision) = (&state.stores, &decision);
+    let writes =
+        outcomes.into_iter().map(|outcome| async move { record(stores, decision, &outcome).await });
+    let appended = batch::write_all(writes, CONCURRENT_WRITES).await?;
+    Ok(JsonResponse(BatchAnswer::counting(rejected, &appended)))
 }
 
 /// The decision that the feedback is about. Another user's is as unknown as one
@@ -113,9 +96,8 @@ fn parse_outcome(
     if !decision.served(&raw.domain, &raw.item_id) {
         return Err(("item_not_served", "the item was not on this slate".into()));
     }
-    if raw.occurred_at.duration_since(now) > MAX_CLOCK_SKEW {
-        return Err(("future_timestamp", "occurred_at lies in the future".into()));
-    }
+    let occurred_at = check_occurred_at(raw.occurred_at, now)
+        .map_err(|rejection| (rejection.code(), rejection.to_string()))?;
     Ok(Outcome {
         feedback_id: raw.feedback_id,
         recommendation_id: decision.recommendation_id.clone(),
@@ -123,14 +105,15 @@ fn parse_outcome(
         kind: raw.kind,
         domain: raw.domain,
         item_id: raw.item_id,
-        occurred_at: to_millisecond(raw.occurred_at),
+        occurred_at,
+        received_at: Some(to_millisecond(now)),
     })
 }
 
 /// Logs an outcome. A dismissal takes effect before it is logged: sent again
 /// after a failure between the two, it is complete.
 async fn record(
-    state: &FeedbackState,
+    stores: &Stores,
     decision: &Decision,
     outcome: &Outcome,
 ) -> Result<Appended, StoreError> {
@@ -141,7 +124,7 @@ async fn record(
             domain: outcome.domain.clone(),
             item_id: outcome.item_id.clone(),
         };
-        state.stores.events.dismiss(&dismissal).await?;
+        stores.events.dismiss(&dismissal).await?;
     }
-    state.stores.decisions.append_outcome(outcome).await
+    stores.decisions.append_outcome(outcome).await
 }

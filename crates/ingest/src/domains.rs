@@ -9,7 +9,7 @@ use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::records;
 
-use crate::routes::IngestState;
+use crate::state::IngestState;
 
 pub(crate) async fn put_domain(
     State(state): State<IngestState>,

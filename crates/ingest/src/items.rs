@@ -5,16 +5,15 @@ use axum::extract::State;
 use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
+use crossfold_edge::batch::{self, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::events::{Rejected, check_batch_size};
-use crate::routes::IngestState;
+use crate::state::IngestState;
 
 /// Most items in one call.
 const MAX_ITEMS: usize = 500;
@@ -45,28 +44,25 @@ pub(crate) async fn post_items(
     State(state): State<IngestState>,
     caller: Caller,
     Path(domain): Path<DomainId>,
-    Json(batch): Json<ItemBatch>,
+    Json(posted): Json<ItemBatch>,
 ) -> Result<JsonResponse<ItemsUpserted>, Problem> {
     caller.require(Scope::CatalogWrite, &domain)?;
-    check_batch_size(batch.items.len(), MAX_ITEMS)?;
+    batch::check_size(posted.items.len(), MAX_ITEMS)?;
     state.definitions.domain(&domain).await?;
     let updated_at = to_millisecond(state.clock.now());
     let (mut items, mut rejected) = (Vec::new(), Vec::new());
-    for (index, raw) in batch.items.into_iter().enumerate() {
+    for (index, raw) in posted.items.into_iter().enumerate() {
         match parse_item(raw, &domain, updated_at) {
             Ok(item) => items.push(item),
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
     let upserted = items.len();
-    stream::iter(items)
-        .map(|item| {
-            let store = state.stores.catalogue.clone();
-            async move { store.put(&item).await }
-        })
-        .buffer_unordered(CONCURRENT_WRITES)
-        .try_collect::<Vec<()>>()
-        .await?;
+    let puts = items.into_iter().map(|item| {
+        let store = state.stores.catalogue.clone();
+        async move { store.put(&item).await }
+    });
+    batch::write_all(puts, CONCURRENT_WRITES).await?;
     Ok(JsonResponse(ItemsUpserted { upserted, rejected }))
 }
 

@@ -6,7 +6,10 @@ mod domains;
 mod events;
 mod items;
 mod routes;
+mod shapes;
+mod state;
 mod users;
 
 pub use events::MAX_EVENTS;
-pub use routes::{IngestState, routes};
+pub use routes::routes;
+pub use state::IngestState;

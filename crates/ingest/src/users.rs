@@ -12,6 +12,7 @@ use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::ports::Committed;
 use crossfold_core::entities::purpose::Purpose;
+use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
@@ -20,8 +21,8 @@ use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::events::check_batch_size;
-use crate::routes::{IngestState, OfDomain};
+use crate::routes::OfDomain;
+use crate::state::IngestState;
 
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
@@ -181,7 +182,7 @@ pub(crate) async fn put_consents(
     Json(body): Json<ConsentsBody>,
 ) -> Result<JsonResponse<UserView>, Problem> {
     caller.require(Scope::UsersWrite, &of.domain)?;
-    check_batch_size(body.consents.len(), MAX_CONSENTS)?;
+    batch::check_size(body.consents.len(), MAX_CONSENTS)?;
     state.definitions.domain(&of.domain).await?;
     let now = state.clock.now();
     let mut decisions = Vec::with_capacity(body.consents.len());

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
@@ -19,10 +18,10 @@ use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
 use crossfold_ingest::archive::Archiver;
 use crossfold_recommend::RecommendState;
+use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::pseudonym_key;
 use crossfold_train::{TrainingState, Trigger, Worker};
-use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::api_client::ApiClient;
@@ -124,7 +123,7 @@ impl LocalWorld {
     }
 
     /// The next records of a stream that were not carried yet.
-    async fn pending(&self, table: &str, positions: &Positions) -> Result<Vec<Value>> {
+    async fn pending(&self, table: &str, positions: &Positions) -> Result<Vec<StreamRecord>> {
         read_batch(&self.embedded.stream_tail(), table, positions.of(table)).await
     }
 
@@ -132,10 +131,10 @@ impl LocalWorld {
         &self,
         table: &str,
         consumer: Consumer,
-        records: Vec<Value>,
+        records: Vec<StreamRecord>,
         positions: &mut Positions,
     ) -> Result<()> {
-        let Some(last) = records.last().map(sequence_number) else {
+        let Some(last) = records.last().and_then(sequence_number) else {
             return Ok(());
         };
         self.deliver(consumer, records).await?;
@@ -146,11 +145,10 @@ impl LocalWorld {
         Ok(())
     }
 
-    async fn deliver(&self, consumer: Consumer, records: Vec<Value>) -> Result<()> {
+    async fn deliver(&self, consumer: Consumer, records: Vec<StreamRecord>) -> Result<()> {
         match consumer {
             Consumer::Archive => {
-                let batch: StreamEvent = serde_json::from_value(json!({ "Records": records }))?;
-                self.archiver.archive(batch).await?;
+                self.archiver.archive(StreamBatch { records }).await?;
             }
             Consumer::Train => self.worker.handle(Trigger::Stream { records }).await?,
         }
@@ -167,7 +165,7 @@ async fn read_batch(
     tail: &Arc<StreamTail>,
     table: &str,
     after: Option<String>,
-) -> Result<Vec<Value>> {
+) -> Result<Vec<StreamRecord>> {
     let (tail, table) = (tail.clone(), table.to_owned());
     tokio::task::spawn_blocking(move || {
         let mut after = after;
@@ -175,7 +173,7 @@ async fn read_batch(
         while records.len() < BATCH {
             let page = tail.records_after(&table, after.as_deref(), PAGE)?;
             let Some(last) = page.last() else { break };
-            after = Some(sequence_number(last));
+            after = sequence_number(last);
             records.extend(page);
         }
         Ok(records)
@@ -183,8 +181,8 @@ async fn read_batch(
     .await?
 }
 
-fn sequence_number(record: &Value) -> String {
-    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
+fn sequence_number(record: &StreamRecord) -> Option<String> {
+    record.sequence_number().map(str::to_owned)
 }
 
 /// How far each stream was carried, on file.

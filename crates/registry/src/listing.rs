@@ -93,7 +93,7 @@ pub async fn read_record(
     key: &str,
 ) -> StoreResult<Option<(ModelRecord, usize)>> {
     let Some(object) = objects.get(key).await? else { return Ok(None) };
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt(format!("{key}: {error}"));
+    let corrupt = |error: serde_json::Error| StoreError::corrupt(key, error);
     let record = serde_json::from_slice(&object.bytes).map_err(corrupt)?;
     Ok(Some((record, object.bytes.len())))
 }

@@ -2,6 +2,7 @@
 
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError, StoreResult};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::model::manifest::{ContentReference, blob_key, manifest_key, report_key};
 use crossfold_core::model::{Manifest, Model, ModelError, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
@@ -22,6 +23,12 @@ pub enum LoadError {
     /// The manifest is there, the blob is not.
     #[error("the model's blob is missing")]
     BlobMissing,
+}
+
+impl Retryable for LoadError {
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_worth_another_try())
+    }
 }
 
 /// Reads a model's manifest, verified against the id.

@@ -4,6 +4,7 @@
 use crate::load::{LoadError, StoredPointer, load, read_pointer};
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter};
 use jiff::Timestamp;
 
@@ -28,6 +29,17 @@ pub enum PromotionError {
     /// The pointer could not be written down.
     #[error("the pointer cannot be encoded: {0}")]
     Encoding(#[from] serde_json::Error),
+}
+
+impl Retryable for PromotionError {
+    /// A race is not: whoever asked is to look at the new champion first.
+    fn is_worth_another_try(&self) -> bool {
+        match self {
+            Self::Load(error) => error.is_worth_another_try(),
+            Self::Store(error) => error.is_worth_another_try(),
+            Self::Retiring | Self::Unexpected | Self::Race | Self::Encoding(_) => false,
+        }
+    }
 }
 
 /// A promotion that is asked for.

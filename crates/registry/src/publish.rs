@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::model::manifest::{
     ContentReference, Manifest, blob_key, manifest_key, report_key,
 };
@@ -31,6 +32,16 @@ pub enum PublishError {
     /// The record or the report could not be written down.
     #[error("the record or the report cannot be encoded: {0}")]
     Encoding(#[from] serde_json::Error),
+}
+
+impl Retryable for PublishError {
+    fn is_worth_another_try(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_worth_another_try(),
+            Self::Promotion(error) => error.is_worth_another_try(),
+            Self::Model(_) | Self::Encoding(_) => false,
+        }
+    }
 }
 
 /// Times the pointer may move under us.

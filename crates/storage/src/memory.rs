@@ -114,7 +114,7 @@ impl PeopleStore for MemoryPeople {
 
     async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {
         let after = after.map(|key| Pseudonym::parse(&key)).transpose();
-        let after = after.map_err(|error| StoreError::Refused(error.to_string()))?;
+        let after = after.map_err(|error| StoreError::Refused(error.into()))?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let people = lock(&self.0);
         let entries: Vec<_> = people
@@ -267,7 +267,7 @@ impl ObjectStore for MemoryObjects {
 
     async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
         let objects = lock(&self.0);
-        let absent = || StoreError::Refused(format!("there is no object {key}"));
+        let absent = || StoreError::Refused(format!("there is no object {key}").into());
         let object = objects.get(key).ok_or_else(absent)?;
         Ok((object.etag != *known).then(|| object.clone()))
     }

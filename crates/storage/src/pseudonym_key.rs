@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_config::SdkConfig;
 use crossfold_core::entities::ports::StoreError;
 use crossfold_core::entities::pseudonym::{InvalidKeys, MIN_KEY_BYTES, Pseudonymiser};
+use crossfold_core::entities::settings::Settings;
 use serde::Deserialize;
 
 use crate::aws::service_error;
@@ -91,7 +92,8 @@ pub fn parse(json: &str, tenant: &str) -> Result<Pseudonymiser, KeyError> {
 /// # Errors
 /// [`KeyError`].
 pub async fn from_secret(sdk: &SdkConfig) -> Result<Pseudonymiser, KeyError> {
-    let variable = |name| std::env::var(name).map_err(|_| KeyError::NotSet(name));
+    let settings = Settings::of_process();
+    let variable = |name| settings.text(name).ok_or(KeyError::NotSet(name));
     let (arn, tenant) = (variable(SECRET_VARIABLE)?, variable(TENANT_VARIABLE)?);
     let client = aws_sdk_secretsmanager::Client::new(sdk);
     let answer = client.get_secret_value().secret_id(arn).send().await.map_err(service_error)?;

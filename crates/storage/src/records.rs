@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crossfold_core::entities::ports::{Appended, RecordStore, StoreError, StoreResult};
+use crossfold_core::entities::ports::{Appended, BoxedError, RecordStore, StoreError, StoreResult};
 use crossfold_core::entities::records::Record;
 
 /// Stores a new record; [`Appended::Duplicate`] when its id is taken.
@@ -49,13 +49,13 @@ pub async fn list<T: Record>(store: &dyn RecordStore) -> StoreResult<Vec<(T::Id,
 
 fn encode<T: Record>(record: &T) -> StoreResult<String> {
     serde_json::to_string(record)
-        .map_err(|error| StoreError::Refused(format!("a {} cannot be written: {error}", T::KIND)))
+        .map_err(|error| StoreError::refused(format!("a {} cannot be written", T::KIND), error))
 }
 
 fn decode<T: Record>(id: &str, json: &str) -> StoreResult<T> {
     serde_json::from_str(json).map_err(|error| corrupt::<T>(id, error))
 }
 
-fn corrupt<T: Record>(id: &str, error: impl std::fmt::Display) -> StoreError {
-    StoreError::Corrupt(format!("{} {id}: {error}", T::KIND))
+fn corrupt<T: Record>(id: &str, error: impl Into<BoxedError>) -> StoreError {
+    StoreError::corrupt(format!("{} {id}", T::KIND), error)
 }

@@ -13,6 +13,7 @@ use crossfold_core::entities::ports::{
 };
 use crossfold_storage::conformance::{Failures, run_all};
 use crossfold_storage::embedded::Embedded;
+use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 use crossfold_storage::memory;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,6 +92,13 @@ impl ObjectStore for LooksThenWrites {
     }
 }
 
+/// Memory, with one fault in every call of one method.
+fn memory_with(method: &'static str, fault: Fault) -> Stores {
+    let plan =
+        FaultPlan::from_fn(move |call| if call.method == method { fault } else { Fault::None });
+    faulty(memory::stores(), &plan)
+}
+
 async fn failed_checks(stores: Stores) -> Vec<String> {
     let Err(Failures(failures)) = run_all(&stores).await else { return Vec::new() };
     failures.iter().map(|failure| failure.check.to_owned()).collect()
@@ -117,4 +125,21 @@ async fn a_store_that_looks_before_it_writes_fails_the_races_and_its_cut_listing
         "objects: a_long_listing_is_whole",
     ];
     assert_eq!(failed_checks(stores).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_reads_what_was_before_fails_the_checks_on_that_port_alone() {
+    for (method, port) in
+        [("objects.get", "objects: "), ("people.get", "people: "), ("records.get", "records: ")]
+    {
+        let failed = failed_checks(memory_with(method, Fault::Stale)).await;
+        assert!(!failed.is_empty(), "stale {method} passed");
+        assert!(failed.iter().all(|check| check.starts_with(port)), "{method}: {failed:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_loses_its_answers_fails_the_checks_on_that_port() {
+    let failed = failed_checks(memory_with("records.put", Fault::AnswerLost)).await;
+    assert!(failed.iter().any(|check| check.starts_with("records: ")), "{failed:?}");
 }

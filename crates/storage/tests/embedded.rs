@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use aws_lambda_events::event::dynamodb::EventRecord as StreamRecord;
 use bytes::Bytes;
 use crossfold_core::entities::event::{Event, to_millisecond};
 use crossfold_core::entities::history::Dismissal;
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 use crossfold_core::entities::ports::{Appended, PutCondition};
-use crossfold_storage::aws::EventRecord;
+use crossfold_storage::aws::changes::{NewEntry, StreamRecord};
 use crossfold_storage::embedded::{Embedded, EmbeddedError};
 use jiff::Timestamp;
 
@@ -114,12 +113,12 @@ async fn the_stream_tells_each_new_event_once_and_in_order_as_lambda_would() {
     loop {
         let page = tail.records_after(table, after.as_deref(), 2).unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned());
+        after = last.sequence_number().map(str::to_owned);
         for record in page {
-            let record: StreamRecord = serde_json::from_value(record).unwrap();
-            assert_eq!(record.event_name, "INSERT");
-            match EventRecord::parse(record.change.new_image).unwrap() {
-                Some(record) => told.push(record.event),
+            assert!(record.is_new());
+            match record.new_entry().unwrap() {
+                Some(NewEntry::Event(event)) => told.push(event),
+                Some(other) => panic!("{other:?}"),
                 None => others += 1,
             }
         }
@@ -133,9 +132,7 @@ async fn a_trimmed_stream_goes_on_where_it_was() {
     let embedded = Embedded::start(directory.path()).await.unwrap();
     let (stores, tail) = (embedded.stores(), embedded.stream_tail());
     let table = embedded.storage_config().events_table.name().unwrap();
-    let sequence = |record: &serde_json::Value| {
-        record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned()
-    };
+    let sequence = |record: &StreamRecord| record.sequence_number().unwrap().to_owned();
     for index in 0..5 {
         stores.events.append(&event(&format!("e{index}"))).await.unwrap();
     }

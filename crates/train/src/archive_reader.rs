@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crossfold_core::archive::columns::ColumnsError;
-use crossfold_core::archive::events::{EVENTS_PREFIX, decode_events, encode_events};
-use crossfold_core::archive::quarantine::{QUARANTINE_PREFIX, decode_refused, encode_refused};
+use crossfold_core::archive::events::{decode_events, encode_events};
+use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX};
+use crossfold_core::archive::quarantine::{decode_refused, encode_refused};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -34,6 +36,12 @@ pub enum ReadError {
         /// What is wrong with it.
         error: ColumnsError,
     },
+}
+
+impl Retryable for ReadError {
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_worth_another_try())
+    }
 }
 
 /// Bytes of memory that training takes for each archived event, at its peak:

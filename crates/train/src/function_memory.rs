@@ -1,6 +1,7 @@
 //! What a function's memory bounds: how many events it may read, how large a
 //! shard may be.
 
+use crossfold_core::entities::settings::{InvalidSetting, Settings};
 use crossfold_core::training::sharding::plan::ShardBounds;
 
 use crate::archive_reader::EventLimit;
@@ -13,14 +14,6 @@ const SHARD_VARIABLE: &str = "CROSSFOLD_SHARD_BYTES";
 /// small enough to be solved in a minute.
 const DEFAULT_SHARD_BYTES: u64 = 512 << 20;
 
-/// Why a setting cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} must be a whole number above 0, not {value:?}")]
-pub struct InvalidMemory {
-    variable: &'static str,
-    value: String,
-}
-
 /// A function's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionMemory {
@@ -29,24 +22,16 @@ pub struct FunctionMemory {
 }
 
 impl FunctionMemory {
-    /// Reads the process's environment; unlimited when nobody says how much there is.
+    /// Reads settings; unlimited when nobody says how much there is.
     ///
     /// # Errors
-    /// [`InvalidMemory`] naming a variable that is no number above 0.
-    pub fn from_env() -> Result<Self, InvalidMemory> {
-        Self::from_lookup(|variable| std::env::var(variable).ok())
-    }
-
-    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidMemory> {
-        let number = |variable, default| match lookup(variable) {
-            None => Ok(default),
-            Some(value) => match value.parse() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(InvalidMemory { variable, value }),
-            },
+    /// [`InvalidSetting`] naming a variable that is no number above 0.
+    pub fn of(settings: &Settings) -> Result<Self, InvalidSetting> {
+        let number = |variable| {
+            settings.parsed(variable, "a whole number above 0", |number: &u64| *number > 0)
         };
-        let megabytes: u64 = number(MEMORY_VARIABLE, u64::MAX >> 20)?;
-        let shard_bytes = number(SHARD_VARIABLE, DEFAULT_SHARD_BYTES)?;
+        let megabytes = number(MEMORY_VARIABLE)?.unwrap_or(u64::MAX >> 20);
+        let shard_bytes = number(SHARD_VARIABLE)?.unwrap_or(DEFAULT_SHARD_BYTES);
         Ok(Self { bytes: megabytes.saturating_mul(1 << 20), shard_bytes })
     }
 
@@ -67,11 +52,9 @@ impl FunctionMemory {
 mod tests {
     use super::*;
 
-    fn read(memory: Option<&str>, shard: Option<&str>) -> Result<FunctionMemory, InvalidMemory> {
-        FunctionMemory::from_lookup(|variable| {
-            let value = if variable == SHARD_VARIABLE { shard } else { memory };
-            value.map(str::to_owned)
-        })
+    fn read(memory: Option<&str>, shard: Option<&str>) -> Result<FunctionMemory, InvalidSetting> {
+        let (memory, shard) = (memory.unwrap_or_default(), shard.unwrap_or_default());
+        FunctionMemory::of(&Settings::of(&[(MEMORY_VARIABLE, memory), (SHARD_VARIABLE, shard)]))
     }
 
     #[test]
@@ -85,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_above_0_is_refused_by_name() {
-        for wrong in ["", "0", "-1", "1.5", "much"] {
+        for wrong in ["0", "-1", "1.5", "much"] {
             assert_eq!(read(Some(wrong), None).unwrap_err().variable, MEMORY_VARIABLE);
             assert_eq!(read(None, Some(wrong)).unwrap_err().variable, SHARD_VARIABLE);
         }

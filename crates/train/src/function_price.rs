@@ -1,35 +1,19 @@
 //! What the function costs, as its environment tells.
 
+use crossfold_core::entities::settings::{InvalidSetting, Settings};
 use crossfold_core::training::tuning::FunctionPrice;
 
 const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 const PRICE: &str = "CROSSFOLD_USD_PER_GB_SECOND";
 
-/// Why a price cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} must be a number above 0, not {value:?}")]
-pub struct InvalidPrice {
-    /// The environment variable.
-    pub variable: &'static str,
-    /// What it is.
-    pub value: String,
-}
-
 /// The price by `CROSSFOLD_USD_PER_GB_SECOND` and the memory that Lambda says
 /// the function has; `None` unless both are known.
 ///
 /// # Errors
-/// [`InvalidPrice`] when one of them is no number above 0.
-pub fn function_price(
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Option<FunctionPrice>, InvalidPrice> {
-    let number = |variable: &'static str| {
-        let Some(value) = lookup(variable).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        let parsed = value.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
-        parsed.map(Some).ok_or(InvalidPrice { variable, value })
-    };
+/// [`InvalidSetting`] when one of them is no number above 0.
+pub fn function_price(settings: &Settings) -> Result<Option<FunctionPrice>, InvalidSetting> {
+    let is_price = |number: &f64| *number > 0.0 && number.is_finite();
+    let number = |variable| settings.parsed(variable, "a number above 0", is_price);
     let (megabytes, usd) = (number(MEMORY)?, number(PRICE)?);
     let price = |(megabytes, usd_per_gb_second): (f64, f64)| FunctionPrice {
         memory_gb: megabytes / 1024.0,
@@ -42,8 +26,8 @@ pub fn function_price(
 mod tests {
     use super::*;
 
-    fn price(memory: &str, usd: &str) -> Result<Option<FunctionPrice>, InvalidPrice> {
-        function_price(|variable| Some(if variable == MEMORY { memory } else { usd }.to_owned()))
+    fn price(memory: &str, usd: &str) -> Result<Option<FunctionPrice>, InvalidSetting> {
+        function_price(&Settings::of(&[(MEMORY, memory), (PRICE, usd)]))
     }
 
     #[test]

@@ -21,8 +21,8 @@ mod worker;
 mod working_files;
 
 pub use archive_reader::{EventLimit, ReadError};
-pub use function_memory::{FunctionMemory, InvalidMemory};
-pub use function_price::{InvalidPrice, function_price};
+pub use function_memory::FunctionMemory;
+pub use function_price::function_price;
 pub use model_routes::MAX_PAGE;
 pub use new_run::{InvalidOrder, RunOrder, new_run};
 pub use quarantine::QuarantineError;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::archive::columns::ColumnsError;
-use crossfold_core::archive::quarantine::{encode_refused, file_key, run_prefix};
+use crossfold_core::archive::keys::{refused_key, refused_prefix};
+use crossfold_core::archive::quarantine::encode_refused;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::cleaning::{Refusal, RefusedEvent};
 
 /// Most events of one file.
@@ -22,6 +24,12 @@ pub enum QuarantineError {
     Columns(#[from] ColumnsError),
 }
 
+impl Retryable for QuarantineError {
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_worth_another_try())
+    }
+}
+
 /// Writes a run's refused events, by reason. Carried out again, the run's files
 /// are replaced, and those that are no longer needed deleted.
 pub(crate) async fn write(
@@ -33,10 +41,11 @@ pub(crate) async fn write(
     for refused in refused {
         by_reason.entry(refused.reason).or_default().push(refused);
     }
-    let mut stale: BTreeSet<String> = objects.list(&run_prefix(run)).await?.into_iter().collect();
+    let mut stale: BTreeSet<String> =
+        objects.list(&refused_prefix(run)).await?.into_iter().collect();
     for (reason, refused) in by_reason {
         for (number, part) in refused.chunks(EVENTS_PER_FILE).enumerate() {
-            let key = file_key(run, reason, number);
+            let key = refused_key(run, reason, number);
             objects.put(&key, encode_refused(part)?, PutCondition::None).await?;
             stale.remove(&key);
         }

@@ -1,7 +1,7 @@
 //! What the worker is told by its environment.
 
+use crossfold_core::entities::settings::{InvalidSetting, Settings};
 use crossfold_core::release::retention::DEFAULT_KEPT;
-use crossfold_storage::aws::InvalidSetting;
 
 const KEEP_MODELS: &str = "CROSSFOLD_KEEP_MODELS";
 
@@ -9,18 +9,9 @@ const KEEP_MODELS: &str = "CROSSFOLD_KEEP_MODELS";
 ///
 /// # Errors
 /// When it is set to something else.
-pub fn keep_models() -> Result<usize, InvalidSetting> {
-    parse_keep_models(std::env::var(KEEP_MODELS).ok())
-}
-
-fn parse_keep_models(value: Option<String>) -> Result<usize, InvalidSetting> {
-    let Some(value) = value.filter(|value| !value.is_empty()) else {
-        return Ok(DEFAULT_KEPT);
-    };
-    match value.parse() {
-        Ok(count) if count >= 1 => Ok(count),
-        _ => Err(InvalidSetting { variable: KEEP_MODELS, rule: "a number from 1 on", value }),
-    }
+pub fn keep_models(settings: &Settings) -> Result<usize, InvalidSetting> {
+    let kept = settings.parsed(KEEP_MODELS, "a number from 1 on", |count| *count >= 1)?;
+    Ok(kept.unwrap_or(DEFAULT_KEPT))
 }
 
 #[cfg(test)]
@@ -29,10 +20,11 @@ mod tests {
 
     #[test]
     fn only_a_number_from_one_on_is_taken() {
-        assert_eq!(parse_keep_models(None).unwrap(), DEFAULT_KEPT);
-        assert_eq!(parse_keep_models(Some("3".into())).unwrap(), 3);
+        let kept = |value| keep_models(&Settings::of(&[(KEEP_MODELS, value)]));
+        assert_eq!(kept("").unwrap(), DEFAULT_KEPT);
+        assert_eq!(kept("3").unwrap(), 3);
         for wrong in ["0", "-1", "ten", "1.5"] {
-            assert!(parse_keep_models(Some(wrong.into())).is_err(), "{wrong}");
+            assert!(kept(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::{ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{StoreError, Stores};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::maths::als::{InvalidOptions, initial_items};
 use crossfold_core::maths::dense::NotPositiveDefinite;
 use crossfold_core::release::retention::DEFAULT_KEPT;
@@ -178,18 +179,23 @@ pub enum ShardWorkerError {
     Interrupted,
 }
 
-impl ShardWorkerError {
-    /// Whether another try later may succeed.
-    fn is_unavailability(&self) -> bool {
+impl Retryable for ShardWorkerError {
+    fn is_worth_another_try(&self) -> bool {
         match self {
-            Self::Store(error)
-            | Self::File(WorkingFileError::Store(error))
-            | Self::Champion(LoadError::Store(error)) => {
-                matches!(error, StoreError::Unavailable(_))
-            }
-            Self::Gather(error) => error.is_unavailability(),
-            Self::Publish(error) => error.is_unavailability(),
-            _ => false,
+            Self::Store(error) => error.is_worth_another_try(),
+            Self::File(error) => error.is_worth_another_try(),
+            Self::Champion(error) => error.is_worth_another_try(),
+            Self::Gather(error) => error.is_worth_another_try(),
+            Self::Publish(error) => error.is_worth_another_try(),
+            Self::Training(_)
+            | Self::Tuning
+            | Self::TooLarge(_)
+            | Self::Shard(_)
+            | Self::Options(_)
+            | Self::Numerical(_)
+            | Self::NoRun(_)
+            | Self::NoShard { .. }
+            | Self::Interrupted => false,
         }
     }
 }
@@ -197,7 +203,7 @@ impl ShardWorkerError {
 /// The names by which the state machine tells what is worth another try.
 impl From<ShardWorkerError> for Diagnostic {
     fn from(error: ShardWorkerError) -> Self {
-        let kind = if error.is_unavailability() { "Unavailable" } else { "TaskFailed" };
+        let kind = if error.is_worth_another_try() { "Unavailable" } else { "TaskFailed" };
         Self { error_type: kind.into(), error_message: error.to_string() }
     }
 }
@@ -244,7 +250,7 @@ impl ShardWorker {
             ShardTrigger::Task(task) => {
                 let outcome = self.carry_out(&task).await;
                 if let Err(error) = &outcome
-                    && !error.is_unavailability()
+                    && !error.is_worth_another_try()
                 {
                     tracing::error!(run = %task.run(), %error, "a task failed");
                     self.record_failure(task.run(), error.to_string()).await?;

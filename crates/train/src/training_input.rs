@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossfold_core::entities::ports::{StoreError, Stores};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::items::ItemKey;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::InvalidOptions;
@@ -38,16 +39,14 @@ pub enum GatherError {
     Interrupted,
 }
 
-impl GatherError {
-    /// Whether another try later may succeed.
-    pub(crate) fn is_unavailability(&self) -> bool {
-        let (Self::Store(error)
-        | Self::Archive(ReadError::Store(error))
-        | Self::Quarantine(QuarantineError::Store(error))) = self
-        else {
-            return false;
-        };
-        matches!(error, StoreError::Unavailable(_))
+impl Retryable for GatherError {
+    fn is_worth_another_try(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_worth_another_try(),
+            Self::Archive(error) => error.is_worth_another_try(),
+            Self::Quarantine(error) => error.is_worth_another_try(),
+            Self::Options(_) | Self::Interrupted => false,
+        }
     }
 }
 

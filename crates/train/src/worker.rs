@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crossfold_core::entities::clock::Clock;
-use crossfold_core::entities::ids::{InvalidId, TrainingRunId};
+use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::model::Model;
 use crossfold_core::release::gate::GateRules;
@@ -13,6 +14,7 @@ use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::tuning::{FunctionPrice, Tuner, TuningRequest};
 use crossfold_core::training::{CleanedInput, Trained, TrainingError, train_cleaned};
 use crossfold_registry::load::{LoadError, load};
+use crossfold_storage::aws::changes::StreamRecord;
 use crossfold_storage::records;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -23,7 +25,6 @@ use crate::new_run::{InvalidOrder, RunOrder, new_run};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
 use crossfold_registry::listing::champion_pointer;
-use crossfold_registry::promotion::PromotionError;
 use crossfold_registry::publish::{PublishError, Published, publish};
 use crossfold_registry::retention::clear_old_models;
 
@@ -35,7 +36,7 @@ pub enum Trigger {
     Stream {
         /// The records.
         #[serde(rename = "Records")]
-        records: Vec<serde_json::Value>,
+        records: Vec<StreamRecord>,
     },
     /// The schedule, with hyper-parameters if they differ from the defaults.
     Schedule {
@@ -68,27 +69,18 @@ pub enum WorkerError {
     /// The model could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// A run's record cannot be used.
-    #[error("the run cannot be identified: {0}")]
-    Run(#[from] InvalidId),
     /// The thread that trained died.
     #[error("training was interrupted")]
     Interrupted,
 }
 
-impl WorkerError {
-    /// Whether another try later may succeed.
-    pub(crate) fn is_unavailability(&self) -> bool {
+impl Retryable for WorkerError {
+    fn is_worth_another_try(&self) -> bool {
         match self {
-            Self::Gather(error) => error.is_unavailability(),
-            Self::Store(error)
-            | Self::Publish(
-                PublishError::Store(error)
-                | PublishError::Promotion(
-                    PromotionError::Store(error) | PromotionError::Load(LoadError::Store(error)),
-                ),
-            ) => matches!(error, StoreError::Unavailable(_)),
-            _ => false,
+            Self::Store(error) => error.is_worth_another_try(),
+            Self::Gather(error) => error.is_worth_another_try(),
+            Self::Publish(error) => error.is_worth_another_try(),
+            Self::Training(_) | Self::Order(_) | Self::Interrupted => false,
         }
     }
 }
@@ -161,8 +153,8 @@ impl Worker {
             }
             Trigger::Stream { records } => {
                 for record in records {
-                    let Some(id) = queued_run(&record) else { continue };
-                    self.carry_out_recorded(&TrainingRunId::parse(id)?).await?;
+                    let Some(id) = record.created::<TrainingRun>()? else { continue };
+                    self.carry_out_recorded(&id).await?;
                 }
             }
         }
@@ -191,7 +183,7 @@ impl Worker {
         records::put(&*self.stores.records, &run.id, &run).await?;
         run.state = match self.make_model(&run).await {
             Ok(end) => end,
-            Err(error) if error.is_unavailability() => return Err(error),
+            Err(error) if error.is_worth_another_try() => return Err(error),
             Err(error) => {
                 tracing::error!(run = %run.id, %error, "a training run failed");
                 TrainingRunState::failed(self.clock.now(), error.to_string())
@@ -295,11 +287,4 @@ pub(crate) async fn clear_models(objects: &dyn ObjectStore, keep: usize, now: Ti
 /// Whether a run has not ended yet.
 pub(crate) fn is_open(run: &TrainingRun) -> bool {
     matches!(run.state, TrainingRunState::Queued | TrainingRunState::Running { .. })
-}
-
-/// The run that a stream record announces: a new item of the partition `training-run`.
-fn queued_run(record: &serde_json::Value) -> Option<&str> {
-    let keys = &record["dynamodb"]["Keys"];
-    let is_new_run = record["eventName"] == "INSERT" && keys["pk"]["S"] == "training-run";
-    if is_new_run { keys["sk"]["S"].as_str() } else { None }
 }

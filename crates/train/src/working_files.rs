@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::training::ModelOutline;
 use crossfold_core::training::sharding::plan::{
     FORMAT, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
@@ -61,6 +62,12 @@ pub enum WorkingFileError {
         /// Its key.
         key: String,
     },
+}
+
+impl Retryable for WorkingFileError {
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_worth_another_try())
+    }
 }
 
 /// What every version's plan begins with.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
-use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::archive::events::encode_events;
+use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;

@@ -5,19 +5,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use crossfold_core::archive::events::{EVENTS_PREFIX, decode_events, encode_events};
-use crossfold_core::archive::quarantine::{QUARANTINE_PREFIX, decode_refused, run_prefix};
+use crossfold_core::archive::events::{decode_events, encode_events};
+use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX, refused_prefix};
+use crossfold_core::archive::quarantine::decode_refused;
 use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite};
-use crossfold_core::entities::ports::{
-    ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult, Stores,
-};
+use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::evidence::cleaning::Refusal;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
@@ -27,6 +24,7 @@ use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::tuning::{Ending, FunctionPrice, Search, TuningRequest};
 use crossfold_registry::load::load_report;
+use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_train::{RunOrder, Trigger, Worker, new_run};
@@ -97,10 +95,10 @@ fn worker(stores: &Stores) -> Worker {
 async fn queue(stores: &Stores) -> (TrainingRun, Trigger) {
     let run = new_run(OPTIONS, Timestamp::UNIX_EPOCH).unwrap();
     records::create(&*stores.records, &run.id, &run).await.unwrap();
-    let record = json!({"eventName": "INSERT", "dynamodb": {"Keys": {
+    let trigger = json!({"Records": [{"eventName": "INSERT", "dynamodb": {"Keys": {
         "pk": {"S": "training-run"}, "sk": {"S": run.id},
-    }}});
-    (run, Trigger::Stream { records: vec![record] })
+    }}}]});
+    (run, serde_json::from_value(trigger).unwrap())
 }
 
 async fn state_of(stores: &Stores, run: &TrainingRun) -> TrainingRunState {
@@ -237,7 +235,7 @@ async fn what_is_refused_is_kept_once_a_run_and_a_retry_replaces_it() {
     let (run, trigger) = queue(&stores).await;
     worker(&stores).handle(trigger.clone()).await.unwrap();
     let kept = quarantined(&stores).await;
-    let key = format!("{}orphan_item-0000.parquet", run_prefix(&run.id));
+    let key = format!("{}orphan_item-0000.parquet", refused_prefix(&run.id));
     assert_eq!(kept, [(key.clone(), "goes".to_owned()), (key, "stays".to_owned())]);
     let TrainingRunState::Succeeded { report, model, .. } = state_of(&stores, &run).await else {
         panic!("the run did not succeed");
@@ -270,52 +268,25 @@ async fn erasure_reaches_quarantine_and_an_erased_user_never_enters_it() {
     assert_eq!(users, ["stays", "stays"]);
 }
 
-/// Objects whose writes under `tuning/` stop after so many.
-struct CutShort {
-    objects: Arc<dyn ObjectStore>,
-    writes_left: AtomicI64,
-}
-
-#[async_trait]
-impl ObjectStore for CutShort {
-    async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
-        self.objects.get(key).await
-    }
-
-    async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
-        self.objects.get_if_changed(key, known).await
-    }
-
-    async fn put(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        condition: PutCondition,
-    ) -> StoreResult<Option<ETag>> {
-        let is_search = key.starts_with("tuning/");
-        if is_search && self.writes_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
-            return Err(StoreError::Unavailable("cut short".into()));
-        }
-        self.objects.put(key, bytes, condition).await
-    }
-
-    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
-        self.objects.list(prefix).await
-    }
-
-    async fn delete(&self, key: &str) -> StoreResult<()> {
-        self.objects.delete(key).await
-    }
+/// The same stores, whose writes under `tuning/` stop after so many.
+fn cut_short(stores: &Stores, writes: i64) -> Stores {
+    let writes_left = AtomicI64::new(writes);
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_search = call.method == "objects.put" && call.key.starts_with("tuning/");
+        let is_cut = is_search && writes_left.fetch_sub(1, Ordering::Relaxed) <= 0;
+        if is_cut { Fault::Before } else { Fault::None }
+    });
+    faulty(stores.clone(), &plan)
 }
 
 async fn queue_tuned(stores: &Stores, tuning: TuningRequest) -> (TrainingRun, Trigger) {
     let order = RunOrder { options: OPTIONS, tuning: Some(tuning) };
     let run = new_run(order, Timestamp::UNIX_EPOCH).unwrap();
     records::create(&*stores.records, &run.id, &run).await.unwrap();
-    let record = json!({"eventName": "INSERT", "dynamodb": {"Keys": {
+    let trigger = json!({"Records": [{"eventName": "INSERT", "dynamodb": {"Keys": {
         "pk": {"S": "training-run"}, "sk": {"S": run.id},
-    }}});
-    (run, Trigger::Stream { records: vec![record] })
+    }}}]});
+    (run, serde_json::from_value(trigger).unwrap())
 }
 
 async fn search_of(stores: &Stores, run: &TrainingRun) -> Search {
@@ -328,12 +299,7 @@ async fn a_search_goes_on_where_a_dead_worker_left_it() {
     let stores = archived().await;
     let tuning = TuningRequest { candidates: 5, ..TuningRequest::of_seconds(100.0) };
     let (run, trigger) = queue_tuned(&stores, tuning).await;
-    let objects = stores.objects.clone();
-    let cut_short = Stores {
-        objects: Arc::new(CutShort { objects, writes_left: AtomicI64::new(4) }),
-        ..stores.clone()
-    };
-    let died = worker(&cut_short).handle(trigger.clone()).await;
+    let died = worker(&cut_short(&stores, 4)).handle(trigger.clone()).await;
     assert!(died.is_err(), "the trigger must be delivered again");
     assert_eq!(pointer(&stores).await, None);
     let left = search_of(&stores, &run).await;

@@ -1,7 +1,4 @@
-//! Parquet files as named columns of cells that may be empty.
-//!
-//! Only the plain types that every reader knows (Athena, Spark, DuckDB, pandas):
-//! text, times in milliseconds, integers, numbers. Snappy-compressed.
+//! Parquet files as named columns of cells that may be empty. Snappy-compressed.
 
 use std::sync::Arc;
 
@@ -14,6 +11,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+
+use crate::archive::cells::{Cell, CellType, CellValue};
 
 /// Why a file cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -34,42 +33,41 @@ pub enum ColumnsError {
     },
 }
 
-/// The cells of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cells {
-    /// UTF-8 text.
-    Text(Vec<Option<String>>),
-    /// Milliseconds since 1970, as a Parquet timestamp.
-    Time(Vec<Option<i64>>),
-    /// Integers.
-    Integer(Vec<Option<i64>>),
-    /// Double-precision numbers.
-    Number(Vec<Option<f64>>),
+impl ColumnsError {
+    pub(crate) fn bad_cell(column: &str, why: impl Into<String>) -> Self {
+        Self::BadCell { column: column.to_owned(), why: why.into() }
+    }
 }
 
-impl Cells {
-    /// Text that is never empty.
-    pub fn text<T: ToString>(values: impl Iterator<Item = T>) -> Self {
-        Self::Text(values.map(|value| Some(value.to_string())).collect())
+/// A column to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilledColumn<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// The type of its cells.
+    pub cell_type: CellType,
+    /// Its cells; `None` for an empty one.
+    pub cells: Vec<Option<Cell<'a>>>,
+}
+
+impl<'a> FilledColumn<'a> {
+    /// A column of values.
+    pub fn of<T: CellValue + 'a>(
+        name: &'static str,
+        values: impl Iterator<Item = &'a T>,
+    ) -> FilledColumn<'a> {
+        Self { name, cell_type: T::TYPE, cells: values.map(T::to_cell).collect() }
     }
 
-    /// Text that may be empty.
-    pub fn optional_text<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Self {
-        Self::Text(values.map(|value| value.map(|v| v.to_string())).collect())
-    }
-
-    /// Times that are never empty.
-    pub fn time(values: impl Iterator<Item = jiff::Timestamp>) -> Self {
-        Self::Time(values.map(|time| Some(time.as_millisecond())).collect())
-    }
-
-    fn schema_type(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Text(_) => ("BYTE_ARRAY", "(UTF8)"),
-            Self::Time(_) => ("INT64", "(TIMESTAMP_MILLIS)"),
-            Self::Integer(_) => ("INT64", ""),
-            Self::Number(_) => ("DOUBLE", ""),
-        }
+    /// The column as a line of a Parquet schema.
+    fn schema_field(&self) -> String {
+        let (physical, logical) = match self.cell_type {
+            CellType::Text => ("BYTE_ARRAY", "(UTF8)"),
+            CellType::Time => ("INT64", "(TIMESTAMP_MILLIS)"),
+            CellType::Integer => ("INT64", ""),
+            CellType::Number => ("DOUBLE", ""),
+        };
+        format!("OPTIONAL {physical} {} {logical};\n", self.name)
     }
 }
 
@@ -77,42 +75,40 @@ impl Cells {
 ///
 /// # Errors
 /// [`ColumnsError::Parquet`], also when lengths differ.
-pub fn write(columns: &[(&str, Cells)]) -> Result<Bytes, ColumnsError> {
-    let fields: String = columns
-        .iter()
-        .map(|(name, cells)| {
-            let (physical, logical) = cells.schema_type();
-            format!("OPTIONAL {physical} {name} {logical};\n")
-        })
-        .collect();
+pub fn write(columns: &[FilledColumn<'_>]) -> Result<Bytes, ColumnsError> {
+    let fields: String = columns.iter().map(FilledColumn::schema_field).collect();
     let schema = parse_message_type(&format!("message crossfold {{ {fields} }}"))?;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
     let mut group = writer.next_row_group()?;
-    for (_, cells) in columns {
-        match cells {
-            Cells::Text(cells) => {
-                write_column::<ByteArrayType, _>(&mut group, cells, |text| text.as_str().into())?;
+    for column in columns {
+        match column.cell_type {
+            CellType::Text => write_column::<ByteArrayType>(&mut group, column, |cell| {
+                if let Cell::Text(text) = cell { Some((&**text).into()) } else { None }
+            })?,
+            CellType::Time | CellType::Integer => {
+                write_column::<Int64Type>(&mut group, column, |cell| {
+                    if let Cell::Whole(whole) = cell { Some(*whole) } else { None }
+                })?;
             }
-            Cells::Time(cells) | Cells::Integer(cells) => {
-                write_column::<Int64Type, _>(&mut group, cells, |value| *value)?;
-            }
-            Cells::Number(cells) => {
-                write_column::<DoubleType, _>(&mut group, cells, |value| *value)?;
-            }
+            CellType::Number => write_column::<DoubleType>(&mut group, column, |cell| {
+                if let Cell::Number(number) = cell { Some(*number) } else { None }
+            })?,
         }
     }
     group.close()?;
     Ok(writer.into_inner()?.into())
 }
 
-fn write_column<T: DataType, C>(
+fn write_column<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    cells: &[Option<C>],
-    value: impl Fn(&C) -> T::T,
+    column: &FilledColumn<'_>,
+    value: impl Fn(&Cell<'_>) -> Option<T::T>,
 ) -> Result<(), ColumnsError> {
-    let levels: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
-    let values: Vec<T::T> = cells.iter().flatten().map(value).collect();
+    let levels: Vec<i16> = column.cells.iter().map(|cell| i16::from(cell.is_some())).collect();
+    let values: Option<Vec<T::T>> = column.cells.iter().flatten().map(value).collect();
+    let values =
+        values.ok_or_else(|| ColumnsError::bad_cell(column.name, "a cell of another type"))?;
     let Some(mut column) = group.next_column()? else {
         return Err(ParquetError::General("more columns than the schema has".into()).into());
     };
@@ -135,58 +131,50 @@ impl ColumnFile {
         Ok(Self { reader: SerializedFileReader::new(bytes)? })
     }
 
-    /// A text column, cell by cell through `parse`.
-    ///
-    /// # Errors
-    /// [`ColumnsError`] when the column is missing or a cell does not parse.
-    pub fn text<T>(
-        &self,
-        name: &str,
-        parse: impl Fn(Option<&str>) -> Result<T, String>,
-    ) -> Result<Vec<T>, ColumnsError> {
-        let bad = |why: String| ColumnsError::BadCell { column: name.to_owned(), why };
-        self.cells::<ByteArrayType>(name)?
-            .iter()
-            .map(|cell: &Option<ByteArray>| {
-                let text = cell.as_ref().map(ByteArray::as_utf8).transpose()?;
-                parse(text).map_err(bad)
-            })
-            .collect()
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        let groups = self.reader.metadata().row_groups().iter();
+        groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0)).sum()
     }
 
-    /// A column of integers or times.
+    /// The values of a column; `None` when there is no such column.
     ///
     /// # Errors
-    /// [`ColumnsError`] when the column is missing or of another type.
-    pub fn integers(&self, name: &str) -> Result<Vec<Option<i64>>, ColumnsError> {
-        self.cells::<Int64Type>(name)
+    /// [`ColumnsError`] when the column is of another type, torn, or a cell does not parse.
+    pub fn column<T: CellValue>(&self, name: &str) -> Result<Option<Vec<T>>, ColumnsError> {
+        let columns = self.reader.metadata().file_metadata().schema_descr().columns();
+        let Some(at) = columns.iter().position(|column| column.name() == name) else {
+            return Ok(None);
+        };
+        let parse = |cell: Option<Cell<'_>>| {
+            T::of_cell(cell).map_err(|why| ColumnsError::bad_cell(name, why))
+        };
+        let values: Result<Vec<T>, ColumnsError> = match T::TYPE {
+            CellType::Text => {
+                let parse_text = |cell: &Option<ByteArray>| {
+                    let text = cell.as_ref().map(ByteArray::as_utf8).transpose()?;
+                    parse(text.map(|text| Cell::Text(text.into())))
+                };
+                self.cells::<ByteArrayType>(name, at)?.iter().map(parse_text).collect()
+            }
+            CellType::Time | CellType::Integer => {
+                let cells = self.cells::<Int64Type>(name, at)?;
+                cells.into_iter().map(|cell| parse(cell.map(Cell::Whole))).collect()
+            }
+            CellType::Number => {
+                let cells = self.cells::<DoubleType>(name, at)?;
+                cells.into_iter().map(|cell| parse(cell.map(Cell::Number))).collect()
+            }
+        };
+        values.map(Some)
     }
 
-    /// A column of times that are never empty.
-    ///
-    /// # Errors
-    /// [`ColumnsError`] when the column is missing, or a cell is empty or out of range.
-    pub fn times(&self, name: &str) -> Result<Vec<jiff::Timestamp>, ColumnsError> {
-        let bad = || ColumnsError::BadCell { column: name.to_owned(), why: "not a time".into() };
-        self.integers(name)?
-            .into_iter()
-            .map(|cell| {
-                cell.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).ok_or_else(bad)
-            })
-            .collect()
-    }
-
-    fn cells<T: DataType>(&self, name: &str) -> Result<Vec<Option<T::T>>, ColumnsError> {
+    fn cells<T: DataType>(&self, name: &str, at: usize) -> Result<Vec<Option<T::T>>, ColumnsError> {
         let metadata = self.reader.metadata();
-        let columns = metadata.file_metadata().schema_descr().columns();
-        let at = columns
-            .iter()
-            .position(|column| column.name() == name)
-            .ok_or_else(|| ColumnsError::MissingColumn(name.to_owned()))?;
-        if columns[at].physical_type() != T::get_physical_type() || columns[at].max_def_level() != 1
-        {
-            let why = "the column has another type".to_owned();
-            return Err(ColumnsError::BadCell { column: name.to_owned(), why });
+        let column = metadata.file_metadata().schema_descr().column(at);
+        if column.physical_type() != T::get_physical_type() || column.max_def_level() != 1 {
+            return Err(ColumnsError::bad_cell(name, "the column has another type"));
         }
         let mut cells = Vec::new();
         for group in 0..metadata.num_row_groups() {
@@ -213,29 +201,44 @@ impl ColumnFile {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
     fn columns_survive_a_file() {
+        let names = [Some("课程".to_owned()), None];
+        let times = [5, -1].map(|at| Timestamp::from_millisecond(at).unwrap());
+        let scores = [None, Some(0.5)];
         let bytes = write(&[
-            ("name", Cells::Text(vec![Some("课程".into()), None])),
-            ("at", Cells::Time(vec![Some(5), Some(-1)])),
-            ("score", Cells::Number(vec![None, Some(0.5)])),
+            FilledColumn::of("name", names.iter()),
+            FilledColumn::of("at", times.iter()),
+            FilledColumn::of("score", scores.iter()),
         ])
         .unwrap();
         let file = ColumnFile::open(bytes).unwrap();
-        let names = file.text("name", |cell| Ok(cell.map(str::to_owned))).unwrap();
-        assert_eq!(names, [Some("课程".to_owned()), None]);
-        assert_eq!(file.integers("at").unwrap(), [Some(5), Some(-1)]);
-        assert!(matches!(file.integers("gone"), Err(ColumnsError::MissingColumn(_))));
-        assert!(matches!(file.integers("name"), Err(ColumnsError::BadCell { .. })));
+        assert_eq!(file.rows(), 2);
+        assert_eq!(file.column::<Option<String>>("name").unwrap().unwrap(), names);
+        assert_eq!(file.column::<Timestamp>("at").unwrap().unwrap(), times);
+        assert_eq!(file.column::<Option<f64>>("score").unwrap().unwrap(), scores);
+        assert_eq!(file.column::<Option<f64>>("gone").unwrap(), None);
+        assert!(matches!(file.column::<u32>("name"), Err(ColumnsError::BadCell { .. })));
+        assert!(matches!(file.column::<String>("name"), Err(ColumnsError::BadCell { .. })));
     }
 
     #[test]
     fn a_torn_file_is_refused() {
-        let bytes = write(&[("at", Cells::Time(vec![Some(5)]))]).unwrap();
+        let times = [Timestamp::UNIX_EPOCH];
+        let bytes = write(&[FilledColumn::of("at", times.iter())]).unwrap();
         for length in 0..bytes.len() {
             assert!(ColumnFile::open(bytes.slice(..length)).is_err());
         }
+    }
+
+    #[test]
+    fn columns_of_different_lengths_make_no_file() {
+        let (one, two) = ([1_u32], [1_u32, 2]);
+        let columns = [FilledColumn::of("a", one.iter()), FilledColumn::of("b", two.iter())];
+        assert!(write(&columns).is_err());
     }
 }

@@ -1,37 +1,48 @@
-//! Quarantine: the events a training run refused, as Parquet files on S3 with the
-//! reason beside them, for someone to look at. They expire; nothing reads them back
-//! but the eraser.
+//! Quarantine: the events a training run refused, with the reason beside them,
+//! for someone to look at. They expire; nothing reads them back but the eraser.
 
 use bytes::Bytes;
 
-use crate::archive::columns::{Cells, ColumnFile, ColumnsError, write};
-use crate::archive::events::{event_columns, events_of, required};
-use crate::entities::ids::TrainingRunId;
+use crate::archive::cells::CellValue;
+use crate::archive::columns::{ColumnFile, ColumnsError, FilledColumn};
+use crate::archive::table::{Column, Row, decode, encode, read_column};
+use crate::entities::event::Event;
 use crate::evidence::cleaning::{Refusal, RefusedEvent};
 
-/// Where refused events are kept.
-pub const QUARANTINE_PREFIX: &str = "quarantine/";
+const REASON: Column = Column {
+    name: "reason",
+    cell_type: Refusal::TYPE,
+    may_be_empty: false,
+    since: 1,
+    meaning: "Why it was refused: duplicate, unknown_domain, unknown_event_type, orphan_item, \
+              clock_skew or robot.",
+};
 
-/// Where one run keeps what it refused: carried out again, it replaces it.
-#[must_use]
-pub fn run_prefix(run: &TrainingRunId) -> String {
-    format!("{QUARANTINE_PREFIX}run={run}/")
+/// The columns of an event, and `reason`: each file reads as one of events too.
+impl Row for RefusedEvent {
+    fn columns() -> Vec<Column> {
+        [Event::columns(), vec![REASON]].concat()
+    }
+
+    fn fill<'a>(rows: impl Iterator<Item = &'a Self> + Clone) -> Vec<FilledColumn<'a>> {
+        let mut columns = Event::fill(rows.clone().map(|refused| &refused.event));
+        columns.push(FilledColumn::of(REASON.name, rows.map(|refused| &refused.reason)));
+        columns
+    }
+
+    fn read(file: &ColumnFile) -> Result<Vec<Self>, ColumnsError> {
+        let reasons = read_column::<Refusal>(file, REASON.name, None)?;
+        let refused = Event::read(file)?.into_iter().zip(reasons);
+        Ok(refused.map(|(event, reason)| Self { event, reason }).collect())
+    }
 }
 
-/// The key of a run's file, numbered from 0 within its reason.
-#[must_use]
-pub fn file_key(run: &TrainingRunId, reason: Refusal, number: usize) -> String {
-    format!("{}{}-{number:04}.parquet", run_prefix(run), reason.as_str())
-}
-
-/// Encodes refused events: the columns of the archive, and `reason`.
+/// Encodes refused events.
 ///
 /// # Errors
 /// [`ColumnsError`] when the Parquet library refuses.
 pub fn encode_refused(refused: &[RefusedEvent]) -> Result<Bytes, ColumnsError> {
-    let mut columns = event_columns(refused.iter().map(|refused| &refused.event));
-    columns.push(("reason", Cells::text(refused.iter().map(|refused| refused.reason.as_str()))));
-    write(&columns)
+    encode(refused)
 }
 
 /// Decodes refused events.
@@ -39,15 +50,7 @@ pub fn encode_refused(refused: &[RefusedEvent]) -> Result<Bytes, ColumnsError> {
 /// # Errors
 /// [`ColumnsError`] when the file is torn or a cell breaks its rule.
 pub fn decode_refused(bytes: Bytes) -> Result<Vec<RefusedEvent>, ColumnsError> {
-    let file = ColumnFile::open(bytes)?;
-    let reasons = file.text("reason", required(Refusal::parse))?;
-    let events = events_of(&file)?;
-    if reasons.len() != events.len() {
-        let why = "columns differ in length".into();
-        return Err(ColumnsError::BadCell { column: "reason".into(), why });
-    }
-    let refused = events.into_iter().zip(reasons);
-    Ok(refused.map(|(event, reason)| RefusedEvent { event, reason }).collect())
+    decode(bytes)
 }
 
 #[cfg(test)]
@@ -72,10 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_named_after_its_run_and_reason() {
-        let run = TrainingRunId::parse("r1").unwrap();
-        let key = file_key(&run, Refusal::ClockSkew, 2);
-        assert_eq!(key, "quarantine/run=r1/clock_skew-0002.parquet");
+    fn what_is_no_file_is_refused() {
         assert!(decode_refused(Bytes::from_static(b"PAR1")).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 use crossfold_core::entities::ports::{StoreError, StoreResult};
+use crossfold_core::entities::settings::{InvalidSetting, Settings};
 use jiff::SignedDuration;
 
 /// Most tries of one call, the first included. The SDK waits between them with
@@ -69,8 +70,8 @@ pub struct Resource {
 }
 
 impl Resource {
-    fn from_lookup(variable: &'static str, lookup: &impl Fn(&str) -> Option<String>) -> Self {
-        Self { name: lookup(variable).filter(|name| !name.is_empty()), variable }
+    fn of(variable: &'static str, settings: &Settings) -> Self {
+        Self { name: settings.text(variable), variable }
     }
 
     /// The name.
@@ -80,20 +81,8 @@ impl Resource {
     pub fn name(&self) -> StoreResult<&str> {
         self.name
             .as_deref()
-            .ok_or_else(|| StoreError::Refused(format!("{} is not set", self.variable)))
+            .ok_or_else(|| StoreError::Refused(format!("{} is not set", self.variable).into()))
     }
-}
-
-/// Why a setting cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} must be {rule}, not {value:?}")]
-pub struct InvalidSetting {
-    /// The environment variable.
-    pub variable: &'static str,
-    /// What it must be.
-    pub rule: &'static str,
-    /// What it is.
-    pub value: String,
 }
 
 /// The tables, the bucket, and how long records are kept.
@@ -123,18 +112,18 @@ impl StorageConfig {
     /// Reads the process's environment.
     ///
     /// # Errors
-    /// [`InvalidSetting`] when a retention is not a number of days. A missing
-    /// name is an error only once it is needed.
+    /// As for [`StorageConfig::of`].
     pub fn from_env() -> Result<Self, InvalidSetting> {
-        Self::from_lookup(|variable| std::env::var(variable).ok())
+        Self::of(&Settings::of_process())
     }
 
-    /// Reads settings from anywhere, by the names of the environment variables.
+    /// Reads settings.
     ///
     /// # Errors
-    /// As for [`StorageConfig::from_env`].
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
-        let resource = |variable| Resource::from_lookup(variable, &lookup);
+    /// [`InvalidSetting`] when a retention is not a number of days. A missing
+    /// name is an error only once it is needed.
+    pub fn of(settings: &Settings) -> Result<Self, InvalidSetting> {
+        let resource = |variable| Resource::of(variable, settings);
         Ok(Self {
             people_table: resource("CROSSFOLD_PEOPLE_TABLE"),
             events_table: resource("CROSSFOLD_EVENTS_TABLE"),
@@ -145,12 +134,12 @@ impl StorageConfig {
             event_retention: retention(
                 "CROSSFOLD_EVENT_RETENTION_DAYS",
                 DEFAULT_EVENT_RETENTION_DAYS,
-                &lookup,
+                settings,
             )?,
             decision_retention: retention(
                 "CROSSFOLD_DECISION_RETENTION_DAYS",
                 DEFAULT_DECISION_RETENTION_DAYS,
-                &lookup,
+                settings,
             )?,
         })
     }
@@ -204,18 +193,13 @@ impl StorageConfig {
 fn retention(
     variable: &'static str,
     default_days: i64,
-    lookup: &impl Fn(&str) -> Option<String>,
+    settings: &Settings,
 ) -> Result<SignedDuration, InvalidSetting> {
     const MAX_DAYS: i64 = 36_500;
-    let Some(value) = lookup(variable) else {
-        return Ok(SignedDuration::from_hours(default_days * HOURS_PER_DAY));
-    };
-    value
-        .parse()
-        .ok()
-        .filter(|days| (1..=MAX_DAYS).contains(days))
-        .map(|days: i64| SignedDuration::from_hours(days * HOURS_PER_DAY))
-        .ok_or(InvalidSetting { variable, rule: "a whole number of days, 1 to 36500", value })
+    let days = settings.parsed(variable, "a whole number of days, 1 to 36500", |days| {
+        (1..=MAX_DAYS).contains(days)
+    })?;
+    Ok(SignedDuration::from_hours(days.unwrap_or(default_days) * HOURS_PER_DAY))
 }
 
 #[cfg(test)]
@@ -224,10 +208,7 @@ mod tests {
 
     #[test]
     fn a_missing_name_is_an_error_only_once_it_is_needed_and_names_its_variable() {
-        let config = StorageConfig::from_lookup(|variable| {
-            (variable == "CROSSFOLD_BUCKET").then(|| "b".into())
-        })
-        .unwrap();
+        let config = StorageConfig::of(&Settings::of(&[("CROSSFOLD_BUCKET", "b")])).unwrap();
         assert_eq!(config.bucket.name().unwrap(), "b");
         let error = config.events_table.name().unwrap_err().to_string();
         assert!(error.contains("CROSSFOLD_EVENTS_TABLE"), "{error}");
@@ -235,11 +216,9 @@ mod tests {
 
     #[test]
     fn a_retention_that_is_no_number_of_days_is_refused() {
-        for wrong in ["", "0", "1.5", "forever"] {
-            let config = StorageConfig::from_lookup(|variable| {
-                (variable == "CROSSFOLD_EVENT_RETENTION_DAYS").then(|| wrong.into())
-            });
-            let error = config.unwrap_err();
+        for wrong in ["0", "1.5", "forever"] {
+            let settings = Settings::of(&[("CROSSFOLD_EVENT_RETENTION_DAYS", wrong)]);
+            let error = StorageConfig::of(&settings).unwrap_err();
             assert_eq!(error.variable, "CROSSFOLD_EVENT_RETENTION_DAYS");
         }
     }
@@ -248,9 +227,8 @@ mod tests {
     fn a_configuration_survives_the_environment() {
         let config = StorageConfig::with_prefix("t");
         let variables = config.variables();
-        let lookup = |wanted: &str| {
-            variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
-        };
-        assert_eq!(StorageConfig::from_lookup(lookup).unwrap(), config);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(StorageConfig::of(&Settings::of(&variables)).unwrap(), config);
     }
 }

@@ -29,7 +29,7 @@ struct StoredRecord {
 
 /// A record of the decisions table, or an image of its stream.
 #[derive(Debug, Clone, PartialEq)]
-pub enum DecisionRecord {
+pub(super) enum DecisionRecord {
     /// A decision.
     Decision(Box<Decision>),
     /// An outcome of one.
@@ -42,7 +42,7 @@ impl DecisionRecord {
     ///
     /// # Errors
     /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it cannot be read.
-    pub fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
+    pub(super) fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let stored: StoredRecord = serde_dynamo::from_item(image.into())
             .map_err(|error| corrupt("a decision's record", error))?;
         if stored.sk == DECISION_KEY {
@@ -132,7 +132,7 @@ impl DecisionStore for DynamoDbDecisions {
             sk: format!("{OUTCOME_PREFIX}{}", outcome.feedback_id),
             record: serde_json::to_string(outcome).map_err(malformed)?,
             // Kept from when it came in: when it happened is the caller's word.
-            ttl: self.expiry(Timestamp::now()),
+            ttl: self.expiry(outcome.arrived_at()),
         };
         self.append(record).await
     }

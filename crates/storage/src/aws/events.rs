@@ -10,17 +10,19 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
 use crossfold_core::entities::ports::{Appended, EventStore, MAX_DISMISSALS, StoreResult};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Key};
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
 use super::time::sortable;
+use crate::retry::Waiting;
 
 const DISMISSAL_PREFIX: &str = "dismissed#";
 
@@ -29,16 +31,16 @@ const AFTER_TIMES: &str = ":";
 
 /// An event as it is stored, and as the table's stream shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventRecord {
+pub(super) struct EventRecord {
     /// Partition key: the user.
-    pub pk: Pseudonym,
+    pk: Pseudonym,
     /// Sort key: `<occurred_at>#<event_id>`.
-    pub sk: String,
+    sk: String,
     /// When DynamoDB may delete it, in seconds since 1970.
-    pub ttl: i64,
+    ttl: i64,
     /// The event.
     #[serde(flatten)]
-    pub event: Event,
+    pub(super) event: Event,
 }
 
 impl EventRecord {
@@ -56,7 +58,7 @@ impl EventRecord {
     ///
     /// # Errors
     /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it is neither.
-    pub fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
+    pub(super) fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let image = image.into();
         if let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk")
             && sk.starts_with(DISMISSAL_PREFIX)
@@ -104,6 +106,8 @@ pub(super) struct DynamoDbEvents {
     pub(super) client: Client,
     pub(super) table: Resource,
     pub(super) retention: SignedDuration,
+    pub(super) waiting: Waiting,
+    pub(super) clock: Clock,
 }
 
 impl DynamoDbEvents {
@@ -123,7 +127,7 @@ impl DynamoDbEvents {
             .query(user, "pk = :user AND sk < :after_times")?
             .expression_attribute_values(":after_times", AttributeValue::S(AFTER_TIMES.into()))
             .scan_index_forward(false);
-        let now = Timestamp::now().as_second();
+        let now = self.clock.now().as_second();
         let mut events = Vec::new();
         for item in first(query, limit).await? {
             let Some(record) = EventRecord::parse(item)? else { continue };
@@ -224,7 +228,7 @@ impl EventStore for DynamoDbEvents {
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         let keys = self.keys(user).await?;
         let count = keys.len() as u64;
-        batch::delete(&self.client, self.table.name()?, keys).await?;
+        batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
         Ok(count)
     }
 }

@@ -6,6 +6,7 @@
 
 mod batch;
 mod catalogue;
+pub mod changes;
 mod config;
 mod decisions;
 mod error;
@@ -19,15 +20,17 @@ mod time;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ports::Stores;
+use jiff::Timestamp;
 
 #[cfg(feature = "embedded")]
 pub(crate) use config::retry_config;
-pub use config::{InvalidSetting, Resource, StorageConfig, sdk_config};
-pub use decisions::DecisionRecord;
-pub use events::EventRecord;
+pub use config::{Resource, StorageConfig, sdk_config};
 
 pub(crate) use error::service_error;
+
+use crate::retry::Waiting;
 
 /// Every port on DynamoDB and S3. A resource that `config` does not name makes
 /// only the calls that need it fail.
@@ -39,6 +42,8 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
         client: dynamodb.clone(),
         table: config.events_table.clone(),
         retention: config.event_retention,
+        waiting: Waiting::system(),
+        clock: Clock::from_fn(Timestamp::now),
     };
     let people =
         people::DynamoDbPeople { client: dynamodb.clone(), table: config.people_table.clone() };
@@ -53,7 +58,11 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
     };
     let records =
         records::DynamoDbRecords { client: dynamodb, table: config.control_table.clone() };
-    let objects = objects::S3Objects { client: s3, bucket: config.bucket.clone() };
+    let objects = objects::S3Objects {
+        client: s3,
+        bucket: config.bucket.clone(),
+        waiting: Waiting::system(),
+    };
     Stores {
         events: Arc::new(events),
         people: Arc::new(people),

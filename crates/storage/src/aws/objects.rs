@@ -14,19 +14,19 @@ use bytes::Bytes;
 use crossfold_core::entities::ports::{
     ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult,
 };
+use futures::FutureExt;
 
 use super::config::Resource;
 use super::error::{corrupt, service_error};
+use crate::retry::{Attempt, RetryPolicy, Waiting, retry};
 
 /// Metadata that tells which call wrote an object.
 const WRITE_ID: &str = "crossfold-write";
 
-/// Most tries of a conditional write that met another one in flight, and of a
-/// read whose body broke off: the SDK retries neither.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// Longest wait before the second try; it doubles with each further one.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// For a conditional write that met another one in flight, and for a read whose
+/// body broke off: the SDK retries neither.
+const RETRIES: RetryPolicy =
+    RetryPolicy { tries: 5, first_wait: Duration::from_millis(50), budget: Duration::from_secs(1) };
 
 const NOT_MODIFIED: u16 = 304;
 const NOT_FOUND: u16 = 404;
@@ -37,6 +37,7 @@ const PRECONDITION_FAILED: u16 = 412;
 pub(super) struct S3Objects {
     pub(super) client: Client,
     pub(super) bucket: Resource,
+    pub(super) waiting: Waiting,
 }
 
 /// What a `GetObject` gave.
@@ -49,6 +50,11 @@ enum Fetched {
 impl S3Objects {
     fn request(&self, key: &str) -> StoreResult<GetObjectFluentBuilder> {
         Ok(self.client.get_object().bucket(self.bucket.name()?).key(key))
+    }
+
+    async fn fetch_whole(&self, request: GetObjectFluentBuilder) -> StoreResult<Fetched> {
+        let attempt = || fetch(request.clone()).map(Attempt::of);
+        retry(RETRIES, &self.waiting, attempt).await
     }
 
     /// Whether the object there now was written by the call `write_id`: a retry
@@ -101,20 +107,8 @@ async fn fetch(request: GetObjectFluentBuilder) -> StoreResult<Fetched> {
     };
     let etag = etag(answer.e_tag)?;
     let body = answer.body.collect().await;
-    let body =
-        body.map_err(|error| StoreError::Unavailable(format!("a body broke off: {error}")))?;
+    let body = body.map_err(|error| StoreError::unavailable("a body broke off", error))?;
     Ok(Fetched::Object(Object { bytes: body.into_bytes(), etag }))
-}
-
-async fn fetch_whole(request: GetObjectFluentBuilder) -> StoreResult<Fetched> {
-    let mut attempt = 1;
-    loop {
-        match fetch(request.clone()).await {
-            Err(StoreError::Unavailable(_)) if attempt < MAX_ATTEMPTS => pause(attempt).await,
-            outcome => return outcome,
-        }
-        attempt += 1;
-    }
 }
 
 fn etag(etag: Option<String>) -> StoreResult<ETag> {
@@ -130,26 +124,20 @@ fn is_absent(error: &SdkError<GetObjectError, HttpResponse>) -> bool {
     error.as_service_error().is_some_and(GetObjectError::is_no_such_key)
 }
 
-/// Waits with full jitter, so that those who collided do not collide again.
-async fn pause(attempt: u32) {
-    let longest = FIRST_WAIT * 2_u32.pow(attempt - 1);
-    tokio::time::sleep(longest.mul_f64(rand::random::<f64>())).await;
-}
-
 #[async_trait]
 impl ObjectStore for S3Objects {
     async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
-        match fetch_whole(self.request(key)?).await? {
+        match self.fetch_whole(self.request(key)?).await? {
             Fetched::Object(object) => Ok(Some(object)),
             Fetched::Absent | Fetched::NotModified => Ok(None),
         }
     }
 
     async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
-        match fetch_whole(self.request(key)?.if_none_match(&known.0)).await? {
+        match self.fetch_whole(self.request(key)?.if_none_match(&known.0)).await? {
             Fetched::Object(object) => Ok(Some(object)),
             Fetched::NotModified => Ok(None),
-            Fetched::Absent => Err(StoreError::Refused(format!("there is no object {key}"))),
+            Fetched::Absent => Err(StoreError::Refused(format!("there is no object {key}").into())),
         }
     }
 
@@ -160,20 +148,24 @@ impl ObjectStore for S3Objects {
         condition: PutCondition,
     ) -> StoreResult<Option<ETag>> {
         let write_id = uuid::Uuid::now_v7().to_string();
-        for attempt in 1..=MAX_ATTEMPTS {
-            let error = match self.try_put(key, &bytes, &condition, &write_id).await? {
-                Ok(etag) => return Ok(Some(etag)),
+        let (bytes, condition, write_id) = (&bytes, &condition, &*write_id);
+        retry(RETRIES, &self.waiting, || async move {
+            let error = match self.try_put(key, bytes, condition, write_id).await? {
+                Ok(etag) => return Ok(Attempt::Done(Some(etag))),
                 Err(error) => error,
             };
             match status(&error) {
-                Some(PRECONDITION_FAILED) => return self.wrote(key, &write_id).await,
+                Some(PRECONDITION_FAILED) => self.wrote(key, write_id).await.map(Attempt::Done),
                 // `If-Match` on an absent object; without the bucket it is a mistake.
-                Some(NOT_FOUND) if error.code() == Some("NoSuchKey") => return Ok(None),
-                Some(CONFLICT) => pause(attempt).await,
-                _ => return Err(service_error(error)),
+                Some(NOT_FOUND) if error.code() == Some("NoSuchKey") => Ok(Attempt::Done(None)),
+                Some(CONFLICT) => {
+                    let what = format!("writes to {key} keep colliding");
+                    Ok(Attempt::Again(StoreError::unavailable(what, error)))
+                }
+                _ => Err(service_error(error)),
             }
-        }
-        Err(StoreError::Unavailable(format!("writes to {key} keep colliding")))
+        })
+        .await
     }
 
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {

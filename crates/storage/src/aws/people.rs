@@ -133,7 +133,7 @@ fn refused(
         return Ok(Committed::Conflict);
     }
     if codes.contains(&"ThrottlingError") || codes.contains(&"ProvisionedThroughputExceeded") {
-        return Err(StoreError::Unavailable(codes.join(", ")));
+        return Err(StoreError::unavailable(codes.join(", "), error));
     }
     Err(service_error(error))
 }

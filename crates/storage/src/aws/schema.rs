@@ -200,7 +200,7 @@ async fn wait_until_active(client: &Client, table: &str) -> StoreResult<()> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(StoreError::Unavailable(format!("table {table} does not become active")))
+    Err(StoreError::Unavailable(format!("table {table} does not become active").into()))
 }
 
 async fn expire_records(client: &Client, table: &str) -> StoreResult<()> {

@@ -52,6 +52,7 @@ fn outcome(recommendation: &RecommendationId, user: &Pseudonym, feedback_id: &st
         domain: id(DomainId::parse, "knowledge"),
         item_id: id(ItemId::parse, "课程 1"),
         occurred_at: Timestamp::now(),
+        received_at: Some(Timestamp::now()),
     }
 }
 

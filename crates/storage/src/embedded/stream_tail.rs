@@ -13,9 +13,9 @@ use dynoxide::actions::get_records::{GetRecordsRequest, Record};
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::streams::{shard_id, stream_arn};
 use rusqlite::Connection;
-use serde_json::Value;
 
 use super::{EmbeddedError, database_error};
+use crate::aws::changes::StreamRecord;
 
 /// How long to wait while the database is being written to.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,8 +57,7 @@ impl StreamTail {
     }
 
     /// The records of a table's stream after a sequence number, or from the
-    /// first one kept, in order, at most `limit` and at most 1,000: each in the
-    /// shape of a record of the event that Lambda gets from DynamoDB Streams.
+    /// first one kept, in order, at most `limit` and at most 1,000.
     ///
     /// # Errors
     /// [`EmbeddedError::Database`].
@@ -67,7 +66,7 @@ impl StreamTail {
         table: &str,
         sequence_number: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Value>, EmbeddedError> {
+    ) -> Result<Vec<StreamRecord>, EmbeddedError> {
         let kind = if sequence_number.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
         let iterator = self.database.get_shard_iterator(GetShardIteratorRequest {
             stream_arn: stream_arn(table, STREAM_LABEL),
@@ -78,7 +77,7 @@ impl StreamTail {
         let shard_iterator = iterator.map_err(database_error)?.shard_iterator.unwrap_or_default();
         let request = GetRecordsRequest { shard_iterator, limit: Some(limit) };
         let records = self.database.get_records(request).map_err(database_error)?.records;
-        records.iter().map(|record| event_record(record, table)).collect()
+        records.iter().map(stream_record).collect()
     }
 
     /// Deletes the records of a table's stream up to a sequence number, all but
@@ -111,10 +110,9 @@ fn stored_number(sequence_number: &str) -> Result<i64, EmbeddedError> {
         .ok_or_else(|| database_error(format!("{sequence_number} is no sequence number")))
 }
 
-fn event_record(record: &Record, table: &str) -> Result<Value, EmbeddedError> {
-    let mut value = serde_json::to_value(record).map_err(database_error)?;
-    value["eventSourceARN"] = stream_arn(table, STREAM_LABEL).into();
-    Ok(value)
+/// A record in the shape in which a function gets it.
+fn stream_record(record: &Record) -> Result<StreamRecord, EmbeddedError> {
+    serde_json::to_value(record).and_then(serde_json::from_value).map_err(database_error)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The Lambda function `shard`: the worker of training beyond one machine.
 
+use crossfold_core::entities::settings::Settings;
 use crossfold_edge::{system, telemetry};
 use crossfold_storage::aws;
 use crossfold_train::{FunctionMemory, ShardTrigger, ShardWorker, keep_models};
@@ -10,10 +11,11 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
-    let memory = FunctionMemory::from_env()?;
+    let settings = Settings::of_process();
+    let memory = FunctionMemory::of(&settings)?;
     let worker =
         ShardWorker::new(stores, system::clock(), memory.shard_bounds(), memory.event_limit());
-    let worker = &worker.keeping_models(keep_models()?);
+    let worker = &worker.keeping_models(keep_models(&settings)?);
     let handle = async |event: LambdaEvent<ShardTrigger>| worker.handle(event.payload).await;
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -1,5 +1,6 @@
 //! The Lambda function `train`: the worker.
 
+use crossfold_core::entities::settings::Settings;
 use crossfold_edge::{system, telemetry};
 use crossfold_storage::aws;
 use crossfold_train::{FunctionMemory, Trigger, Worker, function_price, keep_models};
@@ -9,11 +10,11 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
-    let price = function_price(|variable| std::env::var(variable).ok())?;
+    let settings = Settings::of_process();
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
-    let worker = Worker::new(stores, system::clock()).with_price(price);
-    let worker = worker.with_limit(FunctionMemory::from_env()?.event_limit());
-    let worker = &worker.keeping_models(keep_models()?);
+    let worker = Worker::new(stores, system::clock()).with_price(function_price(&settings)?);
+    let worker = worker.with_limit(FunctionMemory::of(&settings)?.event_limit());
+    let worker = &worker.keeping_models(keep_models(&settings)?);
     let handle =
         async |event: LambdaEvent<Trigger>| worker.handle(event.payload).await.map_err(Error::from);
     lambda_runtime::run(service_fn(handle)).await

@@ -1,0 +1,65 @@
+//! Crossfold's own format: `{"domain": ..., "events": [...]}`.
+
+use crossfold_core::entities::event::EventRejection;
+use crossfold_core::entities::ids::DomainId;
+use serde::Deserialize;
+
+use super::EventBatch;
+
+/// The body. Its events are read one by one, so that a bad one is refused alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Body {
+    domain: DomainId,
+    events: Vec<serde_json::Value>,
+}
+
+impl From<Body> for EventBatch {
+    fn from(body: Body) -> Self {
+        let read = |raw| {
+            serde_json::from_value(raw)
+                .map_err(|error| EventRejection::Malformed(error.to_string()))
+        };
+        Self { domain: body.domain, events: body.events.into_iter().map(read).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> serde_json::Result<EventBatch> {
+        serde_json::from_slice::<Body>(body.as_bytes()).map(EventBatch::from)
+    }
+
+    const GOOD: &str = r#"{"event_id": "e1", "user_id": "u1", "type": "view", "item_id": "i1",
+        "occurred_at": "2026-06-01T08:00:00+08:00", "value": 12.5}"#;
+
+    #[test]
+    fn a_bad_event_is_refused_alone_and_in_its_place() {
+        let bad = [
+            r#"{"user_id": 7}"#.to_owned(),
+            r#""text""#.to_owned(),
+            GOOD.replace("\"value\": 12.5", "\"extra\": 1"),
+            GOOD.replace("\"value\": 12.5", "\"dwell_seconds\": -1"),
+        ];
+        for bad in bad {
+            let body = format!(r#"{{"domain": "knowledge", "events": [{GOOD}, {bad}, {GOOD}]}}"#);
+            let batch = read(&body).unwrap();
+            assert_eq!(batch.domain.as_str(), "knowledge");
+            let [first, second, third] = batch.events.try_into().unwrap();
+            assert_eq!(
+                (first.unwrap().event_id, third.unwrap().event_id),
+                ("e1".into(), "e1".into())
+            );
+            assert_eq!(second.unwrap_err().code(), "malformed_event", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_batch_is_refused_as_a_whole() {
+        for body in ["", "[]", r#"{"domain": "No Slug", "events": []}"#, r#"{"domain": "a"}"#] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+}

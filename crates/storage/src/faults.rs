@@ -1,0 +1,361 @@
+//! Stores that fail as a network lets them: for tests of what is built on them.
+//!
+//! A decorator over every port. Before each call a plan says which [`Fault`] it
+//! meets: from a seed, at given rates, or as a function of the call. The same
+//! seed and the same order of calls give the same faults. Nothing waits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
+use crossfold_core::entities::ports::{
+    Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, Object, ObjectStore,
+    Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult, Stores,
+};
+use crossfold_core::entities::records::RecordKind;
+use jiff::Timestamp;
+
+/// What befalls one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The store is unavailable before the call has any effect.
+    Before,
+    /// The call has its effect, and its answer is lost.
+    AnswerLost,
+    /// A read answers as it did when it was last made; a write is not befallen.
+    Stale,
+}
+
+/// A call: the port's method and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// The port and its method, such as `objects.put`.
+    pub method: &'static str,
+    /// The key that is read or written: an object's key, a user, an item.
+    pub key: String,
+}
+
+/// How often calls meet each fault: probabilities whose sum is at most 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FaultRates {
+    /// Of [`Fault::Before`].
+    pub before: f64,
+    /// Of [`Fault::AnswerLost`].
+    pub answer_lost: f64,
+    /// Of [`Fault::Stale`].
+    pub stale: f64,
+}
+
+/// Says what befalls each call.
+#[derive(Clone)]
+pub struct FaultPlan(Arc<dyn Fn(&Call) -> Fault + Send + Sync>);
+
+impl FaultPlan {
+    /// Faults as a function of the call.
+    #[must_use]
+    pub fn from_fn(fault: impl Fn(&Call) -> Fault + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fault))
+    }
+
+    /// Faults at random, by a seed.
+    #[must_use]
+    pub fn seeded(seed: u64, rates: FaultRates) -> Self {
+        let calls = AtomicU64::new(0);
+        Self::from_fn(move |_| {
+            let roll = fraction(seed, calls.fetch_add(1, Ordering::Relaxed));
+            if roll < rates.before {
+                Fault::Before
+            } else if roll < rates.before + rates.answer_lost {
+                Fault::AnswerLost
+            } else if roll < rates.before + rates.answer_lost + rates.stale {
+                Fault::Stale
+            } else {
+                Fault::None
+            }
+        })
+    }
+}
+
+/// The `index`th number from 0 up to 1 of a seed: `SplitMix64` (G. L. Steele et
+/// al., "Fast Splittable Pseudorandom Number Generators", 2014).
+fn fraction(seed: u64, index: u64) -> f64 {
+    let mut bits = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The same stores, befallen by what a plan says.
+#[must_use]
+pub fn faulty(stores: Stores, plan: &FaultPlan) -> Stores {
+    Stores {
+        events: Arc::new(Faulty::new(stores.events, plan)),
+        people: Arc::new(Faulty::new(stores.people, plan)),
+        catalogue: Arc::new(Faulty::new(stores.catalogue, plan)),
+        decisions: Arc::new(Faulty::new(stores.decisions, plan)),
+        records: Arc::new(Faulty::new(stores.records, plan)),
+        objects: Arc::new(Faulty::new(stores.objects, plan)),
+    }
+}
+
+/// What reads answered when they were last made, by call.
+#[derive(Default)]
+struct Remembered<T>(Mutex<BTreeMap<Call, T>>);
+
+impl<T: Clone> Remembered<T> {
+    fn recall(&self, call: &Call) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(call).cloned()
+    }
+
+    fn keep(&self, call: Call, answer: &T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call, answer.clone());
+    }
+}
+
+/// A store and what befalls it.
+struct Faulty<S: ?Sized> {
+    store: Arc<S>,
+    plan: FaultPlan,
+    objects: Remembered<Option<Object>>,
+    people: Remembered<Option<VersionedEntry>>,
+    items: Remembered<Vec<Item>>,
+    records: Remembered<Option<String>>,
+}
+
+fn call(method: &'static str, key: &(impl ToString + ?Sized)) -> Call {
+    Call { method, key: key.to_string() }
+}
+
+impl<S: ?Sized> Faulty<S> {
+    fn new(store: Arc<S>, plan: &FaultPlan) -> Self {
+        Self {
+            store,
+            plan: plan.clone(),
+            objects: Remembered::default(),
+            people: Remembered::default(),
+            items: Remembered::default(),
+            records: Remembered::default(),
+        }
+    }
+
+    /// Makes a call that is never stale.
+    async fn make<T>(
+        &self,
+        call: Call,
+        effect: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<T> {
+        let unavailable = |why: &str| {
+            StoreError::Unavailable(format!("{} {}: {why}", call.method, call.key).into())
+        };
+        match (self.plan.0)(&call) {
+            Fault::Before => Err(unavailable("not reached")),
+            Fault::AnswerLost => effect.await.and_then(|_| Err(unavailable("the answer was lost"))),
+            Fault::None | Fault::Stale => effect.await,
+        }
+    }
+
+    /// Makes a read, which may be stale.
+    async fn read<T: Clone>(
+        &self,
+        call: Call,
+        remembered: &Remembered<T>,
+        effect: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<T> {
+        let fault = (self.plan.0)(&call);
+        if fault == Fault::Stale
+            && let Some(answer) = remembered.recall(&call)
+        {
+            return Ok(answer);
+        }
+        if matches!(fault, Fault::Before | Fault::AnswerLost) {
+            return Err(StoreError::Unavailable(format!("{} {}", call.method, call.key).into()));
+        }
+        let answer = effect.await?;
+        remembered.keep(call, &answer);
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl EventStore for Faulty<dyn EventStore> {
+    async fn append(&self, event: &Event) -> StoreResult<Appended> {
+        self.make(call("events.append", &event.event_id), self.store.append(event)).await
+    }
+
+    async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
+        self.make(call("events.history", user), self.store.history(user, limit)).await
+    }
+
+    async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
+        self.make(call("events.dismiss", &dismissal.user), self.store.dismiss(dismissal)).await
+    }
+
+    async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
+        self.make(call("events.erase", user), self.store.erase(user)).await
+    }
+}
+
+#[async_trait]
+impl PeopleStore for Faulty<dyn PeopleStore> {
+    async fn get(&self, user: &Pseudonym) -> StoreResult<Option<VersionedEntry>> {
+        self.read(call("people.get", user), &self.people, self.store.get(user)).await
+    }
+
+    async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
+        let first = writes.first().map(|write| write.id.to_string()).unwrap_or_default();
+        self.make(call("people.commit", &first), self.store.commit(writes)).await
+    }
+
+    async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {
+        let key = after.clone().unwrap_or_default();
+        self.make(call("people.scan", &key), self.store.scan(after)).await
+    }
+}
+
+#[async_trait]
+impl CatalogueStore for Faulty<dyn CatalogueStore> {
+    async fn put(&self, item: &Item) -> StoreResult<()> {
+        self.make(call("catalogue.put", &item.item_id), self.store.put(item)).await
+    }
+
+    async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
+        self.make(call("catalogue.get", item), self.store.get(domain, item)).await
+    }
+
+    async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>> {
+        self.read(call("catalogue.list", domain), &self.items, self.store.list(domain)).await
+    }
+
+    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
+        let key = format!("{domain} {since}");
+        self.read(call("catalogue.changes", &key), &self.items, self.store.changes(domain, since))
+            .await
+    }
+}
+
+#[async_trait]
+impl DecisionStore for Faulty<dyn DecisionStore> {
+    async fn record(&self, decision: &Decision) -> StoreResult<()> {
+        let call = call("decisions.record", &decision.recommendation_id);
+        self.make(call, self.store.record(decision)).await
+    }
+
+    async fn get(&self, id: &RecommendationId) -> StoreResult<Option<Decision>> {
+        self.make(call("decisions.get", id), self.store.get(id)).await
+    }
+
+    async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended> {
+        let call = call("decisions.append_outcome", &outcome.feedback_id);
+        self.make(call, self.store.append_outcome(outcome)).await
+    }
+
+    async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
+        self.make(call("decisions.outcomes", id), self.store.outcomes(id)).await
+    }
+}
+
+#[async_trait]
+impl RecordStore for Faulty<dyn RecordStore> {
+    async fn create(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<Appended> {
+        let key = format!("{kind}/{id}");
+        self.make(call("records.create", &key), self.store.create(kind, id, json)).await
+    }
+
+    async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
+        let key = format!("{kind}/{id}");
+        self.make(call("records.put", &key), self.store.put(kind, id, json)).await
+    }
+
+    async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
+        let key = format!("{kind}/{id}");
+        self.read(call("records.get", &key), &self.records, self.store.get(kind, id)).await
+    }
+
+    async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>> {
+        self.make(call("records.list", kind), self.store.list(kind)).await
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty<dyn ObjectStore> {
+    async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
+        self.read(call("objects.get", key), &self.objects, self.store.get(key)).await
+    }
+
+    async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
+        self.make(call("objects.get_if_changed", key), self.store.get_if_changed(key, known)).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> StoreResult<Option<ETag>> {
+        self.make(call("objects.put", key), self.store.put(key, bytes, condition)).await
+    }
+
+    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
+        self.make(call("objects.list", prefix), self.store.list(prefix)).await
+    }
+
+    async fn delete(&self, key: &str) -> StoreResult<()> {
+        self.make(call("objects.delete", key), self.store.delete(key)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory;
+
+    /// Puts `count` objects into stores that fail, and says which answers came.
+    async fn puts(seed: u64, rates: FaultRates, count: usize) -> (Vec<bool>, usize) {
+        let stores = memory::stores();
+        let failing = faulty(stores.clone(), &FaultPlan::seeded(seed, rates));
+        let mut answered = Vec::new();
+        for index in 0..count {
+            let key = index.to_string();
+            let put = failing.objects.put(&key, "x".into(), PutCondition::None);
+            answered.push(put.await.is_ok());
+        }
+        (answered, stores.objects.list("").await.unwrap().len())
+    }
+
+    #[tokio::test]
+    async fn a_seed_gives_the_same_faults_again_and_another_others() {
+        let rates = FaultRates { before: 0.3, ..FaultRates::default() };
+        let first = puts(1, rates, 200).await;
+        assert_eq!(puts(1, rates, 200).await, first);
+        assert_ne!(puts(2, rates, 200).await, first);
+        let failures = first.0.iter().filter(|answered| !**answered).count();
+        assert!((40..80).contains(&failures), "{failures} of 200 failed");
+    }
+
+    #[tokio::test]
+    async fn a_fault_before_leaves_nothing_and_a_lost_answer_leaves_the_effect() {
+        let all = |before, answer_lost| FaultRates { before, answer_lost, stale: 0.0 };
+        assert_eq!(puts(1, all(1.0, 0.0), 3).await, (vec![false; 3], 0));
+        assert_eq!(puts(1, all(0.0, 1.0), 3).await, (vec![false; 3], 3));
+    }
+
+    #[tokio::test]
+    async fn a_stale_read_answers_as_the_last_one_did() {
+        let stale = FaultRates { stale: 1.0, ..FaultRates::default() };
+        let failing = faulty(memory::stores(), &FaultPlan::seeded(1, stale));
+        assert!(failing.objects.get("k").await.unwrap().is_none());
+        failing.objects.put("k", "x".into(), PutCondition::None).await.unwrap();
+        assert!(failing.objects.get("k").await.unwrap().is_none());
+        assert!(failing.objects.get("other").await.unwrap().is_none());
+    }
+}
