@@ -9,11 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossfold_core::archive::events::{EVENTS_PREFIX, decode_events, encode_events};
 use crossfold_core::archive::quarantine::{QUARANTINE_PREFIX, decode_refused, run_prefix};
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite};
 use crossfold_core::entities::ports::{
     ETag, Object, ObjectStore, PutCondition, StoreError, StoreResult, Stores,
@@ -29,6 +28,7 @@ use crossfold_core::training::tuning::{Ending, FunctionPrice, Search, TuningRequ
 use crossfold_registry::load::load_report;
 use crossfold_storage::memory;
 use crossfold_storage::records;
+use crossfold_testing::{catalogue_item, event_at, event_id, item, item_key};
 use crossfold_train::{RunOrder, Trigger, Worker, new_run};
 use jiff::Timestamp;
 use serde_json::json;
@@ -48,17 +48,11 @@ fn knowledge() -> DomainId {
 }
 
 fn event(user: &str, number: usize) -> Event {
-    let at = Timestamp::from_second(number as i64 * 60).unwrap();
     Event {
-        event_id: EventId::parse(&format!("e{number}")).unwrap(),
-        user: Pseudonym::parse(user).unwrap(),
-        domain: knowledge(),
-        event_type: EventType::parse("view").unwrap(),
-        item_id: ItemId::parse(&format!("i{}", number % 6)).unwrap(),
-        occurred_at: at,
-        received_at: at,
-        value: None,
-        dwell_seconds: None,
+        event_id: event_id(&format!("e{number}")),
+        user: crossfold_testing::user(user),
+        item_id: item(&format!("i{}", number % 6)),
+        ..event_at(number as i64 * 60)
     }
 }
 
@@ -71,13 +65,8 @@ async fn archived() -> Stores {
     .unwrap();
     records::put(&*stores.records, &knowledge(), &definition).await.unwrap();
     for number in 0..6 {
-        let item = Item {
-            domain: knowledge(),
-            item_id: ItemId::parse(&format!("i{number}")).unwrap(),
-            details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
-            updated_at: Timestamp::UNIX_EPOCH,
-        };
-        stores.catalogue.put(&item).await.unwrap();
+        let key = item_key("knowledge", &format!("i{number}"));
+        stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     }
     let events: Vec<Event> =
         ["stays", "goes"].into_iter().flat_map(|user| (0..5).map(|n| event(user, n))).collect();
