@@ -61,7 +61,7 @@ fn events(now: Timestamp) -> Vec<Value> {
             "event_id": format!("{person}-{step}"),
             "user_id": format!("person-{person}"),
             "item_id": format!("c{}", (person + step * 2) % 12),
-            "type": if step % 2 == 0 { "enrol" } else { "view" },
+            "type": if step.is_multiple_of(2) { "enrol" } else { "view" },
             "occurred_at": (now - ago).to_string(),
         })
     };

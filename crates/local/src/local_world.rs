@@ -82,7 +82,6 @@ impl LocalWorld {
     }
 
     /// Every route, called by the development caller.
-    #[must_use]
     pub fn router(&self) -> Router {
         let (stores, clock) = (self.stores.clone(), Clock::system());
         let keys = || self.pseudonymiser.clone();
