@@ -154,7 +154,7 @@ mod tests {
              \x20 passed      popularity knowledge +0.1250 [-0.0100, +0.2600], 40 people\n\
              \x20 unresolved  champion   knowledge \n\
              \x20 failed      items      knowledge \n\
-             \x20 passed      events       \n\
+             \x20 passed      events      \n\
              \x20 2026-06-02T00:00:00Z promoted {a} (by training_run)\n\
              \x20 2026-06-01T12:00:00Z promoted {c} (by caller)\n\
              \x20 inputs of knowledge: stable (321 events)\n",
