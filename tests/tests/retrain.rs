@@ -9,12 +9,9 @@ use std::time::{Duration, Instant};
 
 use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{
-    DomainId, EventId, EventType, ItemId, ModelId, Pseudonym, TrainingRunId,
-};
+use crossfold_core::entities::ids::{ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::maths::als::AlsOptions;
@@ -29,6 +26,7 @@ use crossfold_e2e::state_machine::StateMachine;
 use crossfold_e2e::world;
 use crossfold_registry::load::load_report;
 use crossfold_storage::records;
+use crossfold_testing::{catalogue_item, domain, event, event_id};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,22 +44,16 @@ fn options() -> AlsOptions {
     AlsOptions { factors: 8, iterations: 3, seed: 11, ..AlsOptions::default() }
 }
 
-fn domain(name: &str) -> DomainId {
-    DomainId::parse(name).unwrap()
-}
-
 /// Somebody's view of an item.
 fn view(name: &str, number: usize, (user, item): (&str, &str), at: Timestamp) -> Event {
     Event {
-        event_id: EventId::parse(&format!("{name}-{number}")).unwrap(),
-        user: Pseudonym::parse(&format!("user-{user}")).unwrap(),
+        event_id: event_id(&format!("{name}-{number}")),
+        user: crossfold_testing::user(&format!("user-{user}")),
         domain: domain(name),
-        event_type: EventType::parse("view").unwrap(),
-        item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+        item_id: crossfold_testing::item(&format!("i{item}")),
         occurred_at: at,
         received_at: at,
-        value: None,
-        dwell_seconds: None,
+        ..event()
     }
 }
 
@@ -98,14 +90,8 @@ async fn fill(stores: &Stores, events: &[Event]) {
         records::put(&*stores.records, &domain(name), &definition).await.unwrap();
     }
     let items: BTreeSet<_> = events.iter().map(|e| (e.domain.clone(), e.item_id.clone())).collect();
-    for (domain, item_id) in items {
-        let item = Item {
-            domain,
-            item_id,
-            details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
-            updated_at: Timestamp::UNIX_EPOCH,
-        };
-        stores.catalogue.put(&item).await.unwrap();
+    for key in items {
+        stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     }
     let file_events = if events.len() < 10_000 { 500 } else { 100_000 };
     for (file, events) in events.chunks(file_events).enumerate() {

@@ -7,77 +7,22 @@
 
 #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
-use crossfold_core::evidence::items::{ItemIndex, Row, Weighted};
-use crossfold_core::maths::als::AlsOptions;
-use crossfold_core::maths::fold_in::UnobservedItems;
-use crossfold_core::model::bridges::Bridges;
+use crossfold_core::entities::ids::ModelId;
+use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::model::items::DomainTable;
 use crossfold_core::model::manifest::{ContentReference, FORMAT, OLDEST_FORMAT};
-use crossfold_core::model::scoring::{ScoringTables, TableParts};
-use crossfold_core::model::{
-    Artefact, Manifest, Model, ModelError, ModelParts, Provenance, Sections, decode_manifest,
-};
-use jiff::Timestamp;
-use ndarray::Array2;
+use crossfold_core::model::{Artefact, Manifest, Model, ModelError, decode_manifest};
+use crossfold_testing::domain;
+use crossfold_testing::model::{FACTORS, ITEMS, model_parts};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-const ITEMS: usize = 5;
-const FACTORS: usize = 3;
-
-fn domain(name: &str) -> DomainId {
-    DomainId::parse(name).unwrap()
-}
-
-fn parts() -> ModelParts {
-    let key = |d: &str, i: &str| (domain(d), ItemId::parse(i).unwrap());
-    let index = ItemIndex::new(
-        [
-            key("auto", "a1"),
-            key("auto", "车2"),
-            key("knowledge", "k1"),
-            key("knowledge", "k2"),
-            key("knowledge", "课3"),
-        ]
-        .into(),
-    );
-    let provenance = Provenance {
-        params: AlsOptions { factors: FACTORS, ..AlsOptions::default() }.check().unwrap(),
-        unobserved_items: UnobservedItems::All,
-        evidence: Default::default(),
-        training_run: TrainingRunId::parse("run").unwrap(),
-        created_at: Timestamp::UNIX_EPOCH,
-        events: 9,
-        inputs: Default::default(),
-    };
-    let tables = ScoringTables::new(TableParts {
-        ranges: index.ranges().clone(),
-        params: provenance.params,
-        unobserved: provenance.unobserved_items,
-        item_factors: Array2::from_shape_fn((ITEMS, FACTORS), |(i, j)| (i as f32 - j as f32) / 3.0),
-        domain_factors: None,
-        bridges: Bridges::none(),
-        look_alikes: Default::default(),
-    })
-    .unwrap();
-    let sections = Sections {
-        popularity: vec![0.5, 0.25, 1.0, 0.0, 0.125],
-        people: BTreeMap::from([(domain("knowledge"), 4)]),
-        tables,
-        index,
-    };
-    ModelParts { provenance, sections }
-}
-
 /// One artefact for all tests, with its manifest: encoding takes longer than decoding.
 static WHOLE: LazyLock<(Artefact, Manifest)> = LazyLock::new(|| {
-    let artefact = Artefact::encode(&parts(), Bytes::from_static(b"{}")).unwrap();
+    let artefact = crossfold_testing::model::artefact(&model_parts());
     let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
     (artefact, manifest)
 });

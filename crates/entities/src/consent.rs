@@ -95,6 +95,40 @@ impl ConsentLedger {
     /// Whether evidence of `from` may be used for `purpose` in `to` at `now`:
     /// by the person's decision, else by the default of `from`'s definition.
     /// A domain without a definition permits nothing.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use crossfold_entities::consent::{ConsentDecision, ConsentLedger};
+    /// use crossfold_entities::definition::Definitions;
+    /// use crossfold_entities::ids::DomainId;
+    /// use crossfold_entities::purpose::Purpose;
+    /// use jiff::Timestamp;
+    ///
+    /// let (courses, cars) = (DomainId::parse("courses")?, DomainId::parse("cars")?);
+    /// let definition = serde_json::json!({
+    ///     "name": "Courses", "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
+    /// });
+    /// let definitions = Definitions::from([(courses.clone(), serde_json::from_value(definition)?)]);
+    /// let now = Timestamp::from_second(60)?;
+    /// let permits = |ledger: &ConsentLedger| {
+    ///     ledger.permits(&courses, &cars, Purpose::Recommendation, &definitions, now)
+    /// };
+    ///
+    /// let mut ledger = ConsentLedger::default();
+    /// assert!(!permits(&ledger)); // Nothing leaves its domain unless the person says so.
+    /// ledger.record(ConsentDecision {
+    ///     from: courses.clone(),
+    ///     to: cars.clone(),
+    ///     purpose: Purpose::Recommendation,
+    ///     granted: true,
+    ///     decided_at: Timestamp::from_second(10)?,
+    ///     expires_at: Some(Timestamp::from_second(100)?),
+    ///     evidence: None,
+    /// });
+    /// assert!(permits(&ledger));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn permits(
         &self,
@@ -138,6 +172,40 @@ pub struct ConsentContext<'a> {
 
 /// The part of a history that may be used for one purpose and set of
 /// destinations. There is no other way to a person's events.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use crossfold_entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
+/// use crossfold_entities::definition::Definitions;
+/// use crossfold_entities::event::Event;
+/// use crossfold_entities::history::History;
+/// use crossfold_entities::ids::DomainId;
+/// use jiff::Timestamp;
+///
+/// let viewed: Event = serde_json::from_value(serde_json::json!({
+///     "event_id": "e1", "user": "pseudonym", "domain": "courses", "event_type": "view",
+///     "item_id": "gardening", "occurred_at": "2026-06-01T08:00:00Z",
+///     "received_at": "2026-06-01T08:00:01Z",
+/// }))?;
+/// let definition = serde_json::json!({
+///     "name": "Courses", "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
+/// });
+/// let courses = DomainId::parse("courses")?;
+/// let definitions = Definitions::from([(courses, serde_json::from_value(definition)?)]);
+///
+/// let history = History::new(vec![viewed], []); // Without a way to its events.
+/// let ledger = ConsentLedger::default();
+/// let now = Timestamp::MAX;
+/// let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+/// let rows = ConsentedHistory::for_training(&history, context);
+/// assert_eq!(rows[0].events()[0].item_id.as_str(), "gardening");
+///
+/// let no_definitions = Definitions::new();
+/// let context = ConsentContext { definitions: &no_definitions, ..context };
+/// assert!(ConsentedHistory::for_training(&history, context).is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ConsentedHistory {
     events: Vec<Event>,

@@ -1,4 +1,14 @@
 //! Identifiers, each its own type so that they cannot be mixed up.
+//!
+//! ```
+//! use crossfold_entities::ids::{DomainId, ItemId};
+//!
+//! let domain = DomainId::parse("auto-finance").unwrap();
+//! assert_eq!(domain.as_str(), "auto-finance");
+//! assert!(ItemId::parse("课程 #1").is_ok());
+//! let refused = DomainId::parse("Auto Finance").unwrap_err();
+//! assert!(refused.to_string().starts_with("a domain must be 1 to 63 characters"));
+//! ```
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use crossfold_core::maths::als::Solver;
+use crossfold_core::maths::als::{AlsOptions, Solver};
 
 /// Hyper-parameters of a fit.
 #[derive(Args, Clone, Default)]
@@ -23,6 +23,23 @@ pub struct FitArgs {
     /// Seed of the initial factors [default: 42].
     #[arg(long)]
     pub seed: Option<u64>,
+}
+
+impl FitArgs {
+    /// What is given, over the defaults.
+    #[must_use]
+    pub fn options(&self) -> AlsOptions {
+        let default = AlsOptions::default();
+        AlsOptions {
+            factors: self.factors.unwrap_or(default.factors),
+            iterations: self.iterations.unwrap_or(default.iterations),
+            unobserved_weight: self.unobserved_weight.unwrap_or(default.unobserved_weight),
+            regularisation: self.regularisation.unwrap_or(default.regularisation),
+            frequency_exponent: default.frequency_exponent,
+            seed: self.seed.unwrap_or(default.seed),
+            solver: default.solver,
+        }
+    }
 }
 
 /// The split to measure on.

@@ -13,9 +13,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
 use crate::args::{BenchDataArgs, BenchTrainArgs};
-use crate::evaluate::{Split, options};
 use crate::peak_memory::peak_rss_mb;
 use crate::power_law::power_law;
+use crate::split::Split;
 
 /// What `bench train` prints.
 #[derive(Serialize)]
@@ -44,6 +44,10 @@ struct TrainingBench {
 /// Passes over the interactions in nominal work: a residual and three steps.
 const NOMINAL_PASSES: f64 = 4.0;
 
+/// Fits repeatedly and prints seconds, rates and memory.
+///
+/// # Errors
+/// When a file cannot be read, or a hyper-parameter is out of range.
 pub fn train(args: &BenchTrainArgs) -> Result<()> {
     let threads = args.threads.unwrap_or_else(rayon::current_num_threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
@@ -79,7 +83,7 @@ fn measure(args: &BenchTrainArgs, threads: usize) -> Result<TrainingBench> {
         }
         _ => bail!("give either --train or --synthetic"),
     };
-    let given = AlsOptions { solver: args.solver.into(), ..options(&args.fit) };
+    let given = AlsOptions { solver: args.solver.into(), ..args.fit.options() };
     let params = given.check()?;
     let mut fit_seconds = Vec::new();
     let mut factors = None;
@@ -122,6 +126,7 @@ fn median(values: &[f64]) -> f64 {
 const PRODUCT_SIZE: usize = 512;
 /// Floats that the memory's limit is measured with, for each thread.
 const COPY_LENGTH: usize = 16 << 20;
+/// Repetitions of either measurement.
 const LIMIT_REPETITIONS: usize = 8;
 
 fn product_gflops(threads: usize) -> f64 {
@@ -157,6 +162,9 @@ fn on_every_thread(threads: usize, work: impl Fn() -> f64 + Sync) -> f64 {
 }
 
 /// Writes a synthetic set for other trainers: compressed sparse rows.
+///
+/// # Errors
+/// When the file cannot be written.
 pub fn data(args: &BenchDataArgs) -> Result<()> {
     let matrix = power_law(args.interactions, args.data_seed)?;
     write_rows(&matrix, &args.out)

@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 
 /// Opens a file, unpacking it when its name ends in `.gz`.
+///
+/// # Errors
+/// When it cannot be opened.
 pub fn open(path: &Path) -> Result<Box<dyn Read>> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     if path.extension().is_some_and(|extension| extension == "gz") {
@@ -17,13 +20,17 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>> {
     Ok(Box::new(file))
 }
 
-/// A CSV file with a header.
+/// A CSV file with a header, which names at least `user_id` and `item_id`.
 pub struct Table {
     reader: csv::Reader<Box<dyn Read>>,
     columns: HashMap<String, usize>,
 }
 
 impl Table {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a column that is needed is missing.
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = csv::Reader::from_reader(open(path)?);
         let header = reader.headers().with_context(|| format!("cannot read {}", path.display()))?;
@@ -37,22 +44,26 @@ impl Table {
         Ok(Self { reader, columns })
     }
 
-    /// The position of a column, if there is one.
+    /// The position of a column in each row, if there is one.
+    #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.get(name).copied()
     }
 
-    /// The rows.
+    /// The rows, each of which may turn out not to be readable.
     pub fn rows(self) -> impl Iterator<Item = Result<csv::StringRecord>> {
         self.reader.into_records().map(|record| Ok(record?))
     }
 }
 
 /// Pairs of user and item, each once.
-pub type Pairs = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Pairs = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads `user_id,item_id`, each pair once, by user.
-pub fn read_pairs(path: &Path) -> Result<Pairs> {
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn read_pairs(path: &Path) -> Result<Pairs> {
     let table = Table::open(path)?;
     let (Some(user), Some(item)) = (table.column("user_id"), table.column("item_id")) else {
         bail!("{} lacks a column", path.display());
@@ -66,8 +77,11 @@ pub fn read_pairs(path: &Path) -> Result<Pairs> {
     Ok(pairs)
 }
 
-/// Reads one text a line.
-pub fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
+/// Reads one text a line; empty lines are left out.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
     let lines = BufReader::new(open(path)?).lines();
     let lines: Vec<String> = lines
         .collect::<Result<_, _>>()
@@ -77,21 +91,24 @@ pub fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
 
 /// Numbers texts in the order of first sight.
 #[derive(Default)]
-pub struct Numbering {
+pub(crate) struct Numbering {
     numbers: HashMap<String, u32>,
 }
 
 impl Numbering {
-    pub fn number(&mut self, text: &str) -> u32 {
+    /// The number of a text, a new one at first sight.
+    pub(crate) fn number(&mut self, text: &str) -> u32 {
         let next = self.numbers.len() as u32;
         *self.numbers.entry(text.to_owned()).or_insert(next)
     }
 
-    pub fn find(&self, text: &str) -> Option<u32> {
+    /// The number of a text that was seen.
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
         self.numbers.get(text).copied()
     }
 
-    pub fn len(&self) -> usize {
+    /// How many texts were seen.
+    pub(crate) fn len(&self) -> usize {
         self.numbers.len()
     }
 }

@@ -1,6 +1,6 @@
 //! `crossfold evaluate-transfer`: people without history in the target domain.
 //!
-//! The same code as in a training run (`core::bridge`) tries every candidate:
+//! The same code as in a training run (`core::training::bridging`) tries every candidate:
 //! the joint fit, the linear map, the cross block. The validation and the
 //! training people are cut into folds; each in turn has its target history
 //! hidden. A part of all these people chooses hyper-parameters and settings; the
@@ -33,7 +33,6 @@ use serde::Serialize;
 
 use crate::args::EvaluateTransferArgs;
 use crate::data_set::{Numbering, Pairs, read_lines, read_pairs};
-use crate::evaluate::options;
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
 
@@ -47,6 +46,10 @@ const SHUFFLE_SEED: u64 = 1;
 /// Seed of the intervals on the cold people.
 const COLD_SEED: u64 = 3;
 
+/// Reads both domains, chooses, lets the gate judge, measures the cold people, prints.
+///
+/// # Errors
+/// When a file cannot be read, or a hyper-parameter is out of range.
 pub fn evaluate_transfer(args: &EvaluateTransferArgs) -> Result<()> {
     let started = Instant::now();
     let data = Transfer::read(args)?;
@@ -188,7 +191,7 @@ struct Choice {
 /// Tries every combination on the hidden people, keeps the best of each kind by
 /// the choosing part of them, and lets the gate judge.
 fn choose(args: &EvaluateTransferArgs, data: &Transfer, ground: Ground<'_>) -> Result<Choice> {
-    let given = options(&args.fit);
+    let given = args.fit.options();
     let weights =
         args.fit.unobserved_weight.map_or(UNOBSERVED_WEIGHTS.to_vec(), |weight| vec![weight]);
     let ridges = args.fit.regularisation.map_or(REGULARISATIONS.to_vec(), |ridge| vec![ridge]);

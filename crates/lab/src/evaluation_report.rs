@@ -12,45 +12,45 @@ use crate::seed_variation::SeedVariation;
 
 /// Figures of one evaluation.
 #[derive(Serialize)]
-pub struct EvaluationReport {
+pub(crate) struct EvaluationReport {
     /// People measured.
-    pub people: usize,
+    pub(crate) people: usize,
     /// The model's figures.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Figures of simpler methods on the same people, by name.
-    pub baselines: BTreeMap<&'static str, Metrics>,
+    pub(crate) baselines: BTreeMap<&'static str, Metrics>,
     /// The same people folded in from their history instead of trained.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fold_in: Option<Metrics>,
+    pub(crate) fold_in: Option<Metrics>,
     /// Seconds of the final fit, without reading and without choosing hyper-parameters.
-    pub fit_seconds: f64,
+    pub(crate) fit_seconds: f64,
     /// Peak memory of the whole process.
-    pub peak_rss_mb: Option<f64>,
+    pub(crate) peak_rss_mb: Option<f64>,
     /// What the model was fitted with.
-    pub hyperparameters: Value,
+    pub(crate) hyperparameters: Value,
     /// What else was measured.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub details: Option<EvaluationDetails>,
+    pub(crate) details: Option<EvaluationDetails>,
 }
 
 /// Figures beyond the metrics' means.
 #[derive(Serialize)]
-pub struct EvaluationDetails {
+pub(crate) struct EvaluationDetails {
     /// Seconds that choosing hyper-parameters took.
-    pub choice_seconds: f64,
+    pub(crate) choice_seconds: f64,
     /// The model's main metrics with bootstrap intervals over people.
-    pub intervals: Intervals,
+    pub(crate) intervals: Intervals,
     /// Model minus popularity, paired by person.
-    pub lift: Intervals,
+    pub(crate) lift: Intervals,
     /// The model's lists as a whole.
-    pub lists: Metrics,
+    pub(crate) lists: Metrics,
     /// Popularity's lists as a whole.
-    pub popularity_lists: Metrics,
+    pub(crate) popularity_lists: Metrics,
     /// The same people by how much was known of them.
-    pub buckets: Vec<BucketEvaluation>,
+    pub(crate) buckets: Vec<BucketEvaluation>,
     /// How metrics vary with the seed, when several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seeds: Option<SeedVariation>,
+    pub(crate) seeds: Option<SeedVariation>,
 }
 
 impl EvaluationDetails {
@@ -85,7 +85,11 @@ impl EvaluationDetails {
 }
 
 impl EvaluationReport {
-    pub fn print(&self, json: bool) -> Result<()> {
+    /// Prints it as text, or as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub(crate) fn print(&self, json: bool) -> Result<()> {
         if json {
             println!("{}", serde_json::to_string_pretty(self)?);
             return Ok(());

@@ -1,4 +1,12 @@
 //! The laboratory: measuring what Crossfold does, on files and synthetic worlds.
+//!
+//! | to find | read |
+//! | --- | --- |
+//! | what its commands can be asked | [`args`] |
+//! | how good a model of one domain is | [`evaluate`]: a split, hyper-parameters chosen on it, full ranking |
+//! | what evidence of one domain is worth in another | [`evaluate_transfer`] |
+//! | how fast training is | [`bench`] |
+//! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
 pub mod args;
 pub mod bench;
@@ -8,7 +16,9 @@ pub mod evaluate_transfer;
 pub mod progress;
 pub mod synthetic_world;
 
+mod choosing;
 mod evaluation_report;
 mod peak_memory;
 mod power_law;
 mod seed_variation;
+mod split;

@@ -22,7 +22,10 @@ const POPULARITY_EXPONENT: f64 = 0.8;
 const DRAWS: usize = 8;
 
 /// About `interactions` pairs of confidence 1. The same for the same seed.
-pub fn power_law(interactions: u64, seed: u64) -> Result<SparseRows> {
+///
+/// # Errors
+/// Never in practice: the distributions' parameters are in range.
+pub(crate) fn power_law(interactions: u64, seed: u64) -> Result<SparseRows> {
     let items = (ITEMS_AT_20_M * (interactions as f64 / 20e6).sqrt()).max(64.0).round();
     let people = (interactions as f64 / MEAN_LENGTH).ceil() as usize;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -17,17 +17,17 @@ const NORMAL: f64 = 1.96;
 
 /// Metrics over several fits of the same data that differ in the seed alone.
 #[derive(Debug, Serialize)]
-pub struct SeedVariation {
+pub(crate) struct SeedVariation {
     /// How many fits.
-    pub fits: usize,
+    pub(crate) fits: usize,
     /// The mean over fits with its 95% interval by Student's t: what another
     /// seed would give, and nothing about other people.
-    pub metrics: BTreeMap<String, Interval>,
+    pub(crate) metrics: BTreeMap<String, Interval>,
 }
 
 impl SeedVariation {
     /// `None` for a single fit.
-    pub fn of(fits: &[Metrics]) -> Option<Self> {
+    pub(crate) fn of(fits: &[Metrics]) -> Option<Self> {
         if fits.len() < 2 {
             return None;
         }

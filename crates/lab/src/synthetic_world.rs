@@ -151,13 +151,16 @@ pub enum Presence {
 /// A synthetic person. Their user id is the same on both platforms.
 #[derive(Debug, Clone)]
 pub struct SyntheticPerson {
+    /// Their user id.
     pub user_id: String,
+    /// How they use the platforms.
     pub presence: Presence,
     kind: usize,
 }
 
 impl SyntheticPerson {
-    /// The truth about the person.
+    /// The truth about the person: their kind.
+    #[must_use]
     pub fn kind(&self) -> &'static str {
         KINDS[self.kind].name
     }
@@ -165,6 +168,7 @@ impl SyntheticPerson {
 
 /// The world: everything to post, and the truth.
 pub struct SyntheticWorld {
+    /// Everyone.
     pub people: Vec<SyntheticPerson>,
     rng: ChaCha8Rng,
     now: Timestamp,
@@ -176,6 +180,9 @@ const NOISE: f64 = 0.15;
 const DAYS: i64 = 120;
 
 impl SyntheticWorld {
+    /// A world of so many people whose last events lie an hour or more before `now`. The same
+    /// for the same seed and instant.
+    #[must_use]
     pub fn new(people: usize, seed: u64, now: Timestamp) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let people = (0..people)
@@ -194,17 +201,20 @@ impl SyntheticWorld {
     }
 
     /// The kind of person an item is made for, by its id.
+    #[must_use]
     pub fn kind_of_item(item_id: &str) -> Option<&'static str> {
         let (kind, _) = item_id.rsplit_once('-').and_then(|(rest, _)| rest.rsplit_once('-'))?;
         KINDS.iter().map(|known| known.name).find(|name| *name == kind)
     }
 
     /// How many kinds of people there are.
+    #[must_use]
     pub fn kinds() -> usize {
         KINDS.len()
     }
 
     /// The definitions of the two domains.
+    #[must_use]
     pub fn domains() -> [(&'static str, Value); 2] {
         let types = |weights: &[(&str, f64)]| -> Value {
             weights
@@ -232,7 +242,8 @@ impl SyntheticWorld {
         ]
     }
 
-    /// A platform's items.
+    /// A platform's items, as they are posted.
+    #[must_use]
     pub fn items(domain: &str) -> Vec<Value> {
         let mut items = Vec::new();
         for kind in &KINDS {
@@ -254,7 +265,8 @@ impl SyntheticWorld {
         items
     }
 
-    /// Every event on a platform, oldest first.
+    /// Every event on a platform, as it is posted, oldest first. Draws on: asked again, other
+    /// events.
     pub fn events(&mut self, domain: &str) -> Vec<Value> {
         let subjects = if domain == KNOWLEDGE { 6 } else { 4 };
         let types: [&str; 3] = if domain == KNOWLEDGE {

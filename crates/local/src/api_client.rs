@@ -10,20 +10,42 @@ use tower::ServiceExt;
 
 /// Calls a router.
 #[derive(Clone)]
-pub(crate) struct ApiClient {
+pub struct ApiClient {
     router: Router,
 }
 
 impl ApiClient {
-    pub(crate) fn new(router: Router) -> Self {
+    /// A client of every route of a router.
+    #[must_use]
+    pub fn new(router: Router) -> Self {
         Self { router }
     }
 
-    /// Calls the API and returns the response's JSON.
+    /// What stands under a path.
     ///
     /// # Errors
     /// With the problem's detail, when the API refuses.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.call(Method::GET, path, &Value::Null).await
+    }
+
+    /// Puts a body under a path.
+    ///
+    /// # Errors
+    /// With the problem's detail, when the API refuses.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call(Method::PUT, path, body).await
+    }
+
+    /// Posts a body to a path.
+    ///
+    /// # Errors
+    /// With the problem's detail, when the API refuses.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call(Method::POST, path, body).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         let request = Request::builder()
             .method(&method)
             .uri(path)
@@ -41,17 +63,5 @@ impl ApiClient {
             bail!("{method} {path}: {} ({})", json["detail"].as_str().unwrap_or(""), json["code"]);
         }
         Ok(json)
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
-        self.call(Method::GET, path, &Value::Null).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
-        self.call(Method::PUT, path, body).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        self.call(Method::POST, path, body).await
     }
 }

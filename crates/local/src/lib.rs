@@ -1,10 +1,20 @@
 //! All of Crossfold in one process on embedded storage: the same routers and
 //! the same AWS adapter as in the cloud, talking to DynamoDB- and S3-compatible
 //! servers inside the process. This is the `crossfold` command.
+//!
+//! | to find | read |
+//! | --- | --- |
+//! | what can be asked | [`args`]: arguments alone, nothing of what is done with them |
+//! | what is done with it | [`run`], then the file of the command in `commands/` |
+//! | what is printed | `printer/`; the laboratory prints its own reports |
+//! | what the API's answers are read into | `answers` |
+//! | the world that the commands work on | [`local_world`], reached through [`api_client`] |
 
+pub mod api_client;
 pub mod args;
+pub mod local_world;
 pub mod run;
 
-mod api_client;
+mod answers;
 mod commands;
-mod local_world;
+mod printer;

@@ -34,7 +34,7 @@ const BATCH: usize = 10_000;
 const PAGE: usize = 1_000;
 
 /// Embedded storage with everything that runs on it.
-pub(crate) struct LocalWorld {
+pub struct LocalWorld {
     embedded: Embedded,
     stores: Stores,
     pseudonymiser: Pseudonymiser,
@@ -52,7 +52,10 @@ enum Consumer {
 
 impl LocalWorld {
     /// Opens the world in a directory, making it when there is none.
-    pub(crate) async fn open(directory: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the directory cannot be used: because it cannot be written, or is in use.
+    pub async fn open(directory: &Path) -> Result<Self> {
         let embedded = Embedded::start(directory).await.with_context(|| {
             format!("cannot use the data directory {} (see --data-dir)", directory.display())
         })?;
@@ -77,7 +80,7 @@ impl LocalWorld {
     }
 
     /// Every route, called by the development caller.
-    pub(crate) fn router(&self) -> Router {
+    pub fn router(&self) -> Router {
         let (stores, clock) = (self.stores.clone(), system::clock());
         let keys = || self.pseudonymiser.clone();
         let recommend =
@@ -95,14 +98,19 @@ impl LocalWorld {
         router::complete(routes).layer(middleware::from_fn(as_development_caller))
     }
 
-    pub(crate) fn client(&self) -> ApiClient {
+    /// A client of every route.
+    #[must_use]
+    pub fn client(&self) -> ApiClient {
         ApiClient::new(self.router())
     }
 
     /// Carries everything in the streams to its function, and says how many
     /// records that were. Ordered training runs are looked up first and carried
     /// out last, so that a run finds everything posted before it in the archive.
-    pub(crate) async fn carry_streams(&self) -> Result<usize> {
+    ///
+    /// # Errors
+    /// When a function fails; what it did not handle is carried again next time.
+    pub async fn carry_streams(&self) -> Result<usize> {
         let config = self.embedded.storage_config();
         let control = config.control_table.name()?;
         let mut positions = self.positions.lock().await;

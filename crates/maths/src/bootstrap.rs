@@ -69,6 +69,16 @@ fn draw(people: usize, seed: u64, resample: u64) -> Vec<u32> {
 
 /// The mean of `a - b` over people, each of whom was measured under both (paired
 /// bootstrap). `None` when the two do not measure the same number of people, or none.
+///
+/// ```
+/// use crossfold_maths::bootstrap::paired_difference;
+///
+/// let before: Vec<f64> = (0..100).map(|person| f64::from(person % 10) / 10.0).collect();
+/// let after: Vec<f64> = before.iter().map(|value| value + 0.05).collect();
+/// // People differ much, and each of them gained the same: the difference is certain.
+/// let gained = paired_difference(&after, &before, 1).unwrap();
+/// assert!(gained.low > 0.0 && (gained.mean - 0.05).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn paired_difference(a: &[f64], b: &[f64], seed: u64) -> Option<Interval> {
     if a.len() != b.len() {

@@ -47,6 +47,29 @@ impl FoldedPerson {
     ///
     /// # Errors
     /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use crossfold_maths::als::AlsOptions;
+    /// use crossfold_maths::dense::{dot, gram};
+    /// use crossfold_maths::fold_in::{FoldInBasis, FoldedPerson};
+    /// use ndarray::array;
+    ///
+    /// // Two items of one kind and one of another.
+    /// let items = array![[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]];
+    /// let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check()?;
+    /// let gram = gram(items.view());
+    /// let basis =
+    ///     FoldInBasis { items: items.view(), gram: &gram, unobserved: 3, params: &params };
+    /// let person = FoldedPerson::solve(basis, &[(0, 1.0)])?;
+    ///
+    /// let score = |item: usize| dot(person.vector(), &items.row(item).to_vec());
+    /// assert!(score(1) > score(2));
+    /// let sum: f32 = person.contributions(items.view(), 1).iter().map(|(_, share)| share).sum();
+    /// assert!((sum - score(1)).abs() < 1e-6);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn solve(
         basis: FoldInBasis<'_>,
         interactions: &[(u32, f32)],

@@ -5,6 +5,12 @@ use std::cmp::Reverse;
 /// The indices of the `k` highest scores, best first; ties go to the lower
 /// index, so the answer does not depend on anything but the scores. A NaN is
 /// never chosen before a number.
+///
+/// ```
+/// use crossfold_maths::rank::top_k;
+///
+/// assert_eq!(top_k(&[0.1, 0.9, f32::NAN, 0.9], 3), [1, 3, 0]);
+/// ```
 #[must_use]
 pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
     rank_unseen(scores, &[], k)

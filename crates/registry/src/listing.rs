@@ -7,7 +7,7 @@ use crossfold_core::release::champion::Pointer;
 use crossfold_core::release::record::{ModelRecord, ModelState, RECORDS_PREFIX, model_of_key};
 use crossfold_core::training::drift::DriftReport;
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most bytes of records on a page: an answer of the API holds 6 MB, and a record grows with
 /// the number of domains.
@@ -16,7 +16,7 @@ const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 const CONCURRENT_READS: usize = 16;
 
 /// A model as it is listed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListedModel {
     /// Where it stands.
     pub state: ModelState,
@@ -26,7 +26,7 @@ pub struct ListedModel {
 }
 
 /// One page of the models, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelPage {
     /// The models.
     pub models: Vec<ListedModel>,

@@ -25,6 +25,19 @@ use sha2::{Digest, Sha256};
 const PAGE_ENTRIES: usize = 100;
 
 /// Every port on its own empty map.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use crossfold_core::entities::ports::PutCondition;
+///
+/// let stores = crossfold_storage::memory::stores();
+/// stores.objects.put("models/note", "whole".into(), PutCondition::None).await?;
+/// let stored = stores.objects.get("models/note").await?;
+/// assert_eq!(stored.map(|object| object.bytes), Some("whole".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub fn stores() -> Stores {
     Stores {

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::body::Body;
 use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, ModelId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::{AlsOptions, Solver};
 use crossfold_core::model::decode_manifest;
@@ -30,6 +29,7 @@ use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};
 use crossfold_registry::retention::clear_old_models;
 use crossfold_storage::memory;
 use crossfold_storage::records;
+use crossfold_testing::{catalogue_item, event_at, event_id, item_key, user};
 use crossfold_train::{TrainingState, Worker, new_run, routes};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
@@ -70,17 +70,12 @@ fn knowledge() -> DomainId {
 /// What a person of a taste takes at a step; everyone's steps are of the same times.
 fn event(person: usize, step: usize, event_type: &str, from: i64) -> Event {
     let item = (person * 5 + step) % ITEMS_PER_TASTE * TASTES + person % TASTES;
-    let at = Timestamp::from_second(from + (step * PEOPLE + person) as i64 * 60).unwrap();
     Event {
-        event_id: EventId::parse(&format!("e{from}-{step}")).unwrap(),
-        user: Pseudonym::parse(&format!("p{person}")).unwrap(),
-        domain: knowledge(),
-        event_type: EventType::parse(event_type).unwrap(),
-        item_id: ItemId::parse(&format!("i{item:02}")).unwrap(),
-        occurred_at: at,
-        received_at: at,
-        value: None,
-        dwell_seconds: None,
+        event_id: event_id(&format!("e{from}-{step}")),
+        user: user(&format!("p{person}")),
+        event_type: crossfold_testing::event_type(event_type),
+        item_id: crossfold_testing::item(&format!("i{item:02}")),
+        ..event_at(from + (step * PEOPLE + person) as i64 * 60)
     }
 }
 
@@ -104,13 +99,8 @@ async fn archived() -> Stores {
     .unwrap();
     records::put(&*stores.records, &knowledge(), &definition).await.unwrap();
     for number in 0..TASTES * ITEMS_PER_TASTE {
-        let item = Item {
-            domain: knowledge(),
-            item_id: ItemId::parse(&format!("i{number:02}")).unwrap(),
-            details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
-            updated_at: Timestamp::UNIX_EPOCH,
-        };
-        stores.catalogue.put(&item).await.unwrap();
+        let key = item_key("knowledge", &format!("i{number:02}"));
+        stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     }
     archive(&stores, "a", &taken(0..30)).await;
     archive(&stores, "b", &taken(30..PEOPLE)).await;

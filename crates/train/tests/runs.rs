@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crossfold_core::archive::events::{decode_events, encode_events};
 use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX, refused_prefix};
 use crossfold_core::archive::quarantine::decode_refused;
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::evidence::cleaning::Refusal;
@@ -27,6 +26,7 @@ use crossfold_registry::load::load_report;
 use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 use crossfold_storage::memory;
 use crossfold_storage::records;
+use crossfold_testing::{catalogue_item, event_at, event_id, item, item_key};
 use crossfold_train::{RunOrder, Trigger, Worker, new_run};
 use jiff::Timestamp;
 use serde_json::json;
@@ -46,17 +46,11 @@ fn knowledge() -> DomainId {
 }
 
 fn event(user: &str, number: usize) -> Event {
-    let at = Timestamp::from_second(number as i64 * 60).unwrap();
     Event {
-        event_id: EventId::parse(&format!("e{number}")).unwrap(),
-        user: Pseudonym::parse(user).unwrap(),
-        domain: knowledge(),
-        event_type: EventType::parse("view").unwrap(),
-        item_id: ItemId::parse(&format!("i{}", number % 6)).unwrap(),
-        occurred_at: at,
-        received_at: at,
-        value: None,
-        dwell_seconds: None,
+        event_id: event_id(&format!("e{number}")),
+        user: crossfold_testing::user(user),
+        item_id: item(&format!("i{}", number % 6)),
+        ..event_at(number as i64 * 60)
     }
 }
 
@@ -69,13 +63,8 @@ async fn archived() -> Stores {
     .unwrap();
     records::put(&*stores.records, &knowledge(), &definition).await.unwrap();
     for number in 0..6 {
-        let item = Item {
-            domain: knowledge(),
-            item_id: ItemId::parse(&format!("i{number}")).unwrap(),
-            details: Some(ItemDetails::parse(json!({"title": "t"})).unwrap()),
-            updated_at: Timestamp::UNIX_EPOCH,
-        };
-        stores.catalogue.put(&item).await.unwrap();
+        let key = item_key("knowledge", &format!("i{number}"));
+        stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     }
     let events: Vec<Event> =
         ["stays", "goes"].into_iter().flat_map(|user| (0..5).map(|n| event(user, n))).collect();

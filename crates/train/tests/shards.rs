@@ -3,17 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::time::Instant;
 
 use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, ModelId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, ModelId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::maths::als::{AlsOptions, Solver};
@@ -31,6 +30,7 @@ use crossfold_core::training::sharding::plan::{
 use crossfold_registry::load::load_report;
 use crossfold_storage::memory;
 use crossfold_storage::records;
+use crossfold_testing::{catalogue_item, event_at, event_id, item, user};
 use crossfold_train::{
     EventLimit, RunOrder, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
     Worker, new_run,
@@ -115,17 +115,12 @@ fn two_platforms() -> Vec<Deed> {
 }
 
 fn event(number: usize, deed: &Deed) -> Event {
-    let at = Timestamp::from_second(deed.second).unwrap();
     Event {
-        event_id: EventId::parse(&format!("e{number}")).unwrap(),
-        user: Pseudonym::parse(&deed.user).unwrap(),
+        event_id: event_id(&format!("e{number}")),
+        user: user(&deed.user),
         domain: deed.domain.clone(),
-        event_type: EventType::parse("view").unwrap(),
-        item_id: ItemId::parse(&deed.item).unwrap(),
-        occurred_at: at,
-        received_at: at,
-        value: None,
-        dwell_seconds: None,
+        item_id: item(&deed.item),
+        ..event_at(deed.second)
     }
 }
 
@@ -142,17 +137,10 @@ async fn archived(deeds: &[Deed]) -> Stores {
         let domain = DomainId::parse(name).unwrap();
         records::put(&*stores.records, &domain, &definition).await.unwrap();
     }
-    let items: std::collections::BTreeSet<(&DomainId, &str)> =
-        deeds.iter().map(|deed| (&deed.domain, deed.item.as_str())).collect();
-    for (domain, item) in items {
-        let details = ItemDetails::parse(json!({"title": item})).unwrap();
-        let item = Item {
-            domain: domain.clone(),
-            item_id: ItemId::parse(item).unwrap(),
-            updated_at: Timestamp::UNIX_EPOCH,
-            details: Some(details),
-        };
-        stores.catalogue.put(&item).await.unwrap();
+    let items: BTreeSet<_> =
+        deeds.iter().map(|deed| (deed.domain.clone(), item(&deed.item))).collect();
+    for key in items {
+        stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     }
     for (file, deeds) in deeds.chunks(100_000).enumerate() {
         let events: Vec<Event> =

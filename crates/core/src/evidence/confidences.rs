@@ -60,24 +60,13 @@ mod tests {
     use super::*;
     use crate::entities::consent::{ConsentContext, ConsentLedger};
     use crate::entities::history::History;
-    use crate::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
-    use crossfold_testing::definition;
+    use crossfold_testing::{at, definition, event_at};
 
     fn confidence_of(event_type: &str, days_ago: i64, value: Option<Decimal>) -> f32 {
-        let knowledge = DomainId::parse("knowledge").unwrap();
-        let now = Timestamp::from_second(1_000 * 86_400).unwrap();
-        let event = Event {
-            event_id: EventId::parse("e").unwrap(),
-            user: Pseudonym::parse("u").unwrap(),
-            domain: knowledge.clone(),
-            event_type: EventType::parse(event_type).unwrap(),
-            item_id: ItemId::parse("i").unwrap(),
-            occurred_at: Timestamp::from_second((1_000 - days_ago) * 86_400).unwrap(),
-            received_at: now,
-            value,
-            dwell_seconds: None,
-        };
-        let definitions = Definitions::from([(knowledge, definition())]);
+        let now = at(1_000 * 86_400);
+        let event_type = crossfold_testing::event_type(event_type);
+        let event = Event { event_type, value, ..event_at((1_000 - days_ago) * 86_400) };
+        let definitions = Definitions::from([(event.domain.clone(), definition())]);
         let ledger = ConsentLedger::default();
         let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
         let history = ConsentedHistory::for_training(&History::new(vec![event], []), context);

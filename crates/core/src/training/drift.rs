@@ -202,7 +202,8 @@ mod tests {
 
     use super::*;
     use crate::entities::event::Event;
-    use crate::entities::ids::{EventId, ItemId, Pseudonym};
+    use crate::entities::ids::ItemId;
+    use crossfold_testing::event_at;
 
     const DAY: i64 = 86_400;
 
@@ -215,17 +216,10 @@ mod tests {
     }
 
     fn event(event_type: &str, item: usize, second: i64) -> Event {
-        let at = Timestamp::from_second(second).unwrap();
         Event {
-            event_id: EventId::parse("e").unwrap(),
-            user: Pseudonym::parse("u").unwrap(),
-            domain: knowledge(),
             event_type: EventType::parse(event_type).unwrap(),
             item_id: ItemId::parse(&format!("i{item:02}")).unwrap(),
-            occurred_at: at,
-            received_at: at,
-            value: None,
-            dwell_seconds: None,
+            ..event_at(second)
         }
     }
 

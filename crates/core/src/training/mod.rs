@@ -171,13 +171,10 @@ impl<'a> Steps<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::entities::consent::ConsentDecision;
-    use crate::entities::ids::DomainId;
-    use crate::entities::ids::{EventId, EventType, ItemId, Pseudonym};
-    use crate::entities::people::{Member, PeopleEntry, Person, VersionedEntry};
+    use crate::entities::ids::{DomainId, ItemId, Pseudonym};
+    use crate::entities::people::{PeopleEntry, Person, VersionedEntry};
     use crate::entities::purpose::Purpose;
     use crate::evidence::items::Weighted;
     use crate::evidence::rows::split_instant;
@@ -190,7 +187,7 @@ mod tests {
     use crate::training::shadow::Basis;
     use crate::training::tuning::TuningReport;
     use crate::training::tuning::{Search, SearchSpace};
-    use crossfold_testing::definition;
+    use crossfold_testing::{consent, definition, event_at, event_id, item, person, stored};
 
     const DOMAINS: [&str; 2] = ["auto-finance", "knowledge"];
     const NO_TWINS: LookAlikeRule = LookAlikeRule { jaccard: 0.5, shared_people: u32::MAX };
@@ -210,20 +207,13 @@ mod tests {
             for domain in DOMAINS {
                 for step in 0..10usize {
                     let at = (person * 31 + step * 977) as i64;
+                    let liked = (step + person) % 12 * 2 + person % 2;
                     events.push(Event {
-                        event_id: EventId::parse(&format!("e{step}")).unwrap(),
+                        event_id: event_id(&format!("e{step}")),
                         user: user(person, domain),
-                        domain: DomainId::parse(domain).unwrap(),
-                        event_type: EventType::parse("view").unwrap(),
-                        item_id: ItemId::parse(&format!(
-                            "i{}",
-                            (step + person) % 12 * 2 + person % 2
-                        ))
-                        .unwrap(),
-                        occurred_at: Timestamp::from_second(at).unwrap(),
-                        received_at: Timestamp::from_second(at).unwrap(),
-                        value: None,
-                        dwell_seconds: None,
+                        domain: crossfold_testing::domain(domain),
+                        item_id: item(&format!("i{liked}")),
+                        ..event_at(at)
                     });
                 }
             }
@@ -242,34 +232,23 @@ mod tests {
     }
 
     fn entries_of(people: usize, granted: bool) -> Vec<VersionedEntry> {
-        let domain = |name: &str| DomainId::parse(name).unwrap();
-        let decision = |from: &str, to: &str| ConsentDecision {
-            from: domain(from),
-            to: domain(to),
-            purpose: Purpose::Training,
-            granted,
-            decided_at: Timestamp::UNIX_EPOCH,
-            expires_at: None,
-            evidence: None,
-        };
-        let entry = |person| {
-            let members = DOMAINS.map(|name| Member {
-                user: user(person, name),
-                domain: domain(name),
-                declared: BTreeMap::new(),
-                erased_at: None,
-            });
-            let consents = vec![decision(DOMAINS[0], DOMAINS[1]), decision(DOMAINS[1], DOMAINS[0])];
-            VersionedEntry {
-                id: members[0].user.clone(),
-                entry: PeopleEntry::Person(Person {
-                    members: members.into(),
-                    consents: consents.into(),
-                }),
-                version: 1,
-            }
+        let [one, other] = DOMAINS.map(crossfold_testing::domain);
+        let decision =
+            |from, to| ConsentDecision { granted, ..consent(from, to, Purpose::Training) };
+        let consents = vec![decision(&one, &other), decision(&other, &one)];
+        let entry = |number| {
+            let members = DOMAINS.map(|name| (user(number, name), crossfold_testing::domain(name)));
+            stored(Person { consents: consents.clone().into(), ..person(members) })
         };
         (0..people).map(entry).collect()
+    }
+
+    /// Everyone refuses to have what they did on `knowledge` trained on.
+    fn refuse_own_training(index: &mut PeopleIndex) {
+        let knowledge = crossfold_testing::domain("knowledge");
+        let grant = consent(&knowledge, &knowledge, Purpose::Training);
+        let refusal = ConsentDecision { granted: false, ..grant };
+        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
     }
 
     fn input(events: Vec<Event>, people: PeopleIndex) -> TrainingInput {
@@ -435,16 +414,7 @@ mod tests {
     #[test]
     fn events_of_a_refused_own_domain_or_an_erased_life_are_not_trained_on() {
         let mut index = people(true);
-        let refusal = ConsentDecision {
-            from: DomainId::parse("knowledge").unwrap(),
-            to: DomainId::parse("knowledge").unwrap(),
-            purpose: Purpose::Training,
-            granted: false,
-            decided_at: Timestamp::UNIX_EPOCH,
-            expires_at: None,
-            evidence: None,
-        };
-        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        refuse_own_training(&mut index);
         let report = train(input(events(), index), &|_, _| ()).unwrap().report;
         assert_eq!(report.without_consent, 300);
         let mut index = people(true);
@@ -515,16 +485,7 @@ mod tests {
     #[test]
     fn what_may_not_be_used_for_training_is_not_counted_among_the_inputs() {
         let mut index = people(true);
-        let refusal = ConsentDecision {
-            from: DomainId::parse("knowledge").unwrap(),
-            to: DomainId::parse("knowledge").unwrap(),
-            purpose: Purpose::Training,
-            granted: false,
-            decided_at: Timestamp::UNIX_EPOCH,
-            expires_at: None,
-            evidence: None,
-        };
-        index.ledgers.iter_mut().for_each(|ledger| ledger.record(refusal.clone()));
+        refuse_own_training(&mut index);
         let trained = train(input(events(), index), &|_, _| ()).unwrap();
         let inputs = trained.parts.provenance.inputs;
         let counted = |domain: &str| -> u64 {

@@ -8,22 +8,23 @@ use anyhow::{Result, bail};
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::release::run::TrainingRunState;
 use crossfold_ingest::MAX_EVENTS;
+use crossfold_lab::progress;
+use crossfold_lab::synthetic_world::{
+    AUTO_FINANCE, KNOWLEDGE, Presence, SyntheticPerson, SyntheticWorld,
+};
 use crossfold_train::new_run;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::answers::{EventsAnswer, SlateAnswer, read};
 use crate::api_client::ApiClient;
 use crate::args::DemoArgs;
 use crate::commands::import::start_of_day;
-use crate::commands::recommend::print_slate;
 use crate::commands::serve::serve_world;
 use crate::commands::train::{print_run, report_of, train_world};
 use crate::local_world::LocalWorld;
-use crossfold_lab::progress;
-use crossfold_lab::synthetic_world::{
-    AUTO_FINANCE, KNOWLEDGE, Presence, SyntheticPerson, SyntheticWorld,
-};
+use crate::printer::{self, SlateTable};
 
 /// Calls under way at a time.
 const CONCURRENT_CALLS: usize = 8;
@@ -31,10 +32,10 @@ const CONCURRENT_CALLS: usize = 8;
 const SHOWN: usize = 3;
 
 pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
-    println!(
+    printer::line(format_args!(
         "This world is synthetic: invented people on two invented platforms, from seed {}.",
         args.seed
-    );
+    ));
     let started = Instant::now();
     let world = LocalWorld::open(directory).await?;
     let client = world.client();
@@ -49,16 +50,17 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
         post_events(&client, domain, &of_domain).await?;
         events.extend(of_domain.into_iter().map(|event| (domain, event)));
     }
-    println!(
+    printer::line(format_args!(
         "{} people and {} events posted through the API in {:.1} s.",
         synthetic.people.len(),
         events.len(),
         started.elapsed().as_secs_f64()
-    );
+    ));
     let trained = Instant::now();
     let options = AlsOptions { factors: 16, ..AlsOptions::default() };
     let run = train_world(&world, new_run(options, Timestamp::now())?).await?;
-    println!("\nTrained and published in {:.1} s:", trained.elapsed().as_secs_f64());
+    let seconds = trained.elapsed().as_secs_f64();
+    printer::line(format_args!("\nTrained and published in {seconds:.1} s:"));
     print_run(&run, report_of(&world, &run).await?.as_ref());
     if let TrainingRunState::Failed { reason, .. } = run.state {
         bail!("no model was made: {reason}");
@@ -68,7 +70,7 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     if args.once {
         return Ok(());
     }
-    println!();
+    printer::line("");
     serve_world(world, &args.serve).await
 }
 
@@ -123,9 +125,10 @@ async fn register(client: &ApiClient, person: &SyntheticPerson) -> Result<()> {
 async fn post_events(client: &ApiClient, domain: &str, events: &[Value]) -> Result<()> {
     let bar = progress::bar("posting events", events.len() as u64);
     for chunk in events.chunks(MAX_EVENTS) {
-        let answer = client.post("/v1/events", &json!({"domain": domain, "events": chunk})).await?;
-        if let Some(first) = answer["rejected"].get(0) {
-            bail!("an event was rejected: {first}");
+        let batch = json!({"domain": domain, "events": chunk});
+        let answer: EventsAnswer = read(client.post("/v1/events", &batch).await?)?;
+        if let Some(first) = answer.rejected.first() {
+            bail!("an event was rejected: {}", json!(first));
         }
         bar.inc(chunk.len() as u64);
     }
@@ -133,70 +136,72 @@ async fn post_events(client: &ApiClient, domain: &str, events: &[Value]) -> Resu
     Ok(())
 }
 
+/// One of each kind of presence, and how to describe it.
+const PRESENCES: [(Presence, &str); 4] = [
+    (Presence::BothWithConsent, "uses both platforms, consents to advice across them"),
+    (Presence::KnowledgeOnly, "uses only the knowledge platform, consents to advice across"),
+    (Presence::AutoFinanceOnly, "uses only the auto-finance service, consents to advice across"),
+    (Presence::BothWithoutConsent, "uses both platforms, consents to nothing across"),
+];
+
 /// Prints one person of each presence: the truth, what they did, both slates.
 async fn show_people(
     client: &ApiClient,
     world: &SyntheticWorld,
     events: &[(&str, Value)],
 ) -> Result<()> {
-    let presences = [
-        (Presence::BothWithConsent, "uses both platforms, consents to advice across them"),
-        (Presence::KnowledgeOnly, "uses only the knowledge platform, consents to advice across"),
-        (
-            Presence::AutoFinanceOnly,
-            "uses only the auto-finance service, consents to advice across",
-        ),
-        (Presence::BothWithoutConsent, "uses both platforms, consents to nothing across"),
-    ];
-    for (presence, description) in presences {
+    for (presence, description) in PRESENCES {
         let Some(person) = world.people.iter().find(|person| person.presence == presence) else {
             continue;
         };
-        println!("\n{} ({}): {description}", person.user_id, person.kind());
+        printer::line(format_args!("\n{} ({}): {description}", person.user_id, person.kind()));
         for domain in [KNOWLEDGE, AUTO_FINANCE] {
-            let did: Vec<String> = events
-                .iter()
-                .filter(|(of, event)| *of == domain && event["user_id"] == person.user_id.as_str())
-                .rev()
-                .take(SHOWN)
-                .map(|(_, event)| {
-                    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-                    format!("{} {}", text("type"), text("item_id"))
-                })
-                .collect();
+            let did = last_events(person, domain, events);
             if !did.is_empty() {
-                println!(" last on {domain}: {}", did.join(", "));
+                printer::line(format_args!(" last on {domain}: {}", did.join(", ")));
             }
         }
         let display = if presence == Presence::AutoFinanceOnly { AUTO_FINANCE } else { KNOWLEDGE };
         for (target, locale) in [(KNOWLEDGE, "zh"), (AUTO_FINANCE, "en")] {
-            println!(" shown on {display}, from {target}:");
-            print_slate(&slate(client, person, display, target, (SHOWN, locale)).await?);
+            printer::line(format_args!(" shown on {display}, from {target}:"));
+            printer::text(SlateTable(&slate(client, person, (display, target), locale).await?));
         }
     }
     Ok(())
 }
 
+/// What a person did last on a platform, the newest first.
+fn last_events(person: &SyntheticPerson, domain: &str, events: &[(&str, Value)]) -> Vec<String> {
+    let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    events
+        .iter()
+        .filter(|(of, event)| *of == domain && event["user_id"] == person.user_id.as_str())
+        .rev()
+        .take(SHOWN)
+        .map(|(_, event)| format!("{} {}", text(event, "type"), text(event, "item_id")))
+        .collect()
+}
+
+/// Asks for the first items of `target` to be shown to a person on `display`.
 async fn slate(
     client: &ApiClient,
     person: &SyntheticPerson,
-    display: &str,
-    target: &str,
-    (limit, locale): (usize, &str),
-) -> Result<Value> {
+    (display, target): (&str, &str),
+    locale: &str,
+) -> Result<SlateAnswer> {
     let request = json!({
         "user_id": person.user_id, "domain": display, "target_domains": [target],
-        "limit": limit, "locale": locale,
+        "limit": SHOWN, "locale": locale,
     });
-    client.post("/v1/recommendations", &request).await
+    read(client.post("/v1/recommendations", &request).await?)
 }
 
 /// How often the first items for people who are new to a platform are of their kind.
 async fn compare_with_truth(client: &ApiClient, world: &SyntheticWorld) -> Result<()> {
-    println!(
+    printer::line(format_args!(
         "\nAgainst the known truth (chance is {:.0}%):",
         100.0 / SyntheticWorld::kinds() as f64
-    );
+    ));
     let cases = [
         (Presence::KnowledgeOnly, KNOWLEDGE, AUTO_FINANCE),
         (Presence::AutoFinanceOnly, AUTO_FINANCE, KNOWLEDGE),
@@ -204,17 +209,16 @@ async fn compare_with_truth(client: &ApiClient, world: &SyntheticWorld) -> Resul
     for (presence, display, target) in cases {
         let (mut right, mut all) = (0, 0);
         for person in world.people.iter().filter(|person| person.presence == presence) {
-            let response = slate(client, person, display, target, (SHOWN, "en")).await?;
-            for item in response["items"].as_array().into_iter().flatten() {
-                let kind = item["item_id"].as_str().and_then(SyntheticWorld::kind_of_item);
+            for item in slate(client, person, (display, target), "en").await?.items {
+                let kind = SyntheticWorld::kind_of_item(&item.item_id);
                 right += usize::from(kind == Some(person.kind()));
                 all += 1;
             }
         }
-        println!(
+        printer::line(format_args!(
             "  never on {target}, seen on {display}: {:.0}% of the first {SHOWN} items fit the person",
             100.0 * right as f64 / all.max(1) as f64
-        );
+        ));
     }
     Ok(())
 }

@@ -10,19 +10,20 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use axum::http::Method;
 use crossfold_ingest::MAX_EVENTS;
+use crossfold_lab::data_set::{Table, open};
+use crossfold_lab::progress;
 use data_encoding::HEXLOWER;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{Timestamp, Unit};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::answers::{EventsAnswer, ItemsAnswer, Rejection, read};
 use crate::api_client::ApiClient;
 use crate::args::ImportArgs;
 use crate::local_world::LocalWorld;
-use crossfold_lab::data_set::{Table, open};
-use crossfold_lab::progress;
+use crate::printer;
 
 /// Calls under way at a time.
 const CONCURRENT_CALLS: usize = 4;
@@ -55,24 +56,19 @@ pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     let archived = Instant::now();
     world.carry_streams().await?;
-    let result = json!({
-        "items": items, "accepted": outcome.accepted, "duplicates": outcome.duplicates,
-        "rejected": outcome.rejected, "seconds": seconds,
-        "events_per_second": (outcome.accepted + outcome.duplicates) as f64 / seconds,
-        "archive_seconds": archived.elapsed().as_secs_f64(),
-    });
+    let Posted { accepted, duplicates, rejected } = outcome;
+    let events_per_second = (accepted + duplicates) as f64 / seconds;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&result)?);
-        return Ok(());
+        return printer::json(&json!({
+            "items": items, "accepted": accepted, "duplicates": duplicates,
+            "rejected": rejected, "seconds": seconds, "events_per_second": events_per_second,
+            "archive_seconds": archived.elapsed().as_secs_f64(),
+        }));
     }
-    println!(
-        "{items} items; {} events accepted, {} duplicates, {} rejected in {seconds:.1} s: {:.0} events/s",
-        outcome.accepted,
-        outcome.duplicates,
-        outcome.rejected,
-        result["events_per_second"].as_f64().unwrap_or(0.0),
-    );
-    println!("next: crossfold train");
+    printer::line(format_args!(
+        "{items} items; {accepted} events accepted, {duplicates} duplicates, {rejected} rejected in {seconds:.1} s: {events_per_second:.0} events/s"
+    ));
+    printer::line("next: crossfold train");
     Ok(())
 }
 
@@ -139,7 +135,7 @@ fn event_id(parts: &[&str]) -> String {
 /// Defines the domain unless it is, with the event types that the rows have.
 async fn define_domain(client: &ApiClient, args: &ImportArgs, rows: &[Value]) -> Result<()> {
     let path = format!("/v1/domains/{}", args.domain);
-    if client.call(Method::GET, &path, &Value::Null).await.is_ok() {
+    if client.get(&path).await.is_ok() {
         return Ok(());
     }
     let types: BTreeSet<&str> = rows.iter().filter_map(|row| row["type"].as_str()).collect();
@@ -188,22 +184,22 @@ async fn post_items(client: &ApiClient, args: &ImportArgs, items: Vec<Value>) ->
     let mut upserted = 0;
     for chunk in items.chunks(MAX_EVENTS) {
         let path = format!("/v1/domains/{}/items", args.domain);
-        let answer = client.post(&path, &json!({ "items": chunk })).await?;
-        warn_of_rejections(&answer);
-        upserted += answer["upserted"].as_u64().unwrap_or(0);
+        let answer: ItemsAnswer = read(client.post(&path, &json!({ "items": chunk })).await?)?;
+        warn_of_rejections(&answer.rejected);
+        upserted += answer.upserted;
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
     Ok(upserted)
 }
 
-fn warn_of_rejections(answer: &Value) {
-    let rejected = answer["rejected"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn warn_of_rejections(rejected: &[Rejection]) {
     if let Some(first) = rejected.first() {
-        eprintln!("{} rejected, the first: {}", rejected.len(), first["detail"]);
+        eprintln!("{} rejected, the first: {}", rejected.len(), json!(first.detail));
     }
 }
 
+/// What became of the events posted.
 #[derive(Default, Clone, Copy)]
 struct Posted {
     accepted: u64,
@@ -217,15 +213,14 @@ async fn post_events(client: &ApiClient, args: &ImportArgs, rows: &[Value]) -> R
     let posted = stream::iter(rows.chunks(MAX_EVENTS))
         .map(|chunk| {
             let body = json!({"domain": args.domain, "events": chunk});
-            async move { client.post("/v1/events", &body).await }
+            async move { read::<EventsAnswer>(client.post("/v1/events", &body).await?) }
         })
         .buffer_unordered(CONCURRENT_CALLS)
         .try_fold(Posted::default(), |mut sum, answer| {
-            let count = |name: &str| answer[name].as_u64().unwrap_or(0);
-            sum.accepted += count("accepted");
-            sum.duplicates += count("duplicates");
-            sum.rejected += answer["rejected"].as_array().map_or(0, |list| list.len() as u64);
-            warn_of_rejections(&answer);
+            sum.accepted += answer.accepted;
+            sum.duplicates += answer.duplicates;
+            sum.rejected += answer.rejected.len() as u64;
+            warn_of_rejections(&answer.rejected);
             bar.set_position(sum.accepted + sum.duplicates + sum.rejected);
             async move { Ok(sum) }
         })

@@ -1,4 +1,4 @@
-//! `crossfold serve`.
+//! `crossfold serve`: the whole API on one port of the loopback interface.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::args::ServeArgs;
 use crate::local_world::LocalWorld;
+use crate::printer;
 
 /// How often streams are looked at.
 const STREAM_INTERVAL: Duration = Duration::from_millis(500);
@@ -29,8 +30,10 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
         TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
             format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
         })?;
-    println!("Crossfold listens on http://{}", listener.local_addr()?);
-    println!("Whoever can reach this port may do anything: it is for development. Ctrl-C ends it.");
+    printer::line(format_args!("Crossfold listens on http://{}", listener.local_addr()?));
+    printer::line(
+        "Whoever can reach this port may do anything: it is for development. Ctrl-C ends it.",
+    );
     let app = world.router().layer(middleware::from_fn(only_local_names));
     let server = axum::serve(listener, app).with_graceful_shutdown(interrupted());
     tokio::select! {

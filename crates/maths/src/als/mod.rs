@@ -160,6 +160,29 @@ const INITIAL_DEVIATION: f32 = 0.1;
 /// # Errors
 /// [`NotPositiveDefinite`] when confidences are so extreme that single
 /// precision cannot solve a row.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use crossfold_maths::als::{AlsOptions, fit};
+/// use crossfold_maths::sparse::SparseRows;
+///
+/// // Even people took two of the items 0 to 2, odd people two of the items 3 to 5.
+/// let rows = (0..12u32).map(|person| {
+///     let first = person % 2 * 3;
+///     vec![(first + person % 3, 1.0), (first + (person + 1) % 3, 1.0)]
+/// });
+/// let matrix = SparseRows::from_rows(6, rows);
+/// let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check()?;
+/// let factors = fit(&matrix, &params, &|_| ())?;
+///
+/// let score = |person: usize, item: usize| -> f32 {
+///     factors.people.row(person).dot(&factors.items.row(item))
+/// };
+/// // The first person took the items 0 and 1; of the others, 2 is to their taste.
+/// assert!(score(0, 2) > score(0, 3) + 0.1);
+/// # Ok(())
+/// # }
+/// ```
 pub fn fit(
     matrix: &SparseRows,
     params: &AlsParams,

@@ -85,24 +85,13 @@ fn bounds(mut values: Vec<Decimal>) -> Option<Bounds> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::entities::ids::{EventId, ItemId, Pseudonym};
 
     fn event(event_type: &str, value: Option<Decimal>, dwell_seconds: Option<u32>) -> Event {
-        Event {
-            event_id: EventId::parse("e").unwrap(),
-            user: Pseudonym::parse("u").unwrap(),
-            domain: DomainId::parse("knowledge").unwrap(),
-            event_type: EventType::parse(event_type).unwrap(),
-            item_id: ItemId::parse("i").unwrap(),
-            occurred_at: Timestamp::UNIX_EPOCH,
-            received_at: Timestamp::UNIX_EPOCH,
-            value,
-            dwell_seconds,
-        }
+        let event_type = crossfold_testing::event_type(event_type);
+        Event { event_type, value, dwell_seconds, ..crossfold_testing::event() }
     }
 
     fn events() -> impl Strategy<Value = Vec<Event>> {

@@ -4,28 +4,15 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::entities::ids::{DomainId, EventId, EventType, ItemId};
-use crossfold_testing::definition;
-
-fn event() -> Event {
-    Event {
-        event_id: EventId::parse("e").unwrap(),
-        user: Pseudonym::parse("u").unwrap(),
-        domain: DomainId::parse("knowledge").unwrap(),
-        event_type: EventType::parse("view").unwrap(),
-        item_id: ItemId::parse("i").unwrap(),
-        occurred_at: Timestamp::UNIX_EPOCH,
-        received_at: Timestamp::UNIX_EPOCH,
-        value: None,
-        dwell_seconds: None,
-    }
-}
+use crossfold_testing::{
+    at, definition, domain, event, event_at, event_id, event_type, item, user,
+};
 
 /// Cleans with one domain, one item, and one erased user.
 fn cleaned(events: Vec<Event>) -> Cleaned {
     let definitions = Definitions::from([(event().domain, definition())]);
     let items = BTreeSet::from([(event().domain, event().item_id)]);
-    let erased = HashMap::from([(Pseudonym::parse("erased").unwrap(), Timestamp::UNIX_EPOCH)]);
+    let erased = HashMap::from([(user("erased"), Timestamp::UNIX_EPOCH)]);
     clean(events, CleaningRules { definitions: &definitions, items: &items, erased: &erased })
 }
 
@@ -36,14 +23,14 @@ fn every_refusal_is_counted_by_its_reason() {
     let mut add = |change: &dyn Fn(&mut Event)| {
         let mut other = event();
         number += 1;
-        other.event_id = EventId::parse(&format!("e{number}")).unwrap();
+        other.event_id = event_id(&format!("e{number}"));
         change(&mut other);
         events.push(other);
     };
-    add(&|e| e.domain = DomainId::parse("travel").unwrap());
-    add(&|e| e.event_type = EventType::parse("gone").unwrap());
-    add(&|e| e.item_id = ItemId::parse("gone").unwrap());
-    add(&|e| e.user = Pseudonym::parse("erased").unwrap());
+    add(&|e| e.domain = domain("travel"));
+    add(&|e| e.event_type = event_type("gone"));
+    add(&|e| e.item_id = item("gone"));
+    add(&|e| e.user = user("erased"));
     add(&|e| e.occurred_at = "2030-01-01T00:00:00Z".parse().unwrap());
     let Cleaned { kept, refused, ledger } = cleaned(events);
     assert_eq!(kept, [event()]);
@@ -56,7 +43,7 @@ fn every_refusal_is_counted_by_its_reason() {
 #[test]
 fn an_erased_user_leaves_a_count_and_nothing_else() {
     let mut erased = event();
-    erased.user = Pseudonym::parse("erased").unwrap();
+    erased.user = user("erased");
     // A copy of an erased event is no duplicate to be kept in quarantine.
     let Cleaned { kept, refused, ledger } = cleaned(vec![erased.clone(), erased]);
     assert_eq!((kept.len(), refused.len()), (0, 0));
@@ -67,11 +54,9 @@ fn an_erased_user_leaves_a_count_and_nothing_else() {
 /// `count` events of a user, `apart` seconds from one to the next.
 fn events_of(user: &str, count: usize, apart: i64) -> Vec<Event> {
     let number = |at: usize| Event {
-        user: Pseudonym::parse(user).unwrap(),
-        event_id: EventId::parse(&format!("e{at}")).unwrap(),
-        occurred_at: Timestamp::from_second(at as i64 * apart).unwrap(),
-        received_at: Timestamp::from_second(at as i64 * apart).unwrap(),
-        ..event()
+        user: crossfold_testing::user(user),
+        event_id: event_id(&format!("e{at}")),
+        ..event_at(at as i64 * apart)
     };
     (0..count).map(number).collect()
 }
@@ -84,11 +69,7 @@ fn a_user_faster_than_people_is_refused_whole_and_a_busy_one_is_not() {
     let people = events.len() as u64;
     events.extend(events_of("robot", 400, 2));
     // Most of what the robot does is slow.
-    events.push(Event {
-        occurred_at: Timestamp::from_second(500_000).unwrap(),
-        received_at: Timestamp::from_second(500_000).unwrap(),
-        ..events_of("robot", 1, 1)[0].clone()
-    });
+    events.push(Event { user: user("robot"), event_id: event_id("e0"), ..event_at(500_000) });
     let Cleaned { kept, refused, ledger } = cleaned(events);
     assert_eq!(ledger.refused, BTreeMap::from([(Refusal::Robot, 401)]));
     assert_eq!(ledger.kept, people);
@@ -119,15 +100,15 @@ fn an_outlying_value_is_drawn_in_exactly_and_the_event_is_kept() {
 fn archives() -> impl Strategy<Value = Vec<Event>> {
     let texts = (0usize..6, "[a-c]", prop_oneof!["view", "gone"], prop_oneof!["i", "x"]);
     let numbers = (0i64..200, proptest::option::of(0i64..9), any::<bool>());
-    let one = (texts, numbers).prop_map(|((user, id, event_type, item), (at, value, extreme))| {
+    let one = (texts, numbers).prop_map(|((who, id, kind, what), (second, value, extreme))| {
         let users = ["erased", "u1", "u2", "u3", "u4", "u5"];
         let factor = if extreme { 1_000_000 } else { 1 };
         Event {
-            user: Pseudonym::parse(users[user]).unwrap(),
-            event_id: EventId::parse(&id).unwrap(),
-            event_type: EventType::parse(&event_type).unwrap(),
-            item_id: ItemId::parse(&item).unwrap(),
-            occurred_at: Timestamp::from_second(at).unwrap(),
+            user: user(users[who]),
+            event_id: event_id(&id),
+            event_type: event_type(&kind),
+            item_id: item(&what),
+            occurred_at: at(second),
             value: value.map(|value| Decimal::new(value * factor, 2)),
             dwell_seconds: value.map(|value| (value * factor) as u32),
             ..event()

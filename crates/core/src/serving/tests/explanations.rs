@@ -1,7 +1,7 @@
 //! What reasons name, and which catalogues they need for it.
 
-use crate::model::bridges::joint::JointFoldIn;
 use super::*;
+use crate::model::bridges::joint::JointFoldIn;
 use crate::serving::admit::MAX_TITLE_CATALOGUES;
 use crate::serving::reason::Reason;
 

@@ -263,10 +263,10 @@ mod tests {
     use crate::entities::consent::{ConsentContext, ConsentLedger};
     use crate::entities::event::Event;
     use crate::entities::history::History;
-    use crate::entities::ids::{EventId, ItemId, Pseudonym};
+    use crate::entities::ids::ItemId;
     use crate::evidence::confidences::confidences;
     use crate::evidence::scaling::EvidenceScaling;
-    use crossfold_testing::definition;
+    use crossfold_testing::{definition, event_at, event_id, event_type};
 
     fn knowledge() -> DomainId {
         DomainId::parse("knowledge").unwrap()
@@ -281,17 +281,12 @@ mod tests {
     }
 
     fn event(number: usize, days: i64, of_item: usize, enrols: bool) -> Event {
-        let at = Timestamp::from_second(days * 86_400 + number as i64).unwrap();
         Event {
-            event_id: EventId::parse(&format!("e{number}")).unwrap(),
-            user: Pseudonym::parse("u").unwrap(),
-            domain: knowledge(),
-            event_type: EventType::parse(if enrols { "enrol" } else { "view" }).unwrap(),
+            event_id: event_id(&format!("e{number}")),
+            event_type: event_type(if enrols { "enrol" } else { "view" }),
             item_id: item(of_item).1,
-            occurred_at: at,
-            received_at: at,
             value: enrols.then(|| Decimal::from(number)),
-            dwell_seconds: None,
+            ..event_at(days * 86_400 + number as i64)
         }
     }
 

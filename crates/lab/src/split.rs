@@ -1,0 +1,71 @@
+//! A split into what a model is trained on and what it has to find, read from files.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use crossfold_core::maths::als::Factors;
+use crossfold_core::maths::measure::{
+    Catalogue, DomainEvaluation, RankingCase, rank_by_common_scores, rank_by_factors, summarise,
+};
+use crossfold_core::maths::sparse::SparseRows;
+
+use crate::data_set::{Numbering, Pairs, read_pairs};
+
+/// The given split, numbered.
+pub(crate) struct Split {
+    /// People x items, every confidence 1.
+    pub(crate) train: SparseRows,
+    /// For each person with something held out, what they have and what is to be found.
+    pub(crate) cases: Vec<RankingCase>,
+}
+
+impl Split {
+    /// Reads the pairs to train on and, if any are given, those held out.
+    ///
+    /// # Errors
+    /// When a file cannot be read or has no pair.
+    pub(crate) fn read(train: &Path, test: Option<&Path>) -> Result<Self> {
+        let (train, held_out) = (read_pairs(train)?, test.map(read_pairs).transpose()?);
+        if train.is_empty() || held_out.as_ref().is_some_and(Pairs::is_empty) {
+            bail!("both --train and --test must have at least one pair");
+        }
+        let test = held_out.unwrap_or_default();
+        let mut items = Numbering::default();
+        for item in train.values().flatten() {
+            items.number(item);
+        }
+        let rows: Vec<Vec<(u32, f32)>> = train
+            .values()
+            .map(|row| row.iter().filter_map(|item| Some((items.find(item)?, 1.0))).collect())
+            .collect();
+        let matrix = SparseRows::from_rows(items.len(), rows);
+        let case = |(row, user): (usize, &String)| {
+            let (seen, _) = matrix.row(row);
+            let held_out = test.get(user)?.iter();
+            // An item nobody has in training cannot be found: it counts as missed.
+            let number = |(at, item): (usize, &String)| {
+                items.find(item).unwrap_or((items.len() + at) as u32)
+            };
+            let mut relevant: Vec<u32> = held_out.enumerate().map(number).collect();
+            relevant.sort_unstable();
+            relevant.retain(|item| seen.binary_search(item).is_err());
+            Some(RankingCase { person: row, seen: seen.to_vec(), relevant })
+        };
+        let cases = train.keys().enumerate().filter_map(case).collect();
+        Ok(Self { train: matrix, cases })
+    }
+
+    /// The model beside popularity.
+    pub(crate) fn evaluate(&self, factors: &Factors) -> DomainEvaluation {
+        let people = self.train.rows();
+        let counts = self.train.column_counts();
+        let popularity: Vec<f32> =
+            counts.into_iter().map(|count| count as f32 / people.max(1) as f32).collect();
+        let items = factors.items.view();
+        let model = rank_by_factors(factors.people.view(), items, &self.cases);
+        let popular = rank_by_common_scores(&popularity, &self.cases);
+        let catalogue =
+            Catalogue { factors: items, popularity: &popularity, people: people as u64 };
+        summarise(&model, &popular, &self.cases, catalogue)
+    }
+}

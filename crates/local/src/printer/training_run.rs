@@ -1,0 +1,195 @@
+//! What a training run saw, measured, and made.
+
+use std::fmt::{self, Display};
+
+use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
+use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
+use crossfold_core::training::bridging::gate::{DirectionReport, Verdict};
+use crossfold_core::training::report::TrainingReport;
+
+use crate::printer::Difference;
+
+/// A run that made a model.
+pub(crate) struct TrainingRunText<'a> {
+    pub(crate) run: &'a TrainingRun,
+    /// What its record says of what came in.
+    pub(crate) seen: &'a RunReport,
+    /// Its whole report, if that was stored.
+    pub(crate) whole: Option<&'a TrainingReport>,
+}
+
+impl Display for TrainingRunText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_standing(f, self.run)?;
+        write_input(f, self.seen)?;
+        let Some(report) = self.whole else { return Ok(()) };
+        write_search(f, report)?;
+        write_evaluation(f, report)?;
+        report.bridges.iter().try_for_each(|bridge| write_bridge(f, bridge))?;
+        let pairs = report.look_alikes.pairs;
+        if pairs > 0 {
+            writeln!(f, "{pairs} pairs of items look alike: no evidence for each other")?;
+        }
+        Ok(())
+    }
+}
+
+/// Which model was made, and why it is refused if it is.
+fn write_standing(f: &mut fmt::Formatter<'_>, run: &TrainingRun) -> fmt::Result {
+    match &run.state {
+        TrainingRunState::Succeeded { model, .. } => writeln!(f, "model {model}"),
+        TrainingRunState::Refused { model, reasons, .. } => {
+            model.iter().try_for_each(|model| writeln!(f, "model {model} (refused)"))?;
+            reasons.iter().try_for_each(|reason| writeln!(f, "refused: {reason}"))
+        }
+        TrainingRunState::Queued
+        | TrainingRunState::Running { .. }
+        | TrainingRunState::Failed { .. } => Ok(()),
+    }
+}
+
+fn write_input(f: &mut fmt::Formatter<'_>, report: &RunReport) -> fmt::Result {
+    writeln!(
+        f,
+        "{} of {} events kept, {} without consent; {} people in {} rows, {} items, {} interactions",
+        report.cleaning.kept,
+        report.cleaning.read,
+        report.without_consent,
+        report.people,
+        report.rows,
+        report.items,
+        report.interactions,
+    )?;
+    for (reason, count) in &report.cleaning.refused {
+        writeln!(f, "  refused {count}: {}", reason.as_str())?;
+    }
+    for (adjustment, count) in &report.cleaning.adjusted {
+        writeln!(f, "  drawn in {count}: {adjustment:?}")?;
+    }
+    Ok(())
+}
+
+/// What was chosen, when hyper-parameters were searched for.
+fn write_search(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
+    let Some(tuning) = &report.tuning else { return Ok(()) };
+    writeln!(
+        f,
+        "candidate {} of {} chosen in {:.0} s of search: {}",
+        tuning.chosen,
+        tuning.candidates.len(),
+        tuning.seconds,
+        serde_json::to_string(&tuning.candidate).unwrap_or_default(),
+    )
+}
+
+fn write_evaluation(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
+    match report.split_at {
+        Some(instant) => writeln!(f, "held out from {instant} on, every item ranked:")?,
+        None => writeln!(f, "not evaluated: the events do not spread over time")?,
+    }
+    for (domain, evaluation) in &report.evaluation {
+        write_domain(f, domain.as_str(), evaluation)?;
+        if let Some(last) = &evaluation.leave_last_out {
+            write_domain(f, "  last item out", last)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_domain(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    evaluation: &DomainEvaluation,
+) -> fmt::Result {
+    let of = |metrics: &Metrics, name: &str| metrics.get(name).copied().unwrap_or(f64::NAN);
+    let interval = evaluation.intervals.get("ndcg@20").copied().unwrap_or_default();
+    writeln!(
+        f,
+        "  {name:<14} {} people  ndcg@20 {:.4} [{:.4}, {:.4}] (popularity {:.4})  recall@20 {:.4} ({:.4})",
+        evaluation.people,
+        of(&evaluation.metrics, "ndcg@20"),
+        interval.low,
+        interval.high,
+        of(&evaluation.popularity, "ndcg@20"),
+        of(&evaluation.metrics, "recall@20"),
+        of(&evaluation.popularity, "recall@20"),
+    )
+}
+
+/// What a direction's candidates scored, and which is served.
+fn write_bridge(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Result {
+    let direction = &report.direction;
+    let verdict = match &report.verdict {
+        Verdict::Passed { chosen } => format!("{:?} is served", chosen.kind()),
+        Verdict::NotBetter { chosen } => {
+            format!("{:?} is not better with certainty: target-only", chosen.kind())
+        }
+        Verdict::TooFewPeople { needed } => {
+            format!("fewer than {needed} people to judge by: target-only")
+        }
+    };
+    writeln!(f, "bridge {} -> {}: {verdict}", direction.from, direction.to)?;
+    if matches!(report.verdict, Verdict::TooFewPeople { .. }) {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "  {} of {} people, their target history hidden: ndcg@20 popularity {:.4}, target-only {:.4}",
+        report.judging_people, report.people, report.popularity, report.target_only
+    )?;
+    for figures in &report.candidates {
+        writeln!(
+            f,
+            "  {:<10} {:.4}, over popularity {}, over target-only {}",
+            format!("{:?}", figures.candidate.kind()),
+            figures.judging.mean,
+            Difference(&figures.over_popularity),
+            Difference(&figures.over_target_only),
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfold_core::entities::ids::TrainingRunId;
+    use crossfold_core::maths::als::AlsOptions;
+    use crossfold_core::maths::bootstrap::Interval;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_report_shows_what_came_in_and_each_domain_with_its_interval() {
+        let run = TrainingRun {
+            id: TrainingRunId::parse("run-1").unwrap(),
+            requested_at: Timestamp::UNIX_EPOCH,
+            options: AlsOptions::default(),
+            tuning: None,
+            accept_fewer_events: false,
+            state: TrainingRunState::Queued,
+        };
+        let ndcg = |value: f64| Metrics::from([("ndcg@20".to_owned(), value)]);
+        let interval = Interval { mean: 0.25, low: 0.2, high: 0.3 };
+        let evaluation = DomainEvaluation {
+            people: 40,
+            metrics: ndcg(0.25),
+            popularity: ndcg(0.125),
+            intervals: [("ndcg@20".to_owned(), interval)].into(),
+            ..DomainEvaluation::default()
+        };
+        let mut report = TrainingReport { people: 50, rows: 60, ..TrainingReport::default() };
+        report.split_at = Some(Timestamp::UNIX_EPOCH);
+        report.evaluation.insert("knowledge".parse().unwrap(), evaluation);
+        report.look_alikes.pairs = 2;
+        let expected = "\
+0 of 0 events kept, 0 without consent; 50 people in 60 rows, 0 items, 0 interactions
+held out from 1970-01-01T00:00:00Z on, every item ranked:
+  knowledge      40 people  ndcg@20 0.2500 [0.2000, 0.3000] (popularity 0.1250)  recall@20 NaN (NaN)
+2 pairs of items look alike: no evidence for each other
+";
+        let seen = RunReport::new(&report, None);
+        let text = TrainingRunText { run: &run, seen: &seen, whole: Some(&report) };
+        assert_eq!(text.to_string(), expected);
+    }
+}
