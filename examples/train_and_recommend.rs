@@ -18,7 +18,7 @@ use crossfold_core::entities::ids::{
     DomainId, EventId, EventType, ItemId, Pseudonym, TrainingRunId,
 };
 use crossfold_core::evidence::confidences::confidences;
-use crossfold_core::evidence::items::ItemKey;
+use crossfold_core::evidence::items::{ItemKey, LocalRow, Row};
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
@@ -87,14 +87,14 @@ pub fn recommend(limit: usize) -> Result<Vec<Recommended>> {
     let past = model.index().rows_of(&confidences(&history, &definitions, now));
     let estimate = model.estimate(&knowledge, &past).context("nothing is known of the person")?;
 
-    let course = |row: u32| -> Result<ItemId> {
+    let course = |row: Row| -> Result<ItemId> {
         Ok(model.index().item(row).context("a row of the model")?.1.clone())
     };
-    let first_row = model.rows(&knowledge).context("a domain of the model")?.start as u32;
+    let rows = model.rows(&knowledge).context("a domain of the model")?;
     let mut recommended = Vec::new();
     for place in top_k(estimate.scores(), estimate.scores().len()) {
-        let row = first_row + place;
-        if past.iter().any(|(seen, _)| *seen == row) {
+        let row = rows.row(LocalRow(place));
+        if past.iter().any(|seen| seen.row == row) {
             continue; // They have it.
         }
         // Linear in the past, so the score comes apart exactly.

@@ -11,7 +11,7 @@ use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{ModelId, TrainingRunId};
+use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::evidence::items::{Row, Weighted};
 use crossfold_core::maths::als::AlsOptions;

@@ -1,5 +1,7 @@
 //! `docs/data.md` says what the columns are, as the code has them.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use std::fmt::Write;
 
 use crossfold_core::archive::decisions::DecisionRow;

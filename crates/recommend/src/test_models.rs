@@ -12,7 +12,7 @@ use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::bridges::joint::JointFoldIn;
 use crossfold_core::model::bridges::{Bridge, Bridges, Carrier, Direction};
-use crossfold_core::model::look_alikes::Twins;
+use crossfold_core::model::look_alikes::LookAlikes;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
 use crossfold_core::model::scoring::{ScoringTables, TableParts};
 use crossfold_core::model::{Artefact, ModelParts, Provenance, Sections, decode_manifest};
@@ -42,7 +42,7 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         item_factors: Array2::from_elem((index.len(), 2), value),
         domain_factors: None,
         bridges,
-        look_alikes: Twins::default(),
+        look_alikes: LookAlikes::default(),
     };
     let sections = Sections {
         popularity: vec![1.0; index.len()],

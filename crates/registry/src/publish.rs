@@ -106,6 +106,10 @@ async fn store(
     Ok(())
 }
 
+/// Stores the record of a model, unless it is there.
+///
+/// # Errors
+/// When the bucket fails.
 pub async fn store_record(
     objects: &dyn ObjectStore,
     record: &ModelRecord,

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossfold_core::archive::events::{EVENTS_PREFIX, encode_events};
+use crossfold_core::archive::events::encode_events;
+use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::entities::records::Record;
 use crossfold_core::maths::als::AlsOptions;
@@ -18,6 +19,7 @@ use crossfold_core::model::manifest::manifest_key;
 use crossfold_core::release::record::RECORDS_PREFIX;
 use crossfold_core::release::run::{MAX_RECORD_BYTES, TrainingRun, TrainingRunState};
 use crossfold_storage::{memory, records};
+use crossfold_testing::{event_at, event_id, item as item_id, user};
 use crossfold_train::{Trigger, Worker, new_run};
 use jiff::Timestamp;
 use serde_json::json;
@@ -28,24 +30,19 @@ const ITEMS: usize = 16;
 const TAKEN: usize = 6;
 
 fn domain(number: usize) -> DomainId {
-    DomainId::parse(&format!("domain-{number:03}")).unwrap()
+    crossfold_testing::domain(&format!("domain-{number:03}"))
 }
 
 /// People of two tastes.
 fn events(number: usize) -> Vec<Event> {
     let event = |person: usize, step: usize| {
-        let at = Timestamp::from_second((number + person * 31 + step * 977) as i64).unwrap();
         let item = (step * 3 + person) % (ITEMS / 2) * 2 + person % 2;
         Event {
-            event_id: EventId::parse(&format!("e{step}")).unwrap(),
-            user: Pseudonym::parse(&format!("{number}-{person}")).unwrap(),
+            event_id: event_id(&format!("e{step}")),
+            user: user(&format!("{number}-{person}")),
             domain: domain(number),
-            event_type: EventType::parse("view").unwrap(),
-            item_id: ItemId::parse(&format!("i{item}")).unwrap(),
-            occurred_at: at,
-            received_at: at,
-            value: None,
-            dwell_seconds: None,
+            item_id: item_id(&format!("i{item}")),
+            ..event_at((number + person * 31 + step * 977) as i64)
         }
     };
     (0..PEOPLE).flat_map(|person| (0..TAKEN).map(move |step| event(person, step))).collect()
@@ -68,7 +65,7 @@ async fn archived(domains: usize) -> Stores {
         for item in 0..ITEMS {
             let item = Item {
                 domain: domain(number),
-                item_id: ItemId::parse(&format!("i{item}")).unwrap(),
+                item_id: item_id(&format!("i{item}")),
                 details: Some(ItemDetails::parse(json!({ "title": "t" })).unwrap()),
                 updated_at: Timestamp::UNIX_EPOCH,
             };
@@ -103,7 +100,8 @@ async fn a_run_of_very_many_domains_ends_once_and_its_record_stays_small() {
                 "pk": { "S": TrainingRun::KIND }, "sk": { "S": run.id.to_string() },
             } },
         });
-        let trigger = || Trigger::Stream { records: vec![record.clone()] };
+        let trigger =
+            || Trigger::Stream { records: vec![serde_json::from_value(record.clone()).unwrap()] };
         worker.handle(trigger()).await.unwrap();
         let ended = records::get::<TrainingRun>(&*stores.records, &run.id).await.unwrap().unwrap();
         let (model, report) = match &ended.state {

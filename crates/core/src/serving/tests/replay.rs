@@ -27,7 +27,7 @@ proptest! {
             limit,
             personalised,
             excluded: excluded.iter().map(|&number| (target.clone(), item_id(number))).collect(),
-            ..asking(knowledge(), target.clone())
+            ..asking(knowledge(), target)
         };
         let person = (&both_granted(), &history);
         let first = slate_for(model.as_ref(), both(), person, &request);
