@@ -2,12 +2,11 @@
 
 mod outcomes;
 
-use axum::Router;
-use axum::routing::post;
 use crossfold_core::ports::Stores;
 use crossfold_core::pseudonym::Pseudonymiser;
 use crossfold_edge::clock::Clock;
 use crossfold_edge::definitions::DefinitionReader;
+use crossfold_edge::router::Routes;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -28,6 +27,6 @@ impl FeedbackState {
 }
 
 /// The routes.
-pub fn routes(state: FeedbackState) -> Router {
-    Router::new().route("/v1/feedback", post(outcomes::post_feedback)).with_state(state)
+pub fn routes() -> Routes<FeedbackState> {
+    Routes::new().post("/v1/feedback", outcomes::post_feedback)
 }

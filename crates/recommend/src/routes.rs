@@ -1,11 +1,10 @@
 //! The routes of `recommend` and what they share.
 
-use axum::Router;
-use axum::routing::post;
 use crossfold_core::ports::Stores;
 use crossfold_core::pseudonym::Pseudonymiser;
 use crossfold_edge::clock::Clock;
 use crossfold_edge::definitions::DefinitionReader;
+use crossfold_edge::router::Routes;
 
 use crate::catalogue_cache::CatalogueCache;
 use crate::model_cache::ModelCache;
@@ -49,6 +48,6 @@ impl RecommendState {
 }
 
 /// The routes.
-pub fn routes(state: RecommendState) -> Router {
-    Router::new().route("/v1/recommendations", post(post_recommendations)).with_state(state)
+pub fn routes() -> Routes<RecommendState> {
+    Routes::new().post("/v1/recommendations", post_recommendations)
 }

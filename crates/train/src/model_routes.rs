@@ -1,8 +1,7 @@
 //! `/v1/models`: which models there are, and which one serves.
 
+use axum::Json as JsonResponse;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json as JsonResponse, Router};
 use crossfold_core::champion::{Pointer, Promoter, Promotion};
 use crossfold_core::drift::DriftReport;
 use crossfold_core::ids::ModelId;
@@ -12,6 +11,7 @@ use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::models::{LoadError, load_manifest};
 use crossfold_edge::problem::Problem;
+use crossfold_edge::router::Routes;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +25,11 @@ use crate::routes::TrainingState;
 pub const MAX_PAGE: usize = 100;
 const DEFAULT_PAGE: usize = 20;
 
-pub(crate) fn routes(state: TrainingState) -> Router {
-    Router::new()
-        .route("/v1/models", get(get_models))
-        .route("/v1/models/{id}", get(get_model))
-        .route("/v1/models/{id}/promote", post(post_promote))
-        .with_state(state)
+pub(crate) fn routes() -> Routes<TrainingState> {
+    Routes::new()
+        .get("/v1/models", get_models)
+        .get("/v1/models/{id}", get_model)
+        .post("/v1/models/{id}/promote", post_promote)
 }
 
 #[derive(Debug, Deserialize)]

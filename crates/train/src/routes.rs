@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json as JsonResponse;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json as JsonResponse, Router};
 use crossfold_core::ids::TrainingRunId;
 use crossfold_core::ports::{ControlStore, ObjectStore};
 use crossfold_core::training_run::TrainingRun;
@@ -12,6 +11,7 @@ use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::clock::Clock;
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_edge::router::Routes;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 
@@ -30,12 +30,11 @@ pub struct TrainingState {
 }
 
 /// The routes.
-pub fn routes(state: TrainingState) -> Router {
-    Router::new()
-        .route("/v1/training-runs", post(post_run))
-        .route("/v1/training-runs/{id}", get(get_run))
-        .with_state(state.clone())
-        .merge(model_routes::routes(state))
+pub fn routes() -> Routes<TrainingState> {
+    Routes::new()
+        .post("/v1/training-runs", post_run)
+        .get("/v1/training-runs/{id}", get_run)
+        .merge(model_routes::routes())
 }
 
 /// What a run may do beyond its hyper-parameters.

@@ -23,6 +23,7 @@ use crossfold_core::training_run::{TrainingRun, TrainingRunState};
 use crossfold_edge::caller::Caller;
 use crossfold_edge::clock::Clock;
 use crossfold_edge::models::load;
+use crossfold_edge::router::complete;
 use crossfold_storage::memory;
 use crossfold_train::{
     PromotionError, PromotionOrder, TrainingState, Worker, clear_old_models, list_models, new_run,
@@ -197,7 +198,7 @@ async fn call(stores: &Stores, time: &Time, method: Method, path: &str) -> (Stat
         .body(Body::from("{}"))
         .unwrap();
     request.extensions_mut().insert(Caller::development());
-    let response = routes(state).oneshot(request).await.unwrap();
+    let response = complete(routes().with_state(state)).oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())

@@ -10,5 +10,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let (control, objects) = (stores.control, stores.objects);
-    lambda::run(routes(TrainingState { control, objects, clock: Clock::system() })).await
+    let state = TrainingState { control, objects, clock: Clock::system() };
+    lambda::run(routes().with_state(state)).await
 }
