@@ -25,4 +25,4 @@ pub mod state_machine;
 pub mod stream_pump;
 pub mod token;
 pub mod world;
-mod yaml;
+pub mod yaml;
