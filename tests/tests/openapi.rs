@@ -4,11 +4,20 @@
 
 use std::collections::BTreeSet;
 
+use crossfold_core::als::AlsOptions;
+use crossfold_core::domain::MAX_EVENT_TYPES;
+use crossfold_core::ids::MAX_ID_BYTES;
+use crossfold_core::slate::MAX_LIMIT;
 use crossfold_e2e::api::{ApiRequest, ApiResponse};
 use crossfold_e2e::local::Local;
 use crossfold_e2e::openapi::{OpenApi, Operation, Recorded};
 use crossfold_e2e::scenario;
 use crossfold_e2e::world::World;
+use crossfold_edge::router::Route;
+use crossfold_feedback::MAX_OUTCOMES;
+use crossfold_ingest::{MAX_CONSENTS, MAX_EVENTS, MAX_ITEMS};
+use crossfold_recommend::{MAX_EXCLUDED, MAX_TARGETS};
+use crossfold_train::{DEFAULT_PAGE, MAX_PAGE};
 use hyper::{HeaderMap, Method};
 use serde_json::{Value, json};
 
@@ -33,6 +42,100 @@ fn any_call(operation: &Operation) -> ApiRequest {
         .collect();
     let method: Method = operation.method.parse().unwrap();
     ApiRequest::new(method, &segments).with_json(&json!({}))
+}
+
+/// Every route of every function.
+fn routes() -> Vec<Route> {
+    [
+        crossfold_ingest::routes().list(),
+        crossfold_recommend::routes().list(),
+        crossfold_feedback::routes().list(),
+        crossfold_train::routes().list(),
+    ]
+    .concat()
+}
+
+fn route_problems(routes: &[Route], openapi: &OpenApi) -> Vec<String> {
+    let routes: BTreeSet<String> =
+        routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let documented: BTreeSet<String> = openapi
+        .operations()
+        .map(|operation| format!("{} {}", operation.method, operation.path))
+        .collect();
+    let undocumented = routes.difference(&documented);
+    let absent = documented.difference(&routes);
+    undocumented
+        .map(|route| format!("{route} is not documented"))
+        .chain(absent.map(|operation| format!("{operation} is documented and does not exist")))
+        .collect()
+}
+
+#[test]
+fn the_routes_are_the_documented_operations() {
+    let openapi = OpenApi::read().unwrap();
+    assert_eq!(route_problems(&routes(), &openapi), [""; 0]);
+
+    let planted = crossfold_feedback::routes()
+        .get("/v1/feedback", || async {})
+        .delete("/v1/feedback/{id}", || async {});
+    let more = [&routes(), planted.list()].concat();
+    assert_eq!(
+        route_problems(&more, &openapi),
+        ["DELETE /v1/feedback/{id} is not documented", "GET /v1/feedback is not documented"]
+    );
+    assert_eq!(
+        route_problems(&routes()[1..], &openapi),
+        ["POST /v1/events is documented and does not exist"]
+    );
+}
+
+/// Where the limits of an operation's JSON body are documented.
+fn body(method: &str, path: &str) -> String {
+    let path = path.replace('/', "~1");
+    format!("/paths/{path}/{method}/requestBody/content/application~1json/schema/properties")
+}
+
+#[test]
+fn limits_in_code_are_the_documented_bounds() {
+    let openapi = OpenApi::read().unwrap();
+    let items = body("post", "/v1/domains/{domain}/items");
+    let consents = body("put", "/v1/users/{user}/consents");
+    let recommendations = body("post", "/v1/recommendations");
+    let page = "/paths/~1v1~1models/get/parameters/0";
+    assert_eq!(openapi.at(page)["name"], "limit");
+    for (pointer, limit) in [
+        (body("post", "/v1/events") + "/events/maxItems", MAX_EVENTS),
+        (items + "/items/maxItems", MAX_ITEMS),
+        (consents + "/consents/maxItems", MAX_CONSENTS),
+        (body("post", "/v1/feedback") + "/feedback/maxItems", MAX_OUTCOMES),
+        (recommendations.clone() + "/exclude/maxItems", MAX_EXCLUDED),
+        (recommendations.clone() + "/target_domains/maxItems", MAX_TARGETS),
+        (recommendations + "/limit/maximum", MAX_LIMIT),
+        (page.to_owned() + "/schema/maximum", MAX_PAGE),
+        (page.to_owned() + "/schema/default", DEFAULT_PAGE),
+        (body("put", "/v1/domains/{domain}") + "/event_types/maxProperties", MAX_EVENT_TYPES),
+        ("/components/schemas/Id/maxLength".into(), MAX_ID_BYTES),
+    ] {
+        assert_eq!(openapi.at(&pointer), limit, "{pointer}");
+    }
+}
+
+#[test]
+fn what_a_training_run_does_by_default_is_documented() {
+    let openapi = OpenApi::read().unwrap();
+    // Through a text, in which 0.3 is 0.3 and not the nearest number of 32 bits.
+    let options = serde_json::to_string(&AlsOptions::default()).unwrap();
+    let options: Value = serde_json::from_str(&options).unwrap();
+    for schema in ["TrainingOptions", "TrainingOrder"] {
+        for (name, default) in options.as_object().unwrap() {
+            let pointer = format!("/components/schemas/{schema}/properties/{name}/default");
+            let documented = openapi.at(&pointer);
+            // 1 and 1.0 are the same number.
+            let is_same = documented == default
+                || documented.is_number() && documented.as_f64() == default.as_f64();
+            assert!(is_same, "{pointer}: {documented}, not {default}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,8 @@ use crossfold_edge::clock::Clock;
 use crossfold_edge::definitions::DefinitionReader;
 use crossfold_edge::router::Routes;
 
+pub use outcomes::MAX_OUTCOMES;
+
 /// What the handlers work with.
 #[derive(Clone)]
 pub struct FeedbackState {

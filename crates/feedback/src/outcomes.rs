@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::FeedbackState;
 
 /// Most outcomes in one call.
-const MAX_OUTCOMES: usize = 100;
+pub const MAX_OUTCOMES: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

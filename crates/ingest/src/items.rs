@@ -17,7 +17,7 @@ use crate::events::{Rejected, check_batch_size};
 use crate::routes::IngestState;
 
 /// Most items in one call.
-const MAX_ITEMS: usize = 500;
+pub const MAX_ITEMS: usize = 500;
 /// Items of one call that are written at the same time.
 const CONCURRENT_WRITES: usize = 32;
 

@@ -9,4 +9,6 @@ mod routes;
 mod users;
 
 pub use events::MAX_EVENTS;
+pub use items::MAX_ITEMS;
 pub use routes::{IngestState, routes};
+pub use users::MAX_CONSENTS;

@@ -6,4 +6,5 @@ mod model_cache;
 mod recommendations;
 mod routes;
 
+pub use recommendations::{MAX_EXCLUDED, MAX_TARGETS};
 pub use routes::{RecommendState, routes};

@@ -28,7 +28,7 @@ pub use archive_reader::{EventLimit, ReadError};
 pub use function_memory::{FunctionMemory, InvalidMemory};
 pub use function_price::{InvalidPrice, function_price};
 pub use model_listing::{ListedModel, ModelPage, list_models};
-pub use model_routes::MAX_PAGE;
+pub use model_routes::{DEFAULT_PAGE, MAX_PAGE};
 pub use new_run::{InvalidOrder, RunOrder, new_run};
 pub use promotion::{PromotionError, PromotionOrder, promote};
 pub use publish::{PublishError, Published, publish};

@@ -23,7 +23,8 @@ use crate::routes::TrainingState;
 
 /// Models on a page at most.
 pub const MAX_PAGE: usize = 100;
-const DEFAULT_PAGE: usize = 20;
+/// Models on a page unless the caller says otherwise.
+pub const DEFAULT_PAGE: usize = 20;
 
 pub(crate) fn routes() -> Routes<TrainingState> {
     Routes::new()
