@@ -19,6 +19,7 @@ pub mod local;
 pub mod ministack;
 pub mod openapi;
 pub mod polling;
+pub mod python;
 pub mod runtime_api;
 pub mod scenario;
 pub mod state_machine;
