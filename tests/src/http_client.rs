@@ -21,6 +21,12 @@ impl HttpClient {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), base: base.into() }
     }
 
+    /// The server's URL.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors

@@ -13,11 +13,13 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::python;
+
 /// Names a Python that has ministack.
 pub const PYTHON_VARIABLE: &str = "CROSSFOLD_MINISTACK";
 
-/// Where `tests/run` makes such a Python, in the workspace.
-const PYTHON_PATH: &str = "target/venv/test/bin/python";
+/// What `tests/run` calls that Python's environment.
+const ENVIRONMENT: &str = "test";
 
 /// How long it may take to start on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -42,7 +44,7 @@ impl Ministack {
     /// When there is none to start, or it does not come up; the message says
     /// what to do or what it said.
     pub async fn start() -> anyhow::Result<Self> {
-        let python = find_python()?;
+        let python = python::find(PYTHON_VARIABLE, ENVIRONMENT)?;
         let mut last = None;
         for _ in 0..START_ATTEMPTS {
             match Self::start_once(&python).await {
@@ -139,19 +141,6 @@ pub fn sdk_config(endpoint: &str) -> SdkConfig {
 
 fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
-}
-
-fn find_python() -> anyhow::Result<PathBuf> {
-    if let Some(python) = std::env::var_os(PYTHON_VARIABLE) {
-        return Ok(python.into());
-    }
-    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let mut candidates = folders.map(|folder| folder.join(PYTHON_PATH));
-    candidates.find(|python| python.exists()).with_context(|| {
-        format!(
-            "ministack is not installed: run the tests with tests/run, or set {PYTHON_VARIABLE}"
-        )
-    })
 }
 
 fn free_port() -> std::io::Result<u16> {

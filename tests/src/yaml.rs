@@ -5,9 +5,14 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::{Map, Value, json};
 
 /// Parses a text that holds one document.
-pub(crate) fn parse(text: &str) -> anyhow::Result<Value> {
-    let documents = YamlOwned::load_from_str(text)?;
-    to_json(documents.first().context("an empty document")?)
+///
+/// # Errors
+/// When it is no YAML, holds another number of documents, or has a key that is no text.
+pub fn parse(text: &str) -> anyhow::Result<Value> {
+    match YamlOwned::load_from_str(text)?.as_slice() {
+        [document] => to_json(document),
+        documents => bail!("{} documents, not one", documents.len()),
+    }
 }
 
 fn to_json(node: &YamlOwned) -> anyhow::Result<Value> {

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use saphyr::{LoadableYamlNode, YamlOwned};
-use serde_json::{Map, Value, json};
+use crossfold_e2e::yaml;
+use serde_json::{Value, json};
 
 /// Every environment variable that the functions know.
 const ENVIRONMENT: [&str; 14] = [
@@ -70,48 +70,8 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// YAML as JSON, with CloudFormation's short tags (`!Ref x`) in their long form.
 fn parse(text: &str) -> Value {
-    let documents = YamlOwned::load_from_str(text).expect("YAML that parses");
-    assert_eq!(documents.len(), 1, "one document");
-    to_json(&documents[0])
-}
-
-fn to_json(node: &YamlOwned) -> Value {
-    match node {
-        YamlOwned::Tagged(tag, inner) => {
-            let inner = to_json(inner);
-            let name = match tag.suffix.as_str() {
-                plain @ ("Ref" | "Condition") => plain.to_owned(),
-                function => format!("Fn::{function}"),
-            };
-            json!({ name: inner })
-        }
-        YamlOwned::Sequence(items) => items.iter().map(to_json).collect(),
-        YamlOwned::Mapping(entries) => {
-            let mut object = Map::new();
-            for (key, value) in entries {
-                let key = key.as_str().map_or_else(|| to_json(key).to_string(), str::to_owned);
-                object.insert(key, to_json(value));
-            }
-            object.into()
-        }
-        scalar => {
-            if let Some(text) = scalar.as_str() {
-                text.into()
-            } else if let Some(flag) = scalar.as_bool() {
-                flag.into()
-            } else if let Some(integer) = scalar.as_integer() {
-                integer.into()
-            } else if let Some(number) = scalar.as_floating_point() {
-                number.into()
-            } else if scalar.is_null() {
-                Value::Null
-            } else {
-                panic!("neither scalar nor collection: {scalar:?}")
-            }
-        }
-    }
+    yaml::parse(text).expect("YAML that parses")
 }
 
 fn template() -> Value {

@@ -2,12 +2,13 @@
 
 mod outcomes;
 
-use axum::Router;
-use axum::routing::post;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_edge::router::Routes;
 use crossfold_storage::definition_reader::DefinitionReader;
+
+pub use outcomes::MAX_OUTCOMES;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -28,6 +29,6 @@ impl FeedbackState {
 }
 
 /// The routes.
-pub fn routes(state: FeedbackState) -> Router {
-    Router::new().route("/v1/feedback", post(outcomes::post_feedback)).with_state(state)
+pub fn routes() -> Routes<FeedbackState> {
+    Routes::new().post("/v1/feedback", outcomes::post_feedback)
 }

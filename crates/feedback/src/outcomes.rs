@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::FeedbackState;
 
 /// Most outcomes in one call.
-const MAX_OUTCOMES: usize = 100;
+pub const MAX_OUTCOMES: usize = 100;
 /// Outcomes of one call that are written at the same time.
 const CONCURRENT_WRITES: usize = 32;
 

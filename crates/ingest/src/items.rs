@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::state::IngestState;
 
 /// Most items in one call.
-const MAX_ITEMS: usize = 500;
+pub const MAX_ITEMS: usize = 500;
 /// Items of one call that are written at the same time.
 const CONCURRENT_WRITES: usize = 32;
 

@@ -11,5 +11,7 @@ mod state;
 mod users;
 
 pub use events::MAX_EVENTS;
+pub use items::MAX_ITEMS;
 pub use routes::routes;
 pub use state::IngestState;
+pub use users::MAX_CONSENTS;

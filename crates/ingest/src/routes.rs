@@ -1,8 +1,7 @@
 //! The routes of `ingest`.
 
-use axum::Router;
-use axum::routing::{get, post, put};
 use crossfold_core::entities::ids::DomainId;
+use crossfold_edge::router::Routes;
 use serde::Deserialize;
 
 use crate::state::IngestState;
@@ -15,20 +14,18 @@ pub(crate) struct OfDomain {
 }
 
 /// The routes.
-pub fn routes(state: IngestState) -> Router {
-    Router::new()
-        .route("/v1/events", post(events::post_events))
-        .route("/v1/domains/{domain}", put(domains::put_domain).get(domains::get_domain))
-        .route("/v1/domains/{domain}/items", post(items::post_items))
-        .route(
-            "/v1/domains/{domain}/items/{item}",
-            get(items::get_item).put(items::put_item).delete(items::delete_item),
-        )
-        .route(
-            "/v1/users/{user}",
-            put(users::put_user).get(users::get_user).delete(users::delete_user),
-        )
-        .route("/v1/users/{user}/consents", put(users::put_consents))
-        .route("/v1/users/{user}/links", put(users::put_link))
-        .with_state(state)
+pub fn routes() -> Routes<IngestState> {
+    Routes::new()
+        .post("/v1/events", events::post_events)
+        .put("/v1/domains/{domain}", domains::put_domain)
+        .get("/v1/domains/{domain}", domains::get_domain)
+        .post("/v1/domains/{domain}/items", items::post_items)
+        .get("/v1/domains/{domain}/items/{item}", items::get_item)
+        .put("/v1/domains/{domain}/items/{item}", items::put_item)
+        .delete("/v1/domains/{domain}/items/{item}", items::delete_item)
+        .put("/v1/users/{user}", users::put_user)
+        .get("/v1/users/{user}", users::get_user)
+        .delete("/v1/users/{user}", users::delete_user)
+        .put("/v1/users/{user}/consents", users::put_consents)
+        .put("/v1/users/{user}/links", users::put_link)
 }

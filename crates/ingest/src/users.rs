@@ -27,7 +27,7 @@ use crate::state::IngestState;
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
 /// Most consents in one call.
-const MAX_CONSENTS: usize = 100;
+pub const MAX_CONSENTS: usize = 100;
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]

@@ -90,11 +90,13 @@ impl LocalWorld {
             objects: stores.objects.clone(),
             clock: clock.clone(),
         };
-        let routes =
-            crossfold_ingest::routes(IngestState::new(stores.clone(), keys(), clock.clone()))
-                .merge(crossfold_recommend::routes(recommend))
-                .merge(crossfold_feedback::routes(FeedbackState::new(stores, keys(), clock)))
-                .merge(crossfold_train::routes(training));
+        let ingest = IngestState::new(stores.clone(), keys(), clock.clone());
+        let feedback = FeedbackState::new(stores, keys(), clock);
+        let routes = crossfold_ingest::routes()
+            .with_state(ingest)
+            .merge(crossfold_recommend::routes().with_state(recommend))
+            .merge(crossfold_feedback::routes().with_state(feedback))
+            .merge(crossfold_train::routes().with_state(training));
         router::complete(routes).layer(middleware::from_fn(as_development_caller))
     }
 

@@ -14,9 +14,9 @@ use crossfold_edge::problem::Problem;
 use serde::Deserialize;
 
 /// Most items a caller can exclude.
-const MAX_EXCLUDED: usize = 1_000;
+pub const MAX_EXCLUDED: usize = 1_000;
 /// Most target domains of one request.
-const MAX_TARGETS: usize = 16;
+pub const MAX_TARGETS: usize = 16;
 
 /// An item as a caller names it.
 #[derive(Deserialize)]

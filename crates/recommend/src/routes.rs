@@ -1,12 +1,11 @@
 //! The routes of `recommend`.
 
-use axum::Router;
-use axum::routing::post;
+use crossfold_edge::router::Routes;
 
 use crate::recommendations::post_recommendations;
 use crate::state::RecommendState;
 
 /// The routes.
-pub fn routes(state: RecommendState) -> Router {
-    Router::new().route("/v1/recommendations", post(post_recommendations)).with_state(state)
+pub fn routes() -> Routes<RecommendState> {
+    Routes::new().post("/v1/recommendations", post_recommendations)
 }

@@ -23,7 +23,7 @@ mod working_files;
 pub use archive_reader::{EventLimit, ReadError};
 pub use function_memory::FunctionMemory;
 pub use function_price::function_price;
-pub use model_routes::MAX_PAGE;
+pub use model_routes::{DEFAULT_PAGE, MAX_PAGE};
 pub use new_run::{InvalidOrder, RunOrder, new_run};
 pub use quarantine::QuarantineError;
 pub use routes::{TrainingState, routes};

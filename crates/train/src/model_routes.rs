@@ -1,8 +1,7 @@
 //! `/v1/models`: which models there are, and which one serves.
 
+use axum::Json as JsonResponse;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json as JsonResponse, Router};
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::ObjectStore;
 use crossfold_core::model::Manifest;
@@ -12,6 +11,7 @@ use crossfold_core::training::drift::DriftReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_edge::router::Routes;
 use crossfold_registry::load::{LoadError, load_manifest, report_of};
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -24,14 +24,14 @@ use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};
 
 /// Models on a page at most.
 pub const MAX_PAGE: usize = 100;
-const DEFAULT_PAGE: usize = 20;
+/// Models on a page unless the caller says otherwise.
+pub const DEFAULT_PAGE: usize = 20;
 
-pub(crate) fn routes(state: TrainingState) -> Router {
-    Router::new()
-        .route("/v1/models", get(get_models))
-        .route("/v1/models/{id}", get(get_model))
-        .route("/v1/models/{id}/promote", post(post_promote))
-        .with_state(state)
+pub(crate) fn routes() -> Routes<TrainingState> {
+    Routes::new()
+        .get("/v1/models", get_models)
+        .get("/v1/models/{id}", get_model)
+        .post("/v1/models/{id}/promote", post_promote)
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json as JsonResponse;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json as JsonResponse, Router};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, RecordStore};
@@ -14,6 +13,7 @@ use crossfold_core::training::report::TrainingReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_edge::router::Routes;
 use crossfold_registry::load::{LoadError, load_report};
 use crossfold_storage::records;
 use lambda_http::http::StatusCode;
@@ -34,13 +34,12 @@ pub struct TrainingState {
 }
 
 /// The routes.
-pub fn routes(state: TrainingState) -> Router {
-    Router::new()
-        .route("/v1/training-runs", post(post_run))
-        .route("/v1/training-runs/{id}", get(get_run))
-        .route("/v1/training-runs/{id}/report", get(get_report))
-        .with_state(state.clone())
-        .merge(model_routes::routes(state))
+pub fn routes() -> Routes<TrainingState> {
+    Routes::new()
+        .post("/v1/training-runs", post_run)
+        .get("/v1/training-runs/{id}", get_run)
+        .get("/v1/training-runs/{id}/report", get_report)
+        .merge(model_routes::routes())
 }
 
 /// What a run may do beyond its hyper-parameters.

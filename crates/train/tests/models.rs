@@ -190,7 +190,7 @@ async fn call(stores: &Stores, time: &Time, method: Method, path: &str) -> (Stat
         .body(Body::from("{}"))
         .unwrap();
     request.extensions_mut().insert(Caller::development());
-    let response = routes(state).oneshot(request).await.unwrap();
+    let response = complete(routes().with_state(state)).oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())

@@ -10,5 +10,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let (records, objects) = (stores.records, stores.objects);
-    lambda::run(routes(TrainingState { records, objects, clock: system::clock() })).await
+    lambda::run(routes().with_state(TrainingState { records, objects, clock: system::clock() }))
+        .await
 }
