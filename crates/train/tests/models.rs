@@ -23,6 +23,7 @@ use crossfold_core::release::record::{ModelState, RECORDS_PREFIX};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::drift::DriftStatus;
 use crossfold_edge::caller::Caller;
+use crossfold_edge::router::complete;
 use crossfold_registry::listing::list_models;
 use crossfold_registry::load::{load, load_report};
 use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};

@@ -27,6 +27,7 @@ use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::entities::unique_id::{Ids, UniqueId};
 use crossfold_edge::caller::Caller;
+use crossfold_edge::router::complete;
 use crossfold_storage::{memory, records};
 use crossfold_testing::definition;
 use http_body_util::BodyExt;
@@ -116,7 +117,8 @@ fn view_of(user: &Pseudonym, item: &str) -> Event {
 }
 
 fn service(stores: &Stores) -> Router {
-    routes(RecommendState::new(stores.clone(), pseudonymiser(), fixed_machine()).without_delay())
+    let state = RecommendState::new(stores.clone(), pseudonymiser(), fixed_machine());
+    complete(routes().with_state(state.without_delay()))
 }
 
 /// The answer to a request of the development caller for Ann.
