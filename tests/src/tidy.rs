@@ -50,7 +50,8 @@ pub fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
 }
 
 fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/conformance/")
+    let is_of_tests = ["/tests/", "/conformance/"].iter().any(|part| path.contains(part));
+    is_of_tests || path.ends_with("/tests.rs") || path.ends_with("/test_models.rs")
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

@@ -9,9 +9,8 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let sdk = aws::sdk_config().await;
-    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let settings = Settings::of_process();
+    let stores = aws::stores(&aws::sdk_config().await, &aws::StorageConfig::of(&settings)?);
     let memory = FunctionMemory::of(&settings)?;
     let worker =
         ShardWorker::new(stores, system::clock(), memory.shard_bounds(), memory.event_limit());

@@ -9,9 +9,8 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let sdk = aws::sdk_config().await;
     let settings = Settings::of_process();
-    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    let stores = aws::stores(&aws::sdk_config().await, &aws::StorageConfig::of(&settings)?);
     let worker = Worker::new(stores, system::clock()).with_price(function_price(&settings)?);
     let worker = worker.with_limit(FunctionMemory::of(&settings)?.event_limit());
     let worker = &worker.keeping_models(keep_models(&settings)?);
