@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "cloud")]
 use aws_config::SdkConfig;
 use crossfold_core::entities::ports::StoreError;
 use crossfold_core::entities::pseudonym::{InvalidKeys, MIN_KEY_BYTES, Pseudonymiser};
+#[cfg(feature = "cloud")]
 use crossfold_core::entities::settings::Settings;
 use serde::Deserialize;
 
+#[cfg(feature = "cloud")]
 use crate::aws::service_error;
 
 /// Names the secret: its ARN.
@@ -91,6 +94,7 @@ pub fn parse(json: &str, tenant: &str) -> Result<Pseudonymiser, KeyError> {
 ///
 /// # Errors
 /// [`KeyError`].
+#[cfg(feature = "cloud")]
 pub async fn from_secret(sdk: &SdkConfig) -> Result<Pseudonymiser, KeyError> {
     let settings = Settings::of_process();
     let variable = |name| settings.text(name).ok_or(KeyError::NotSet(name));

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "cloud")]
+use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
+use aws_config::{SdkConfig, retry::RetryConfig};
 use crossfold_core::entities::ports::{StoreError, StoreResult};
 use crossfold_core::entities::settings::{InvalidSetting, Settings};
 use jiff::SignedDuration;
@@ -14,7 +16,9 @@ const MAX_ATTEMPTS: u32 = 4;
 
 /// Time limits of calls with small answers (DynamoDB, Secrets Manager).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+#[cfg(feature = "cloud")]
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+#[cfg(feature = "cloud")]
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Time limits of S3 calls, which carry whole objects. A body that stops
@@ -28,6 +32,7 @@ const DEFAULT_DECISION_RETENTION_DAYS: i64 = 400;
 
 /// The SDK's configuration for every function: credentials, region and
 /// endpoint from the environment, time limits and retries from here.
+#[cfg(feature = "cloud")]
 pub async fn sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retry_config())
@@ -40,6 +45,7 @@ pub(crate) fn retry_config() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS)
 }
 
+#[cfg(feature = "cloud")]
 fn timeout_config() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)

@@ -26,8 +26,11 @@ use jiff::Timestamp;
 
 #[cfg(feature = "embedded")]
 pub(crate) use config::retry_config;
-pub use config::{Resource, StorageConfig, sdk_config};
+#[cfg(feature = "cloud")]
+pub use config::sdk_config;
+pub use config::{Resource, StorageConfig};
 
+#[cfg(feature = "cloud")]
 pub(crate) use error::service_error;
 
 use crate::retry::Waiting;

@@ -38,6 +38,8 @@ pub(super) fn sdk_config(dynamodb: &str, s3: &str, secret_key: &str) -> SdkConfi
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
+        // Within the process: without encryption, whatever is linked.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retry_config())
