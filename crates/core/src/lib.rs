@@ -15,6 +15,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use crossfold_core::evidence::items::Weighted;
 //! use crossfold_core::evidence::people_index::PeopleIndex;
 //! use crossfold_core::maths::als::AlsOptions;
 //! use crossfold_core::model::Artefact;
@@ -46,7 +47,7 @@
 //! let model = artefact.verify()?;
 //!
 //! let row = |item: &str| model.index().row(&item_key("knowledge", item)).unwrap();
-//! let past = [(row("i0"), 1.0), (row("i2"), 1.0)];
+//! let past = ["i0", "i2"].map(|item| Weighted::new(row(item), 1.0));
 //! let estimate = model.estimate(&domain("knowledge"), &past).unwrap();
 //! assert!(estimate.score(row("i4")) > estimate.score(row("i5")));
 //! let because: f32 = estimate.contributions(row("i4")).iter().map(|(_, share)| share).sum();

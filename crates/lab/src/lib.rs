@@ -5,7 +5,7 @@
 //! | what its commands can be asked | [`args`] |
 //! | how good a model of one domain is | [`evaluate`]: a split, hyper-parameters chosen on it, full ranking |
 //! | what evidence of one domain is worth in another | [`evaluate_transfer`] |
-//! | how fast training is | [`bench`] |
+//! | how fast training is | [`mod@bench`] |
 //! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
 pub mod args;

@@ -9,7 +9,7 @@
 //! assert_eq!(viewed.event_type.as_str(), "view");
 //! ```
 //!
-//! Everything but [`model`] builds on `crossfold-entities` alone. So it can be used in
+//! Everything but `model` builds on `crossfold-entities` alone. So it can be used in
 //! core's own unit tests, where core is compiled a second time: its types there are
 //! not those of the core that another crate links, but the entities are the same.
 
