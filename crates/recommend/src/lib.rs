@@ -1,5 +1,5 @@
 //! Slates at request time: caller -> person -> consented history -> decision ->
-//! log -> answer. What a decision is made of is read here ([`inputs`]); how it is
+//! log -> answer. What a decision is made of is read here (`inputs`); how it is
 //! made is [`crossfold_core::serving`]'s business.
 
 mod catalogue_cache;
