@@ -13,7 +13,7 @@
 //!
 //! | object, under `retraining/<run>/` | what |
 //! | --- | --- |
-//! | `judged.json` | [`ModelOutline`]: the verdicts, so that nobody judges twice |
+//! | `judged.json` | [`crate::training::ModelOutline`]: the verdicts, so that nobody judges twice |
 //! | `plan.json` | [`ShardPlan`], written once: what was prepared counts from then on |
 //! | `matrix/<sha256>` | a [`crate::training::sharding::shard::MatrixShard`] of either side |
 //! | `block/<sha256>` | a [`crate::training::sharding::shard::BlockShard`]: the cross block of a direction |
@@ -215,7 +215,7 @@ pub struct ShardPlan {
     pub fits: Vec<PlannedFit>,
     /// What they are for. Only to be served when the events do not spread over time.
     pub purposes: BTreeMap<FitPurpose, PurposeFiles>,
-    /// The model besides its factors: an [`ModelOutline`].
+    /// The model besides its factors: an [`crate::training::ModelOutline`].
     pub outline: String,
 }
 
