@@ -15,7 +15,9 @@ use crate::local_world::LocalWorld;
 use crate::printer::{self, ModelDetails, ModelLine, ModelTable};
 
 pub(crate) async fn models(directory: &Path, args: &ModelsArgs) -> Result<()> {
-    let client = LocalWorld::open(directory).await?.client();
+    // The world is kept to the end: its storage stops when it goes.
+    let world = LocalWorld::open(directory).await?;
+    let client = world.client();
     match &args.command {
         ModelsCommand::List => {
             let models = list(&client).await?;
