@@ -92,7 +92,11 @@ impl ModelCache {
         let object = match &cached.etag {
             Some(etag) => match self.objects.get_if_changed(POINTER_KEY, etag).await? {
                 Some(object) => object,
-                None => return Ok(()),
+                None => {
+                    // What the pointer names is served: an earlier look failed, and this one did not.
+                    cached.served.degraded = None;
+                    return Ok(());
+                }
             },
             None => match self.objects.get(POINTER_KEY).await? {
                 Some(object) => object,
@@ -144,6 +148,7 @@ mod tests {
     use bytes::Bytes;
     use crossfold_core::entities::ports::PutCondition;
     use crossfold_core::model::manifest::manifest_key;
+    use crossfold_storage::faults::{Fault, FaultPlan, faulty};
     use crossfold_storage::memory;
     use jiff::Timestamp;
 
@@ -252,5 +257,22 @@ mod tests {
         objects.put(POINTER_KEY, Bytes::from_static(b"{"), PutCondition::None).await.unwrap();
         let served = cache.served().await;
         assert_eq!((served_id(&served), served.degraded), (Some(good), Some("stale_model")));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_failed_once_marks_no_answer_after_it() {
+        let stores = memory::stores();
+        let id = publish(&*stores.objects, 1.0, None).await;
+        let looks = AtomicU64::new(0);
+        let plan = FaultPlan::from_fn(move |call| {
+            let is_look = call.method == "objects.get_if_changed";
+            let is_first = is_look && looks.fetch_add(1, Ordering::Relaxed) == 0;
+            if is_first { Fault::Before } else { Fault::None }
+        });
+        let cache = cache_without_delay(faulty(stores, &plan).objects);
+        for degraded in [None, Some("stale_model"), None] {
+            let served = cache.served().await;
+            assert_eq!((served_id(&served), served.degraded), (Some(id.clone()), degraded));
+        }
     }
 }
