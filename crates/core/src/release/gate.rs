@@ -197,21 +197,22 @@ pub struct VerdictSummary {
     /// The champion it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<ModelId>,
-    /// How many checks it passed.
-    #[serde(default)]
-    pub checks_passed: usize,
+    /// How many checks it passed; like the next two, absent in runs from before they
+    /// were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_passed: Option<usize>,
     /// How many it failed.
-    #[serde(default)]
-    pub checks_failed: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_failed: Option<usize>,
     /// How many could not be decided.
-    #[serde(default)]
-    pub checks_unresolved: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_unresolved: Option<usize>,
 }
 
 impl From<&Verdict> for VerdictSummary {
     fn from(verdict: &Verdict) -> Self {
         let count =
-            |outcome| verdict.checks.iter().filter(|check| check.outcome == outcome).count();
+            |outcome| Some(verdict.checks.iter().filter(|check| check.outcome == outcome).count());
         Self {
             passed: verdict.passed,
             champion: verdict.champion.clone(),
@@ -465,11 +466,9 @@ mod tests {
             let champion = Some((&id(), &manifest()));
             let verdict = judge(Ok(&challenger), &report, champion, GateRules::default());
             let summary = VerdictSummary::from(&verdict);
-            prop_assert_eq!(
-                summary.checks_passed + summary.checks_failed + summary.checks_unresolved,
-                verdict.checks.len()
-            );
-            prop_assert_eq!(summary.checks_failed > 0, !verdict.passed);
+            let counts = [summary.checks_passed, summary.checks_failed, summary.checks_unresolved];
+            prop_assert_eq!(counts.into_iter().flatten().sum::<usize>(), verdict.checks.len());
+            prop_assert_eq!(summary.checks_failed > Some(0), !verdict.passed);
             let json = serde_json::to_string(&verdict).unwrap();
             let read: Verdict = serde_json::from_str(&json).unwrap();
             let outcomes = |v: &Verdict| v.checks.iter().map(|c| c.outcome).collect::<Vec<_>>();

@@ -43,15 +43,16 @@ pub struct RunReport {
     /// events do not spread over time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_at: Option<Timestamp>,
-    /// Domains whose ranking was measured.
-    #[serde(default)]
-    pub domains_evaluated: usize,
+    /// Domains whose ranking was measured; like the next two, absent in runs from before
+    /// reports were objects of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domains_evaluated: Option<usize>,
     /// Directions between domains that were judged.
-    #[serde(default)]
-    pub directions_judged: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directions_judged: Option<usize>,
     /// Directions that got a bridge.
-    #[serde(default)]
-    pub bridges_served: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridges_served: Option<usize>,
 }
 
 impl RunReport {
@@ -68,9 +69,9 @@ impl RunReport {
             items: report.items,
             interactions: report.interactions,
             split_at: report.split_at,
-            domains_evaluated: report.evaluation.len(),
-            directions_judged: report.bridges.len(),
-            bridges_served: served.count(),
+            domains_evaluated: Some(report.evaluation.len()),
+            directions_judged: Some(report.bridges.len()),
+            bridges_served: Some(served.count()),
         }
     }
 }
@@ -266,9 +267,12 @@ mod tests {
         let run: TrainingRun = serde_json::from_value(json).unwrap();
         let report = run.state.report().unwrap();
         assert_eq!((report.cleaning.kept, &report.object), (2, &None));
+        // What such a record does not say is not made up.
+        assert_eq!((report.domains_evaluated, report.bridges_served), (None, None));
         let TrainingRunState::Succeeded { verdict: Some(verdict), .. } = run.state else {
             panic!("it succeeded");
         };
         assert!(verdict.passed);
+        assert_eq!((verdict.checks_passed, verdict.checks_failed), (None, None));
     }
 }
