@@ -13,7 +13,7 @@
 //!
 //! | object, under `retraining/<run>/` | what |
 //! | --- | --- |
-//! | `judged.json` | [`crate::training::ModelOutline`]: the verdicts, so that nobody judges twice |
+//! | `judged-3.json` | [`crate::training::ModelOutline`]: the verdicts, so that nobody judges twice |
 //! | `plan.json` | [`ShardPlan`], written once: what was prepared counts from then on |
 //! | `matrix/<sha256>` | a [`crate::training::sharding::shard::MatrixShard`] of either side |
 //! | `block/<sha256>` | a [`crate::training::sharding::shard::BlockShard`]: the cross block of a direction |
@@ -269,7 +269,8 @@ pub fn plan_key(run: &TrainingRunId) -> String {
 /// The key of what a run's verdicts were.
 #[must_use]
 pub fn judged_key(run: &TrainingRunId) -> String {
-    format!("{}judged.json", folder(run))
+    // Another version's verdicts are not seen, and the bridges judged again.
+    format!("{}judged-{FORMAT}.json", folder(run))
 }
 
 /// The key of a step's tasks; the state machine's definition knows this form.
