@@ -5,6 +5,7 @@ use crate::load::{LoadError, StoredPointer, load, read_pointer};
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
+use crossfold_core::model::Manifest;
 use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter};
 use jiff::Timestamp;
 
@@ -79,8 +80,10 @@ pub async fn promote(
     if let Some(current) = current.as_ref().filter(|pointer| pointer.model == order.model) {
         return Ok(current.clone());
     }
-    let blob = &model.manifest().blob.sha256;
-    if current.as_ref().is_some_and(|pointer| pointer.is_retiring(&order.model, blob)) {
+    let Manifest { blob, report, .. } = model.manifest();
+    let report = report.as_ref().map(|report| report.sha256.as_str());
+    let is_retiring = |pointer: &Pointer| pointer.is_retiring(&order.model, &blob.sha256, report);
+    if current.as_ref().is_some_and(is_retiring) {
         return Err(PromotionError::Retiring);
     }
     let pointer = Pointer::after(current, order.model, order.by, order.at);

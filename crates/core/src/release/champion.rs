@@ -106,11 +106,14 @@ impl Pointer {
         self.model == *model || self.previous.as_ref() == Some(model)
     }
 
-    /// Whether a model, or a blob (SHA-256 in hex), is being deleted.
+    /// Whether a model, or its blob or report (SHA-256 in hex), is being deleted.
     #[must_use]
-    pub fn is_retiring(&self, model: &ModelId, blob: &str) -> bool {
-        let is_gone =
-            |entry: &Retiring| entry.model == *model || entry.blob.as_deref() == Some(blob);
+    pub fn is_retiring(&self, model: &ModelId, blob: &str, report: Option<&str>) -> bool {
+        let is_gone = |entry: &Retiring| {
+            entry.model == *model
+                || entry.blob.as_deref() == Some(blob)
+                || (report.is_some() && entry.report.as_deref() == report)
+        };
         self.retiring.iter().any(is_gone)
     }
 }
@@ -160,9 +163,11 @@ mod tests {
         let json = format!(r#"{{"model":"{}","promoted_at":"2026-01-01T00:00:00Z"}}"#, id(1));
         let pointer: Pointer = serde_json::from_str(&json).unwrap();
         assert!(pointer.history.is_empty() && pointer.retiring.is_empty());
-        let retiring = Retiring { model: id(7), blob: Some("ab".into()), report: None };
+        let retiring =
+            Retiring { model: id(7), blob: Some("ab".into()), report: Some("ef".into()) };
         let pointer = Pointer { retiring: vec![retiring], ..pointer };
-        assert!(pointer.is_retiring(&id(7), "cd") && pointer.is_retiring(&id(8), "ab"));
-        assert!(!pointer.is_retiring(&id(8), "cd"));
+        assert!(pointer.is_retiring(&id(7), "cd", None) && pointer.is_retiring(&id(8), "ab", None));
+        assert!(pointer.is_retiring(&id(8), "cd", Some("ef")));
+        assert!(!pointer.is_retiring(&id(8), "cd", Some("gh")));
     }
 }
