@@ -1,5 +1,6 @@
 //! Reading models from the bucket, verified, and the pointer to the champion.
 
+use bytes::Bytes;
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError, StoreResult};
 use crossfold_core::entities::retryable::Retryable;
@@ -7,6 +8,8 @@ use crossfold_core::model::manifest::{ContentReference, blob_key, manifest_key, 
 use crossfold_core::model::{Manifest, Model, ModelError, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
 use crossfold_core::training::report::TrainingReport;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// Why a model cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +54,25 @@ pub async fn load(objects: &dyn ObjectStore, id: &ModelId) -> Result<Model, Load
     Ok(Model::decode(id.clone(), manifest, &blob.bytes)?)
 }
 
-/// Reads the report that a manifest, a record or a run names; `None` when it was
-/// cleared away with its model.
+/// Reads the report that a manifest, a record or a run names, as it is stored; `None`
+/// when it was cleared away with its model.
+///
+/// # Errors
+/// [`LoadError`] when it is not the one that is named.
+pub async fn load_report_bytes(
+    objects: &dyn ObjectStore,
+    reference: &ContentReference,
+) -> Result<Option<Bytes>, LoadError> {
+    let Some(object) = objects.get(&report_key(&reference.sha256)).await? else {
+        return Ok(None);
+    };
+    if !reference.names(&object.bytes) {
+        return Err(ModelError::Checksum("the report").into());
+    }
+    Ok(Some(object.bytes))
+}
+
+/// [`load_report_bytes`], read.
 ///
 /// # Errors
 /// [`LoadError`] when it is not the one that is named, or cannot be read.
@@ -60,27 +80,34 @@ pub async fn load_report(
     objects: &dyn ObjectStore,
     reference: &ContentReference,
 ) -> Result<Option<TrainingReport>, LoadError> {
-    let Some(object) = objects.get(&report_key(&reference.sha256)).await? else {
-        return Ok(None);
-    };
-    if !reference.names(&object.bytes) {
-        return Err(ModelError::Checksum("the report").into());
-    }
-    let malformed = |error: serde_json::Error| ModelError::Malformed(error.to_string());
-    Ok(Some(serde_json::from_slice(&object.bytes).map_err(malformed)?))
+    let bytes = load_report_bytes(objects, reference).await?;
+    Ok(bytes.map(|bytes| parse(&bytes)).transpose()?)
 }
 
-/// What a run measured of a model, as far as it can be told: nothing for a model of
-/// format 2, which held its report itself, and whose record tells the rest.
+/// What a manifest of format 2 holds beside what [`Manifest`] reads of it.
+#[derive(Deserialize)]
+struct InlineReport {
+    report: TrainingReport,
+}
+
+/// What the run that made a model measured; nothing when its report was cleared away.
 ///
 /// # Errors
-/// As [`load_report`].
+/// As [`load_report`]; [`LoadError::Unknown`] when the manifest is gone.
 pub async fn report_of(
     objects: &dyn ObjectStore,
+    id: &ModelId,
     manifest: &Manifest,
 ) -> Result<TrainingReport, LoadError> {
-    let Some(reference) = &manifest.report else { return Ok(TrainingReport::default()) };
-    Ok(load_report(objects, reference).await?.unwrap_or_default())
+    if let Some(reference) = &manifest.report {
+        return Ok(load_report(objects, reference).await?.unwrap_or_default());
+    }
+    let object = objects.get(&manifest_key(id)).await?.ok_or(LoadError::Unknown)?;
+    Ok(parse::<InlineReport>(&object.bytes)?.report)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(bytes).map_err(|error| ModelError::Malformed(error.to_string()))
 }
 
 /// The pointer as it was read.

@@ -95,6 +95,16 @@ async fn delete(objects: &dyn ObjectStore, entry: &Retiring) -> Result<(), Store
     Ok(())
 }
 
+/// The record of a model that has none.
+///
+/// # Errors
+/// [`LoadError`] when its manifest or its report cannot be read.
+pub async fn record_of(objects: &dyn ObjectStore, id: &ModelId) -> Result<ModelRecord, LoadError> {
+    let manifest = load_manifest(objects, id).await?;
+    let report = report_of(objects, id, &manifest).await?;
+    Ok(ModelRecord::new(id.clone(), &manifest, &report, None))
+}
+
 /// Gives a record to models in the pointer that have none: those from before
 /// there were records.
 async fn adopt(objects: &dyn ObjectStore, pointer: &Pointer) -> Result<(), PublishError> {
@@ -103,12 +113,8 @@ async fn adopt(objects: &dyn ObjectStore, pointer: &Pointer) -> Result<(), Publi
         if known.iter().any(|key| model_of_key(key).as_ref() == Some(id)) {
             continue;
         }
-        match load_manifest(objects, id).await {
-            Ok(manifest) => {
-                let report = report_of(objects, &manifest).await.unwrap_or_default();
-                let record = ModelRecord::new(id.clone(), &manifest, &report, None);
-                store_record(objects, &record).await?;
-            }
+        match record_of(objects, id).await {
+            Ok(record) => store_record(objects, &record).await?,
             Err(LoadError::Store(error)) => return Err(error.into()),
             Err(error) => tracing::error!(model = %id, %error, "a model of the pointer is broken"),
         }

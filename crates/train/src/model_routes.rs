@@ -3,7 +3,6 @@
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::ids::ModelId;
-use crossfold_core::entities::ports::ObjectStore;
 use crossfold_core::model::Manifest;
 use crossfold_core::release::champion::{Pointer, Promoter, Promotion};
 use crossfold_core::release::record::{ModelRecord, ModelState};
@@ -12,7 +11,8 @@ use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
 use crossfold_edge::router::Routes;
-use crossfold_registry::load::{LoadError, load_manifest, report_of};
+use crossfold_registry::load::{LoadError, load_manifest};
+use crossfold_registry::retention::record_of;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,7 @@ async fn get_model(
     let record = match (find_record(objects, &id).await?, &manifest) {
         (Some(record), _) => record,
         // A model from before there were records.
-        (None, Some(manifest)) => record_of(objects, id, manifest).await?,
+        (None, Some(_)) => record_of(objects, &id).await.map_err(load_problem)?,
         (None, None) => return Err(unknown_model("there is no such model")),
     };
     let pointer = champion_pointer(objects).await?;
@@ -101,21 +101,11 @@ async fn get_model(
     Ok(JsonResponse(ModelDetails { state: standing, record, manifest, promotions, drift }))
 }
 
-/// The record of a model from before there were records.
-async fn record_of(
-    objects: &dyn ObjectStore,
-    id: ModelId,
-    manifest: &Manifest,
-) -> Result<ModelRecord, Problem> {
-    match report_of(objects, manifest).await {
-        Ok(report) => Ok(ModelRecord::new(id, manifest, &report, None)),
-        Err(LoadError::Store(error)) => Err(error.into()),
-        Err(error) => Err(broken_report(&error)),
-    }
-}
-
 /// What a caller is told of a report that is stored and cannot be read.
-pub(crate) fn broken_report(error: &LoadError) -> Problem {
+pub(crate) fn load_problem(error: LoadError) -> Problem {
+    if let LoadError::Store(error) = error {
+        return error.into();
+    }
     tracing::error!(%error, "a report is broken");
     let detail = "the report cannot be read";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "report_unreadable", detail)
@@ -157,9 +147,8 @@ async fn post_promote(
     let record = match find_record(objects, &id).await? {
         Some(record) => record,
         None => {
-            let manifest = load_manifest(objects, &id).await;
-            let manifest = manifest.map_err(|error| promotion_problem(error.into(), &id))?;
-            record_of(objects, id, &manifest).await?
+            let record = record_of(objects, &id).await;
+            record.map_err(|error| promotion_problem(error.into(), &id))?
         }
     };
     Ok(JsonResponse(ListedModel { state: record.state(Some(&pointer)), record }))

@@ -4,22 +4,23 @@ use std::sync::Arc;
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, RecordStore};
 use crossfold_core::model::manifest::report_key;
 use crossfold_core::release::run::TrainingRun;
-use crossfold_core::training::report::TrainingReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
 use crossfold_edge::router::Routes;
-use crossfold_registry::load::{LoadError, load_report};
+use crossfold_registry::load::load_report_bytes;
 use crossfold_storage::records;
 use lambda_http::http::StatusCode;
+use lambda_http::http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
-use crate::model_routes::{self, broken_report};
+use crate::model_routes::{self, load_problem};
 use crate::new_run::{RunOrder, new_run};
 
 /// What the handlers work with.
@@ -74,11 +75,12 @@ async fn get_report(
     State(state): State<TrainingState>,
     caller: Caller,
     Path(id): Path<TrainingRunId>,
-) -> Result<JsonResponse<TrainingReport>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     caller.require_scope(Scope::TrainingRead)?;
     let run = find_run(&state, &id).await?;
     let no_report = || {
-        let detail = "the run has no report: it made no model, or the model was cleared away";
+        let detail = "there is no report: the run has not ended, made no model, is from before \
+                      reports were kept apart, or its model was cleared away";
         Problem::new(StatusCode::NOT_FOUND, "unknown_report", detail)
     };
     let object = run.state.report().and_then(|report| report.object.as_ref());
@@ -91,11 +93,9 @@ async fn get_report(
         );
         return Err(Problem::new(StatusCode::CONFLICT, "report_too_large", detail));
     }
-    match load_report(&*state.objects, object).await {
-        Ok(report) => report.map(JsonResponse).ok_or_else(no_report),
-        Err(LoadError::Store(error)) => Err(error.into()),
-        Err(error) => Err(broken_report(&error)),
-    }
+    let bytes = load_report_bytes(&*state.objects, object).await.map_err(load_problem)?;
+    // As it is stored, so that what is answered is what its address names.
+    Ok(([(CONTENT_TYPE, "application/json")], bytes.ok_or_else(no_report)?))
 }
 
 async fn find_run(state: &TrainingState, id: &TrainingRunId) -> Result<TrainingRun, Problem> {

@@ -16,7 +16,7 @@ use crossfold_core::entities::ids::{DomainId, ModelId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::{AlsOptions, Solver};
 use crossfold_core::model::decode_manifest;
-use crossfold_core::model::manifest::{blob_key as blob_key_of, manifest_key};
+use crossfold_core::model::manifest::{blob_key as blob_key_of, manifest_key, report_key};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
 use crossfold_core::release::gate::{Evidence, Outcome, VerdictSummary};
 use crossfold_core::release::record::{ModelState, RECORDS_PREFIX};
@@ -32,10 +32,12 @@ use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_testing::{catalogue_item, event_at, event_id, item_key, user};
 use crossfold_train::{TrainingState, Worker, new_run, routes};
+use data_encoding::HEXLOWER;
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
 const PEOPLE: usize = 80;
@@ -394,6 +396,41 @@ async fn a_champion_from_before_there_were_records_gets_one() {
     clear_old_models(&*stores.objects, 10, time.now()).await.unwrap();
     let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
     assert_eq!((&page.models[0].record.id, page.models.len()), (&champion, 1));
+}
+
+/// Stores a model again as the format before did: its report within the manifest.
+async fn store_in_format_2(stores: &Stores, id: &ModelId) -> ModelId {
+    let manifest = stores.objects.get(&manifest_key(id)).await.unwrap().unwrap().bytes;
+    let reference = decode_manifest(id, &manifest).unwrap().report.unwrap();
+    let report = stores.objects.get(&report_key(&reference.sha256)).await.unwrap().unwrap().bytes;
+    let mut fields: serde_json::Map<String, Value> = serde_json::from_slice(&manifest).unwrap();
+    fields.remove("events");
+    fields.insert("format".into(), json!(2));
+    fields.insert("report".into(), serde_json::from_slice(&report).unwrap());
+    let manifest = serde_json::to_vec(&fields).unwrap();
+    let id = ModelId::parse(&HEXLOWER.encode(&Sha256::digest(&manifest))).unwrap();
+    stores.objects.put(&manifest_key(&id), manifest.into(), PutCondition::Absent).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_champion_of_the_format_before_keeps_what_was_measured_of_it() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let champion = published(&train(&worker, GOOD).await);
+    let shown = async |id: &ModelId| {
+        let path = format!("/v1/models/{id}");
+        call(&stores, &time, Method::GET, &path).await.1["metrics"].take()
+    };
+    let measured = shown(&champion).await;
+    assert!(measured["knowledge"]["people"].as_u64() > Some(0), "{measured}");
+    let old = store_in_format_2(&stores, &champion).await;
+    assert_eq!(shown(&old).await, measured);
+    promote(&*stores.objects, order(&old, time.now())).await.unwrap();
+    clear_old_models(&*stores.objects, 10, time.now()).await.unwrap();
+    let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
+    let record = page.models.iter().find(|model| model.record.id == old).unwrap();
+    assert_eq!(serde_json::to_value(&record.record.metrics).unwrap(), measured);
 }
 
 #[tokio::test]
