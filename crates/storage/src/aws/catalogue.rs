@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
+use super::requests;
 use super::schema::CHANGES_INDEX;
 use super::time::sortable;
 
@@ -139,21 +140,9 @@ impl CatalogueStore for DynamoDbCatalogue {
             .table_name(self.table.name()?)
             .set_item(Some(serde_dynamo::to_item(record).map_err(malformed)?))
             .condition_expression("attribute_not_exists(pk) OR updated_at <= :updated_at")
-            .expression_attribute_values(":updated_at", updated_at)
-            .send()
-            .await;
-        match put {
-            // The entry there is newer: this one came late and has no say.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(service_error(error)),
-            Ok(_) => Ok(()),
-        }
+            .expression_attribute_values(":updated_at", updated_at);
+        // When the entry there is newer, this one came late and has no say.
+        requests::put_if(put).await.map(drop)
     }
 
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {

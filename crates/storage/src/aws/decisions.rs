@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
+use super::requests;
 
 const DECISION_KEY: &str = "decision";
 const OUTCOME_PREFIX: &str = "outcome#";
@@ -70,25 +71,9 @@ pub(super) struct DynamoDbDecisions {
 
 impl DynamoDbDecisions {
     async fn append(&self, record: StoredRecord) -> StoreResult<Appended> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(self.table.name()?)
-            .set_item(Some(serde_dynamo::to_item(record).map_err(malformed)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(Appended::New),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(Appended::Duplicate)
-            }
-            Err(error) => Err(service_error(error)),
-        }
+        let item = serde_dynamo::to_item(record).map_err(malformed)?;
+        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(item));
+        requests::append(put).await
     }
 
     fn expiry(&self, from: Timestamp) -> i64 {
@@ -146,14 +131,8 @@ impl DecisionStore for DynamoDbDecisions {
             .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
             .expression_attribute_values(":prefix", AttributeValue::S(OUTCOME_PREFIX.into()))
             .consistent_read(true);
-        let mut outcomes = Vec::new();
-        let mut pages = query.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            for item in page.map_err(service_error)?.items.unwrap_or_default() {
-                outcomes.extend(outcome(item)?);
-            }
-        }
-        Ok(outcomes)
+        let outcomes = requests::all(query).await?.into_iter().map(outcome);
+        Ok(outcomes.collect::<StoreResult<Vec<_>>>()?.into_iter().flatten().collect())
     }
 }
 

@@ -4,8 +4,6 @@
 //! so one query reads the newest first; that of a dismissal begins with
 //! `dismissed#`, which sorts after every time.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -21,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Key};
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
+use super::requests;
 use super::time::sortable;
 use crate::retry::Waiting;
 
@@ -129,7 +128,7 @@ impl DynamoDbEvents {
             .scan_index_forward(false);
         let now = self.clock.now().as_second();
         let mut events = Vec::new();
-        for item in first(query, limit).await? {
+        for item in requests::first(query, limit).await? {
             let Some(record) = EventRecord::parse(item)? else { continue };
             // DynamoDB deletes an expired record only some days later.
             if record.ttl > now {
@@ -148,35 +147,13 @@ impl DynamoDbEvents {
                 .map(Dismissal::from)
                 .map_err(|error| corrupt("a dismissal", error))
         };
-        first(query, MAX_DISMISSALS).await?.into_iter().map(read).collect()
+        requests::first(query, MAX_DISMISSALS).await?.into_iter().map(read).collect()
     }
 
     async fn keys(&self, user: &Pseudonym) -> StoreResult<Vec<Key>> {
         let query = self.query(user, "pk = :user")?.projection_expression("pk, sk");
-        first(query, usize::MAX).await
+        requests::all(query).await
     }
-}
-
-/// The first `limit` records of a query, over as many pages as it takes.
-async fn first(
-    query: QueryFluentBuilder,
-    limit: usize,
-) -> StoreResult<Vec<HashMap<String, AttributeValue>>> {
-    let mut records = Vec::new();
-    if limit == 0 {
-        return Ok(records);
-    }
-    // A limit beyond what a page of 1 MB can hold is none.
-    let query = query.set_limit(i32::try_from(limit).ok());
-    let mut pages = query.into_paginator().send();
-    while let Some(page) = pages.next().await {
-        records.extend(page.map_err(service_error)?.items.unwrap_or_default());
-        if records.len() >= limit {
-            records.truncate(limit);
-            break;
-        }
-    }
-    Ok(records)
 }
 
 #[async_trait]
@@ -186,25 +163,8 @@ impl EventStore for DynamoDbEvents {
     async fn append(&self, event: &Event) -> StoreResult<Appended> {
         let item =
             serde_dynamo::to_item(EventRecord::new(event, self.retention)).map_err(malformed)?;
-        let put = self
-            .client
-            .put_item()
-            .table_name(self.table.name()?)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(Appended::New),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(Appended::Duplicate)
-            }
-            Err(error) => Err(service_error(error)),
-        }
+        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(item));
+        requests::append(put).await
     }
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
@@ -236,6 +196,8 @@ impl EventStore for DynamoDbEvents {
 #[cfg(test)]
 mod tests {
     use crossfold_core::entities::ids::{EventId, EventType};
+
+    use std::collections::HashMap;
 
     use super::*;
 

@@ -14,6 +14,7 @@ mod events;
 mod objects;
 mod people;
 mod records;
+mod requests;
 pub mod schema;
 mod time;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
+use super::requests;
 
 #[derive(Serialize, Deserialize)]
 struct StoredRecord {
@@ -40,18 +41,7 @@ impl DynamoDbRecords {
 #[async_trait]
 impl RecordStore for DynamoDbRecords {
     async fn create(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<Appended> {
-        let put = self.put_item(kind, id, json)?.condition_expression("attribute_not_exists(pk)");
-        match put.send().await {
-            Ok(_) => Ok(Appended::New),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(Appended::Duplicate)
-            }
-            Err(error) => Err(service_error(error)),
-        }
+        requests::append(self.put_item(kind, id, json)?).await
     }
 
     async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
@@ -84,15 +74,11 @@ impl RecordStore for DynamoDbRecords {
             .key_condition_expression("pk = :kind")
             .expression_attribute_values(":kind", AttributeValue::S(kind.into()))
             .consistent_read(true);
-        let mut records = Vec::new();
-        let mut pages = query.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            for item in page.map_err(service_error)?.items.unwrap_or_default() {
-                let stored: StoredRecord =
-                    serde_dynamo::from_item(item).map_err(|error| corrupt("a record", error))?;
-                records.push((stored.sk, stored.record));
-            }
-        }
-        Ok(records)
+        let read = |item| {
+            let stored: StoredRecord =
+                serde_dynamo::from_item(item).map_err(|error| corrupt("a record", error))?;
+            Ok((stored.sk, stored.record))
+        };
+        requests::all(query).await?.into_iter().map(read).collect()
     }
 }
