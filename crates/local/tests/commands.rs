@@ -1,0 +1,32 @@
+//! Commands of the binary, one after another on one data directory.
+
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
+use std::path::Path;
+
+use clap::Parser;
+use crossfold_local::args::Cli;
+use crossfold_local::local_world::LocalWorld;
+use crossfold_local::run::run;
+
+/// Runs `crossfold` with these arguments, as the binary does.
+async fn crossfold(directory: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let start = ["crossfold", "--data-dir", directory.to_str().unwrap()];
+    run(Cli::try_parse_from(start.iter().chain(arguments))?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_are_listed_shown_and_promoted_on_what_a_run_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    crossfold(directory, &["demo", "--once", "--people", "60"]).await.unwrap();
+    crossfold(directory, &["models", "list"]).await.unwrap();
+    let world = LocalWorld::open(directory).await.unwrap();
+    let listed = world.client().get("/v1/models").await.unwrap();
+    let champion = listed["models"][0]["id"].as_str().unwrap();
+    drop(world);
+    crossfold(directory, &["models", "show", champion]).await.unwrap();
+    crossfold(directory, &["models", "promote", champion]).await.unwrap();
+    let refused = crossfold(directory, &["models", "rollback"]).await.unwrap_err();
+    assert_eq!(refused.to_string(), "there is no model before the champion");
+}
