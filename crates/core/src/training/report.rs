@@ -65,3 +65,27 @@ impl TrainingReport {
         Ok(serde_json::to_vec(&kept)?.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The address of a report is that of its bytes: who reads it and writes it again
+        /// gets the same ones.
+        #[test]
+        fn a_report_read_and_written_again_has_the_same_bytes(
+            mean in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL,
+        ) {
+            let mut report = TrainingReport::default();
+            let mut evaluation = DomainEvaluation::default();
+            evaluation.metrics.insert("ndcg@20".to_owned(), mean);
+            report.evaluation.insert(DomainId::parse("knowledge").unwrap(), evaluation);
+            let bytes = report.encode().unwrap();
+            let read: TrainingReport = serde_json::from_slice(&bytes).unwrap();
+            prop_assert_eq!(read.encode().unwrap(), bytes);
+        }
+    }
+}
