@@ -167,6 +167,16 @@ impl TrainingRunState {
             _ => None,
         }
     }
+
+    /// The model that was made and stored, whether the gate passed it or not.
+    #[must_use]
+    pub fn model(&self) -> Option<&ModelId> {
+        match self {
+            Self::Succeeded { model, .. } => Some(model),
+            Self::Refused { model, .. } => model.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// One training run.

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use crossfold_core::release::gate::Verdict;
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::tuning::TuningRequest;
 use crossfold_lab::progress;
+use crossfold_registry::listing::find_record;
 use crossfold_registry::load::load_report;
 use crossfold_storage::records;
 use crossfold_train::{RunOrder, new_run};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::TrainArgs;
@@ -27,7 +30,8 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     let run = train_world(&world, run).await?;
     let report = report_of(&world, &run).await?;
     if args.json {
-        printer::json(&with_report(&run, report.as_ref())?)?;
+        let verdict = verdict_of(&world, &run).await?;
+        printer::json(&in_full(&run, report, verdict.as_ref())?)?;
     } else {
         print_run(&run, report.as_ref());
     }
@@ -66,20 +70,87 @@ pub(crate) async fn report_of(
     }
 }
 
-/// A run in JSON, with its whole report in the place of the sums that its record keeps.
-fn with_report(run: &TrainingRun, report: Option<&TrainingReport>) -> Result<Value> {
-    let mut json = serde_json::to_value(run)?;
-    if let (Some(whole), Some(kept)) = (report, json["report"].as_object_mut()) {
-        let Value::Object(mut whole) = serde_json::to_value(whole)? else { return Ok(json) };
-        whole.remove("cleaning"); // The record's has samples.
-        kept.extend(whole);
+/// Every check of the gate; none when the run made no model that could be stored.
+async fn verdict_of(world: &LocalWorld, run: &TrainingRun) -> Result<Option<Verdict>> {
+    let Some(model) = run.state.model() else { return Ok(None) };
+    let record = find_record(&*world.stores().objects, model).await?;
+    Ok(record.and_then(|record| record.verdict))
+}
+
+/// A run in JSON, with its whole report and verdict where its record has their sums.
+fn in_full(
+    run: &TrainingRun,
+    report: Option<TrainingReport>,
+    verdict: Option<&Verdict>,
+) -> Result<Value> {
+    let mut json = as_printed(run)?;
+    if let (Some(mut whole), Some(kept)) = (report, run.state.report()) {
+        // A report has no samples where it is stored; the record has.
+        whole.cleaning.samples = kept.cleaning.samples.clone();
+        whole.cleaning.adjusted_samples = kept.cleaning.adjusted_samples.clone();
+        if let (Some(kept), Value::Object(whole)) =
+            (json["report"].as_object_mut(), as_printed(&whole)?)
+        {
+            kept.extend(whole);
+        }
+    }
+    if let Some(verdict) = verdict {
+        json["verdict"] = as_printed(verdict)?;
     }
     Ok(json)
+}
+
+/// By way of the text, in which a single precision number has no more digits than it means.
+fn as_printed(value: &impl Serialize) -> Result<Value> {
+    Ok(serde_json::from_str(&serde_json::to_string(value)?)?)
 }
 
 /// Prints what a run saw and measured; nothing of one that made no model.
 pub(crate) fn print_run(run: &TrainingRun, whole: Option<&TrainingReport>) {
     if let Some(seen) = run.state.report() {
         printer::text(TrainingRunText { run, seen, whole });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
+    use crossfold_core::entities::ids::{DomainId, EventId};
+    use crossfold_core::evidence::cleaning::{MAX_SAMPLES, Refusal, Sample};
+    use crossfold_core::release::run::RunReport;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_in_full_has_the_report_the_samples_and_every_check() {
+        let domain = DomainId::parse("knowledge").unwrap();
+        let sample = Sample { event_id: EventId::parse("e1").unwrap(), domain: domain.clone() };
+        let mut report = TrainingReport::default();
+        report.cleaning.most_events_an_hour.insert(domain, 90);
+        let mut seen = report.clone();
+        seen.cleaning.samples.insert(Refusal::Robot, vec![sample; MAX_SAMPLES]);
+        let record: TrainingRun = serde_json::from_value(json!({
+            "id": "run", "requested_at": "2026-01-01T00:00:00Z",
+            "options": {"regularisation": 0.3},
+            "status": "succeeded", "finished_at": "2026-01-01T00:01:00Z",
+            "model": "a".repeat(64), "report": RunReport::new(&seen, None),
+            "verdict": {"passed": true, "checks_passed": 1},
+        }))
+        .unwrap();
+        let verdict = json!({
+            "passed": true, "checks": [{"outcome": "passed", "check": "artefact"}],
+        });
+        let checks: Verdict = serde_json::from_value(verdict.clone()).unwrap();
+        let full = in_full(&record, Some(report), Some(&checks)).unwrap();
+        assert_eq!(full["report"]["cleaning"]["most_events_an_hour"]["knowledge"], 90);
+        assert_eq!(full["report"]["cleaning"]["samples"]["robot"][0]["event_id"], "e1");
+        assert_eq!(full["report"]["domains_evaluated"], 0);
+        assert_eq!(full["report"]["evaluation"], json!({}));
+        assert_eq!((&full["verdict"], full["model"].as_str()), (&verdict, Some(&*"a".repeat(64))));
+        assert_eq!(full["options"]["regularisation"].to_string(), "0.3");
+        let record = serde_json::from_value::<TrainingRun>(in_full(&record, None, None).unwrap());
+        assert!(record.is_ok(), "without them, the record alone");
     }
 }
