@@ -54,7 +54,7 @@ pub enum Outcome {
 /// What was checked, with its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "check", rename_all = "snake_case")]
-pub enum Evidence {
+pub enum Finding {
     /// The artefact, read back as a reader would.
     Artefact {
         /// What is wrong with it.
@@ -120,7 +120,7 @@ pub struct Check {
     pub outcome: Outcome,
     /// What was checked.
     #[serde(flatten)]
-    pub evidence: Evidence,
+    pub finding: Finding,
 }
 
 /// The gate's verdict on one model.
@@ -145,11 +145,11 @@ impl Verdict {
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         let failed = self.checks.iter().filter(|check| check.outcome == Outcome::Failed);
-        failed.map(|check| check.evidence.to_string()).collect()
+        failed.map(|check| check.finding.to_string()).collect()
     }
 }
 
-impl std::fmt::Display for Evidence {
+impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Artefact { error: None } => write!(f, "the artefact verifies"),
@@ -235,12 +235,12 @@ pub fn judge(
     let manifest = match challenger {
         Ok(manifest) => manifest,
         Err(error) => {
-            let evidence = Evidence::Artefact { error: Some(error.to_string()) };
-            let check = Check { outcome: Outcome::Failed, evidence };
+            let finding = Finding::Artefact { error: Some(error.to_string()) };
+            let check = Check { outcome: Outcome::Failed, finding };
             return Verdict::of(champion.map(|(id, _)| id.clone()), vec![check]);
         }
     };
-    let whole = Check { outcome: Outcome::Passed, evidence: Evidence::Artefact { error: None } };
+    let whole = Check { outcome: Outcome::Passed, finding: Finding::Artefact { error: None } };
     let mut checks = vec![whole];
     let items = items_by_domain(manifest);
     let compared = &report.domains;
@@ -264,7 +264,7 @@ fn against_popularity(domain: &DomainId, compared: Option<&ShadowComparison>) ->
     let people = rival.map_or(0, |rival| rival.people);
     Check {
         outcome: outcome(rival, 0.0),
-        evidence: Evidence::Popularity {
+        finding: Finding::Popularity {
             domain: domain.clone(),
             people,
             popularity: rival.map(|rival| rival.mean),
@@ -279,7 +279,7 @@ fn against_champion(domain: &DomainId, compared: Option<&ShadowComparison>) -> C
     let tolerated = rival.map(|rival| -TOLERANCE * rival.mean);
     Check {
         outcome: outcome(rival, tolerated.unwrap_or(0.0)),
-        evidence: Evidence::Champion {
+        finding: Finding::Champion {
             domain: domain.clone(),
             basis: rival.map(|rival| rival.basis),
             people,
@@ -304,7 +304,7 @@ fn enough_items(domain: &DomainId, items: usize, champion: usize) -> Check {
     let is_enough = items as f64 >= champion as f64 * LEAST_SHARE;
     Check {
         outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        evidence: Evidence::Items { domain: domain.clone(), items, champion },
+        finding: Finding::Items { domain: domain.clone(), items, champion },
     }
 }
 
@@ -313,11 +313,7 @@ fn enough_events(manifest: &Manifest, champion: &Manifest, rules: GateRules) -> 
     let is_enough = events as f64 >= before as f64 * LEAST_SHARE || rules.accept_fewer_events;
     Check {
         outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        evidence: Evidence::Events {
-            events,
-            champion: before,
-            accepted: rules.accept_fewer_events,
-        },
+        finding: Finding::Events { events, champion: before, accepted: rules.accept_fewer_events },
     }
 }
 

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::entities::ids::{DomainId, EventId};
     use crate::evidence::cleaning::{Adjustment, MAX_SAMPLES, Refusal, Sample};
-    use crate::release::gate::{Check, Evidence, Outcome};
+    use crate::release::gate::{Check, Finding, Outcome};
 
     /// A report and a verdict of so many domains, with the longest names and samples.
     fn of_domains(domains: usize) -> (TrainingReport, Verdict) {
@@ -227,7 +227,7 @@ mod tests {
         report.evaluation = (0..domains).map(|number| (long(number), Default::default())).collect();
         let checks = (0..domains).map(|number| Check {
             outcome: Outcome::Failed,
-            evidence: Evidence::Items { domain: long(number), items: 1, champion: 9 },
+            finding: Finding::Items { domain: long(number), items: 1, champion: 9 },
         });
         (report, Verdict { passed: false, champion: None, checks: checks.collect() })
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use crossfold_core::maths::bootstrap::Interval;
 use crossfold_core::release::champion::Promoter;
-use crossfold_core::release::gate::{Check, Evidence};
+use crossfold_core::release::gate::{Check, Finding};
 use crossfold_core::release::record::{ModelRecord, ModelState};
 use crossfold_registry::listing::ListedModel;
 use serde::Serialize;
@@ -74,16 +74,16 @@ impl Display for ModelDetails<'_> {
 }
 
 fn write_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
-    let (name, domain, compared) = match &check.evidence {
-        Evidence::Artefact { .. } => ("artefact", None, None),
-        Evidence::Popularity { domain, people, difference, .. } => {
+    let (name, domain, compared) = match &check.finding {
+        Finding::Artefact { .. } => ("artefact", None, None),
+        Finding::Popularity { domain, people, difference, .. } => {
             ("popularity", Some(domain), difference.as_ref().zip(Some(people)))
         }
-        Evidence::Champion { domain, people, difference, .. } => {
+        Finding::Champion { domain, people, difference, .. } => {
             ("champion", Some(domain), difference.as_ref().zip(Some(people)))
         }
-        Evidence::Items { domain, .. } => ("items", Some(domain), None),
-        Evidence::Events { .. } => ("events", None, None),
+        Finding::Items { domain, .. } => ("items", Some(domain), None),
+        Finding::Events { .. } => ("events", None, None),
     };
     let figures = |(difference, people): (&Interval, &usize)| {
         format!("{}, {people} people", Difference(difference))

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
-use crossfold_core::training::bridging::gate::{DirectionReport, Verdict};
+use crossfold_core::training::bridging::gate::{DirectionReport, DirectionVerdict};
 use crossfold_core::training::report::TrainingReport;
 
 use crate::printer::Difference;
@@ -120,16 +120,16 @@ fn write_domain(
 fn write_bridge(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Result {
     let direction = &report.direction;
     let verdict = match &report.verdict {
-        Verdict::Passed { chosen } => format!("{:?} is served", chosen.kind()),
-        Verdict::NotBetter { chosen } => {
+        DirectionVerdict::Passed { chosen } => format!("{:?} is served", chosen.kind()),
+        DirectionVerdict::NotBetter { chosen } => {
             format!("{:?} is not better with certainty: target-only", chosen.kind())
         }
-        Verdict::TooFewPeople { needed } => {
+        DirectionVerdict::TooFewPeople { needed } => {
             format!("fewer than {needed} people to judge by: target-only")
         }
     };
     writeln!(f, "bridge {} -> {}: {verdict}", direction.from, direction.to)?;
-    if matches!(report.verdict, Verdict::TooFewPeople { .. }) {
+    if matches!(report.verdict, DirectionVerdict::TooFewPeople { .. }) {
         return Ok(());
     }
     writeln!(

@@ -7,7 +7,7 @@ use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::ports::Stores;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Broken, Verdict, checks, hold, id, together, unique_domain};
+use super::{Broken, Held, checks, hold, id, together, unique_domain};
 
 checks! { "catalogue":
     an_item_reads_back_as_it_was,
@@ -40,7 +40,7 @@ fn now() -> Timestamp {
     to_millisecond(Timestamp::now())
 }
 
-async fn put_all(stores: &Stores, items: Vec<Item>) -> Verdict {
+async fn put_all(stores: &Stores, items: Vec<Item>) -> Held {
     let calls = items.into_iter().map(|item| {
         let store = stores.catalogue.clone();
         async move { store.put(&item).await }
@@ -52,7 +52,7 @@ fn ids(items: &[Item]) -> BTreeSet<String> {
     items.iter().map(|item| item.item_id.to_string()).collect()
 }
 
-async fn an_item_reads_back_as_it_was(stores: &Stores) -> Verdict {
+async fn an_item_reads_back_as_it_was(stores: &Stores) -> Held {
     let domain = unique_domain();
     for item_id in ["i", "课程#1/a", "a b"] {
         let item = item(&domain, item_id, "Rust für \"alle\" 📚", now());
@@ -65,7 +65,7 @@ async fn an_item_reads_back_as_it_was(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn an_older_put_never_replaces_a_newer_entry(stores: &Stores) -> Verdict {
+async fn an_older_put_never_replaces_a_newer_entry(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
     let newer = item(&domain, "i", "newer", now);
     let older = item(&domain, "i", "older", now - SignedDuration::from_millis(1));
@@ -81,7 +81,7 @@ async fn an_older_put_never_replaces_a_newer_entry(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn of_racing_puts_the_newest_stands(stores: &Stores) -> Verdict {
+async fn of_racing_puts_the_newest_stands(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
     let version = |index: i64| {
         item(&domain, "i", &format!("t{index}"), now + SignedDuration::from_millis(index))
@@ -92,7 +92,7 @@ async fn of_racing_puts_the_newest_stands(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_deleted_item_stays_as_an_entry_without_details(stores: &Stores) -> Verdict {
+async fn a_deleted_item_stays_as_an_entry_without_details(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
     let item = item(&domain, "i", "t", now);
     stores.catalogue.put(&item).await?;
@@ -110,7 +110,7 @@ async fn a_deleted_item_stays_as_an_entry_without_details(stores: &Stores) -> Ve
     Ok(())
 }
 
-async fn listing_finds_every_entry_of_the_domain_alone(stores: &Stores) -> Verdict {
+async fn listing_finds_every_entry_of_the_domain_alone(stores: &Stores) -> Held {
     let domain = unique_domain();
     let longer = id(DomainId::parse, &format!("{domain}2"));
     let now = now();
@@ -126,7 +126,7 @@ async fn listing_finds_every_entry_of_the_domain_alone(stores: &Stores) -> Verdi
     Ok(())
 }
 
-async fn changes_are_those_at_or_after_an_instant(stores: &Stores) -> Verdict {
+async fn changes_are_those_at_or_after_an_instant(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
     let at = |index: i64| now + SignedDuration::from_millis(index);
     let mut items: Vec<Item> =

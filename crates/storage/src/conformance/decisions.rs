@@ -5,7 +5,7 @@ use crossfold_core::entities::ids::{
 use crossfold_core::entities::ports::{Appended, Stores};
 use jiff::Timestamp;
 
-use super::{Verdict, checks, hold, id, together, unique, unique_user};
+use super::{Held, checks, hold, id, together, unique, unique_user};
 
 checks! { "decisions":
     a_decision_reads_back_as_it_was,
@@ -56,7 +56,7 @@ fn outcome(recommendation: &RecommendationId, user: &Pseudonym, feedback_id: &st
     }
 }
 
-async fn a_decision_reads_back_as_it_was(stores: &Stores) -> Verdict {
+async fn a_decision_reads_back_as_it_was(stores: &Stores) -> Held {
     let recommendation = recommendation();
     let absent = stores.decisions.get(&recommendation).await?;
     hold!(absent.is_none(), "an unknown decision is there");
@@ -69,7 +69,7 @@ async fn a_decision_reads_back_as_it_was(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_decision_recorded_again_changes_nothing(stores: &Stores) -> Verdict {
+async fn a_decision_recorded_again_changes_nothing(stores: &Stores) -> Held {
     let recommendation = recommendation();
     let first = decision(&recommendation, unique_user());
     stores.decisions.record(&first).await?;
@@ -82,7 +82,7 @@ async fn a_decision_recorded_again_changes_nothing(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn an_outcome_is_stored_once(stores: &Stores) -> Verdict {
+async fn an_outcome_is_stored_once(stores: &Stores) -> Held {
     let (recommendation, user) = (recommendation(), unique_user());
     let outcome = outcome(&recommendation, &user, "f #1/ü");
     let first = stores.decisions.append_outcome(&outcome).await?;
@@ -96,7 +96,7 @@ async fn an_outcome_is_stored_once(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn of_racing_outcomes_with_one_id_exactly_one_is_new(stores: &Stores) -> Verdict {
+async fn of_racing_outcomes_with_one_id_exactly_one_is_new(stores: &Stores) -> Held {
     const RACERS: usize = 32;
     let outcome = outcome(&recommendation(), &unique_user(), "f");
     let calls = (0..RACERS).map(|_| {
@@ -109,7 +109,7 @@ async fn of_racing_outcomes_with_one_id_exactly_one_is_new(stores: &Stores) -> V
     Ok(())
 }
 
-async fn outcomes_belong_to_their_recommendation(stores: &Stores) -> Verdict {
+async fn outcomes_belong_to_their_recommendation(stores: &Stores) -> Held {
     let (one, user) = (recommendation(), unique_user());
     let other = id(RecommendationId::parse, &format!("{one}2"));
     for (recommendation, feedback_id) in [(&one, "f1"), (&one, "f2"), (&other, "f1")] {

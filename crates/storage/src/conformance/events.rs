@@ -8,7 +8,7 @@ use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudo
 use crossfold_core::entities::ports::{Appended, MAX_DISMISSALS, Stores};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Broken, Verdict, checks, hold, id, together, unique_user};
+use super::{Broken, Held, checks, hold, id, together, unique_user};
 
 checks! { "events":
     an_event_is_stored_once,
@@ -85,7 +85,7 @@ async fn append_all(stores: &Stores, events: Vec<Event>) -> Result<Vec<Appended>
     together(calls).await
 }
 
-async fn dismiss_all(stores: &Stores, dismissals: Vec<Dismissal>) -> Verdict {
+async fn dismiss_all(stores: &Stores, dismissals: Vec<Dismissal>) -> Held {
     let calls = dismissals.into_iter().map(|dismissal| {
         let store = stores.events.clone();
         async move { store.dismiss(&dismissal).await }
@@ -93,7 +93,7 @@ async fn dismiss_all(stores: &Stores, dismissals: Vec<Dismissal>) -> Verdict {
     together(calls).await.map(drop)
 }
 
-async fn an_event_is_stored_once(stores: &Stores) -> Verdict {
+async fn an_event_is_stored_once(stores: &Stores) -> Held {
     let user = unique_user();
     let event = event(&user, "e", 60);
     let first = stores.events.append(&event).await?;
@@ -109,7 +109,7 @@ async fn an_event_is_stored_once(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn of_racing_appends_of_one_event_exactly_one_is_new(stores: &Stores) -> Verdict {
+async fn of_racing_appends_of_one_event_exactly_one_is_new(stores: &Stores) -> Held {
     const ROUNDS: usize = 10;
     const RACERS: usize = 32;
     let user = unique_user();
@@ -124,7 +124,7 @@ async fn of_racing_appends_of_one_event_exactly_one_is_new(stores: &Stores) -> V
     Ok(())
 }
 
-async fn an_event_reads_back_as_it_was(stores: &Stores) -> Verdict {
+async fn an_event_reads_back_as_it_was(stores: &Stores) -> Held {
     let user = unique_user();
     let mut event = event(&user, "e #1/ü, 课程", 60);
     event.item_id = id(ItemId::parse, "课程#1/a \"b\" \\ 'c'");
@@ -138,7 +138,7 @@ async fn an_event_reads_back_as_it_was(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn events_differ_by_time_or_id(stores: &Stores) -> Verdict {
+async fn events_differ_by_time_or_id(stores: &Stores) -> Held {
     let user = unique_user();
     let first = event(&user, "e", 60);
     let mut later = first.clone();
@@ -154,7 +154,7 @@ async fn events_differ_by_time_or_id(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn history_is_newest_first_and_limited(stores: &Stores) -> Verdict {
+async fn history_is_newest_first_and_limited(stores: &Stores) -> Held {
     let user = unique_user();
     // Times whose shortest texts do not sort as the times do.
     let start: Timestamp = to_millisecond(Timestamp::now()) - SignedDuration::from_hours(1);
@@ -173,7 +173,7 @@ async fn history_is_newest_first_and_limited(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_history_of_many_pages_is_whole(stores: &Stores) -> Verdict {
+async fn a_history_of_many_pages_is_whole(stores: &Stores) -> Held {
     // Above 1 MB altogether, the most that one page of DynamoDB holds.
     const EVENTS: i64 = 1_800;
     let user = unique_user();
@@ -194,7 +194,7 @@ async fn a_history_of_many_pages_is_whole(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Verdict {
+async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Held {
     let user = unique_user();
     let (shunned, odd) = ("shunned", "课程#1/a");
     let dismissals =
@@ -215,7 +215,7 @@ async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Verdict 
     Ok(())
 }
 
-async fn dismissals_are_bounded(stores: &Stores) -> Verdict {
+async fn dismissals_are_bounded(stores: &Stores) -> Held {
     let user = unique_user();
     let items: Vec<String> = (0..MAX_DISMISSALS + 3).map(|index| format!("i{index:06}")).collect();
     dismiss_all(stores, items.iter().map(|item| dismissal(&user, item)).collect()).await?;
@@ -226,7 +226,7 @@ async fn dismissals_are_bounded(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn other_users_records_are_never_seen(stores: &Stores) -> Verdict {
+async fn other_users_records_are_never_seen(stores: &Stores) -> Held {
     let user = unique_user();
     let longer = id(Pseudonym::parse, &format!("{user}2"));
     stores.events.append(&event(&longer, "theirs", 60)).await?;
@@ -242,7 +242,7 @@ async fn other_users_records_are_never_seen(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn erasing_leaves_nothing_and_counts_it(stores: &Stores) -> Verdict {
+async fn erasing_leaves_nothing_and_counts_it(stores: &Stores) -> Held {
     let user = unique_user();
     let events: Vec<Event> =
         (0..60).map(|index| event(&user, &format!("e{index}"), index + 1)).collect();

@@ -77,7 +77,7 @@ fn verdict(failures: Vec<Failure>) -> Result<(), Failures> {
     if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
 }
 
-type CheckFuture<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+type CheckFuture<'a> = Pin<Box<dyn Future<Output = Held> + Send + 'a>>;
 
 struct Check {
     name: &'static str,
@@ -109,7 +109,7 @@ use {checks, hold};
 #[derive(Debug)]
 struct Broken(String);
 
-type Verdict = Result<(), Broken>;
+type Held = Result<(), Broken>;
 
 impl From<StoreError> for Broken {
     fn from(error: StoreError) -> Self {

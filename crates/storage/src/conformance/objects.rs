@@ -3,7 +3,7 @@ use crossfold_core::entities::ports::{
     ETag, Object, ObjectStore, PutCondition, StoreError, Stores,
 };
 
-use super::{Broken, Verdict, checks, hold, together, unique};
+use super::{Broken, Held, checks, hold, together, unique};
 
 checks! { "objects":
     an_object_reads_back_as_it_was,
@@ -50,7 +50,7 @@ async fn race(
     Ok(together(calls).await?.into_iter().flatten().collect())
 }
 
-async fn an_object_reads_back_as_it_was(stores: &Stores) -> Verdict {
+async fn an_object_reads_back_as_it_was(stores: &Stores) -> Held {
     let store = &*stores.objects;
     for bytes in [Bytes::new(), Bytes::from_static(b"\x00\xff\r\n"), Bytes::from(vec![7; 70_000])] {
         let key = unique("conformance/read");
@@ -62,7 +62,7 @@ async fn an_object_reads_back_as_it_was(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn an_absent_object_is_absent(stores: &Stores) -> Verdict {
+async fn an_absent_object_is_absent(stores: &Stores) -> Held {
     let key = unique("conformance/absent");
     let found = stores.objects.get(&key).await?;
     hold!(found.is_none(), "an unknown object is there");
@@ -80,7 +80,7 @@ async fn an_absent_object_is_absent(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_plain_put_replaces(stores: &Stores) -> Verdict {
+async fn a_plain_put_replaces(stores: &Stores) -> Held {
     let (store, key) = (&*stores.objects, unique("conformance/replace"));
     let first = put(store, &key, "first").await?;
     let second = put(store, &key, "second").await?;
@@ -90,7 +90,7 @@ async fn a_plain_put_replaces(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_put_that_wants_absence_never_replaces(stores: &Stores) -> Verdict {
+async fn a_put_that_wants_absence_never_replaces(stores: &Stores) -> Held {
     let (store, key) = (&*stores.objects, unique("conformance/create"));
     let first = store.put(&key, Bytes::from_static(b"first"), PutCondition::Absent).await?;
     hold!(first.is_some(), "an object could not be created");
@@ -103,7 +103,7 @@ async fn a_put_that_wants_absence_never_replaces(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_put_that_names_a_version_replaces_that_one_alone(stores: &Stores) -> Verdict {
+async fn a_put_that_names_a_version_replaces_that_one_alone(stores: &Stores) -> Held {
     let (store, key) = (&*stores.objects, unique("conformance/swap"));
     let first = put(store, &key, "first").await?;
     let swap = |text: &'static str, etag: &ETag| {
@@ -120,7 +120,7 @@ async fn a_put_that_names_a_version_replaces_that_one_alone(stores: &Stores) -> 
     Ok(())
 }
 
-async fn of_racing_puts_that_want_absence_exactly_one_wins(stores: &Stores) -> Verdict {
+async fn of_racing_puts_that_want_absence_exactly_one_wins(stores: &Stores) -> Held {
     const ROUNDS: usize = 100;
     for round in 0..ROUNDS {
         let key = unique("conformance/race");
@@ -132,7 +132,7 @@ async fn of_racing_puts_that_want_absence_exactly_one_wins(stores: &Stores) -> V
     Ok(())
 }
 
-async fn of_racing_puts_that_name_a_version_exactly_one_wins(stores: &Stores) -> Verdict {
+async fn of_racing_puts_that_name_a_version_exactly_one_wins(stores: &Stores) -> Held {
     const ROUNDS: usize = 50;
     let key = unique("conformance/swap-race");
     let mut etag = put(&*stores.objects, &key, "start").await?;
@@ -147,7 +147,7 @@ async fn of_racing_puts_that_name_a_version_exactly_one_wins(stores: &Stores) ->
     Ok(())
 }
 
-async fn readers_of_a_changing_object_never_see_a_part(stores: &Stores) -> Verdict {
+async fn readers_of_a_changing_object_never_see_a_part(stores: &Stores) -> Held {
     const LENGTH: usize = 300_000;
     let key = unique("conformance/whole");
     put(&*stores.objects, &key, &"0".repeat(LENGTH)).await?;
@@ -172,7 +172,7 @@ async fn readers_of_a_changing_object_never_see_a_part(stores: &Stores) -> Verdi
     Ok(())
 }
 
-async fn an_unchanged_object_is_not_read_again(stores: &Stores) -> Verdict {
+async fn an_unchanged_object_is_not_read_again(stores: &Stores) -> Held {
     let (store, key) = (&*stores.objects, unique("conformance/poll"));
     let first = put(store, &key, "first").await?;
     let unchanged = store.get_if_changed(&key, &first).await?;
@@ -186,7 +186,7 @@ async fn an_unchanged_object_is_not_read_again(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn keys_may_be_odd(stores: &Stores) -> Verdict {
+async fn keys_may_be_odd(stores: &Stores) -> Held {
     let store = &*stores.objects;
     let prefix = unique("conformance/odd");
     let mut keys: Vec<String> = [
@@ -222,7 +222,7 @@ async fn keys_may_be_odd(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn listing_is_in_order_and_by_prefix(stores: &Stores) -> Verdict {
+async fn listing_is_in_order_and_by_prefix(stores: &Stores) -> Held {
     let store = &*stores.objects;
     let prefix = unique("conformance/list");
     let names = ["b/2", "a/10", "b/10", "c", "b-1", "a/9"];
@@ -243,7 +243,7 @@ async fn listing_is_in_order_and_by_prefix(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_long_listing_is_whole(stores: &Stores) -> Verdict {
+async fn a_long_listing_is_whole(stores: &Stores) -> Held {
     // Above 1,000, the most that one page of S3 holds.
     const OBJECTS: usize = 1_050;
     let prefix = unique("conformance/long");
@@ -258,7 +258,7 @@ async fn a_long_listing_is_whole(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn deleting_is_final_and_may_be_repeated(stores: &Stores) -> Verdict {
+async fn deleting_is_final_and_may_be_repeated(stores: &Stores) -> Held {
     let (store, key) = (&*stores.objects, unique("conformance/delete"));
     put(store, &key, "x").await?;
     for _ in 0..2 {
@@ -271,7 +271,7 @@ async fn deleting_is_final_and_may_be_repeated(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_large_object_survives(stores: &Stores) -> Verdict {
+async fn a_large_object_survives(stores: &Stores) -> Held {
     const LENGTH: usize = 12 << 20;
     let (store, key) = (&*stores.objects, unique("conformance/large"));
     let bytes: Vec<u8> = (0..LENGTH).map(|index| (index * 31 % 251) as u8).collect();

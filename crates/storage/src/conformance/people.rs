@@ -7,7 +7,7 @@ use crossfold_core::entities::ports::{Committed, Stores};
 use crossfold_core::entities::purpose::Purpose;
 use jiff::Timestamp;
 
-use super::{Verdict, checks, hold, id, together, unique, unique_user};
+use super::{Held, checks, hold, id, together, unique, unique_user};
 
 checks! { "people":
     every_kind_of_entry_reads_back,
@@ -30,7 +30,7 @@ fn write(user: &Pseudonym, entry: PeopleEntry, expected: Option<u64>) -> PeopleW
     PeopleWrite { id: user.clone(), entry, expected }
 }
 
-async fn every_kind_of_entry_reads_back(stores: &Stores) -> Verdict {
+async fn every_kind_of_entry_reads_back(stores: &Stores) -> Held {
     let (user, other, erased) = (unique_user(), unique_user(), unique_user());
     let domain = id(DomainId::parse, "knowledge");
     let mut person = Person::of_one(user.clone(), domain.clone());
@@ -66,7 +66,7 @@ async fn every_kind_of_entry_reads_back(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_write_needs_the_right_version(stores: &Stores) -> Verdict {
+async fn a_write_needs_the_right_version(stores: &Stores) -> Held {
     let user = unique_user();
     let attempts = [
         (Some(1), Committed::Conflict, "replacing what is not there"),
@@ -86,7 +86,7 @@ async fn a_write_needs_the_right_version(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_commit_is_all_or_nothing(stores: &Stores) -> Verdict {
+async fn a_commit_is_all_or_nothing(stores: &Stores) -> Held {
     let (old, new) = (unique_user(), unique_user());
     stores.people.commit(&[write(&old, person(&old), None)]).await?;
     let writes = [write(&new, person(&new), None), write(&old, link(&new), Some(7))];
@@ -102,7 +102,7 @@ async fn a_commit_is_all_or_nothing(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn the_largest_commit_is_possible(stores: &Stores) -> Verdict {
+async fn the_largest_commit_is_possible(stores: &Stores) -> Held {
     let users: Vec<_> = (0..=MAX_MEMBERS).map(|_| unique_user()).collect();
     let writes: Vec<_> = users.iter().map(|user| write(user, person(user), None)).collect();
     let answer = stores.people.commit(&writes).await?;
@@ -112,7 +112,7 @@ async fn the_largest_commit_is_possible(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn of_racing_commits_exactly_one_wins(stores: &Stores) -> Verdict {
+async fn of_racing_commits_exactly_one_wins(stores: &Stores) -> Held {
     const RACERS: usize = 8;
     const ROUNDS: u64 = 10;
     let shared = unique_user();
@@ -140,7 +140,7 @@ async fn of_racing_commits_exactly_one_wins(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn scanning_meets_every_entry_once(stores: &Stores) -> Verdict {
+async fn scanning_meets_every_entry_once(stores: &Stores) -> Held {
     // Above 1 MB altogether, the most that one page of DynamoDB holds.
     const ENTRIES: usize = 120;
     let prefix = unique("v1_scan");

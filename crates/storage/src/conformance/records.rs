@@ -1,7 +1,7 @@
 use crossfold_core::entities::ports::{Appended, StoreError, Stores};
 use crossfold_core::entities::records::RecordKind;
 
-use super::{Verdict, checks, hold, together, unique};
+use super::{Held, checks, hold, together, unique};
 
 checks! { "records":
     a_record_is_replaced_and_read_at_once,
@@ -19,7 +19,7 @@ fn json(text: &str) -> String {
         .to_string()
 }
 
-async fn a_record_is_replaced_and_read_at_once(stores: &Stores) -> Verdict {
+async fn a_record_is_replaced_and_read_at_once(stores: &Stores) -> Held {
     let (records, id) = (&stores.records, unique("r"));
     for text in ["课程 \"1\"", "second", "ü"] {
         records.put(KIND, &id, json(text)).await?;
@@ -31,7 +31,7 @@ async fn a_record_is_replaced_and_read_at_once(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn a_record_is_created_once(stores: &Stores) -> Verdict {
+async fn a_record_is_created_once(stores: &Stores) -> Held {
     let (records, id) = (&stores.records, unique("r"));
     let absent = records.get(KIND, &id).await?;
     hold!(absent.is_none(), "an unknown record is there");
@@ -46,7 +46,7 @@ async fn a_record_is_created_once(stores: &Stores) -> Verdict {
     Ok(())
 }
 
-async fn of_racing_creations_of_one_record_exactly_one_is_new(stores: &Stores) -> Verdict {
+async fn of_racing_creations_of_one_record_exactly_one_is_new(stores: &Stores) -> Held {
     const RACERS: usize = 32;
     let id = unique("r");
     let calls = (0..RACERS).map(|racer| {
@@ -59,7 +59,7 @@ async fn of_racing_creations_of_one_record_exactly_one_is_new(stores: &Stores) -
     Ok(())
 }
 
-async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Stores) -> Verdict {
+async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Stores) -> Held {
     let prefix = unique("r");
     let id = |number: usize| format!("{prefix}-{number:02}");
     for number in [7, 0, 3] {
@@ -73,9 +73,7 @@ async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Sto
     Ok(())
 }
 
-async fn a_record_larger_than_an_item_is_refused_and_the_one_before_stays(
-    stores: &Stores,
-) -> Verdict {
+async fn a_record_larger_than_an_item_is_refused_and_the_one_before_stays(stores: &Stores) -> Held {
     let (records, id) = (&stores.records, unique("r"));
     records.put(KIND, &id, json("first")).await?;
     let refused = records.put(KIND, &id, json(&"x".repeat(420_000))).await;

@@ -188,7 +188,7 @@ pub fn iterations(domains: usize, params: &AlsParams) -> usize {
 pub(crate) mod tests {
     use super::*;
     use crate::model::bridges::BridgeKind;
-    use crate::training::bridging::gate::Verdict;
+    use crate::training::bridging::gate::DirectionVerdict;
     use crate::training::bridging::mapping_fit::PeopleWeighting;
     use crate::training::bridging::trial::tests::{direction, params, ranges, world};
 
@@ -208,8 +208,8 @@ pub(crate) mod tests {
             candidates: Vec::new(),
             cross_block_refused: None,
             verdict: match passed {
-                Some(chosen) => Verdict::Passed { chosen },
-                None => Verdict::NotBetter { chosen: JOINT },
+                Some(chosen) => DirectionVerdict::Passed { chosen },
+                None => DirectionVerdict::NotBetter { chosen: JOINT },
             },
         };
         [direction("a", "b"), direction("b", "a")].into_iter().zip(passed).map(report).collect()

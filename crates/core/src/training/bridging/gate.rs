@@ -78,7 +78,7 @@ pub struct CandidateFigures {
 /// What is served in a direction, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum DirectionVerdict {
     /// The chosen candidate is better than both baselines: it is served.
     Passed {
         /// The candidate.
@@ -96,7 +96,7 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
+impl DirectionVerdict {
     /// The bridge that is served.
     #[must_use]
     pub fn served(&self) -> Option<Candidate> {
@@ -130,7 +130,7 @@ pub struct DirectionReport {
     pub cross_block_refused: Option<String>,
     /// The verdict.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: DirectionVerdict,
 }
 
 impl DirectionReport {
@@ -139,8 +139,8 @@ impl DirectionReport {
     #[must_use]
     pub fn lift(&self) -> f64 {
         let chosen = match &self.verdict {
-            Verdict::Passed { chosen } | Verdict::NotBetter { chosen } => chosen,
-            Verdict::TooFewPeople { .. } => return 0.0,
+            DirectionVerdict::Passed { chosen } | DirectionVerdict::NotBetter { chosen } => chosen,
+            DirectionVerdict::TooFewPeople { .. } => return 0.0,
         };
         let figures = self.candidates.iter().find(|figures| figures.candidate == *chosen);
         figures.map_or(0.0, |f| f.over_popularity.mean.min(f.over_target_only.mean))
@@ -246,19 +246,23 @@ fn best_of_each_kind<'a>(measures: &'a Measures, parts: &Parts) -> Vec<&'a Measu
     best.into_values().map(|(_, measured)| measured).collect()
 }
 
-fn verdict(candidates: &[CandidateFigures], people: usize, options: &GateOptions) -> Verdict {
+fn verdict(
+    candidates: &[CandidateFigures],
+    people: usize,
+    options: &GateOptions,
+) -> DirectionVerdict {
     let best = candidates.iter().max_by(|a, b| {
         // Of equals, the first: `max_by` would take the last.
         a.choosing.total_cmp(&b.choosing).then(b.candidate.kind().cmp(&a.candidate.kind()))
     });
     let Some(best) = best.filter(|_| people >= options.minimum_people) else {
-        return Verdict::TooFewPeople { needed: options.minimum_people };
+        return DirectionVerdict::TooFewPeople { needed: options.minimum_people };
     };
     let chosen = best.candidate;
     if best.over_popularity.low > 0.0 && best.over_target_only.low > 0.0 {
-        Verdict::Passed { chosen }
+        DirectionVerdict::Passed { chosen }
     } else {
-        Verdict::NotBetter { chosen }
+        DirectionVerdict::NotBetter { chosen }
     }
 }
 
@@ -340,7 +344,7 @@ mod tests {
     fn too_few_people_are_not_judged() {
         let reports = judged(&world(30, true, 1), &LookAlikes::default());
         for report in reports {
-            assert_eq!(report.verdict, Verdict::TooFewPeople { needed: 15 });
+            assert_eq!(report.verdict, DirectionVerdict::TooFewPeople { needed: 15 });
             assert_eq!(report.verdict.served(), None);
             assert_eq!(report.people, 30);
         }

@@ -32,7 +32,7 @@ const FOLD_SEED: u64 = 5;
 
 /// One event, as small as it can be: weights are looked up by its kind.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Evidence {
+struct TimedInteraction {
     occurred_at: Timestamp,
     item: u32,
     kind: u32,
@@ -44,7 +44,7 @@ struct Evidence {
 #[derive(Debug, Clone, Default)]
 pub struct EvidenceTable {
     starts: Vec<usize>,
-    evidence: Vec<Evidence>,
+    evidence: Vec<TimedInteraction>,
     kinds: Vec<(DomainId, EventType)>,
     kind_numbers: BTreeMap<(DomainId, EventType), u32>,
 }
@@ -65,7 +65,7 @@ impl EvidenceTable {
             let item = index.row(&(event.domain.clone(), event.item_id.clone()));
             let (Some(event_type), Some(item)) = (event_type, item) else { continue };
             let kind = self.kind((event.domain.clone(), event.event_type.clone()));
-            self.evidence.push(Evidence {
+            self.evidence.push(TimedInteraction {
                 occurred_at: event.occurred_at,
                 item: item.0,
                 kind,
@@ -82,7 +82,7 @@ impl EvidenceTable {
         })
     }
 
-    fn row(&self, row: usize) -> &[Evidence] {
+    fn row(&self, row: usize) -> &[TimedInteraction] {
         let end = self.starts.get(row + 1).copied().unwrap_or(self.evidence.len());
         &self.evidence[self.starts[row]..end]
     }
@@ -110,7 +110,7 @@ impl EvidenceTable {
         let weights: Vec<(f32, f32)> = self.kinds.iter().map(|k| weight(k, definitions)).collect();
         let of_row = |row: &usize| {
             let mut sums: BTreeMap<u32, f32> = BTreeMap::new();
-            let is_known = |e: &&Evidence| !is_split || e.occurred_at < now;
+            let is_known = |e: &&TimedInteraction| !is_split || e.occurred_at < now;
             for evidence in self.row(*row).iter().filter(is_known) {
                 let (weight, half_life) = weights[evidence.kind as usize];
                 let recency = recency(now, evidence.occurred_at, half_life);
@@ -176,8 +176,9 @@ impl Validation<'_> {
             && oldest < from
             && to.is_none_or(|to| from < to)
         {
-            let is_held_out =
-                |e: &&Evidence| e.occurred_at >= from && to.is_none_or(|to| e.occurred_at < to);
+            let is_held_out = |e: &&TimedInteraction| {
+                e.occurred_at >= from && to.is_none_or(|to| e.occurred_at < to)
+            };
             let later = |row: &usize| {
                 self.evidence.row(*row).iter().filter(is_held_out).map(|e| e.item).collect()
             };
