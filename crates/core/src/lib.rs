@@ -28,7 +28,7 @@
 //! people.extend(world.people);
 //! let trained = train(
 //!     TrainingInput {
-//!         events: world.events,
+//!         events: world.events.into(),
 //!         people,
 //!         definitions: world.definitions,
 //!         items: world.items,

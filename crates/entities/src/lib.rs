@@ -18,6 +18,7 @@ pub mod decision;
 pub mod definition;
 pub mod dice;
 pub mod event;
+pub mod event_ids;
 pub mod history;
 pub mod ids;
 pub mod machine;

@@ -93,6 +93,8 @@ pub struct EvaluateTransferArgs {
 pub enum BenchCommand {
     /// Fit repeatedly and tell seconds, rates and memory.
     Train(BenchTrainArgs),
+    /// Train once from made-up events to a measured model; tell seconds and memory by stage.
+    Run(BenchRunArgs),
     /// Write a synthetic set for other trainers.
     Data(BenchDataArgs),
 }
@@ -145,6 +147,29 @@ pub struct BenchTrainArgs {
     /// How many fits.
     #[arg(long, default_value_t = 3)]
     pub repeat: usize,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How much to train on.
+#[derive(Args)]
+pub struct BenchRunArgs {
+    /// How many people.
+    #[arg(long, default_value_t = 20_000)]
+    pub people: usize,
+    /// How many items.
+    #[arg(long, default_value_t = 2_000)]
+    pub items: usize,
+    /// About how many events.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub events: usize,
+    /// Seed of the events.
+    #[arg(long, default_value_t = 1)]
+    pub data_seed: u64,
+    /// Hyper-parameters.
+    #[command(flatten)]
+    pub fit: FitArgs,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

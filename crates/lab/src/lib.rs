@@ -6,10 +6,12 @@
 //! | how good a model of one domain is | [`evaluate`]: a split, hyper-parameters chosen on it, full ranking |
 //! | what evidence of one domain is worth in another | [`evaluate_transfer`] |
 //! | how fast training is | [`mod@bench`] |
+//! | what a whole run takes | [`bench_run`] |
 //! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
 pub mod args;
 pub mod bench;
+pub mod bench_run;
 pub mod data_set;
 pub mod evaluate;
 pub mod evaluate_transfer;

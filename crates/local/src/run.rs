@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use crossfold_lab::args::BenchCommand;
-use crossfold_lab::{bench, evaluate, evaluate_transfer};
+use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{demo, import, models, recommend, serve, train};
@@ -21,6 +21,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
         Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
+        Command::Bench(BenchCommand::Run(args)) => bench_run::run(&args),
         Command::Bench(BenchCommand::Data(args)) => bench::data(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::EvaluateTransfer(args) => evaluate_transfer::evaluate_transfer(&args),

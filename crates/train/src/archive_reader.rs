@@ -10,6 +10,7 @@ use crossfold_core::archive::quarantine::{decode_refused, encode_refused};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
+use crossfold_core::evidence::event_table::EventTable;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -69,7 +70,7 @@ pub(crate) async fn read_events(
     objects: &Arc<dyn ObjectStore>,
     people: &PeopleIndex,
     limit: EventLimit,
-) -> Result<Vec<Event>, ReadError> {
+) -> Result<EventTable, ReadError> {
     let keys = objects.list(EVENTS_PREFIX).await?;
     let read = |key: String| async move {
         let of_erased = |event: &Event| people.is_erased(event);
@@ -84,7 +85,7 @@ pub(crate) async fn read_events(
     stream::iter(keys)
         .map(read)
         .buffered(CONCURRENT_READS)
-        .try_fold(Vec::new(), async |mut events, file| {
+        .try_fold(EventTable::default(), async |mut events, file| {
             events.extend(file);
             if events.len() > limit.0 { Err(ReadError::TooLarge(limit.0)) } else { Ok(events) }
         })

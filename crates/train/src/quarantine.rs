@@ -1,6 +1,6 @@
 //! Keeping what cleaning refused, for someone to look at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crossfold_core::archive::columns::ColumnsError;
 use crossfold_core::archive::keys::{refused_key, refused_prefix};
@@ -8,7 +8,7 @@ use crossfold_core::archive::quarantine::encode_refused;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
-use crossfold_core::evidence::cleaning::{Refusal, RefusedEvent};
+use crossfold_core::evidence::cleaning::{Refusal, RefusedEvent, RefusedEvents};
 
 /// Most events of one file.
 const EVENTS_PER_FILE: usize = 50_000;
@@ -35,18 +35,19 @@ impl Retryable for QuarantineError {
 pub(crate) async fn write(
     objects: &dyn ObjectStore,
     run: &TrainingRunId,
-    refused: Vec<RefusedEvent>,
+    refused: RefusedEvents,
 ) -> Result<(), QuarantineError> {
-    let mut by_reason: BTreeMap<Refusal, Vec<RefusedEvent>> = BTreeMap::new();
-    for refused in refused {
-        by_reason.entry(refused.reason).or_default().push(refused);
-    }
     let mut stale: BTreeSet<String> =
         objects.list(&refused_prefix(run)).await?.into_iter().collect();
-    for (reason, refused) in by_reason {
-        for (number, part) in refused.chunks(EVENTS_PER_FILE).enumerate() {
+    for reason in Refusal::ALL {
+        let mut events = refused.of(reason);
+        for number in 0.. {
+            let part: Vec<RefusedEvent> = events.by_ref().take(EVENTS_PER_FILE).collect();
+            if part.is_empty() {
+                break;
+            }
             let key = refused_key(run, reason, number);
-            objects.put(&key, encode_refused(part)?, PutCondition::None).await?;
+            objects.put(&key, encode_refused(&part)?, PutCondition::None).await?;
             stale.remove(&key);
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod cleaning;
 pub mod confidences;
+pub mod event_table;
 pub mod inputs;
 pub mod item_rows;
 pub mod items;

@@ -1,6 +1,7 @@
 //! Whose events are whose: from pseudonyms to people.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use jiff::Timestamp;
 
@@ -9,6 +10,7 @@ use crate::entities::event::Event;
 use crate::entities::history::History;
 use crate::entities::ids::Pseudonym;
 use crate::entities::people::{PeopleEntry, VersionedEntry};
+use crate::evidence::event_table::EventTable;
 
 /// Which person each user belongs to, what people decided, and who was erased.
 #[derive(Debug, Clone, Default)]
@@ -47,28 +49,53 @@ impl PeopleIndex {
         self.erased.get(&event.user).is_some_and(|at| event.received_at <= *at)
     }
 
-    /// The events of each person, with what they decided. Users without an
-    /// entry are people of their own without decisions. In order of each person's
-    /// first pseudonym, so that neither the order in which a store lists people
-    /// nor that of the archive's files changes the model.
-    pub(crate) fn histories(&self, events: Vec<Event>) -> Vec<(ConsentLedger, History)> {
-        let mut by_person: HashMap<Result<usize, Pseudonym>, Vec<Event>> = HashMap::new();
-        for event in events {
-            let person = self.person_of.get(&event.user).copied();
-            by_person.entry(person.ok_or_else(|| event.user.clone())).or_default().push(event);
+    /// The people whose events a sorted table holds. Users without an entry are
+    /// people of their own without decisions.
+    pub(crate) fn histories<'a>(&'a self, events: &'a EventTable) -> Histories<'a> {
+        let mut people: Vec<PersonEvents> = Vec::new();
+        let mut place_of: HashMap<usize, usize> = HashMap::new();
+        for (user, part) in events.users() {
+            let person = self.person_of.get(user).copied();
+            match person.and_then(|number| place_of.get(&number)) {
+                Some(place) => people[*place].parts.push(part),
+                None => {
+                    place_of.extend(person.map(|number| (number, people.len())));
+                    people.push(PersonEvents { number: person, parts: vec![part] });
+                }
+            }
         }
-        let first = |events: &[Event]| events.iter().map(|event| event.user.clone()).min();
-        let mut people: Vec<_> = by_person
-            .into_iter()
-            .map(|(person, events)| (first(&events), person, events))
-            .collect();
-        people.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-        people
-            .into_iter()
-            .map(|(_, person, events)| {
-                let ledger = person.map(|number| self.ledgers[number].clone()).unwrap_or_default();
-                (ledger, History::new(events, []))
-            })
-            .collect()
+        Histories { events, ledgers: &self.ledgers, nobodys: ConsentLedger::default(), people }
+    }
+}
+
+/// Where a person's events are in a table.
+struct PersonEvents {
+    number: Option<usize>,
+    parts: Vec<Range<usize>>,
+}
+
+/// The histories of people, made one at a time: in order of each person's first
+/// pseudonym, so that neither the order in which a store lists people nor that of the
+/// archive's files changes the model.
+pub(crate) struct Histories<'a> {
+    events: &'a EventTable,
+    ledgers: &'a [ConsentLedger],
+    nobodys: ConsentLedger,
+    people: Vec<PersonEvents>,
+}
+
+impl Histories<'_> {
+    /// How many people there are.
+    pub(crate) fn len(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Each person's decisions and history.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ConsentLedger, History)> {
+        self.people.iter().map(|person| {
+            let ledger = person.number.map_or(&self.nobodys, |number| &self.ledgers[number]);
+            let events = person.parts.iter().flat_map(|part| self.events.part(part.clone()));
+            (ledger, History::new(events.collect(), []))
+        })
     }
 }

@@ -6,14 +6,13 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
+use crate::entities::consent::{ConsentContext, ConsentedHistory};
 use crate::entities::definition::Definitions;
-use crate::entities::event::Event;
-use crate::entities::history::History;
 use crate::entities::ids::DomainId;
 use crate::evidence::confidences::confidences;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
+use crate::evidence::people_index::Histories;
 use crate::maths::sparse::SparseRows;
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -21,8 +20,8 @@ const HELD_OUT: f64 = 0.1;
 
 /// The instant that leaves the newest tenth of the events held out, unless so
 /// many share one instant that less than half would be left to train on.
-pub(crate) fn split_instant(events: &[Event]) -> Option<Timestamp> {
-    let mut times: Vec<Timestamp> = events.iter().map(|event| event.occurred_at).collect();
+pub(crate) fn split_instant(times: impl Iterator<Item = Timestamp>) -> Option<Timestamp> {
+    let mut times: Vec<Timestamp> = times.collect();
     times.sort_unstable();
     let at = (times.len() as f64 * (1.0 - HELD_OUT)) as usize;
     let instant = *times.get(at)?;
@@ -61,18 +60,14 @@ pub(crate) struct RowBuilder<'a> {
 }
 
 impl RowBuilder<'_> {
-    pub(crate) fn build(
-        &self,
-        histories: &[(ConsentLedger, History)],
-        inputs: InputCounts,
-    ) -> Rows {
+    pub(crate) fn build(&self, histories: &Histories<'_>, inputs: InputCounts) -> Rows {
         let (mut all, mut before) = (Vec::new(), Vec::new());
         let mut rows = Rows { inputs, ..Rows::default() };
         let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
         let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
-        for (ledger, history) in histories {
+        for (ledger, history) in histories.iter() {
             let context = ConsentContext { ledger, definitions: self.definitions, now: self.now };
-            let groups = ConsentedHistory::for_training(history, context);
+            let groups = ConsentedHistory::for_training(&history, context);
             rows.people += usize::from(!groups.is_empty());
             for group in groups {
                 rows.consented_events += group.events().len() as u64;

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 
 use crate::entities::definition::Definitions;
-use crate::entities::event::Event;
 use crate::entities::ids::TrainingRunId;
-use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvent, clean};
+use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvents, clean};
+use crate::evidence::event_table::EventTable;
 use crate::evidence::items::ItemKey;
 use crate::evidence::people_index::PeopleIndex;
 use crate::maths::als::{AlsParams, InvalidOptions};
@@ -42,7 +42,7 @@ use recipe::fit_all;
 /// Everything a run needs.
 pub struct TrainingInput {
     /// The archive.
-    pub events: Vec<Event>,
+    pub events: EventTable,
     /// Everyone known, with their consents.
     pub people: PeopleIndex,
     /// The domains.
@@ -73,7 +73,7 @@ impl TrainingInput {
     /// Cleans the events; those refused are handed out to be put into
     /// quarantine, except events of erased lives, which are gone.
     #[must_use]
-    pub fn clean(mut self) -> (CleanedInput, Vec<RefusedEvent>) {
+    pub fn clean(mut self) -> (CleanedInput, RefusedEvents) {
         let rules = CleaningRules {
             definitions: &self.definitions,
             items: &self.items,
@@ -173,6 +173,7 @@ impl<'a> Steps<'a> {
 mod tests {
     use super::*;
     use crate::entities::consent::ConsentDecision;
+    use crate::entities::event::Event;
     use crate::entities::ids::{DomainId, ItemId, Pseudonym};
     use crate::entities::people::{PeopleEntry, Person, VersionedEntry};
     use crate::entities::purpose::Purpose;
@@ -257,7 +258,7 @@ mod tests {
             (0..24).map(|n| (domain.clone(), ItemId::parse(&format!("i{n}")).unwrap()))
         });
         TrainingInput {
-            events,
+            events: events.into(),
             people,
             items: items.collect(),
             definitions: domains.iter().map(|domain| (domain.clone(), definition())).collect(),
@@ -467,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_champion_older_than_the_split_is_held_against_the_fit_that_has_not_seen_the_rest() {
-        let until = split_instant(&events()).unwrap();
+        let until = split_instant(events().iter().map(|event| event.occurred_at)).unwrap();
         let old = events().into_iter().filter(|event| event.occurred_at < until).collect();
         let champion = model(&train(input(old, people(true)), &|_, _| ()).unwrap());
         let next = TrainingInput { champion: Some(champion), ..input(events(), people(true)) };

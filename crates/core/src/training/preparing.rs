@@ -8,11 +8,11 @@ use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
 use super::{CleanedInput, TrainingError, TrainingInput};
-use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
-use crate::entities::history::History;
+use crate::entities::consent::{ConsentContext, ConsentedHistory};
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{ItemIndex, Row};
+use crate::evidence::people_index::Histories;
 use crate::evidence::rows::{RowBuilder, Rows, popularity, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::dense::NotPositiveDefinite;
@@ -39,12 +39,11 @@ pub fn prepare(
     tuner: Option<&mut dyn Tuner>,
 ) -> Result<Prepared, TrainingError> {
     let events = std::mem::take(&mut input.events);
-    let index = ItemIndex::new(
-        events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect(),
-    );
-    let split_at = split_instant(&events);
-    let inputs = InputCounts::until(events.iter().map(|event| event.occurred_at).max());
-    let histories = input.people.histories(events);
+    let index = ItemIndex::new(events.items().cloned().collect());
+    let split_at = split_instant(events.times());
+    let inputs = InputCounts::until(events.times().max());
+    let people = std::mem::take(&mut input.people);
+    let histories = people.histories(&events);
     let search = match tuner {
         Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
         None => None,
@@ -64,6 +63,7 @@ pub fn prepare(
     };
     let rows = builder.build(&histories, inputs);
     drop(histories);
+    drop(events);
     if rows.all.entries() == 0 {
         return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
     }
@@ -219,14 +219,14 @@ fn tune(
     tuner: &mut dyn Tuner,
     input: &TrainingInput,
     index: &ItemIndex,
-    histories: &[(ConsentLedger, History)],
+    histories: &Histories<'_>,
     split_at: Option<Timestamp>,
 ) -> Result<Search, Interrupted> {
     let definitions = &input.definitions;
     let mut evidence = EvidenceTable::default();
-    for (ledger, history) in histories {
+    for (ledger, history) in histories.iter() {
         let context = ConsentContext { ledger, definitions, now: input.now };
-        for group in ConsentedHistory::for_training(history, context) {
+        for group in ConsentedHistory::for_training(&history, context) {
             let group = split_at.map_or_else(|| group.clone(), |instant| group.before(instant));
             evidence.push(&group, definitions, index);
         }

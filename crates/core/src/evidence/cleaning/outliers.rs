@@ -2,21 +2,15 @@
 //! are drawn in to the bound (winsorised), not refused: that the event happened
 //! is not in doubt. Decimals stay decimals, so money stays exact.
 
-use std::collections::HashMap;
-
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::robust::median_and_reach;
 use super::{Adjustment, CleaningLedger};
-use crate::entities::event::Event;
-use crate::entities::ids::{DomainId, EventType};
+use crate::evidence::event_table::EventTable;
 
 /// Fewest values of a domain and event type from which bounds are drawn.
 pub const MIN_VALUES: usize = 50;
-
-/// Events of one type in one domain.
-type Kind = (DomainId, EventType);
 
 /// The least and the most that is usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,46 +19,50 @@ pub(super) struct Bounds {
     pub(super) high: Decimal,
 }
 
-/// Draws values and dwell times in to the bounds of their kind.
-pub(super) fn winsorise(events: &mut [Event], ledger: &mut CleaningLedger) {
-    let values = bounds_by_kind(events, |event| event.value);
-    let dwells = bounds_by_kind(events, |event| event.dwell_seconds.map(Decimal::from));
-    if values.is_empty() && dwells.is_empty() {
-        return;
-    }
-    for event in events {
-        let kind = (event.domain.clone(), event.event_type.clone());
-        if let Some(value) = drawn_in(event.value, values.get(&kind)) {
-            event.value = Some(value);
-            ledger.adjust(Adjustment::Value, event);
+/// Draws values and dwell times of the events that are kept in to the bounds of their kind.
+pub(super) fn winsorise(
+    events: &mut EventTable,
+    is_kept: impl Fn(usize) -> bool,
+    ledger: &mut CleaningLedger,
+) {
+    let kept: Vec<usize> = (0..events.len()).filter(|at| is_kept(*at)).collect();
+    let dwell_of = |events: &EventTable, at| events.dwell_seconds(at).map(Decimal::from);
+    let values = bounds_by_kind(events, &kept, EventTable::value);
+    let dwells = bounds_by_kind(events, &kept, dwell_of);
+    for at in kept {
+        let kind = events.kind_and_item(at).0;
+        if let Some(value) = drawn_in(events.value(at), values[kind]) {
+            events.set_value(at, value);
+            ledger.adjust(Adjustment::Value, &events.event(at));
         }
-        let dwell = drawn_in(event.dwell_seconds.map(Decimal::from), dwells.get(&kind));
+        let dwell = drawn_in(dwell_of(events, at), dwells[kind]);
         if let Some(dwell) = dwell.and_then(|seconds| seconds.to_u32()) {
-            event.dwell_seconds = Some(dwell);
-            ledger.adjust(Adjustment::Dwell, event);
+            events.set_dwell_seconds(at, dwell);
+            ledger.adjust(Adjustment::Dwell, &events.event(at));
         }
     }
 }
 
 /// What a value beyond its bounds becomes.
-fn drawn_in(value: Option<Decimal>, bounds: Option<&Bounds>) -> Option<Decimal> {
+fn drawn_in(value: Option<Decimal>, bounds: Option<Bounds>) -> Option<Decimal> {
     let (value, bounds) = (value?, bounds?);
     let within = value.clamp(bounds.low, bounds.high);
     (within != value).then_some(within)
 }
 
+/// The bounds of each kind by its number, from the events at these places.
 pub(super) fn bounds_by_kind(
-    events: &[Event],
-    quantity: impl Fn(&Event) -> Option<Decimal>,
-) -> HashMap<Kind, Bounds> {
-    let mut values: HashMap<Kind, Vec<Decimal>> = HashMap::new();
-    for event in events {
-        if let Some(value) = quantity(event) {
-            let kind = (event.domain.clone(), event.event_type.clone());
-            values.entry(kind).or_default().push(value);
+    events: &EventTable,
+    places: &[usize],
+    quantity: impl Fn(&EventTable, usize) -> Option<Decimal>,
+) -> Vec<Option<Bounds>> {
+    let mut values: Vec<Vec<Decimal>> = vec![Vec::new(); events.kind_names().count()];
+    for at in places.iter().copied() {
+        if let Some(value) = quantity(events, at) {
+            values[events.kind_and_item(at).0].push(value);
         }
     }
-    values.into_iter().filter_map(|(kind, values)| Some((kind, bounds(values)?))).collect()
+    values.into_iter().map(bounds).collect()
 }
 
 /// Rounded outwards to the finest scale in use, so that a bound is an amount
@@ -88,6 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::entities::event::Event;
 
     fn event(event_type: &str, value: Option<Decimal>, dwell_seconds: Option<u32>) -> Event {
         let event_type = crossfold_testing::event_type(event_type);
@@ -113,23 +112,26 @@ mod tests {
 
         #[test]
         fn nothing_is_left_beyond_its_bound_and_nothing_within_is_touched(before in events()) {
-            let values = bounds_by_kind(&before, |event| event.value);
-            let dwells = bounds_by_kind(&before, |event| event.dwell_seconds.map(Decimal::from));
+            let before = EventTable::from(before);
+            let all: Vec<usize> = (0..before.len()).collect();
+            let values = bounds_by_kind(&before, &all, EventTable::value);
+            let seconds = |events: &EventTable, at| events.dwell_seconds(at).map(Decimal::from);
+            let dwells = bounds_by_kind(&before, &all, seconds);
             let (mut after, mut ledger) = (before.clone(), CleaningLedger::default());
-            winsorise(&mut after, &mut ledger);
+            winsorise(&mut after, |_| true, &mut ledger);
             let mut changed = (0, 0);
-            for (before, after) in before.iter().zip(&after) {
-                let kind = (after.domain.clone(), after.event_type.clone());
-                if let Some((value, bounds)) = after.value.zip(values.get(&kind)) {
+            let kinds: Vec<usize> = all.iter().map(|at| before.kind_and_item(*at).0).collect();
+            for ((before, after), kind) in before.iter().zip(after.iter()).zip(kinds) {
+                if let Some((value, bounds)) = after.value.zip(values[kind]) {
                     prop_assert!(bounds.low <= value && value <= bounds.high);
                 }
-                if let Some((dwell, bounds)) = after.dwell_seconds.zip(dwells.get(&kind)) {
+                if let Some((dwell, bounds)) = after.dwell_seconds.zip(dwells[kind]) {
                     prop_assert!(bounds.low <= dwell.into() && Decimal::from(dwell) <= bounds.high);
                 }
                 changed.0 += u64::from(before.value != after.value);
                 changed.1 += u64::from(before.dwell_seconds != after.dwell_seconds);
                 let as_before = Event { value: before.value, dwell_seconds: before.dwell_seconds, ..after.clone() };
-                prop_assert_eq!(&as_before, before);
+                prop_assert_eq!(as_before, before);
             }
             let counted = |adjustment| ledger.adjusted.get(&adjustment).copied().unwrap_or(0);
             prop_assert_eq!(changed, (counted(Adjustment::Value), counted(Adjustment::Dwell)));

@@ -20,46 +20,43 @@ pub const MIN_USERS: usize = 50;
 pub const NEVER_ROBOTS_UP_TO: u64 = 120;
 const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
-/// Parts events (ordered by user, then time) into those of people and those of
-/// robots, both in order, and notes the limit of each domain that has one.
-pub(super) fn part(
-    events: Vec<Event>,
-    limits: &mut BTreeMap<DomainId, u64>,
-) -> (Vec<Event>, Vec<Event>) {
-    let rates = peak_rates(&events);
-    for (domain, rates) in &rates {
-        limits.extend(limit(rates.values().copied()).map(|limit| (domain.clone(), limit)));
-    }
-    let is_robot =
-        |domain: &DomainId, rate: u64| limits.get(domain).is_some_and(|most| rate > *most);
-    let robots: HashSet<(DomainId, Pseudonym)> = rates
-        .into_iter()
-        .flat_map(|(domain, users)| {
-            let robots = users.into_iter().filter(|(_, rate)| is_robot(&domain, *rate));
-            robots.map(|(user, _)| (domain.clone(), user)).collect::<Vec<_>>()
-        })
-        .collect();
-    if robots.is_empty() {
-        return (events, Vec::new());
-    }
-    let of_people = |e: &Event| !robots.contains(&(e.domain.clone(), e.user.clone()));
-    events.into_iter().partition(of_people)
-}
-
 /// Each user's most events within an hour, by domain.
-pub(super) fn peak_rates(events: &[Event]) -> BTreeMap<DomainId, BTreeMap<Pseudonym, u64>> {
-    let mut rates: BTreeMap<DomainId, BTreeMap<Pseudonym, u64>> = BTreeMap::new();
-    for of_user in events.chunk_by(|a, b| a.user == b.user) {
+#[derive(Debug, Default)]
+pub(super) struct PeakRates(BTreeMap<DomainId, BTreeMap<Pseudonym, u64>>);
+
+impl PeakRates {
+    /// Adds a user, with their events in order of time.
+    pub(super) fn add<'a>(&mut self, user: &Pseudonym, events: impl Iterator<Item = &'a Event>) {
         let mut times: BTreeMap<&DomainId, Vec<Timestamp>> = BTreeMap::new();
-        for event in of_user {
+        for event in events {
             times.entry(&event.domain).or_default().push(event.occurred_at);
         }
         for (domain, times) in times {
-            let users = rates.entry(domain.clone()).or_default();
-            users.insert(of_user[0].user.clone(), most_within_an_hour(&times));
+            let users = self.0.entry(domain.clone()).or_default();
+            users.insert(user.clone(), most_within_an_hour(&times));
         }
     }
-    rates
+
+    /// Which users of which domains are robots; notes the limit of each domain that has one.
+    pub(super) fn robots(
+        self,
+        limits: &mut BTreeMap<DomainId, u64>,
+    ) -> HashSet<(DomainId, Pseudonym)> {
+        let mut robots = HashSet::new();
+        for (domain, users) in self.0 {
+            let Some(most) = limit(users.values().copied()) else { continue };
+            let too_fast = users.into_iter().filter(|(_, rate)| *rate > most);
+            robots.extend(too_fast.map(|(user, _)| (domain.clone(), user)));
+            limits.insert(domain, most);
+        }
+        robots
+    }
+
+    /// The rates in one domain.
+    #[cfg(test)]
+    pub(super) fn of(&self, domain: &DomainId) -> impl Iterator<Item = u64> + '_ {
+        self.0.get(domain).into_iter().flat_map(|users| users.values().copied())
+    }
 }
 
 /// Of ascending times.
