@@ -70,6 +70,29 @@ pub fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite>
     Ok(())
 }
 
+/// What is added to the diagonal of a matrix that rounding left not positive definite,
+/// one after another until it is, as multiples of the diagonal's mean.
+pub const JITTERS: [f32; 8] = [0.0, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
+
+/// [`cholesky`] of a matrix that is positive definite but for rounding: with as little
+/// of [`JITTERS`] added to its diagonal as it takes.
+///
+/// # Errors
+/// [`NotPositiveDefinite`] when it is not for another reason; the matrix is then
+/// partly overwritten.
+pub fn cholesky_despite_rounding(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite> {
+    let whole = matrix.to_vec();
+    let mean = (0..f).map(|k| whole[k * f + k]).sum::<f32>() / f.max(1) as f32;
+    for jitter in JITTERS {
+        matrix.copy_from_slice(&whole);
+        (0..f).for_each(|k| matrix[k * f + k] += jitter * mean);
+        if cholesky(matrix, f).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(NotPositiveDefinite)
+}
+
 /// Solves `U' U x = b` in place.
 pub fn cholesky_solve(factor: &[f32], f: usize, b: &mut [f32]) {
     for k in 0..f {
@@ -116,6 +139,18 @@ mod tests {
             let plain: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
             prop_assert!((f64::from(dot(&a, &b)) - plain).abs() < 1e-4);
         }
+    }
+
+    #[test]
+    fn what_is_positive_definite_but_for_rounding_is_factorised() {
+        let mut singular = [1.0f32; 9];
+        assert!(cholesky(&mut singular.clone(), 3).is_err());
+        cholesky_despite_rounding(&mut singular, 3).unwrap();
+        let mut x = [1.0, 1.0, 1.0];
+        cholesky_solve(&singular, 3, &mut x);
+        assert!((x.iter().sum::<f32>() - 1.0).abs() < 1e-2, "{x:?}");
+        assert!(cholesky_despite_rounding(&mut [-1.0], 1).is_err());
+        assert!(cholesky_despite_rounding(&mut [f32::NAN], 1).is_err());
     }
 
     #[test]

@@ -6,7 +6,9 @@ use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
 use serde::{Deserialize, Serialize};
 
 use crate::als::AlsParams;
-use crate::dense::{NotPositiveDefinite, add_scaled, cholesky, cholesky_solve, dot};
+use crate::dense::{
+    NotPositiveDefinite, add_scaled, cholesky_despite_rounding, cholesky_solve, dot,
+};
 
 /// Which items without an interaction count as unobserved for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -46,7 +48,7 @@ impl FoldedPerson {
     /// Solves the person's vector from their interactions (item row, confidence).
     ///
     /// # Errors
-    /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
+    /// [`NotPositiveDefinite`] when a number is not finite, or becomes so.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -172,7 +174,7 @@ impl<'a> NormalEquations<'a> {
         }
         let f = vector.len();
         self.assemble(columns, confidences, scratch, vector);
-        cholesky(scratch, f)?;
+        cholesky_despite_rounding(scratch, f)?;
         cholesky_solve(scratch, f, vector);
         Ok(())
     }

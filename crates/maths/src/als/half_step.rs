@@ -15,6 +15,9 @@
 //! diagonal (`D`): a step then costs nothing of order `f^2`, and the small
 //! system of the first kind becomes possible.
 //!
+//! A row that single precision fails at, by any of these ways, is solved exactly in
+//! double precision ([`super::exact`]): any confidences have a solution.
+//!
 //! Conjugate gradient for implicit feedback: Takács, Pilászy, Tikk,
 //! "Applications of the conjugate gradient method for implicit feedback
 //! collaborative filtering" (2011); the identity of the first kind is
@@ -27,6 +30,7 @@ use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::exact::ExactRow;
 use super::kernels::{self, PickedRows, SMALL, TILE_ROWS, vectors, vectors_mut};
 use super::padded::PaddedRows;
 use super::{AlsParams, Solver};
@@ -63,7 +67,7 @@ impl HalfStep {
     /// ones. A row's solution does not depend on the other rows given with it.
     ///
     /// # Errors
-    /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
+    /// [`NotPositiveDefinite`] when a confidence or a factor is no finite number.
     pub fn solve(
         &self,
         rows: &SparseRows,
@@ -179,13 +183,16 @@ impl Equations {
         let (f, length) = (options.factors, fixed.length());
         let mut gram = gram(fixed);
         gram.iter_mut().for_each(|value| *value *= options.unobserved_weight);
-        let shared = if solved_rows >= fixed.rows() {
-            let (eigenvalues, basis) = eigenbasis(&gram, f, length);
-            rotate_all(fixed, &basis);
-            Shared::Diagonal { eigenvalues, basis }
-        } else {
-            let diagonal = (0..length).map(|k| gram[k * length + k]).collect();
-            Shared::Dense { matrix: gram, diagonal }
+        let pays = solved_rows >= fixed.rows();
+        let shared = match pays.then(|| eigenbasis(&gram, f, length)).flatten() {
+            Some((eigenvalues, basis)) => {
+                rotate_all(fixed, &basis);
+                Shared::Diagonal { eigenvalues, basis }
+            }
+            None => {
+                let diagonal = (0..length).map(|k| gram[k * length + k]).collect();
+                Shared::Dense { matrix: gram, diagonal }
+            }
         };
         Self {
             factors: f,
@@ -320,11 +327,18 @@ impl WithSimd for GramBlock<'_> {
     }
 }
 
+/// Steps of the search for eigenvalues; it takes a few for each.
+const EIGEN_STEPS: usize = 100_000;
+
 /// Eigenvalues of a symmetric matrix, none below zero, and its eigenvectors as
-/// columns. The filling beyond `f` has eigenvalue one and no eigenvector.
-fn eigenbasis(matrix: &[f32], f: usize, length: usize) -> (Vec<f32>, Vec<f32>) {
+/// columns. The filling beyond `f` has eigenvalue one and no eigenvector. `None` when
+/// they cannot be found, as of factors that all but vanished.
+fn eigenbasis(matrix: &[f32], f: usize, length: usize) -> Option<(Vec<f32>, Vec<f32>)> {
     let matrix = DMatrix::from_fn(f, f, |i, j| f64::from(matrix[i * length + j]));
-    let eigen = SymmetricEigen::new(matrix);
+    let eigen = SymmetricEigen::try_new(matrix, f64::EPSILON, EIGEN_STEPS)?;
+    if !eigen.eigenvectors.iter().chain(eigen.eigenvalues.iter()).all(|value| value.is_finite()) {
+        return None;
+    }
     let mut basis = vec![0.0; length * length];
     for i in 0..f {
         for j in 0..f {
@@ -332,7 +346,7 @@ fn eigenbasis(matrix: &[f32], f: usize, length: usize) -> (Vec<f32>, Vec<f32>) {
         }
     }
     let value = |k: usize| if k < f { eigen.eigenvalues[k].max(0.0) as f32 } else { 1.0 };
-    ((0..length).map(value).collect(), basis)
+    Some(((0..length).map(value).collect(), basis))
 }
 
 fn rotate_all(rows: &mut PaddedRows, basis: &[f32]) {
@@ -448,6 +462,16 @@ impl<S: Simd> RowSolver<'_, S> {
             return Ok(());
         }
         let ridge = self.equations.ridge(self.confidences);
+        match self.solve_fast(ridge, vector) {
+            Ok(()) => Ok(()),
+            Err(NotPositiveDefinite) => self.solve_exactly(ridge, vector),
+        }
+    }
+
+    /// Solves by what is cheapest, in single precision, which may fail.
+    #[inline(always)]
+    fn solve_fast(&mut self, ridge: f32, vector: &mut [f32]) -> Result<(), NotPositiveDefinite> {
+        let interactions = self.confidences.len();
         if interactions >= self.equations.formed_from {
             return self.solve_formed(ridge, vector);
         }
@@ -457,6 +481,23 @@ impl<S: Simd> RowSolver<'_, S> {
             return self.solve_small(vector);
         }
         self.solve_by_conjugate_gradient(ridge, vector)
+    }
+
+    /// Solves what the fast ways failed at; seldom, and so out of their way.
+    #[cold]
+    #[inline(never)]
+    fn solve_exactly(&self, ridge: f32, vector: &mut [f32]) -> Result<(), NotPositiveDefinite> {
+        let (f, length) = (self.equations.factors, self.equations.length);
+        let shared = |i: usize, j: usize| match &self.equations.shared {
+            Shared::Diagonal { eigenvalues, .. } if i == j => eigenvalues[i],
+            Shared::Diagonal { .. } => 0.0,
+            Shared::Dense { matrix, .. } => matrix[i * length + j],
+        };
+        let mut row = ExactRow::new(f, shared, ridge);
+        for (at, confidence) in self.confidences.iter().enumerate() {
+            row.add(self.picked.row(at), *confidence);
+        }
+        row.solve(vector)
     }
 
     /// The diagonal of `a G + l I` and its inverse.
@@ -522,7 +563,12 @@ impl<S: Simd> RowSolver<'_, S> {
             self.multiply_shared(ridge, p, q);
             let weighted = |confidence: f32, product: f32| confidence * product;
             kernels::add_weighted_rows(simd, rows, weighted, false, (p, q));
-            let alpha = rz / kernels::dot(simd, p, q);
+            let curvature = kernels::dot(simd, p, q);
+            let alpha = rz / curvature;
+            // So small that single precision has nothing to go along: that is converged.
+            if !(curvature > 0.0 && alpha.is_finite()) {
+                break;
+            }
             kernels::add_scaled(simd, x, alpha, p);
             if step == steps {
                 break;
@@ -534,7 +580,8 @@ impl<S: Simd> RowSolver<'_, S> {
             rz = next;
         }
         self.scratch.gradient = vectors;
-        if kernels::dot(simd, x, x).is_finite() { Ok(()) } else { Err(NotPositiveDefinite) }
+        let is_finite = rz.is_finite() && kernels::dot(simd, x, x).is_finite();
+        if is_finite { Ok(()) } else { Err(NotPositiveDefinite) }
     }
 
     /// `(C^-1 + Y D^-1 Y') z = 1`, `x = D^-1 Y' z`.
@@ -556,7 +603,7 @@ impl<S: Simd> RowSolver<'_, S> {
         for (z, scaled) in z.iter().zip(scaled.chunks_exact(length)) {
             kernels::add_scaled(simd, x, *z, scaled);
         }
-        Ok(())
+        if kernels::dot(simd, x, x).is_finite() { Ok(()) } else { Err(NotPositiveDefinite) }
     }
 
     /// Forms the matrix and solves it by Cholesky.
@@ -580,7 +627,8 @@ impl<S: Simd> RowSolver<'_, S> {
             cholesky_solve(&matrix, length, x);
         }
         self.scratch.matrix = matrix;
-        solved
+        let is_finite = kernels::dot(self.simd, x, x).is_finite();
+        if is_finite { solved } else { Err(NotPositiveDefinite) }
     }
 
     /// `matrix += sum c y y'`, `b += sum c y`. While one block of rows is

@@ -23,6 +23,7 @@ use crate::sparse::SparseRows;
 use half_step::{Effort, Equations};
 use padded::PaddedRows;
 
+mod exact;
 pub mod half_step;
 mod kernels;
 mod padded;
@@ -158,8 +159,8 @@ const INITIAL_DEVIATION: f32 = 0.1;
 /// factor of every person and item, rows filled up to multiples of 16 factors.
 ///
 /// # Errors
-/// [`NotPositiveDefinite`] when confidences are so extreme that single
-/// precision cannot solve a row.
+/// [`NotPositiveDefinite`] when a confidence is no finite number. Any others are fitted,
+/// however few or extreme they are.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -317,6 +318,63 @@ mod tests {
         assert!(fitted.people.row(1).iter().all(|v| *v == 0.0));
         assert!(fitted.items.row(2).iter().all(|v| *v == 0.0));
         assert!(fitted.people.iter().chain(&fitted.items).all(|v| v.is_finite()));
+    }
+
+    /// Confidences over the whole range of single precision.
+    fn extreme_matrices() -> impl Strategy<Value = SparseRows> {
+        let row = proptest::collection::vec((0..12u32, -36.0f32..1.7), 0..12);
+        let confident = |row: Vec<(u32, f32)>| {
+            let items: std::collections::BTreeMap<u32, f32> = row.into_iter().collect();
+            items.into_iter().map(|(item, power)| (item, 10f32.powf(power))).collect()
+        };
+        let rows = proptest::collection::vec(row.prop_map(confident), 1..15);
+        rows.prop_map(|rows: Vec<Vec<(u32, f32)>>| SparseRows::from_rows(12, rows))
+    }
+
+    fn extreme_options() -> impl Strategy<Value = AlsParams> {
+        let solver = prop_oneof![
+            Just(Solver::Mixed),
+            Just(Solver::Cholesky),
+            Just(Solver::ConjugateGradient)
+        ];
+        let numbers = (1usize..70, -6.0f32..3.0, -8.0f32..3.0, 0.0f32..1.0);
+        (numbers, solver).prop_map(|((factors, weight, regularisation, exponent), solver)| {
+            let options = AlsOptions {
+                factors,
+                iterations: 4,
+                unobserved_weight: 10f32.powf(weight).clamp(1e-6, 1e3),
+                regularisation: 10f32.powf(regularisation).clamp(1e-8, 1e3),
+                frequency_exponent: exponent,
+                solver,
+                ..AlsOptions::default()
+            };
+            options.check().unwrap()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_confidences_and_options_there_are_something_finite_is_fitted(
+            matrix in extreme_matrices(), params in extreme_options(),
+        ) {
+            let fitted = fit(&matrix, &params, &|_| ()).unwrap();
+            prop_assert!(fitted.people.iter().chain(&fitted.items).all(|value| value.is_finite()));
+        }
+    }
+
+    #[test]
+    fn one_interaction_is_enough_for_any_number_of_factors() {
+        for solver in [Solver::Mixed, Solver::Cholesky, Solver::ConjugateGradient] {
+            for confidence in [f32::MIN_POSITIVE * 2.0, 1e-20, 1e-9, 1.0, 50.0] {
+                let matrix = SparseRows::from_rows(1, [vec![(0, confidence)]]);
+                let options = AlsOptions { solver, ..AlsOptions::default() };
+                let fitted = fit(&matrix, &options.check().unwrap(), &|_| ());
+                let is_finite = fitted.is_ok_and(|fitted| {
+                    fitted.people.iter().chain(&fitted.items).all(|value| value.is_finite())
+                });
+                assert!(is_finite, "{solver:?} {confidence}");
+            }
+        }
     }
 
     #[test]
