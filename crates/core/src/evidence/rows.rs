@@ -43,6 +43,8 @@ pub(crate) struct Rows {
     pub(crate) held_out: Vec<Vec<u32>>,
     /// The last item of each domain, of the rows drawn for leave-last-out.
     pub(crate) last: Vec<Vec<u32>>,
+    /// The part of `last` that the champion was trained on; empty without one that was.
+    pub(crate) last_seen: Vec<Vec<u32>>,
     /// The part of `held_out` that the champion was trained on; empty without one that was.
     pub(crate) held_out_seen: Vec<Vec<u32>>,
     pub(crate) people: usize,
@@ -55,7 +57,7 @@ pub(crate) struct RowBuilder<'a> {
     pub(crate) index: &'a ItemIndex,
     pub(crate) now: Timestamp,
     pub(crate) split_at: Option<Timestamp>,
-    /// The instant before which the champion has seen held-out events.
+    /// The instant before which the champion has seen events.
     pub(crate) seen_before: Option<Timestamp>,
 }
 
@@ -65,6 +67,9 @@ impl RowBuilder<'_> {
         let mut rows = Rows { inputs, ..Rows::default() };
         let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
         let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
+        let seen_before = self.seen_before;
+        // A champion from before the split has seen nothing of what is held out there.
+        let newest_seen = seen_before.filter(|seen| self.split_at.is_some_and(|at| *seen > at));
         for (ledger, history) in histories.iter() {
             let context = ConsentContext { ledger, definitions: self.definitions, now: self.now };
             let groups = ConsentedHistory::for_training(&history, context);
@@ -74,34 +79,62 @@ impl RowBuilder<'_> {
                 rows.inputs.add_person(group.events(), self.index);
                 let row = self.interactions(&group, self.now);
                 let is_drawn = drawn.random_bool(share);
-                rows.last.push(if is_drawn { self.last_items(&group, &row) } else { vec![] });
+                let last = if is_drawn { self.last_items(&group, &row, all.len()) } else { vec![] };
+                let is_seen = |at: &Timestamp| seen_before.is_some_and(|seen| *at < seen);
+                let seen = last.iter().filter(|(_, at)| is_seen(at));
+                rows.last_seen.push(seen.map(|(item, _)| *item).collect());
+                rows.last.push(last.into_iter().map(|(item, _)| item).collect());
                 all.push(entries(row));
                 if let Some(instant) = self.split_at {
                     before.push(entries(self.interactions(&group.before(instant), instant)));
                     let later = group.since(instant);
                     rows.held_out.push(self.items(&later));
-                    let seen = self.seen_before.map(|seen| self.items(&later.before(seen)));
+                    let seen = newest_seen.map(|seen| self.items(&later.before(seen)));
                     rows.held_out_seen.extend(seen);
                 }
             }
+        }
+        if rows.last_seen.iter().all(Vec::is_empty) {
+            rows.last_seen.clear();
         }
         rows.all = SparseRows::from_rows(self.index.len(), all);
         rows.before = SparseRows::from_rows(self.index.len(), before);
         rows
     }
 
-    /// The item of the newest event in each domain where the row has another item too.
-    fn last_items(&self, history: &ConsentedHistory, row: &[Weighted]) -> Vec<u32> {
+    /// The item of the newest event, and its time, in each domain where the row has
+    /// another item too. Of several at that instant (a file without times, or with one
+    /// a day), any: their order says nothing.
+    fn last_items(
+        &self,
+        history: &ConsentedHistory,
+        row: &[Weighted],
+        number: usize,
+    ) -> Vec<(u32, Timestamp)> {
+        let mut rng = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
+        // A generator of its own for each row: what one draws changes no other.
+        rng.set_stream(1 + number as u64);
         let is_known = |item: &Row| row.iter().any(|known| known.row == *item);
-        let last = |rows: &DomainRows| {
+        let mut last = |rows: &DomainRows| {
             let items = row.iter().filter(|known| rows.contains(known.row)).count();
-            let newest_first = history.events().iter();
-            let newest = newest_first
-                .filter_map(|e| self.index.row(&(e.domain.clone(), e.item_id.clone())))
-                .find(|item| rows.contains(*item));
-            newest.filter(|item| items > 1 && is_known(item)).map(|item| item.0)
+            if items < 2 {
+                return None;
+            }
+            let newest_first = history.events().iter().filter_map(|event| {
+                let item = self.index.row(&(event.domain.clone(), event.item_id.clone()))?;
+                rows.contains(item).then_some((item, event.occurred_at))
+            });
+            let mut newest_first = newest_first.peekable();
+            let (_, newest) = *newest_first.peek()?;
+            let of_newest = newest_first.take_while(|(_, at)| *at == newest);
+            let mut newest_items: Vec<Row> =
+                of_newest.map(|(item, _)| item).filter(is_known).collect();
+            newest_items.sort_unstable();
+            newest_items.dedup();
+            let chosen = newest_items.get(rng.random_range(0..newest_items.len().max(1)))?;
+            Some((chosen.0, newest))
         };
-        self.index.ranges().values().filter_map(last).collect()
+        self.index.ranges().values().filter_map(&mut last).collect()
     }
 
     fn items(&self, history: &ConsentedHistory) -> Vec<u32> {

@@ -27,11 +27,10 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::{DomainId, ModelId};
 use crate::maths::bootstrap::Interval;
 use crate::model::{Manifest, ModelError};
-use crate::training::shadow::{Basis, Rival, ShadowComparison, ShadowReport};
+use crate::training::shadow::{Basis, FEWEST_PEOPLE, Rival, ShadowComparison, ShadowReport};
 
-/// Fewest held-out people by which a domain is judged: below, a percentile
-/// bootstrap interval is too narrow to be believed.
-pub const MIN_PEOPLE: usize = 30;
+/// Fewest held-out people by which a domain is judged.
+pub const MIN_PEOPLE: usize = FEWEST_PEOPLE;
 
 /// Share of the champion's mean by which a challenger may be worse.
 pub const TOLERANCE: f64 = 0.01;
@@ -352,7 +351,8 @@ mod tests {
     fn compared(people: usize, popularity: Rival, champion: Option<Rival>) -> ShadowReport {
         let of = |rival: Rival| Rival { people, ..rival };
         let (popularity, champion) = (of(popularity), champion.map(of));
-        let shadow = ShadowComparison { mean: 0.3, popularity, champion };
+        let held_out = crate::training::shadow::HeldOut::default();
+        let shadow = ShadowComparison { held_out, mean: 0.3, popularity, champion };
         ShadowReport { champion: None, domains: BTreeMap::from([(knowledge(), shadow)]) }
     }
 

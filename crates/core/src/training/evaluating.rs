@@ -17,7 +17,7 @@ use crate::maths::rank::rank_unseen;
 use crate::maths::sparse::SparseRows;
 use crate::model::Model;
 use crate::model::scoring::{Estimate, ScoringTables};
-use crate::training::shadow::{ShadowCases, ShadowComparison};
+use crate::training::shadow::{HeldOut, ShadowCases, ShadowComparison};
 
 /// Most people who are ranked for: enough to tell means apart to a thousandth,
 /// and few enough for one machine to rank a million items for each.
@@ -111,13 +111,24 @@ impl EvaluationSet {
     }
 
     /// Compares the new model with a champion that has seen held-out events as well.
-    pub(super) fn compare_with_peer(&self, trained: &mut Trained, champion: &Model) {
+    pub(super) fn compare_with_peer(
+        &self,
+        held_out: HeldOut,
+        trained: &mut Trained,
+        champion: &Model,
+    ) {
         let Trained { parts, report } = trained;
         let (challenger, seed) = (&parts.sections, parts.provenance.params.options().seed);
+        if self.seen.is_empty() {
+            return;
+        }
         for (domain, rows) in challenger.index.ranges() {
+            let Some(comparison) = report.shadow.domains.get_mut(domain) else { continue };
+            if comparison.held_out != held_out {
+                continue;
+            }
             let cases = cases_of(&self.known, &self.seen, &rows.range);
             let shadow = self.shadow(&cases, &challenger.index, rows, seed);
-            let Some(comparison) = report.shadow.domains.get_mut(domain) else { continue };
             if let Some(rival) = shadow.against_peer(challenger, champion.sections()) {
                 comparison.champion = Some(rival);
             }

@@ -11,6 +11,7 @@ mod evaluating;
 mod outline;
 mod preparing;
 mod recipe;
+mod searching;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -185,7 +186,7 @@ mod tests {
     use crate::model::bridges::Bridges;
     use crate::training::bridging::look_alike::LookAlikeRule;
     use crate::training::drift::DriftStatus;
-    use crate::training::shadow::Basis;
+    use crate::training::shadow::{Basis, HeldOut};
     use crate::training::tuning::TuningReport;
     use crate::training::tuning::{Search, SearchSpace};
     use crossfold_testing::{consent, definition, event_at, event_id, item, person, stored};
@@ -287,14 +288,15 @@ mod tests {
     fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
         let progressed = std::sync::atomic::AtomicUsize::new(0);
         let note = |done, total| {
-            // Each of the two domains and the joint fit: to judge, to evaluate twice, to serve.
-            assert_eq!(total, 3 * 4 * 5);
+            // Each of the two domains and the joint fit: to judge in five folds, to evaluate
+            // twice, to serve.
+            assert_eq!(total, 3 * (5 + 3) * 5);
             assert!(done <= total);
             progressed.store(done, std::sync::atomic::Ordering::Relaxed);
         };
         let Trained { parts, report } =
             train(input([events(), events()].concat(), people(true)), &note).unwrap();
-        assert_eq!(progressed.into_inner(), 60);
+        assert_eq!(progressed.into_inner(), 120);
         assert_eq!(report.cleaning.kept, 600);
         assert_eq!(report.cleaning.refused[&crate::evidence::cleaning::Refusal::Duplicate], 600);
         assert_eq!(report.without_consent, 0);
@@ -403,7 +405,7 @@ mod tests {
         assert!(mean(0) > mean(1) + 0.1, "{} {}", mean(0), mean(1));
 
         // Too few to judge by: nothing crosses.
-        let few = train(input(events(), people(true)), &|_, _| ()).unwrap();
+        let few = train(input(events_of(14), people_of(14, true)), &|_, _| ()).unwrap();
         assert!(few.report.bridges.iter().all(|report| report.verdict.served().is_none()));
         let nothing = Direction { from, to };
         assert!(bridges(&few).get(&nothing).is_none());
@@ -497,13 +499,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_train_on_is_an_error_and_one_instant_is_not_evaluated() {
+    fn nothing_to_train_on_is_an_error_and_one_instant_is_evaluated_by_items_of_any_rank() {
         let empty = train(input(vec![], PeopleIndex::default()), &|_, _| ());
         assert_eq!(empty.unwrap_err(), TrainingError::NothingToTrainOn { read: 0 });
         let mut at_once = events();
         at_once.iter_mut().for_each(|event| event.occurred_at = Timestamp::UNIX_EPOCH);
         let report = train(input(at_once, people(true)), &|_, _| ()).unwrap().report;
         assert_eq!(report.split_at, None);
-        assert!(report.evaluation.is_empty());
+        assert_eq!(report.evaluation.len(), 2);
+        for (domain, evaluation) in &report.evaluation {
+            assert_eq!((evaluation.people, &evaluation.leave_last_out), (30, &None), "{domain}");
+            assert!(evaluation.lift["ndcg@20"].low > 0.0, "{domain}: {evaluation:?}");
+            let compared = &report.shadow.domains[domain];
+            assert_eq!((compared.held_out, compared.popularity.people), (HeldOut::LastItems, 30));
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
 use super::evaluating::EvaluationSet;
-use super::recipe::{FitPurpose, Trained};
+use super::recipe::Trained;
 use super::report::TrainingReport;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
@@ -16,6 +16,7 @@ use crate::model::look_alikes::LookAlikes;
 use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
+use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
 
 /// A model without its factors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,25 +38,34 @@ pub struct ModelOutline {
 impl ModelOutline {
     /// Ranks for a set of people with fits that have not seen what is held out,
     /// and takes in how that went. A champion that has not seen it either is compared.
+    ///
+    /// A domain is judged by its newest events; where nobody, or too few, did anything
+    /// new of late, by people's last items.
     pub(super) fn add_evaluation(
         &mut self,
-        purpose: FitPurpose,
+        held_out: HeldOut,
         set: &EvaluationSet,
         tables: &ScoringTables,
         champion: Option<&Model>,
     ) {
-        let is_newest = purpose == FitPurpose::WithoutNewest;
-        let older = champion.filter(|_| is_newest && set.seen.is_empty());
+        let older = champion.filter(|_| set.seen.is_empty());
         let seed = self.provenance.params.options().seed;
         let (evaluations, comparisons) = set.measure(tables, &self.index, seed, older);
-        if is_newest {
-            self.report.evaluation = evaluations;
-            self.report.shadow.domains = comparisons;
-            return;
+        for (domain, of_domain) in evaluations {
+            match self.report.evaluation.get_mut(&domain).filter(|known| known.people > 0) {
+                Some(known) => known.leave_last_out = Some(Box::new(of_domain)),
+                None => _ = self.report.evaluation.insert(domain, of_domain),
+            }
         }
-        for (domain, last) in evaluations {
-            let evaluation = self.report.evaluation.entry(domain).or_default();
-            evaluation.leave_last_out = Some(Box::new(last));
+        let compared = &mut self.report.shadow.domains;
+        for (domain, comparison) in comparisons {
+            let people = comparison.popularity.people;
+            let is_enough = |known: &ShadowComparison| {
+                known.popularity.people >= FEWEST_PEOPLE.min(people)
+            };
+            if !compared.get(&domain).is_some_and(is_enough) {
+                compared.insert(domain, ShadowComparison { held_out, ..comparison });
+            }
         }
     }
 

@@ -8,11 +8,9 @@ use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
 use super::{CleanedInput, TrainingError, TrainingInput};
-use crate::entities::consent::{ConsentContext, ConsentedHistory};
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{ItemIndex, Row};
-use crate::evidence::people_index::Histories;
 use crate::evidence::rows::{RowBuilder, Rows, popularity, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::dense::NotPositiveDefinite;
@@ -26,7 +24,8 @@ use crate::training::bridging::trial::Ground;
 use crate::training::drift::{self, DriftReport};
 use crate::training::report::TrainingReport;
 use crate::training::shadow::ShadowReport;
-use crate::training::tuning::{EvidenceTable, Interrupted, Search, SearchSpace, Tuner, Validation};
+use crate::training::searching::{Known, search};
+use crate::training::tuning::{Search, Tuner};
 
 /// Everything between a clean archive and the fits: applies consents, chooses
 /// hyper-parameters if there is a tuner, and builds the joint matrix and what
@@ -44,22 +43,24 @@ pub fn prepare(
     let inputs = InputCounts::until(events.times().max());
     let people = std::mem::take(&mut input.people);
     let histories = people.histories(&events);
-    let search = match tuner {
-        Some(tuner) => Some(tune(tuner, &input, &index, &histories, split_at)?),
+    let searched = match tuner {
+        Some(tuner) => {
+            let known = Known { index: &index, split_at, kept: cleaning.kept };
+            Some(search(tuner, &input, &histories, known)?)
+        }
         None => None,
     };
-    let evidence = match &search {
+    let evidence = match &searched {
         Some(search) => apply(search, &mut input)?,
         None => EvidenceScaling::default(),
     };
     let champion = input.champion.as_deref();
-    let seen_before = champion.and_then(trained_before);
     let builder = RowBuilder {
         definitions: &input.definitions,
         index: &index,
         now: input.now,
         split_at,
-        seen_before: seen_before.filter(|seen| split_at.is_some_and(|split| *seen > split)),
+        seen_before: champion.and_then(trained_before),
     };
     let rows = builder.build(&histories, inputs);
     drop(histories);
@@ -79,7 +80,7 @@ pub fn prepare(
     };
     let report = TrainingReport {
         split_at,
-        tuning: search.as_ref().map(|search| Box::new(search.into())),
+        tuning: searched.as_ref().map(|search| Box::new(search.into())),
         ..report_of(cleaning, &rows, champion, &index)
     };
     let look_alikes = LookAlikes::default();
@@ -130,11 +131,16 @@ pub struct Prepared {
 /// The fits of a run that are still to be made.
 pub struct Pending {
     all: Option<SparseRows>,
-    newest: Option<Newest>,
-    last: Option<Vec<Vec<u32>>>,
+    newest: Option<HeldOutRows>,
+    last: Option<LastItems>,
 }
 
-struct Newest {
+struct LastItems {
+    held_out: Vec<Vec<u32>>,
+    seen: Vec<Vec<u32>>,
+}
+
+struct HeldOutRows {
     matrix: SparseRows,
     held_out: Vec<Vec<u32>>,
     seen: Vec<Vec<u32>>,
@@ -164,21 +170,29 @@ impl Prepared {
     pub(super) fn iterations(&self) -> usize {
         let (domains, params) =
             (self.outline.index.ranges().len(), &self.outline.provenance.params);
-        let fits = if self.outline.report.split_at.is_some() { 3 } else { 1 };
-        gate::iterations(domains, params) + fits * fitting::iterations(domains, params)
+        gate::iterations(domains, params, &self.gate)
+            + self.pending.fits() * fitting::iterations(domains, params)
     }
 }
 
 impl Pending {
-    /// Of these rows; to be measured only if the events spread over time.
+    /// Of these rows. What is measured on the newest events needs that events spread
+    /// over time; on last items, that somebody has a second one.
     fn of(rows: Rows, is_spread: bool) -> Self {
-        let Rows { all, before: matrix, held_out, held_out_seen: seen, last, .. } = rows;
-        let newest = Newest { matrix, held_out, seen };
+        let Rows { all, before: matrix, held_out, held_out_seen: seen, last, last_seen, .. } = rows;
+        let newest = HeldOutRows { matrix, held_out, seen };
+        let has_last = last.iter().any(|items| !items.is_empty());
         Self {
             all: Some(all),
             newest: is_spread.then_some(newest),
-            last: is_spread.then_some(last),
+            last: has_last.then_some(LastItems { held_out: last, seen: last_seen }),
         }
+    }
+
+    fn fits(&self) -> usize {
+        usize::from(self.all.is_some())
+            + usize::from(self.newest.is_some())
+            + usize::from(self.last.is_some())
     }
 
     /// The whole joint matrix: its rows and columns.
@@ -189,14 +203,14 @@ impl Pending {
 
     /// The fit for a purpose, once: each holds a matrix, and those to be measured are
     /// made from the whole one, which goes last. `None` when it was taken before, or
-    /// is to be measured and the events do not spread over time.
+    /// is to be measured and there is nobody to measure it on.
     pub fn take(&mut self, purpose: FitPurpose, outline: &ModelOutline) -> Option<PendingFit> {
-        let Newest { matrix, held_out, seen } = match purpose {
+        let HeldOutRows { matrix, held_out, seen } = match purpose {
             FitPurpose::WithoutNewest => self.newest.take()?,
             FitPurpose::WithoutLast => {
-                let held_out = self.last.take()?;
+                let LastItems { held_out, seen } = self.last.take()?;
                 let matrix = self.all.as_ref()?.without(&held_out);
-                Newest { matrix, held_out, seen: Vec::new() }
+                HeldOutRows { matrix, held_out, seen }
             }
             FitPurpose::Final => {
                 return self.all.take().map(|matrix| PendingFit { purpose, matrix, set: None });
@@ -211,29 +225,6 @@ impl Pending {
 fn trained_before(model: &Model) -> Option<Timestamp> {
     let newest = model.manifest().inputs.newest.unwrap_or(model.manifest().created_at);
     newest.checked_add(SignedDuration::from_nanos(1)).ok()
-}
-
-/// Searches for hyper-parameters on what came before the split, so that the
-/// run's own evaluation is of events that had no part in the choice.
-fn tune(
-    tuner: &mut dyn Tuner,
-    input: &TrainingInput,
-    index: &ItemIndex,
-    histories: &Histories<'_>,
-    split_at: Option<Timestamp>,
-) -> Result<Search, Interrupted> {
-    let definitions = &input.definitions;
-    let mut evidence = EvidenceTable::default();
-    for (ledger, history) in histories.iter() {
-        let context = ConsentContext { ledger, definitions, now: input.now };
-        for group in ConsentedHistory::for_training(&history, context) {
-            let group = split_at.map_or_else(|| group.clone(), |instant| group.before(instant));
-            evidence.push(&group, definitions, index);
-        }
-    }
-    let validation = Validation { evidence, index, definitions };
-    let space = SearchSpace::of(*input.params.options(), definitions);
-    tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
 }
 
 fn drift_of(champion: &Model, inputs: &InputCounts, index: &ItemIndex) -> Option<DriftReport> {

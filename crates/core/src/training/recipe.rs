@@ -15,6 +15,7 @@ use super::{TrainingError, preparing::Pending};
 use crate::maths::sparse::SparseRows;
 use crate::model::{Model, ModelParts};
 use crate::training::bridging::fitting::ServedFits;
+use crate::training::shadow::HeldOut;
 
 /// What a fit is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,8 +31,9 @@ pub enum FitPurpose {
 }
 
 impl FitPurpose {
-    /// Every fit of a run, in the order in which they are made. Those to be measured
-    /// are left out when the events do not spread over time.
+    /// Every fit of a run, in the order in which they are made. The one without the
+    /// newest is left out when the events do not spread over time, the one without last
+    /// items when nobody has a second item.
     pub const ALL: [Self; 3] = [Self::WithoutNewest, Self::WithoutLast, Self::Final];
 }
 
@@ -49,7 +51,7 @@ pub struct PendingFit {
 pub struct Recipe {
     outline: ModelOutline,
     champion: Option<Arc<Model>>,
-    newest: Option<EvaluationSet>,
+    measured: Vec<(HeldOut, EvaluationSet)>,
     served: Option<ServedFits>,
 }
 
@@ -67,7 +69,7 @@ impl Recipe {
     /// is compared with.
     #[must_use]
     pub fn new(outline: ModelOutline, champion: Option<Arc<Model>>) -> Self {
-        Self { outline, champion, newest: None, served: None }
+        Self { outline, champion, measured: Vec::new(), served: None }
     }
 
     /// The model besides its factors, with what was found so far.
@@ -92,9 +94,13 @@ impl Recipe {
             return Ok(());
         };
         let tables = self.outline.tables(fits)?;
-        self.outline.add_evaluation(purpose, &set, &tables, self.champion.as_deref());
-        if purpose == FitPurpose::WithoutNewest {
-            self.newest = Some(set);
+        let held_out = match purpose {
+            FitPurpose::WithoutNewest => HeldOut::NewestEvents,
+            FitPurpose::WithoutLast | FitPurpose::Final => HeldOut::LastItems,
+        };
+        self.outline.add_evaluation(held_out, &set, &tables, self.champion.as_deref());
+        if self.champion.is_some() {
+            self.measured.push((held_out, set)); // To be held against it once all is fitted.
         }
         Ok(())
     }
@@ -104,10 +110,12 @@ impl Recipe {
     /// # Errors
     /// [`TrainingError`] when the fit that is to be served is missing or does not fit.
     pub fn finish(self) -> Result<Trained, TrainingError> {
-        let Self { outline, champion, newest, served } = self;
+        let Self { outline, champion, measured, served } = self;
         let mut trained = outline.into_trained(served.ok_or(TrainingError::NotFitted)?)?;
-        if let Some((set, champion)) = newest.zip(champion) {
-            set.compare_with_peer(&mut trained, &champion);
+        if let Some(champion) = champion {
+            for (held_out, set) in measured {
+                set.compare_with_peer(held_out, &mut trained, &champion);
+            }
         }
         Ok(trained)
     }

@@ -41,6 +41,22 @@ pub const SHADOW_METRIC: &str = "ndcg@20";
 /// hardly narrows beyond, while folding everyone in costs time.
 const MAX_PEOPLE: usize = 20_000;
 
+/// Fewest held-out people by which a domain is judged: below, a percentile
+/// bootstrap interval is too narrow to be believed.
+pub const FEWEST_PEOPLE: usize = 30;
+
+/// What was held out to be found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldOut {
+    /// The newest events of all.
+    #[default]
+    NewestEvents,
+    /// Each person's last item, or any of those at the same instant: where events have
+    /// no useful times, or too few people did anything new of late.
+    LastItems,
+}
+
 /// Whether the held-out events were kept from both sides or known to both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +84,9 @@ pub struct Rival {
 /// How a challenger did on one domain's held-out people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShadowComparison {
+    /// What people had to be recommended.
+    #[serde(default)]
+    pub held_out: HeldOut,
     /// The mean [`SHADOW_METRIC`] of the challenger, fitted without the held-out
     /// events, 0 to 1.
     pub mean: f64,
@@ -113,7 +132,8 @@ impl ShadowCases<'_> {
     ) -> Option<ShadowComparison> {
         let popularity = self.rival(Basis::Unseen, challenger, popularity)?;
         let mean = popularity.mean + popularity.difference.mean;
-        Some(ShadowComparison { mean, popularity, champion: None })
+        let held_out = HeldOut::default();
+        Some(ShadowComparison { held_out, mean, popularity, champion: None })
     }
 
     /// Compares the challenger, as it was measured on these cases without having

@@ -1,5 +1,7 @@
 //! The gate: whether a direction gets a bridge, and which.
 //!
+//! Everyone who has both domains has the target hidden once, in one of a few folds
+//! (as far as the bounds of [`HidingOptions`] allow), and all folds are judged together.
 //! The hidden people of a direction are cut in two. One part chooses: the best
 //! settings of each kind, and the best kind. The other part judges what was
 //! chosen: the interval of its mean advantage (paired bootstrap over people) must
@@ -8,6 +10,7 @@
 //! does not judge, so the choice does not flatter itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -279,24 +282,28 @@ pub fn judge_all(
     options: &GateOptions,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Vec<DirectionReport>, NotPositiveDefinite> {
-    let shared = SharedPeople::of(ground.matrix, ground.ranges);
-    let directions = shared.directions();
-    let hiding = Hiding::sample(ground.matrix, ground.ranges, options.hiding);
-    if hiding.by_domain().is_empty() {
-        // Nobody is judged by, so nothing need be fitted.
-        let none = |direction| Measures::of_nobody(direction, shared.count_of(direction));
-        return Ok(directions.iter().map(|d| judge(&none(d), options)).collect());
-    }
-    let trial = Trial::fit_shared(ground, shared, &hiding, params, progress)?;
+    let shared = Arc::new(SharedPeople::of(ground.matrix, ground.ranges));
+    let least = options.minimum_people;
+    let folds = Hiding::folds(ground.matrix, ground.ranges, &shared, (least, options.hiding));
+    let of_nobody =
+        |direction: &Direction| Measures::of_nobody(direction, shared.count_of(direction));
+    let mut all: Vec<Measures> = shared.directions().iter().map(of_nobody).collect();
     let candidates = candidates();
-    let judge = |direction| Ok(judge(&trial.measure(direction, &candidates, unobserved)?, options));
-    directions.iter().map(judge).collect()
+    for hiding in &folds {
+        let trial = Trial::fit_shared(ground, shared.clone(), hiding, params, progress)?;
+        for pooled in all.iter_mut().filter(|measures| measures.people >= least) {
+            let of_fold = trial.measure(&pooled.direction, &candidates, unobserved)?;
+            pooled.add(of_fold);
+        }
+    }
+    Ok(all.iter().map(|measures| judge(measures, options)).collect())
 }
 
-/// Most iterations that judging does: one joint fit and one of each domain.
+/// Most iterations that judging does: in each fold, one joint fit and one of each domain.
 #[must_use]
-pub fn iterations(domains: usize, params: &AlsParams) -> usize {
-    if domains < 2 { 0 } else { params.options().iterations * (1 + domains) }
+pub fn iterations(domains: usize, params: &AlsParams, options: &GateOptions) -> usize {
+    let fits = options.hiding.folds * (1 + domains);
+    if domains < 2 { 0 } else { params.options().iterations * fits }
 }
 
 #[cfg(test)]
@@ -342,11 +349,12 @@ mod tests {
 
     #[test]
     fn too_few_people_are_not_judged() {
-        let reports = judged(&world(30, true, 1), &LookAlikes::default());
+        let reports = judged(&world(14, true, 1), &LookAlikes::default());
+        assert_eq!(reports.len(), 2);
         for report in reports {
             assert_eq!(report.verdict, DirectionVerdict::TooFewPeople { needed: 15 });
             assert_eq!(report.verdict.served(), None);
-            assert_eq!(report.people, 30);
+            assert_eq!(report.people, 14);
         }
     }
 
@@ -378,7 +386,7 @@ mod tests {
 
     /// Many domains of a few people each, all of whom have all domains.
     #[test]
-    fn of_many_small_domains_only_directions_with_hidden_people_are_tried() {
+    fn of_many_small_domains_whose_people_are_too_few_to_be_judged_by_nothing_is_fitted() {
         let domains = 60u32;
         let rows = (0..12u32)
             .map(|person| (0..domains * 3).map(|at| (at * 10 + (person + at) % 10, 1.0)).collect());
@@ -389,13 +397,21 @@ mod tests {
         let look_alikes = LookAlikes::default();
         let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
         let (unobserved, options) = (UnobservedItems::default(), GateOptions::default());
-        let reports = judge_all(ground, &params(), unobserved, &options, &|| ()).unwrap();
+        let none = || panic!("nothing need be fitted");
+        let reports = judge_all(ground, &params(), unobserved, &options, &none).unwrap();
         assert_eq!(reports.len(), 60 * 59);
-        let tried = reports.iter().filter(|report| !report.candidates.is_empty()).count();
-        // Each of the twelve has one domain hidden, which 59 others lead to.
-        assert!(tried <= 12 * 59, "{tried}");
-        let is_refused = |report: &DirectionReport| report.verdict.served().is_none();
-        assert!(reports.iter().all(is_refused));
+        let is_untried = |report: &DirectionReport| {
+            report.candidates.is_empty() && report.verdict.served().is_none()
+        };
+        assert!(reports.iter().all(is_untried));
+    }
+
+    #[test]
+    fn everyone_who_has_both_domains_is_judged_by() {
+        for report in judged(&world(60, true, 1), &LookAlikes::default()) {
+            let hidden = report.choosing_people + report.judging_people;
+            assert!((55..=60).contains(&hidden), "{hidden} of 60");
+        }
     }
 
     /// Unrelated tastes, but two things sold on both platforms: who took one took the other.

@@ -53,6 +53,14 @@ impl Measures {
         }
     }
 
+    /// Adds measurements of the same direction on other people: see [`Measures::pooled`].
+    pub(crate) fn add(&mut self, other: Self) {
+        let own = std::mem::replace(self, Self::of_nobody(&other.direction, 0));
+        if let Some(pooled) = Self::pooled(vec![own, other]) {
+            *self = pooled;
+        }
+    }
+
     /// Joins measurements of one direction on different people, each hidden from
     /// a fit of its own. Candidates that one of them lacks are left out. `None`
     /// without measurements.

@@ -49,7 +49,7 @@ pub struct Ground<'a> {
 /// The fits without what is hidden.
 pub struct Trial<'a> {
     ground: Ground<'a>,
-    shared: SharedPeople<'a>,
+    shared: Arc<SharedPeople<'a>>,
     visible: SparseRows,
     factors: SharedFactors,
     people: BTreeMap<DomainId, DomainPeople>,
@@ -78,13 +78,13 @@ impl<'a> Trial<'a> {
         params: &AlsParams,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self, NotPositiveDefinite> {
-        let shared = SharedPeople::of(ground.matrix, ground.ranges);
+        let shared = Arc::new(SharedPeople::of(ground.matrix, ground.ranges));
         Self::fit_shared(ground, shared, hiding, params, progress)
     }
 
     pub(super) fn fit_shared(
         ground: Ground<'a>,
-        shared: SharedPeople<'a>,
+        shared: Arc<SharedPeople<'a>>,
         hiding: &Hiding,
         params: &AlsParams,
         progress: &(dyn Fn() + Sync),
@@ -295,7 +295,6 @@ pub(crate) mod tests {
     use crate::training::bridging::candidates::candidates;
     use crate::training::bridging::fitting::fit_served;
     use crate::training::bridging::fitting::tests::verdicts;
-    use crate::training::bridging::hiding::HidingOptions;
 
     pub(crate) fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
@@ -330,6 +329,13 @@ pub(crate) mod tests {
         SparseRows::from_rows(40, rows.collect::<Vec<_>>())
     }
 
+    /// A third of the people have `a` hidden, another third `b`.
+    fn hidden(matrix: &SparseRows) -> Hiding {
+        let people = |part| (0..matrix.rows()).filter(move |row| row % 3 == part);
+        let of_a = Hiding::of(matrix.rows(), &domain("a"), people(0));
+        of_a.and(&Hiding::of(matrix.rows(), &domain("b"), people(1)))
+    }
+
     pub(crate) fn params() -> AlsParams {
         AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() }.check().unwrap()
     }
@@ -337,7 +343,7 @@ pub(crate) mod tests {
     #[test]
     fn every_candidate_is_measured_on_the_same_people_and_finds_a_shared_taste() {
         let matrix = world(240, true, 1);
-        let hiding = Hiding::sample(&matrix, &ranges(), HidingOptions::default());
+        let hiding = hidden(&matrix);
         let look_alikes = LookAlikes::default();
         let ranges = ranges();
         let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
@@ -379,7 +385,7 @@ pub(crate) mod tests {
     fn what_is_measured_of_each_candidate_is_what_would_be_served() {
         let matrix = world(180, true, 2);
         let (ranges, params) = (ranges(), params());
-        let hiding = Hiding::sample(&matrix, &ranges, HidingOptions::default());
+        let hiding = hidden(&matrix);
         let visible = hiding.apply(&matrix, &ranges);
         let pair = (Row(3), Row(25));
         let look_alikes = LookAlikes::new([pair]);
@@ -441,7 +447,7 @@ pub(crate) mod tests {
         // Two worlds that differ in the hidden target history alone.
         let matrix = world(120, true, 3);
         let ranges = ranges();
-        let hiding = Hiding::sample(&matrix, &ranges, HidingOptions::default());
+        let hiding = hidden(&matrix);
         let visible = hiding.apply(&matrix, &ranges);
         let look_alikes = LookAlikes::default();
         let fits = |matrix| {

@@ -4,7 +4,8 @@
 //! "Hyperband", 2018, section 2).
 //!
 //! Many candidates are tried cheaply (few iterations, some of the people), the
-//! best third more dearly, and so on. [`Search`] is a plain value that says what
+//! best third more dearly, and so on; the best is then climbed from, a step at a time.
+//! [`Search`] is a plain value that says what
 //! to evaluate next and takes in what came of it: stored after every step, it
 //! goes on where a killed worker left it. [`Validation`] is what a candidate is
 //! judged by. Neither knows the time; whoever evaluates says how long it took.
@@ -15,9 +16,9 @@ mod request;
 mod search;
 mod validation;
 
-pub use candidate::{Candidate, SearchSpace};
+pub use candidate::{Candidate, Reach, SearchSpace, Tuned};
 pub use report::{CandidateScores, TuningReport};
-pub use request::{FunctionPrice, InvalidTuning, TuningRequest};
+pub use request::{DEFAULT_SECONDS, FunctionPrice, InvalidTuning, TuningRequest};
 pub use search::{Ending, Fidelity, Rung, Score, Search, Task, Trial};
 pub use validation::{EvidenceTable, Validation, score_interactions};
 

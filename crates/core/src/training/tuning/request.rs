@@ -41,6 +41,16 @@ pub enum InvalidTuning {
     NoPrice,
 }
 
+/// Seconds of a search where nothing else is said: enough for every step on some
+/// hundred thousand people, and a small part of what a function may run.
+pub const DEFAULT_SECONDS: f64 = 120.0;
+
+impl Default for TuningRequest {
+    fn default() -> Self {
+        Self::of_seconds(DEFAULT_SECONDS)
+    }
+}
+
 impl TuningRequest {
     /// A search of so many seconds with everything else by default.
     #[must_use]

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, FunctionPrice, InvalidTuning, SearchSpace, TuningRequest};
+use super::{Candidate, FunctionPrice, InvalidTuning, SearchSpace, Tuned, TuningRequest};
 use crate::entities::ids::DomainId;
 
 /// One in so many goes on to the next rung, at so many times the work.
 const HALVING: usize = 3;
 /// Fewest iterations of a fit: after one, candidates can hardly be told apart.
-const MIN_ITERATIONS: usize = 2;
+const MIN_ITERATIONS: usize = 3;
+/// Factors by which a number is moved in the climb that follows the last rung.
+const CLIMB_STEPS: [f32; 2] = [1.6, 1.3];
+/// Most rungs of the climb; each has at most [`MOST_NEIGHBOURS`].
+const MOST_CLIMBS: usize = 7;
+const MOST_NEIGHBOURS: usize = 4;
 /// Times an evaluation may be begun and not ended (the worker died) before the
 /// candidate counts as impossible: it may be what killed the worker.
 const MAX_ATTEMPTS: u32 = 2;
@@ -32,7 +37,8 @@ pub struct Fidelity {
 /// What an evaluation found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// What is maximised: the mean over domains of `by_domain`.
+    /// What is maximised: the mean of `by_domain`, by each domain's people up to a
+    /// thousand.
     pub value: f64,
     /// NDCG@20 on what was held out, by domain.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -113,6 +119,18 @@ struct UnderWay {
     attempts: u32,
 }
 
+/// The climb from the best candidate, at full length: its neighbours are evaluated,
+/// then those of the best of them, and so on while that helps; then with a smaller step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Climb {
+    /// Which of [`CLIMB_STEPS`].
+    step: usize,
+    /// Rungs so far.
+    rungs: usize,
+    /// The candidate whose neighbours were evaluated last.
+    from: Option<usize>,
+}
+
 /// A search as far as it has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Search {
@@ -130,6 +148,11 @@ pub struct Search {
     /// Why it ended; absent while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ending>,
+    /// What may change.
+    tuned: Tuned,
+    /// How many of the candidates were drawn; the others were climbed to.
+    drawn: usize,
+    climb: Climb,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     under_way: Option<UnderWay>,
 }
@@ -157,16 +180,20 @@ impl Search {
             rungs: Vec::new(),
             seconds: 0.0,
             ended: None,
+            tuned: space.tuned,
+            drawn: 0,
+            climb: Climb::default(),
             under_way: None,
         };
-        search.rungs.push(search.rung((0..request.candidates).collect()));
+        search.drawn = search.candidates.len();
+        search.rungs.push(search.rung((0..search.drawn).collect()));
         Ok(search)
     }
 
     /// How many rungs there are in all: candidates fall to a third until three are left.
     fn levels(&self) -> usize {
         let falls = |left: &usize| (*left > HALVING).then(|| left.div_ceil(HALVING));
-        std::iter::successors(Some(self.candidates.len()), falls).count()
+        std::iter::successors(Some(self.drawn), falls).count()
     }
 
     /// The next rung, for these candidates.
@@ -235,13 +262,60 @@ impl Search {
         let Some(rung) = self.rungs.last() else { return };
         if rung.is_complete() {
             let survivors = self.survivors(rung);
-            if self.rungs.len() == self.levels() || survivors.len() < 2 {
+            let next = if self.rungs.len() < self.levels() && survivors.len() > 1 {
+                Some(self.rung(survivors))
+            } else {
+                self.climb()
+            };
+            let Some(next) = next else {
                 self.ended = Some(Ending::Complete);
                 return;
-            }
-            self.rungs.push(self.rung(survivors));
+            };
+            self.rungs.push(next);
         }
         self.ended = self.exhausted();
+    }
+
+    /// The next rung of the climb; `None` at the top, or when nothing could be scored.
+    fn climb(&mut self) -> Option<Rung> {
+        let fidelity = self.rungs.last()?.fidelity;
+        let (best, _) = self.best_at(&fidelity)?;
+        if self.climb.from == Some(best) {
+            self.climb.step += 1;
+        }
+        self.climb.from = Some(best);
+        while self.climb.rungs < MOST_CLIMBS {
+            let step = CLIMB_STEPS.get(self.climb.step)?;
+            let known = self.trials_at(&fidelity).map(|trial| trial.candidate);
+            let known: Vec<&Candidate> = known.map(|number| &self.candidates[number]).collect();
+            let neighbours = self.candidates[best].neighbours(*step, self.tuned).into_iter();
+            let new: Vec<Candidate> =
+                neighbours.filter(|next| !known.iter().any(|other| other.is_like(next))).collect();
+            if new.is_empty() {
+                self.climb.step += 1;
+                continue;
+            }
+            self.climb.rungs += 1;
+            let first = self.candidates.len();
+            self.candidates.extend(new);
+            let entrants = (first..self.candidates.len()).collect();
+            return Some(Rung { fidelity, entrants, trials: Vec::new() });
+        }
+        None
+    }
+
+    fn trials_at<'a>(&'a self, fidelity: &'a Fidelity) -> impl Iterator<Item = &'a Trial> {
+        let rungs = self.rungs.iter().filter(move |rung| rung.fidelity == *fidelity);
+        rungs.flat_map(|rung| &rung.trials)
+    }
+
+    /// The best candidate that was evaluated so thoroughly, and its score; the lower
+    /// number of equal ones, so that the base wins ties.
+    fn best_at(&self, fidelity: &Fidelity) -> Option<(usize, f64)> {
+        let scored =
+            |trial: &Trial| Some((trial.candidate, trial.score.as_ref().map(|s| s.value)?));
+        let scored = self.trials_at(fidelity).filter_map(scored);
+        scored.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     }
 
     /// The best third, and the base, which is compared at every level.
@@ -274,12 +348,14 @@ impl Search {
         rungs.next().map_or(0.0, |before| before.slowest() * current.work() / before.work())
     }
 
-    /// The number of the best candidate: of the last rung that was gone through
-    /// whole; the base when none was, or when nothing in it could be scored.
+    /// The number of the best candidate: of those evaluated as thoroughly as the last
+    /// rung that was gone through whole, or as the first one when none was; the base
+    /// when nothing could be scored.
     #[must_use]
     pub fn chosen(&self) -> usize {
         let complete = self.rungs.iter().rfind(|rung| rung.is_complete());
-        complete.and_then(|rung| rung.ranking().first().copied()).unwrap_or(0)
+        let rung = complete.or(self.rungs.first());
+        rung.and_then(|rung| self.best_at(&rung.fidelity)).map_or(0, |(candidate, _)| candidate)
     }
 
     /// The best candidate.
@@ -299,7 +375,10 @@ impl Search {
             next = next.div_ceil(HALVING) + 1;
             total += next;
         }
-        (done, total)
+        if self.ended.is_some() {
+            return (done, done);
+        }
+        (done, total + (MOST_CLIMBS - self.climb.rungs) * MOST_NEIGHBOURS)
     }
 }
 
@@ -315,13 +394,14 @@ mod tests {
 
     use super::*;
     use crate::maths::als::AlsOptions;
+    use crate::training::tuning::Reach;
 
     fn space() -> SearchSpace {
-        SearchSpace {
-            base: AlsOptions::default(),
-            tune_factors: true,
-            event_types: BTreeMap::new(),
-        }
+        let base = Candidate {
+            options: AlsOptions::default(),
+            evidence: crate::evidence::scaling::EvidenceScaling::default(),
+        };
+        SearchSpace { base, tuned: Tuned::ALL, reach: Reach::Wide, event_types: BTreeMap::new() }
     }
 
     fn search(candidates: usize, budget_seconds: f64) -> Search {
@@ -357,10 +437,25 @@ mod tests {
         assert_eq!(quality(search.chosen_candidate()), best);
         let entrants: Vec<usize> = search.rungs.iter().map(|rung| rung.entrants.len()).collect();
         assert!(entrants[0] == 27 && (9..=10).contains(&entrants[1]), "{entrants:?}");
-        assert!(search.rungs.iter().all(|rung| rung.entrants.contains(&0)));
+        assert!(search.rungs[..3].iter().all(|rung| rung.entrants.contains(&0)));
         let fidelity = search.rungs[2].fidelity;
         assert_eq!((fidelity.iterations, fidelity.people, fidelity.fold), (15, 1.0, 0));
-        assert!(search.seconds < 27.0 * 15.0 / 3.0, "{}", search.seconds);
+        let halving: f64 =
+            search.rungs[..3].iter().flat_map(|rung| &rung.trials).map(|t| t.seconds).sum();
+        assert!(halving < 27.0 * 15.0 / 3.0, "{halving}");
+    }
+
+    #[test]
+    fn the_best_candidate_is_climbed_from_until_no_step_helps() {
+        let mut search = search(27, 10_000.0);
+        run(&mut search, 1.0);
+        let drawn = search.candidates[..27].iter().map(quality).fold(0.0, f64::max);
+        let found = search.chosen_candidate();
+        assert!(quality(found) > drawn, "{found:?}");
+        let off = (found.options.regularisation / 0.1).ln().abs();
+        assert!(off < 1.3f32.ln(), "{found:?}");
+        assert!(search.rungs.len() <= 3 + MOST_CLIMBS);
+        assert!(search.rungs[3..].iter().all(|rung| rung.entrants.len() <= MOST_NEIGHBOURS));
     }
 
     proptest! {
@@ -406,8 +501,10 @@ mod tests {
     fn a_search_cut_short_chooses_from_the_last_whole_rung() {
         let mut short = search(9, 10.0);
         run(&mut short, 1.0);
-        // Nine times 5 iterations of a third of the people: 15 s; cut in the first rung.
-        assert_eq!((short.ended, short.chosen()), (Some(Ending::TimeBudget), 0));
+        // Nine times 5 iterations of a third of the people: 15 s; cut in the first rung,
+        // where the best of those that were tried is better than the first.
+        assert_eq!(short.ended, Some(Ending::TimeBudget));
+        assert_eq!(short.chosen(), short.rungs[0].ranking()[0]);
         let mut longer = search(9, 20.0);
         run(&mut longer, 1.0);
         assert_eq!(longer.ended, Some(Ending::TimeBudget));
@@ -437,7 +534,8 @@ mod tests {
         let task = search.begin().unwrap();
         assert_eq!(task.candidate, 1);
         search.finish(task, value(0.1), 1.0);
-        assert_eq!((search.begin(), search.chosen()), (None, 1));
+        assert_eq!(search.chosen(), 1);
+        assert!(search.begin().is_some_and(|task| task.candidate > 1), "it climbs on from there");
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! What a candidate is judged by: full ranking of what is held out from training.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use jiff::Timestamp;
-use ndarray::s;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -13,15 +11,23 @@ use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, EventType};
 use crate::evidence::confidences::{MAX_CONFIDENCE, recency, value_factor};
-use crate::evidence::items::{DomainRows, ItemIndex};
+use crate::evidence::items::{DomainRows, ItemIndex, Row};
 use crate::maths::als::{AlsOptions, Factors, fit};
 use crate::maths::measure::{Fold, RankingCase, cases_of, evaluate_factors, hold_out};
 use crate::maths::sparse::SparseRows;
+use crate::training::bridging::domain_fits::DomainPart;
 
 /// Folds that interactions without a time are divided into.
 const FOLDS: usize = 5;
-/// Most people measured, about: enough to tell candidates apart.
+/// Most people measured in a domain, about: enough to tell candidates apart.
 const MEASURED_PEOPLE: usize = 10_000;
+/// Fewer where so many scores would exceed this (a second or two of one core), though
+/// not below [`LEAST_MEASURED`].
+const MOST_SCORES: usize = 200_000_000;
+const LEAST_MEASURED: usize = 1_000;
+/// People up to whom a domain counts by how many of its people are measured: beyond,
+/// more of them make its figure hardly surer, and the other domains should count too.
+const MOST_COUNTED: usize = 1_000;
 /// Fewest people who take part, however low the rung, where there are as many.
 const MIN_PEOPLE: usize = 2_000;
 /// Share of the events held out on each fold by time, and how far apart folds begin.
@@ -50,6 +56,12 @@ pub struct EvidenceTable {
 }
 
 impl EvidenceTable {
+    /// Rows so far.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.starts.len()
+    }
+
     /// Adds a row; events of unknown items, domains or types are left out.
     pub fn push(
         &mut self,
@@ -132,7 +144,8 @@ fn weight((domain, event_type): &(DomainId, EventType), definitions: &Definition
 
 /// Judges candidates on events with times: each fold trains on what came before
 /// an instant and holds out what came next, so that a half-life shows its worth.
-/// Where events do not spread over time, folds of interactions stand in.
+/// Where events do not spread over time, folds of interactions stand in. Each domain
+/// is fitted and ranked by itself, as it is served unless a joint bridge leads there.
 pub struct Validation<'a> {
     /// The events, without those that the run's own evaluation holds out.
     pub evidence: EvidenceTable,
@@ -149,17 +162,21 @@ impl Validation<'_> {
         let definitions = candidate.evidence.apply(self.definitions);
         let rows = drawn(self.evidence.starts.len(), fidelity);
         let (train, held_out) = self.split(&definitions, &rows, fidelity);
-        let factors = fit_at(&train, candidate.options, fidelity)?;
-        let measured = |rows: &DomainRows| {
-            let mut cases = cases_of(&train, &held_out, &rows.range);
-            thin(&mut cases);
-            cases
-        };
-        let by_domain = self.index.ranges().iter().filter_map(|(domain, rows)| {
-            let cases = measured(rows);
-            Some((domain.clone(), ndcg(&factors, &rows.range, &cases)?, cases.len()))
-        });
-        score_of(by_domain)
+        let ranges = self.index.ranges();
+        let domains = ranges.values().zip(ranges.people(&train));
+        score_of(domains.filter_map(|(rows, people)| {
+            let part = DomainPart::of_people(&train, rows, people);
+            let cases = cases_in(&part, &held_out, rows);
+            let people = cases.len();
+            // What cannot be fitted has found nothing.
+            let value = if cases.is_empty() {
+                return None;
+            } else {
+                let factors = fit_at(&part.matrix, candidate.options, fidelity);
+                factors.and_then(|factors| ndcg(&factors, &cases)).unwrap_or(0.0)
+            };
+            Some((rows.domain.clone(), value, people))
+        }))
     }
 
     /// Rows of the training matrix, and the items held out from each.
@@ -189,8 +206,8 @@ impl Validation<'_> {
         let now = (newest.unwrap_or(Timestamp::UNIX_EPOCH), false);
         let all = self.evidence.matrix(columns, rows, definitions, now);
         let number = fidelity.fold % FOLDS;
-        let fold = Fold { number, of: FOLDS, people: MEASURED_PEOPLE, seed: FOLD_SEED };
-        let (train, cases) = hold_out(&all, fold);
+        let people = most_measured(columns);
+        let (train, cases) = hold_out(&all, Fold { number, of: FOLDS, people, seed: FOLD_SEED });
         let mut held_out = vec![Vec::new(); train.rows()];
         cases.into_iter().for_each(|case| held_out[case.person] = case.relevant);
         (train, held_out)
@@ -212,10 +229,10 @@ pub fn score_interactions(
     };
     let part = SparseRows::from_rows(matrix.columns(), rows.iter().map(entries));
     let number = fidelity.fold % FOLDS;
-    let fold = Fold { number, of: FOLDS, people: MEASURED_PEOPLE, seed: FOLD_SEED };
-    let (train, cases) = hold_out(&part, fold);
+    let people = most_measured(matrix.columns());
+    let (train, cases) = hold_out(&part, Fold { number, of: FOLDS, people, seed: FOLD_SEED });
     let factors = fit_at(&train, candidate.options, fidelity)?;
-    let value = ndcg(&factors, &(0..matrix.columns()), &cases)?;
+    let value = ndcg(&factors, &cases)?;
     Some(Score { value, by_domain: BTreeMap::new(), people: cases.len() })
 }
 
@@ -227,9 +244,26 @@ fn drawn(rows: usize, fidelity: &Fidelity) -> Vec<usize> {
     (0..rows).filter(|_| rng.random_bool(share)).collect()
 }
 
+/// Most people who are ranked so many items for.
+fn most_measured(items: usize) -> usize {
+    (MOST_SCORES / items.max(1)).clamp(LEAST_MEASURED, MEASURED_PEOPLE)
+}
+
+/// The people of a domain from whom something in it is held out.
+fn cases_in(part: &DomainPart, held_out: &[Vec<u32>], rows: &DomainRows) -> Vec<RankingCase> {
+    let local = |row: &u32| -> Vec<u32> {
+        let items = held_out[*row as usize].iter().filter_map(|item| rows.local(Row(*item)));
+        items.map(|local| local.0).collect()
+    };
+    let held_out: Vec<Vec<u32>> = part.rows.iter().map(local).collect();
+    let mut cases = cases_of(&part.matrix, &held_out, &(0..rows.len()));
+    thin(&mut cases, most_measured(rows.len()));
+    cases
+}
+
 /// Keeps about as many cases as are needed, evenly.
-fn thin(cases: &mut Vec<RankingCase>) {
-    let step = cases.len().div_ceil(MEASURED_PEOPLE).max(1);
+fn thin(cases: &mut Vec<RankingCase>, most: usize) {
+    let step = cases.len().div_ceil(most).max(1);
     let mut at = 0..;
     cases.retain(|_| at.next().is_some_and(|at| at % step == 0));
 }
@@ -239,20 +273,22 @@ fn fit_at(train: &SparseRows, options: AlsOptions, fidelity: &Fidelity) -> Optio
     fit(train, &params, &|_| ()).ok()
 }
 
-fn ndcg(factors: &Factors, range: &Range<usize>, cases: &[RankingCase]) -> Option<f64> {
-    let items = factors.items.slice(s![range.clone(), ..]);
-    let measured = evaluate_factors(factors.people.view(), items, cases);
+fn ndcg(factors: &Factors, cases: &[RankingCase]) -> Option<f64> {
+    let measured = evaluate_factors(factors.people.view(), factors.items.view(), cases);
     measured.means().get("ndcg@20").copied()
 }
 
+/// The mean over the domains, by their people up to [`MOST_COUNTED`].
 fn score_of(domains: impl Iterator<Item = (DomainId, f64, usize)>) -> Option<Score> {
-    let mut score = Score::default();
+    let (mut score, mut sum, mut weights) = (Score::default(), 0.0, 0.0);
     for (domain, ndcg, people) in domains {
         score.by_domain.insert(domain, ndcg);
         score.people += people;
+        let weight = people.min(MOST_COUNTED) as f64;
+        (sum, weights) = (sum + weight * ndcg, weights + weight);
     }
-    score.value = score.by_domain.values().sum::<f64>() / score.by_domain.len() as f64;
-    (!score.by_domain.is_empty()).then_some(score)
+    score.value = sum / weights;
+    (weights > 0.0).then_some(score)
 }
 
 #[cfg(test)]
