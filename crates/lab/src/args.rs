@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use crossfold_core::maths::als::{AlsOptions, Solver};
 
 /// Hyper-parameters of a fit.
@@ -14,10 +14,10 @@ pub struct FitArgs {
     /// Iterations [default: 15].
     #[arg(long)]
     pub iterations: Option<usize>,
-    /// Weight of unobserved pairs [default: chosen by validation, or 0.3 for `train`].
+    /// Weight of unobserved pairs [default: searched for; 0.3 in `bench train`].
     #[arg(long)]
     pub unobserved_weight: Option<f32>,
-    /// Regularisation [default: chosen by validation, or 0.03 for `train`].
+    /// Regularisation [default: searched for; 0.03 in `bench train`].
     #[arg(long)]
     pub regularisation: Option<f32>,
     /// Seed of the initial factors [default: 42].
@@ -64,6 +64,7 @@ pub struct EvaluateArgs {
 
 /// The domains and people to measure on.
 #[derive(Args)]
+#[command(group(ArgGroup::new("whom").required(true).args(["cold_users", "folds", "resamplings"])))]
 pub struct EvaluateTransferArgs {
     /// CSV with user_id,item_id of the source domain; .gz is unpacked.
     #[arg(long, value_name = "FILE")]
@@ -73,10 +74,19 @@ pub struct EvaluateTransferArgs {
     pub target: PathBuf,
     /// User ids, one a line, whose target history is held out and measured on.
     #[arg(long, value_name = "FILE")]
-    pub cold_users: PathBuf,
-    /// User ids whose target history is held out to choose hyper-parameters by.
-    #[arg(long, value_name = "FILE")]
-    pub valid_users: PathBuf,
+    pub cold_users: Option<PathBuf>,
+    /// User ids by whom bridges are judged too, but whose target history the fits that
+    /// the cold people are ranked by do without, as in published splits.
+    #[arg(long, value_name = "FILE", requires = "cold_users")]
+    pub valid_users: Option<PathBuf>,
+    /// Hold out the target history of everyone who has both domains, in so many folds,
+    /// and measure on all of them.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=50))]
+    pub folds: Option<u64>,
+    /// Hold out another random fifth of them so many times, and tell how often the gate
+    /// was right.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub resamplings: Option<u64>,
     /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
@@ -91,6 +101,8 @@ pub struct EvaluateTransferArgs {
 /// What to measure.
 #[derive(Subcommand)]
 pub enum BenchCommand {
+    /// Import, train and ask for slates, all by default, and measure what is served.
+    Served(BenchServedArgs),
     /// Fit repeatedly and tell seconds, rates and memory.
     Train(BenchTrainArgs),
     /// Train once from made-up events to a measured model; tell seconds and memory by stage.
@@ -168,6 +180,36 @@ pub struct BenchRunArgs {
     #[arg(long, default_value_t = 1)]
     pub data_seed: u64,
     /// Hyper-parameters.
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is served to whom: one domain, or one to people who have only another.
+#[derive(Args)]
+#[command(group(ArgGroup::new("data").required(true).args(["train", "source"])))]
+pub struct BenchServedArgs {
+    /// One domain: CSV with user_id,item_id to import; .gz is unpacked.
+    #[arg(long, value_name = "FILE", requires = "test")]
+    pub train: Option<PathBuf>,
+    /// CSV with user_id,item_id held out, to be found on slates.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub test: Option<PathBuf>,
+    /// Two domains: CSV with user_id,item_id of the source.
+    #[arg(long, value_name = "FILE", requires = "target", requires = "cold_users")]
+    pub source: Option<PathBuf>,
+    /// CSV with user_id,item_id of the target; the same user ids, who are linked.
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub target: Option<PathBuf>,
+    /// User ids, one a line, whose target history is not imported, to be found on slates.
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub cold_users: Option<PathBuf>,
+    /// Most people who are asked for, evenly chosen.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub people: u64,
+    /// Hyper-parameters; those left out are searched for, as by default.
     #[command(flatten)]
     pub fit: FitArgs,
     /// Print the result as JSON.

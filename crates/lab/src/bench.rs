@@ -79,7 +79,7 @@ fn measure(args: &BenchTrainArgs, threads: usize) -> Result<TrainingBench> {
         (Some(train), None) => Split::read(train, args.test.as_deref())?,
         (None, Some(interactions)) => {
             let train = power_law(interactions, args.data_seed)?;
-            Split { train, cases: Vec::new() }
+            Split { train, users: Vec::new(), cases: Vec::new() }
         }
         _ => bail!("give either --train or --synthetic"),
     };

@@ -1,10 +1,11 @@
-//! Choosing the hyper-parameters of one domain's fit, on the training people alone, as
-//! a training run does: by the same search, over the same candidates.
+//! Choosing the hyper-parameters of a fit, on the training people alone, as a training
+//! run does: by the same search, over the same candidates.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Result;
+use crossfold_core::evidence::items::DomainRanges;
 use crossfold_core::evidence::scaling::EvidenceScaling;
 use crossfold_core::maths::als::AlsParams;
 use crossfold_core::maths::sparse::SparseRows;
@@ -19,7 +20,11 @@ use crate::progress;
 ///
 /// # Errors
 /// When a given hyper-parameter is out of range.
-pub(crate) fn choose(train: &SparseRows, args: &FitArgs) -> Result<AlsParams> {
+pub(crate) fn choose(
+    train: &SparseRows,
+    ranges: &DomainRanges,
+    args: &FitArgs,
+) -> Result<AlsParams> {
     let given = args.options();
     let tuned = Tuned {
         factors: false,
@@ -41,7 +46,7 @@ pub(crate) fn choose(train: &SparseRows, args: &FitArgs) -> Result<AlsParams> {
     while let Some(task) = search.begin() {
         let started = Instant::now();
         let candidate = &search.candidates[task.candidate];
-        let score = score_interactions(train, candidate, &task.fidelity);
+        let score = score_interactions(train, ranges, candidate, &task.fidelity);
         search.finish(task, score, started.elapsed().as_secs_f64());
         bar.set_position(search.progress().0 as u64);
     }

@@ -57,13 +57,13 @@ impl Table {
 }
 
 /// Pairs of user and item, each once.
-pub(crate) type Pairs = BTreeMap<String, BTreeSet<String>>;
+pub type Pairs = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads `user_id,item_id`, each pair once, by user.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(crate) fn read_pairs(path: &Path) -> Result<Pairs> {
+pub fn read_pairs(path: &Path) -> Result<Pairs> {
     let table = Table::open(path)?;
     let (Some(user), Some(item)) = (table.column("user_id"), table.column("item_id")) else {
         bail!("{} lacks a column", path.display());
@@ -81,7 +81,7 @@ pub(crate) fn read_pairs(path: &Path) -> Result<Pairs> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(crate) fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
+pub fn read_lines(path: &Path) -> Result<BTreeSet<String>> {
     let lines = BufReader::new(open(path)?).lines();
     let lines: Vec<String> = lines
         .collect::<Result<_, _>>()

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Result;
+use crossfold_core::entities::ids::DomainId;
+use crossfold_core::evidence::items::DomainRanges;
 use crossfold_core::maths::als::{AlsOptions, AlsParams, fit};
 use crossfold_core::maths::dense::gram;
 use crossfold_core::maths::fold_in::{FoldInBasis, FoldedPerson};
-use crossfold_core::maths::measure::{Metrics, evaluate_factors};
+use crossfold_core::maths::measure::{Metrics, evaluate_common_scores, evaluate_factors};
 use ndarray::{Array2, ArrayView2};
 
 use crate::args::EvaluateArgs;
@@ -25,9 +27,59 @@ use crate::split::Split;
 /// # Errors
 /// When a file cannot be read, or a hyper-parameter is out of range.
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
+    measure(args)?.print(args.json)
+}
+
+/// NDCG@20 by person.
+pub struct ByPerson {
+    /// What the model was fitted with.
+    pub options: AlsOptions,
+    /// Under the model, folded in as they are when served.
+    pub model: BTreeMap<String, f64>,
+    /// Under popularity.
+    pub popularity: BTreeMap<String, f64>,
+}
+
+/// What [`evaluate`] finds, person by person, for those with something held out;
+/// fitted with these options if any are given.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn by_person(args: &EvaluateArgs, options: Option<AlsOptions>) -> Result<ByPerson> {
+    let split = Split::read(&args.train, Some(&args.test))?;
+    let params = match options {
+        Some(options) => options.check()?,
+        None => chosen(&split, args)?,
+    };
+    let factors = fit(&split.train, &params, &|_| ())?;
+    let items = factors.items.view();
+    let folded = fold_in_all(&split, items, &params)?;
+    let counts = split.train.column_counts();
+    let counts: Vec<f32> = counts.into_iter().map(|count| count as f32).collect();
+    // Without a relevant item nobody is measured.
+    let measured = split.cases.iter().filter(|case| !case.relevant.is_empty());
+    let users: Vec<&String> = measured.map(|case| &split.users[case.person]).collect();
+    let named = |values: &[f64]| -> BTreeMap<String, f64> {
+        users.iter().map(|user| (*user).clone()).zip(values.iter().copied()).collect()
+    };
+    let model = evaluate_factors(folded.view(), items, &split.cases);
+    let popularity = evaluate_common_scores(&counts, &split.cases);
+    Ok(ByPerson {
+        options: *params.options(),
+        model: named(model.of("ndcg@20")),
+        popularity: named(popularity.of("ndcg@20")),
+    })
+}
+
+fn chosen(split: &Split, args: &EvaluateArgs) -> Result<AlsParams> {
+    let ranges = DomainRanges::from([(DomainId::parse("domain")?, 0..split.train.columns())]);
+    choose(&split.train, &ranges, &args.fit)
+}
+
+fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
     let split = Split::read(&args.train, Some(&args.test))?;
     let choosing = Instant::now();
-    let params = choose(&split.train, &args.fit)?;
+    let params = chosen(&split, args)?;
     let choice_seconds = choosing.elapsed().as_secs_f64();
     let bar = progress::bar("fitting", params.options().iterations as u64);
     let started = Instant::now();
@@ -47,7 +99,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
         buckets: evaluation.buckets,
         seeds: SeedVariation::of(&seeds),
     };
-    let report = EvaluationReport {
+    Ok(EvaluationReport {
         people: evaluation.people,
         metrics: evaluation.metrics,
         baselines: BTreeMap::from([("popularity", evaluation.popularity)]),
@@ -56,8 +108,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
         peak_rss_mb: peak_rss_mb(),
         hyperparameters: serde_json::to_value(params.options())?,
         details: Some(details),
-    };
-    report.print(args.json)
+    })
 }
 
 /// The metrics under each seed, those of the first already known.

@@ -1,397 +1,315 @@
 //! `crossfold evaluate-transfer`: people without history in the target domain.
 //!
-//! The same code as in a training run (`core::training::bridging`) tries every candidate:
-//! the joint fit, the linear map, the cross block. The validation and the
-//! training people are cut into folds; each in turn has its target history
-//! hidden. A part of all these people chooses hyper-parameters and settings; the
-//! gate judges on the other part. Then all is fitted without the target history
-//! of the cold and the validation people, and the cold people are measured. They
-//! have no part in any choice.
+//! What a training run does, on files, by the same code: hyper-parameters are searched
+//! for, the candidates for a bridge are judged on everyone who has both domains, in
+//! folds, and what was chosen is fitted on everything but the target history of the
+//! people who are measured. These have no part in any choice. Three ways to say who
+//! they are:
+//!
+//! - the ids in a file;
+//! - everyone with both domains, a fold at a time (`--folds`): as many people as there
+//!   are to tell differences by;
+//! - a random fifth of them, drawn anew many times (`--resamplings`): how often is the
+//!   gate right?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use crossfold_core::entities::ids::DomainId;
-use crossfold_core::evidence::items::DomainRanges;
-use crossfold_core::maths::als::AlsOptions;
-use crossfold_core::maths::bootstrap::{Interval, paired_difference};
+use crossfold_core::maths::als::{AlsOptions, AlsParams};
+use crossfold_core::maths::bootstrap::{Interval, mean_interval, paired_difference};
 use crossfold_core::maths::fold_in::UnobservedItems;
-use crossfold_core::maths::measure::Metrics;
-use crossfold_core::maths::sparse::SparseRows;
-use crossfold_core::model::bridges::{BridgeKind, Direction};
+use crossfold_core::model::bridges::BridgeKind;
 use crossfold_core::model::look_alikes::LookAlikes;
-use crossfold_core::training::bridging::candidates::{Candidate, candidates};
-use crossfold_core::training::bridging::gate::{DirectionReport, GateOptions, Parts, judge};
+use crossfold_core::training::bridging::candidates::Candidate;
+use crossfold_core::training::bridging::gate::{DirectionReport, GateOptions, judge_all};
 use crossfold_core::training::bridging::hiding::Hiding;
 use crossfold_core::training::bridging::look_alike;
-use crossfold_core::training::bridging::measures::{METRIC, Measured, Measures};
+use crossfold_core::training::bridging::measures::Measured;
 use crossfold_core::training::bridging::trial::{Ground, Trial};
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 
 use crate::args::EvaluateTransferArgs;
-use crate::data_set::{Numbering, Pairs, read_lines, read_pairs};
+use crate::choosing::choose;
+use crate::data_set::read_lines;
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
+use crate::transfer_data::TransferData;
+use crate::transfer_report::{
+    ColdFigures, FoldsReport, PooledFigures, ResamplingReport, TransferReport,
+};
 
-// Few, for the more is tried on few people, the more chance chooses.
-const UNOBSERVED_WEIGHTS: [f32; 2] = [0.1, 0.3];
-const REGULARISATIONS: [f32; 2] = [0.01, 0.02];
-/// Parts of the people whose target history is hidden in turn while choosing.
-const FOLDS: usize = 4;
-const CHOICE_SEED: u64 = 2;
 const SHUFFLE_SEED: u64 = 1;
-/// Seed of the intervals on the cold people.
+/// Seed of folds and resamplings.
+const PARTS_SEED: u64 = 2;
+/// Seed of the intervals on the people who are measured.
 const COLD_SEED: u64 = 3;
+/// A resampling holds out one in so many of those who have both domains.
+const HELD_OUT_OF: usize = 5;
 
-/// Reads both domains, chooses, lets the gate judge, measures the cold people, prints.
+/// Reads both domains, chooses, lets the gate judge, measures, prints.
 ///
 /// # Errors
 /// When a file cannot be read, or a hyper-parameter is out of range.
 pub fn evaluate_transfer(args: &EvaluateTransferArgs) -> Result<()> {
     let started = Instant::now();
-    let data = Transfer::read(args)?;
-    let without_cold = data.matrix(|role| role != Role::Cold);
-    let found = look_alike::find(
-        &data.matrix(|role| role == Role::Training),
-        &data.ranges,
-        GateOptions::default().look_alikes,
-    );
-    let look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
-    let ground = Ground { matrix: &without_cold, ranges: &data.ranges, look_alikes: &look_alikes };
-    let choice = choose(args, &data, ground)?;
-    let with_cold = data.matrix(|role| role != Role::Validation);
-    let ground = Ground { matrix: &with_cold, ..ground };
-    let cold = measure_cold(&data, ground, &choice)?;
-    let popularity = cold.popularity.iter().sum::<f64>() / cold.popularity.len().max(1) as f64;
-    let served = choice.report.verdict.served().map(|candidate| candidate.kind());
-    let of_served = cold.candidates.iter().find(|cold| Some(cold.kind) == served);
-    let report = TransferReport {
-        cold_people: cold.popularity.len(),
-        popularity,
-        served: of_served.map_or(popularity, |cold| cold.metrics[METRIC]),
-        cold: cold.candidates,
-        look_alikes: found.len(),
-        gate: choice.report,
-        seconds: started.elapsed().as_secs_f64(),
-        peak_rss_mb: peak_rss_mb(),
+    let mut data = TransferData::read(&args.source, &args.target)?;
+    if args.shuffle_links {
+        data = data.with_shuffled_links(SHUFFLE_SEED);
+    }
+    if let Some(folds) = args.folds {
+        return by_folds(args, &data, folds as usize)?.print(args.json, started);
+    }
+    if let Some(resamplings) = args.resamplings {
+        return by_resampling(args, &data, resamplings)?.print(args.json, started);
+    }
+    cold(args, &data, None)?.print(args.json, started)
+}
+
+/// What the people of `--cold-users` are served.
+pub struct ServedToCold {
+    /// The kind of bridge that the gate let through.
+    pub kind: Option<BridgeKind>,
+    /// How many they are.
+    pub people: usize,
+    /// Their mean NDCG@20.
+    pub served: f64,
+    /// The same under popularity.
+    pub popularity: f64,
+    /// What was fitted with.
+    pub options: AlsOptions,
+}
+
+/// What [`evaluate_transfer`] finds for given cold people; fitted with these options
+/// if any are given.
+///
+/// # Errors
+/// As [`evaluate_transfer`].
+pub fn served_to_cold(
+    args: &EvaluateTransferArgs,
+    options: Option<AlsOptions>,
+) -> Result<ServedToCold> {
+    let params = options.map(AlsOptions::check).transpose()?;
+    let report = cold(args, &TransferData::read(&args.source, &args.target)?, params)?;
+    Ok(ServedToCold {
+        kind: report.gate.verdict.served().map(|candidate| candidate.kind()),
+        people: report.cold_people,
+        served: report.served,
+        popularity: report.popularity,
+        options: report.options,
+    })
+}
+
+fn cold(
+    args: &EvaluateTransferArgs,
+    data: &TransferData,
+    params: Option<AlsParams>,
+) -> Result<TransferReport> {
+    let users = |path: &Option<_>| path.as_deref().map(read_lines).transpose();
+    let cold = users(&args.cold_users)?.unwrap_or_default();
+    let validation = users(&args.valid_users)?.unwrap_or_default();
+    if !cold.is_disjoint(&validation) {
+        bail!("--cold-users and --valid-users must have no user in common");
+    }
+    let (is_cold, is_validation) = (data.are_among(&cold), data.are_among(&validation));
+    let part = Part::measure(args, data, &is_cold, (&is_validation, params))?;
+    let figures = |measured: &Measured| ColdFigures {
+        kind: measured.candidate.kind(),
+        candidate: measured.candidate,
+        metrics: measured.means.clone(),
+        over_popularity: paired_difference(&measured.values, &part.popularity, COLD_SEED)
+            .unwrap_or_default(),
     };
-    report.print(args.json)
+    let served = part.served();
+    Ok(TransferReport {
+        cold_people: part.popularity.len(),
+        popularity: mean(&part.popularity),
+        served: mean(served),
+        served_interval: mean_interval(served, COLD_SEED).unwrap_or_default(),
+        options: *part.params.options(),
+        cold: part.measured.iter().map(figures).collect(),
+        look_alikes: part.look_alikes,
+        gate: part.gate,
+        peak_rss_mb: peak_rss_mb(),
+    })
 }
 
-/// What a person's target history is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Training,
-    Validation,
-    Cold,
-}
-
-struct Person {
-    role: Role,
-    source: Vec<(u32, f32)>,
-    target: Vec<(u32, f32)>,
-}
-
-/// Both domains: source items first, then target items.
-struct Transfer {
-    people: Vec<Person>,
-    ranges: DomainRanges,
-    direction: Direction,
-}
-
-impl Transfer {
-    fn read(args: &EvaluateTransferArgs) -> Result<Self> {
-        let mut source = read_pairs(&args.source)?;
-        let target = read_pairs(&args.target)?;
-        let (cold, validation) = (read_lines(&args.cold_users)?, read_lines(&args.valid_users)?);
-        if !cold.is_disjoint(&validation) {
-            bail!("--cold-users and --valid-users must have no user in common");
-        }
-        if args.shuffle_links {
-            source = shuffle_links(source);
-        }
-        let role = |user: &str| match (cold.contains(user), validation.contains(user)) {
-            (true, _) => Role::Cold,
-            (_, true) => Role::Validation,
-            _ => Role::Training,
-        };
-        let (mut source_numbers, mut target_numbers) = (Numbering::default(), Numbering::default());
-        source.values().flatten().for_each(|item| _ = source_numbers.number(item));
-        // Items that no training person has are numbered too: they count as relevant, and as missed.
-        target.values().flatten().for_each(|item| _ = target_numbers.number(item));
-        let offset = source_numbers.len();
-        let users: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
-        let entries = |pairs: &Pairs, user: &String, numbers: &Numbering, offset: usize| {
-            let items = pairs.get(user).into_iter().flatten();
-            items.filter_map(|item| Some((numbers.find(item)? + offset as u32, 1.0))).collect()
-        };
-        let person = |user: &String| Person {
-            role: role(user),
-            source: entries(&source, user, &source_numbers, 0),
-            target: entries(&target, user, &target_numbers, offset),
-        };
-        let direction =
-            Direction { from: DomainId::parse("source")?, to: DomainId::parse("target")? };
-        let ranges = DomainRanges::from([
-            (direction.from.clone(), 0..offset),
-            (direction.to.clone(), offset..offset + target_numbers.len()),
-        ]);
-        Ok(Self { people: users.into_iter().map(person).collect(), ranges, direction })
-    }
-
-    /// The joint matrix, with the target history of some roles.
-    fn matrix(&self, has_target: impl Fn(Role) -> bool) -> SparseRows {
-        let items = self.ranges.items();
-        let rows = self.people.iter().map(|person| {
-            let mut row = person.source.clone();
-            if has_target(person.role) {
-                row.extend(&person.target);
-            }
-            row
-        });
-        SparseRows::from_rows(items, rows)
-    }
-
-    fn hiding(&self, is_hidden: impl Fn(usize, &Person) -> bool) -> Hiding {
-        let people = self.people.iter().enumerate();
-        let hidden = people.filter(|(row, person)| is_hidden(*row, person)).map(|(row, _)| row);
-        Hiding::of(self.people.len(), &self.direction.to, hidden)
-    }
-}
-
-/// Gives every source history to another, random person (Sattolo's algorithm:
-/// nobody keeps their own).
-fn shuffle_links(source: Pairs) -> Pairs {
-    let (users, mut histories): (Vec<_>, Vec<_>) = source.into_iter().unzip();
-    let mut rng = ChaCha8Rng::seed_from_u64(SHUFFLE_SEED);
-    for at in (1..histories.len()).rev() {
-        let other = rng.random_range(0..at);
-        histories.swap(at, other);
-    }
-    users.into_iter().zip(histories).collect()
-}
-
-/// How a kind of bridge is fitted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct Settings {
-    options: AlsOptions,
-    unobserved_items: UnobservedItems,
-    candidate: Candidate,
-}
-
-/// The settings of each kind, and what the gate made of them.
-struct Choice {
-    settings: BTreeMap<BridgeKind, Settings>,
-    report: DirectionReport,
-}
-
-/// Tries every combination on the hidden people, keeps the best of each kind by
-/// the choosing part of them, and lets the gate judge.
-fn choose(args: &EvaluateTransferArgs, data: &Transfer, ground: Ground<'_>) -> Result<Choice> {
-    let given = args.fit.options();
-    let weights =
-        args.fit.unobserved_weight.map_or(UNOBSERVED_WEIGHTS.to_vec(), |weight| vec![weight]);
-    let ridges = args.fit.regularisation.map_or(REGULARISATIONS.to_vec(), |ridge| vec![ridge]);
-    let folds = folds(data);
-    let fits = (weights.len() * ridges.len() * FOLDS) as u64;
-    let bar = progress::bar("choosing settings", fits);
-    let mut best = Best::default();
-    for &unobserved_weight in &weights {
-        for &regularisation in &ridges {
-            let options = AlsOptions { unobserved_weight, regularisation, ..given };
-            let mut measured: BTreeMap<bool, Vec<Measures>> = BTreeMap::new();
-            for hiding in &folds {
-                let trial = Trial::fit(ground, hiding, &options.check()?, &|| ())?;
-                for counts_all in [false, true] {
-                    let tried = tried(counts_all, best.measures.is_none());
-                    let measures =
-                        trial.measure(&data.direction, &tried, unobserved_items(counts_all))?;
-                    measured.entry(counts_all).or_default().push(measures);
-                }
-                bar.inc(1);
-            }
-            for (counts_all, of_folds) in measured {
-                let Some(measures) = Measures::pooled(of_folds) else { continue };
-                let unobserved_items = unobserved_items(counts_all);
-                best.take(measures, |candidate| Settings { options, unobserved_items, candidate });
-            }
-        }
+/// Everyone who has both domains, a fold at a time.
+fn by_folds(args: &EvaluateTransferArgs, data: &TransferData, folds: usize) -> Result<FoldsReport> {
+    let bar = progress::bar("folds", folds as u64);
+    let mut parts = Vec::new();
+    let linked = shuffled(data.linked(), PARTS_SEED);
+    for fold in 0..folds {
+        let mut is_cold = vec![false; data.people()];
+        linked.iter().skip(fold).step_by(folds).for_each(|row| is_cold[*row] = true);
+        parts.push(Part::measure(args, data, &is_cold, (&[], None))?);
+        bar.inc(1);
     }
     bar.finish_and_clear();
-    best.judged()
+    let pooled = Pooled::of(&parts);
+    let served = parts.iter().filter(|part| part.gate.verdict.served().is_some()).count();
+    Ok(FoldsReport {
+        people: pooled.popularity.len(),
+        folds,
+        folds_served: served,
+        popularity: mean_interval(&pooled.popularity, COLD_SEED).unwrap_or_default(),
+        target_only: mean_interval(&pooled.target_only, COLD_SEED).unwrap_or_default(),
+        candidates: pooled.figures(),
+        served: pooled.figures_of(&pooled.served),
+        peak_rss_mb: peak_rss_mb(),
+    })
 }
 
-/// The best of each kind so far.
+/// A fifth of those who have both domains, again and again; hyper-parameters are
+/// searched for once.
+fn by_resampling(
+    args: &EvaluateTransferArgs,
+    data: &TransferData,
+    resamplings: u64,
+) -> Result<ResamplingReport> {
+    let params = choose(&data.matrix(|_| true), &data.ranges, &args.fit)?;
+    let bar = progress::bar("resamplings", resamplings);
+    let mut parts = Vec::new();
+    for number in 0..resamplings {
+        let seed = PARTS_SEED + number;
+        let anew = args.shuffle_links.then(|| data.with_shuffled_links(SHUFFLE_SEED + number));
+        let data = anew.as_ref().unwrap_or(data);
+        let mut linked = shuffled(data.linked(), seed);
+        linked.truncate(linked.len() / HELD_OUT_OF);
+        let mut is_cold = vec![false; data.people()];
+        linked.into_iter().for_each(|row| is_cold[row] = true);
+        parts.push(Part::measure(args, data, &is_cold, (&[], Some(params)))?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let passed = |part: &&Part| part.gate.verdict.served().is_some();
+    let pooled = Pooled::of(&parts);
+    let gain = paired_difference(&pooled.chosen, &pooled.popularity, COLD_SEED);
+    Ok(ResamplingReport {
+        resamplings: parts.len(),
+        are_links_shuffled: args.shuffle_links,
+        served: parts.iter().filter(passed).count(),
+        refused: parts.len() - parts.iter().filter(passed).count(),
+        gain: gain.unwrap_or_default(),
+        peak_rss_mb: peak_rss_mb(),
+    })
+}
+
+fn shuffled(mut rows: Vec<usize>, seed: u64) -> Vec<usize> {
+    rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    rows
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Some people without target history, and what a run on everyone else's makes for them.
+struct Part {
+    params: AlsParams,
+    gate: DirectionReport,
+    look_alikes: usize,
+    popularity: Vec<f64>,
+    target_only: Vec<f64>,
+    measured: Vec<Measured>,
+}
+
+impl Part {
+    fn measure(
+        args: &EvaluateTransferArgs,
+        data: &TransferData,
+        is_cold: &[bool],
+        (is_left_out, params): (&[bool], Option<AlsParams>),
+    ) -> Result<Self> {
+        let known = data.matrix(|row| !is_cold[row]);
+        let params = match params {
+            Some(params) => params,
+            None => choose(&known, &data.ranges, &args.fit)?,
+        };
+        let (options, unobserved) = (GateOptions::default(), UnobservedItems::default());
+        let found = look_alike::find(&known, &data.ranges, options.look_alikes);
+        let look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
+        let ground = Ground { matrix: &known, ranges: &data.ranges, look_alikes: &look_alikes };
+        let verdicts = judge_all(ground, &params, unobserved, &options, &|| ())?;
+        let gate = verdicts.into_iter().find(|report| report.direction == data.direction);
+        let gate = gate.context("nobody who has both domains is left to judge by")?;
+        let candidates: Vec<Candidate> = gate.candidates.iter().map(|f| f.candidate).collect();
+        let left_out = |row: usize| is_left_out.get(row).copied().unwrap_or(false);
+        let everything = data.matrix(|row| !left_out(row));
+        let ground = Ground { matrix: &everything, ..ground };
+        let cold = (0..data.people()).filter(|row| is_cold[*row]);
+        let hiding = Hiding::of(data.people(), &data.direction.to, cold);
+        let trial = Trial::fit(ground, &hiding, &params, &|| ())?;
+        let measures = trial.measure(&data.direction, &candidates, unobserved)?;
+        Ok(Self {
+            params,
+            gate,
+            look_alikes: found.len(),
+            popularity: measures.popularity,
+            target_only: measures.target_only,
+            measured: measures.measured,
+        })
+    }
+
+    /// NDCG@20 of what the gate lets be served to each of them.
+    fn served(&self) -> &[f64] {
+        self.of(self.gate.verdict.served())
+    }
+
+    /// NDCG@20 of what the gate chose, whether it is served or not.
+    fn chosen(&self) -> &[f64] {
+        self.of(self.gate.verdict.chosen())
+    }
+
+    fn of(&self, candidate: Option<Candidate>) -> &[f64] {
+        let measured = self.measured.iter().find(|measured| Some(measured.candidate) == candidate);
+        measured.map_or(&self.popularity, |measured| &measured.values)
+    }
+}
+
+/// The people of several parts together.
 #[derive(Default)]
-struct Best {
-    settings: BTreeMap<BridgeKind, (f64, Settings, Measured)>,
-    measures: Option<Measures>,
+struct Pooled {
+    popularity: Vec<f64>,
+    target_only: Vec<f64>,
+    by_kind: BTreeMap<BridgeKind, Vec<f64>>,
+    served: Vec<f64>,
+    chosen: Vec<f64>,
 }
 
-impl Best {
-    fn take(&mut self, measures: Measures, settings: impl Fn(Candidate) -> Settings) {
-        let parts = Parts::cut(measures.popularity.len(), &GateOptions::default());
-        for measured in &measures.measured {
-            let mean = parts.choosing_mean(&measured.values);
-            let kind = measured.candidate.kind();
-            if self.settings.get(&kind).is_none_or(|(other, ..)| mean > *other) {
-                let kept = (mean, settings(measured.candidate), measured.clone());
-                self.settings.insert(kind, kept);
+impl Pooled {
+    fn of(parts: &[Part]) -> Self {
+        let mut pooled = Self::default();
+        for part in parts {
+            pooled.popularity.extend(&part.popularity);
+            pooled.target_only.extend(&part.target_only);
+            pooled.served.extend(part.served());
+            pooled.chosen.extend(part.chosen());
+            for measured in &part.measured {
+                let kind = pooled.by_kind.entry(measured.candidate.kind()).or_default();
+                kind.extend(&measured.values);
             }
         }
-        // The baseline is the best one too.
-        let is_better = |other: &Measures| {
-            parts.choosing_mean(&measures.target_only) > parts.choosing_mean(&other.target_only)
+        // A kind that was not tried in some part cannot be paired.
+        let people = pooled.popularity.len();
+        pooled.by_kind.retain(|_, values| values.len() == people);
+        pooled
+    }
+
+    fn figures(&self) -> BTreeMap<BridgeKind, PooledFigures> {
+        self.by_kind.iter().map(|(kind, values)| (*kind, self.figures_of(values))).collect()
+    }
+
+    fn figures_of(&self, values: &[f64]) -> PooledFigures {
+        let over = |other: &[f64]| -> Interval {
+            paired_difference(values, other, COLD_SEED).unwrap_or_default()
         };
-        if self.measures.as_ref().is_none_or(is_better) {
-            self.measures = Some(measures);
+        PooledFigures {
+            ndcg: mean_interval(values, COLD_SEED).unwrap_or_default(),
+            over_popularity: over(&self.popularity),
+            over_target_only: over(&self.target_only),
         }
-    }
-
-    fn judged(self) -> Result<Choice> {
-        let measures = self.measures.context("nothing was tried")?;
-        let measured = self.settings.values().map(|(_, _, measured)| measured.clone()).collect();
-        let report = judge(&Measures { measured, ..measures }, &GateOptions::default());
-        let settings = self.settings.into_iter().map(|(kind, (_, settings, _))| (kind, settings));
-        Ok(Choice { settings: settings.collect(), report })
-    }
-}
-
-fn unobserved_items(counts_all: bool) -> UnobservedItems {
-    if counts_all { UnobservedItems::All } else { UnobservedItems::OfObservedDomains }
-}
-
-/// What there is to try: only the joint fit depends on what counts as
-/// unobserved, and the cross block on no hyper-parameter at all.
-fn tried(counts_all: bool, is_first: bool) -> Vec<Candidate> {
-    let is_new = |candidate: &Candidate| match candidate.kind() {
-        BridgeKind::Joint => true,
-        BridgeKind::Mapping => !counts_all,
-        BridgeKind::CrossBlock => !counts_all && is_first,
-    };
-    candidates().into_iter().filter(is_new).collect()
-}
-
-/// For each fold, the people whose target history is hidden: everyone with both
-/// but the cold people stands in one. The same at every call.
-fn folds(data: &Transfer) -> Vec<Hiding> {
-    let mut rng = ChaCha8Rng::seed_from_u64(CHOICE_SEED);
-    let of_person: Vec<Option<usize>> = data
-        .people
-        .iter()
-        .map(|person| {
-            let fold = rng.random_range(0..FOLDS);
-            let is_on_both = !person.source.is_empty() && !person.target.is_empty();
-            (is_on_both && person.role != Role::Cold).then_some(fold)
-        })
-        .collect();
-    (0..FOLDS).map(|fold| data.hiding(|row, _| of_person[row] == Some(fold))).collect()
-}
-
-/// A kind of bridge on the cold people.
-#[derive(Serialize)]
-struct ColdFigures {
-    kind: BridgeKind,
-    settings: Settings,
-    metrics: Metrics,
-    /// NDCG@20 less that of popularity.
-    over_popularity: Interval,
-}
-
-struct Cold {
-    popularity: Vec<f64>,
-    candidates: Vec<ColdFigures>,
-}
-
-/// Fits without the target history of the cold people, as was chosen, and measures.
-fn measure_cold(data: &Transfer, ground: Ground<'_>, choice: &Choice) -> Result<Cold> {
-    let hiding = data.hiding(|_, person| person.role == Role::Cold);
-    let mut cold = Cold { popularity: Vec::new(), candidates: Vec::new() };
-    for (kind, settings) in &choice.settings {
-        let trial = Trial::fit(ground, &hiding, &settings.options.check()?, &|| ())?;
-        let measures =
-            trial.measure(&data.direction, &[settings.candidate], settings.unobserved_items)?;
-        cold.popularity = measures.popularity;
-        for measured in measures.measured {
-            let over_popularity = paired_difference(&measured.values, &cold.popularity, COLD_SEED);
-            cold.candidates.push(ColdFigures {
-                kind: *kind,
-                settings: *settings,
-                metrics: measured.means,
-                over_popularity: over_popularity.unwrap_or_default(),
-            });
-        }
-    }
-    Ok(cold)
-}
-
-/// What is printed.
-#[derive(Serialize)]
-struct TransferReport {
-    cold_people: usize,
-    /// NDCG@20 of popularity on the cold people.
-    popularity: f64,
-    /// NDCG@20 of what the gate lets be served to them.
-    served: f64,
-    cold: Vec<ColdFigures>,
-    /// Pairs of items that look alike; left out everywhere.
-    look_alikes: usize,
-    gate: DirectionReport,
-    seconds: f64,
-    peak_rss_mb: Option<f64>,
-}
-
-impl TransferReport {
-    fn print(&self, json: bool) -> Result<()> {
-        if json {
-            println!("{}", serde_json::to_string_pretty(self)?);
-            return Ok(());
-        }
-        let gate = &self.gate;
-        println!(
-            "{} people have both; {} hidden people chose, {} judged; {} pairs of items look alike",
-            gate.people, gate.choosing_people, gate.judging_people, self.look_alikes
-        );
-        println!(
-            "\nndcg@20      chose   judged  over popularity {:.4}      over target-only {:.4}     cold people",
-            gate.popularity, gate.target_only
-        );
-        let interval = |i: &Interval| format!("{:+.4} [{:+.4}, {:+.4}]", i.mean, i.low, i.high);
-        for figures in &gate.candidates {
-            let cold = self.cold.iter().find(|cold| cold.kind == figures.candidate.kind());
-            println!(
-                "{:<12} {:.4}  {:.4}  {}  {}  {:.4}",
-                format!("{:?}", figures.candidate.kind()),
-                figures.choosing,
-                figures.judging.mean,
-                interval(&figures.over_popularity),
-                interval(&figures.over_target_only),
-                cold.map_or(f64::NAN, |cold| cold.metrics[METRIC]),
-            );
-        }
-        if let Some(why) = &gate.cross_block_refused {
-            println!("no cross block: {why}");
-        }
-        println!("\ngate: {}", serde_json::to_string(&gate.verdict)?);
-        println!(
-            "{} cold people are served ndcg@20 {:.4} (popularity {:.4})",
-            self.cold_people, self.served, self.popularity
-        );
-        for cold in &self.cold {
-            println!(
-                "{:?}: recall@20 {:.4}, ndcg@10 {:.4}, over popularity {}; {}",
-                cold.kind,
-                cold.metrics["recall@20"],
-                cold.metrics["ndcg@10"],
-                interval(&cold.over_popularity),
-                serde_json::to_string(&cold.settings)?,
-            );
-        }
-        let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
-        println!("{:.1} s{memory}", self.seconds);
-        Ok(())
     }
 }

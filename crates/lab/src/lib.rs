@@ -24,3 +24,5 @@ mod peak_memory;
 mod power_law;
 mod seed_variation;
 mod split;
+mod transfer_data;
+mod transfer_report;

@@ -15,6 +15,8 @@ use crate::data_set::{Numbering, Pairs, read_pairs};
 pub(crate) struct Split {
     /// People x items, every confidence 1.
     pub(crate) train: SparseRows,
+    /// The people, a row each.
+    pub(crate) users: Vec<String>,
     /// For each person with something held out, what they have and what is to be found.
     pub(crate) cases: Vec<RankingCase>,
 }
@@ -52,7 +54,7 @@ impl Split {
             Some(RankingCase { person: row, seen: seen.to_vec(), relevant })
         };
         let cases = train.keys().enumerate().filter_map(case).collect();
-        Ok(Self { train: matrix, cases })
+        Ok(Self { train: matrix, users: train.into_keys().collect(), cases })
     }
 
     /// The model beside popularity.

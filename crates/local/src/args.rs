@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use crossfold_core::entities::ids::{DomainId, ModelId};
+use crossfold_core::training::tuning::DEFAULT_SECONDS;
 use crossfold_lab::args::{BenchCommand, EvaluateArgs, EvaluateTransferArgs, FitArgs};
 
 /// Crossfold recommends across businesses: from what a person did on one
@@ -109,11 +110,17 @@ pub struct TrainArgs {
     /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
-    /// Search for better hyper-parameters first, beginning with those given.
-    #[arg(long)]
+    /// Search for better hyper-parameters first, beginning with those given [default:
+    /// yes, unless the unobserved weight or the regularisation is given].
+    #[arg(long, conflicts_with = "no_tune")]
     pub tune: bool,
+    /// Use the hyper-parameters as they are.
+    #[arg(long)]
+    pub no_tune: bool,
     /// Seconds the search may take.
-    #[arg(long, default_value_t = 120.0, requires = "tune", value_name = "SECONDS")]
+    #[arg(
+        long, default_value_t = DEFAULT_SECONDS, conflicts_with = "no_tune", value_name = "SECONDS"
+    )]
     pub budget_seconds: f64,
     /// Publish the model even if it is made from far fewer events than the champion.
     #[arg(long)]

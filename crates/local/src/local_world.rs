@@ -21,7 +21,7 @@ use crossfold_recommend::RecommendState;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::pseudonym_key;
-use crossfold_train::{TrainingState, Trigger, Worker};
+use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker};
 use tokio::sync::Mutex;
 
 use crate::api_client::ApiClient;
@@ -89,6 +89,7 @@ impl LocalWorld {
             records: stores.records.clone(),
             objects: stores.objects.clone(),
             clock: clock.clone(),
+            tuning: TuningOrder::ByDefault,
         };
         let ingest = IngestState::new(stores.clone(), keys(), clock.clone());
         let feedback = FeedbackState::new(stores, keys(), clock);

@@ -5,7 +5,7 @@ use crossfold_lab::args::BenchCommand;
 use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
-use crate::commands::{demo, import, models, recommend, serve, train};
+use crate::commands::{bench_served, demo, import, models, recommend, serve, train};
 
 /// Runs a command.
 ///
@@ -20,6 +20,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::train(&directory, &args).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
+        Command::Bench(BenchCommand::Served(args)) => bench_served::bench_served(&args).await,
         Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
         Command::Bench(BenchCommand::Run(args)) => bench_run::run(&args),
         Command::Bench(BenchCommand::Data(args)) => bench::data(&args),

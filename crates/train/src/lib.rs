@@ -24,10 +24,10 @@ pub use archive_reader::{EventLimit, ReadError};
 pub use function_memory::FunctionMemory;
 pub use function_price::function_price;
 pub use model_routes::{DEFAULT_PAGE, MAX_PAGE};
-pub use new_run::{InvalidOrder, RunOrder, new_run};
+pub use new_run::{InvalidOrder, RunOrder, TuningOrder, new_run};
 pub use quarantine::QuarantineError;
 pub use routes::{TrainingState, routes};
-pub use settings::keep_models;
+pub use settings::{keep_models, tuning_by_default};
 pub use shard_worker::{
     ExecutionEnded, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
 };

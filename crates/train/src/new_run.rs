@@ -6,31 +6,78 @@ use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::tuning::{InvalidTuning, TuningRequest};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
 
 /// What a run is asked to do: hyper-parameters and, beside them, `tuning`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RunOrder {
     /// Hyper-parameters; with tuning, where the search begins.
     pub options: AlsOptions,
-    /// Bounds of the search for better ones.
-    pub tuning: Option<TuningRequest>,
+    /// Whether better ones are searched for.
+    pub tuning: TuningOrder,
 }
 
-impl From<AlsOptions> for RunOrder {
-    fn from(options: AlsOptions) -> Self {
-        Self { options, tuning: None }
+/// Whether hyper-parameters are searched for.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum TuningOrder {
+    /// As the deployment's settings say; within [`TuningRequest::default`] where they
+    /// say nothing.
+    #[default]
+    ByDefault,
+    /// Not at all: the options are used as they are.
+    Off,
+    /// Within these bounds.
+    Within(TuningRequest),
+}
+
+impl From<Option<TuningRequest>> for TuningOrder {
+    fn from(request: Option<TuningRequest>) -> Self {
+        request.map_or(Self::Off, Self::Within)
     }
 }
+
+impl RunOrder {
+    /// The order with what the deployment does by default where it says nothing of tuning.
+    #[must_use]
+    pub fn or_by_default(self, by_default: TuningOrder) -> Self {
+        let tuning = match self.tuning {
+            TuningOrder::ByDefault => by_default,
+            ordered => ordered,
+        };
+        Self { tuning, ..self }
+    }
+}
+
+/// Exactly these options, without a search.
+impl From<AlsOptions> for RunOrder {
+    fn from(options: AlsOptions) -> Self {
+        Self { options, tuning: TuningOrder::Off }
+    }
+}
+
+/// Hyper-parameters that a search is for: an order that names one of them, and nothing
+/// of tuning, wants just that.
+const SEARCHED_FOR: [&str; 2] = ["unobserved_weight", "regularisation"];
 
 impl<'de> Deserialize<'de> for RunOrder {
     // By hand: a flattened struct cannot deny unknown fields.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = serde_json::Map::deserialize(deserializer)?;
-        let tuning = fields.remove("tuning").unwrap_or_default();
-        Ok(Self {
-            options: serde_json::from_value(fields.into()).map_err(D::Error::custom)?,
-            tuning: serde_json::from_value(tuning).map_err(D::Error::custom)?,
-        })
+        let tuning = match fields.remove("tuning") {
+            None if SEARCHED_FOR.iter().any(|name| fields.contains_key(*name)) => TuningOrder::Off,
+            None => TuningOrder::ByDefault,
+            Some(tuning) => tuning_order(tuning).map_err(D::Error::custom)?,
+        };
+        let options = serde_json::from_value(fields.into()).map_err(D::Error::custom)?;
+        Ok(Self { options, tuning })
+    }
+}
+
+fn tuning_order(tuning: Value) -> Result<TuningOrder, serde_json::Error> {
+    match tuning {
+        Value::Null => Ok(TuningOrder::Off),
+        Value::String(word) if word == "off" => Ok(TuningOrder::Off),
+        bounds => serde_json::from_value(bounds).map(TuningOrder::Within),
     }
 }
 
@@ -52,6 +99,11 @@ pub enum InvalidOrder {
 /// [`InvalidOrder`] when a hyper-parameter or a bound of the search is out of its range.
 pub fn new_run(order: impl Into<RunOrder>, now: Timestamp) -> Result<TrainingRun, InvalidOrder> {
     let RunOrder { options, tuning } = order.into();
+    let tuning = match tuning {
+        TuningOrder::ByDefault => Some(TuningRequest::default()),
+        TuningOrder::Off => None,
+        TuningOrder::Within(request) => Some(request),
+    };
     options.check()?;
     tuning.iter().try_for_each(TuningRequest::check)?;
     let Ok(id) = TrainingRunId::parse(&uuid::Uuid::now_v7().to_string()) else {
@@ -77,7 +129,7 @@ mod tests {
         assert_eq!(read("{}").unwrap(), RunOrder::default());
         let order = read(r#"{"factors": 8, "tuning": {"budget_seconds": 60}}"#).unwrap();
         assert_eq!(order.options.factors, 8);
-        assert_eq!(order.tuning, Some(TuningRequest::of_seconds(60.0)));
+        assert_eq!(order.tuning, TuningOrder::Within(TuningRequest::of_seconds(60.0)));
         for wrong in [r#"{"factor": 8}"#, r#"{"tuning": {"budget": 1}}"#, r#"{"tuning": 3}"#, "[]"]
         {
             assert!(read(wrong).is_err(), "{wrong}");
@@ -85,8 +137,33 @@ mod tests {
     }
 
     #[test]
+    fn a_search_is_made_unless_it_is_put_off_or_its_object_is_given() {
+        let tuning = |text: &str| {
+            let order: RunOrder = serde_json::from_str(text).unwrap();
+            new_run(order, Timestamp::UNIX_EPOCH).unwrap().tuning
+        };
+        for searched in ["{}", r#"{"factors": 8, "iterations": 3}"#] {
+            assert_eq!(tuning(searched), Some(TuningRequest::default()), "{searched}");
+        }
+        for off in [
+            r#"{"tuning": null}"#,
+            r#"{"tuning": "off"}"#,
+            r#"{"unobserved_weight": 0.1}"#,
+            r#"{"regularisation": 0.1}"#,
+        ] {
+            assert_eq!(tuning(off), None, "{off}");
+        }
+        let both = tuning(r#"{"regularisation": 0.1, "tuning": {"budget_seconds": 9}}"#);
+        assert_eq!(both, Some(TuningRequest::of_seconds(9.0)), "it begins there");
+        let by_default = |order: RunOrder| order.or_by_default(TuningOrder::Off).tuning;
+        assert_eq!(by_default(RunOrder::default()), TuningOrder::Off);
+        let asked = TuningOrder::Within(TuningRequest::of_seconds(9.0));
+        assert_eq!(by_default(RunOrder { tuning: asked, ..RunOrder::default() }), asked);
+    }
+
+    #[test]
     fn bounds_out_of_range_are_refused_before_a_run_is_queued() {
-        let tuning = Some(TuningRequest::of_seconds(0.0));
+        let tuning = TuningOrder::Within(TuningRequest::of_seconds(0.0));
         let order = RunOrder { tuning, ..RunOrder::default() };
         let refused = new_run(order, Timestamp::UNIX_EPOCH).unwrap_err();
         assert_eq!(refused, InvalidOrder::Tuning(InvalidTuning::Seconds));

@@ -21,7 +21,7 @@ use lambda_http::http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use crate::model_routes::{self, load_problem};
-use crate::new_run::{RunOrder, new_run};
+use crate::new_run::{RunOrder, TuningOrder, new_run};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct TrainingState {
     pub objects: Arc<dyn ObjectStore>,
     /// The time.
     pub clock: Clock,
+    /// What an order that says nothing of tuning gets.
+    pub tuning: TuningOrder,
 }
 
 /// The routes.
@@ -59,6 +61,7 @@ async fn post_run(
     Json(order): Json<RunOrder>,
 ) -> Result<(StatusCode, JsonResponse<TrainingRun>), Problem> {
     caller.require_scope(Scope::TrainingWrite)?;
+    let order = order.or_by_default(state.tuning);
     let mut run =
         new_run(order, state.clock.now()).map_err(|error| Problem::invalid(error.to_string()))?;
     run.accept_fewer_events = query.accept_fewer_events;

@@ -20,8 +20,9 @@ use crossfold_core::training::sharding::plan::{
     EvaluationRecord, FORMAT, INITIAL_ITEMS, ShardBounds, ShardPlan, Side, TooLarge, step_key,
 };
 use crossfold_core::training::sharding::shard::{FactorShard, MatrixShard, ShardError};
+use crossfold_core::training::tuning::Tuner;
 use crossfold_core::training::{
-    FitPurpose, ModelOutline, PendingFit, Prepared, Recipe, TrainingError, prepare,
+    CleanedInput, FitPurpose, ModelOutline, PendingFit, Prepared, Recipe, TrainingError, prepare,
 };
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::records;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive_reader::EventLimit;
 use crate::half_iteration::Half;
 use crate::shard_fits::{Planner, fitted};
+use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
 use crate::worker::{WorkerError, champion, clear_models, is_open, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
@@ -137,12 +139,6 @@ pub enum ShardWorkerError {
     /// There is nothing to train on.
     #[error(transparent)]
     Training(#[from] TrainingError),
-    /// A search was asked for.
-    #[error(
-        "hyper-parameters are not searched for in shards: search with one machine, on fewer \
-         people if need be, and order a run with what it finds"
-    )]
-    Tuning,
     /// A worker could not hold its part.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -188,7 +184,6 @@ impl Retryable for ShardWorkerError {
             Self::Gather(error) => error.is_worth_another_try(),
             Self::Publish(error) => error.is_worth_another_try(),
             Self::Training(_)
-            | Self::Tuning
             | Self::TooLarge(_)
             | Self::Shard(_)
             | Self::Options(_)
@@ -313,19 +308,17 @@ impl ShardWorker {
         files: &WorkingFiles,
         run: &TrainingRun,
     ) -> Result<ShardPlan, ShardWorkerError> {
-        if run.tuning.is_some() {
-            return Err(ShardWorkerError::Tuning);
-        }
         let champion = champion(&*self.stores.objects).await?;
         let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
-        let prepared = blocking(move || prepare(cleaned, None)).await??;
+        let prepared = self.tuned(run, cleaned).await?;
+        let options = *prepared.outline.provenance.params.options();
         let (rows, columns) = prepared.pending.shape();
-        self.bounds.check(rows, columns, run.options.factors)?;
+        self.bounds.check(rows, columns, options.factors)?;
         let Prepared { outline, mut pending, .. } = self.judged(files, prepared).await?;
         let mut plan = ShardPlan {
             format: FORMAT,
             run: run.id.clone(),
-            options: run.options,
+            options,
             fits: Vec::new(),
             purposes: BTreeMap::new(),
             outline: files.put_json("outline", &outline).await?,
@@ -346,6 +339,25 @@ impl ShardWorker {
         Ok(plan)
     }
 
+    /// Prepares, with what a search finds best if the run is to have one: on so many
+    /// people as one worker can search with, whatever the size of the archive.
+    async fn tuned(
+        &self,
+        run: &TrainingRun,
+        cleaned: CleanedInput,
+    ) -> Result<Prepared, ShardWorkerError> {
+        let tuner = |request| StoredTuner::new(&self.stores, &self.clock, &run.id, request);
+        let mut tuner = run.tuning.map(tuner);
+        let prepare = move || {
+            let chosen_by = tuner.as_mut().map(|tuner| tuner as &mut dyn Tuner);
+            (prepare(cleaned, chosen_by), tuner.and_then(|tuner| tuner.failure))
+        };
+        match blocking(prepare).await? {
+            (_, Some(failure)) => Err(failure.into()),
+            (prepared, None) => Ok(prepared?),
+        }
+    }
+
     /// Judges the bridges, unless a worker that died has done so on the same items.
     async fn judged(
         &self,
@@ -353,8 +365,10 @@ impl ShardWorker {
         mut prepared: Prepared,
     ) -> Result<Prepared, ShardWorkerError> {
         if let Some(judged) = files.judged().await? {
-            let ModelOutline { index, look_alikes, report, .. } = judged;
-            if index == prepared.outline.index {
+            let ModelOutline { index, look_alikes, report, provenance, .. } = judged;
+            if index == prepared.outline.index
+                && provenance.params == prepared.outline.provenance.params
+            {
                 let outline = &mut prepared.outline;
                 (outline.look_alikes, outline.report.bridges) = (look_alikes, report.bridges);
                 outline.report.look_alikes = report.look_alikes;

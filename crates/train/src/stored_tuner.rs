@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
-use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError, Stores};
 use crossfold_core::training::tuning::{
     Candidate, Fidelity, FunctionPrice, Interrupted, Score, Search, SearchSpace, Tuner,
     TuningRequest,
@@ -56,6 +56,25 @@ impl Tuner for StoredTuner {
 }
 
 impl StoredTuner {
+    /// The tuner of a run; to be made on the runtime whose stores it waits for.
+    pub(crate) fn new(
+        stores: &Stores,
+        clock: &Clock,
+        run: &TrainingRunId,
+        request: TuningRequest,
+    ) -> Self {
+        Self {
+            objects: stores.objects.clone(),
+            clock: clock.clone(),
+            runtime: Handle::current(),
+            run: run.clone(),
+            request,
+            price: None,
+            progress: Arc::new(|_, _| ()),
+            failure: None,
+        }
+    }
+
     /// The run's search as it was left, or a new one. One that cannot be read,
     /// written by another version, is begun anew.
     fn take_up(&mut self, space: &SearchSpace) -> Result<(Search, PutCondition), Interrupted> {

@@ -6,7 +6,6 @@ use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
-use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::model::Model;
 use crossfold_core::release::gate::GateRules;
 use crossfold_core::release::retention::DEFAULT_KEPT;
@@ -21,7 +20,7 @@ use serde::Deserialize;
 
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
-use crate::new_run::{InvalidOrder, RunOrder, new_run};
+use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
 use crossfold_registry::listing::champion_pointer;
@@ -42,10 +41,11 @@ pub enum Trigger {
     Schedule {
         /// `"schedule"`.
         trigger: String,
-        /// Hyper-parameters.
+        /// Hyper-parameters, and beside them what is said of a search for better ones:
+        /// as in the body of `POST /v1/training-runs`.
         #[serde(default)]
-        options: AlsOptions,
-        /// Bounds of a search for better ones, if there is to be one.
+        options: RunOrder,
+        /// Bounds of a search; they count before what `options` say.
         #[serde(default)]
         tuning: Option<TuningRequest>,
     },
@@ -97,6 +97,7 @@ pub struct Worker {
     price: Option<FunctionPrice>,
     keep_models: usize,
     limit: EventLimit,
+    tuning: TuningOrder,
 }
 
 impl Worker {
@@ -110,7 +111,14 @@ impl Worker {
             price: None,
             keep_models: DEFAULT_KEPT,
             limit: EventLimit::NONE,
+            tuning: TuningOrder::ByDefault,
         }
+    }
+
+    /// The same worker, whose schedule orders this of tuning.
+    #[must_use]
+    pub fn tuning_by_default(self, tuning: TuningOrder) -> Self {
+        Self { tuning, ..self }
     }
 
     /// The same worker, refusing archives above a limit.
@@ -148,7 +156,9 @@ impl Worker {
     pub async fn handle(&self, trigger: Trigger) -> Result<(), WorkerError> {
         match trigger {
             Trigger::Schedule { options, tuning, .. } => {
-                let run = new_run(RunOrder { options, tuning }, self.clock.now())?;
+                let tuning = tuning.map_or(options.tuning, TuningOrder::Within);
+                let options = RunOrder { tuning, ..options };
+                let run = new_run(options.or_by_default(self.tuning), self.clock.now())?;
                 records::create(&*self.stores.records, &run.id, &run).await?;
             }
             Trigger::Stream { records } => {
@@ -224,14 +234,9 @@ impl Worker {
 
     fn tuner(&self, run: &TrainingRun, request: TuningRequest) -> StoredTuner {
         StoredTuner {
-            objects: self.stores.objects.clone(),
-            clock: self.clock.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            run: run.id.clone(),
-            request,
             price: self.price,
             progress: self.progress.clone(),
-            failure: None,
+            ..StoredTuner::new(&self.stores, &self.clock, &run.id, request)
         }
     }
 }

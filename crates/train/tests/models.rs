@@ -31,7 +31,7 @@ use crossfold_registry::retention::clear_old_models;
 use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_testing::{catalogue_item, event_at, event_id, item_key, user};
-use crossfold_train::{TrainingState, Worker, new_run, routes};
+use crossfold_train::{TrainingState, TuningOrder, Worker, new_run, routes};
 use data_encoding::HEXLOWER;
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
@@ -185,6 +185,7 @@ async fn call(stores: &Stores, time: &Time, method: Method, path: &str) -> (Stat
         records: stores.records.clone(),
         objects: stores.objects.clone(),
         clock: time.clock(),
+        tuning: TuningOrder::ByDefault,
     };
     let mut request = Request::builder()
         .method(method)

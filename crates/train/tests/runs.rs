@@ -269,7 +269,7 @@ fn cut_short(stores: &Stores, writes: i64) -> Stores {
 }
 
 async fn queue_tuned(stores: &Stores, tuning: TuningRequest) -> (TrainingRun, Trigger) {
-    let order = RunOrder { options: OPTIONS, tuning: Some(tuning) };
+    let order = RunOrder { options: OPTIONS, tuning: Some(tuning).into() };
     let run = new_run(order, Timestamp::UNIX_EPOCH).unwrap();
     records::create(&*stores.records, &run.id, &run).await.unwrap();
     let trigger = json!({"Records": [{"eventName": "INSERT", "dynamodb": {"Keys": {

@@ -161,7 +161,7 @@ fn worker(stores: &Stores, bounds: ShardBounds) -> ShardWorker {
 }
 
 async fn order(stores: &Stores, options: AlsOptions) -> TrainingRun {
-    let run = new_run(RunOrder { options, tuning: None }, Timestamp::UNIX_EPOCH).unwrap();
+    let run = new_run(options, Timestamp::UNIX_EPOCH).unwrap();
     records::create(&*stores.records, &run.id, &run).await.unwrap();
     run
 }

@@ -1,13 +1,100 @@
 //! Fourth stage: the best of all targets, in order. Diversity, quotas by domain and
 //! other ways to arrange a slate have their place here.
+//!
+//! Scores of one target are in one measure; those of two are not: a share of one
+//! platform's people says nothing beside an estimate for one person of another, and
+//! estimates differ with the weights that their domains were fitted with. So targets are
+//! not merged by score but take turns, each with its own best: what is personal has two
+//! places for every one of what is merely popular, targets of a kind as many as each
+//! other. The rule is D'Hondt's: the next place goes to the target with the greatest
+//! share over its places so far and one more.
 
 use crate::maths::rank::top_k;
 use crate::serving::blend::ScoredItem;
 
-/// The `limit` items with the highest scores, best first; of equal ones the one that
-/// comes first in `scored`.
+/// The best `limit` items, each target's best first; of a target's equal ones the one
+/// that comes first in `scored`. `shares` has the share of each target ([`crate::serving::sources::TargetSources::share`]); of equal claims
+/// to a place the greater share's counts, then the earlier target's.
 #[must_use]
-pub fn arrange(scored: &[ScoredItem], limit: usize) -> Vec<ScoredItem> {
-    let scores: Vec<f32> = scored.iter().map(|item| item.score).collect();
-    top_k(&scores, limit).into_iter().map(|at| scored[at as usize]).collect()
+pub fn arrange(scored: &[ScoredItem], shares: &[u32], limit: usize) -> Vec<ScoredItem> {
+    let mut queues: Vec<std::vec::IntoIter<ScoredItem>> =
+        (0..shares.len()).map(|target| best_of(scored, target, limit).into_iter()).collect();
+    let mut taken = vec![0u32; shares.len()];
+    let mut arranged = Vec::with_capacity(limit.min(scored.len()));
+    while arranged.len() < limit {
+        let open = (0..shares.len()).filter(|&target| !queues[target].as_slice().is_empty());
+        // share / (taken + 1), compared without dividing; the first of equals.
+        let next = open.reduce(|best, other| {
+            let claim =
+                |own: usize, rival: usize| u64::from(shares[own]) * u64::from(taken[rival] + 1);
+            let (of_best, of_other) = (claim(best, other), claim(other, best));
+            let is_next = (of_other, shares[other]) > (of_best, shares[best]);
+            if is_next { other } else { best }
+        });
+        let Some(target) = next else { break };
+        taken[target] += 1;
+        arranged.extend(queues[target].next());
+    }
+    arranged
+}
+
+fn best_of(scored: &[ScoredItem], target: usize, limit: usize) -> Vec<ScoredItem> {
+    let own: Vec<ScoredItem> =
+        scored.iter().filter(|item| item.target == target).copied().collect();
+    let scores: Vec<f32> = own.iter().map(|item| item.score).collect();
+    top_k(&scores, limit).into_iter().map(|at| own[at as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::serving::sources::{PERSONAL_SHARE, POPULAR_SHARE};
+
+    fn scored(of_targets: &[&[f32]]) -> Vec<ScoredItem> {
+        let of_target = |(target, scores): (usize, &&[f32])| {
+            let items = scores.iter().enumerate();
+            items
+                .map(|(position, &score)| ScoredItem { target, position, score, source: None })
+                .collect::<Vec<_>>()
+        };
+        of_targets.iter().enumerate().flat_map(of_target).collect()
+    }
+
+    fn targets(arranged: &[ScoredItem]) -> Vec<usize> {
+        arranged.iter().map(|item| item.target).collect()
+    }
+
+    #[test]
+    fn popular_items_of_one_crowd_do_not_bury_personal_ones_of_another() {
+        let items = scored(&[&[0.9, 0.8, 0.7, 0.6, 0.5], &[0.01, 0.03, 0.02, 0.0]]);
+        let arranged = arrange(&items, &[POPULAR_SHARE, PERSONAL_SHARE], 6);
+        assert_eq!(targets(&arranged), [1, 1, 0, 1, 1, 0]);
+        let personal = arranged.iter().filter(|item| item.target == 1).map(|item| item.position);
+        assert_eq!(personal.collect::<Vec<_>>(), [1, 2, 0, 3]);
+        // A target that has no more leaves its places to the others.
+        assert_eq!(targets(&arrange(&items, &[1, 2], 9))[6..], [0, 0, 0]);
+        assert_eq!(targets(&arrange(&items, &[1, 1], 4)), [0, 1, 0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_slate_holds_the_best_of_each_target_in_their_order(
+            first in proptest::collection::vec(-1.0f32..1.0, 0..12),
+            second in proptest::collection::vec(-1.0f32..1.0, 0..12),
+            shares in (1u32..4, 1u32..4), limit in 0usize..30,
+        ) {
+            let items = scored(&[&first, &second]);
+            let arranged = arrange(&items, &[shares.0, shares.1], limit);
+            prop_assert_eq!(arranged.len(), limit.min(items.len()));
+            for target in 0..2 {
+                let own: Vec<f32> =
+                    arranged.iter().filter(|i| i.target == target).map(|i| i.score).collect();
+                let mut all = if target == 0 { first.clone() } else { second.clone() };
+                all.sort_by(|a, b| b.total_cmp(a));
+                prop_assert_eq!(&own[..], &all[..own.len()]);
+            }
+        }
+    }
 }

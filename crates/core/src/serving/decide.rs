@@ -53,7 +53,8 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let (policy, request) = (serving.policy, asked.request);
     let inputs = SourceInputs::new(serving.model, asked.definitions, request.now);
     let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
-    let arranged = arrange(&blend(&targets), request.limit);
+    let shares: Vec<u32> = targets.iter().map(TargetSources::share).collect();
+    let arranged = arrange(&blend(&targets), &shares, request.limit);
     let placed = explore(policy.exploration, &arranged, request.seed);
     let explainer = Explainer::new(serving, asked);
     let described = |item: &PlacedItem| describe(&explainer, request.explain, &targets, item);

@@ -14,9 +14,10 @@ pub struct Policy {
     pub exploration: Exploration,
 }
 
-/// The person's evidence where there is some, else popularity; the best are shown.
+/// The person's evidence where there is some, else popularity; the best are shown,
+/// targets in turn.
 pub const ALS_FOLD_IN: Policy = Policy {
-    name: "als-fold-in/2",
+    name: "als-fold-in/3",
     sources: &[SourceKind::Bridges, SourceKind::Popularity],
     exploration: Exploration::None,
 };

@@ -356,7 +356,7 @@ mod tests {
         let provenance = &first.parts.provenance;
         assert_eq!(*provenance.params.options(), report.candidate.options);
         assert_eq!(provenance.evidence, report.candidate.evidence);
-        assert_eq!(report.candidates.len(), 9);
+        assert!((9..=9 + 7 * 4).contains(&report.candidates.len()), "nine, and a climb");
         assert!(report.candidates.iter().all(|candidate| !candidate.scores.is_empty()));
         let last = |number: usize| report.candidates[number].scores.last().copied().flatten();
         assert!(last(report.chosen) >= last(0), "{report:?}");

@@ -60,9 +60,8 @@ impl ModelOutline {
         let compared = &mut self.report.shadow.domains;
         for (domain, comparison) in comparisons {
             let people = comparison.popularity.people;
-            let is_enough = |known: &ShadowComparison| {
-                known.popularity.people >= FEWEST_PEOPLE.min(people)
-            };
+            let is_enough =
+                |known: &ShadowComparison| known.popularity.people >= FEWEST_PEOPLE.min(people);
             if !compared.get(&domain).is_some_and(is_enough) {
                 compared.insert(domain, ShadowComparison { held_out, ..comparison });
             }

@@ -23,8 +23,8 @@ use crate::training::bridging::look_alike::{self, LookAlikeReport};
 use crate::training::bridging::trial::Ground;
 use crate::training::drift::{self, DriftReport};
 use crate::training::report::TrainingReport;
-use crate::training::shadow::ShadowReport;
 use crate::training::searching::{Known, search};
+use crate::training::shadow::ShadowReport;
 use crate::training::tuning::{Search, Tuner};
 
 /// Everything between a clean archive and the fits: applies consents, chooses

@@ -60,11 +60,7 @@ pub(super) fn search(
 
 /// What a search begins with, and how far from there it looks: from what the champion
 /// was made with, and near by when it was made from about the same events.
-fn beginning(
-    own: AlsOptions,
-    champion: Option<&Manifest>,
-    known: Known<'_>,
-) -> (Candidate, Reach) {
+fn beginning(own: AlsOptions, champion: Option<&Manifest>, known: Known<'_>) -> (Candidate, Reach) {
     let Some(champion) = champion else {
         let evidence = EvidenceScaling::default();
         return (Candidate { options: own, evidence }, Reach::Wide);

@@ -12,7 +12,7 @@ use crossfold_lab::progress;
 use crossfold_lab::synthetic_world::{
     AUTO_FINANCE, KNOWLEDGE, Presence, SyntheticPerson, SyntheticWorld,
 };
-use crossfold_train::new_run;
+use crossfold_train::{RunOrder, new_run};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -58,7 +58,8 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     ));
     let trained = Instant::now();
     let options = AlsOptions { factors: 16, ..AlsOptions::default() };
-    let run = train_world(&world, new_run(options, Timestamp::now())?).await?;
+    let order = RunOrder { options, ..RunOrder::default() };
+    let run = train_world(&world, new_run(order, Timestamp::now())?).await?;
     let seconds = trained.elapsed().as_secs_f64();
     printer::line(format_args!("\nTrained and published in {seconds:.1} s:"));
     print_run(&run, report_of(&world, &run).await?.as_ref());

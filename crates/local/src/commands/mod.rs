@@ -1,5 +1,6 @@
 //! The commands, one a file. Each takes its arguments and does its work through the API.
 
+pub(crate) mod bench_served;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod models;

@@ -12,7 +12,7 @@ use crossfold_lab::progress;
 use crossfold_registry::listing::find_record;
 use crossfold_registry::load::load_report;
 use crossfold_storage::records;
-use crossfold_train::{RunOrder, new_run};
+use crossfold_train::{RunOrder, TuningOrder, new_run};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,8 +23,7 @@ use crate::printer::{self, TrainingRunText};
 
 pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     let world = LocalWorld::open(directory).await?;
-    let tuning = args.tune.then(|| TuningRequest::of_seconds(args.budget_seconds));
-    let order = RunOrder { options: args.fit.options(), tuning };
+    let order = RunOrder { options: args.fit.options(), tuning: tuning(args) };
     let mut run = new_run(order, Timestamp::now())?;
     run.accept_fewer_events = args.accept_fewer_events;
     let run = train_world(&world, run).await?;
@@ -42,6 +41,14 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn tuning(args: &TrainArgs) -> TuningOrder {
+    let is_given = args.fit.unobserved_weight.is_some() || args.fit.regularisation.is_some();
+    if args.no_tune || (is_given && !args.tune) {
+        return TuningOrder::Off;
+    }
+    TuningOrder::Within(TuningRequest::of_seconds(args.budget_seconds))
 }
 
 /// Carries everything posted to the archive, trains on it, and publishes.

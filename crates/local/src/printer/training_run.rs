@@ -85,7 +85,13 @@ fn write_search(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
 fn write_evaluation(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
     match report.split_at {
         Some(instant) => writeln!(f, "held out from {instant} on, every item ranked:")?,
-        None => writeln!(f, "not evaluated: the events do not spread over time")?,
+        None if report.evaluation.is_empty() => {
+            writeln!(f, "not evaluated: nobody has two items in a domain")?;
+        }
+        None => writeln!(
+            f,
+            "each person's last item held out, any of those at the last instant, every item ranked:"
+        )?,
     }
     for (domain, evaluation) in &report.evaluation {
         write_domain(f, domain.as_str(), evaluation)?;

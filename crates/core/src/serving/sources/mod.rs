@@ -1,7 +1,7 @@
 //! Second stage: sources of scores, one file a source.
 //!
-//! A source says how much a person may like the items of one target, in the measure
-//! that all share: an estimate of a preference, about 0 to 1. A new source is a file
+//! A source says how much a person may like the items of one target: an estimate of a
+//! preference, about 0 to 1, comparable within the target alone. A new source is a file
 //! with a [`Source`], a name in [`SourceKind`] that opens it, and its place in a
 //! [`Policy`](crate::serving::policy::Policy).
 
@@ -77,6 +77,12 @@ impl SourceKind {
     }
 }
 
+/// Places of a target whose items the person's own evidence ranks, for each place of
+/// one whose items are popular.
+pub const PERSONAL_SHARE: u32 = 2;
+/// Places of a target whose items are the same for everyone.
+pub const POPULAR_SHARE: u32 = 1;
+
 /// A target with its sources.
 pub struct TargetSources<'a> {
     /// The target.
@@ -90,6 +96,12 @@ impl TargetSources<'_> {
     #[must_use]
     pub fn is_personal(&self) -> bool {
         self.sources.iter().any(|source| source.is_personal())
+    }
+
+    /// Its share of a slate with several targets: see [`crate::serving::arrange`].
+    #[must_use]
+    pub fn share(&self) -> u32 {
+        if self.is_personal() { PERSONAL_SHARE } else { POPULAR_SHARE }
     }
 }
 

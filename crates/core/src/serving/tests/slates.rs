@@ -79,7 +79,7 @@ fn a_target_without_a_catalogue_does_not_lend_its_estimate_to_another() {
 }
 
 #[test]
-fn targets_are_merged_by_score_and_equal_scores_by_order_of_domain_and_item() {
+fn targets_that_are_alike_take_turns_in_order_of_domain_with_their_items_in_order() {
     let model = bridged_model();
     let request = SlateRequest {
         targets: BTreeSet::from([auto(), knowledge()]),

@@ -108,6 +108,15 @@ impl DirectionVerdict {
             Self::NotBetter { .. } | Self::TooFewPeople { .. } => None,
         }
     }
+
+    /// The candidate that was judged, whether it is served or not.
+    #[must_use]
+    pub fn chosen(&self) -> Option<Candidate> {
+        match self {
+            Self::Passed { chosen } | Self::NotBetter { chosen } => Some(*chosen),
+            Self::TooFewPeople { .. } => None,
+        }
+    }
 }
 
 /// All that was measured of a direction, and the verdict.
@@ -141,11 +150,8 @@ impl DirectionReport {
     /// on the judging people.
     #[must_use]
     pub fn lift(&self) -> f64 {
-        let chosen = match &self.verdict {
-            DirectionVerdict::Passed { chosen } | DirectionVerdict::NotBetter { chosen } => chosen,
-            DirectionVerdict::TooFewPeople { .. } => return 0.0,
-        };
-        let figures = self.candidates.iter().find(|figures| figures.candidate == *chosen);
+        let Some(chosen) = self.verdict.chosen() else { return 0.0 };
+        let figures = self.candidates.iter().find(|figures| figures.candidate == chosen);
         figures.map_or(0.0, |f| f.over_popularity.mean.min(f.over_target_only.mean))
     }
 }

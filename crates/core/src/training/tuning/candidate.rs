@@ -159,11 +159,8 @@ impl SearchSpace {
         let (weight, ridge) = (power(rng, 10.0, -2.7..-0.3), power(rng, 10.0, -2.7..-1.3));
         let options = self.with(weight, ridge, options);
         // Half of them keep the definitions' weights, so that these have a fair chance.
-        let evidence = if rng.random_bool(0.5) {
-            self.base.evidence.clone()
-        } else {
-            self.draw_evidence(rng)
-        };
+        let evidence =
+            if rng.random_bool(0.5) { self.base.evidence.clone() } else { self.draw_evidence(rng) };
         Candidate { options, evidence }
     }
 
@@ -200,8 +197,7 @@ impl Candidate {
                 moved.push(AlsOptions { unobserved_weight: weight, ..self.options });
             }
             if tuned.regularisation {
-                let ridge =
-                    (ridge * factor).clamp(REGULARISATION_RANGE.0, REGULARISATION_RANGE.1);
+                let ridge = (ridge * factor).clamp(REGULARISATION_RANGE.0, REGULARISATION_RANGE.1);
                 moved.push(AlsOptions { regularisation: ridge, ..self.options });
             }
         }

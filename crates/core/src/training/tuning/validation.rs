@@ -11,7 +11,7 @@ use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, EventType};
 use crate::evidence::confidences::{MAX_CONFIDENCE, recency, value_factor};
-use crate::evidence::items::{DomainRows, ItemIndex, Row};
+use crate::evidence::items::{DomainRanges, DomainRows, ItemIndex, Row};
 use crate::maths::als::{AlsOptions, Factors, fit};
 use crate::maths::measure::{Fold, RankingCase, cases_of, evaluate_factors, hold_out};
 use crate::maths::sparse::SparseRows;
@@ -162,21 +162,7 @@ impl Validation<'_> {
         let definitions = candidate.evidence.apply(self.definitions);
         let rows = drawn(self.evidence.starts.len(), fidelity);
         let (train, held_out) = self.split(&definitions, &rows, fidelity);
-        let ranges = self.index.ranges();
-        let domains = ranges.values().zip(ranges.people(&train));
-        score_of(domains.filter_map(|(rows, people)| {
-            let part = DomainPart::of_people(&train, rows, people);
-            let cases = cases_in(&part, &held_out, rows);
-            let people = cases.len();
-            // What cannot be fitted has found nothing.
-            let value = if cases.is_empty() {
-                return None;
-            } else {
-                let factors = fit_at(&part.matrix, candidate.options, fidelity);
-                factors.and_then(|factors| ndcg(&factors, &cases)).unwrap_or(0.0)
-            };
-            Some((rows.domain.clone(), value, people))
-        }))
+        score_by_domain(self.index.ranges(), (&train, &held_out), candidate, fidelity)
     }
 
     /// Rows of the training matrix, and the items held out from each.
@@ -205,20 +191,16 @@ impl Validation<'_> {
         let newest = self.evidence.evidence.iter().map(|e| e.occurred_at).max();
         let now = (newest.unwrap_or(Timestamp::UNIX_EPOCH), false);
         let all = self.evidence.matrix(columns, rows, definitions, now);
-        let number = fidelity.fold % FOLDS;
-        let people = most_measured(columns);
-        let (train, cases) = hold_out(&all, Fold { number, of: FOLDS, people, seed: FOLD_SEED });
-        let mut held_out = vec![Vec::new(); train.rows()];
-        cases.into_iter().for_each(|case| held_out[case.person] = case.relevant);
-        (train, held_out)
+        hold_out_fold(&all, fidelity)
     }
 }
 
-/// Judges a candidate on interactions without times, all of one domain: a fifth
-/// of the interactions of some people is held out.
+/// Judges a candidate on interactions without times: a fifth of the interactions of
+/// some people is held out.
 #[must_use]
 pub fn score_interactions(
     matrix: &SparseRows,
+    ranges: &DomainRanges,
     candidate: &Candidate,
     fidelity: &Fidelity,
 ) -> Option<Score> {
@@ -228,12 +210,38 @@ pub fn score_interactions(
         items.iter().copied().zip(confidences.iter().copied()).collect()
     };
     let part = SparseRows::from_rows(matrix.columns(), rows.iter().map(entries));
-    let number = fidelity.fold % FOLDS;
-    let people = most_measured(matrix.columns());
-    let (train, cases) = hold_out(&part, Fold { number, of: FOLDS, people, seed: FOLD_SEED });
-    let factors = fit_at(&train, candidate.options, fidelity)?;
-    let value = ndcg(&factors, &cases)?;
-    Some(Score { value, by_domain: BTreeMap::new(), people: cases.len() })
+    let (train, held_out) = hold_out_fold(&part, fidelity);
+    score_by_domain(ranges, (&train, &held_out), candidate, fidelity)
+}
+
+/// The matrix without a fold of the interactions of some people, and that fold.
+fn hold_out_fold(matrix: &SparseRows, fidelity: &Fidelity) -> (SparseRows, Vec<Vec<u32>>) {
+    let (number, people) = (fidelity.fold % FOLDS, most_measured(matrix.columns()));
+    let (train, cases) = hold_out(matrix, Fold { number, of: FOLDS, people, seed: FOLD_SEED });
+    let mut held_out = vec![Vec::new(); train.rows()];
+    cases.into_iter().for_each(|case| held_out[case.person] = case.relevant);
+    (train, held_out)
+}
+
+/// Fits each domain by itself and ranks for its people.
+fn score_by_domain(
+    ranges: &DomainRanges,
+    (train, held_out): (&SparseRows, &[Vec<u32>]),
+    candidate: &Candidate,
+    fidelity: &Fidelity,
+) -> Option<Score> {
+    let domains = ranges.values().zip(ranges.people(train));
+    score_of(domains.filter_map(|(rows, people)| {
+        let part = DomainPart::of_people(train, rows, people);
+        let cases = cases_in(&part, held_out, rows);
+        if cases.is_empty() {
+            return None;
+        }
+        let factors = fit_at(&part.matrix, candidate.options, fidelity);
+        // What cannot be fitted has found nothing.
+        let value = factors.and_then(|factors| ndcg(&factors, &cases)).unwrap_or(0.0);
+        Some((rows.domain.clone(), value, cases.len()))
+    }))
 }
 
 /// The rows that take part, ascending; all candidates of a rung have the same.
@@ -402,10 +410,11 @@ mod tests {
         let matrix = SparseRows::from_rows(20, rows);
         let options = AlsOptions { factors: 4, regularisation: 0.01, ..AlsOptions::default() };
         let candidate = Candidate { options, evidence: EvidenceScaling::default() };
-        let score = score_interactions(&matrix, &candidate, &FIDELITY).unwrap();
+        let ranges = DomainRanges::from([(knowledge(), 0..20)]);
+        let score = score_interactions(&matrix, &ranges, &candidate, &FIDELITY).unwrap();
         assert!(score.value > 0.6, "{score:?}");
         let alone = SparseRows::from_rows(20, [vec![(1, 1.0)]]);
-        assert_eq!(score_interactions(&alone, &candidate, &FIDELITY), None);
+        assert_eq!(score_interactions(&alone, &ranges, &candidate, &FIDELITY), None);
     }
 
     #[test]
