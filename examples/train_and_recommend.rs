@@ -125,7 +125,7 @@ fn train_model(definitions: &Definitions, now: Timestamp) -> Result<Model> {
     let items: BTreeSet<ItemKey> =
         events.iter().map(|event| (event.domain.clone(), event.item_id.clone())).collect();
     let input = TrainingInput {
-        events,
+        events: events.into(),
         people: PeopleIndex::default(), // Nobody is linked to another platform.
         definitions: definitions.clone(),
         items,

@@ -385,9 +385,9 @@ async fn link(client: &ApiClient, users: &[String]) -> Result<()> {
     let consents = json!({ "consents": consents });
     stream::iter(users)
         .map(|user| {
-            let path = |what: &str| format!("/v1/users/{user}{what}?domain={SOURCE}");
             let (consents, bar) = (&consents, &bar);
             async move {
+                let path = |what: &str| format!("/v1/users/{user}{what}?domain={SOURCE}");
                 client.put(&path(""), &json!({})).await?;
                 let link = json!({"domain": TARGET, "user_id": user});
                 client.put(&path("/links"), &link).await?;
