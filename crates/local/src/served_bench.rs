@@ -1,7 +1,7 @@
 //! Measuring what is served the way it is served: files are posted to a world of their
 //! own through the API, a run is ordered, and held-out people ask for slates.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -297,7 +297,7 @@ impl Slates {
         bar.finish_and_clear();
         let mut measured = Measurements::default();
         for (slate, (_, wanted)) in slates.iter().zip(people) {
-            let mut numbers: HashMap<&str, u32> = HashMap::new();
+            let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
             let relevant: Vec<u32> = wanted
                 .iter()
                 .zip(0..)
@@ -322,14 +322,33 @@ impl Slates {
     }
 }
 
+/// What somebody took, and when.
+struct Taken<'a> {
+    user: &'a str,
+    item: &'a str,
+    at: Timestamp,
+}
+
 /// Defines a domain and posts its items and events, all at one instant.
 async fn post_domain(client: &ApiClient, domain: &str, pairs: &Pairs) -> Result<()> {
+    let at = start_of_day(Timestamp::now())?;
+    let of_user = |(user, items): (&'_ String, &'_ BTreeSet<String>)| {
+        let (user, items) = (user.clone(), items.clone());
+        items.into_iter().map(move |item| (user.clone(), item)).collect::<Vec<_>>()
+    };
+    let pairs: Vec<(String, String)> = pairs.iter().flat_map(of_user).collect();
+    let taken: Vec<Taken<'_>> = pairs.iter().map(|(user, item)| Taken { user, item, at }).collect();
+    post_taken(client, domain, &taken).await
+}
+
+/// Defines a domain and posts what people took of its items.
+async fn post_taken(client: &ApiClient, domain: &str, taken: &[Taken<'_>]) -> Result<()> {
     let definition = json!({
         "name": domain, "currency": "USD", "event_types": {"interaction": {"weight": 1.0}},
         "half_life_days": 36_500.0,
     });
     client.put(&format!("/v1/domains/{domain}"), &definition).await?;
-    let items: BTreeSet<&String> = pairs.values().flatten().collect();
+    let items: BTreeSet<&str> = taken.iter().map(|taken| taken.item).collect();
     let items: Vec<Value> =
         items.into_iter().map(|id| json!({"item_id": id, "title": id})).collect();
     for chunk in items.chunks(MAX_EVENTS) {
@@ -339,20 +358,17 @@ async fn post_domain(client: &ApiClient, domain: &str, pairs: &Pairs) -> Result<
             bail!("an item was rejected: {}", first.detail);
         }
     }
-    let today = start_of_day(Timestamp::now())?.to_string();
-    let pairs: Vec<(&String, &String)> =
-        pairs.iter().flat_map(|(user, items)| items.iter().map(move |item| (user, item))).collect();
-    let numbered: Vec<(usize, (&String, &String))> = pairs.into_iter().enumerate().collect();
-    let bar = progress::bar("posting events", numbered.len() as u64);
-    stream::iter(numbered.chunks(MAX_EVENTS))
-        .map(|chunk| {
-            let event = |(number, (user, item)): &(usize, (&String, &String))| {
+    let bar = progress::bar("posting events", taken.len() as u64);
+    stream::iter(taken.chunks(MAX_EVENTS).enumerate())
+        .map(|(number, chunk)| {
+            let event = |(at, taken): (usize, &Taken<'_>)| {
                 json!({
-                    "event_id": format!("e{number}"), "user_id": user, "item_id": item,
-                    "type": "interaction", "occurred_at": today,
+                    "event_id": format!("e{number}-{at}"), "user_id": taken.user,
+                    "item_id": taken.item, "type": "interaction",
+                    "occurred_at": taken.at.to_string(),
                 })
             };
-            let events: Vec<Value> = chunk.iter().map(event).collect();
+            let events: Vec<Value> = chunk.iter().enumerate().map(event).collect();
             let body = json!({"domain": domain, "events": events});
             let bar = &bar;
             async move {

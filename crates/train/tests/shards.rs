@@ -32,8 +32,8 @@ use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_testing::{catalogue_item, event_at, event_id, item, user};
 use crossfold_train::{
-    EventLimit, RunOrder, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
-    Worker, new_run,
+    EventLimit, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError, Worker,
+    new_run,
 };
 use jiff::Timestamp;
 use ndarray::Array2;

@@ -79,3 +79,58 @@ async fn people_cold_in_the_target_are_served_what_evaluate_transfer_measures() 
     assert!(figures.served.low > figures.popularity, "{figures:?}");
     assert_eq!(figures.personalised, 1.0);
 }
+
+/// What each person took, one item a day of theirs, the newest last.
+fn taken_over_time() -> Vec<(String, String, Timestamp)> {
+    let today = start_of_day(Timestamp::now()).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut taken = Vec::new();
+    for person in 0..PEOPLE {
+        for step in 0..8 {
+            let any = rng.random_range(0..ITEMS);
+            let liked = any / TASTES * TASTES + person % TASTES;
+            let item = if rng.random_bool(0.8) { liked } else { any };
+            let hours_ago = (8 - step) * 24 * 10 + (person as i64 * 7) % 240;
+            let at = today - jiff::SignedDuration::from_hours(hours_ago);
+            taken.push((format!("p{person}"), format!("i{item}"), at));
+        }
+    }
+    taken
+}
+
+/// A world of these, trained.
+async fn trained(
+    taken: &[&(String, String, Timestamp)],
+) -> (tempfile::TempDir, LocalWorld, TrainedWorld) {
+    let directory = tempfile::tempdir().unwrap();
+    let world = LocalWorld::open(directory.path()).await.unwrap();
+    let taken: Vec<Taken<'_>> =
+        taken.iter().map(|(user, item, at)| Taken { user, item, at: *at }).collect();
+    post_taken(&world.client(), DOMAIN, &taken).await.unwrap();
+    let trained = TrainedWorld::run(&world, order()).await.unwrap();
+    (directory, world, trained)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figure_that_a_run_reports_is_that_of_the_slates_which_its_held_out_people_get() {
+    let taken = taken_over_time();
+    let (_directory, world, reported) = trained(&taken.iter().collect::<Vec<_>>()).await;
+    drop(world);
+    let split = reported.report.split_at.unwrap();
+    let evaluation = reported.report.evaluation.values().next().unwrap();
+    // The same as of the split: another world that knows nothing of what came after it.
+    let (before, after): (Vec<_>, Vec<_>) = taken.iter().partition(|(_, _, at)| *at < split);
+    let (_directory, world, _) = trained(&before).await;
+    let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (user, item, _) in after {
+        let is_new = !before.iter().any(|(of, known, _)| of == user && known == item);
+        if is_new && before.iter().any(|(of, ..)| of == user) {
+            wanted.entry(user.clone()).or_default().insert(item.clone());
+        }
+    }
+    let asked: Vec<(String, BTreeSet<String>)> = wanted.into_iter().collect();
+    assert_eq!(asked.len(), evaluation.people);
+    let slates = Slates::ask(&world.client(), &asked, (DOMAIN, DOMAIN)).await.unwrap();
+    let reported = evaluation.metrics[METRIC];
+    assert!(is_within_a_hundredth(slates.ndcg.mean, reported), "{:?} {reported}", slates.ndcg);
+}
