@@ -8,14 +8,12 @@
 //! | what is done with it | [`run`], then the file of the command in `commands/` |
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
-//! | what is served, measured the way it is served | [`served_bench`] |
 //! | the world that the commands work on | [`local_world`], reached through [`api_client`] |
 
 pub mod api_client;
 pub mod args;
 pub mod local_world;
 pub mod run;
-pub mod served_bench;
 
 mod answers;
 mod commands;

@@ -5,8 +5,10 @@ use anyhow::{Context, Result};
 use crossfold_lab::args::{BenchServedArgs, FitArgs};
 use crossfold_train::{RunOrder, TuningOrder};
 
+use self::served::{ColdFiles, DomainFiles, Figures, cold, one_domain};
 use crate::printer;
-use crate::served_bench::{ColdFiles, DomainFiles, Figures, cold, one_domain};
+
+mod served;
 
 pub(crate) async fn bench_served(args: &BenchServedArgs) -> Result<()> {
     let (order, people) = (order(&args.fit), args.people as usize);

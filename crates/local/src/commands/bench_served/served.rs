@@ -43,56 +43,56 @@ const TARGET: &str = "target";
 
 /// The files of one domain.
 #[derive(Debug, Clone, Copy)]
-pub struct DomainFiles<'a> {
+pub(super) struct DomainFiles<'a> {
     /// What is imported.
-    pub train: &'a Path,
+    pub(super) train: &'a Path,
     /// What is to be found.
-    pub test: &'a Path,
+    pub(super) test: &'a Path,
 }
 
 /// The files of two domains.
 #[derive(Debug, Clone, Copy)]
-pub struct ColdFiles<'a> {
+pub(super) struct ColdFiles<'a> {
     /// The source domain.
-    pub source: &'a Path,
+    pub(super) source: &'a Path,
     /// The target domain; the same user ids.
-    pub target: &'a Path,
+    pub(super) target: &'a Path,
     /// The people whose target history is not imported.
-    pub cold_users: &'a Path,
+    pub(super) cold_users: &'a Path,
 }
 
 /// What was served, beside what the laboratory finds.
 #[derive(Debug, Clone, Serialize)]
-pub struct Figures {
+pub(super) struct Figures {
     /// People who asked.
-    pub people: usize,
+    pub(super) people: usize,
     /// Mean NDCG@20 of their slates.
-    pub served: Interval,
+    pub(super) served: Interval,
     /// What the laboratory finds of popularity on the same people.
-    pub popularity: f64,
+    pub(super) popularity: f64,
     /// What it finds on the same people with hyper-parameters of its own choice.
-    pub evaluated: f64,
+    pub(super) evaluated: f64,
     /// What it finds with those that the run chose.
-    pub evaluated_with_options: f64,
+    pub(super) evaluated_with_options: f64,
     /// What it finds on everyone held out, where not all of them asked.
-    pub evaluated_everyone: Option<f64>,
+    pub(super) evaluated_everyone: Option<f64>,
     /// What the run itself reports of what it held out, by domain.
-    pub reported: BTreeMap<String, f64>,
+    pub(super) reported: BTreeMap<String, f64>,
     /// Share of personalised slates, 0 to 1.
-    pub personalised: f64,
+    pub(super) personalised: f64,
     /// The kind of bridge from the source to the target that is served.
-    pub bridge: Option<String>,
+    pub(super) bridge: Option<String>,
     /// What the run was fitted with.
-    pub options: AlsOptions,
+    pub(super) options: AlsOptions,
     /// Seconds that the run took.
-    pub run_seconds: f64,
+    pub(super) run_seconds: f64,
 }
 
 /// One domain: imports, trains, and asks for the people of the held-out file.
 ///
 /// # Errors
 /// When a file cannot be read, a call is refused, or no model is published.
-pub async fn one_domain(
+pub(super) async fn one_domain(
     files: DomainFiles<'_>,
     order: RunOrder,
     most_people: usize,
@@ -141,7 +141,11 @@ pub async fn one_domain(
 ///
 /// # Errors
 /// When a file cannot be read, a call is refused, or no model is published.
-pub async fn cold(files: ColdFiles<'_>, order: RunOrder, most_people: usize) -> Result<Figures> {
+pub(super) async fn cold(
+    files: ColdFiles<'_>,
+    order: RunOrder,
+    most_people: usize,
+) -> Result<Figures> {
     let (source, target) = (read_pairs(files.source)?, read_pairs(files.target)?);
     let cold_users = read_lines(files.cold_users)?;
     let directory = tempfile::tempdir()?;
@@ -420,5 +424,5 @@ async fn link(client: &ApiClient, users: &[String]) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "served_bench/tests.rs"]
+#[path = "tests.rs"]
 mod tests;
