@@ -1,5 +1,6 @@
 //! A split into what a model is trained on and what it has to find, read from files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -33,7 +34,8 @@ impl Split {
         }
         let test = held_out.unwrap_or_default();
         let mut items = Numbering::default();
-        for item in train.values().flatten() {
+        // In order of ids, as a run numbers them: a fit then begins with the same factors.
+        for item in train.values().flatten().collect::<BTreeSet<_>>() {
             items.number(item);
         }
         let rows: Vec<Vec<(u32, f32)>> = train

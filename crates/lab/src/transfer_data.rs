@@ -38,9 +38,14 @@ impl TransferData {
     pub(crate) fn read(source: &Path, target: &Path) -> Result<Self> {
         let (source, target) = (read_pairs(source)?, read_pairs(target)?);
         let (mut source_numbers, mut target_numbers) = (Numbering::default(), Numbering::default());
-        source.values().flatten().for_each(|item| _ = source_numbers.number(item));
+        // In order of ids, as a run numbers them: a fit then begins with the same factors.
+        let in_order = |pairs: &Pairs, numbers: &mut Numbering| {
+            let items: BTreeSet<&String> = pairs.values().flatten().collect();
+            items.into_iter().for_each(|item| _ = numbers.number(item));
+        };
+        in_order(&source, &mut source_numbers);
         // Items that only held-out people have are numbered too: they are relevant, and missed.
-        target.values().flatten().for_each(|item| _ = target_numbers.number(item));
+        in_order(&target, &mut target_numbers);
         let offset = source_numbers.len();
         let users: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
         let entries = |pairs: &Pairs, user: &String, numbers: &Numbering, offset: usize| {

@@ -253,7 +253,7 @@ mod tests {
             prop_assert_eq!(&candidates[0], &base(options));
             for candidate in candidates {
                 let moved = candidate.neighbours(1.6, Tuned::ALL);
-                prop_assert!(!moved.iter().any(|other| other.is_like(&candidate)) || weight < 2e-6 || weight > 600.0);
+                prop_assert!(!moved.iter().any(|other| other.is_like(&candidate)) || weight < 1e-5 || weight > 100.0);
                 for candidate in moved.iter().chain([&candidate]) {
                     prop_assert!(candidate.options.check().is_ok(), "{candidate:?}");
                     prop_assert!(candidate.options.factors <= factors);
