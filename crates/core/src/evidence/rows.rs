@@ -90,22 +90,27 @@ impl RowBuilder<'_> {
         rows
     }
 
-    /// The item of the newest event in each domain where the row has another item too.
+    /// The item of the newest event about a liked item in each domain where the row
+    /// likes another item too.
     fn last_items(&self, history: &ConsentedHistory, row: &[Weighted]) -> Vec<u32> {
-        let is_known = |item: &Row| row.iter().any(|known| known.row == *item);
+        let is_liked = |known: &&Weighted| known.is_liked();
+        let is_known = |item: &Row| row.iter().filter(is_liked).any(|known| known.row == *item);
         let last = |rows: &DomainRows| {
-            let items = row.iter().filter(|known| rows.contains(known.row)).count();
+            let liked = row.iter().filter(is_liked);
+            let items = liked.filter(|known| rows.contains(known.row)).count();
             let newest_first = history.events().iter();
             let newest = newest_first
                 .filter_map(|e| self.index.row(&(e.domain.clone(), e.item_id.clone())))
-                .find(|item| rows.contains(*item));
-            newest.filter(|item| items > 1 && is_known(item)).map(|item| item.0)
+                .find(|item| rows.contains(*item) && is_known(item));
+            newest.filter(|_| items > 1).map(|item| item.0)
         };
         self.index.ranges().values().filter_map(last).collect()
     }
 
+    /// What of a history should have been recommended: the items that it likes.
     fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
-        self.interactions(history, self.now).into_iter().map(|known| known.row.0).collect()
+        let liked = self.interactions(history, self.now).into_iter().filter(Weighted::is_liked);
+        liked.map(|known| known.row.0).collect()
     }
 
     fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<Weighted> {
@@ -118,7 +123,7 @@ fn entries(interactions: Vec<Weighted>) -> Vec<(u32, f32)> {
     interactions.into_iter().map(Into::into).collect()
 }
 
-/// Share of each domain's people who interacted with each item, and how many people that is.
+/// Share of each domain's people who like each item, and how many people that is.
 pub(crate) fn popularity(
     rows: &SparseRows,
     index: &ItemIndex,
