@@ -1,6 +1,7 @@
 //! New training runs.
 
 use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::json;
 use crossfold_core::maths::als::{AlsOptions, InvalidOptions};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::tuning::{InvalidTuning, TuningRequest};
@@ -29,7 +30,7 @@ impl<'de> Deserialize<'de> for RunOrder {
         let tuning = fields.remove("tuning").unwrap_or_default();
         Ok(Self {
             options: serde_json::from_value(fields.into()).map_err(D::Error::custom)?,
-            tuning: serde_json::from_value(tuning).map_err(D::Error::custom)?,
+            tuning: json::from_value(tuning).map_err(D::Error::custom)?,
         })
     }
 }
