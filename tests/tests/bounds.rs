@@ -33,6 +33,9 @@ impl Trial {
     }
 }
 
+/// A character that takes as many bytes as any: lengths are documented in characters.
+const WIDEST: &str = "😀";
+
 // ---- Changing a body ----------------------------------------------------------------------
 
 /// Every change of a value that the schema at a pointer says something about.
@@ -112,7 +115,7 @@ fn bounds_of_scalar(schema: &Value) -> Vec<Trial> {
 
 fn changed_scalar(keyword: &str, bound: &Value, schema: &Value) -> Vec<Trial> {
     let trial = |value: Value, is_allowed| Trial::new(keyword, value, is_allowed);
-    let text = |length: u64| json!("x".repeat(length as usize));
+    let text = |length: u64| json!(WIDEST.repeat(length as usize));
     match keyword {
         "maxLength" => {
             let most = bound.as_u64().unwrap();
@@ -174,7 +177,10 @@ fn changed_object(keyword: &str, bound: &Value, object: &Map<String, Value>) -> 
             let names = bound.as_array().into_iter().flatten().filter_map(Value::as_str);
             let without =
                 |name| object.clone().into_iter().filter(|(own, _)| own != name).collect();
-            names.map(|name| trial(without(name), false)).collect()
+            // In this order a list would pass for an object, if lists were taken for objects.
+            let listed: Vec<Value> = names.clone().map(|name| object[name].clone()).collect();
+            let missing = names.map(|name| trial(without(name), false));
+            missing.chain([Trial::new("as a list", listed, false)]).collect()
         }
         "additionalProperties" if *bound == false => vec![trial(with("colour".into()), false)],
         "maxProperties" => {
@@ -184,8 +190,8 @@ fn changed_object(keyword: &str, bound: &Value, object: &Map<String, Value>) -> 
         "minProperties" => vec![trial(of_size(bound.as_u64().unwrap() - 1), false)],
         "propertyNames" => match bound["maxLength"].as_u64() {
             Some(most) => vec![
-                trial(with("x".repeat(most as usize)), true),
-                trial(with("x".repeat(most as usize + 1)), false),
+                trial(with(WIDEST.repeat(most as usize)), true),
+                trial(with(WIDEST.repeat(most as usize + 1)), false),
             ],
             None => vec![trial(with("A b!".into()), false)],
         },
@@ -223,7 +229,13 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["domains", "travel"],
             json!({
                 "name": "Travel", "currency": "CNY", "half_life_days": 90,
-                "event_types": { "book": { "weight": 3, "value_scale": "100" } },
+                "event_types": { TYPE: {
+                    "weight": 3, "value_scale": "100", "negative": false, "neutral_value": "2.5",
+                    "repeats": "latest", "seen_days": 30,
+                } },
+                "outcomes": {
+                    "impression": TYPE, "click": TYPE, "accept": TYPE, "convert": TYPE,
+                },
                 "consent_defaults": [{ "to": "travel", "purpose": "training", "granted": true }],
             }),
         ),
@@ -241,7 +253,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "POST /v1/events",
             vec!["events"],
             json!({ "domain": "travel", "events": [{
-                "event_id": "e", "user_id": "u", "type": "book", "item_id": "lake",
+                "event_id": "e", "user_id": "u", "type": TYPE, "item_id": "lake",
                 "occurred_at": now, "value": "80", "dwell_seconds": 7,
             }] }),
         ),
@@ -284,6 +296,8 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
     ]
 }
 
+/// An event type that is also there when as many are tried as there may be.
+const TYPE: &str = "k0";
 const MODEL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn request(operation: &str, path: &[&str], body: &Value) -> ApiRequest {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crossfold_core::entities::definition::MAX_EVENT_TYPES;
-use crossfold_core::entities::ids::MAX_ID_BYTES;
+use crossfold_core::entities::ids::MAX_ID_CHARS;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::serving::request::MAX_LIMIT;
 use crossfold_e2e::api::{ApiRequest, ApiResponse};
@@ -114,7 +114,7 @@ fn limits_in_code_are_the_documented_bounds() {
         (page.to_owned() + "/schema/maximum", MAX_PAGE),
         (page.to_owned() + "/schema/default", DEFAULT_PAGE),
         (body("put", "/v1/domains/{domain}") + "/event_types/maxProperties", MAX_EVENT_TYPES),
-        ("/components/schemas/Id/maxLength".into(), MAX_ID_BYTES),
+        ("/components/schemas/Id/maxLength".into(), MAX_ID_CHARS),
     ] {
         assert_eq!(openapi.at(&pointer), limit, "{pointer}");
     }

@@ -1,14 +1,18 @@
 //! Extractors whose refusals are problems.
 
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::StatusCode;
+use crossfold_entities::json;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use crate::problem::Problem;
 
-/// A JSON body.
+/// A JSON body. Where an object is documented, a list is refused: see
+/// [`crossfold_entities::json`].
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -16,28 +20,45 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(json_problem(&rejection)),
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "the body must be sent as Content-Type: application/json",
+            ));
         }
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|rejection| unreadable(&rejection))?;
+        json::from_slice(&body).map(Self).map_err(|error| json_problem(&error))
     }
 }
 
-fn json_problem(rejection: &JsonRejection) -> Problem {
-    match rejection {
-        JsonRejection::JsonSyntaxError(error) => {
-            Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.body_text())
-        }
-        JsonRejection::JsonDataError(error) => Problem::invalid(error.body_text()),
-        JsonRejection::MissingJsonContentType(_) => Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "the body must be sent as Content-Type: application/json",
+/// Whether a body is said to be JSON, or of a type that is JSON (`application/...+json`).
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = value.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/").unwrap_or_default();
+    subtype == "json" || subtype.ends_with("+json")
+}
+
+fn json_problem(error: &serde_json::Error) -> Problem {
+    match error.classify() {
+        Category::Data => Problem::invalid(format!("the body is not as documented: {error}")),
+        Category::Io | Category::Syntax | Category::Eof => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            format!("the body is no JSON: {error}"),
         ),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", other.body_text())
-        }
-        other => Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", other.body_text()),
+    }
+}
+
+fn unreadable(rejection: &BytesRejection) -> Problem {
+    let status = rejection.status();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(status, "payload_too_large", rejection.body_text())
+    } else {
+        Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", rejection.body_text())
     }
 }
 
@@ -67,6 +88,46 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Point {
+        x: u8,
+        y: u8,
+    }
+
+    async fn read(media_type: &str, body: &str) -> Result<Point, Problem> {
+        let request = Request::builder().header("content-type", media_type);
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        Json::from_request(request, &()).await.map(|Json(point)| point)
+    }
+
+    #[tokio::test]
+    async fn a_body_is_an_object_of_a_type_that_is_json() {
+        let good = r#"{"x": 1, "y": 2}"#;
+        for media_type in
+            ["application/json", "Application/JSON; charset=utf-8", "application/a+json"]
+        {
+            assert_eq!(read(media_type, good).await.unwrap(), Point { x: 1, y: 2 });
+        }
+        for (media_type, body, code) in [
+            ("text/plain", good, "unsupported_media_type"),
+            ("application/jsonp", good, "unsupported_media_type"),
+            ("application/json", "{", "malformed_json"),
+            ("application/json", "", "malformed_json"),
+            ("application/json", "[1, 2]", "invalid_request"),
+            ("application/json", r#"{"x": 1}"#, "invalid_request"),
+        ] {
+            assert_eq!(read(media_type, body).await.unwrap_err().code, code, "{body}");
         }
     }
 }

@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, ItemId};
+use crate::json;
+use crate::text_length::exceeds;
 
 /// Whether an item may be recommended at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -69,23 +71,23 @@ impl ItemDetails {
     /// [`InvalidItem`], in words fit for a caller.
     pub fn parse(value: serde_json::Value) -> Result<Self, InvalidItem> {
         let details: Self =
-            serde_json::from_value(value).map_err(|error| InvalidItem(error.to_string()))?;
+            json::from_value(value).map_err(|error| InvalidItem(error.to_string()))?;
         details.check()?;
         Ok(details)
     }
 
     fn check(&self) -> Result<(), InvalidItem> {
         let refuse = |why: &str| Err(InvalidItem(why.into()));
-        if self.title.trim().is_empty() || self.title.len() > 1_000 {
-            return refuse("title must be 1 to 1000 bytes");
+        if self.title.trim().is_empty() || exceeds(&self.title, 1_000) {
+            return refuse("title must be 1 to 1000 characters");
         }
-        if self.categories.len() > 32 || self.categories.iter().any(|c| c.len() > 200) {
-            return refuse("categories must be at most 32 texts of at most 200 bytes");
+        if self.categories.len() > 32 || self.categories.iter().any(|c| exceeds(c, 200)) {
+            return refuse("categories must be at most 32 texts of at most 200 characters");
         }
         if self.attributes.len() > 64
-            || self.attributes.iter().any(|(key, value)| key.len() > 100 || value.len() > 1_000)
+            || self.attributes.iter().any(|(key, value)| exceeds(key, 100) || exceeds(value, 1_000))
         {
-            return refuse("attributes must be at most 64 texts of at most 1000 bytes");
+            return refuse("attributes must be at most 64 texts of at most 1000 characters");
         }
         if self.price.is_some_and(|price| price.is_sign_negative() && !price.is_zero()) {
             return refuse("price must not be negative");

@@ -210,12 +210,14 @@ pub struct ConsentContext<'a> {
 pub struct ConsentedHistory {
     events: Vec<Event>,
     dismissed: BTreeSet<(DomainId, ItemId)>,
+    seen: BTreeSet<(DomainId, ItemId)>,
 }
 
 impl ConsentedHistory {
     /// What may be used to recommend items of `target` on the platform
     /// `display`: events of every domain whose directions to *both* are granted,
-    /// for a slate tells `display` something of what it was made from. `user` is
+    /// for a slate tells `display` something of what it was made from; so with what
+    /// is recorded as seen for ever, by the platform where that was. `user` is
     /// the one who asks; their own dismissals always hold, for they are
     /// instructions, not evidence.
     #[must_use]
@@ -243,7 +245,9 @@ impl ConsentedHistory {
             .filter(|dismissal| dismissal.user == *request.user || admits(&dismissal.by_domain))
             .map(|dismissal| (dismissal.domain.clone(), dismissal.item_id.clone()))
             .collect();
-        Self { events, dismissed }
+        let seen = history.seen.iter().filter(|seen| admits(&seen.by_domain));
+        let seen = seen.map(|seen| (seen.domain.clone(), seen.item_id.clone())).collect();
+        Self { events, dismissed, seen }
     }
 
     /// What may be used to train, as groups of domains. Evidence in one group
@@ -274,7 +278,7 @@ impl ConsentedHistory {
                     .filter(|event| group.contains(&&event.domain))
                     .cloned()
                     .collect(),
-                dismissed: BTreeSet::new(),
+                ..Self::default()
             })
             .collect()
     }
@@ -288,7 +292,7 @@ impl ConsentedHistory {
     /// Nothing but what was dismissed: for a slate that is not personalised.
     #[must_use]
     pub fn without_events(self) -> Self {
-        Self { events: Vec::new(), ..self }
+        Self { events: Vec::new(), seen: BTreeSet::new(), ..self }
     }
 
     /// The part of it that happened before `instant`, for a split by time.
@@ -307,7 +311,13 @@ impl ConsentedHistory {
         Self {
             events: self.events.iter().filter(|event| keep(event)).cloned().collect(),
             dismissed: self.dismissed.clone(),
+            seen: self.seen.clone(),
         }
+    }
+
+    /// The items that are recorded as seen for ever, in order of domain and id.
+    pub fn seen(&self) -> impl Iterator<Item = (&DomainId, &ItemId)> {
+        self.seen.iter().map(|(domain, item)| (domain, item))
     }
 
     /// The items that the person dismissed, in order of domain and id.
@@ -371,6 +381,11 @@ mod tests {
         }
     }
 
+    /// An item named after the platform where it was seen.
+    fn seen_by(by: usize) -> ItemId {
+        ItemId::parse(DOMAINS[by]).unwrap()
+    }
+
     fn decision(
         from: usize,
         to: usize,
@@ -413,7 +428,12 @@ mod tests {
             let definitions = definitions();
             let now = Timestamp::from_second(now).unwrap();
             let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
-            let history = History::new((0..4).map(|from| event(from, 1)).collect(), []);
+            let seen = |by: usize| crate::history::SeenItem {
+                by_domain: domain(by),
+                ..crate::history::SeenItem::of(&Event { item_id: seen_by(by), ..event(target, 1) })
+            };
+            let history = History::new((0..4).map(|from| event(from, 1)).collect(), [])
+                .with_seen((0..4).map(seen));
             let (me, display, target) = (user("u"), domain(display), domain(target));
             let cross_domain = if gpc { CrossDomain::Never } else { CrossDomain::ByConsent };
             let request = RecommendationUse { user: &me, display: &display, target: &target, cross_domain };
@@ -425,7 +445,11 @@ mod tests {
                 });
                 let is_there = admitted.events().iter().any(|event| event.domain == from);
                 prop_assert_eq!(is_there, may);
+                let item = ItemId::parse(from.as_str()).unwrap();
+                let counts_as_seen = admitted.seen().any(|seen| seen == (&target, &item));
+                prop_assert_eq!(counts_as_seen, may);
             }
+            prop_assert_eq!(admitted.without_events().seen().count(), 0);
         }
 
         #[test]

@@ -2,8 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::ids::{DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId};
+use crate::event::Event;
+use crate::ids::{
+    DomainId, EventId, EventType, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
+};
 
 /// One position of a served slate, as logged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +133,37 @@ impl Outcome {
     pub fn arrived_at(&self) -> Timestamp {
         self.received_at.unwrap_or(self.occurred_at)
     }
+
+    /// The event that the outcome is evidence of, of a type of its item's domain. The
+    /// same outcome gives the same event, whenever and however often it is made.
+    #[must_use]
+    pub fn as_event(&self, event_type: EventType) -> Event {
+        Event {
+            event_id: self.event_id(),
+            user: self.user.clone(),
+            domain: self.domain.clone(),
+            event_type,
+            item_id: self.item_id.clone(),
+            occurred_at: self.occurred_at,
+            received_at: self.arrived_at(),
+            value: None,
+            dwell_seconds: None,
+        }
+    }
+
+    /// Of its length, for both ids together may be longer than one may be.
+    fn event_id(&self) -> EventId {
+        let mut digest = Sha256::new();
+        for id in [self.recommendation_id.as_str(), self.feedback_id.as_str()] {
+            digest.update((id.len() as u64).to_le_bytes());
+            digest.update(id.as_bytes());
+        }
+        let digest = data_encoding::BASE64URL_NOPAD.encode(&digest.finalize());
+        match EventId::parse(&format!("feedback_{digest}")) {
+            Ok(id) => id,
+            Err(_) => unreachable!("base64url text is a valid identifier"),
+        }
+    }
 }
 
 impl Decision {
@@ -150,6 +185,31 @@ mod tests {
             assert_eq!(OutcomeKind::parse(kind.as_str()), Ok(kind));
         }
         assert!(OutcomeKind::parse("Click").is_err());
+    }
+
+    #[test]
+    fn an_outcome_is_always_the_same_event_and_no_other_outcomes() {
+        let outcome = |recommendation: &str, feedback: &str| Outcome {
+            feedback_id: EventId::parse(feedback).unwrap(),
+            recommendation_id: RecommendationId::parse(recommendation).unwrap(),
+            user: Pseudonym::parse("v1_u").unwrap(),
+            kind: OutcomeKind::Click,
+            domain: DomainId::parse("knowledge").unwrap(),
+            item_id: ItemId::parse("i").unwrap(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+            received_at: None,
+        };
+        let event = |recommendation: &str, feedback: &str| {
+            outcome(recommendation, feedback).as_event(EventType::parse("view").unwrap())
+        };
+        let first = event("r", "f");
+        assert_eq!(first, event("r", "f"));
+        assert_eq!((first.item_id.as_str(), first.domain.as_str()), ("i", "knowledge"));
+        for other in [event("r", "g"), event("s", "f"), event("rf", "x"), event("r", "fx")] {
+            assert_ne!(other.event_id, first.event_id);
+        }
+        // However long its ids are.
+        event(&"r".repeat(128), &"课".repeat(128));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::decision::OutcomeKind;
+pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor};
 use crate::ids::{DomainId, EventType};
 use crate::purpose::Purpose;
+use crate::text_length::exceeds;
 
 /// A three-letter currency code (ISO 4217 alphabetic form).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -41,17 +43,6 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
-/// How one type of event becomes evidence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventTypeDefinition {
-    /// Weight of one event of this type in a confidence; above 0, at most 100.
-    pub weight: f32,
-    /// When set, an event's value `v` multiplies the weight by `1 + ln(1 + v / value_scale)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value_scale: Option<Decimal>,
-}
-
 /// What holds for a direction and purpose until the person decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +72,11 @@ pub struct DomainDefinition {
     /// be used within its own domain and nowhere else.
     #[serde(default)]
     pub consent_defaults: Vec<ConsentDefault>,
+    /// What an outcome of a served item of this domain is evidence of: an event of
+    /// that type, as if it had been posted. Kinds without an entry make no event.
+    /// A dismissal is an instruction and has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<OutcomeKind, EventType>,
 }
 
 fn default_half_life_days() -> f32 {
@@ -102,20 +98,24 @@ impl DomainDefinition {
     /// [`InvalidDefinition`], in words fit for a caller.
     pub fn check(&self) -> Result<(), InvalidDefinition> {
         let refuse = |why: String| Err(InvalidDefinition(why));
-        if self.name.trim().is_empty() || self.name.len() > 200 {
-            return refuse("name must be 1 to 200 bytes".into());
+        if self.name.trim().is_empty() || exceeds(&self.name, 200) {
+            return refuse("name must be 1 to 200 characters".into());
         }
         if self.event_types.is_empty() || self.event_types.len() > MAX_EVENT_TYPES {
             return refuse(format!("event_types must have 1 to {MAX_EVENT_TYPES} entries"));
         }
         for (event_type, definition) in &self.event_types {
-            if !(definition.weight > 0.0 && definition.weight <= 100.0) {
-                return refuse(format!(
-                    "the weight of {event_type} must be above 0 and at most 100"
-                ));
+            definition
+                .check()
+                .or_else(|(field, rule)| refuse(format!("the {field} of {event_type} {rule}")))?;
+        }
+        for (kind, event_type) in &self.outcomes {
+            if *kind == OutcomeKind::Dismiss {
+                return refuse("outcomes cannot have dismiss: it is an instruction".into());
             }
-            if definition.value_scale.is_some_and(|scale| scale <= Decimal::ZERO) {
-                return refuse(format!("the value_scale of {event_type} must be above 0"));
+            if !self.event_types.contains_key(event_type) {
+                let kind = kind.as_str();
+                return refuse(format!("outcomes.{kind} is no event type: {event_type}"));
             }
         }
         if !(self.half_life_days >= 1.0 && self.half_life_days <= 36_500.0) {
@@ -157,7 +157,31 @@ pub(crate) mod tests {
         let mut wrong = definition();
         wrong.event_types.values_mut().for_each(|t| t.weight = 0.0);
         assert!(wrong.check().unwrap_err().0.contains("weight"));
+        let mut wrong = definition();
+        let view = EventType::parse("view").unwrap();
+        wrong.outcomes.insert(OutcomeKind::Dismiss, view.clone());
+        assert!(wrong.check().unwrap_err().0.contains("dismiss"));
+        let mut wrong = definition();
+        wrong.outcomes.insert(OutcomeKind::Click, EventType::parse("open").unwrap());
+        assert!(wrong.check().unwrap_err().0.contains("outcomes.click"));
+        wrong.outcomes.insert(OutcomeKind::Click, view);
+        wrong.check().unwrap();
         definition().check().unwrap();
+    }
+
+    #[test]
+    fn a_definition_from_before_events_had_a_meaning_reads_as_it_did() {
+        let stored = r#"{"name":"K","currency":"CNY","event_types":{"view":{"weight":1.0},
+            "enrol":{"weight":3.0,"value_scale":"100"}},"half_life_days":90.0,"consent_defaults":[]}"#;
+        let read: DomainDefinition = serde_json::from_str(stored).unwrap();
+        assert!(read.outcomes.is_empty());
+        for event_type in read.event_types.values() {
+            let meaning = (event_type.negative, event_type.neutral_value, event_type.seen_days);
+            assert_eq!(meaning, (false, None, None));
+            assert_eq!(event_type.repeats, Repeats::Sum);
+        }
+        let written = serde_json::to_value(&read).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(stored).unwrap());
     }
 
     #[test]

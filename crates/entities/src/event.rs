@@ -187,14 +187,19 @@ pub fn to_millisecond(time: Timestamp) -> Timestamp {
     time.round(cut).unwrap_or(time)
 }
 
-fn parse_value(value: &serde_json::Value) -> Result<Decimal, EventRejection> {
+/// A decimal of a JSON text or number, exactly as it is written there.
+pub(crate) fn exact_decimal(value: &serde_json::Value) -> Option<Decimal> {
     let text = match value {
         serde_json::Value::String(text) => text.clone(),
         // The shortest text that reads back as the number: what the caller typed.
         serde_json::Value::Number(number) => number.to_string(),
-        _ => return Err(EventRejection::InvalidValue),
+        _ => return None,
     };
-    let decimal = Decimal::from_str_exact(&text).map_err(|_| EventRejection::InvalidValue)?;
+    Decimal::from_str_exact(&text).ok()
+}
+
+fn parse_value(value: &serde_json::Value) -> Result<Decimal, EventRejection> {
+    let decimal = exact_decimal(value).ok_or(EventRejection::InvalidValue)?;
     if decimal.is_sign_negative() && !decimal.is_zero() {
         return Err(EventRejection::InvalidValue);
     }

@@ -3,7 +3,7 @@
 use crate::ids::EventId;
 
 /// How many low bits of a [`PackedId`] say how long the id is.
-const LENGTH_BITS: u32 = 8;
+const LENGTH_BITS: u32 = 10;
 const LENGTH_MASK: u64 = (1 << LENGTH_BITS) - 1;
 
 /// Where an id lies in its [`EventIds`]: meaningful for those alone.
@@ -21,7 +21,7 @@ impl EventIds {
     pub fn push(&mut self, id: &EventId) -> PackedId {
         let start = self.text.len() as u64;
         self.text.push_str(id.as_str());
-        // At most `MAX_ID_BYTES`, which is below 256.
+        // An id of 128 characters has at most 512 bytes, which is below 1,024.
         PackedId(start << LENGTH_BITS | id.as_str().len() as u64)
     }
 
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn ids_come_out_as_they_went_in() {
-        let longest = "x".repeat(crate::ids::MAX_ID_BYTES);
+        let longest = "😀".repeat(crate::ids::MAX_ID_CHARS);
         let ids = ["e1", "课程 #1", longest.as_str(), "e1"].map(|id| EventId::parse(id).unwrap());
         let mut packed = EventIds::default();
         let places = ids.each_ref().map(|id| packed.push(id));

@@ -18,13 +18,41 @@ pub struct Dismissal {
     pub item_id: ItemId,
 }
 
-/// Everything known of what a person did: their users' events, newest first,
-/// and their dismissals. Opaque: only [`crate::consent::ConsentedHistory`]
+/// An item that counts as seen by a user for ever: recorded beside their events,
+/// which are neither all read nor kept for ever.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeenItem {
+    /// Who had to do with it.
+    pub user: Pseudonym,
+    /// The platform on which they had.
+    pub by_domain: DomainId,
+    /// The item's domain.
+    pub domain: DomainId,
+    /// The item.
+    pub item_id: ItemId,
+}
+
+impl SeenItem {
+    /// The item of an event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        Self {
+            user: event.user.clone(),
+            by_domain: event.domain.clone(),
+            domain: event.domain.clone(),
+            item_id: event.item_id.clone(),
+        }
+    }
+}
+
+/// Everything known of what a person did: their users' events, newest first, what
+/// they have seen for ever, and their dismissals. Opaque: only [`crate::consent::ConsentedHistory`]
 /// gives access to evidence.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub(crate) events: Vec<Event>,
     pub(crate) dismissals: BTreeSet<Dismissal>,
+    pub(crate) seen: BTreeSet<SeenItem>,
 }
 
 impl History {
@@ -38,19 +66,27 @@ impl History {
         events.dedup_by(|a, b| {
             a.occurred_at == b.occurred_at && a.event_id == b.event_id && a.user == b.user
         });
-        Self { events, dismissals: dismissals.into_iter().collect() }
+        Self { events, dismissals: dismissals.into_iter().collect(), seen: BTreeSet::new() }
+    }
+
+    /// The history with items that count as seen for ever.
+    #[must_use]
+    pub fn with_seen(mut self, seen: impl IntoIterator<Item = SeenItem>) -> Self {
+        self.seen.extend(seen);
+        self
     }
 
     /// Joins the histories of a person's users.
     #[must_use]
     pub fn merge(histories: impl IntoIterator<Item = Self>) -> Self {
         let mut events = Vec::new();
-        let mut dismissals = BTreeSet::new();
+        let (mut dismissals, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for history in histories {
             events.extend(history.events);
             dismissals.extend(history.dismissals);
+            seen.extend(history.seen);
         }
-        Self::new(events, dismissals)
+        Self::new(events, dismissals).with_seen(seen)
     }
 
     /// How many events there are, whatever may be done with them.

@@ -14,6 +14,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::text_length::exceeds;
 use crate::unique_id::UniqueId;
 
 /// Why a text is not a valid identifier.
@@ -26,17 +27,19 @@ pub struct InvalidId {
     pub rule: &'static str,
 }
 
-/// Longest identifier that a caller may choose, in bytes.
-pub const MAX_ID_BYTES: usize = 128;
+/// Longest identifier that a caller may choose, in characters: at most 512 bytes,
+/// which leaves room for the rest of a DynamoDB sort key (1,024 bytes).
+pub const MAX_ID_CHARS: usize = 128;
 
 fn is_opaque_id(text: &str) -> bool {
     !text.is_empty()
-        && text.len() <= MAX_ID_BYTES
+        && !exceeds(text, MAX_ID_CHARS)
         && text.trim() == text
         && !text.chars().any(char::is_control)
 }
 
-const OPAQUE_RULE: &str = "1 to 128 bytes of text without control characters or surrounding spaces";
+const OPAQUE_RULE: &str =
+    "1 to 128 characters of text without control characters or surrounding spaces";
 
 fn is_slug(text: &str) -> bool {
     let bytes = text.as_bytes();

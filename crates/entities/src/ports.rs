@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::catalogue::Item;
 use crate::decision::{Decision, Outcome};
 use crate::event::Event;
-use crate::history::{Dismissal, History};
+use crate::history::{Dismissal, History, SeenItem};
 use crate::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
 use crate::people::{PeopleWrite, VersionedEntry};
 use crate::records::RecordKind;
@@ -113,19 +113,23 @@ pub enum Committed {
     Conflict,
 }
 
-/// Events and dismissals, by user.
+/// Events, what was seen for ever, and dismissals, by user.
 #[async_trait]
 pub trait EventStore: Send + Sync {
     /// Stores an event unless one with the same identity is there: exactly one
     /// of any number of racing calls answers [`Appended::New`].
     async fn append(&self, event: &Event) -> StoreResult<Appended>;
 
-    /// The user's newest `limit` events and all their dismissals (bounded by
-    /// [`MAX_DISMISSALS`]), as of now: a write acknowledged before is seen.
+    /// The user's newest `limit` events, their dismissals (bounded by
+    /// [`MAX_DISMISSALS`]) and what they have seen for ever (bounded by [`MAX_SEEN`]),
+    /// as of now: a write acknowledged before is seen.
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History>;
 
     /// Stores a dismissal; storing it again changes nothing.
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()>;
+
+    /// Stores that an item counts as seen for ever; storing it again changes nothing.
+    async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()>;
 
     /// Deletes everything of a user and says how many records that were.
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64>;
@@ -133,6 +137,10 @@ pub trait EventStore: Send + Sync {
 
 /// Most dismissals read for one user; the oldest by key order are left out beyond.
 pub const MAX_DISMISSALS: usize = 2_000;
+
+/// Most items seen for ever that are read for one user, about a megabyte; beyond, the
+/// last in order of platform, domain and id are left out.
+pub const MAX_SEEN: usize = 5_000;
 
 /// One page of a long listing.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! Feedback: what people did with what they were shown.
 
+mod outcome_evidence;
 mod outcomes;
 
 use crossfold_core::entities::clock::Clock;

@@ -4,11 +4,10 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind};
 use crossfold_core::entities::event::{check_occurred_at, to_millisecond};
-use crossfold_core::entities::history::Dismissal;
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
 };
-use crossfold_core::entities::ports::{Appended, StoreError, Stores};
+use crossfold_core::entities::json;
 use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
@@ -18,6 +17,7 @@ use lambda_http::http::StatusCode;
 use serde::Deserialize;
 
 use crate::FeedbackState;
+use crate::outcome_evidence::OutcomeEvidence;
 
 /// Most outcomes in one call.
 pub const MAX_OUTCOMES: usize = 100;
@@ -43,8 +43,8 @@ struct RawOutcome {
     occurred_at: Timestamp,
 }
 
-/// Logs each outcome of a slate that this user was served, and makes each
-/// dismissed item stay away.
+/// Logs each outcome of a slate that this user was served, and takes from it what it
+/// is evidence of: see [`OutcomeEvidence`].
 pub(crate) async fn post_feedback(
     State(state): State<FeedbackState>,
     caller: Caller,
@@ -63,9 +63,10 @@ pub(crate) async fn post_feedback(
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
-    let (stores, decision) = (&state.stores, &decision);
-    let writes =
-        outcomes.into_iter().map(|outcome| async move { record(stores, decision, &outcome).await });
+    let definitions = state.definitions.all().await?;
+    let evidence =
+        OutcomeEvidence { stores: &state.stores, definitions: &definitions, decision: &decision };
+    let writes = outcomes.into_iter().map(|outcome| async move { evidence.record(&outcome).await });
     let appended = batch::write_all(writes, CONCURRENT_WRITES).await?;
     Ok(JsonResponse(BatchAnswer::counting(rejected, &appended)))
 }
@@ -92,7 +93,7 @@ fn parse_outcome(
     now: Timestamp,
 ) -> Result<Outcome, (&'static str, String)> {
     let raw: RawOutcome =
-        serde_json::from_value(raw).map_err(|error| ("malformed_feedback", error.to_string()))?;
+        json::from_value(raw).map_err(|error| ("malformed_feedback", error.to_string()))?;
     if !decision.served(&raw.domain, &raw.item_id) {
         return Err(("item_not_served", "the item was not on this slate".into()));
     }
@@ -108,23 +109,4 @@ fn parse_outcome(
         occurred_at,
         received_at: Some(to_millisecond(now)),
     })
-}
-
-/// Logs an outcome. A dismissal takes effect before it is logged: sent again
-/// after a failure between the two, it is complete.
-async fn record(
-    stores: &Stores,
-    decision: &Decision,
-    outcome: &Outcome,
-) -> Result<Appended, StoreError> {
-    if outcome.kind == OutcomeKind::Dismiss {
-        let dismissal = Dismissal {
-            user: outcome.user.clone(),
-            by_domain: decision.domain.clone(),
-            domain: outcome.domain.clone(),
-            item_id: outcome.item_id.clone(),
-        };
-        stores.events.dismiss(&dismissal).await?;
-    }
-    stores.decisions.append_outcome(outcome).await
 }

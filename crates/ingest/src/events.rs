@@ -7,6 +7,7 @@ use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
+use crossfold_storage::event_writer::store_event;
 
 use crate::shapes::{EventBatch, crossfold};
 use crate::state::IngestState;
@@ -48,10 +49,9 @@ async fn accept(
             Err(rejection) => rejected.push(rejection_of(index, &rejection)),
         }
     }
-    let appends = events.into_iter().map(|event| {
-        let store = state.stores.events.clone();
-        async move { store.append(&event).await }
-    });
+    let (store, definition) = (&*state.stores.events, &definition);
+    let appends =
+        events.into_iter().map(|event| async move { store_event(store, definition, &event).await });
     let appended = batch::write_all(appends, CONCURRENT_WRITES).await?;
     Ok(BatchAnswer::counting(rejected, &appended))
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
+use crossfold_core::entities::json;
 use crossfold_edge::batch::{self, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
@@ -72,7 +73,7 @@ fn parse_item(
     updated_at: Timestamp,
 ) -> Result<Item, (&'static str, String)> {
     let invalid = |error: &dyn std::fmt::Display| ("invalid_item", error.to_string());
-    let raw: RawItem = serde_json::from_value(raw).map_err(|error| invalid(&error))?;
+    let raw: RawItem = json::from_value(raw).map_err(|error| invalid(&error))?;
     let item_id = ItemId::parse(&raw.item_id).map_err(|error| ("invalid_id", error.to_string()))?;
     let details = ItemDetails::parse(raw.details.into()).map_err(|error| invalid(&error))?;
     Ok(Item { domain: domain.clone(), item_id, details: Some(details), updated_at })

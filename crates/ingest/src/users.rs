@@ -12,6 +12,7 @@ use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::ports::Committed;
 use crossfold_core::entities::purpose::Purpose;
+use crossfold_core::entities::text_length::exceeds;
 use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
@@ -92,9 +93,11 @@ pub(crate) async fn put_user(
 }
 
 fn check_declared(declared: &BTreeMap<String, String>) -> Result<(), Problem> {
-    let too_long = |(key, value): (&String, &String)| key.len() > 100 || value.len() > 1_000;
+    let too_long = |(key, value): (&String, &String)| exceeds(key, 100) || exceeds(value, 1_000);
     if declared.len() > 64 || declared.iter().any(too_long) {
-        return Err(Problem::invalid("declared must be at most 64 texts of at most 1000 bytes"));
+        return Err(Problem::invalid(
+            "declared must be at most 64 texts of at most 1000 characters",
+        ));
     }
     Ok(())
 }
@@ -217,8 +220,8 @@ fn parse_consent(
         let detail = "decided_at lies in the future";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "future_timestamp", detail));
     }
-    if raw.evidence.as_ref().is_some_and(|evidence| evidence.len() > 256) {
-        return Err(Problem::invalid("evidence must be at most 256 bytes"));
+    if raw.evidence.as_ref().is_some_and(|evidence| exceeds(evidence, 256)) {
+        return Err(Problem::invalid("evidence must be at most 256 characters"));
     }
     Ok(ConsentDecision {
         from: raw.from.unwrap_or_else(|| own.clone()),

@@ -1,6 +1,13 @@
 //! Fold-in: a person's factor vector solved at request time from their history
 //! against the model's item factors, and its exact decomposition into the
 //! contributions of past items (Hu, Koren, Volinsky 2008, section 5).
+//!
+//! What is disliked (a confidence `c` below zero: see [`crate::als`]) is part of the
+//! equations' matrix alone. With `A` the matrix without it and `b` the right side,
+//! `(A + sum |c| y y') x = b` gives `x = A^-1 (b - sum |c| (y'x) y)`: beside what
+//! the person would score without the dislikes, each adds to a score its own part,
+//! `-|c| (y'x)` times the similarity by `A`. So contributions stay exact, and a
+//! dislike's tells what it takes away.
 
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
 use serde::{Deserialize, Serialize};
@@ -41,11 +48,13 @@ pub struct FoldedPerson {
     vector: Vec<f32>,
     factor: Vec<f32>,
     columns: Vec<u32>,
-    confidences: Vec<f32>,
+    /// What each past item's similarity to another is multiplied with.
+    amounts: Vec<f32>,
 }
 
 impl FoldedPerson {
-    /// Solves the person's vector from their interactions (item row, confidence).
+    /// Solves the person's vector from their interactions (item row, confidence; below
+    /// zero for what they dislike). It is zero for who likes nothing.
     ///
     /// # Errors
     /// [`NotPositiveDefinite`] when a number is not finite, or becomes so.
@@ -77,18 +86,24 @@ impl FoldedPerson {
         interactions: &[(u32, f32)],
     ) -> Result<Self, NotPositiveDefinite> {
         let f = basis.items.ncols();
-        let (columns, confidences): (Vec<u32>, Vec<f32>) = interactions.iter().copied().unzip();
-        let mut person =
-            Self { vector: vec![0.0; f], factor: vec![0.0; f * f], columns, confidences };
         let equations =
             NormalEquations::new(basis.items, basis.gram, basis.unobserved, basis.params);
-        equations.solve(
-            &person.columns,
-            &person.confidences,
-            &mut person.factor,
-            &mut person.vector,
-        )?;
-        Ok(person)
+        let (liked, disliked): (Vec<_>, Vec<_>) =
+            interactions.iter().copied().partition(|(_, confidence)| *confidence > 0.0);
+        let (liked, disliked) = (Entries::of(liked), Entries::of(disliked));
+        let (mut vector, mut factor) = (vec![0.0; f], vec![0.0; f * f]);
+        if liked.columns.is_empty() {
+            return Ok(Self { vector, factor, columns: Vec::new(), amounts: Vec::new() });
+        }
+        equations.solve(&liked, &disliked, &mut factor, &mut vector)?;
+        let taken = |(column, confidence): (&u32, &f32)| {
+            -confidence * dot(&vector, equations.factors_of(*column))
+        };
+        let taken: Vec<f32> =
+            disliked.columns.iter().zip(&disliked.confidences).map(taken).collect();
+        let columns = [liked.columns, disliked.columns].concat();
+        let amounts = [liked.confidences, taken].concat();
+        Ok(Self { vector, factor, columns, amounts })
     }
 
     /// The factor vector.
@@ -117,23 +132,41 @@ impl FoldedPerson {
         }
         let mut weighted = direction.to_vec();
         cholesky_solve(&self.factor, weighted.len(), &mut weighted);
-        let contribution = |(&column, &confidence): (&u32, &f32)| {
+        let contribution = |(&column, &amount): (&u32, &f32)| {
             let past = items.row(column as usize);
             let similarity = past.as_slice().map_or(0.0, |past| dot(&weighted, past));
-            (column, confidence * similarity)
+            (column, amount * similarity)
         };
-        self.columns.iter().zip(&self.confidences).map(contribution).collect()
+        self.columns.iter().zip(&self.amounts).map(contribution).collect()
     }
 }
 
 /// The normal equations of one side's rows against the other side's factors:
-/// `(a G + sum c_i y_i y_i' + r (C + a N)^n I) x = sum c_i y_i`.
+/// `(a G + sum |c_i| y_i y_i' + r (C + a N)^n I) x = sum p_i |c_i| y_i`.
 struct NormalEquations<'a> {
     fixed: ArrayView2<'a, f32>,
     shared: Array2<f32>,
     unobserved_mass: f32,
     regularisation: f32,
     frequency_exponent: f32,
+}
+
+/// Interactions of one sign, with the magnitudes of their confidences.
+struct Entries {
+    columns: Vec<u32>,
+    confidences: Vec<f32>,
+}
+
+impl Entries {
+    fn of(interactions: Vec<(u32, f32)>) -> Self {
+        let (columns, confidences) =
+            interactions.into_iter().map(|(column, confidence)| (column, confidence.abs())).unzip();
+        Self { columns, confidences }
+    }
+
+    fn mass(&self) -> f32 {
+        self.confidences.iter().sum()
+    }
 }
 
 /// Interactions from which on a matrix product beats single outer products.
@@ -159,41 +192,51 @@ impl<'a> NormalEquations<'a> {
         }
     }
 
-    /// Solves one row into `vector`; `scratch` (f x f) keeps the Cholesky factor.
-    /// A row without interactions is zero.
+    /// Solves one row into `vector`, which is zero. `factor` (f x f) receives the
+    /// Cholesky factor of the matrix without what is disliked.
     fn solve(
         &self,
-        columns: &[u32],
-        confidences: &[f32],
-        scratch: &mut [f32],
+        liked: &Entries,
+        disliked: &Entries,
+        factor: &mut [f32],
         vector: &mut [f32],
     ) -> Result<(), NotPositiveDefinite> {
-        vector.fill(0.0);
-        if columns.is_empty() {
+        let f = vector.len();
+        self.assemble(liked, disliked.mass(), factor, vector);
+        if disliked.columns.is_empty() {
+            cholesky_despite_rounding(factor, f)?;
+            cholesky_solve(factor, f, vector);
             return Ok(());
         }
-        let f = vector.len();
-        self.assemble(columns, confidences, scratch, vector);
-        cholesky_despite_rounding(scratch, f)?;
-        cholesky_solve(scratch, f, vector);
+        let mut whole = factor.to_vec();
+        self.add_interactions(disliked, &mut whole, f);
+        cholesky_despite_rounding(factor, f)?;
+        cholesky_despite_rounding(&mut whole, f)?;
+        cholesky_solve(&whole, f, vector);
         Ok(())
     }
 
-    fn assemble(&self, columns: &[u32], confidences: &[f32], a: &mut [f32], b: &mut [f32]) {
+    /// The matrix and the right side of what is liked; `disliked_mass` counts in the
+    /// frequency alone.
+    fn assemble(&self, liked: &Entries, disliked_mass: f32, a: &mut [f32], b: &mut [f32]) {
         let f = b.len();
         for (row, shared) in a.chunks_exact_mut(f).zip(self.shared.rows()) {
             shared.iter().zip(row).for_each(|(from, to)| *to = *from);
         }
-        let frequency: f32 = confidences.iter().sum::<f32>() + self.unobserved_mass;
+        let frequency = liked.mass() + disliked_mass + self.unobserved_mass;
         let ridge = self.regularisation * frequency.powf(self.frequency_exponent);
         (0..f).for_each(|k| a[k * f + k] += ridge);
-        for (&column, &confidence) in columns.iter().zip(confidences) {
+        for (&column, &confidence) in liked.columns.iter().zip(&liked.confidences) {
             add_scaled(b, confidence, self.factors_of(column));
         }
-        if columns.len() < PRODUCT_FROM {
-            self.add_outer_products(columns, confidences, a, f);
+        self.add_interactions(liked, a, f);
+    }
+
+    fn add_interactions(&self, entries: &Entries, a: &mut [f32], f: usize) {
+        if entries.columns.len() < PRODUCT_FROM {
+            self.add_outer_products(&entries.columns, &entries.confidences, a, f);
         } else {
-            self.add_product(columns, confidences, a, f);
+            self.add_product(&entries.columns, &entries.confidences, a, f);
         }
     }
 
@@ -243,9 +286,11 @@ mod tests {
     use crate::dense::gram;
     use crate::sparse::SparseRows;
 
+    /// One of nine is disliked.
     fn matrix() -> SparseRows {
-        let rows = (0..60u32)
-            .map(|u| (0..9).map(|k| ((u * 5 + k * k * 3) % 40, 1.0 + (k % 3) as f32)).collect());
+        let confidence = |k: u32| if k == 7 { -2.0 } else { 1.0 + (k % 3) as f32 };
+        let rows =
+            (0..60u32).map(|u| (0..9).map(|k| ((u * 5 + k * k * 3) % 40, confidence(k))).collect());
         SparseRows::from_rows(40, rows)
     }
 
@@ -294,7 +339,8 @@ mod tests {
     proptest! {
         #[test]
         fn contributions_sum_up_to_the_score(
-            history in proptest::collection::btree_map(0..40u32, 0.2f32..4.0, 1..12), item in 0..40u32,
+            history in proptest::collection::btree_map(
+                0..40u32, prop_oneof![2 => 0.2f32..4.0, 1 => -4.0f32..-0.2], 1..12), item in 0..40u32,
         ) {
             let params = AlsOptions { factors: 8, iterations: 3, ..AlsOptions::default() }.check().unwrap();
             let factors = fit(&matrix(), &params, &|_| ()).unwrap();
@@ -305,6 +351,38 @@ mod tests {
             let score = dot(person.vector(), factors.items.row(item as usize).as_slice().unwrap());
             let sum: f32 = person.contributions(factors.items.view(), item).iter().map(|(_, c)| c).sum();
             prop_assert!((score - sum).abs() < 1e-3, "{score} {sum}");
+        }
+
+        #[test]
+        fn a_dislike_lowers_what_was_liked_of_the_item_and_takes_it_from_similar_ones(
+            history in proptest::collection::btree_set(0..40u32, 1..12), disliked in 0..40u32,
+            confidence in 0.2f32..9.0,
+        ) {
+            prop_assume!(!history.contains(&disliked));
+            let params = AlsOptions { factors: 8, frequency_exponent: 0.0, ..AlsOptions::default() };
+            let params = params.check().unwrap();
+            let items = fit(&matrix(), &params, &|_| ()).unwrap().items;
+            let gram = gram(items.view());
+            let basis = FoldInBasis { items: items.view(), gram: &gram, unobserved: 40, params: &params };
+            let mut history: Vec<_> = history.into_iter().map(|item| (item, 1.0)).collect();
+            let without = FoldedPerson::solve(basis, &history).unwrap();
+            history.push((disliked, -confidence));
+            let with = FoldedPerson::solve(basis, &history).unwrap();
+            let score = |person: &FoldedPerson, item: u32| {
+                dot(person.vector(), items.row(item as usize).as_slice().unwrap())
+            };
+            let before = score(&without, disliked);
+            prop_assume!(before > 0.01);
+            let after = score(&with, disliked);
+            prop_assert!(after < before && after > 0.0, "{before} {after}");
+            for item in 0..40 {
+                let contributions = with.contributions(items.view(), item);
+                let (_, taken) = contributions[contributions.len() - 1];
+                let change = score(&with, item) - score(&without, item);
+                prop_assert!((change - taken).abs() < 1e-4, "{item}: {change} {taken}");
+            }
+            let (_, taken) = *with.contributions(items.view(), disliked).last().unwrap();
+            prop_assert!(taken < 0.0);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Compressed sparse rows: the person x item matrix and its transpose.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-/// A sparse matrix of confidences, row by row. Within a row, columns ascend.
+/// A sparse matrix of confidences, row by row. Within a row, columns ascend. A
+/// confidence below zero is a dislike's: see [`crate::als`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SparseRows {
     columns: usize,
@@ -109,12 +111,28 @@ impl SparseRows {
         Self::from_rows(self.columns, (0..self.rows()).map(kept))
     }
 
-    /// How many rows have an entry in each column.
+    /// How many rows have an entry above zero in each column.
     #[must_use]
     pub fn column_counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.columns];
-        self.indices.iter().for_each(|&column| counts[column as usize] += 1);
+        for (&column, &value) in self.indices.iter().zip(&self.values) {
+            counts[column as usize] += u32::from(value > 0.0);
+        }
         counts
+    }
+
+    /// The entries above zero: what is liked. Nothing is copied where all are.
+    #[must_use]
+    pub fn liked(&self) -> Cow<'_, Self> {
+        if self.values.iter().all(|value| *value > 0.0) {
+            return Cow::Borrowed(self);
+        }
+        let kept = |row: usize| {
+            let (columns, values) = self.row(row);
+            let all = columns.iter().copied().zip(values.iter().copied());
+            all.filter(|(_, value)| *value > 0.0).collect()
+        };
+        Cow::Owned(Self::from_rows(self.columns, (0..self.rows()).map(kept)))
     }
 }
 
@@ -154,6 +172,15 @@ mod tests {
         let matrix = SparseRows::from_rows(3, [vec![(2, 1.0), (0, 4.0)], vec![(2, 5.0)]]);
         let expected = SparseRows::from_rows(3, [vec![(0, 4.0)], vec![(2, 5.0)]]);
         assert_eq!(matrix.without(&[vec![1, 2]]), expected);
+    }
+
+    #[test]
+    fn what_is_disliked_is_neither_counted_nor_liked() {
+        let matrix = SparseRows::from_rows(3, [vec![(0, -4.0), (2, 1.0)], vec![(0, 5.0)]]);
+        assert_eq!(matrix.column_counts(), [1, 0, 1]);
+        let liked = SparseRows::from_rows(3, [vec![(2, 1.0)], vec![(0, 5.0)]]);
+        assert_eq!(*matrix.liked(), liked);
+        assert!(matches!(liked.liked(), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crossfold_core::entities::catalogue::Item;
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
@@ -198,6 +198,10 @@ impl EventStore for Faulty<dyn EventStore> {
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
         self.make(call("events.dismiss", &dismissal.user), self.store.dismiss(dismissal)).await
+    }
+
+    async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
+        self.make(call("events.mark_seen", &seen.user), self.store.mark_seen(seen)).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

@@ -4,7 +4,8 @@
 //!   compatible servers inside the process, which the same adapter talks to.
 //! - [`memory`]: maps, for simulation and unit tests.
 //! - [`faults`]: any of these, failing as a network lets them, by a seed.
-//! - [`definition_reader`], [`person_lookup`], [`records`]: reading through the ports, whatever is behind them.
+//! - [`definition_reader`], [`event_writer`], [`person_lookup`], [`records`]: reading and writing
+//!   through the ports, whatever is behind them.
 //! - [`retry`]: trying again, with full jitter and a budget.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
@@ -15,6 +16,7 @@ pub mod conformance;
 pub mod definition_reader;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod event_writer;
 pub mod faults;
 pub mod memory;
 pub mod person_lookup;

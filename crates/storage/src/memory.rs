@@ -10,12 +10,13 @@ use bytes::Bytes;
 use crossfold_core::entities::catalogue::Item;
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::{Event, to_millisecond};
-use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
-    Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, MAX_DISMISSALS, Object,
-    ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult, Stores,
+    Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, MAX_DISMISSALS, MAX_SEEN,
+    Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult,
+    Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
@@ -60,6 +61,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct UserRecords {
     events: BTreeMap<(Timestamp, EventId), Event>,
     dismissals: BTreeSet<Dismissal>,
+    seen: BTreeSet<SeenItem>,
 }
 
 /// [`EventStore`] in memory. Nothing expires.
@@ -83,7 +85,9 @@ impl EventStore for MemoryEvents {
         let users = lock(&self.0);
         let Some(records) = users.get(user) else { return Ok(History::default()) };
         let events = records.events.values().rev().take(limit).cloned().collect();
-        Ok(History::new(events, records.dismissals.iter().take(MAX_DISMISSALS).cloned()))
+        let dismissals = records.dismissals.iter().take(MAX_DISMISSALS).cloned();
+        let seen = records.seen.iter().take(MAX_SEEN).cloned();
+        Ok(History::new(events, dismissals).with_seen(seen))
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
@@ -93,9 +97,14 @@ impl EventStore for MemoryEvents {
         Ok(())
     }
 
+    async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
+        lock(&self.0).entry(seen.user.clone()).or_default().seen.insert(seen.clone());
+        Ok(())
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         let erased = lock(&self.0).remove(user).unwrap_or_default();
-        Ok((erased.events.len() + erased.dismissals.len()) as u64)
+        Ok((erased.events.len() + erased.dismissals.len() + erased.seen.len()) as u64)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::ports::{
     Appended, ETag, EventStore, Object, ObjectStore, PutCondition, StoreResult, Stores,
@@ -45,6 +45,10 @@ impl EventStore for CountsTwice {
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
         self.0.dismiss(dismissal).await
+    }
+
+    async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
+        self.0.mark_seen(seen).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

@@ -1,6 +1,7 @@
 //! New training runs.
 
 use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::json;
 use crossfold_core::maths::als::{AlsOptions, InvalidOptions};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::tuning::{InvalidTuning, TuningRequest};
@@ -68,7 +69,7 @@ impl<'de> Deserialize<'de> for RunOrder {
             None => TuningOrder::ByDefault,
             Some(tuning) => tuning_order(tuning).map_err(D::Error::custom)?,
         };
-        let options = serde_json::from_value(fields.into()).map_err(D::Error::custom)?;
+        let options = json::from_value(fields.into()).map_err(D::Error::custom)?;
         Ok(Self { options, tuning })
     }
 }
@@ -77,7 +78,7 @@ fn tuning_order(tuning: Value) -> Result<TuningOrder, serde_json::Error> {
     match tuning {
         Value::Null => Ok(TuningOrder::Off),
         Value::String(word) if word == "off" => Ok(TuningOrder::Off),
-        bounds => serde_json::from_value(bounds).map(TuningOrder::Within),
+        bounds => json::from_value(bounds).map(TuningOrder::Within),
     }
 }
 

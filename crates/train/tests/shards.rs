@@ -30,7 +30,7 @@ use crossfold_core::training::sharding::plan::{
 use crossfold_registry::load::load_report;
 use crossfold_storage::memory;
 use crossfold_storage::records;
-use crossfold_testing::{catalogue_item, event_at, event_id, item, user};
+use crossfold_testing::{catalogue_item, event_at, event_id, event_type, item, user};
 use crossfold_train::{
     EventLimit, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError, Worker,
     new_run,
@@ -66,10 +66,12 @@ struct Deed {
     domain: DomainId,
     user: String,
     item: String,
+    event_type: &'static str,
     second: i64,
 }
 
-/// A small world: tastes in four kinds of item, some people far busier than others.
+/// A small world: tastes in four kinds of item, some people far busier than others. What
+/// is not to their taste some of them dislike.
 fn small_world() -> Vec<Deed> {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut deeds = Vec::new();
@@ -83,6 +85,7 @@ fn small_world() -> Vec<Deed> {
                 domain: knowledge(),
                 user: format!("u{person}"),
                 item: format!("i{item}"),
+                event_type: if is_typical || person % 3 == 0 { "view" } else { "dislike" },
                 second: random.random_range(0..90_000),
             });
         }
@@ -106,6 +109,7 @@ fn two_platforms() -> Vec<Deed> {
                     domain: DomainId::parse(name).unwrap(),
                     user: format!("u{person}"),
                     item: format!("i{item}"),
+                    event_type: "view",
                     second: random.random_range(0..90_000),
                 });
             }
@@ -119,6 +123,7 @@ fn event(number: usize, deed: &Deed) -> Event {
         event_id: event_id(&format!("e{number}")),
         user: user(&deed.user),
         domain: deed.domain.clone(),
+        event_type: event_type(deed.event_type),
         item_id: item(&deed.item),
         ..event_at(deed.second)
     }
@@ -130,8 +135,8 @@ async fn archived(deeds: &[Deed]) -> Stores {
     for name in DOMAINS {
         let granted = DOMAINS.map(|to| json!({"to": to, "purpose": "training", "granted": true}));
         let definition: DomainDefinition = serde_json::from_value(json!({
-            "name": name, "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
-            "consent_defaults": granted,
+            "name": name, "currency": "CNY", "consent_defaults": granted,
+            "event_types": {"view": {"weight": 1.0}, "dislike": {"weight": 2.0, "negative": true}},
         }))
         .unwrap();
         let domain = DomainId::parse(name).unwrap();
@@ -605,6 +610,7 @@ async fn the_same_on_real_data() {
                 domain: knowledge(),
                 user: format!("u{user}"),
                 item: format!("i{item}"),
+                event_type: "view",
                 second: (hash % 90_000) as i64,
             }
         })

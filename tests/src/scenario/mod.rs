@@ -37,6 +37,8 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.keep_out_what_is_not_eligible().await?;
     stage.learn_from_an_event_at_once().await?;
     stage.take_feedback().await?;
+    stage.heed_a_dislike().await?;
+    stage.learn_from_outcomes().await?;
     stage.respect_a_withdrawal().await?;
     stage.tell_callers_apart().await?;
     stage.erase_a_user().await?;

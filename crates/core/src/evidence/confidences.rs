@@ -7,41 +7,96 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::entities::consent::ConsentedHistory;
-use crate::entities::definition::{Definitions, DomainDefinition};
+use crate::entities::definition::{Definitions, DomainDefinition, EventTypeDefinition, Repeats};
 use crate::entities::event::Event;
 use crate::evidence::items::ItemKey;
 
-/// Largest confidence of one interaction, so that no person outweighs a catalogue.
+/// Largest magnitude of the confidence of one interaction, so that no person
+/// outweighs a catalogue.
 pub const MAX_CONFIDENCE: f32 = 50.0;
 
-/// The confidence of each item in a history: the sum over its events of
-/// `weight x 0.5^(age / half-life) x value factor`, at most [`MAX_CONFIDENCE`].
-/// Events of an unknown domain or type add nothing.
+/// The confidence of each item in a history: of its events the sum of
+/// `weight x 0.5^(age / half-life) x bearing`, where what repeats counts as its type
+/// says, at most [`MAX_CONFIDENCE`] in magnitude. What tells against an item counts
+/// below zero, and an item with more against it than for it has a confidence below
+/// zero: it is disliked. Events of an unknown domain or type add nothing.
 #[must_use]
 pub fn confidences(
     history: &ConsentedHistory,
     definitions: &Definitions,
     now: Timestamp,
 ) -> BTreeMap<ItemKey, f32> {
-    let mut sums: BTreeMap<ItemKey, f32> = BTreeMap::new();
-    for event in history.events() {
-        let Some(confidence) = definitions
-            .get(&event.domain)
-            .and_then(|definition| event_confidence(event, definition, now))
-        else {
-            continue;
-        };
-        *sums.entry((event.domain.clone(), event.item_id.clone())).or_default() += confidence;
+    gather(history.events().iter().filter_map(|event| {
+        let definition = definitions.get(&event.domain)?;
+        let event_type = definition.event_types.get(&event.event_type)?;
+        Some(Weighed {
+            item: (event.domain.clone(), event.item_id.clone()),
+            kind: &event.event_type,
+            repeats: event_type.repeats,
+            amount: event_confidence(event, definition, event_type, now),
+        })
+    }))
+}
+
+/// What one event weighs for its item (above zero) or against it.
+pub(crate) struct Weighed<I, K> {
+    pub(crate) item: I,
+    /// What tells the item's event types apart.
+    pub(crate) kind: K,
+    pub(crate) repeats: Repeats,
+    pub(crate) amount: f32,
+}
+
+/// Puts together what events, newest first, weigh for and against each item.
+pub(crate) fn gather<I: Ord + Clone, K: Ord>(
+    events: impl Iterator<Item = Weighed<I, K>>,
+) -> BTreeMap<I, f32> {
+    let mut sums: BTreeMap<I, f32> = BTreeMap::new();
+    let mut once: BTreeMap<(I, K), f32> = BTreeMap::new();
+    for Weighed { item, kind, repeats, amount } in events {
+        match repeats {
+            Repeats::Sum => *sums.entry(item).or_default() += amount,
+            Repeats::Latest => {
+                once.entry((item, kind)).or_insert(amount);
+            }
+            Repeats::Strongest => {
+                let most = once.entry((item, kind)).or_insert(amount);
+                if amount.abs() > most.abs() {
+                    *most = amount;
+                }
+            }
+        }
     }
-    sums.values_mut().for_each(|sum| *sum = sum.min(MAX_CONFIDENCE));
-    sums.retain(|_, sum| *sum > f32::MIN_POSITIVE);
+    for ((item, _), amount) in once {
+        *sums.entry(item).or_default() += amount;
+    }
+    sums.values_mut().for_each(|sum| *sum = sum.clamp(-MAX_CONFIDENCE, MAX_CONFIDENCE));
+    sums.retain(|_, sum| sum.abs() > f32::MIN_POSITIVE);
     sums
 }
 
-fn event_confidence(event: &Event, definition: &DomainDefinition, now: Timestamp) -> Option<f32> {
-    let event_type = definition.event_types.get(&event.event_type)?;
+fn event_confidence(
+    event: &Event,
+    definition: &DomainDefinition,
+    event_type: &EventTypeDefinition,
+    now: Timestamp,
+) -> f32 {
     let recency = recency(now, event.occurred_at, definition.half_life_days);
-    Some(event_type.weight * recency * value_factor(event.value, event_type.value_scale))
+    event_type.weight * recency * bearing(event_type, event.value)
+}
+
+/// How much an event's value tells for its item, below zero against it: 1 or more,
+/// as its value scale says; for a rating, the distance from the neutral point.
+pub(crate) fn bearing(event_type: &EventTypeDefinition, value: Option<Decimal>) -> f32 {
+    let Some(neutral) = event_type.neutral_value else {
+        let factor = value_factor(value, event_type.value_scale);
+        return if event_type.negative { -factor } else { factor };
+    };
+    let distance = value.and_then(|value| value.checked_sub(neutral));
+    let scaled = distance.and_then(|distance| {
+        distance.checked_div(event_type.value_scale.unwrap_or(Decimal::ONE))?.to_f32()
+    });
+    scaled.unwrap_or(0.0)
 }
 
 /// What is left of an event's weight at `now`: a half after each half-life.
@@ -50,7 +105,7 @@ pub(crate) fn recency(now: Timestamp, occurred_at: Timestamp, half_life_days: f3
     0.5f32.powf(age_days / half_life_days)
 }
 
-pub(crate) fn value_factor(value: Option<Decimal>, scale: Option<Decimal>) -> f32 {
+fn value_factor(value: Option<Decimal>, scale: Option<Decimal>) -> f32 {
     let ratio = value.zip(scale).and_then(|(value, scale)| value.checked_div(scale)?.to_f32());
     ratio.map_or(1.0, |ratio| 1.0 + ratio.max(0.0).ln_1p())
 }
@@ -62,15 +117,88 @@ mod tests {
     use crate::entities::history::History;
     use crossfold_testing::{at, definition, event_at};
 
-    fn confidence_of(event_type: &str, days_ago: i64, value: Option<Decimal>) -> f32 {
+    /// What events of one item weigh together: (event type, days ago, value).
+    fn confidence_by(definition: DomainDefinition, events: &[(&str, i64, Option<Decimal>)]) -> f32 {
         let now = at(1_000 * 86_400);
-        let event_type = crossfold_testing::event_type(event_type);
-        let event = Event { event_type, value, ..event_at((1_000 - days_ago) * 86_400) };
-        let definitions = Definitions::from([(event.domain.clone(), definition())]);
+        let event = |(number, (event_type, days_ago, value)): (usize, &(&str, i64, _))| Event {
+            event_id: crossfold_testing::event_id(&format!("e{number}")),
+            event_type: crossfold_testing::event_type(event_type),
+            value: *value,
+            ..event_at((1_000 - days_ago) * 86_400)
+        };
+        let events: Vec<Event> = events.iter().enumerate().map(event).collect();
+        let definitions = Definitions::from([(events[0].domain.clone(), definition)]);
         let ledger = ConsentLedger::default();
         let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
-        let history = ConsentedHistory::for_training(&History::new(vec![event], []), context);
+        let history = ConsentedHistory::for_training(&History::new(events, []), context);
         confidences(&history[0], &definitions, now).into_values().next().unwrap_or(0.0)
+    }
+
+    fn confidence_of(event_type: &str, days_ago: i64, value: Option<Decimal>) -> f32 {
+        confidence_by(definition(), &[(event_type, days_ago, value)])
+    }
+
+    /// A definition in which an event type has a meaning beside its weight.
+    fn with_meaning(event_type: &str, meaning: serde_json::Value) -> DomainDefinition {
+        let mut definition = definition();
+        let event_type = crossfold_testing::event_type(event_type);
+        definition.event_types.insert(event_type, serde_json::from_value(meaning).unwrap());
+        definition.check().unwrap();
+        definition
+    }
+
+    #[test]
+    fn a_dislike_tells_against_its_item_and_outweighs_or_lessens_what_tells_for_it() {
+        let meaning =
+            || with_meaning("dislike", serde_json::json!({"weight": 2, "negative": true}));
+        assert_eq!(confidence_by(meaning(), &[("dislike", 0, None)]), -2.0);
+        assert_eq!(confidence_by(meaning(), &[("dislike", 0, None), ("view", 0, None)]), -1.0);
+        assert_eq!(confidence_by(meaning(), &[("dislike", 0, None), ("enrol", 0, None)]), 1.0);
+        assert_eq!(confidence_by(meaning(), &[("dislike", 0, None); 99]), -MAX_CONFIDENCE);
+    }
+
+    #[test]
+    fn a_rating_weighs_by_its_distance_from_the_neutral_point() {
+        let rated = |value: Option<i64>, days_ago| {
+            let meaning = serde_json::json!({"weight": 2, "neutral_value": "3"});
+            let value = value.map(Decimal::from);
+            confidence_by(with_meaning("rate", meaning), &[("rate", days_ago, value)])
+        };
+        let weighed = [Some(5), Some(4), Some(3), Some(2), Some(1), None].map(|v| rated(v, 0));
+        assert_eq!(weighed, [4.0, 2.0, 0.0, -2.0, -4.0, 0.0]);
+        assert!((rated(Some(5), 180) - 2.0).abs() < 1e-5);
+        let percent = serde_json::json!({"weight": 1, "neutral_value": 50, "value_scale": "25"});
+        let percent = with_meaning("rate", percent);
+        assert_eq!(confidence_by(percent, &[("rate", 0, Some(Decimal::from(100)))]), 2.0);
+    }
+
+    #[test]
+    fn repeats_count_as_their_type_says_and_a_sum_is_usual() {
+        let viewed = |repeats: Option<&str>| {
+            let mut meaning = serde_json::json!({"weight": 1, "value_scale": "100"});
+            if let Some(repeats) = repeats {
+                meaning["repeats"] = repeats.into();
+            }
+            let hundred = Some(Decimal::from(100));
+            let views = [("view", 0, None), ("view", 0, hundred), ("view", 180, hundred)];
+            confidence_by(
+                with_meaning("view", meaning),
+                &[&views[..], &[("enrol", 0, None)]].concat(),
+            )
+        };
+        let strongest = 1.0 + 2f32.ln();
+        for (repeats, views) in [
+            (None, 1.0 + 1.5 * strongest),
+            (Some("sum"), 1.0 + 1.5 * strongest),
+            (Some("strongest"), strongest),
+        ] {
+            assert!((viewed(repeats) - 3.0 - views).abs() < 1e-5, "{repeats:?}");
+        }
+        // Changed from 5 to 1: what the person thinks now is what counts.
+        let meaning = serde_json::json!({"weight": 1, "neutral_value": 3, "repeats": "latest"});
+        let ratings = [("rate", 2, Some(Decimal::from(5))), ("rate", 1, Some(Decimal::from(1)))];
+        let now = confidence_by(with_meaning("rate", meaning), &ratings);
+        assert!((-2.0..-1.9).contains(&now), "{now}");
     }
 
     #[test]

@@ -45,7 +45,8 @@ impl LocalRow {
 pub struct Weighted {
     /// The item.
     pub row: Row,
-    /// The confidence, above 0.
+    /// The confidence: above 0 that the person likes the item, below 0 that they
+    /// dislike it.
     pub confidence: f32,
 }
 
@@ -54,6 +55,12 @@ impl Weighted {
     #[must_use]
     pub fn new(row: Row, confidence: f32) -> Self {
         Self { row, confidence }
+    }
+
+    /// Whether it tells for the item.
+    #[must_use]
+    pub fn is_liked(&self) -> bool {
+        self.confidence > 0.0
     }
 
     /// The interactions of a row of the joint matrix.

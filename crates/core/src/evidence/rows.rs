@@ -102,8 +102,8 @@ impl RowBuilder<'_> {
         rows
     }
 
-    /// The item of the newest event, and its time, in each domain where the row has
-    /// another item too. Of several at that instant (a file without times, or with one
+    /// The item of the newest event about a liked item, and its time, in each domain
+    /// where the row likes another item too. Of several at that instant (a file without times, or with one
     /// a day), any: their order says nothing.
     fn last_items(
         &self,
@@ -114,21 +114,23 @@ impl RowBuilder<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
         // A generator of its own for each row: what one draws changes no other.
         rng.set_stream(1 + number as u64);
-        let is_known = |item: &Row| row.iter().any(|known| known.row == *item);
+        let is_liked = |known: &&Weighted| known.is_liked();
+        let is_known = |item: &Row| row.iter().filter(is_liked).any(|known| known.row == *item);
         let mut last = |rows: &DomainRows| {
-            let items = row.iter().filter(|known| rows.contains(known.row)).count();
+            let liked = row.iter().filter(is_liked);
+            let items = liked.filter(|known| rows.contains(known.row)).count();
             if items < 2 {
                 return None;
             }
             let newest_first = history.events().iter().filter_map(|event| {
                 let item = self.index.row(&(event.domain.clone(), event.item_id.clone()))?;
-                rows.contains(item).then_some((item, event.occurred_at))
+                let is_candidate = rows.contains(item) && is_known(&item);
+                is_candidate.then_some((item, event.occurred_at))
             });
             let mut newest_first = newest_first.peekable();
             let (_, newest) = *newest_first.peek()?;
             let of_newest = newest_first.take_while(|(_, at)| *at == newest);
-            let mut newest_items: Vec<Row> =
-                of_newest.map(|(item, _)| item).filter(is_known).collect();
+            let mut newest_items: Vec<Row> = of_newest.map(|(item, _)| item).collect();
             newest_items.sort_unstable();
             newest_items.dedup();
             let chosen = newest_items.get(rng.random_range(0..newest_items.len().max(1)))?;
@@ -137,8 +139,10 @@ impl RowBuilder<'_> {
         self.index.ranges().values().filter_map(&mut last).collect()
     }
 
+    /// What of a history should have been recommended: the items that it likes.
     fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
-        self.interactions(history, self.now).into_iter().map(|known| known.row.0).collect()
+        let liked = self.interactions(history, self.now).into_iter().filter(Weighted::is_liked);
+        liked.map(|known| known.row.0).collect()
     }
 
     fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<Weighted> {
@@ -151,7 +155,7 @@ fn entries(interactions: Vec<Weighted>) -> Vec<(u32, f32)> {
     interactions.into_iter().map(Into::into).collect()
 }
 
-/// Share of each domain's people who interacted with each item, and how many people that is.
+/// Share of each domain's people who like each item, and how many people that is.
 pub(crate) fn popularity(
     rows: &SparseRows,
     index: &ItemIndex,

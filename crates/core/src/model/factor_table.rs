@@ -61,8 +61,8 @@ impl FactorTable {
     }
 
     /// Solves a person's vector from evidence, with the items of some domains (by
-    /// their places, ascending) counted as unobserved. `None` without evidence, or
-    /// when the numbers are too extreme.
+    /// their places, ascending) counted as unobserved. `None` without anything liked
+    /// among the evidence, or when the numbers are too extreme.
     pub(crate) fn fold_in(
         &self,
         ranges: &DomainRanges,
@@ -70,7 +70,7 @@ impl FactorTable {
         evidence: &[Weighted],
         params: &AlsParams,
     ) -> Option<FoldedPerson> {
-        if evidence.is_empty() {
+        if !evidence.iter().any(Weighted::is_liked) {
             return None;
         }
         let of_some;

@@ -205,7 +205,7 @@ impl ScoringTables {
         debug_assert!(interactions.iter().all(|known| known.row.index() < self.ranges.items()));
         let target = self.ranges.get(target)?;
         let evidence = self.admitted(target, interactions);
-        let fading = 1.0 - (evidence.own.len() as f32 / OWN_ITEMS_ENOUGH as f32).min(1.0);
+        let fading = 1.0 - (evidence.own_liked as f32 / OWN_ITEMS_ENOUGH as f32).min(1.0);
         let carried = evidence
             .strongest
             .filter(|_| fading > 0.0)
@@ -233,21 +233,19 @@ impl ScoringTables {
 
     /// Sorts out what may be used for a target.
     fn admitted(&self, target: &DomainRows, interactions: &[Weighted]) -> Admitted<'_> {
-        let own = target.within(interactions);
-        let mut foldable = own.clone();
+        let mut foldable = target.within(interactions);
+        let own_liked = foldable.iter().filter(|known| known.is_liked()).count();
         let mut strongest: Option<(&DomainRows, &Bridge)> = None;
         for (source, bridge) in self.bridges.into_domain(&target.domain) {
             let source = &self.ranges[source];
             let evidence = source.within(interactions);
-            if evidence.is_empty() {
-                continue;
-            }
-            if strongest.is_none_or(|(_, other)| bridge.lift > other.lift) {
+            let is_liked = evidence.iter().any(Weighted::is_liked);
+            if is_liked && strongest.is_none_or(|(_, other)| bridge.lift > other.lift) {
                 strongest = Some((source, bridge));
             }
             foldable.extend(bridge.carrier.admit(&evidence));
         }
-        Admitted { own, foldable, strongest }
+        Admitted { own_liked, foldable, strongest }
     }
 
     /// The factors that a domain's items are scored with at a fold-in.
@@ -293,10 +291,11 @@ impl ScoringTables {
 
 /// What may be used for a target.
 struct Admitted<'a> {
-    own: Vec<Weighted>,
+    /// How many of the target's items the person likes.
+    own_liked: usize,
     /// Own interactions and those of sources with a joint bridge, weighted.
     foldable: Vec<Weighted>,
-    /// The source with the greatest lift of those with evidence.
+    /// The source with the greatest lift of those where the person likes something.
     strongest: Option<(&'a DomainRows, &'a Bridge)>,
 }
 
@@ -645,6 +644,25 @@ mod tests {
             assert_eq!(estimate.score(other), 0.0);
             assert_ne!(blind.estimate(&domain("b"), &evidence).unwrap().score(other), 0.0);
             assert_ne!(estimate.score(Row(other.0 + 1)), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_dislike_lowers_the_item_and_similar_ones_and_alone_says_nothing() {
+        for kind in [BridgeKind::Joint, BridgeKind::Mapping, BridgeKind::CrossBlock] {
+            let tables = tables_with(&[("a", "b", kind, 0.1)], &[]);
+            let liked = [(ITEMS as u32, 2.0), (ITEMS as u32 + 1, 1.0)];
+            let without = scores(&tables, "b", &liked).unwrap();
+            // The best of what is not known yet.
+            let rest = 2..ITEMS;
+            let best = rest.max_by(|&a, &b| without[a].total_cmp(&without[b])).unwrap();
+            assert!(without[best] > 0.0);
+            let evidence = [&liked[..], &[(ITEMS as u32 + best as u32, -3.0)]].concat();
+            let with = scores(&tables, "b", &evidence).unwrap();
+            assert!(with[best] < without[best], "{kind:?}");
+            for (from, at) in [("a", 0), ("b", ITEMS as u32)] {
+                assert_eq!(scores(&tables, "b", &[(at, -1.0)]), None, "{kind:?} from {from}");
+            }
         }
     }
 

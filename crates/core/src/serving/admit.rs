@@ -135,7 +135,8 @@ pub fn admit<'a>(
 ) -> Vec<AdmittedTarget<'a>> {
     let admitted = |(&domain, history): (&&'a DomainId, &'a ConsentedHistory)| {
         let snapshot = &**catalogues.get(domain)?;
-        let admission = Admission::sort(snapshot, &Rules::new(asked.request, history));
+        let admission =
+            Admission::sort(snapshot, &Rules::new(asked.request, history, asked.definitions));
         Some(AdmittedTarget { domain, snapshot, history, admission })
     };
     asked.histories.iter().filter_map(admitted).collect()

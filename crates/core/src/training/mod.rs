@@ -174,6 +174,7 @@ impl<'a> Steps<'a> {
 mod tests {
     use super::*;
     use crate::entities::consent::ConsentDecision;
+    use crate::entities::definition::EventTypeDefinition;
     use crate::entities::event::Event;
     use crate::entities::ids::{DomainId, ItemId, Pseudonym};
     use crate::entities::people::{PeopleEntry, Person, VersionedEntry};
@@ -316,6 +317,44 @@ mod tests {
             assert!(last.metrics["recall@10"] > last.popularity["recall@10"]);
         }
         assert!(parts.sections.popularity.iter().all(|share| (0.0..=1.0).contains(share)));
+    }
+
+    #[test]
+    fn a_run_learns_from_dislikes_and_counts_them_neither_as_popular_nor_as_to_be_found() {
+        let mut with = events();
+        for person in 0..30 {
+            // The newest of all, about items that others like.
+            let disliked = Event {
+                event_id: event_id("no"),
+                user: user(person, "knowledge"),
+                event_type: crossfold_testing::event_type("dislike"),
+                item_id: item(&format!("i{}", (person + 7) % 24)),
+                ..event_at(15_000)
+            };
+            with.push(disliked);
+        }
+        let trained = |events| {
+            let mut input = input(events, people(true));
+            for definition in input.definitions.values_mut() {
+                let dislike =
+                    EventTypeDefinition { negative: true, ..EventTypeDefinition::weighing(2.0) };
+                definition.event_types.insert(crossfold_testing::event_type("dislike"), dislike);
+            }
+            train(input, &|_, _| ()).unwrap()
+        };
+        let (without, with) = (trained(events()), trained(with));
+        assert_eq!(with.report.cleaning.kept, without.report.cleaning.kept + 30);
+        let popular = |trained: &Trained| trained.parts.sections.popularity.clone();
+        assert!(
+            popular(&with).iter().zip(popular(&without)).all(|(with, without)| *with <= without)
+        );
+        let factors = |trained: &Trained| trained.parts.sections.tables.item_factors().to_owned();
+        assert_ne!(factors(&with), factors(&without));
+        // The last item out is the last that is liked, though a dislike is newer.
+        let knowledge = crossfold_testing::domain("knowledge");
+        let last = with.report.evaluation[&knowledge].leave_last_out.as_ref().unwrap();
+        assert_eq!(last.people, 30);
+        assert!(last.metrics["recall@10"] > last.popularity["recall@10"], "{last:?}");
     }
 
     /// Tunes in memory; every evaluation takes a second.

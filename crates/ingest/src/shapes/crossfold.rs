@@ -2,6 +2,7 @@
 
 use crossfold_core::entities::event::EventRejection;
 use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::json;
 use serde::Deserialize;
 
 use super::EventBatch;
@@ -17,8 +18,7 @@ pub(crate) struct Body {
 impl From<Body> for EventBatch {
     fn from(body: Body) -> Self {
         let read = |raw| {
-            serde_json::from_value(raw)
-                .map_err(|error| EventRejection::Malformed(error.to_string()))
+            json::from_value(raw).map_err(|error| EventRejection::Malformed(error.to_string()))
         };
         Self { domain: body.domain, events: body.events.into_iter().map(read).collect() }
     }
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> serde_json::Result<EventBatch> {
-        serde_json::from_slice::<Body>(body.as_bytes()).map(EventBatch::from)
+        json::from_slice::<Body>(body.as_bytes()).map(EventBatch::from)
     }
 
     const GOOD: &str = r#"{"event_id": "e1", "user_id": "u1", "type": "view", "item_id": "i1",
@@ -40,6 +40,7 @@ mod tests {
         let bad = [
             r#"{"user_id": 7}"#.to_owned(),
             r#""text""#.to_owned(),
+            r#"["e1", "u1", "view", "i1", "2026-06-01T08:00:00+08:00", null, null]"#.to_owned(),
             GOOD.replace("\"value\": 12.5", "\"extra\": 1"),
             GOOD.replace("\"value\": 12.5", "\"dwell_seconds\": -1"),
         ];
@@ -58,7 +59,13 @@ mod tests {
 
     #[test]
     fn what_is_no_batch_is_refused_as_a_whole() {
-        for body in ["", "[]", r#"{"domain": "No Slug", "events": []}"#, r#"{"domain": "a"}"#] {
+        for body in [
+            "",
+            "[]",
+            r#"["knowledge", []]"#,
+            r#"{"domain": "No Slug", "events": []}"#,
+            r#"{"domain": "a"}"#,
+        ] {
             assert!(read(body).is_err(), "{body}");
         }
     }

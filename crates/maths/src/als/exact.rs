@@ -25,13 +25,14 @@ impl ExactRow {
         Self { matrix, right: DVector::zeros(factors) }
     }
 
-    /// Adds an interaction of this confidence with a row of the fixed side.
+    /// Adds an interaction of this confidence, a dislike below zero, with a row of the
+    /// fixed side.
     pub(super) fn add(&mut self, fixed: &[f32], confidence: f32) {
         let values = fixed.iter().take(self.right.len()).map(|value| f64::from(*value));
         let fixed = DVector::from_iterator(self.right.len(), values);
         let confidence = f64::from(confidence);
-        self.matrix.ger(confidence, &fixed, &fixed, 1.0);
-        self.right.axpy(confidence, &fixed, 1.0);
+        self.matrix.ger(confidence.abs(), &fixed, &fixed, 1.0);
+        self.right.axpy(confidence.max(0.0), &fixed, 1.0);
     }
 
     /// Solves into `vector`; what is beyond the factors becomes zero.
@@ -69,6 +70,19 @@ mod tests {
         row.solve(&mut vector).unwrap();
         assert!((vector[0] + vector[1] - 1.0).abs() < 1e-2, "{vector:?}");
         assert_eq!(vector[2], 0.0);
+    }
+
+    #[test]
+    fn what_is_disliked_pulls_towards_zero() {
+        let solved = |disliked: f32| {
+            let mut row = ExactRow::new(1, |_, _| 0.0, 1.0);
+            row.add(&[1.0], 3.0);
+            row.add(&[1.0], disliked);
+            let mut vector = [f32::NAN];
+            row.solve(&mut vector).unwrap();
+            vector[0]
+        };
+        assert_eq!(solved(-4.0), 3.0 / 8.0);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! One half-iteration: every row of one side solved against the other side's
 //! factors, held fixed.
 //!
-//! Each row's normal equations are `(a G + sum c y y' + l I) x = sum c y`, with
-//! `G` the Gram matrix of the fixed side. How they are solved depends on the row:
+//! Each row's normal equations are `(a G + sum |c| y y' + l I) x = sum p |c| y`, with
+//! `G` the Gram matrix of the fixed side, and the preference `p` 1 where the
+//! confidence `c` is above zero, 0 where it is below. How they are solved depends on
+//! the row:
 //!
 //! | row | solved by | cost of `n` interactions, `f` factors |
 //! | --- | --- | --- |
-//! | a few interactions | an `n x n` system: `(C^-1 + Y D^-1 Y') z = 1`, `x = D^-1 Y' z` | `n^2 f / 2` |
+//! | a few interactions | an `n x n` system: `(C^-1 + Y D^-1 Y') z = p`, `x = D^-1 Y' z` | `n^2 f / 2` |
 //! | most | conjugate gradient from the row's last solution, preconditioned by the diagonal of `a G + l I` | `2 n f` a step |
 //! | more than fit the cache, up to 64 factors | the matrix itself and Cholesky: the factors are fetched from memory only once | `n f^2 / 2 + f^3 / 6` |
 //!
@@ -33,7 +35,7 @@ use rayon::prelude::*;
 use super::exact::ExactRow;
 use super::kernels::{self, PickedRows, SMALL, TILE_ROWS, vectors, vectors_mut};
 use super::padded::PaddedRows;
-use super::{AlsParams, Solver};
+use super::{AlsParams, Solver, preference};
 use crate::dense::{NotPositiveDefinite, cholesky, cholesky_solve};
 use crate::sparse::SparseRows;
 
@@ -241,7 +243,8 @@ impl Equations {
     }
 
     fn ridge(&self, confidences: &[f32]) -> f32 {
-        let frequency = confidences.iter().sum::<f32>() + self.unobserved_mass;
+        let observed: f32 = confidences.iter().map(|confidence| confidence.abs()).sum();
+        let frequency = observed + self.unobserved_mass;
         self.regularisation * frequency.powf(self.frequency_exponent)
     }
 }
@@ -545,11 +548,12 @@ impl<S: Simd> RowSolver<'_, S> {
         let length = x.len();
         let (r, p) = (&mut r[..length], &mut p[..length]);
         let (q, z) = (&mut q[..length], &mut z[..length]);
-        // r = b - A x = sum c (1 - y.x) y - (a G + l I) x.
+        // r = b - A x = sum |c| (p - y.x) y - (a G + l I) x.
         self.multiply_shared(ridge, x, q);
         r.iter_mut().zip(&*q).for_each(|(r, q)| *r = -q);
         let rows = (self.picked, self.confidences);
-        let residual = |confidence: f32, product: f32| confidence * (1.0 - product);
+        let residual =
+            |confidence: f32, product: f32| confidence.abs() * (preference(confidence) - product);
         kernels::add_weighted_rows(simd, rows, residual, true, (x, r));
         kernels::multiply(simd, z, r, &self.scratch.inverse[..length]);
         p.copy_from_slice(z);
@@ -561,7 +565,7 @@ impl<S: Simd> RowSolver<'_, S> {
                 break;
             }
             self.multiply_shared(ridge, p, q);
-            let weighted = |confidence: f32, product: f32| confidence * product;
+            let weighted = |confidence: f32, product: f32| confidence.abs() * product;
             kernels::add_weighted_rows(simd, rows, weighted, false, (p, q));
             let curvature = kernels::dot(simd, p, q);
             let alpha = rz / curvature;
@@ -584,7 +588,7 @@ impl<S: Simd> RowSolver<'_, S> {
         if is_finite { Ok(()) } else { Err(NotPositiveDefinite) }
     }
 
-    /// `(C^-1 + Y D^-1 Y') z = 1`, `x = D^-1 Y' z`.
+    /// `(C^-1 + Y D^-1 Y') z = p`, `x = D^-1 Y' z`.
     #[inline(always)]
     fn solve_small(&mut self, x: &mut [f32]) -> Result<(), NotPositiveDefinite> {
         let (simd, n, length) = (self.simd, self.confidences.len(), self.equations.length);
@@ -594,9 +598,10 @@ impl<S: Simd> RowSolver<'_, S> {
         for (i, (row, confidence)) in gram.iter().zip(self.confidences).enumerate() {
             // The upper triangle, for Cholesky.
             (0..=i).for_each(|j| system[j * n + i] = row[j]);
-            system[i * n + i] += 1.0 / confidence;
+            system[i * n + i] += 1.0 / confidence.abs();
         }
-        let mut z = [1.0f32; SMALL];
+        let mut z = [0.0f32; SMALL];
+        z.iter_mut().zip(self.confidences).for_each(|(z, c)| *z = preference(*c));
         cholesky(&mut system[..n * n], n)?;
         cholesky_solve(&system[..n * n], n, &mut z[..n]);
         x.fill(0.0);
@@ -631,7 +636,7 @@ impl<S: Simd> RowSolver<'_, S> {
         if is_finite { solved } else { Err(NotPositiveDefinite) }
     }
 
-    /// `matrix += sum c y y'`, `b += sum c y`. While one block of rows is
+    /// `matrix += sum |c| y y'`, `b += sum p |c| y`. While one block of rows is
     /// multiplied, the next is fetched from memory.
     #[inline(always)]
     fn add_interactions(&mut self, matrix: &mut [f32], b: &mut [f32]) {
@@ -645,8 +650,8 @@ impl<S: Simd> RowSolver<'_, S> {
             let gathered = &mut self.scratch.block[..(end - first) * length];
             for (at, gathered) in (first..end).zip(gathered.chunks_exact_mut(length)) {
                 let (row, confidence) = (picked.row(at), self.confidences[at]);
-                kernels::add_scaled(simd, b, confidence, row);
-                kernels::scale(simd, gathered, confidence.sqrt(), row);
+                kernels::add_scaled(simd, b, confidence.max(0.0), row);
+                kernels::scale(simd, gathered, confidence.abs().sqrt(), row);
             }
             let mut next = end;
             kernels::add_gram(simd, gathered, length, matrix, || {
@@ -681,7 +686,10 @@ mod tests {
     fn matrix() -> SparseRows {
         let row = |row: usize| {
             let items = (0..COLUMNS).filter(move |item| (item * 7 + row * 13) % 90 < row);
-            items.map(move |item| (item as u32, 0.5 + ((item + row) % 5) as f32)).collect()
+            // Every seventh is disliked.
+            let sign = |item: usize| if (item + row) % 7 == 3 { -1.0 } else { 1.0 };
+            let confidence = |item: usize| sign(item) * (0.5 + ((item + row) % 5) as f32);
+            items.map(|item| (item as u32, confidence(item))).collect()
         };
         SparseRows::from_rows(COLUMNS, (0..ROWS).map(row))
     }

@@ -5,12 +5,18 @@
 //! to 4, with a confidence for each interaction as in Hu, Koren, Volinsky,
 //! "Collaborative Filtering for Implicit Feedback Datasets" (2008):
 //!
-//! `L = sum_S c_ui (x_u'y_i - 1)^2 + a sum_{u,i} (x_u'y_i)^2
+//! `L = sum_S |c_ui| (x_u'y_i - p_ui)^2 + a sum_{u,i} (x_u'y_i)^2
 //!      + r (sum_u (C_u + a I)^n |x_u|^2 + sum_i (C_i + a U)^n |y_i|^2)`
 //!
 //! with `a` the unobserved weight, `r` the regularisation, `n` its frequency
 //! exponent, `C` the sum of a row's confidences, `I` and `U` the numbers of
 //! items and people. Each half-iteration is solved exactly.
+//!
+//! The preference `p_ui` is 1. A dislike is an entry below zero: preference 0, as of
+//! what is unobserved, with a raised confidence, which is its magnitude (Hu, Koren,
+//! Volinsky 2008, section 4, where the confidence in a preference of 0 may vary as
+//! that of 1 does). So a fit pulls the score of what is disliked, and with it
+//! those of similar items, towards 0.
 
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -139,6 +145,13 @@ impl AlsParams {
     }
 }
 
+/// The preference that an interaction of this confidence tells of: 1, or 0 for a
+/// dislike (below zero).
+#[inline(always)]
+pub(crate) fn preference(confidence: f32) -> f32 {
+    if confidence > 0.0 { 1.0 } else { 0.0 }
+}
+
 /// Factors of people (rows) and items (columns), one row each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Factors {
@@ -235,7 +248,10 @@ pub fn loss(matrix: &SparseRows, factors: &Factors, params: &AlsParams) -> f64 {
             items
                 .iter()
                 .zip(confidences)
-                .map(|(&item, &c)| f64::from(c) * (score(person, item as usize) - 1.0).powi(2))
+                .map(|(&item, &c)| {
+                    let error = score(person, item as usize) - f64::from(preference(c));
+                    f64::from(c.abs()) * error.powi(2)
+                })
                 .sum::<f64>()
         })
         .sum();
@@ -246,7 +262,7 @@ pub fn loss(matrix: &SparseRows, factors: &Factors, params: &AlsParams) -> f64 {
     let ridge = |rows: &SparseRows, vectors: &Array2<f32>| -> f64 {
         (0..rows.rows())
             .map(|row| {
-                let mass: f32 = rows.row(row).1.iter().sum::<f32>()
+                let mass: f32 = rows.row(row).1.iter().map(|c| c.abs()).sum::<f32>()
                     + options.unobserved_weight * rows.columns() as f32;
                 let norm: f64 = vectors.row(row).iter().map(|v| f64::from(*v).powi(2)).sum();
                 f64::from(mass).powf(f64::from(options.frequency_exponent)) * norm
@@ -270,7 +286,9 @@ mod tests {
     }
 
     fn matrices() -> impl Strategy<Value = SparseRows> {
-        let row = proptest::collection::vec((0..12u32, 0.2f32..5.0), 0..12);
+        let confidence = prop_oneof![4 => 0.2f32..5.0, 1 => -5.0f32..-0.2];
+        let row = proptest::collection::btree_map(0..12u32, confidence, 0..12);
+        let row = row.prop_map(|row| row.into_iter().collect::<Vec<_>>());
         proptest::collection::vec(row, 1..15).prop_map(|rows| SparseRows::from_rows(12, rows))
     }
 
@@ -309,6 +327,46 @@ mod tests {
             pool.install(|| fit(&matrix, &params(8, 3), &|_| ()).unwrap())
         };
         assert_eq!(with(1), with(3));
+    }
+
+    /// Two tastes: even people take even items; each has left some of them.
+    fn tastes() -> Vec<Vec<(u32, f32)>> {
+        let likes =
+            |u: u32| (0..10).filter(move |i| (i * 3 + u) % 4 > 0).map(move |i| i * 2 + u % 2);
+        (0..40).map(|u| likes(u).map(|item| (item, 1.0)).collect()).collect()
+    }
+
+    #[test]
+    fn a_dislike_lowers_the_score_of_the_item_and_of_similar_ones_in_a_fit() {
+        let without = tastes();
+        let disliked = (0..20).find(|i| i % 2 == 0 && !without[0].contains(&(*i, 1.0))).unwrap();
+        let mut with = without.clone();
+        with[0].push((disliked, -3.0));
+        let scores = |rows: Vec<Vec<(u32, f32)>>| {
+            let fitted = fit(&SparseRows::from_rows(20, rows), &params(4, 10), &|_| ()).unwrap();
+            fitted.items.dot(&fitted.people.row(0)).to_vec()
+        };
+        let (before, after) = (scores(without), scores(with));
+        assert!(after[disliked as usize] < 0.5 * before[disliked as usize]);
+        let similar: Vec<usize> =
+            (0..20).filter(|i| i % 2 == 0 && *i != disliked as usize).collect();
+        let mean = |scores: &[f32]| similar.iter().map(|&i| scores[i]).sum::<f32>();
+        assert!(mean(&after) < mean(&before));
+    }
+
+    #[test]
+    fn who_only_dislikes_is_told_nothing() {
+        for solver in [Solver::Mixed, Solver::Cholesky, Solver::ConjugateGradient] {
+            let mut rows = tastes();
+            rows[3] = (0..12).map(|item| (item, -1.0)).collect();
+            rows[5] = vec![(7, -2.0)];
+            let params =
+                AlsOptions { factors: 4, solver, ..AlsOptions::default() }.check().unwrap();
+            let fitted = fit(&SparseRows::from_rows(20, rows), &params, &|_| ()).unwrap();
+            for person in [3, 5] {
+                assert!(fitted.people.row(person).iter().all(|value| *value == 0.0));
+            }
+        }
     }
 
     #[test]

@@ -22,9 +22,9 @@ pub struct Fold {
 }
 
 /// The matrix without the fold, and the people it was held out from. For one
-/// seed, every fold has the same people, each interaction of theirs is held out
-/// in exactly one fold, and each of them keeps at least one. People with a
-/// single interaction are never held out from.
+/// seed, every fold has the same people, each item that they like is held out
+/// in exactly one fold, and each of them keeps at least one. People who like a
+/// single item are never held out from; what is disliked always stays.
 #[must_use]
 pub fn hold_out(matrix: &SparseRows, fold: Fold) -> (SparseRows, Vec<RankingCase>) {
     let share = (fold.people as f64 / matrix.rows().max(1) as f64).min(1.0);
@@ -35,9 +35,12 @@ pub fn hold_out(matrix: &SparseRows, fold: Fold) -> (SparseRows, Vec<RankingCase
         let mut rng = ChaCha8Rng::seed_from_u64(fold.seed);
         rng.set_stream(row as u64);
         let (items, confidences) = matrix.row(row);
-        let is_chosen = rng.random_bool(share) && items.len() > 1;
-        let folds = if is_chosen { divide(items.len(), fold.of, &mut rng) } else { Vec::new() };
-        let is_held_out = |at: usize| folds.get(at) == Some(&fold.number);
+        let liked: Vec<usize> = (0..items.len()).filter(|at| confidences[*at] > 0.0).collect();
+        let is_chosen = rng.random_bool(share) && liked.len() > 1;
+        let folds = if is_chosen { divide(liked.len(), fold.of, &mut rng) } else { Vec::new() };
+        let is_held_out = |at: usize| {
+            liked.binary_search(&at).is_ok_and(|at| folds.get(at) == Some(&fold.number))
+        };
         let kept = |at: &usize| !is_held_out(*at);
         rows.push((0..items.len()).filter(kept).map(|at| (items[at], confidences[at])).collect());
         let relevant: Vec<u32> =
@@ -98,5 +101,17 @@ mod tests {
         let (_, cases) = hold_out(&matrix, Fold { number: 1, of: 3, people: 1_000, seed: 3 });
         assert!((900..1_100).contains(&cases.len()), "{}", cases.len());
         assert!(cases.iter().all(|case| case.relevant.len() == 3));
+    }
+
+    #[test]
+    fn what_is_disliked_is_never_to_be_found() {
+        let row = || (0..9).map(|item| (item, if item % 3 == 0 { -1.0 } else { 1.0 })).collect();
+        let matrix = SparseRows::from_rows(9, (0..20).map(|_| row()));
+        for number in 0..3 {
+            let (rest, cases) = hold_out(&matrix, Fold { number, of: 3, people: 100, seed: 3 });
+            assert_eq!(cases.len(), 20);
+            assert!(cases.iter().all(|case| case.relevant.iter().all(|item| item % 3 > 0)));
+            assert!((0..20).all(|row| [0, 3, 6].iter().all(|item| rest.row(row).0.contains(item))));
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! Events and dismissals on DynamoDB.
+//! Events, dismissals and what was seen for ever on DynamoDB.
 //!
 //! One partition for each user. The sort key of an event begins with its time,
 //! so one query reads the newest first; that of a dismissal begins with
-//! `dismissed#`, which sorts after every time.
+//! `dismissed#` and that of an item seen for ever with `seen#`, which sort after
+//! every time. Only events expire.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -10,9 +11,11 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::history::{Dismissal, History};
+use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
-use crossfold_core::entities::ports::{Appended, EventStore, MAX_DISMISSALS, StoreResult};
+use crossfold_core::entities::ports::{
+    Appended, EventStore, MAX_DISMISSALS, MAX_SEEN, StoreResult,
+};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +27,7 @@ use super::time::sortable;
 use crate::retry::Waiting;
 
 const DISMISSAL_PREFIX: &str = "dismissed#";
+const SEEN_PREFIX: &str = "seen#";
 
 /// The first text after every time: times begin with a digit, and `:` follows `9`.
 const AFTER_TIMES: &str = ":";
@@ -53,14 +57,14 @@ impl EventRecord {
     }
 
     /// Reads a record of the events table or an image of its stream; `None`
-    /// when it is not an event but a dismissal.
+    /// when it is not an event but a dismissal or an item seen for ever.
     ///
     /// # Errors
     /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it is neither.
     pub(super) fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let image = image.into();
         if let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk")
-            && sk.starts_with(DISMISSAL_PREFIX)
+            && [DISMISSAL_PREFIX, SEEN_PREFIX].iter().any(|prefix| sk.starts_with(prefix))
         {
             return Ok(None);
         }
@@ -68,8 +72,9 @@ impl EventRecord {
     }
 }
 
+/// What a user has with one item, whenever it was: a dismissal or an item seen for ever.
 #[derive(Serialize, Deserialize)]
-struct DismissalRecord {
+struct ItemRecord {
     pk: Pseudonym,
     sk: String,
     by_domain: DomainId,
@@ -77,7 +82,31 @@ struct DismissalRecord {
     item_id: ItemId,
 }
 
-impl From<&Dismissal> for DismissalRecord {
+impl From<&SeenItem> for ItemRecord {
+    fn from(seen: &SeenItem) -> Self {
+        Self {
+            pk: seen.user.clone(),
+            // Beside each other where two platforms tell of one item.
+            sk: format!("{SEEN_PREFIX}{}#{}#{}", seen.by_domain, seen.domain, seen.item_id),
+            by_domain: seen.by_domain.clone(),
+            domain: seen.domain.clone(),
+            item_id: seen.item_id.clone(),
+        }
+    }
+}
+
+impl From<ItemRecord> for SeenItem {
+    fn from(record: ItemRecord) -> Self {
+        Self {
+            user: record.pk,
+            by_domain: record.by_domain,
+            domain: record.domain,
+            item_id: record.item_id,
+        }
+    }
+}
+
+impl From<&Dismissal> for ItemRecord {
     fn from(dismissal: &Dismissal) -> Self {
         Self {
             pk: dismissal.user.clone(),
@@ -89,8 +118,8 @@ impl From<&Dismissal> for DismissalRecord {
     }
 }
 
-impl From<DismissalRecord> for Dismissal {
-    fn from(record: DismissalRecord) -> Self {
+impl From<ItemRecord> for Dismissal {
+    fn from(record: ItemRecord) -> Self {
         Self {
             user: record.pk,
             by_domain: record.by_domain,
@@ -138,16 +167,28 @@ impl DynamoDbEvents {
         Ok(events)
     }
 
-    async fn dismissals(&self, user: &Pseudonym) -> StoreResult<Vec<Dismissal>> {
+    /// The first records of items whose sort key begins with a prefix.
+    async fn of_items<T: From<ItemRecord>>(
+        &self,
+        user: &Pseudonym,
+        prefix: &str,
+        most: usize,
+    ) -> StoreResult<Vec<T>> {
         let query = self
             .query(user, "pk = :user AND begins_with(sk, :prefix)")?
-            .expression_attribute_values(":prefix", AttributeValue::S(DISMISSAL_PREFIX.into()));
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.into()));
         let read = |item| {
-            serde_dynamo::from_item::<_, DismissalRecord>(item)
-                .map(Dismissal::from)
-                .map_err(|error| corrupt("a dismissal", error))
+            serde_dynamo::from_item::<_, ItemRecord>(item)
+                .map(T::from)
+                .map_err(|error| corrupt("a user's record of an item", error))
         };
-        requests::first(query, MAX_DISMISSALS).await?.into_iter().map(read).collect()
+        requests::first(query, most).await?.into_iter().map(read).collect()
+    }
+
+    async fn put_of_item(&self, record: ItemRecord) -> StoreResult<()> {
+        let item = serde_dynamo::to_item(record).map_err(malformed)?;
+        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(item));
+        put.send().await.map(drop).map_err(service_error)
     }
 
     async fn keys(&self, user: &Pseudonym) -> StoreResult<Vec<Key>> {
@@ -168,21 +209,20 @@ impl EventStore for DynamoDbEvents {
     }
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
-        let (events, dismissals) =
-            futures::try_join!(self.newest_events(user, limit), self.dismissals(user))?;
-        Ok(History::new(events, dismissals))
+        let (events, dismissals, seen) = futures::try_join!(
+            self.newest_events(user, limit),
+            self.of_items::<Dismissal>(user, DISMISSAL_PREFIX, MAX_DISMISSALS),
+            self.of_items::<SeenItem>(user, SEEN_PREFIX, MAX_SEEN),
+        )?;
+        Ok(History::new(events, dismissals).with_seen(seen))
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
-        let item = serde_dynamo::to_item(DismissalRecord::from(dismissal)).map_err(malformed)?;
-        self.client
-            .put_item()
-            .table_name(self.table.name()?)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map_err(service_error)?;
-        Ok(())
+        self.put_of_item(dismissal.into()).await
+    }
+
+    async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
+        self.put_of_item(seen.into()).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
@@ -231,22 +271,25 @@ mod tests {
     }
 
     #[test]
-    fn a_dismissal_is_no_event_and_anything_else_is_corrupt() {
+    fn a_record_of_an_item_is_no_event_and_anything_else_is_corrupt() {
         let dismissal = Dismissal {
             user: Pseudonym::parse("v1_u").unwrap(),
             by_domain: DomainId::parse("knowledge").unwrap(),
             domain: DomainId::parse("travel").unwrap(),
             item_id: ItemId::parse("i").unwrap(),
         };
+        let item: serde_dynamo::Item = serde_dynamo::to_item(ItemRecord::from(&dismissal)).unwrap();
+        assert_eq!(EventRecord::parse(item).unwrap(), None);
         let item: serde_dynamo::Item =
-            serde_dynamo::to_item(DismissalRecord::from(&dismissal)).unwrap();
+            serde_dynamo::to_item(ItemRecord::from(&SeenItem::of(&event()))).unwrap();
         assert_eq!(EventRecord::parse(item).unwrap(), None);
         assert!(EventRecord::parse(HashMap::<String, AttributeValue>::new()).is_err());
     }
 
     #[test]
-    fn every_dismissal_sorts_after_every_event() {
+    fn every_record_of_an_item_sorts_after_every_event() {
         let last = sortable("9999-12-30T00:00:00Z".parse().unwrap());
-        assert!(last.as_str() < AFTER_TIMES && AFTER_TIMES < DISMISSAL_PREFIX);
+        assert!(last.as_str() < AFTER_TIMES);
+        assert!(AFTER_TIMES < DISMISSAL_PREFIX && AFTER_TIMES < SEEN_PREFIX);
     }
 }

@@ -3,9 +3,9 @@ use crossfold_core::entities::consent::{
 };
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::event::{Event, to_millisecond};
-use crossfold_core::entities::history::Dismissal;
+use crossfold_core::entities::history::{Dismissal, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
-use crossfold_core::entities::ports::{Appended, MAX_DISMISSALS, Stores};
+use crossfold_core::entities::ports::{Appended, MAX_DISMISSALS, MAX_SEEN, Stores};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Broken, Held, checks, hold, id, together, unique_user};
@@ -19,6 +19,7 @@ checks! { "events":
     a_history_of_many_pages_is_whole,
     dismissals_are_kept_once_and_beside_events,
     dismissals_are_bounded,
+    what_was_seen_for_ever_is_kept_once_beside_events_and_bounded,
     other_users_records_are_never_seen,
     erasing_leaves_nothing_and_counts_it,
 }
@@ -223,6 +224,33 @@ async fn dismissals_are_bounded(stores: &Stores) -> Held {
     let is_there = |item: &&String| found.is_dismissed(&domain(), &id(ItemId::parse, item));
     let count = items.iter().filter(is_there).count();
     hold!(count == MAX_DISMISSALS, "{count} dismissals were read, not {MAX_DISMISSALS}");
+    Ok(())
+}
+
+async fn what_was_seen_for_ever_is_kept_once_beside_events_and_bounded(stores: &Stores) -> Held {
+    let user = unique_user();
+    let marks = (0..MAX_SEEN + 3).map(|index| SeenItem {
+        item_id: id(ItemId::parse, &format!("课程#{index:06}")),
+        ..SeenItem::of(&event(&user, "e", 60))
+    });
+    let marks: Vec<SeenItem> = marks.collect();
+    let calls = [&marks[..], &marks[..9]].concat().into_iter().map(|mark| {
+        let store = stores.events.clone();
+        async move { store.mark_seen(&mark).await }
+    });
+    together(calls).await?;
+    stores.events.append(&event(&user, "e", 60)).await?;
+    stores.events.dismiss(&dismissal(&user, "shunned")).await?;
+    let found = evidence(stores, &user, 1).await?;
+    hold!(found.events().len() == 1, "what was seen crowds out events: {:?}", found.events());
+    hold!(found.is_dismissed(&domain(), &id(ItemId::parse, "shunned")), "a dismissal is missing");
+    let read: Vec<&ItemId> = found.seen().map(|(_, item)| item).collect();
+    let expected: Vec<&ItemId> = marks.iter().take(MAX_SEEN).map(|mark| &mark.item_id).collect();
+    hold!(read == expected, "{} items were seen, not the first {MAX_SEEN}", read.len());
+    let erased = stores.events.erase(&user).await?;
+    hold!(erased == MAX_SEEN as u64 + 5, "{erased} records were erased");
+    let left = evidence(stores, &user, 1).await?.seen().count();
+    hold!(left == 0, "{left} seen items are left");
     Ok(())
 }
 

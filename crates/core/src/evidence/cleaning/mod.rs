@@ -111,12 +111,23 @@ pub fn clean(mut events: EventTable, rules: CleaningRules<'_>) -> Cleaned {
     }
     let robots = rates.robots(&mut ledger.most_events_an_hour);
     refuse_robots(&events, &robots, &mut reasons);
-    outliers::winsorise(&mut events, |place| reasons[place].is_none(), &mut ledger);
+    let is_kept = |place: usize| reasons[place].is_none();
+    outliers::winsorise(&mut events, is_kept, |kind| rules.is_rating(kind), &mut ledger);
     let (refused, reasons) = events.take_marked(&reasons);
     let refused = without_erased(refused, reasons, &mut ledger);
     refused.iter().for_each(|refused| ledger.refuse(&refused));
     ledger.kept = events.len() as u64;
     Cleaned { kept: events, refused, ledger }
+}
+
+impl CleaningRules<'_> {
+    /// Whether an event type's value is a rating: none of them lies too far out, and
+    /// drawn in beyond the neutral point it would say the opposite.
+    fn is_rating(&self, (domain, event_type): &Kind) -> bool {
+        let definition = self.definitions.get(domain);
+        let event_type = definition.and_then(|definition| definition.event_types.get(event_type));
+        event_type.is_some_and(|event_type| event_type.neutral_value.is_some())
+    }
 }
 
 /// Not even a sample is kept of an erased life.

@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::robust::median_and_reach;
 use super::{Adjustment, CleaningLedger};
-use crate::evidence::event_table::EventTable;
+use crate::evidence::event_table::{EventTable, Kind};
 
 /// Fewest values of a domain and event type from which bounds are drawn.
 pub const MIN_VALUES: usize = 50;
@@ -19,15 +19,20 @@ pub(super) struct Bounds {
     pub(super) high: Decimal,
 }
 
-/// Draws values and dwell times of the events that are kept in to the bounds of their kind.
+/// Draws values, but no ratings, and dwell times of the events that are kept in to the
+/// bounds of their kind.
 pub(super) fn winsorise(
     events: &mut EventTable,
     is_kept: impl Fn(usize) -> bool,
+    is_rating: impl Fn(&Kind) -> bool,
     ledger: &mut CleaningLedger,
 ) {
     let kept: Vec<usize> = (0..events.len()).filter(|at| is_kept(*at)).collect();
     let dwell_of = |events: &EventTable, at| events.dwell_seconds(at).map(Decimal::from);
-    let values = bounds_by_kind(events, &kept, EventTable::value);
+    let mut values = bounds_by_kind(events, &kept, EventTable::value);
+    for (bounds, kind) in values.iter_mut().zip(events.kind_names()) {
+        *bounds = bounds.filter(|_| !is_rating(kind));
+    }
     let dwells = bounds_by_kind(events, &kept, dwell_of);
     for at in kept {
         let kind = events.kind_and_item(at).0;
@@ -118,7 +123,7 @@ mod tests {
             let seconds = |events: &EventTable, at| events.dwell_seconds(at).map(Decimal::from);
             let dwells = bounds_by_kind(&before, &all, seconds);
             let (mut after, mut ledger) = (before.clone(), CleaningLedger::default());
-            winsorise(&mut after, |_| true, &mut ledger);
+            winsorise(&mut after, |_| true, |_| false, &mut ledger);
             let mut changed = (0, 0);
             let kinds: Vec<usize> = all.iter().map(|at| before.kind_and_item(*at).0).collect();
             for ((before, after), kind) in before.iter().zip(after.iter()).zip(kinds) {

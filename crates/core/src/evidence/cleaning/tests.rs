@@ -4,13 +4,18 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::entities::definition::DomainDefinition;
 use crossfold_testing::{
     at, definition, domain, event, event_at, event_id, event_type, item, user,
 };
 
 /// Cleans with one domain, one item, and one erased user.
 fn cleaned(events: Vec<Event>) -> Cleaned {
-    let definitions = Definitions::from([(event().domain, definition())]);
+    cleaned_by(definition(), events)
+}
+
+fn cleaned_by(definition: DomainDefinition, events: Vec<Event>) -> Cleaned {
+    let definitions = Definitions::from([(event().domain, definition)]);
     let items = BTreeSet::from([(event().domain, event().item_id)]);
     let erased = HashMap::from([(user("erased"), Timestamp::UNIX_EPOCH)]);
     clean(
@@ -98,6 +103,20 @@ fn an_outlying_value_is_drawn_in_exactly_and_the_event_is_kept() {
     let most = kept.iter().filter_map(|event| event.value).max();
     assert_eq!(most, Some(Decimal::new(10_519, 2)));
     assert!(kept.iter().filter_map(|event| event.dwell_seconds).all(|seconds| seconds < u32::MAX));
+}
+
+#[test]
+fn a_rating_is_never_drawn_in_to_say_the_opposite() {
+    // Nearly everybody gives five of five.
+    let mut events = events_of("u", 60, 4_000);
+    events.iter_mut().for_each(|event| event.value = Some(Decimal::from(5)));
+    events[7].value = Some(Decimal::ONE);
+    let mut definition = definition();
+    assert_eq!(cleaned(events.clone()).ledger.adjusted[&Adjustment::Value], 1);
+    let rated = definition.event_types.get_mut(&event().event_type).unwrap();
+    rated.neutral_value = Some(Decimal::from(3));
+    let Cleaned { kept, ledger, .. } = cleaned_by(definition, events.clone());
+    assert_eq!((kept, ledger.adjusted.len()), (EventTable::from(events), 0));
 }
 
 fn archives() -> impl Strategy<Value = Vec<Event>> {

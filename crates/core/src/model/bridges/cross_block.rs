@@ -43,14 +43,15 @@ impl CrossBlock {
         scores
     }
 
-    /// What it makes of a person's source items; how much is known by each does
-    /// not count.
+    /// What it makes of the source items that a person likes; how much is known by
+    /// each does not count.
     pub(super) fn carry<'a>(
         &'a self,
         crossing: Crossing<'a>,
         evidence: &[Weighted],
     ) -> ThroughBlock<'a> {
-        let items = evidence.iter().filter_map(|known| crossing.source.local(known.row));
+        let liked = evidence.iter().filter(|known| known.is_liked());
+        let items = liked.filter_map(|known| crossing.source.local(known.row));
         ThroughBlock { block: self, crossing, items: items.collect() }
     }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::entities::catalogue::Item;
 use crate::entities::consent::ConsentedHistory;
+use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::serving::request::SlateRequest;
 use crate::serving::rules::available::Available;
@@ -53,10 +54,14 @@ pub struct Rules<'a>(Vec<Box<dyn Rule + 'a>>);
 impl<'a> Rules<'a> {
     /// Every rule, in the order in which they are asked.
     #[must_use]
-    pub fn new(request: &'a SlateRequest, history: &'a ConsentedHistory) -> Self {
+    pub fn new(
+        request: &'a SlateRequest,
+        history: &'a ConsentedHistory,
+        definitions: &Definitions,
+    ) -> Self {
         Self(vec![
             Box::new(Available::at(request.now)),
-            Box::new(Seen::in_history(history)),
+            Box::new(Seen::in_history(history, definitions, request.now)),
             Box::new(Dismissed::in_history(history)),
             Box::new(Excluded::by_caller(&request.excluded)),
         ])

@@ -1,6 +1,8 @@
 //! The person's own evidence in the target, and what bridges of the model carry
 //! there: see [`crate::model::scoring`].
 
+use std::collections::BTreeSet;
+
 use crate::entities::ids::DomainId;
 use crate::evidence::confidences::confidences;
 use crate::evidence::items::Row;
@@ -11,7 +13,11 @@ use crate::serving::snapshot::CatalogueEntry;
 use crate::serving::sources::{Source, SourceInputs};
 
 /// The model's estimate for one person and target.
-struct Bridged<'a>(Estimate<'a>);
+struct Bridged<'a> {
+    estimate: Estimate<'a>,
+    /// What the person dislikes is no reason for anything, whatever it adds.
+    disliked: BTreeSet<Row>,
+}
 
 impl Source for Bridged<'_> {
     fn is_personal(&self) -> bool {
@@ -19,11 +25,12 @@ impl Source for Bridged<'_> {
     }
 
     fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
-        Some(self.0.score(entry.row?))
+        Some(self.estimate.score(entry.row?))
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
-        entry.row.map_or_else(Vec::new, |row| self.0.contributions(row))
+        let contributions = entry.row.map_or_else(Vec::new, |row| self.estimate.contributions(row));
+        contributions.into_iter().filter(|(past, _)| !self.disliked.contains(past)).collect()
     }
 }
 
@@ -35,8 +42,10 @@ pub(super) fn open<'a>(
 ) -> Option<Box<dyn Source + 'a>> {
     let model = inputs.model?;
     let weighed = confidences(target.history, &inputs.definitions, inputs.now);
-    let estimate = model.estimate(target.domain, &model.index().rows_of(&weighed))?;
-    Some(Box::new(Bridged(estimate)))
+    let known = model.index().rows_of(&weighed);
+    let estimate = model.estimate(target.domain, &known)?;
+    let disliked = known.iter().filter(|known| !known.is_liked()).map(|known| known.row);
+    Some(Box::new(Bridged { estimate, disliked: disliked.collect() }))
 }
 
 /// The domains, other than the target itself, whose evidence may be behind a score.

@@ -154,3 +154,36 @@ fn an_item_of_another_domain_with_the_same_id_is_not_meant() {
     let decided = slate_for(None, both(), (&both_granted(), &history), &request);
     assert_eq!(numbers(&decided), [0, 1, 2, 3]);
 }
+
+#[test]
+fn an_item_counts_as_seen_for_as_long_as_its_event_type_says() {
+    let user = the_user();
+    let sorted = |meaning: serde_json::Value, days_ago: i64| {
+        let mut definitions = both_defined();
+        let definition = definitions.get_mut(&knowledge()).unwrap();
+        let view = EventType::parse("view").unwrap();
+        definition.event_types.insert(view, serde_json::from_value(meaning).unwrap());
+        let occurred_at = now() - jiff::SignedDuration::from_hours(24 * days_ago);
+        let viewed = did(knowledge(), &[3]).into_iter().map(|event| Event { occurred_at, ..event });
+        let history = History::new(viewed.collect(), []);
+        let consents = ConsentLedger::default();
+        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let request = asking(knowledge(), knowledge());
+        let asked = AdmittedRequest::new(&request, recipient, &definitions);
+        let catalogues = catalogues_of(items(&knowledge()), None);
+        let left_out = admit(&asked, &catalogues)[0].admission.left_out.clone();
+        left_out
+            .into_iter()
+            .map(|left_out| (left_out.position, left_out.reason))
+            .collect::<Vec<_>>()
+    };
+    let seen = vec![(3, Ineligible::Seen)];
+    assert_eq!(sorted(serde_json::json!({"weight": 1}), 10), seen);
+    assert_eq!(sorted(serde_json::json!({"weight": 1, "seen_days": "forever"}), 10), seen);
+    assert_eq!(sorted(serde_json::json!({"weight": 1, "seen_days": 11}), 10), seen);
+    assert_eq!(sorted(serde_json::json!({"weight": 1, "seen_days": 10}), 10), []);
+    assert_eq!(sorted(serde_json::json!({"weight": 1, "seen_days": 0}), 0), []);
+    // What tells against an item, or says nothing either way, is seen all the same.
+    assert_eq!(sorted(serde_json::json!({"weight": 1, "negative": true}), 1), seen);
+    assert_eq!(sorted(serde_json::json!({"weight": 1, "neutral_value": 3}), 1), seen);
+}

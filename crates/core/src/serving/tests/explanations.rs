@@ -1,6 +1,7 @@
 //! What reasons name, and which catalogues they need for it.
 
 use super::*;
+use crate::entities::definition::EventTypeDefinition;
 use crate::model::bridges::joint::JointFoldIn;
 use crate::serving::admit::MAX_TITLE_CATALOGUES;
 use crate::serving::reason::Reason;
@@ -105,4 +106,38 @@ fn model_of_sources(sources: &[DomainId]) -> Model {
     }
     let keys = sources.iter().chain([&auto()]).map(|domain| (domain.clone(), item_id(0))).collect();
     model_of(ItemIndex::new(keys), bridges)
+}
+
+#[test]
+fn what_is_disliked_is_no_reason_and_lowers_what_is_like_it() {
+    let (model, user, consents) = (bridged_model(), the_user(), ConsentLedger::default());
+    let (mut definitions, name) = (both_defined(), EventType::parse("dislike").unwrap());
+    let dislike = EventTypeDefinition { negative: true, ..EventTypeDefinition::weighing(3.0) };
+    let definition = definitions.get_mut(&knowledge()).unwrap();
+    definition.event_types.insert(name.clone(), dislike);
+    let catalogues = catalogues_of(items(&knowledge()), Some(&model));
+    let slate = |events: Vec<Event>| {
+        let history = History::new(events, []);
+        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let request = SlateRequest { limit: ITEMS, ..asking(knowledge(), knowledge()) };
+        let asked = AdmittedRequest::new(&request, recipient, &definitions);
+        let (model, policy) = (Some(&model), &ALS_FOLD_IN);
+        decide(Serving { model, catalogues: &catalogues, policy, degraded: &[] }, &asked)
+    };
+    // One of either taste is liked, and then one of the second disliked.
+    let liked = did(knowledge(), &[0, 5]);
+    let disliked = did(knowledge(), &[4]).remove(0);
+    let disliked = Event { event_type: name, ..disliked };
+    let (before, after) = (slate(liked.clone()), slate([liked, vec![disliked]].concat()));
+    let score = |decided: &Decided, number: usize| {
+        let entry = decided.decision.slate.iter().find(|entry| entry.item_id == item_id(number));
+        entry.map(|entry| entry.score)
+    };
+    assert_eq!(score(&after, 4), None);
+    for number in [6, 7] {
+        assert!(score(&after, number) < score(&before, number), "{number}");
+    }
+    let reasons = after.items.iter().filter_map(|item| item.reason.as_ref());
+    let mut evidence = reasons.flat_map(|reason| &reason.evidence);
+    assert!(evidence.all(|evidence| evidence.item_id != Some(item_id(4))));
 }

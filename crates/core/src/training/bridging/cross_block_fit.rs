@@ -3,7 +3,7 @@
 //! The block between two domains of an item-item model in the manner of EASE
 //! (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019): from
 //! the people who have both, `B = (S'S + r I)^-1 S'T` with `S` and `T` their
-//! items as zeros and ones. A person's score of a target item is the sum of its
+//! items, those that they like, as zeros and ones. A person's score of a target item is the sum of its
 //! column over their source items. The zero diagonal of EASE is not needed: no
 //! item stands on both sides.
 //!
@@ -137,8 +137,9 @@ impl BlockEquations {
         people: impl Iterator<Item = usize>,
     ) -> Result<Self, CrossBlockError> {
         let of = |row: usize, rows: &DomainRows| -> Entries {
-            let (columns, _) = rows.entries_of(matrix, row);
-            columns.iter().map(|column| (column - rows.range.start as u32, 1.0)).collect()
+            let (columns, confidences) = rows.entries_of(matrix, row);
+            let liked = columns.iter().zip(confidences).filter(|(_, c)| **c > 0.0);
+            liked.map(|(column, _)| (column - rows.range.start as u32, 1.0)).collect()
         };
         let both: Vec<(Entries, Entries)> = people
             .map(|row| (of(row, source), of(row, target)))

@@ -15,7 +15,7 @@ use crate::maths::sparse::SparseRows;
 pub struct DomainPeople {
     /// Rows of the joint matrix with an interaction in the domain, ascending.
     pub rows: Vec<u32>,
-    /// Interactions in the domain of each of them.
+    /// How many of the domain's items each of them likes.
     pub interactions: Vec<u32>,
     /// Their factors, one row each in the same order.
     pub factors: Array2<f32>,
@@ -116,10 +116,11 @@ impl DomainPart {
         Self { rows: people, matrix }
     }
 
-    /// How many interactions each row has.
+    /// How many items each row likes.
     #[must_use]
     pub fn interactions(&self) -> Vec<u32> {
-        (0..self.matrix.rows()).map(|row| self.matrix.row(row).0.len() as u32).collect()
+        let liked = |row| self.matrix.row(row).1.iter().filter(|value| **value > 0.0).count();
+        (0..self.matrix.rows()).map(|row| liked(row) as u32).collect()
     }
 }
 

@@ -6,7 +6,7 @@
 //! domains do so. Pairs whose index reaches a bound are therefore reported, left
 //! out where bridges are measured, and are no evidence for each other.
 //!
-//! Only people who have both domains count, and only pairs of domains with enough
+//! What is disliked does not count. Only people who have both domains count, and only pairs of domains with enough
 //! of them are looked at. The search is linear in the sum over these people of
 //! source items x target items.
 
@@ -55,6 +55,7 @@ pub struct LookAlike {
 /// Finds the pairs, those with the highest index first.
 #[must_use]
 pub fn find(matrix: &SparseRows, ranges: &DomainRanges, rule: LookAlikeRule) -> Vec<LookAlike> {
+    let matrix = &*matrix.liked();
     let by_item = matrix.transposed();
     let shared = SharedPeople::of(matrix, ranges);
     let domains: Vec<&DomainRows> = ranges.values().collect();

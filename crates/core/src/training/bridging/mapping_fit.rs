@@ -107,7 +107,7 @@ pub struct MapEquations {
 const BLOCK_PEOPLE: usize = 4096;
 
 impl MapEquations {
-    /// Sums over the people who have both.
+    /// Sums over the people who like something in both.
     #[must_use]
     pub fn new(source: &DomainPeople, target: &DomainPeople, weighting: PeopleWeighting) -> Self {
         let both: Vec<(usize, usize, f32)> = target
@@ -116,7 +116,9 @@ impl MapEquations {
             .enumerate()
             .filter_map(|(at, row)| {
                 let from = source.rows.binary_search(row).ok()?;
-                Some((from, at, weighting.weight(target.interactions[at])))
+                // Of who likes nothing on one side, factors say nothing.
+                let likes = source.interactions[from] > 0 && target.interactions[at] > 0;
+                likes.then(|| (from, at, weighting.weight(target.interactions[at])))
             })
             .collect();
         let (from, to) = (source.factors.ncols(), target.factors.ncols());

@@ -16,7 +16,7 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use crate::entities::ids::DomainId;
-use crate::evidence::items::{DomainRanges, DomainRows, Row};
+use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
 use crate::maths::als::{AlsParams, fit};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::fold_in::UnobservedItems;
@@ -191,13 +191,13 @@ impl<'a> Trial<'a> {
             had: Vec::new(),
         };
         for &person in &hidden.people {
-            let (evidence, _) = source.entries_of(matrix, person);
+            let evidence = liked(source, matrix, person);
             let alike = evidence.iter().flat_map(|item| look_alikes.of(Row(*item)));
             let mut seen: Vec<u32> =
                 alike.filter_map(|row| target.local(*row)).map(|local| local.0).collect();
             seen.sort_unstable();
             seen.dedup();
-            let (had, _) = target.entries_of(matrix, person);
+            let had = liked(target, matrix, person);
             let had: Vec<u32> = had.iter().map(|item| item - target.range.start as u32).collect();
             let is_unseen = |item: &u32| seen.binary_search(item).is_err();
             let relevant: Vec<u32> = had.iter().copied().filter(is_unseen).collect();
@@ -209,6 +209,12 @@ impl<'a> Trial<'a> {
         }
         people
     }
+}
+
+/// The items of a domain that a person likes, ascending.
+fn liked(rows: &DomainRows, matrix: &SparseRows, person: usize) -> Vec<u32> {
+    let liked = rows.interactions_of(matrix, person).into_iter().filter(Weighted::is_liked);
+    liked.map(|known| known.row.0).collect()
 }
 
 /// The domains of these people.
@@ -289,7 +295,6 @@ pub(crate) mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::evidence::items::Weighted;
     use crate::maths::als::AlsOptions;
     use crate::model::scoring::TableParts;
     use crate::training::bridging::candidates::candidates;

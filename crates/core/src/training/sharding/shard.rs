@@ -130,7 +130,7 @@ impl Entry {
     }
 
     fn admits(self, value: f32) -> bool {
-        value.is_finite() && (matches!(self, Self::Weight) || value > 0.0)
+        value.is_finite() && (matches!(self, Self::Weight) || value != 0.0)
     }
 }
 
@@ -407,12 +407,16 @@ mod tests {
     }
 
     #[test]
-    fn a_block_may_have_weights_below_zero_and_a_matrix_no_such_confidences() {
+    fn a_matrix_may_have_dislikes_but_no_confidence_of_nought() {
         let rows = SparseRows::from_rows(2, [vec![(0, -0.5), (1, 1.0)], vec![]]);
         let bytes = BlockShard::encode(&rows).unwrap();
         assert_eq!(BlockShard::decode(&bytes).unwrap(), BlockShard(rows.clone()));
         assert!(MatrixShard::decode(&bytes).is_err());
-        assert!(MatrixShard::encode(&rows, 0..2).is_err());
+        let bytes = MatrixShard::encode(&rows, 0..2).unwrap();
+        assert_eq!(MatrixShard::decode(&bytes).unwrap().rows, rows);
+        let nought = SparseRows::from_rows(2, [vec![(0, 0.0)]]);
+        assert!(MatrixShard::encode(&nought, 0..1).is_err());
+        assert!(BlockShard::encode(&nought).is_ok());
         let infinite = SparseRows::from_rows(1, [vec![(0, f32::INFINITY)]]);
         assert!(BlockShard::encode(&infinite).is_err());
     }
