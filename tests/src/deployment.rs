@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::yaml;
@@ -69,53 +69,56 @@ impl Deployment {
     /// # Errors
     /// When the template is not as expected.
     pub fn read(resources: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        let template = yaml::parse(&std::fs::read_to_string(&path)?)?;
+        let template = template()?;
         let mut deployment =
-            Self { functions: BTreeMap::new(), routes: Vec::new(), streams: Vec::new() };
+            Self { functions: BTreeMap::new(), routes: routes(&template)?, streams: Vec::new() };
         let reader = Reader { template: &template, resources };
-        for (name, resource) in entries(&template["Resources"]) {
-            if resource["Type"] == "AWS::Serverless::Function" {
-                let function = reader.function(resource).with_context(|| name.clone())?;
-                deployment.functions.insert(name.clone(), function);
-                deployment.read_events(name, &resource["Properties"]["Events"])?;
+        for (name, resource) in functions(&template) {
+            let function = reader.function(resource).with_context(|| name.clone())?;
+            deployment.functions.insert(name.clone(), function);
+            for (_, event) in entries(&resource["Properties"]["Events"]) {
+                if event["Type"] == "DynamoDB" {
+                    deployment.streams.push(reader.stream(name, &event["Properties"])?);
+                }
             }
         }
-        ensure!(!deployment.routes.is_empty(), "the template has no routes");
         Ok(deployment)
     }
 
-    fn read_events(&mut self, function: &str, events: &Value) -> anyhow::Result<()> {
-        for (_, event) in entries(events) {
-            let properties = &event["Properties"];
-            match event["Type"].as_str() {
-                Some("HttpApi") => self.routes.push(Route {
-                    method: text(&properties["Method"])?,
-                    path: text(&properties["Path"])?,
-                    function: function.to_owned(),
-                }),
-                Some("DynamoDB") => self.streams.push(stream(function, properties)?),
-                _ => {}
-            }
-        }
-        Ok(())
+    /// The routes alone, which are the same whatever resources there are.
+    ///
+    /// # Errors
+    /// When the template is not as expected.
+    pub fn read_routes() -> anyhow::Result<Vec<Route>> {
+        routes(&template()?)
     }
 }
 
-fn stream(function: &str, properties: &Value) -> anyhow::Result<StreamSource> {
-    let stream = text(&properties["Stream"]["Fn::GetAtt"])?;
-    let table = stream.strip_suffix(".StreamArn").context("not a table's stream")?;
-    let batch_size = properties["BatchSize"].as_u64().context("BatchSize")?;
-    let filters = elements(&properties["FilterCriteria"]["Filters"]);
-    let patterns = filters.map(|filter| Ok(serde_json::from_str(&text(&filter["Pattern"])?)?));
-    let responses = &properties["FunctionResponseTypes"];
-    Ok(StreamSource {
-        table: table.to_owned(),
-        function: function.to_owned(),
-        batch_size: usize::try_from(batch_size)?,
-        filters: patterns.collect::<anyhow::Result<_>>()?,
-        reports_failures: elements(responses).any(|kind| kind == "ReportBatchItemFailures"),
-    })
+fn template() -> anyhow::Result<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    yaml::parse(&std::fs::read_to_string(&path)?)
+}
+
+fn functions(template: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    entries(&template["Resources"])
+        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
+}
+
+fn routes(template: &Value) -> anyhow::Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    for (function, resource) in functions(template) {
+        for (_, event) in entries(&resource["Properties"]["Events"]) {
+            if event["Type"] == "HttpApi" {
+                routes.push(Route {
+                    method: text(&event["Properties"]["Method"])?,
+                    path: text(&event["Properties"]["Path"])?,
+                    function: function.clone(),
+                });
+            }
+        }
+    }
+    ensure!(!routes.is_empty(), "the template has no routes");
+    Ok(routes)
 }
 
 struct Reader<'a> {
@@ -137,7 +140,7 @@ impl Reader<'_> {
                 variables.insert(name.clone(), value);
             }
         }
-        let concurrency = properties["ReservedConcurrentExecutions"].as_u64();
+        let concurrency = self.chosen(&properties["ReservedConcurrentExecutions"])?.as_u64();
         Ok(FunctionSpec {
             binary: text(&resource["Metadata"]["BuildProperties"]["Binary"])?,
             memory: number("MemorySize")?,
@@ -147,8 +150,45 @@ impl Reader<'_> {
         })
     }
 
+    fn stream(&self, function: &str, properties: &Value) -> anyhow::Result<StreamSource> {
+        let stream = text(&self.chosen(&properties["Stream"])?["Fn::GetAtt"])?;
+        let table = stream.strip_suffix(".StreamArn").context("not a table's stream")?;
+        let batch_size = properties["BatchSize"].as_u64().context("BatchSize")?;
+        let filters = elements(&properties["FilterCriteria"]["Filters"]);
+        let patterns = filters.map(|filter| Ok(serde_json::from_str(&text(&filter["Pattern"])?)?));
+        let responses = &properties["FunctionResponseTypes"];
+        Ok(StreamSource {
+            table: table.to_owned(),
+            function: function.to_owned(),
+            batch_size: usize::try_from(batch_size)?,
+            filters: patterns.collect::<anyhow::Result<_>>()?,
+            reports_failures: elements(responses).any(|kind| kind == "ReportBatchItemFailures"),
+        })
+    }
+
+    /// The branch of an `!If` that the default parameters take; anything else as it is.
+    fn chosen<'v>(&self, value: &'v Value) -> anyhow::Result<&'v Value> {
+        let Some([condition, then, otherwise]) = value["Fn::If"].as_array().map(Vec::as_slice)
+        else {
+            return Ok(value);
+        };
+        let name = text(condition)?;
+        let holds = self.holds(&self.template["Conditions"][&name]).with_context(|| name)?;
+        self.chosen(if holds { then } else { otherwise })
+    }
+
+    fn holds(&self, condition: &Value) -> anyhow::Result<bool> {
+        if let Some([inner]) = condition["Fn::Not"].as_array().map(Vec::as_slice) {
+            return Ok(!self.holds(inner)?);
+        }
+        let sides = condition["Fn::Equals"].as_array().map(Vec::as_slice);
+        let Some([left, right]) = sides else { bail!("a condition that the tests do not know") };
+        Ok(self.resolve(left)? == self.resolve(right)?)
+    }
+
     /// A plain value, or what a `!Ref` stands for.
     fn resolve(&self, value: &Value) -> anyhow::Result<String> {
+        let value = self.chosen(value)?;
         let Some(name) = value["Ref"].as_str() else {
             return plain(value).with_context(|| format!("cannot resolve {value}"));
         };

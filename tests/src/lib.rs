@@ -5,6 +5,7 @@
 //! binaries, each behind a Lambda Runtime API, called by API Gateway's events
 //! and by the tables' streams, on AWS services that others wrote.
 //! [`local::Local`] is the real `crossfold serve`. [`scenario`] runs on both.
+//! [`stack::Stack`] is what CloudFormation makes of the template.
 
 // A test may stop at the first surprise, and so may what is written for tests alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -22,8 +23,10 @@ pub mod polling;
 pub mod python;
 pub mod runtime_api;
 pub mod scenario;
+pub mod stack;
 pub mod state_machine;
 pub mod stream_pump;
+pub mod template;
 pub mod tidy;
 pub mod token;
 pub mod world;

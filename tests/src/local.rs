@@ -128,7 +128,7 @@ impl World for Local {
         Ok(())
     }
 
-    fn forget_what_is_cached(&self) -> anyhow::Result<()> {
+    async fn forget_what_is_cached(&self) -> anyhow::Result<()> {
         Ok(())
     }
 

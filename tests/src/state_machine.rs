@@ -79,8 +79,13 @@ impl StateMachine {
         let resource = &template["Resources"]["RetrainStateMachine"]["Properties"];
         let path = resource["DefinitionUri"].as_str().context("no definition")?;
         let mut definition = read(path)?;
-        let substitutions =
-            [("Partition", "aws"), ("ShardFunctionArn", &function), ("Bucket", site.bucket)];
+        let width = template["Parameters"]["ShardConcurrency"]["Default"].to_string();
+        let substitutions = [
+            ("Partition", "aws"),
+            ("ShardFunctionArn", &function),
+            ("ShardConcurrency", &width),
+            ("Bucket", site.bucket),
+        ];
         for (name, value) in substitutions {
             definition = definition.replace(&format!("${{{name}}}"), value);
         }

@@ -23,7 +23,7 @@ pub(crate) fn pseudonym_key() -> String {
 }
 
 /// How long streams may take to reach the archive.
-const ARCHIVE_LIMIT: Duration = Duration::from_secs(120);
+pub const ARCHIVE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a training run may take.
 const TRAINING_LIMIT: Duration = Duration::from_secs(180);
 
@@ -50,7 +50,7 @@ pub trait World: Send + Sync {
     ///
     /// # Errors
     /// When there is no such function.
-    fn forget_what_is_cached(&self) -> anyhow::Result<()>;
+    async fn forget_what_is_cached(&self) -> anyhow::Result<()>;
 
     /// The archived files under a prefix.
     ///
@@ -101,6 +101,6 @@ pub async fn train(world: &dyn World, options: &Value) -> anyhow::Result<Value> 
         Ok(has_ended.then_some(answer.json))
     })
     .await?;
-    world.forget_what_is_cached()?;
+    world.forget_what_is_cached().await?;
     Ok(run)
 }

@@ -6,10 +6,13 @@
 #![allow(clippy::expect_used, clippy::panic)] // A test may stop at the first surprise.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crossfold_e2e::yaml;
+use crossfold_e2e::template::{
+    assert_found, assert_none, edited, edited_text, elements, functions, object, one_or_many,
+    parse, read, resources, root, template, visit,
+};
 use serde_json::{Value, json};
 
 /// Every environment variable that the functions know.
@@ -59,81 +62,6 @@ const TABLES: [Table; 5] = [
     Table { name: "DecisionsTable", sort_key: true, ttl: true, stream: true, indexes: &[] },
     Table { name: "ControlTable", sort_key: true, ttl: false, stream: true, indexes: &[] },
 ];
-
-// ---- Reading ------------------------------------------------------------------------------
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn parse(text: &str) -> Value {
-    yaml::parse(text).expect("YAML that parses")
-}
-
-fn template() -> Value {
-    parse(&read("template.yaml"))
-}
-
-/// The real template with one edit, which must change something.
-fn edited(from: &str, to: &str) -> Value {
-    edited_text(&read("template.yaml"), from, to)
-}
-
-fn edited_text(text: &str, from: &str, to: &str) -> Value {
-    assert!(text.contains(from), "nothing to edit: {from:?}");
-    parse(&text.replacen(from, to, 1))
-}
-
-#[track_caller]
-fn assert_none(problems: &[String]) {
-    assert!(problems.is_empty(), "{problems:#?}");
-}
-
-#[track_caller]
-fn assert_found(problems: &[String], words: &str) {
-    assert!(
-        problems.iter().any(|problem| problem.contains(words)),
-        "{words:?} not in {problems:#?}"
-    );
-}
-
-fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
-}
-
-fn elements(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-/// The value itself when it stands alone, else its elements.
-fn one_or_many(value: &Value) -> Vec<&Value> {
-    value.as_array().map_or_else(|| vec![value], |many| many.iter().collect())
-}
-
-fn resources<'a>(
-    template: &'a Value,
-    kind: &'a str,
-) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    object(&template["Resources"]).filter(move |(_, resource)| resource["Type"] == kind)
-}
-
-fn functions(template: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    resources(template, "AWS::Serverless::Function")
-}
-
-fn visit(value: &Value, path: &str, each: &mut impl FnMut(&str, &Value)) {
-    each(path, value);
-    for (key, inner) in object(value) {
-        visit(inner, &format!("{path}/{key}"), each);
-    }
-    for (index, inner) in elements(value).enumerate() {
-        visit(inner, &format!("{path}/{index}"), each);
-    }
-}
 
 // ---- Functions ----------------------------------------------------------------------------
 
@@ -328,9 +256,10 @@ fn every_name_is_defined() {
         "GetAtt \"TrainDlq\"",
     );
     assert_found(
-        &check("${Bucket.Arn}/models/*", "${Buckets.Arn}/models/*"),
-        "Sub \"Buckets.Arn\"",
+        &check("${AWS::Partition}:s3:::${Name}", "${AWS::Partition}:s3:::${Names}"),
+        "Sub \"Names\"",
     );
+    assert_found(&check("${RetrainStateMachine.Name}", "${Retrain.Name}"), "Sub \"Retrain.Name\"");
     assert_found(&check("${AWS::Partition}", "${AWS::Partitions}"), "Sub \"AWS::Partitions\"");
     assert_found(&check("!If [ProtectTables", "!If [Protect"), "If \"Protect\"");
     let dependent = "Type: AWS::S3::BucketPolicy\n    DependsOn: [Nothing]\n    Condition: Never";
@@ -357,8 +286,10 @@ fn deployment_settings_name_parameters_of_the_template() {
 
 // ---- Data ---------------------------------------------------------------------------------
 
+/// Outlives its stack, but not a creation that failed: nobody would know of what that left.
 fn is_retained(resource: &Value) -> bool {
-    resource["DeletionPolicy"] == "Retain" && resource["UpdateReplacePolicy"] == "Retain"
+    resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        && resource["UpdateReplacePolicy"] == "Retain"
 }
 
 fn table_problems(template: &Value) -> Vec<String> {
@@ -412,7 +343,15 @@ fn tables_can_be_recovered_and_outlive_the_stack() {
 
     let check = |from, to| table_problems(&edited(from, to));
     assert_found(
-        &check("DeletionPolicy: Retain", "DeletionPolicy: Delete"),
+        &check("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete"),
+        "PeopleTable: not retained",
+    );
+    assert_found(
+        &check("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Retain"),
+        "PeopleTable: not retained",
+    );
+    assert_found(
+        &check("UpdateReplacePolicy: Retain", "UpdateReplacePolicy: Delete"),
         "PeopleTable: not retained",
     );
     assert_found(
@@ -432,11 +371,17 @@ fn tables_can_be_recovered_and_outlive_the_stack() {
         &check("IndexName: changes", "IndexName: change"),
         "CatalogTable: not the indexes",
     );
-    let bucket = "Type: AWS::S3::Bucket\n    DeletionPolicy: ";
-    assert_found(
-        &check(&format!("{bucket}Retain"), &format!("{bucket}Delete")),
-        "Bucket: not retained",
-    );
+    for (kind, problem) in [
+        ("AWS::S3::Bucket", "Bucket: not retained"),
+        ("AWS::SecretsManager::Secret", "PseudonymSecret: not retained"),
+    ] {
+        let text = read("template.yaml");
+        let (before, resource) =
+            text.split_once(&format!("    Type: {kind}\n")).expect("the resource");
+        let edited = resource.replacen("RetainExceptOnCreate", "Delete", 1);
+        let edited = parse(&format!("{before}    Type: {kind}\n{edited}"));
+        assert_found(&table_problems(&edited), problem);
+    }
 }
 
 // ---- Streams ------------------------------------------------------------------------------
@@ -456,8 +401,10 @@ fn stream_problems(template: &Value) -> Vec<String> {
                     problems.push(format!("{name}/{event}: {what}"));
                 }
             };
-            let stream = properties["Stream"]["Fn::GetAtt"].as_str().unwrap_or_default();
-            let table = stream.strip_suffix(".StreamArn").unwrap_or_default();
+            // The stack's own, unless another is attached.
+            let stream = properties["Stream"]["Fn::If"][1]["Fn::GetAtt"].as_str();
+            let table = stream.and_then(|stream| stream.strip_suffix(".StreamArn"));
+            let table = table.unwrap_or_default();
             let has_stream =
                 !template["Resources"][table]["Properties"]["StreamSpecification"].is_null();
             require(has_stream, "not the stream of a table that has one");
@@ -492,8 +439,8 @@ fn streams_are_filtered_bounded_and_end_in_a_queue() {
     let check = |from, to| stream_problems(&edited(from, to));
     assert_found(
         &check(
-            "!GetAtt EventsTable.StreamArn\n            Sta",
-            "!GetAtt PeopleTable.StreamArn\n            Sta",
+            "Stream: !If [CreateEventsTable, !GetAtt Events",
+            "Stream: !If [CreateEventsTable, !GetAtt People",
         ),
         "not the stream",
     );
@@ -510,10 +457,31 @@ fn streams_are_filtered_bounded_and_end_in_a_queue() {
 
 // ---- Permissions --------------------------------------------------------------------------
 
-/// The text of a resource in a statement; of a reference, its name.
-fn resource_text(resource: &Value) -> String {
+/// What a resource of a statement may stand for: the text of a substitution, the name of what is
+/// referred to, and of a choice both.
+fn resource_texts(resource: &Value) -> Vec<String> {
+    let list = |function: &str| resource[function].as_array().map(Vec::as_slice);
+    if let Some([_, then, otherwise]) = list("Fn::If") {
+        return [resource_texts(then), resource_texts(otherwise)].concat();
+    }
+    // A part of an ARN names no more than the ARN does.
+    if let Some([_, whole]) = list("Fn::Select").or_else(|| list("Fn::Split")) {
+        return resource_texts(whole);
+    }
+    if let Some([text, variables]) = list("Fn::Sub") {
+        let mut texts = vec![text.as_str().unwrap_or("*").to_owned()];
+        for (name, value) in object(variables) {
+            let of = |text: &String| -> Vec<String> {
+                let values = resource_texts(value).into_iter();
+                let put = |value| text.replace(&format!("${{{name}}}"), &format!("${{{value}}}"));
+                values.map(put).collect()
+            };
+            texts = texts.iter().flat_map(of).collect();
+        }
+        return texts;
+    }
     let inner = [resource, &resource["Fn::Sub"], &resource["Fn::GetAtt"], &resource["Ref"]];
-    inner.into_iter().find_map(Value::as_str).unwrap_or("*").to_owned()
+    vec![inner.into_iter().find_map(Value::as_str).unwrap_or("*").to_owned()]
 }
 
 /// Where the names of executions begin.
@@ -548,8 +516,13 @@ fn is_narrow(resource: &str) -> bool {
             && !execution.contains('*');
     }
     let parts: Vec<&str> = prefix.split('/').collect();
-    matches!(parts[..], [owner, folder, ""]
-        if owner.starts_with("${") && owner.ends_with(".Arn}") && !folder.is_empty())
+    let is_reference =
+        |text: &str| text.starts_with("${") && text.find('}') == Some(text.len() - 1);
+    let is_owner = |owner: &str| {
+        is_reference(owner) && owner.ends_with("Arn}")
+            || owner.strip_prefix("arn:${AWS::Partition}:s3:::").is_some_and(is_reference)
+    };
+    matches!(parts[..], [owner, folder, ""] if is_owner(owner) && !folder.is_empty())
         && !prefix.contains('*')
 }
 
@@ -582,8 +555,8 @@ fn permission_problems(template: &Value) -> Vec<String> {
                 let action = action.as_str().unwrap_or("*");
                 require(!action.contains('*'), format!("action {action:?}"));
             }
-            for granted in one_or_many(&statement["Resource"]) {
-                let granted = resource_text(granted);
+            let resources = one_or_many(&statement["Resource"]).into_iter();
+            for granted in resources.flat_map(resource_texts) {
                 let may_be_wide = is_log_delivery(statement);
                 require(may_be_wide || is_narrow(&granted), format!("resource {granted:?}"));
             }
@@ -618,8 +591,14 @@ fn permissions_are_narrow() {
     assert_found(&check("\"dynamodb:Scan\"", "\"dynamodb:*\""), "action");
     assert_found(&check("\"dynamodb:GetItem\"", "\"dynamodb:Get*\""), "action");
     assert_found(&check("Action: \"dynamodb:Scan\"", "NotAction: \"dynamodb:Scan\""), "NotAction");
-    assert_found(&check("Resource: !GetAtt PeopleTable.Arn", "Resource: \"*\""), "resource \"*\"");
-    assert_found(&check("\"${Bucket.Arn}/events/*\"", "\"${Bucket.Arn}/*\""), "resource");
+    let people =
+        "Resource: !If [CreatePeopleTable, !GetAtt PeopleTable.Arn, !Ref ExistingPeopleTableArn]";
+    assert_found(&check(people, "Resource: \"*\""), "resource \"*\"");
+    assert_found(
+        &check(people, "Resource: !If [CreatePeopleTable, !GetAtt PeopleTable.Arn, \"*\"]"),
+        "resource \"*\"",
+    );
+    assert_found(&check("${Name}/events/*", "${Name}/*"), "resource");
     assert_found(&check("logs:PutResourcePolicy", "logs:DeleteLogGroup"), "resource \"*\"");
     assert_found(&check("execution:${RetrainStateMachine.Name}/*", "execution:*"), "resource");
     assert_found(&check("Role: !GetAtt ArchiveRole.Arn", ""), "ArchiveFunction: not a role");
@@ -633,9 +612,11 @@ fn permissions_are_narrow() {
         .into_iter()
         .filter(|statement| one_or_many(&statement["Action"]).contains(&&json!("s3:PutObject")))
         .flat_map(|statement| one_or_many(&statement["Resource"]))
-        .map(resource_text)
+        .flat_map(resource_texts)
         .collect();
-    assert_eq!(written, ["${Bucket.Arn}/models/current.json"]);
+    let pointer =
+        |bucket: &str| format!("arn:${{AWS::Partition}}:s3:::${{{bucket}}}/models/current.json");
+    assert_eq!(written, [pointer("Bucket"), pointer("ExistingBucket")]);
     let role = "Type: AWS::IAM::Role\n    Properties:\n";
     let managed = format!(
         "{role}      ManagedPolicyArns: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]\n"
@@ -651,6 +632,8 @@ fn what_counts_as_narrow() {
         "${Bucket.Arn}/models/*",
         "${T.Arn}/index/changes",
         "${T.Arn}/stream/*",
+        "${ExistingTableArn}/index/changes",
+        "arn:${AWS::Partition}:s3:::${ExistingBucket}/models/*",
         &executions,
     ] {
         assert!(is_narrow(narrow), "{narrow}");
@@ -660,6 +643,8 @@ fn what_counts_as_narrow() {
         "${Bucket.Arn}/*",
         "${Bucket.Arn}*",
         "arn:aws:s3:::*/x/*",
+        "arn:${AWS::Partition}:s3:::${Bucket}/*",
+        "arn:${AWS::Partition}:s3:::${A}${B}/x/*",
         "${Bucket.Arn}/*/x",
         "a/b/*",
     ] {
@@ -733,6 +718,10 @@ fn retraining_problems(template: &Value, definition: &str) -> Vec<String> {
         object(&properties["DefinitionSubstitutions"]).map(|(name, _)| name.clone()).collect();
     let used: BTreeSet<String> = substituted(definition, &Value::Null).into_iter().collect();
     require(used == given, format!("the definition uses {used:?} and is given {given:?}"));
+    require(
+        definition.contains("MaxConcurrency: ${ShardConcurrency}\n"),
+        "the width of the map is a text".into(),
+    );
     visit(&parse(definition), "", &mut |path, state| {
         if state["Type"] == "Task" {
             let function = &state["Parameters"]["FunctionName"];
@@ -743,7 +732,9 @@ fn retraining_problems(template: &Value, definition: &str) -> Vec<String> {
         if state["Type"] == "Map" {
             let tolerated = &state["ToleratedFailurePercentage"];
             require(tolerated == 0, format!("{path} tolerates failures: {tolerated}"));
-            require(state["MaxConcurrency"].is_u64(), format!("{path} has no limit"));
+            // A number once it is substituted: in quotes it would be a text.
+            let limit = &state["MaxConcurrency"];
+            require(limit == "${ShardConcurrency}", format!("{path} has no limit"));
         }
     });
     let pipe = &template["Resources"]["RetrainPipe"];
@@ -782,7 +773,11 @@ fn the_state_machine_is_given_what_it_uses_and_is_started_for_runs_alone() {
     };
     assert_found(&check("ToleratedFailurePercentage: 0", ""), "tolerates failures");
     assert_found(&check("TimeoutSeconds: 900", ""), "for ever");
-    assert_found(&check("MaxConcurrency: 200", ""), "no limit");
+    assert_found(&check("MaxConcurrency: ${ShardConcurrency}", ""), "no limit");
+    assert_found(
+        &check("MaxConcurrency: ${ShardConcurrency}", "MaxConcurrency: \"${ShardConcurrency}\""),
+        "is a text",
+    );
     assert_found(&check("Retry:", "Again:"), "not tried again");
     assert_found(&check("${ShardFunctionArn}", "${Bucket}"), "invokes");
 }

@@ -160,7 +160,7 @@ impl World for Cloud {
         Ok(())
     }
 
-    fn forget_what_is_cached(&self) -> anyhow::Result<()> {
+    async fn forget_what_is_cached(&self) -> anyhow::Result<()> {
         self.function("RecommendFunction")?.recycle();
         Ok(())
     }

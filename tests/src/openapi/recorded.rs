@@ -48,8 +48,8 @@ impl<W: World> World for Recorded<W> {
         self.world.carry_streams().await
     }
 
-    fn forget_what_is_cached(&self) -> anyhow::Result<()> {
-        self.world.forget_what_is_cached()
+    async fn forget_what_is_cached(&self) -> anyhow::Result<()> {
+        self.world.forget_what_is_cached().await
     }
 
     async fn archive(&self, prefix: &str) -> anyhow::Result<BTreeMap<String, Bytes>> {

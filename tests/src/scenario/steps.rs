@@ -153,7 +153,7 @@ impl<'a> Stage<'a> {
         assert!(!served.is_personalised());
         assert_eq!(served.slate.len(), LIMIT);
         // The recommending function knows the catalogue now, and is made to forget.
-        self.world.forget_what_is_cached()
+        self.world.forget_what_is_cached().await
     }
 
     pub(super) async fn record_what_people_did(&mut self) -> anyhow::Result<()> {
@@ -474,7 +474,7 @@ impl<'a> Stage<'a> {
             (&rolled_back["id"], &rolled_back["state"]),
             (&models[1]["id"], &"champion".into())
         );
-        self.world.forget_what_is_cached()?;
+        self.world.forget_what_is_cached().await?;
         let served = self.serve(&ask_learner(MEI)).await?;
         assert_eq!(served.answer["model"], *previous);
         assert_eq!(served.answer["degraded"], json!([]));
