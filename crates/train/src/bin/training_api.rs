@@ -9,7 +9,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
-    let (records, objects) = (stores.records, stores.objects);
-    lambda::run(routes().with_state(TrainingState { records, objects, clock: system::clock() }))
-        .await
+    let (records, objects, activity) = (stores.records, stores.objects, stores.activity);
+    let state = TrainingState { records, objects, activity, clock: system::clock() };
+    lambda::run(routes().with_state(state)).await
 }
