@@ -85,7 +85,8 @@ impl Intake {
         self.remember(element);
     }
 
-    fn remember(&mut self, element: RefusedElement) {
+    /// Remembers an element that was counted before.
+    pub fn remember(&mut self, element: RefusedElement) {
         if self.last_refused.len() == MAX_LAST_REFUSED {
             self.last_refused.pop_front();
         }

@@ -26,6 +26,7 @@ use crossfold_train::{TrainingState, Trigger, Worker};
 use tokio::sync::Mutex;
 
 use crate::api_client::ApiClient;
+use crate::console;
 
 /// The tenant of a local world.
 const TENANT: &str = "local";
@@ -105,6 +106,11 @@ impl LocalWorld {
             .merge(crossfold_feedback::routes().with_state(feedback))
             .merge(crossfold_train::routes().with_state(training));
         router::complete(routes).layer(middleware::from_fn(as_development_caller))
+    }
+
+    /// Every route, and the console.
+    pub(crate) fn router_with_console(&self) -> Router {
+        self.router().merge(console::router())
     }
 
     /// A client of every route.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossfold_core::entities::activity::{Activity, day_of};
+use crossfold_core::entities::activity::{Activity, INTAKES, day_of};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::ActivityStore;
@@ -19,6 +19,9 @@ const HELD_BACK: SignedDuration = SignedDuration::from_secs(10);
 struct Pending {
     written_at: Option<Timestamp>,
     days: BTreeMap<(Date, DomainId), Activity>,
+    /// The last refused elements of each domain, also those that were written before: a
+    /// write replaces what the store remembers.
+    refused: BTreeMap<DomainId, Activity>,
 }
 
 /// Adds up what a process did. A clone adds to the same sum.
@@ -58,11 +61,36 @@ impl ActivityLog {
             std::mem::take(&mut pending.days)
         };
         for ((day, domain), activity) in days {
+            let activity = self.with_earlier_refusals(&domain, activity);
             if let Err(error) = self.store.add(day, &domain, &activity).await {
                 tracing::warn!(%error, "activity could not be written");
                 self.hold_back((day, domain), activity);
             }
         }
+    }
+
+    /// The same counts with the last refused elements that this process met, not only those
+    /// since the last write.
+    fn with_earlier_refusals(&self, domain: &DomainId, mut activity: Activity) -> Activity {
+        let mut pending = self.lock();
+        let remembered = pending.refused.entry(domain.clone()).or_default();
+        for kind in INTAKES {
+            let (Some(known), Some(new)) = (remembered.intake_mut(kind), activity.intake_mut(kind))
+            else {
+                continue;
+            };
+            if !new.last_refused.is_empty() {
+                let new_ones = std::mem::take(&mut new.last_refused);
+                // What could not be written before comes again.
+                let unknown: Vec<_> = new_ones
+                    .into_iter()
+                    .filter(|element| !known.last_refused.contains(element))
+                    .collect();
+                unknown.into_iter().for_each(|element| known.remember(element));
+                new.last_refused = known.last_refused.clone();
+            }
+        }
+        activity
     }
 
     /// Puts what could not be written before what came in meanwhile.
@@ -83,9 +111,28 @@ impl ActivityLog {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+    use crossfold_core::entities::activity::RefusedElement;
+
     use super::*;
     use crate::faults::{Fault, FaultPlan, faulty};
     use crate::memory;
+
+    #[tokio::test]
+    async fn the_last_refusals_are_those_of_all_writes() {
+        let stores = memory::stores();
+        let log = ActivityLog::new(stores.activity.clone(), Clock::from_fn(Timestamp::default));
+        let domain = DomainId::parse("knowledge").unwrap();
+        for index in 0..3 {
+            let mut one = Activity::default();
+            let element = RefusedElement::new(Timestamp::default(), index, "invalid_id", "why");
+            one.events.refuse(element);
+            log.note(&domain, one).await;
+            log.write().await;
+        }
+        let events = &stores.activity.since(Date::MIN).await.unwrap()[0].activity.events;
+        let indexes: Vec<usize> = events.last_refused.iter().map(|element| element.index).collect();
+        assert_eq!((indexes, events.refused["invalid_id"]), (vec![0, 1, 2], 3));
+    }
 
     #[tokio::test]
     async fn counts_are_written_at_once_then_every_ten_seconds_and_kept_when_that_fails() {
