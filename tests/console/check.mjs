@@ -44,7 +44,7 @@ async function open(browser, options, where) {
 /** Shows a page with something on it. */
 export async function show(page, name) {
   await page.goto(`${base}/#/${name}`);
-  await page.locator("main h1").waitFor();
+  await page.locator(`nav a[aria-current=page][href="#/${name}"]`).waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));
   if (name === "try") {
     await page.fill("#user", CONSENTING);
@@ -54,8 +54,7 @@ export async function show(page, name) {
     await page.locator(".slate > li").first().waitFor();
     await page.locator("#consents").waitFor();
   }
-  await page.waitForFunction(() => !document.querySelector(".loading"));
-  await page.waitForLoadState("networkidle");
+  await page.waitForFunction(() => document.querySelector("main h1 ~ *") && !document.querySelector(".loading"));
 }
 
 async function check(page, where) {

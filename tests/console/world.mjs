@@ -26,6 +26,29 @@ async function refuse(base) {
   await call(base, "POST", "/v1/domains/auto-finance/items", { items: [{ item_id: "x" }] });
 }
 
+/** A third platform that few people use, so that its directions cannot be judged. */
+async function addSmallPlatform(base) {
+  await call(base, "PUT", "/v1/domains/travel", {
+    name: "远行 Travel", currency: "CNY", event_types: { book: { weight: 3 } },
+  });
+  const items = ["lake", "sea", "hills", "town"];
+  await call(base, "POST", "/v1/domains/travel/items", { items: items.map((id) => ({ item_id: id, title: id })) });
+  const domains = ["knowledge", "auto-finance", "travel"];
+  const consents = domains.flatMap((from) => domains.flatMap((to) => ["recommendation", "training"].map((purpose) =>
+    ({ from, to, purpose, granted: true }))));
+  const events = [];
+  for (let number = 0; number < 12; number += 1) {
+    const user = `p${String(number).padStart(4, "0")}`;
+    await call(base, "PUT", `/v1/users/${user}/links?domain=knowledge`, { domain: "travel", user_id: user });
+    await call(base, "PUT", `/v1/users/${user}/consents?domain=knowledge`, { consents });
+    const at = new Date(Date.now() - number * 3_600_000).toISOString();
+    for (const item_id of [items[number % 4], items[(number + 1) % 4]]) {
+      events.push({ event_id: `${user}-${item_id}`, user_id: user, type: "book", item_id, occurred_at: at });
+    }
+  }
+  await call(base, "POST", "/v1/events", { domain: "travel", events });
+}
+
 /** Orders a run and waits until it has ended. */
 async function train(base, options) {
   const { id } = await call(base, "POST", "/v1/training-runs", options);
@@ -39,6 +62,7 @@ async function train(base, options) {
 
 export async function prepare(base) {
   await refuse(base);
+  await addSmallPlatform(base);
   // An item that is not offered, so that a rule leaves something out.
   await call(base, "PUT", "/v1/domains/auto-finance/items/first-job-0-0", { title: "首购青年贷款", status: "hidden" });
   for (const domain of ["knowledge", "auto-finance"]) {
