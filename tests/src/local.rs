@@ -19,8 +19,8 @@ use crate::world::{self, World};
 
 /// What the server's first line begins with.
 const GREETING: &str = "Crossfold listens on ";
-/// How long it may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may take to start, a demonstration's model made.
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 /// Where the bucket lies in the data directory.
 const BUCKET: &str = "s3/crossfold-data";
 
@@ -41,7 +41,18 @@ impl Local {
         let data = directory.path().join("data");
         std::fs::create_dir(&data)?;
         std::fs::write(data.join(KEY_FILE), world::pseudonym_key())?;
-        let (process, client) = launch(directory.path()).await?;
+        let (process, client) = launch(directory.path(), &["serve"]).await?;
+        Ok(Self { process, client, directory })
+    }
+
+    /// Starts the demonstration of so many people, which serves once its model is made.
+    ///
+    /// # Errors
+    /// As for [`Local::start`].
+    pub async fn start_demonstration(people: usize) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let command = ["demo", "--people", &people.to_string()];
+        let (process, client) = launch(directory.path(), &command).await?;
         Ok(Self { process, client, directory })
     }
 
@@ -59,7 +70,7 @@ impl Local {
     /// As for [`Local::start`].
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process.kill().await?;
-        (self.process, self.client) = launch(self.directory.path()).await?;
+        (self.process, self.client) = launch(self.directory.path(), &["serve"]).await?;
         Ok(())
     }
 
@@ -70,11 +81,12 @@ impl Local {
     }
 }
 
-async fn launch(directory: &Path) -> anyhow::Result<(Child, HttpClient)> {
+async fn launch(directory: &Path, command: &[&str]) -> anyhow::Result<(Child, HttpClient)> {
     let log = directory.join("stderr.log");
     let mut process = Command::new(binary("crossfold")?)
         .env_clear()
-        .args(["serve", "--port", "0", "--data-dir"])
+        .args(command)
+        .args(["--port", "0", "--data-dir"])
         .arg(directory.join("data"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -86,7 +98,7 @@ async fn launch(directory: &Path) -> anyhow::Result<(Child, HttpClient)> {
     let url = tokio::time::timeout(START_TIMEOUT, read_url(&mut lines)).await;
     let Ok(Ok(url)) = url else {
         let written = std::fs::read_to_string(&log).unwrap_or_default();
-        bail!("crossfold serve does not start ({url:?}): {written}");
+        bail!("crossfold {command:?} does not start ({url:?}): {written}");
     };
     // Read on: a server whose output nobody reads would stand still.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });

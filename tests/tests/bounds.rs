@@ -277,7 +277,8 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             json!({
                 "user_id": "u", "domain": "travel", "target_domains": ["travel"], "limit": 5,
                 "exclude": [{ "domain": "travel", "item_id": "sea" }], "placement": "front",
-                "personalised": true, "explain": true, "locale": "zh-CN",
+                "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
+                "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
             }),
         ),
         (

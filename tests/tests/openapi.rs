@@ -16,8 +16,8 @@ use crossfold_e2e::world::World;
 use crossfold_edge::router::Route;
 use crossfold_feedback::MAX_OUTCOMES;
 use crossfold_ingest::{MAX_CONSENTS, MAX_EVENTS, MAX_ITEMS};
-use crossfold_recommend::{MAX_EXCLUDED, MAX_TARGETS};
-use crossfold_train::{DEFAULT_PAGE, MAX_PAGE};
+use crossfold_recommend::{MAX_EXCLUDED, MAX_TARGETS, MAX_WITHDRAWN};
+use crossfold_train::{DEFAULT_PAGE, DEFAULT_RUNS, MAX_PAGE, MAX_RUNS};
 use hyper::{HeaderMap, Method};
 use serde_json::{Value, json};
 
@@ -102,13 +102,20 @@ fn limits_in_code_are_the_documented_bounds() {
     let consents = body("put", "/v1/users/{user}/consents");
     let recommendations = body("post", "/v1/recommendations");
     let page = "/paths/~1v1~1models/get/parameters/0";
-    assert_eq!(openapi.at(page)["name"], "limit");
+    let runs = "/paths/~1v1~1training-runs/get/parameters/0";
+    assert_eq!(
+        (&openapi.at(page)["name"], &openapi.at(runs)["name"]),
+        (&json!("limit"), &json!("limit"))
+    );
     for (pointer, limit) in [
         (body("post", "/v1/events") + "/events/maxItems", MAX_EVENTS),
         (items + "/items/maxItems", MAX_ITEMS),
         (consents + "/consents/maxItems", MAX_CONSENTS),
         (body("post", "/v1/feedback") + "/feedback/maxItems", MAX_OUTCOMES),
         (recommendations.clone() + "/exclude/maxItems", MAX_EXCLUDED),
+        (recommendations.clone() + "/without_consents/maxItems", MAX_WITHDRAWN),
+        (runs.to_owned() + "/schema/maximum", MAX_RUNS),
+        (runs.to_owned() + "/schema/default", DEFAULT_RUNS),
         (recommendations.clone() + "/target_domains/maxItems", MAX_TARGETS),
         (recommendations + "/limit/maximum", MAX_LIMIT),
         (page.to_owned() + "/schema/maximum", MAX_PAGE),

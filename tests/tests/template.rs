@@ -560,6 +560,11 @@ fn permission_problems(template: &Value) -> Vec<String> {
                 let may_be_wide = is_log_delivery(statement);
                 require(may_be_wide || is_narrow(&granted), format!("resource {granted:?}"));
             }
+            // Who only counts may not touch a definition or a run.
+            let counts = statement["Action"] == "dynamodb:UpdateItem"
+                && statement["Resource"]["Fn::GetAtt"] == "ControlTable.Arn";
+            let keys = &statement["Condition"]["ForAllValues:StringEquals"];
+            require(!counts || keys["dynamodb:LeadingKeys"] == json!(["activity"]), "keys".into());
             for negation in ["NotAction", "NotResource", "NotPrincipal"] {
                 require(statement[negation].is_null(), negation.into());
             }
@@ -599,6 +604,7 @@ fn permissions_are_narrow() {
         "resource \"*\"",
     );
     assert_found(&check("${Name}/events/*", "${Name}/*"), "resource");
+    assert_found(&check("LeadingKeys\": [\"activity\"]", "LeadingKeys\": [\"domain\"]"), "keys");
     assert_found(&check("logs:PutResourcePolicy", "logs:DeleteLogGroup"), "resource \"*\"");
     assert_found(&check("execution:${RetrainStateMachine.Name}/*", "execution:*"), "resource");
     assert_found(&check("Role: !GetAtt ArchiveRole.Arn", ""), "ArchiveFunction: not a role");

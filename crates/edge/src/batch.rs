@@ -1,9 +1,11 @@
 //! What every batch that is posted has in common: a limit on its size, elements
 //! that are refused one by one, and good ones that are written many at a time.
 
+use crossfold_entities::activity::{Intake, RefusedElement};
 use crossfold_entities::ports::{Appended, StoreResult};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -37,6 +39,29 @@ impl BatchAnswer {
         let accepted = appended.iter().filter(|answer| **answer == Appended::New).count();
         Self { accepted, duplicates: appended.len() - accepted, rejected }
     }
+
+    /// What is counted of it as activity.
+    #[must_use]
+    pub fn intake(&self, at: Timestamp) -> Intake {
+        let stored = (self.accepted, self.duplicates);
+        intake(stored, &self.rejected, at)
+    }
+}
+
+/// What is counted of a batch as activity: how many elements were stored, now and before,
+/// and those that were refused.
+#[must_use]
+pub fn intake(
+    (accepted, duplicates): (usize, usize),
+    rejected: &[Rejected],
+    at: Timestamp,
+) -> Intake {
+    let mut intake =
+        Intake { accepted: accepted as u64, duplicates: duplicates as u64, ..Intake::default() };
+    for Rejected { index, code, detail } in rejected {
+        intake.refuse(RefusedElement::new(at, *index, code, detail));
+    }
+    intake
 }
 
 /// Refuses an empty or oversize batch.

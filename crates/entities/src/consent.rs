@@ -87,6 +87,26 @@ impl ConsentLedger {
         other.decisions.into_values().for_each(|decision| self.record(decision));
     }
 
+    /// The ledger as if the person had refused these directions, whatever they decided
+    /// when: it permits no more than this one does, and nothing of what is withdrawn.
+    #[must_use]
+    pub fn without(&self, directions: &[(DomainId, DomainId)], purpose: Purpose) -> Self {
+        let mut narrowed = self.clone();
+        for (from, to) in directions {
+            let refusal = ConsentDecision {
+                from: from.clone(),
+                to: to.clone(),
+                purpose,
+                granted: false,
+                decided_at: Timestamp::MAX,
+                expires_at: None,
+                evidence: None,
+            };
+            narrowed.decisions.insert(refusal.key(), refusal);
+        }
+        narrowed
+    }
+
     /// The decisions, in order of direction and purpose.
     pub fn decisions(&self) -> impl Iterator<Item = &ConsentDecision> {
         self.decisions.values()
@@ -470,6 +490,29 @@ mod tests {
             let kept: usize = groups.iter().map(|group| group.events().len()).sum();
             let own = (0..4).map(domain).filter(|d| ledger.permits(d, d, Purpose::Training, &definitions, now));
             prop_assert_eq!(kept, own.count());
+        }
+
+        #[test]
+        fn a_ledger_without_some_directions_permits_less_and_never_more(
+            decisions in decisions(), withdrawn in proptest::collection::vec((0..4usize, 0..4usize), 0..6),
+            now in 0..25i64,
+        ) {
+            let ledger = ConsentLedger::from(decisions);
+            let definitions = definitions();
+            let now = Timestamp::from_second(now).unwrap();
+            let directions: Vec<_> =
+                withdrawn.iter().map(|(from, to)| (domain(*from), domain(*to))).collect();
+            let narrowed = ledger.without(&directions, Purpose::Recommendation);
+            for (from, to) in (0..16).map(|at| (at / 4, at % 4)) {
+                for purpose in [Purpose::Recommendation, Purpose::Training] {
+                    let permits = |ledger: &ConsentLedger| {
+                        ledger.permits(&domain(from), &domain(to), purpose, &definitions, now)
+                    };
+                    let is_withdrawn =
+                        purpose == Purpose::Recommendation && withdrawn.contains(&(from, to));
+                    prop_assert_eq!(permits(&narrowed), permits(&ledger) && !is_withdrawn);
+                }
+            }
         }
 
         #[test]

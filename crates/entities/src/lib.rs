@@ -8,9 +8,10 @@
 //! | what happened, where, to what | [`event`], [`definition`], [`catalogue`], [`people`] |
 //! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
 //! | who is who | [`ids`], [`pseudonym`] |
-//! | what was served, and what came of it | [`decision`] |
+//! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
+pub mod activity;
 pub mod catalogue;
 pub mod clock;
 pub mod consent;

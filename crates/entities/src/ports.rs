@@ -6,7 +6,9 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
+use crate::activity::{Activity, DomainDay};
 use crate::catalogue::Item;
 use crate::decision::{Decision, Outcome};
 use crate::event::Event;
@@ -215,6 +217,26 @@ pub trait RecordStore: Send + Sync {
 
     /// Every record of a kind with its id, as of now, in order of ids.
     async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>>;
+
+    /// The `limit` records of a kind with the greatest ids, greatest first; only those
+    /// below `before` when it is given.
+    async fn last(
+        &self,
+        kind: RecordKind,
+        before: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>>;
+}
+
+/// Activity, by day and domain: half a kilobyte each, kept as long as the table.
+#[async_trait]
+pub trait ActivityStore: Send + Sync {
+    /// Adds to the counts of a domain's day; of any number of racing additions each
+    /// counts. The refused elements that are remembered replace those of their kind.
+    async fn add(&self, day: Date, domain: &DomainId, activity: &Activity) -> StoreResult<()>;
+
+    /// Every domain's activity from a day on, in order of days, then domains.
+    async fn since(&self, day: Date) -> StoreResult<Vec<DomainDay>>;
 }
 
 /// The version of an object, to name in a conditional write.
@@ -283,6 +305,8 @@ pub struct Stores {
     pub records: std::sync::Arc<dyn RecordStore>,
     /// The archive and the models.
     pub objects: std::sync::Arc<dyn ObjectStore>,
+    /// Activity in numbers.
+    pub activity: std::sync::Arc<dyn ActivityStore>,
 }
 
 #[cfg(test)]

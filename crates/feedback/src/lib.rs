@@ -7,6 +7,7 @@ use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::router::Routes;
+use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::definition_reader::DefinitionReader;
 
 pub use outcomes::MAX_OUTCOMES;
@@ -18,6 +19,7 @@ pub struct FeedbackState {
     definitions: DefinitionReader,
     pseudonymiser: Pseudonymiser,
     clock: Clock,
+    activity: ActivityLog,
 }
 
 impl FeedbackState {
@@ -25,7 +27,14 @@ impl FeedbackState {
     #[must_use]
     pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, clock: Clock) -> Self {
         let definitions = DefinitionReader::new(stores.records.clone());
-        Self { stores, definitions, pseudonymiser, clock }
+        let activity = ActivityLog::new(stores.activity.clone(), clock.clone());
+        Self { stores, definitions, pseudonymiser, clock, activity }
+    }
+
+    /// The same state, counting in a log that others count in as well.
+    #[must_use]
+    pub fn with_activity(self, activity: ActivityLog) -> Self {
+        Self { activity, ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
+use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind};
 use crossfold_core::entities::event::{check_occurred_at, to_millisecond};
 use crossfold_core::entities::ids::{
@@ -68,7 +69,10 @@ pub(crate) async fn post_feedback(
         OutcomeEvidence { stores: &state.stores, definitions: &definitions, decision: &decision };
     let writes = outcomes.into_iter().map(|outcome| async move { evidence.record(&outcome).await });
     let appended = batch::write_all(writes, CONCURRENT_WRITES).await?;
-    Ok(JsonResponse(BatchAnswer::counting(rejected, &appended)))
+    let answer = BatchAnswer::counting(rejected, &appended);
+    let activity = Activity { feedback: answer.intake(now), ..Activity::default() };
+    state.activity.note(&body.domain, activity).await;
+    Ok(JsonResponse(answer))
 }
 
 /// The decision that the feedback is about. Another user's is as unknown as one

@@ -2,6 +2,7 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
+use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::event::{Event, EventRejection, ParsedEvent, RawEvent};
 use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
@@ -53,7 +54,10 @@ async fn accept(
     let appends =
         events.into_iter().map(|event| async move { store_event(store, definition, &event).await });
     let appended = batch::write_all(appends, CONCURRENT_WRITES).await?;
-    Ok(BatchAnswer::counting(rejected, &appended))
+    let answer = BatchAnswer::counting(rejected, &appended);
+    let activity = Activity { events: answer.intake(now), ..Activity::default() };
+    state.activity.note(&domain, activity).await;
+    Ok(answer)
 }
 
 fn rejection_of(index: usize, rejection: &EventRejection) -> Rejected {

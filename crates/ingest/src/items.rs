@@ -2,6 +2,7 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
+use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
@@ -64,6 +65,8 @@ pub(crate) async fn post_items(
         async move { store.put(&item).await }
     });
     batch::write_all(puts, CONCURRENT_WRITES).await?;
+    let items = batch::intake((upserted, 0), &rejected, updated_at);
+    state.activity.note(&domain, Activity { items, ..Activity::default() }).await;
     Ok(JsonResponse(ItemsUpserted { upserted, rejected }))
 }
 

@@ -5,6 +5,7 @@ use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::problem::Problem;
+use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::definition_reader::DefinitionReader;
 
 /// What the handlers work with.
@@ -18,6 +19,8 @@ pub struct IngestState {
     pub pseudonymiser: Pseudonymiser,
     /// The time.
     pub clock: Clock,
+    /// Where what came in is counted.
+    pub activity: ActivityLog,
 }
 
 impl IngestState {
@@ -25,7 +28,14 @@ impl IngestState {
     #[must_use]
     pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, clock: Clock) -> Self {
         let definitions = DefinitionReader::new(stores.records.clone());
-        Self { stores, definitions, pseudonymiser, clock }
+        let activity = ActivityLog::new(stores.activity.clone(), clock.clone());
+        Self { stores, definitions, pseudonymiser, clock, activity }
+    }
+
+    /// The same state, counting in a log that others count in as well.
+    #[must_use]
+    pub fn with_activity(self, activity: ActivityLog) -> Self {
+        Self { activity, ..self }
     }
 
     pub(crate) fn pseudonym(&self, domain: &DomainId, user: &str) -> Result<Pseudonym, Problem> {

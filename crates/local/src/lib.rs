@@ -8,6 +8,7 @@
 //! | what is done with it | [`run`], then the file of the command in `commands/` |
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
+//! | the page in the browser | `console/`, and the files in `crates/local/console/` |
 //! | the world that the commands work on | [`local_world`], reached through [`api_client`] |
 
 pub mod api_client;
@@ -17,4 +18,5 @@ pub mod run;
 
 mod answers;
 mod commands;
+mod console;
 mod printer;

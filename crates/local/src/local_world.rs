@@ -18,6 +18,7 @@ use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
 use crossfold_ingest::archive::Archiver;
 use crossfold_recommend::RecommendState;
+use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::pseudonym_key;
@@ -25,6 +26,7 @@ use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker};
 use tokio::sync::Mutex;
 
 use crate::api_client::ApiClient;
+use crate::console;
 
 /// The tenant of a local world.
 const TENANT: &str = "local";
@@ -40,6 +42,7 @@ pub struct LocalWorld {
     pseudonymiser: Pseudonymiser,
     archiver: Archiver,
     worker: Worker,
+    activity: ActivityLog,
     positions: Mutex<Positions>,
 }
 
@@ -64,6 +67,7 @@ impl LocalWorld {
         Ok(Self {
             archiver: Archiver::new(stores.objects.clone()),
             worker: Worker::new(stores.clone(), system::clock()),
+            activity: ActivityLog::new(stores.activity.clone(), system::clock()),
             positions: Mutex::new(Positions::read(directory)?),
             embedded,
             stores,
@@ -83,22 +87,31 @@ impl LocalWorld {
     pub fn router(&self) -> Router {
         let (stores, clock) = (self.stores.clone(), system::clock());
         let keys = || self.pseudonymiser.clone();
-        let recommend =
-            RecommendState::new(stores.clone(), keys(), system::machine()).without_delay();
+        let activity = || self.activity.clone();
+        let recommend = RecommendState::new(stores.clone(), keys(), system::machine())
+            .without_delay()
+            .with_activity(activity());
         let training = TrainingState {
             records: stores.records.clone(),
             objects: stores.objects.clone(),
+            activity: stores.activity.clone(),
             clock: clock.clone(),
             tuning: TuningOrder::ByDefault,
         };
         let ingest = IngestState::new(stores.clone(), keys(), clock.clone());
-        let feedback = FeedbackState::new(stores, keys(), clock);
+        let ingest = ingest.with_activity(activity());
+        let feedback = FeedbackState::new(stores, keys(), clock).with_activity(activity());
         let routes = crossfold_ingest::routes()
             .with_state(ingest)
             .merge(crossfold_recommend::routes().with_state(recommend))
             .merge(crossfold_feedback::routes().with_state(feedback))
             .merge(crossfold_train::routes().with_state(training));
         router::complete(routes).layer(middleware::from_fn(as_development_caller))
+    }
+
+    /// Every route, and the console.
+    pub(crate) fn router_with_console(&self) -> Router {
+        self.router().merge(console::router())
     }
 
     /// A client of every route.
@@ -114,6 +127,7 @@ impl LocalWorld {
     /// # Errors
     /// When a function fails; what it did not handle is carried again next time.
     pub async fn carry_streams(&self) -> Result<usize> {
+        self.activity.write().await;
         let config = self.embedded.storage_config();
         let control = config.control_table.name()?;
         let mut positions = self.positions.lock().await;

@@ -12,6 +12,6 @@ mod state;
 #[cfg(test)]
 mod test_models;
 
-pub use request::{MAX_EXCLUDED, MAX_TARGETS};
+pub use request::{MAX_EXCLUDED, MAX_TARGETS, MAX_WITHDRAWN};
 pub use routes::routes;
 pub use state::RecommendState;

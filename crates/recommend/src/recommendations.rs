@@ -3,9 +3,13 @@
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use crossfold_core::entities::activity::{Activity, Slates};
+use crossfold_core::entities::decision::Decision;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, RecommendationId, UserId};
+use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
+use crossfold_core::serving::inspect::{InspectedTarget, ScoreParts};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::reason::Reason;
 use crossfold_core::serving::request::Recipient;
@@ -27,6 +31,11 @@ pub(crate) struct RecommendationView {
     personalised: bool,
     degraded: Vec<String>,
     items: Vec<ItemView>,
+    /// Present on what was neither logged nor counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection: Option<Vec<InspectedTarget>>,
 }
 
 #[derive(Serialize)]
@@ -39,24 +48,30 @@ struct ItemView {
     propensity: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contributions: Option<ScoreParts>,
 }
 
 pub(crate) async fn post_recommendations(
     State(state): State<RecommendState>,
     caller: Caller,
     headers: HeaderMap,
-    Json(body): Json<RecommendationBody>,
+    Json(mut body): Json<RecommendationBody>,
 ) -> Result<JsonResponse<RecommendationView>, Problem> {
     caller.require(Scope::RecommendationsRead, &body.domain)?;
     state.definitions.domain(&body.domain).await?;
     let definitions = state.definitions.all().await?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
+    let dry_run = body.take_dry_run()?;
     let request = body.into_request(&caller, &headers, &definitions, &state.machine)?;
     let mut degraded = Degraded::default();
     let served = state.models.served().await;
     served.degraded.into_iter().for_each(|code| degraded.add(code));
     let model = served.model.as_deref();
-    let person = read_person(&state, &user, &mut degraded).await;
+    let mut person = read_person(&state, &user, &mut degraded).await;
+    if let Some(dry_run) = &dry_run {
+        person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);
+    }
     let recipient = Recipient { user: &user, consents: &person.consents, history: &person.history };
     let asked = AdmittedRequest::new(&request, recipient, &definitions);
     let wanted = (&request.targets, &asked.title_domains(model));
@@ -67,8 +82,25 @@ pub(crate) async fn post_recommendations(
         policy: &ALS_FOLD_IN,
         degraded: degraded.codes(),
     };
-    let decided = log(&state, decide(serving, &asked)).await;
+    let decided = decide(serving, &asked);
+    if dry_run.is_some() {
+        return Ok(JsonResponse(RecommendationView { dry_run: true, ..view(decided) }));
+    }
+    let decided = log(&state, decided).await;
+    state.activity.note(&request.display, activity_of(&decided.decision)).await;
     Ok(JsonResponse(view(decided)))
+}
+
+/// One slate, in numbers.
+fn activity_of(decision: &Decision) -> Activity {
+    let degraded = decision.degraded.iter().map(|code| (code.clone(), 1));
+    let slates = Slates {
+        served: 1,
+        personalised: u64::from(decision.personalised),
+        empty: u64::from(decision.slate.is_empty()),
+        degraded: degraded.collect(),
+    };
+    Activity { slates, ..Activity::default() }
 }
 
 /// Logs a decision before it is answered. A slate without a record is better than
@@ -82,7 +114,7 @@ async fn log(state: &RecommendState, mut decided: Decided) -> Decided {
 }
 
 fn view(decided: Decided) -> RecommendationView {
-    let Decided { decision, items } = decided;
+    let Decided { decision, items, inspected } = decided;
     RecommendationView {
         recommendation_id: decision.recommendation_id,
         model: decision.model,
@@ -90,6 +122,8 @@ fn view(decided: Decided) -> RecommendationView {
         personalised: decision.personalised,
         degraded: decision.degraded,
         items: items.into_iter().enumerate().map(|(at, item)| item_view(at + 1, item)).collect(),
+        dry_run: false,
+        inspection: inspected,
     }
 }
 
@@ -102,6 +136,7 @@ fn item_view(rank: usize, item: DescribedItem) -> ItemView {
         score: item.entry.score,
         propensity: item.entry.propensity,
         reason: item.reason,
+        contributions: item.contributions,
     }
 }
 

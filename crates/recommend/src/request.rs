@@ -18,6 +18,17 @@ pub const MAX_EXCLUDED: usize = 1_000;
 /// Most target domains of one request.
 pub const MAX_TARGETS: usize = 16;
 
+/// Most directions of consent that a dry run can do without.
+pub const MAX_WITHDRAWN: usize = 64;
+
+/// A direction of consent as a caller names it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDirection {
+    from: DomainId,
+    to: DomainId,
+}
+
 /// An item as a caller names it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +56,18 @@ pub(crate) struct RecommendationBody {
     explain: bool,
     #[serde(default)]
     locale: String,
+    #[serde(default)]
+    inspect: bool,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    without_consents: Vec<RawDirection>,
+}
+
+/// What a dry run does otherwise than a slate that is served.
+pub(crate) struct DryRun {
+    /// Directions that are taken to be refused, whatever the person decided.
+    pub(crate) withdrawn: Vec<(DomainId, DomainId)>,
 }
 
 fn default_limit() -> usize {
@@ -56,6 +79,25 @@ fn yes() -> bool {
 }
 
 impl RecommendationBody {
+    /// Whether the slate is only looked at: it is made like any other, and neither logged
+    /// nor counted. Consents can be left out then, and only then: what was not decided by
+    /// the person never shapes a slate that is served, and none can be added.
+    ///
+    /// # Errors
+    /// A problem when consents are left out of a slate that is served, or too many are.
+    pub(crate) fn take_dry_run(&mut self) -> Result<Option<DryRun>, Problem> {
+        let withdrawn = std::mem::take(&mut self.without_consents);
+        if withdrawn.len() > MAX_WITHDRAWN {
+            let detail = format!("without_consents must have at most {MAX_WITHDRAWN} entries");
+            return Err(Problem::invalid(detail));
+        }
+        if !self.dry_run && !withdrawn.is_empty() {
+            return Err(Problem::invalid("without_consents needs dry_run"));
+        }
+        let directions = withdrawn.into_iter().map(|direction| (direction.from, direction.to));
+        Ok(self.dry_run.then(|| DryRun { withdrawn: directions.collect() }))
+    }
+
     /// The checked request, with an instant, an identifier and a seed of its own.
     ///
     /// # Errors
@@ -88,6 +130,7 @@ impl RecommendationBody {
             cross_domain: cross_domain(headers),
             visible: definitions.keys().filter(|domain| caller.acts_for(domain)).cloned().collect(),
             explain: self.explain,
+            inspect: self.inspect,
             locale: Locale::closest(&self.locale),
         })
     }

@@ -3,6 +3,7 @@
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::definition_reader::DefinitionReader;
 
 use crate::catalogue_cache::CatalogueCache;
@@ -17,6 +18,7 @@ pub struct RecommendState {
     pub(crate) models: ModelCache,
     pub(crate) catalogues: CatalogueCache,
     pub(crate) machine: Machine,
+    pub(crate) activity: ActivityLog,
 }
 
 impl RecommendState {
@@ -28,10 +30,17 @@ impl RecommendState {
             definitions: DefinitionReader::new(stores.records.clone()),
             models: ModelCache::new(stores.objects.clone(), stopwatch.clone(), &machine.dice),
             catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch),
+            activity: ActivityLog::new(stores.activity.clone(), machine.clock.clone()),
             pseudonymiser,
             machine,
             stores,
         }
+    }
+
+    /// The same state, counting in a log that others count in as well.
+    #[must_use]
+    pub fn with_activity(self, activity: ActivityLog) -> Self {
+        Self { activity, ..self }
     }
 
     /// The same state, seeing new models and items at once instead of within

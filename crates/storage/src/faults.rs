@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use crossfold_core::entities::activity::{Activity, DomainDay};
 use crossfold_core::entities::catalogue::Item;
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
@@ -17,11 +18,12 @@ use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
-    Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, Object, ObjectStore,
-    Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult, Stores,
+    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, Object,
+    ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// What befalls one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,7 @@ pub fn faulty(stores: Stores, plan: &FaultPlan) -> Stores {
         decisions: Arc::new(Faulty::new(stores.decisions, plan)),
         records: Arc::new(Faulty::new(stores.records, plan)),
         objects: Arc::new(Faulty::new(stores.objects, plan)),
+        activity: Arc::new(Faulty::new(stores.activity, plan)),
     }
 }
 
@@ -287,6 +290,26 @@ impl RecordStore for Faulty<dyn RecordStore> {
 
     async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>> {
         self.make(call("records.list", kind), self.store.list(kind)).await
+    }
+
+    async fn last(
+        &self,
+        kind: RecordKind,
+        before: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>> {
+        self.make(call("records.last", kind), self.store.last(kind, before, limit)).await
+    }
+}
+
+#[async_trait]
+impl ActivityStore for Faulty<dyn ActivityStore> {
+    async fn add(&self, day: Date, domain: &DomainId, activity: &Activity) -> StoreResult<()> {
+        self.make(call("activity.add", domain), self.store.add(day, domain, activity)).await
+    }
+
+    async fn since(&self, day: Date) -> StoreResult<Vec<DomainDay>> {
+        self.make(call("activity.since", &day), self.store.since(day)).await
     }
 }
 

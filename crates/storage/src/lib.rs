@@ -6,10 +6,12 @@
 //! - [`faults`]: any of these, failing as a network lets them, by a seed.
 //! - [`definition_reader`], [`event_writer`], [`person_lookup`], [`records`]: reading and writing
 //!   through the ports, whatever is behind them.
+//! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`retry`]: trying again, with full jitter and a budget.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
+pub mod activity_log;
 pub mod aws;
 #[cfg(feature = "conformance")]
 pub mod conformance;

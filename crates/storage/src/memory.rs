@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use crossfold_core::entities::activity::{Activity, DomainDay, INTAKES};
 use crossfold_core::entities::catalogue::Item;
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::{Event, to_millisecond};
@@ -14,12 +15,13 @@ use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
-    Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, MAX_DISMISSALS, MAX_SEEN,
-    Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult,
-    Stores,
+    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore,
+    MAX_DISMISSALS, MAX_SEEN, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore,
+    StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 /// Entries on one page of a scan.
@@ -48,6 +50,7 @@ pub fn stores() -> Stores {
         decisions: Arc::new(MemoryDecisions::default()),
         records: Arc::new(MemoryRecords::default()),
         objects: Arc::new(MemoryObjects::default()),
+        activity: Arc::new(MemoryActivity::default()),
     }
 }
 
@@ -274,6 +277,51 @@ impl RecordStore for MemoryRecords {
         let records = lock(&self.0);
         let of_kind = records.iter().filter(|((of, _), _)| *of == kind);
         Ok(of_kind.map(|((_, id), json)| (id.clone(), json.clone())).collect())
+    }
+
+    async fn last(
+        &self,
+        kind: RecordKind,
+        before: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>> {
+        let records = lock(&self.0);
+        let of_kind = records.iter().rev().filter(|((of, id), _)| {
+            *of == kind && before.is_none_or(|before| id.as_str() < before)
+        });
+        let found = of_kind.map(|((_, id), json)| (id.clone(), json.clone()));
+        Ok(found.take(limit).collect())
+    }
+}
+
+/// [`ActivityStore`] in memory.
+#[derive(Default)]
+pub struct MemoryActivity(Mutex<BTreeMap<(Date, DomainId), Activity>>);
+
+#[async_trait]
+impl ActivityStore for MemoryActivity {
+    async fn add(&self, day: Date, domain: &DomainId, activity: &Activity) -> StoreResult<()> {
+        let mut days = lock(&self.0);
+        let sum = days.entry((day, domain.clone())).or_default();
+        for kind in INTAKES {
+            let replaces = activity.intake(kind).is_some_and(|new| !new.last_refused.is_empty());
+            if let Some(intake) = sum.intake_mut(kind).filter(|_| replaces) {
+                intake.last_refused.clear();
+            }
+        }
+        sum.add(activity.clone());
+        Ok(())
+    }
+
+    async fn since(&self, day: Date) -> StoreResult<Vec<DomainDay>> {
+        let days = lock(&self.0);
+        let later = days.iter().filter(|((of, _), _)| *of >= day);
+        let read = |((day, domain), activity): (&(Date, DomainId), &Activity)| DomainDay {
+            day: *day,
+            domain: domain.clone(),
+            activity: activity.clone(),
+        };
+        Ok(later.map(read).collect())
     }
 }
 

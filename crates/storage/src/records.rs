@@ -47,6 +47,20 @@ pub async fn list<T: Record>(store: &dyn RecordStore) -> StoreResult<Vec<(T::Id,
     store.list(T::KIND).await?.into_iter().map(read).collect()
 }
 
+/// The `limit` records of a kind with the greatest ids, greatest first; only those below
+/// `before` when it is given.
+///
+/// # Errors
+/// When the store fails, or holds something that cannot be read.
+pub async fn last<T: Record>(
+    store: &dyn RecordStore,
+    before: Option<&T::Id>,
+    limit: usize,
+) -> StoreResult<Vec<T>> {
+    let found = store.last(T::KIND, before.map(AsRef::as_ref), limit).await?;
+    found.iter().map(|(id, json)| decode(id, json)).collect()
+}
+
 fn encode<T: Record>(record: &T) -> StoreResult<String> {
     serde_json::to_string(record)
         .map_err(|error| StoreError::refused(format!("a {} cannot be written", T::KIND), error))

@@ -15,6 +15,7 @@ mod routes;
 mod settings;
 mod shard_fits;
 mod shard_worker;
+mod status;
 mod stored_tuner;
 mod training_input;
 mod worker;
@@ -26,7 +27,7 @@ pub use function_price::function_price;
 pub use model_routes::{DEFAULT_PAGE, MAX_PAGE};
 pub use new_run::{InvalidOrder, RunOrder, TuningOrder, new_run};
 pub use quarantine::QuarantineError;
-pub use routes::{TrainingState, routes};
+pub use routes::{DEFAULT_RUNS, MAX_RUNS, TrainingState, routes};
 pub use settings::{keep_models, tuning_by_default};
 pub use shard_worker::{
     ExecutionEnded, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,

@@ -1,4 +1,5 @@
-//! The function's routes; `/v1/training-runs`: asking for a run and following it.
+//! The function's routes; `/v1/training-runs`: asking for a run, following it, and
+//! listing them.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
-use crossfold_core::entities::ports::{ObjectStore, RecordStore};
+use crossfold_core::entities::ports::{ActivityStore, ObjectStore, RecordStore};
 use crossfold_core::model::manifest::report_key;
 use crossfold_core::release::run::TrainingRun;
 use crossfold_edge::caller::{Caller, Scope};
@@ -18,10 +19,11 @@ use crossfold_registry::load::load_report_bytes;
 use crossfold_storage::records;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CONTENT_TYPE;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model_routes::{self, load_problem};
 use crate::new_run::{RunOrder, TuningOrder, new_run};
+use crate::status;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct TrainingState {
     pub records: Arc<dyn RecordStore>,
     /// Where models are.
     pub objects: Arc<dyn ObjectStore>,
+    /// What came in and went out, in numbers.
+    pub activity: Arc<dyn ActivityStore>,
     /// The time.
     pub clock: Clock,
     /// What an order that says nothing of tuning gets.
@@ -40,9 +44,51 @@ pub struct TrainingState {
 pub fn routes() -> Routes<TrainingState> {
     Routes::new()
         .post("/v1/training-runs", post_run)
+        .get("/v1/training-runs", get_runs)
         .get("/v1/training-runs/{id}", get_run)
         .get("/v1/training-runs/{id}/report", get_report)
         .merge(model_routes::routes())
+        .merge(status::routes())
+}
+
+/// Training runs on a page at most.
+pub const MAX_RUNS: usize = 100;
+/// Training runs on a page unless the caller says otherwise.
+pub const DEFAULT_RUNS: usize = 20;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunsQuery {
+    limit: Option<usize>,
+    after: Option<TrainingRunId>,
+}
+
+/// One page of the runs, newest first.
+#[derive(Debug, Serialize)]
+struct RunPage {
+    runs: Vec<TrainingRun>,
+    /// The run to go on after; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<TrainingRunId>,
+}
+
+/// Ids of runs begin with the time they were made at, so the greatest is the newest.
+async fn get_runs(
+    State(state): State<TrainingState>,
+    caller: Caller,
+    Query(query): Query<RunsQuery>,
+) -> Result<JsonResponse<RunPage>, Problem> {
+    caller.require_scope(Scope::TrainingRead)?;
+    let limit = query.limit.unwrap_or(DEFAULT_RUNS);
+    if !(1..=MAX_RUNS).contains(&limit) {
+        return Err(Problem::invalid(format!("limit must be 1 to {MAX_RUNS}")));
+    }
+    let after = query.after.as_ref();
+    let mut runs = records::last::<TrainingRun>(&*state.records, after, limit + 1).await?;
+    let has_more = runs.len() > limit;
+    runs.truncate(limit);
+    let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
+    Ok(JsonResponse(RunPage { runs, next }))
 }
 
 /// What a run may do beyond its hyper-parameters.

@@ -182,6 +182,7 @@ async fn tear(stores: &Stores, id: &ModelId) {
 /// Calls the API as the development caller.
 async fn call(stores: &Stores, time: &Time, method: Method, path: &str) -> (StatusCode, Value) {
     let state = TrainingState {
+        activity: stores.activity.clone(),
         records: stores.records.clone(),
         objects: stores.objects.clone(),
         clock: time.clock(),

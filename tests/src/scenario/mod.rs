@@ -3,6 +3,7 @@
 //! that two worlds can be compared.
 
 pub mod cast;
+mod status;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.record_what_people_did().await?;
     stage.train().await?;
     stage.serve_across_domains().await?;
+    stage.look_into_a_slate().await?;
     stage.serve_without_evidence().await?;
     stage.keep_out_what_is_not_eligible().await?;
     stage.learn_from_an_event_at_once().await?;
@@ -43,5 +45,6 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.tell_callers_apart().await?;
     stage.erase_a_user().await?;
     stage.go_back_to_the_model_before().await?;
+    stage.tell_how_everything_stands().await?;
     Ok(stage.outcome)
 }

@@ -19,7 +19,7 @@ use crate::token::Token;
 use crate::world::{World, archived_events, train, wait_until_archived};
 
 /// Knows only courses and agreed to everything.
-const MEI: &str = "mei";
+pub(super) const MEI: &str = "mei";
 /// As Mei, until she withdraws.
 const JUN: &str = "jun";
 /// As Mei, until he is erased.
@@ -35,7 +35,7 @@ const AFTER_TRAINING: usize = 4;
 const LIMIT: usize = 6;
 
 pub(super) struct Stage<'a> {
-    world: &'a dyn World,
+    pub(super) world: &'a dyn World,
     history: History,
     pub(super) outcome: Outcome,
 }
@@ -66,7 +66,7 @@ fn fit_options() -> Value {
 }
 
 /// What loans to a learner, shown by the learning platform.
-fn ask_learner(person: &str) -> Value {
+pub(super) fn ask_learner(person: &str) -> Value {
     json!({
         "user_id": user(KNOWLEDGE, person), "domain": KNOWLEDGE,
         "target_domains": [AUTO_FINANCE], "placement": "course-completion", "limit": LIMIT,
@@ -74,18 +74,18 @@ fn ask_learner(person: &str) -> Value {
 }
 
 /// What loans to a driver, shown by the seller of loans.
-fn ask_driver(person: &str) -> Value {
+pub(super) fn ask_driver(person: &str) -> Value {
     json!({ "user_id": user(AUTO_FINANCE, person), "domain": AUTO_FINANCE, "limit": LIMIT })
 }
 
 /// Every loan, ranked.
-fn ask_driver_for_all(person: &str) -> Value {
+pub(super) fn ask_driver_for_all(person: &str) -> Value {
     let mut body = ask_driver(person);
     body["limit"] = 100.into();
     body
 }
 
-fn recommendation(body: &Value) -> ApiRequest {
+pub(super) fn recommendation(body: &Value) -> ApiRequest {
     ApiRequest::post(&["v1", "recommendations"], body)
 }
 
@@ -99,7 +99,7 @@ impl<'a> Stage<'a> {
         Self { world, history, outcome: Outcome::default() }
     }
 
-    async fn call(&self, request: ApiRequest) -> anyhow::Result<Value> {
+    pub(super) async fn call(&self, request: ApiRequest) -> anyhow::Result<Value> {
         Ok(self.world.call(request).await?.ok())
     }
 

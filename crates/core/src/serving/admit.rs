@@ -62,7 +62,8 @@ impl<'a> AdmittedRequest<'a> {
     /// with the newest evidence; evidence of others is named by its platform.
     #[must_use]
     pub fn title_domains(&self, model: Option<&Model>) -> BTreeSet<DomainId> {
-        let Some(model) = model.filter(|_| self.request.explain) else {
+        let has_titles = self.request.explain || self.request.inspect;
+        let Some(model) = model.filter(|_| has_titles) else {
             return BTreeSet::new();
         };
         let mut newest: BTreeMap<&DomainId, Timestamp> = BTreeMap::new();

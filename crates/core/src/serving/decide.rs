@@ -8,8 +8,10 @@ use crate::serving::arrange::arrange;
 use crate::serving::blend::blend;
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
+use crate::serving::inspect::{self, InspectedTarget, ScoreParts};
 use crate::serving::policy::Policy;
 use crate::serving::reason::Reason;
+use crate::serving::request::SlateRequest;
 use crate::serving::snapshot::Catalogues;
 use crate::serving::sources::{self, SourceInputs, TargetSources};
 
@@ -34,6 +36,8 @@ pub struct Decided {
     pub decision: Decision,
     /// The slate in words, in the order of `decision.slate`.
     pub items: Vec<DescribedItem>,
+    /// What the slate was chosen from, when asked for.
+    pub inspected: Option<Vec<InspectedTarget>>,
 }
 
 /// One item of a slate.
@@ -45,6 +49,8 @@ pub struct DescribedItem {
     pub title: String,
     /// Why it is there, when asked for.
     pub reason: Option<Reason>,
+    /// What its score is made up of, when asked for.
+    pub contributions: Option<ScoreParts>,
 }
 
 /// Makes a decision. The same inputs give the same decision.
@@ -57,7 +63,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let arranged = arrange(&blend(&targets), &shares, request.limit);
     let placed = explore(policy.exploration, &arranged, request.seed);
     let explainer = Explainer::new(serving, asked);
-    let described = |item: &PlacedItem| describe(&explainer, request.explain, &targets, item);
+    let described = |item: &PlacedItem| describe(&explainer, request, &targets, item);
     let items: Vec<DescribedItem> = placed.iter().map(described).collect();
     let decision = Decision {
         recommendation_id: request.recommendation_id.clone(),
@@ -73,12 +79,13 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
         slate: items.iter().map(|item| item.entry.clone()).collect(),
     };
-    Decided { decision, items }
+    let inspected = request.inspect.then(|| inspect::targets(&targets, &request.visible));
+    Decided { decision, items, inspected }
 }
 
 fn describe(
     explainer: &Explainer<'_>,
-    with_reason: bool,
+    request: &SlateRequest,
     targets: &[TargetSources<'_>],
     placed: &PlacedItem,
 ) -> DescribedItem {
@@ -93,6 +100,9 @@ fn describe(
             propensity: placed.propensity,
         },
         title: entry.title().unwrap_or_default().to_owned(),
-        reason: with_reason.then(|| explainer.reason(entry, source)),
+        reason: request.explain.then(|| explainer.reason(entry, source)),
+        contributions: request
+            .inspect
+            .then(|| explainer.contributions(entry, source, placed.scored.score)),
     }
 }

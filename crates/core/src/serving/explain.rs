@@ -12,6 +12,7 @@ use crate::evidence::items::Row;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
+use crate::serving::inspect::{ScoreParts, score_parts};
 use crate::serving::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
 use crate::serving::snapshot::{CatalogueEntry, Catalogues};
 use crate::serving::sources::Source;
@@ -54,6 +55,17 @@ impl<'a> Explainer<'a> {
         let because =
             title.map_or_else(|| Because::Domain(self.platform(&first.domain)), Because::Item);
         Reason { code: ReasonCode::History, text: text(because, self.locale), evidence }
+    }
+
+    /// What the score of an item that `source` scored is made up of.
+    pub(super) fn contributions(
+        &self,
+        entry: CatalogueEntry<'_>,
+        source: Option<&dyn Source>,
+        score: f32,
+    ) -> ScoreParts {
+        let contributions = source.map_or_else(Vec::new, |source| source.contributions(entry));
+        score_parts(score, contributions, self.model, self.visible, self.catalogues)
     }
 
     fn plain(&self, code: ReasonCode, because: Because<'_>) -> Reason {

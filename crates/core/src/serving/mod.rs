@@ -9,7 +9,7 @@
 //! | explore | [`explore`] | draws what is shown, and says with what probability |
 //! | explain | [`explain`], [`reason`] | titles, and why each item is there |
 //!
-//! [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
+//! [`inspect`] tells, when asked, what the slate was chosen from. [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
 //! What comes out is the decision as it is logged, and what the answer needs beside
 //! it. The instant, the recommendation's id and the seed of every random choice are
 //! part of the request: the same inputs give the same decision.
@@ -20,6 +20,7 @@ pub mod blend;
 pub mod decide;
 pub mod explain;
 pub mod explore;
+pub mod inspect;
 pub mod policy;
 pub mod reason;
 pub mod request;

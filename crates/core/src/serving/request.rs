@@ -50,6 +50,8 @@ pub struct SlateRequest {
     pub visible: BTreeSet<DomainId>,
     /// Whether reasons are wanted.
     pub explain: bool,
+    /// Whether to tell what the slate was chosen from.
+    pub inspect: bool,
     /// The language of reasons.
     pub locale: Locale,
 }

@@ -1,4 +1,4 @@
-//! `crossfold serve`: the whole API on one port of the loopback interface.
+//! `crossfold serve`: the whole API and the console on one port of the loopback interface.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -30,11 +30,13 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
         TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
             format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
         })?;
-    printer::line(format_args!("Crossfold listens on http://{}", listener.local_addr()?));
+    let address = listener.local_addr()?;
+    printer::line(format_args!("Crossfold listens on http://{address}"));
+    printer::line(format_args!("Its console: open http://{address}/ in a browser."));
     printer::line(
         "Whoever can reach this port may do anything: it is for development. Ctrl-C ends it.",
     );
-    let app = world.router().layer(middleware::from_fn(only_local_names));
+    let app = world.router_with_console().layer(middleware::from_fn(only_local_names));
     let server = axum::serve(listener, app).with_graceful_shutdown(interrupted());
     tokio::select! {
         ended = server.into_future() => ended.map_err(Into::into),

@@ -276,3 +276,39 @@ async fn evidence_of_any_domain_the_caller_acts_for_is_named_by_its_title() {
     assert_eq!(unnamed["degraded"], json!(["no_titles"]));
     assert_eq!(unnamed["items"][0]["score"], named["items"][0]["score"]);
 }
+
+#[tokio::test]
+async fn a_dry_run_is_the_slate_that_would_be_served_and_is_neither_logged_nor_counted() {
+    let stores = world().await;
+    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
+    let service = service(&stores);
+    let body = json!({ "target_domains": ["auto"], "dry_run": true, "inspect": true });
+    let dry = answer(&service, body).await;
+    assert_eq!(dry["dry_run"], true);
+    let id = RecommendationId::parse(dry["recommendation_id"].as_str().unwrap()).unwrap();
+    assert_eq!(stores.decisions.get(&id).await.unwrap(), None);
+    assert_eq!(stores.activity.since(jiff::civil::Date::MIN).await.unwrap(), []);
+
+    let served = answer(&service, json!({ "target_domains": ["auto"] })).await;
+    assert_eq!(served.get("dry_run"), None);
+    assert_eq!(served["items"][0]["score"], dry["items"][0]["score"]);
+    let made_up = &dry["items"][0]["contributions"];
+    assert_eq!(made_up["parts"][0]["title"], "i of knowledge");
+    assert!(made_up["rest"].as_f64().unwrap().abs() < 1e-6, "{made_up}");
+    assert_eq!(served["items"][0].get("contributions"), None);
+    let counted = stores.activity.since(jiff::civil::Date::MIN).await.unwrap();
+    let [day] = &counted[..] else { panic!("{counted:?}") };
+    assert_eq!(day.domain, domain("knowledge"), "where it was shown");
+    assert_eq!((day.activity.slates.served, day.activity.slates.personalised), (1, 1));
+}
+
+#[tokio::test]
+async fn a_dry_run_without_a_consent_is_what_the_person_would_see_had_they_refused() {
+    let stores = world().await;
+    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
+    let service = service(&stores);
+    let without = json!([{ "from": "knowledge", "to": "auto" }]);
+    let body = json!({ "target_domains": ["auto"], "dry_run": true, "without_consents": without });
+    assert_eq!(answer(&service, body).await["personalised"], false);
+    assert_eq!(answer(&service, json!({ "target_domains": ["auto"] })).await["personalised"], true);
+}

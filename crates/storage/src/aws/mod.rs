@@ -4,6 +4,7 @@
 //! limits and retries; [`StorageConfig`] names the tables and the bucket;
 //! [`stores`] puts the two together.
 
+mod activity;
 mod batch;
 mod catalogue;
 pub mod changes;
@@ -61,7 +62,9 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
         retention: config.decision_retention,
     };
     let records =
-        records::DynamoDbRecords { client: dynamodb, table: config.control_table.clone() };
+        records::DynamoDbRecords { client: dynamodb.clone(), table: config.control_table.clone() };
+    let activity =
+        activity::DynamoDbActivity { client: dynamodb, table: config.control_table.clone() };
     let objects = objects::S3Objects {
         client: s3,
         bucket: config.bucket.clone(),
@@ -74,5 +77,6 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
         decisions: Arc::new(decisions),
         records: Arc::new(records),
         objects: Arc::new(objects),
+        activity: Arc::new(activity),
     }
 }

@@ -1,5 +1,7 @@
 //! Records on DynamoDB, as JSON: they are few, and always read whole.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
@@ -74,11 +76,35 @@ impl RecordStore for DynamoDbRecords {
             .key_condition_expression("pk = :kind")
             .expression_attribute_values(":kind", AttributeValue::S(kind.into()))
             .consistent_read(true);
-        let read = |item| {
-            let stored: StoredRecord =
-                serde_dynamo::from_item(item).map_err(|error| corrupt("a record", error))?;
-            Ok((stored.sk, stored.record))
-        };
         requests::all(query).await?.into_iter().map(read).collect()
     }
+
+    async fn last(
+        &self,
+        kind: RecordKind,
+        before: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.table.name()?)
+            .expression_attribute_values(":kind", AttributeValue::S(kind.into()))
+            .scan_index_forward(false)
+            .consistent_read(true);
+        let query = match before {
+            None => query.key_condition_expression("pk = :kind"),
+            Some(before) => query
+                .key_condition_expression("pk = :kind AND sk < :before")
+                .expression_attribute_values(":before", AttributeValue::S(before.into())),
+        };
+        requests::first(query, limit).await?.into_iter().map(read).collect()
+    }
+}
+
+/// A record with its id.
+fn read(item: HashMap<String, AttributeValue>) -> StoreResult<(String, String)> {
+    let stored: StoredRecord =
+        serde_dynamo::from_item(item).map_err(|error| corrupt("a record", error))?;
+    Ok((stored.sk, stored.record))
 }

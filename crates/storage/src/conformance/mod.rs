@@ -4,6 +4,7 @@
 //! Every check writes under keys of its own, so the suite can run again and
 //! again, and at once, on one lasting store.
 
+mod activity;
 mod catalogue;
 mod decisions;
 mod events;
@@ -59,8 +60,14 @@ pub async fn run_tables(stores: &Stores) -> Result<(), Failures> {
     verdict(failed(stores, TABLE_CHECKS).await)
 }
 
-const TABLE_CHECKS: &[&[Check]] =
-    &[events::CHECKS, people::CHECKS, catalogue::CHECKS, decisions::CHECKS, records::CHECKS];
+const TABLE_CHECKS: &[&[Check]] = &[
+    events::CHECKS,
+    people::CHECKS,
+    catalogue::CHECKS,
+    decisions::CHECKS,
+    records::CHECKS,
+    activity::CHECKS,
+];
 
 async fn failed(stores: &Stores, groups: &[&[Check]]) -> Vec<Failure> {
     let mut failures = Vec::new();

@@ -8,6 +8,7 @@ checks! { "records":
     a_record_is_created_once,
     of_racing_creations_of_one_record_exactly_one_is_new,
     records_of_a_kind_are_listed_in_order_of_ids_and_no_others,
+    the_last_records_of_a_kind_come_first_and_go_on_below_an_id,
     a_record_larger_than_an_item_is_refused_and_the_one_before_stays,
 }
 
@@ -70,6 +71,28 @@ async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Sto
     listed.retain(|(found, _)| found.starts_with(&prefix));
     let expected = [0, 3, 7].map(|number| (id(number), json(&id(number))));
     hold!(listed == expected, "listed were {listed:?}");
+    Ok(())
+}
+
+async fn the_last_records_of_a_kind_come_first_and_go_on_below_an_id(stores: &Stores) -> Held {
+    // Ids that sort behind those of the other checks.
+    let prefix = format!("~{}", unique("r"));
+    let id = |number: usize| format!("{prefix}-{number:02}");
+    for number in [7, 0, 3, 5] {
+        stores.records.put(KIND, &id(number), json(&id(number))).await?;
+    }
+    let ids = |found: Vec<(String, String)>| -> Vec<String> {
+        found.into_iter().map(|(id, _)| id).filter(|id| id.starts_with(&prefix)).collect()
+    };
+    let below = ids(stores.records.last(KIND, Some(&id(7)), 2).await?);
+    hold!(below == [id(5), id(3)], "below the greatest were {below:?}");
+    let rest = ids(stores.records.last(KIND, Some(&id(3)), 9).await?);
+    hold!(rest == [id(0)], "the rest was {rest:?}");
+    let first = stores.records.last(KIND, None, 1).await?;
+    hold!(first.len() == 1, "of one were {} there", first.len());
+    hold!(first[0].0 >= id(7), "the last was {}", first[0].0);
+    let other = ids(stores.records.last(OTHER, None, 9).await?);
+    hold!(other.is_empty(), "of another kind were {other:?}");
     Ok(())
 }
 

@@ -14,6 +14,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let state = TrainingState {
         records: stores.records,
         objects: stores.objects,
+        activity: stores.activity,
         clock: system::clock(),
         tuning: tuning_by_default(&settings)?,
     };

@@ -11,6 +11,8 @@ pub mod seen;
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::entities::catalogue::Item;
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
@@ -22,7 +24,8 @@ use crate::serving::rules::excluded::Excluded;
 use crate::serving::rules::seen::Seen;
 
 /// Why an item may not be recommended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ineligible {
     /// It is deleted, hidden, out of stock, or outside its time of availability.
     Unavailable,

@@ -2,6 +2,7 @@
 
 mod admission;
 mod explanations;
+mod inspections;
 mod replay;
 mod slates;
 
@@ -151,6 +152,7 @@ fn asking(display: DomainId, target: DomainId) -> SlateRequest {
         cross_domain: CrossDomain::ByConsent,
         visible: BTreeSet::from([knowledge(), auto()]),
         explain: true,
+        inspect: false,
         locale: Locale::English,
     }
 }

@@ -1,0 +1,10 @@
+// The pages, in the order of the navigation. A page is a file beside this one that
+// exports its path, the key of its title, and its component; and a line here.
+
+import { home } from "./home.js";
+import { tryIt } from "./try.js";
+import { bridges } from "./bridges.js";
+import { models } from "./models.js";
+import { ingest } from "./ingest.js";
+
+export const pages = [home, tryIt, bridges, models, ingest];

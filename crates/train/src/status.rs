@@ -1,0 +1,273 @@
+//! `GET /v1/status`: how everything stands, in one answer for a page or a terminal.
+
+use std::collections::BTreeMap;
+
+use axum::Json as JsonResponse;
+use axum::extract::State;
+use crossfold_core::entities::activity::{DomainDay, INTAKES, Intake, RefusedElement, day_of};
+use crossfold_core::entities::definition::Definitions;
+use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
+use crossfold_core::entities::ports::{ActivityStore, StoreResult};
+use crossfold_core::release::attention::{Attention, Observed, attention};
+use crossfold_core::release::champion::Pointer;
+use crossfold_core::release::record::ModelRecord;
+use crossfold_core::release::run::TrainingRun;
+use crossfold_core::training::bridging::gate::DirectionReport;
+use crossfold_edge::caller::{Caller, Scope};
+use crossfold_edge::problem::Problem;
+use crossfold_edge::router::Routes;
+use crossfold_registry::listing::{champion_pointer, find_record, latest_drift};
+use crossfold_registry::load::{LoadError, load_report};
+use crossfold_storage::definition_reader::definitions;
+use crossfold_storage::records;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::routes::TrainingState;
+
+/// Days of activity that are told, today among them.
+const STATUS_DAYS: i64 = 30;
+/// Runs looked through for the newest that ended, and the newest that read the archive.
+const STATUS_RUNS: usize = 10;
+/// Refused elements that are told, the newest.
+const STATUS_REFUSED: usize = 50;
+
+pub(crate) fn routes() -> Routes<TrainingState> {
+    Routes::new().get("/v1/status", get_status)
+}
+
+/// How everything stands.
+#[derive(Debug, Serialize)]
+struct Status {
+    at: Timestamp,
+    attention: Vec<Attention>,
+    domains: Vec<DomainStatus>,
+    champion: Option<ChampionStatus>,
+    last_run: Option<TrainingRun>,
+    /// What the newest run that read the archive saw.
+    archive: Option<ArchiveStatus>,
+    activity: Vec<DayStatus>,
+    refused: Vec<RefusedStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct DomainStatus {
+    domain: DomainId,
+    name: String,
+    /// Items that the champion knows.
+    items: Option<u64>,
+    /// People that the champion was made from.
+    people: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChampionStatus {
+    id: ModelId,
+    created_at: Timestamp,
+    promoted_at: Timestamp,
+    training_run: TrainingRunId,
+    events: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ArchiveStatus {
+    training_run: TrainingRunId,
+    requested_at: Timestamp,
+    events: u64,
+    people: u64,
+}
+
+/// What happened in one domain on one day.
+#[derive(Debug, Serialize)]
+struct DayStatus {
+    day: Date,
+    domain: DomainId,
+    events: IntakeStatus,
+    items: IntakeStatus,
+    feedback: IntakeStatus,
+    slates: SlatesStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct IntakeStatus {
+    accepted: u64,
+    duplicates: u64,
+    refused: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct SlatesStatus {
+    served: u64,
+    personalised: u64,
+    empty: u64,
+    degraded: BTreeMap<String, u64>,
+}
+
+/// One element that was refused.
+#[derive(Debug, Serialize)]
+struct RefusedStatus {
+    domain: DomainId,
+    intake: &'static str,
+    #[serde(flatten)]
+    element: RefusedElement,
+}
+
+/// What the status is made of, read from the stores.
+struct Read {
+    definitions: Definitions,
+    pointer: Option<Pointer>,
+    champion: Option<ModelRecord>,
+    bridges: Vec<DirectionReport>,
+    runs: Vec<TrainingRun>,
+    /// Of domains that the caller acts for.
+    activity: Vec<DomainDay>,
+}
+
+async fn get_status(
+    State(state): State<TrainingState>,
+    caller: Caller,
+) -> Result<JsonResponse<Status>, Problem> {
+    caller.require_scope(Scope::TrainingRead)?;
+    let now = state.clock.now();
+    let read = read(&state, &caller, now).await?;
+    let drift = match &read.champion {
+        Some(champion) => latest_drift(&*state.objects, &champion.id).await?,
+        None => None,
+    };
+    let attention = attention(Observed {
+        now,
+        domains: read.definitions.len(),
+        champion: read.champion.as_ref(),
+        runs: &read.runs,
+        bridges: &read.bridges,
+        drift: drift.as_ref(),
+        activity: &read.activity,
+    });
+    Ok(JsonResponse(status(now, &caller, attention, read)))
+}
+
+async fn read(state: &TrainingState, caller: &Caller, now: Timestamp) -> Result<Read, Problem> {
+    let objects = &*state.objects;
+    let pointer = champion_pointer(objects).await?;
+    let champion = match &pointer {
+        Some(pointer) => find_record(objects, &pointer.model).await?,
+        None => None,
+    };
+    let report = champion.as_ref().and_then(|champion| champion.report.as_ref());
+    let bridges = match report {
+        Some(report) => match load_report(objects, report).await {
+            Ok(report) => report.unwrap_or_default().bridges,
+            Err(LoadError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                // How everything else stands can be told all the same.
+                tracing::error!(%error, "the champion's report is broken");
+                Vec::new()
+            }
+        },
+        None => Vec::new(),
+    };
+    Ok(Read {
+        definitions: definitions(&*state.records).await?,
+        pointer,
+        champion,
+        bridges,
+        runs: records::last(&*state.records, None, STATUS_RUNS).await?,
+        activity: recent_activity(&*state.activity, caller, now).await?,
+    })
+}
+
+/// What happened of late in the domains that the caller acts for.
+async fn recent_activity(
+    activity: &dyn ActivityStore,
+    caller: &Caller,
+    now: Timestamp,
+) -> StoreResult<Vec<DomainDay>> {
+    let first = day_of(now).checked_sub(SignedDuration::from_hours(24 * (STATUS_DAYS - 1)));
+    let mut days = activity.since(first.unwrap_or(Date::MIN)).await?;
+    days.retain(|day| caller.acts_for(&day.domain));
+    Ok(days)
+}
+
+fn status(now: Timestamp, caller: &Caller, attention: Vec<Attention>, read: Read) -> Status {
+    let Read { definitions, pointer, champion, runs, activity, .. } = read;
+    let table = |domain: &DomainId| {
+        let domains = champion.iter().flat_map(|champion| &champion.domains);
+        domains.into_iter().find(|table| table.domain == *domain)
+    };
+    let own = definitions.into_iter().filter(|(domain, _)| caller.acts_for(domain));
+    let domains = own.map(|(domain, definition)| DomainStatus {
+        items: table(&domain).map(|table| table.items as u64),
+        people: table(&domain).map(|table| table.people),
+        name: definition.name,
+        domain,
+    });
+    let domains = domains.collect();
+    let refused = last_refused(&activity);
+    let archive = runs.iter().find_map(|run| {
+        let report = run.state.report()?;
+        Some(ArchiveStatus {
+            training_run: run.id.clone(),
+            requested_at: run.requested_at,
+            events: report.cleaning.read,
+            people: report.people as u64,
+        })
+    });
+    let champion = champion.zip(pointer).map(|(record, pointer)| ChampionStatus {
+        id: record.id,
+        created_at: record.created_at,
+        promoted_at: pointer.promoted_at,
+        training_run: record.training_run,
+        events: record.events,
+    });
+    Status {
+        at: now,
+        attention,
+        domains,
+        champion,
+        last_run: runs.into_iter().next(),
+        archive,
+        activity: activity.into_iter().map(day_status).collect(),
+        refused,
+    }
+}
+
+/// The last refused elements of all days and domains, newest first.
+fn last_refused(days: &[DomainDay]) -> Vec<RefusedStatus> {
+    let of_day = |day: &DomainDay| -> Vec<RefusedStatus> {
+        let intakes =
+            INTAKES.into_iter().filter_map(|name| Some((name, day.activity.intake(name)?)));
+        let elements = intakes.flat_map(|(intake, of)| {
+            of.last_refused.iter().map(move |element| (intake, element.clone()))
+        });
+        let status =
+            |(intake, element)| RefusedStatus { domain: day.domain.clone(), intake, element };
+        elements.map(status).collect()
+    };
+    let mut refused: Vec<RefusedStatus> = days.iter().flat_map(of_day).collect();
+    refused.sort_by(|a, b| b.element.at.cmp(&a.element.at));
+    refused.truncate(STATUS_REFUSED);
+    refused
+}
+
+fn day_status(day: DomainDay) -> DayStatus {
+    let intake = |intake: Intake| IntakeStatus {
+        accepted: intake.accepted,
+        duplicates: intake.duplicates,
+        refused: intake.refused,
+    };
+    let slates = day.activity.slates;
+    DayStatus {
+        day: day.day,
+        domain: day.domain,
+        events: intake(day.activity.events),
+        items: intake(day.activity.items),
+        feedback: intake(day.activity.feedback),
+        slates: SlatesStatus {
+            served: slates.served,
+            personalised: slates.personalised,
+            empty: slates.empty,
+            degraded: slates.degraded,
+        },
+    }
+}

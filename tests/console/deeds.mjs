@@ -1,0 +1,77 @@
+// What the pages do: go back to a model and forth, keep a token in memory alone, look at a
+// slate without a trace, and say what is wrong.
+
+export async function deeds(page, { base, show, status }) {
+  const problems = [];
+  const expect = (holds, what) => { if (!holds) problems.push(what); };
+
+  await show("home");
+  const home = await page.innerText("main");
+  for (const word of ["refused since yesterday", "the domain does not know the event type", "Slates served"]) {
+    expect(home.includes(word), `home does not say ${word}: ${home}`);
+  }
+  await show("ingest");
+  const ingest = await page.innerText("main");
+  expect(ingest.includes("invalid type"), `ingest does not say why: ${ingest}`);
+  expect(!/20261126|secret-user/.test(ingest), "ingest shows a user's id");
+
+  // Looking leaves no trace.
+  const served = (of) => of.activity.reduce((sum, day) => sum + day.slates.served, 0);
+  const before = served(await status());
+  await show("try");
+  expect((await page.locator(".slate .bars li").count()) > 5, "no contributions");
+  expect((await page.innerText("section[aria-labelledby=leftout]")).includes("Not offered now"), "no rule is named");
+  await page.waitForFunction(() => /Instead:|nothing would change|another order/.test(document.querySelector("section[aria-labelledby=consents]").innerText));
+  await page.waitForTimeout(1500);
+  expect(served(await status()) === before, "a dry run was counted");
+
+  await rollBack(page, { show, status, expect });
+  await keepToken(page, { base, show, expect, problems });
+  return problems;
+}
+
+async function rollBack(page, { show, status, expect }) {
+  await show("models");
+  const first = (await status()).champion.id;
+  const press = async () => {
+    const button = page.getByRole("button", { name: /^Roll back to it/ });
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("dialog[open]").waitFor();
+    await page.keyboard.press("Escape");
+    expect(await page.locator("dialog[open]").count() === 0, "Escape does not close the question");
+    expect(await button.evaluate((one) => one === document.activeElement), "the focus does not come back");
+    await button.click();
+    await page.locator("dialog[open] button.primary").click();
+    await page.waitForFunction(() => !document.querySelector("dialog[open]"));
+    const serves = (await status()).champion.id.slice(0, 8);
+    await page.locator(".model:has(.badge.champion)", { hasText: serves }).waitFor();
+  };
+  await press();
+  const second = (await status()).champion.id;
+  expect(second !== first, "rolling back changes nothing");
+  await press();
+  expect((await status()).champion.id === first, "going forth again changes nothing");
+}
+
+async function keepToken(page, { base, show, expect, problems }) {
+  await show("home");
+  const sent = [];
+  page.on("request", (request) => { if (request.url().includes("/v1/")) sent.push(request.headers().authorization); });
+  await page.click(".token summary");
+  await page.fill("#token", "a.b.c");
+  const asked = page.waitForRequest((request) => request.headers().authorization === "Bearer a.b.c", { timeout: 5000 });
+  await page.press("#token", "Enter");
+  await asked.catch(() => problems.push("the token is not sent"));
+  const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  expect(!stored.includes("a.b.c"), "the token is stored");
+  sent.length = 0;
+  await page.reload();
+  await page.locator(".tiles").waitFor();
+  expect(sent.length > 0 && sent.every((header) => header === undefined), "the token outlives the page");
+  for (const path of ["/nothing", "/console/nothing.js"]) {
+    const answer = await fetch(base + path);
+    const type = answer.headers.get("content-type");
+    expect(answer.status === 404 && type === "application/problem+json", `${path}: ${answer.status} ${type}`);
+  }
+}
