@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
-import { CONSENTING, prepare, status } from "./world.mjs";
+import { LEARNER, prepare, status } from "./world.mjs";
 import { keyboard } from "./keyboard.mjs";
 import { deeds } from "./deeds.mjs";
 
@@ -47,7 +47,8 @@ export async function show(page, name) {
   await page.locator(`nav a[aria-current=page][href="#/${name}"]`).waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));
   if (name === "try") {
-    await page.fill("#user", CONSENTING);
+    await page.fill("#user", LEARNER);
+    await page.fill("#limit", "3");
     await page.selectOption("#domain", "knowledge");
     await page.check("input[name=target][value=auto-finance]");
     await page.click("form.ask button[type=submit]");
@@ -97,7 +98,7 @@ try {
         || (width === 390 && locale === "zh-CN" && colorScheme === "dark");
       if (screenshots && pictured) {
         const tall = await page.evaluate(() => document.documentElement.scrollHeight);
-        const clip = { x: 0, y: 0, width, height: Math.min(tall, width > 400 ? 1400 : 1800) };
+        const clip = { x: 0, y: 0, width, height: Math.min(tall, width > 400 ? 1800 : 2400) };
         await page.screenshot({ path: `${screenshots}/${name}-${width}.png`, fullPage: true, clip });
       }
     }

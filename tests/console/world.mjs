@@ -9,8 +9,8 @@ async function call(base, method, path, body) {
   return text ? JSON.parse(text) : null;
 }
 
-/** A person of the demonstration who uses both platforms and consents, and one who does not. */
-export const CONSENTING = "p0000";
+/** A person of the demonstration who knows only courses, and lets the other platform know. */
+export const LEARNER = "p0005";
 
 export async function status(base) {
   return call(base, "GET", "/v1/status");
@@ -66,7 +66,7 @@ export async function prepare(base) {
   // An item that is not offered, so that a rule leaves something out.
   await call(base, "PUT", "/v1/domains/auto-finance/items/first-job-0-0", { title: "首购青年贷款", status: "hidden" });
   for (const domain of ["knowledge", "auto-finance"]) {
-    await call(base, "POST", "/v1/recommendations", { user_id: CONSENTING, domain, limit: 3 });
+    await call(base, "POST", "/v1/recommendations", { user_id: LEARNER, domain, limit: 3 });
   }
   // A model as good as the first, and one that the gate refuses.
   await train(base, { factors: 16, seed: 7 });

@@ -13,10 +13,10 @@ const NONE = "none";
 
 function Cell({ direction, bound }) {
   if (!direction) return html`<span class="hint">–</span>`;
-  const served = isServed(direction);
+  const [served, gain] = [isServed(direction), gainOf(direction)];
   return html`<div class="cell">
     <strong class=${served ? "good" : "unsure"}>${t(served ? "bridge.served" : "bridge.unserved")}</strong>
-    <${Difference} interval=${gainOf(direction)} bound=${bound}/>
+    ${gain ? html`<${Difference} interval=${gain} bound=${bound}/>` : null}
     <span>${verdictText(direction)}</span>
     <span class="hint">${t("bridge.people", { people: number(direction.people), judging: number(direction.judging_people) })}</span>
   </div>`;
