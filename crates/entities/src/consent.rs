@@ -303,6 +303,25 @@ impl ConsentedHistory {
             .collect()
     }
 
+    /// The newest event of each domain that may be used for training, before an instant
+    /// if one is given: [`ConsentedHistory::for_training`] has no newer one there.
+    pub fn newest_for_training<'h>(
+        history: &'h History,
+        context: ConsentContext<'_>,
+        before: Option<Timestamp>,
+    ) -> BTreeMap<&'h DomainId, Timestamp> {
+        let mut newest = BTreeMap::new();
+        let is_before = |event: &&Event| before.is_none_or(|before| event.occurred_at < before);
+        for event in history.events.iter().filter(is_before) {
+            newest.entry(&event.domain).or_insert(event.occurred_at);
+        }
+        newest.retain(|domain, _| {
+            let ConsentContext { ledger, definitions, now } = context;
+            ledger.permits(domain, domain, Purpose::Training, definitions, now)
+        });
+        newest
+    }
+
     /// The events that may be used, newest first.
     #[must_use]
     pub fn events(&self) -> &[Event] {

@@ -68,6 +68,10 @@ pub(crate) async fn post_recommendations(
     let served = state.models.served().await;
     served.degraded.into_iter().for_each(|code| degraded.add(code));
     let model = served.model.as_deref();
+    if model.is_some_and(|model| request.targets.iter().any(|to| model.rows(to).is_none())) {
+        // Nothing is known of what people of a target took: its newest items are served.
+        degraded.add("domain_not_in_model");
+    }
     let mut person = read_person(&state, &user, &mut degraded).await;
     if let Some(dry_run) = &dry_run {
         person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);

@@ -39,10 +39,12 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         ranges: index.ranges().clone(),
         params,
         unobserved: UnobservedItems::default(),
-        item_factors: Array2::from_elem((index.len(), 2), value),
+        // The later in the order of ids, the higher: evidence moves a slate.
+        item_factors: Array2::from_shape_fn((index.len(), 2), |(row, _)| value * (row + 1) as f32),
         domain_factors: None,
         bridges,
         look_alikes: LookAlikes::default(),
+        by_popularity: Default::default(),
     };
     let sections = Sections {
         popularity: vec![1.0; index.len()],
@@ -58,6 +60,7 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         created_at: Timestamp::UNIX_EPOCH,
         events: 0,
         inputs: InputDistribution::default(),
+        newest: Default::default(),
     };
     Artefact::encode(&ModelParts { provenance, sections }, Bytes::from_static(b"{}")).unwrap()
 }

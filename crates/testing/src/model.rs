@@ -63,6 +63,7 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         domain_factors: None,
         bridges: Bridges::none(),
         look_alikes: Default::default(),
+        by_popularity: Default::default(),
     };
     let provenance = Provenance {
         params,
@@ -72,6 +73,7 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         created_at: Timestamp::UNIX_EPOCH,
         events: 9,
         inputs: Default::default(),
+        newest: Default::default(),
     };
     let sections = Sections {
         popularity: vec![0.5; index.len()],

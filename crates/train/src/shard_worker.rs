@@ -325,7 +325,7 @@ impl ShardWorker {
         };
         let planner = Planner { files, bounds: self.bounds, outline: &outline };
         for purpose in FitPurpose::ALL {
-            let Some(PendingFit { matrix, set, .. }) = pending.take(purpose, &outline) else {
+            let Some(PendingFit { matrix, set, .. }) = pending.take(purpose) else {
                 continue;
             };
             let planned = planner.add(&mut plan, purpose, &matrix).await?;
@@ -502,7 +502,7 @@ impl ShardWorker {
             };
             let fitted = fitted(files, &plan, recipe.outline(), purpose).await?;
             let take = move || {
-                let fits = recipe.outline().serve(fitted)?;
+                let fits = recipe.outline().serve(fitted);
                 recipe.take(purpose, set, fits)?;
                 Ok::<_, TrainingError>(recipe)
             };

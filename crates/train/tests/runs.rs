@@ -155,7 +155,7 @@ async fn a_run_with_nothing_to_train_on_fails_with_its_reason_and_leaves_the_cha
     let TrainingRunState::Failed { reason, .. } = state_of(&stores, &run).await else {
         panic!("the run did not fail");
     };
-    assert!(reason.contains("no consented interaction"), "{reason}");
+    assert!(reason.contains("nothing to train on"), "{reason}");
     assert_eq!(pointer(&stores).await, champion);
 }
 

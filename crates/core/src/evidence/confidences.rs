@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::{Definitions, DomainDefinition, EventTypeDefinition, Repeats};
 use crate::entities::event::Event;
+use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::items::ItemKey;
 
 /// Largest magnitude of the confidence of one interaction, so that no person
@@ -17,14 +17,15 @@ pub const MAX_CONFIDENCE: f32 = 50.0;
 
 /// The confidence of each item in a history: of its events the sum of
 /// `weight x 0.5^(age / half-life) x bearing`, where what repeats counts as its type
-/// says, at most [`MAX_CONFIDENCE`] in magnitude. What tells against an item counts
+/// says, at most [`MAX_CONFIDENCE`] in magnitude; age is counted back from the newest
+/// evidence of the domain. What tells against an item counts
 /// below zero, and an item with more against it than for it has a confidence below
 /// zero: it is disliked. Events of an unknown domain or type add nothing.
 #[must_use]
 pub fn confidences(
     history: &ConsentedHistory,
     definitions: &Definitions,
-    now: Timestamp,
+    newest: &NewestEvidence,
 ) -> BTreeMap<ItemKey, f32> {
     gather(history.events().iter().filter_map(|event| {
         let definition = definitions.get(&event.domain)?;
@@ -33,7 +34,7 @@ pub fn confidences(
             item: (event.domain.clone(), event.item_id.clone()),
             kind: &event.event_type,
             repeats: event_type.repeats,
-            amount: event_confidence(event, definition, event_type, now),
+            amount: event_confidence(event, definition, event_type, newest),
         })
     }))
 }
@@ -79,9 +80,9 @@ fn event_confidence(
     event: &Event,
     definition: &DomainDefinition,
     event_type: &EventTypeDefinition,
-    now: Timestamp,
+    newest: &NewestEvidence,
 ) -> f32 {
-    let recency = recency(now, event.occurred_at, definition.half_life_days);
+    let recency = newest.recency(event, definition.half_life_days);
     event_type.weight * recency * bearing(event_type, event.value)
 }
 
@@ -97,12 +98,6 @@ pub(crate) fn bearing(event_type: &EventTypeDefinition, value: Option<Decimal>) 
         distance.checked_div(event_type.value_scale.unwrap_or(Decimal::ONE))?.to_f32()
     });
     scaled.unwrap_or(0.0)
-}
-
-/// What is left of an event's weight at `now`: a half after each half-life.
-pub(crate) fn recency(now: Timestamp, occurred_at: Timestamp, half_life_days: f32) -> f32 {
-    let age_days = now.duration_since(occurred_at).as_secs_f32().max(0.0) / 86_400.0;
-    0.5f32.powf(age_days / half_life_days)
 }
 
 fn value_factor(value: Option<Decimal>, scale: Option<Decimal>) -> f32 {
@@ -131,7 +126,9 @@ mod tests {
         let ledger = ConsentLedger::default();
         let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
         let history = ConsentedHistory::for_training(&History::new(events, []), context);
-        confidences(&history[0], &definitions, now).into_values().next().unwrap_or(0.0)
+        let mut newest = NewestEvidence::default();
+        newest.note(&crossfold_testing::domain("knowledge"), now);
+        confidences(&history[0], &definitions, &newest).into_values().next().unwrap_or(0.0)
     }
 
     fn confidence_of(event_type: &str, days_ago: i64, value: Option<Decimal>) -> f32 {

@@ -1,5 +1,6 @@
 //! From events to weighed rows: what may be used, and how much it counts.
 
+pub mod ageing;
 pub mod cleaning;
 pub mod confidences;
 pub mod event_table;
@@ -7,5 +8,6 @@ pub mod inputs;
 pub mod item_rows;
 pub mod items;
 pub mod people_index;
+pub(crate) mod popularity;
 pub mod rows;
 pub mod scaling;

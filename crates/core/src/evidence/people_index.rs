@@ -5,11 +5,13 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use crate::entities::consent::ConsentLedger;
+use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
+use crate::entities::definition::Definitions;
 use crate::entities::event::Event;
 use crate::entities::history::History;
 use crate::entities::ids::Pseudonym;
 use crate::entities::people::{PeopleEntry, VersionedEntry};
+use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::event_table::EventTable;
 
 /// Which person each user belongs to, what people decided, and who was erased.
@@ -88,6 +90,25 @@ impl Histories<'_> {
     /// How many people there are.
     pub(crate) fn len(&self) -> usize {
         self.people.len()
+    }
+
+    /// The newest evidence that may be used for training at `now`: of all, and of what
+    /// happened before an instant.
+    pub(crate) fn newest(
+        &self,
+        (definitions, now): (&Definitions, Timestamp),
+        before: Option<Timestamp>,
+    ) -> (NewestEvidence, NewestEvidence) {
+        let (mut of_all, mut of_before) = <(NewestEvidence, NewestEvidence)>::default();
+        for (ledger, history) in self.iter() {
+            let context = ConsentContext { ledger, definitions, now };
+            let newest = |before| ConsentedHistory::newest_for_training(&history, context, before);
+            newest(None).into_iter().for_each(|(domain, at)| of_all.note(domain, at));
+            if before.is_some() {
+                newest(before).into_iter().for_each(|(domain, at)| of_before.note(domain, at));
+            }
+        }
+        (of_all, of_before)
     }
 
     /// Each person's decisions and history.

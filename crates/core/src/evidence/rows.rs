@@ -1,18 +1,17 @@
 //! The joint matrix, whole and without what is held out.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::entities::consent::{ConsentContext, ConsentedHistory};
 use crate::entities::definition::Definitions;
-use crate::entities::ids::DomainId;
+use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::confidences::confidences;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::evidence::people_index::Histories;
+use crate::evidence::popularity::{Popularity, PopularityCount, recencies};
 use crate::maths::sparse::SparseRows;
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -47,6 +46,10 @@ pub(crate) struct Rows {
     pub(crate) last_seen: Vec<Vec<u32>>,
     /// The part of `held_out` that the champion was trained on; empty without one that was.
     pub(crate) held_out_seen: Vec<Vec<u32>>,
+    /// Of `all`, of `before`, and of `all` without `last`.
+    pub(crate) popularity: Popularity,
+    pub(crate) popularity_before: Popularity,
+    pub(crate) popularity_without_last: Popularity,
     pub(crate) people: usize,
     pub(crate) consented_events: u64,
     pub(crate) inputs: InputCounts,
@@ -55,6 +58,11 @@ pub(crate) struct Rows {
 pub(crate) struct RowBuilder<'a> {
     pub(crate) definitions: &'a Definitions,
     pub(crate) index: &'a ItemIndex,
+    /// The newest evidence, of all and of what happened before the split: age is
+    /// counted back from there.
+    pub(crate) newest: &'a NewestEvidence,
+    pub(crate) newest_before: &'a NewestEvidence,
+    /// The instant as of which consent is judged.
     pub(crate) now: Timestamp,
     pub(crate) split_at: Option<Timestamp>,
     /// The instant before which the champion has seen events.
@@ -65,6 +73,8 @@ impl RowBuilder<'_> {
     pub(crate) fn build(&self, histories: &Histories<'_>, inputs: InputCounts) -> Rows {
         let (mut all, mut before) = (Vec::new(), Vec::new());
         let mut rows = Rows { inputs, ..Rows::default() };
+        let count = || PopularityCount::new(self.index);
+        let (mut of_all, mut of_before, mut without_last) = (count(), count(), count());
         let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
         let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
         let seen_before = self.seen_before;
@@ -77,16 +87,23 @@ impl RowBuilder<'_> {
             for group in groups {
                 rows.consented_events += group.events().len() as u64;
                 rows.inputs.add_person(group.events(), self.index);
-                let row = self.interactions(&group, self.now);
+                let row = self.interactions(&group, self.newest);
                 let is_drawn = drawn.random_bool(share);
                 let last = if is_drawn { self.last_items(&group, &row, all.len()) } else { vec![] };
                 let is_seen = |at: &Timestamp| seen_before.is_some_and(|seen| *at < seen);
                 let seen = last.iter().filter(|(_, at)| is_seen(at));
                 rows.last_seen.push(seen.map(|(item, _)| *item).collect());
-                rows.last.push(last.into_iter().map(|(item, _)| item).collect());
+                let last: Vec<u32> = last.into_iter().map(|(item, _)| item).collect();
+                let recencies = self.recencies(&group, &row, self.newest);
+                of_all.add(&recencies, &[]);
+                without_last.add(&recencies, &last);
+                rows.last.push(last);
                 all.push(entries(row));
                 if let Some(instant) = self.split_at {
-                    before.push(entries(self.interactions(&group.before(instant), instant)));
+                    let earlier = group.before(instant);
+                    let row = self.interactions(&earlier, self.newest_before);
+                    of_before.add(&self.recencies(&earlier, &row, self.newest_before), &[]);
+                    before.push(entries(row));
                     let later = group.since(instant);
                     rows.held_out.push(self.items(&later));
                     let seen = newest_seen.map(|seen| self.items(&later.before(seen)));
@@ -99,6 +116,9 @@ impl RowBuilder<'_> {
         }
         rows.all = SparseRows::from_rows(self.index.len(), all);
         rows.before = SparseRows::from_rows(self.index.len(), before);
+        rows.popularity = of_all.finish();
+        rows.popularity_before = of_before.finish();
+        rows.popularity_without_last = without_last.finish();
         rows
     }
 
@@ -141,33 +161,21 @@ impl RowBuilder<'_> {
 
     /// What of a history should have been recommended: the items that it likes.
     fn items(&self, history: &ConsentedHistory) -> Vec<u32> {
-        let liked = self.interactions(history, self.now).into_iter().filter(Weighted::is_liked);
+        let liked = self.interactions(history, self.newest).into_iter().filter(Weighted::is_liked);
         liked.map(|known| known.row.0).collect()
     }
 
-    fn interactions(&self, history: &ConsentedHistory, now: Timestamp) -> Vec<Weighted> {
-        self.index.rows_of(&confidences(history, self.definitions, now))
+    fn recencies(
+        &self,
+        history: &ConsentedHistory,
+        interactions: &[Weighted],
+        newest: &NewestEvidence,
+    ) -> Vec<(Weighted, f32)> {
+        recencies(history, interactions, (self.index, self.definitions, newest))
     }
 }
 
 /// A person's row of the joint matrix.
 fn entries(interactions: Vec<Weighted>) -> Vec<(u32, f32)> {
     interactions.into_iter().map(Into::into).collect()
-}
-
-/// Share of each domain's people who like each item, and how many people that is.
-pub(crate) fn popularity(
-    rows: &SparseRows,
-    index: &ItemIndex,
-) -> (Vec<f32>, BTreeMap<DomainId, u64>) {
-    let mut shares: Vec<f32> = rows.column_counts().into_iter().map(|count| count as f32).collect();
-    let mut people = BTreeMap::new();
-    let active = index.ranges().people(rows);
-    for ((domain, of_domain), active) in index.ranges().iter().zip(active) {
-        let active = active.len();
-        let shares = &mut shares[of_domain.range.clone()];
-        shares.iter_mut().for_each(|share| *share /= active.max(1) as f32);
-        people.insert(domain.clone(), active as u64);
-    }
-    (shares, people)
 }

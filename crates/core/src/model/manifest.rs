@@ -2,13 +2,17 @@
 //! the blob and the report by their content, so a reader that starts from the model's
 //! id (the SHA-256 of the manifest) verifies everything it loads.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::bridges::ServedBridge;
 use super::items::DomainTable;
 use super::{ModelError, malformed, sha256_hex};
-use crate::entities::ids::{ModelId, TrainingRunId};
+use crate::entities::event::Event;
+use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
+use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::inputs::InputDistribution;
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::AlsOptions;
@@ -88,15 +92,39 @@ pub struct Manifest {
     pub domain_factors: bool,
     /// Pairs of items that look alike.
     pub look_alikes: usize,
+    /// Domains whose people with evidence there are all served alike, by popularity.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_popularity: BTreeSet<DomainId>,
     /// The tables; stored under [`blob_key`].
     pub blob: ContentReference,
     /// What it was made from, to tell drift by; empty in models from before it was kept.
     #[serde(default)]
     pub inputs: InputDistribution,
+    /// The newest evidence of each domain: the age of evidence is counted back from
+    /// there. Empty in models from before it was, whose evidence was weighed as of
+    /// [`Manifest::created_at`].
+    #[serde(default, skip_serializing_if = "NewestEvidence::is_empty")]
+    pub newest_evidence: NewestEvidence,
     /// What the run saw and measured; stored under [`report_key`]. None in a model of
     /// format 2, which held it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ContentReference>,
+}
+
+impl Manifest {
+    /// From where the age of a person's events is counted back when they are folded in:
+    /// from the newest evidence that the model was made from, so that time passing
+    /// changes no score, or from the person's own where that is newer, as if the model
+    /// had been made with it. Their newest event counts most in any case.
+    #[must_use]
+    pub fn newest_with(&self, events: &[Event]) -> NewestEvidence {
+        let known = &self.newest_evidence;
+        let of_model = |domain: &DomainId| match known.is_empty() {
+            true => Some(self.created_at),
+            false => known.in_domain(domain),
+        };
+        NewestEvidence::of(events).raised(of_model)
+    }
 }
 
 /// What every version's manifest says.
@@ -171,6 +199,22 @@ mod tests {
         assert_eq!((manifest.format, manifest.events, &manifest.report), (2, 9, &None));
         let model = Model::decode(id, manifest, &blob).unwrap();
         assert_eq!(model.bridges(), bridged_parts().sections.tables.bridges());
+    }
+
+    #[test]
+    fn age_is_counted_back_from_the_models_newest_evidence_or_the_persons_own() {
+        use crossfold_testing::{at, domain, event_at};
+        let artefact = encode(&bridged_parts());
+        let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        let older = Manifest { created_at: at(50), ..manifest.clone() };
+        let knowledge = domain("knowledge");
+        let newest = |manifest: &Manifest, second| {
+            manifest.newest_with(&[event_at(0), event_at(second)]).in_domain(&knowledge)
+        };
+        assert_eq!((newest(&older, 9), newest(&older, 90)), (Some(at(50)), Some(at(90))));
+        let mut manifest = Manifest { created_at: at(500), ..manifest };
+        manifest.newest_evidence.note(&knowledge, at(30));
+        assert_eq!((newest(&manifest, 9), newest(&manifest, 90)), (Some(at(30)), Some(at(90))));
     }
 
     #[test]

@@ -41,6 +41,7 @@ use bridges::Bridges;
 use scoring::Estimate;
 
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
+use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::inputs::InputDistribution;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::evidence::scaling::EvidenceScaling;
@@ -88,12 +89,14 @@ pub struct Provenance {
     pub evidence: EvidenceScaling,
     /// The run that made it.
     pub training_run: TrainingRunId,
-    /// The instant as of which recency and consent were judged.
+    /// The instant as of which consent was judged.
     pub created_at: Timestamp,
     /// Events it was made from, after cleaning.
     pub events: u64,
     /// What it was made from, to tell drift by.
     pub inputs: InputDistribution,
+    /// The newest evidence of each domain, from which age was counted back.
+    pub newest: NewestEvidence,
 }
 
 /// What a training run hands over to become a model.
@@ -138,8 +141,10 @@ impl Artefact {
             bridges: headers.bridges,
             domain_factors: headers.domain_factors,
             look_alikes: headers.look_alikes,
+            by_popularity: headers.by_popularity,
             blob: manifest::ContentReference::of(&blob),
             inputs: provenance.inputs.clone(),
+            newest_evidence: provenance.newest.clone(),
             report: Some(manifest::ContentReference::of(&report)),
         };
         let manifest = serde_json::to_vec_pretty(&manifest).map_err(malformed)?;
@@ -273,6 +278,7 @@ pub(crate) mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             events: 9,
             inputs: InputDistribution::default(),
+            newest: NewestEvidence::default(),
         }
     }
 
@@ -287,6 +293,7 @@ pub(crate) mod tests {
             domain_factors: None,
             bridges: Bridges::none(),
             look_alikes: LookAlikes::default(),
+            by_popularity: Default::default(),
         }
     }
 
@@ -349,6 +356,7 @@ pub(crate) mod tests {
             domain_factors: Some(Array2::from_shape_fn((4, 4), |(i, j)| (i + j) as f32 / 7.0)),
             bridges,
             look_alikes: LookAlikes::new([(Row(0), Row(1)), (Row(2), Row(3))]),
+            by_popularity: [DomainId::parse("travel").unwrap()].into(),
             ..table_parts(&index)
         };
         let sections = Sections {
@@ -372,6 +380,7 @@ pub(crate) mod tests {
             assert_eq!(read.tables.domain_factors(), written.tables.domain_factors());
             assert_eq!(model.bridges(), written.tables.bridges());
             assert_eq!(read.tables.look_alikes(), written.tables.look_alikes());
+            assert_eq!(read.tables.by_popularity(), written.tables.by_popularity());
             assert_eq!(model.manifest().events, 9);
             assert_eq!(encode(&parts).id, artefact.id);
         }
@@ -388,7 +397,8 @@ pub(crate) mod tests {
     #[test]
     fn a_bridge_that_does_not_fit_is_refused() {
         decode_changed(|_| ()).unwrap();
-        let changes: [fn(&mut Manifest); 8] = [
+        let changes: [fn(&mut Manifest); 9] = [
+            |m| m.by_popularity = [DomainId::parse("elsewhere").unwrap()].into(),
             |m| m.domain_factors = false,
             |m| m.look_alikes = 1,
             |m| m.bridges.reverse(),

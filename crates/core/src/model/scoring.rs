@@ -17,7 +17,7 @@
 //! their contributions. An item that looks like one of the person's source items
 //! gets nothing from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
@@ -45,6 +45,7 @@ pub struct ScoringTables {
     domain_factors: Option<Arc<FactorTable>>,
     bridges: Bridges,
     look_alikes: Arc<LookAlikes>,
+    by_popularity: BTreeSet<DomainId>,
 }
 
 /// What [`ScoringTables::new`] takes.
@@ -64,6 +65,8 @@ pub struct TableParts {
     pub bridges: Bridges,
     /// Items that look alike.
     pub look_alikes: LookAlikes,
+    /// Domains whose people with evidence there are all served alike, by popularity.
+    pub by_popularity: BTreeSet<DomainId>,
 }
 
 /// Why tables cannot be served.
@@ -102,6 +105,7 @@ impl SharedFactors {
             domain_factors: Some(self.domain_factors.clone()),
             bridges,
             look_alikes: Arc::default(),
+            by_popularity: BTreeSet::new(),
         };
         tables.check().map(|()| tables)
     }
@@ -114,6 +118,7 @@ impl ScoringTables {
     /// [`Mismatch`] in words.
     pub fn new(parts: TableParts) -> Result<Self, Mismatch> {
         let TableParts { ranges, params, unobserved, bridges, look_alikes, .. } = parts;
+        let by_popularity = parts.by_popularity;
         let is_joint = ranges.keys().any(|domain| bridges.is_joint(domain));
         let needs_both = is_joint && bridges.need_domain_factors(&ranges);
         if needs_both != parts.domain_factors.is_some() {
@@ -133,6 +138,7 @@ impl ScoringTables {
             unobserved,
             bridges,
             look_alikes,
+            by_popularity,
         };
         tables.check().map(|()| tables)
     }
@@ -154,6 +160,9 @@ impl ScoringTables {
         }
         if self.look_alikes.pairs().any(|(_, second)| second.index() >= self.ranges.items()) {
             return Err(Mismatch("an item that looks alike is not in the model"));
+        }
+        if !self.by_popularity.iter().all(|domain| self.ranges.get(domain).is_some()) {
+            return Err(Mismatch("a domain that is served by popularity is not in the model"));
         }
         Ok(())
     }
@@ -188,6 +197,12 @@ impl ScoringTables {
         self.domain_factors.as_ref().map(|table| table.items())
     }
 
+    /// Domains whose people with evidence there are all served alike, by popularity.
+    #[must_use]
+    pub fn by_popularity(&self) -> &BTreeSet<DomainId> {
+        &self.by_popularity
+    }
+
     /// Items that look alike.
     #[must_use]
     pub fn look_alikes(&self) -> &LookAlikes {
@@ -195,8 +210,8 @@ impl ScoringTables {
     }
 
     /// Scores the items of `target` for a person with these interactions, each
-    /// item once. `None` when the target is unknown, or when nothing of the
-    /// evidence may be used for it.
+    /// item once. `None` when the target is unknown, when nothing of the evidence may
+    /// be used for it, or when it tells no item from another: then popularity serves.
     ///
     /// # Panics
     /// When an interaction is with an item that is not in the tables.
@@ -204,6 +219,10 @@ impl ScoringTables {
     pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
         debug_assert!(interactions.iter().all(|known| known.row.index() < self.ranges.items()));
         let target = self.ranges.get(target)?;
+        let is_new_here = !interactions.iter().any(|known| target.contains(known.row));
+        if self.by_popularity.contains(&target.domain) && !is_new_here {
+            return None;
+        }
         let evidence = self.admitted(target, interactions);
         let fading = 1.0 - (evidence.own_liked as f32 / OWN_ITEMS_ENOUGH as f32).min(1.0);
         let carried = evidence
@@ -228,7 +247,7 @@ impl ScoringTables {
         };
         estimate.score_all();
         estimate.leave_out(&self.look_alikes, interactions);
-        Some(estimate)
+        estimate.tells_items_apart().then_some(estimate)
     }
 
     /// Sorts out what may be used for a target.
@@ -368,6 +387,13 @@ impl Estimate<'_> {
         sums.into_iter().collect()
     }
 
+    /// Whether any two items differ, all of them numbers.
+    fn tells_items_apart(&self) -> bool {
+        let first = self.scores.first();
+        let differs = self.scores.iter().any(|score| Some(score) != first);
+        differs && self.scores.iter().all(|score| score.is_finite())
+    }
+
     fn score_all(&mut self) {
         let mut scores = vec![0.0; self.target.len()];
         if let Some(Folded { weight, factors, person }) = &self.folded {
@@ -480,6 +506,7 @@ mod tests {
             domain_factors: needs.then_some(domain_factors),
             bridges: passed,
             look_alikes: LookAlikes::new(look_alikes.iter().map(|&(a, b)| (Row(a), Row(b)))),
+            by_popularity: BTreeSet::new(),
         })
         .unwrap()
     }
@@ -667,6 +694,37 @@ mod tests {
     }
 
     #[test]
+    fn where_popularity_serves_only_a_bridge_ranks_and_only_for_who_is_new_there() {
+        for kind in [BridgeKind::Joint, BridgeKind::Mapping, BridgeKind::CrossBlock] {
+            let open = tables_with(&[("a", "b", kind, 0.1)], &[]);
+            let mut tables = open.clone();
+            tables.by_popularity = BTreeSet::from([domain("b")]);
+            let (from_a, own) = ((0, 1.0), (ITEMS as u32, 1.0));
+            assert_eq!(scores(&tables, "b", &[own]), None);
+            assert_eq!(scores(&tables, "b", &[from_a, own]), None);
+            assert_eq!(scores(&tables, "b", &[from_a]), scores(&open, "b", &[from_a]));
+            assert_eq!(scores(&tables, "a", &[from_a]), scores(&open, "a", &[from_a]));
+        }
+    }
+
+    #[test]
+    fn what_tells_no_item_from_another_is_no_estimate() {
+        let mut parts = TableParts {
+            ranges: ranges(),
+            params: AlsOptions { factors: FACTORS, ..AlsOptions::default() }.check().unwrap(),
+            unobserved: UnobservedItems::default(),
+            item_factors: Array2::zeros((3 * ITEMS, FACTORS)),
+            domain_factors: None,
+            bridges: Bridges::none(),
+            look_alikes: LookAlikes::default(),
+            by_popularity: BTreeSet::new(),
+        };
+        assert_eq!(scores(&ScoringTables::new(parts.clone()).unwrap(), "a", &[(0, 1.0)]), None);
+        parts.item_factors[(0, 0)] = 1.0;
+        assert!(scores(&ScoringTables::new(parts).unwrap(), "a", &[(0, 1.0)]).is_some());
+    }
+
+    #[test]
     fn tables_that_do_not_fit_together_are_refused() {
         let parts = || TableParts {
             ranges: ranges(),
@@ -676,8 +734,11 @@ mod tests {
             domain_factors: None,
             bridges: Bridges::none(),
             look_alikes: LookAlikes::default(),
+            by_popularity: BTreeSet::new(),
         };
         assert!(ScoringTables::new(parts()).is_ok());
+        let elsewhere = BTreeSet::from([domain("d")]);
+        assert!(ScoringTables::new(TableParts { by_popularity: elsewhere, ..parts() }).is_err());
         let short = TableParts { item_factors: Array2::zeros((3, FACTORS)), ..parts() };
         assert!(ScoringTables::new(short).is_err());
         // Joint into one domain alone: the others need factors of their own.

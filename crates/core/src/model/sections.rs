@@ -2,7 +2,7 @@
 //! is read. A new section is a file with a `write` and a `read`, a field here, and a
 //! line in each of the two functions below.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::SafeTensors;
 
@@ -19,7 +19,8 @@ use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 pub struct Sections {
     /// The items, by row.
     pub index: ItemIndex,
-    /// Share of the domain's people who interacted with each item, 0 to 1.
+    /// Share of the domain's people who took each item of late, 0 to 1: each counts as
+    /// much as the age of what they did leaves ([`crate::evidence::popularity`]).
     pub popularity: Vec<f32>,
     /// People with an interaction, by domain.
     pub people: BTreeMap<DomainId, u64>,
@@ -33,6 +34,7 @@ pub(crate) struct SectionHeaders {
     pub(crate) bridges: Vec<bridges::ServedBridge>,
     pub(crate) domain_factors: bool,
     pub(crate) look_alikes: usize,
+    pub(crate) by_popularity: BTreeSet<DomainId>,
 }
 
 impl Sections {
@@ -55,7 +57,9 @@ impl Sections {
         let (bridges, of_bridges) = bridges::write(self.tables.bridges())?;
         tensors.extend(of_bridges);
         let domain_factors = domain_factors.is_some();
-        let headers = SectionHeaders { domains, bridges, domain_factors, look_alikes };
+        let by_popularity = self.tables.by_popularity().clone();
+        let headers =
+            SectionHeaders { domains, bridges, domain_factors, look_alikes, by_popularity };
         Ok((headers, serialise(&tensors)?))
     }
 
@@ -77,6 +81,7 @@ impl Sections {
                 .transpose()?,
             bridges: bridges::read(&manifest.bridges, &tensors, &index, factors)?,
             look_alikes: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
+            by_popularity: manifest.by_popularity.clone(),
         };
         Ok(Self {
             popularity: items::read_popularity(&tensors, index.len())?,

@@ -10,6 +10,7 @@ use crate::maths::als::AlsOptions;
 use crate::model::manifest::ContentReference;
 use crate::release::gate::{Verdict, VerdictSummary};
 use crate::training::report::TrainingReport;
+use crate::training::served_by::ServedBy;
 use crate::training::tuning::TuningRequest;
 
 /// Most reasons kept in a run's record; the model's record holds every check.
@@ -53,6 +54,9 @@ pub struct RunReport {
     /// Directions that got a bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridges_served: Option<usize>,
+    /// Domains that are served by popularity alone; the report says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domains_by_popularity: Option<usize>,
 }
 
 impl RunReport {
@@ -60,6 +64,8 @@ impl RunReport {
     #[must_use]
     pub fn new(report: &TrainingReport, object: Option<ContentReference>) -> Self {
         let served = report.bridges.iter().filter(|bridge| bridge.verdict.served().is_some());
+        let popular =
+            report.served.values().filter(|served| matches!(served, ServedBy::Popularity(_)));
         Self {
             object,
             cleaning: report.cleaning.clone().bounded(),
@@ -72,6 +78,7 @@ impl RunReport {
             domains_evaluated: Some(report.evaluation.len()),
             directions_judged: Some(report.bridges.len()),
             bridges_served: Some(served.count()),
+            domains_by_popularity: Some(popular.count()),
         }
     }
 }

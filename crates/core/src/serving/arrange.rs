@@ -9,12 +9,15 @@
 //! other. The rule is D'Hondt's: the next place goes to the target with the greatest
 //! share over its places so far and one more.
 
-use crate::maths::rank::top_k;
+use std::cmp::Ordering;
+
 use crate::serving::blend::ScoredItem;
 
-/// The best `limit` items, each target's best first; of a target's equal ones the one
-/// that comes first in `scored`. `shares` has the share of each target ([`crate::serving::sources::TargetSources::share`]); of equal claims
-/// to a place the greater share's counts, then the earlier target's.
+/// The best `limit` items, each target's best first. Of a target's equal ones, as all
+/// are of which nothing is known, the newest comes first, and of equally new ones the
+/// one that comes first in the order of ids. `shares` has the share of each target
+/// ([`crate::serving::sources::TargetSources::share`]); of equal claims to a place the
+/// greater share's counts, then the earlier target's.
 #[must_use]
 pub fn arrange(scored: &[ScoredItem], shares: &[u32], limit: usize) -> Vec<ScoredItem> {
     let mut queues: Vec<std::vec::IntoIter<ScoredItem>> =
@@ -39,10 +42,26 @@ pub fn arrange(scored: &[ScoredItem], shares: &[u32], limit: usize) -> Vec<Score
 }
 
 fn best_of(scored: &[ScoredItem], target: usize, limit: usize) -> Vec<ScoredItem> {
-    let own: Vec<ScoredItem> =
+    let mut best: Vec<ScoredItem> =
         scored.iter().filter(|item| item.target == target).copied().collect();
-    let scores: Vec<f32> = own.iter().map(|item| item.score).collect();
-    top_k(&scores, limit).into_iter().map(|at| own[at as usize]).collect()
+    if limit > 0 && limit < best.len() {
+        best.select_nth_unstable_by(limit - 1, in_order);
+    }
+    best.truncate(limit);
+    best.sort_unstable_by(in_order);
+    best
+}
+
+fn in_order(a: &ScoredItem, b: &ScoredItem) -> Ordering {
+    // Zeros of either sign are equal, and what is no number comes last.
+    let score = |item: &ScoredItem| {
+        if item.score.is_nan() { f32::NEG_INFINITY } else { item.score + 0.0 }
+    };
+    let place = |item: &ScoredItem| (item.target, item.position);
+    score(b)
+        .total_cmp(&score(a))
+        .then_with(|| b.since.cmp(&a.since))
+        .then_with(|| place(a).cmp(&place(b)))
 }
 
 #[cfg(test)]
@@ -51,12 +70,19 @@ mod tests {
 
     use super::*;
     use crate::serving::sources::{PERSONAL_SHARE, POPULAR_SHARE};
+    use crossfold_testing::at;
 
     fn scored(of_targets: &[&[f32]]) -> Vec<ScoredItem> {
         let of_target = |(target, scores): (usize, &&[f32])| {
             let items = scores.iter().enumerate();
             items
-                .map(|(position, &score)| ScoredItem { target, position, score, source: None })
+                .map(|(position, &score)| ScoredItem {
+                    target,
+                    position,
+                    score,
+                    since: at(0),
+                    source: None,
+                })
                 .collect::<Vec<_>>()
         };
         of_targets.iter().enumerate().flat_map(of_target).collect()
@@ -76,6 +102,31 @@ mod tests {
         // A target that has no more leaves its places to the others.
         assert_eq!(targets(&arrange(&items, &[1, 2], 9))[6..], [0, 0, 0]);
         assert_eq!(targets(&arrange(&items, &[1, 1], 4)), [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn the_best_come_first_and_of_equal_ones_the_newest() {
+        let item = |position: usize, score: f32, second: i64| ScoredItem {
+            target: 0,
+            position,
+            score,
+            since: at(second),
+            source: None,
+        };
+        let scored = [
+            item(0, 0.0, 3),
+            item(1, -0.0, 9),
+            item(2, 0.5, 1),
+            item(3, f32::NAN, 99),
+            item(4, 0.0, 3),
+            item(5, 0.5, 2),
+        ];
+        let order = |limit: usize| -> Vec<usize> {
+            arrange(&scored, &[1], limit).iter().map(|item| item.position).collect()
+        };
+        assert_eq!(order(9), [5, 2, 1, 0, 4, 3]);
+        assert_eq!(order(3), [5, 2, 1]);
+        assert_eq!(order(0), [0usize; 0]);
     }
 
     proptest! {

@@ -4,7 +4,8 @@
 //! item that none knows scores 0. Scores of several targets are not compared with each
 //! other: [`crate::serving::arrange`] says how they share a slate.
 
-use crate::serving::snapshot::CatalogueEntry;
+use jiff::Timestamp;
+
 use crate::serving::sources::{Source, TargetSources};
 
 /// An item that may be served, with its score.
@@ -16,6 +17,8 @@ pub struct ScoredItem {
     pub position: usize,
     /// Its score.
     pub score: f32,
+    /// Since when it has been in the catalogue.
+    pub since: Timestamp,
     /// The position, among the target's sources, of the one that scored it; `None`
     /// when no source knows it.
     pub source: Option<usize>,
@@ -24,25 +27,33 @@ pub struct ScoredItem {
 /// The items of all targets: in order of targets, then of positions.
 #[must_use]
 pub fn blend(targets: &[TargetSources<'_>]) -> Vec<ScoredItem> {
+    blend_by(targets, &|_| true)
+}
+
+/// The same by the sources alone that are behind nobody's evidence: what anyone would
+/// be shown of these items.
+#[must_use]
+pub fn blend_without_evidence(targets: &[TargetSources<'_>]) -> Vec<ScoredItem> {
+    blend_by(targets, &|source| !source.is_personal())
+}
+
+fn blend_by(
+    targets: &[TargetSources<'_>],
+    counts: &dyn Fn(&dyn Source) -> bool,
+) -> Vec<ScoredItem> {
     let items = targets.iter().map(|target| target.target.admission.kept.len()).sum();
     let mut scored = Vec::with_capacity(items);
     for (at, target) in targets.iter().enumerate() {
+        let sources: Vec<(usize, &dyn Source)> =
+            target.sources.iter().map(|source| &**source).enumerate().collect();
+        let sources: Vec<(usize, &dyn Source)> =
+            sources.into_iter().filter(|(_, source)| counts(*source)).collect();
         scored.extend(target.target.admission.kept.iter().map(|&position| {
             let entry = target.target.snapshot.entry(position);
-            let (source, score) = match first_to_know(&target.sources, entry) {
-                Some((source, score)) => (Some(source), score),
-                None => (None, 0.0),
-            };
-            ScoredItem { target: at, position, score, source }
+            let known = sources.iter().find_map(|(at, source)| Some((*at, source.score(entry)?)));
+            let (source, score) = known.map_or((None, 0.0), |(at, score)| (Some(at), score));
+            ScoredItem { target: at, position, score, since: entry.since(), source }
         }));
     }
     scored
-}
-
-fn first_to_know(
-    sources: &[Box<dyn Source + '_>],
-    entry: CatalogueEntry<'_>,
-) -> Option<(usize, f32)> {
-    let mut known = sources.iter().enumerate();
-    known.find_map(|(at, source)| Some((at, source.score(entry)?)))
 }

@@ -5,7 +5,7 @@ use crate::entities::decision::{Decision, SlateEntry};
 use crate::model::Model;
 use crate::serving::admit::{AdmittedRequest, admit};
 use crate::serving::arrange::arrange;
-use crate::serving::blend::blend;
+use crate::serving::blend::{ScoredItem, blend, blend_without_evidence};
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
 use crate::serving::inspect::{self, InspectedTarget, ScoreParts};
@@ -13,7 +13,7 @@ use crate::serving::policy::Policy;
 use crate::serving::reason::Reason;
 use crate::serving::request::SlateRequest;
 use crate::serving::snapshot::Catalogues;
-use crate::serving::sources::{self, SourceInputs, TargetSources};
+use crate::serving::sources::{self, POPULAR_SHARE, SourceInputs, TargetSources};
 
 /// What slates are made from.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ pub struct DescribedItem {
 #[must_use]
 pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let (policy, request) = (serving.policy, asked.request);
-    let inputs = SourceInputs::new(serving.model, asked.definitions, request.now);
+    let inputs = SourceInputs::new(serving.model, asked.definitions);
     let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
     let shares: Vec<u32> = targets.iter().map(TargetSources::share).collect();
     let arranged = arrange(&blend(&targets), &shares, request.limit);
@@ -75,12 +75,31 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         policy: policy.name.to_owned(),
         variant: None,
         seed: request.seed,
-        personalised: placed.iter().any(|item| targets[item.scored.target].is_personal()),
+        personalised: is_moved_by_evidence(&targets, &arranged, request.limit),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
         slate: items.iter().map(|item| item.entry.clone()).collect(),
     };
     let inspected = request.inspect.then(|| inspect::targets(&targets, &request.visible));
     Decided { decision, items, inspected }
+}
+
+/// Whether the person's evidence moved the slate: it is behind a score on it, and
+/// without it other items would be shown, or in another order.
+fn is_moved_by_evidence(
+    targets: &[TargetSources<'_>],
+    arranged: &[ScoredItem],
+    limit: usize,
+) -> bool {
+    let is_personal = |item: &ScoredItem| {
+        let source = item.source.map(|at| &targets[item.target].sources[at]);
+        source.is_some_and(|source| source.is_personal())
+    };
+    let place = |item: &ScoredItem| (item.target, item.position);
+    arranged.iter().any(is_personal) && {
+        let for_anyone =
+            arrange(&blend_without_evidence(targets), &vec![POPULAR_SHARE; targets.len()], limit);
+        !arranged.iter().map(place).eq(for_anyone.iter().map(place))
+    }
 }
 
 fn describe(

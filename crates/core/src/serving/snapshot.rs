@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::entities::catalogue::Item;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::Row;
@@ -63,6 +65,14 @@ impl CatalogueSnapshot {
 }
 
 impl<'a> CatalogueEntry<'a> {
+    /// Since when it has been there, as far as is known: from when it may be shown, or
+    /// when its entry last changed.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        let available_from = self.item.details.as_ref().and_then(|details| details.available_from);
+        available_from.unwrap_or(self.item.updated_at)
+    }
+
     /// The item's title; `None` once it was deleted.
     #[must_use]
     pub fn title(&self) -> Option<&'a str> {

@@ -1,6 +1,6 @@
 //! Measuring what would be served on what was held out from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::s;
 use rayon::prelude::*;
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::recipe::Trained;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Weighted};
-use crate::evidence::rows::popularity;
+use crate::evidence::popularity::Popularity;
 use crate::maths::measure::{
     Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
     rank_by_common_scores, summarise,
@@ -17,6 +17,7 @@ use crate::maths::rank::rank_unseen;
 use crate::maths::sparse::SparseRows;
 use crate::model::Model;
 use crate::model::scoring::{Estimate, ScoringTables};
+use crate::training::served_by::is_better;
 use crate::training::shadow::{HeldOut, ShadowCases, ShadowComparison};
 
 /// Most people who are ranked for: enough to tell means apart to a thousandth,
@@ -32,14 +33,30 @@ pub struct EvaluationSet {
     pub held_out: Vec<Vec<u32>>,
     /// The part of it that the champion was trained on; empty without one that was.
     pub seen: Vec<Vec<u32>>,
-    /// Share of each domain's people who interacted with each item, without what is held out.
+    /// The popularity of each item, without what is held out.
     pub popularity: Vec<f32>,
     /// People with an interaction that is not held out, by domain.
     pub active: BTreeMap<DomainId, u64>,
 }
 
-/// What was measured on held-out people, by domain.
-type Evaluated = (BTreeMap<DomainId, DomainEvaluation>, BTreeMap<DomainId, ShadowComparison>);
+/// What was measured on a domain's held-out people.
+pub(super) struct Ranked {
+    pub(super) evaluation: DomainEvaluation,
+    /// None when nobody was held out.
+    pub(super) comparison: Option<ShadowComparison>,
+}
+
+/// What was measured on a domain's held-out people, as it may come to be served.
+pub(super) struct Measured {
+    /// By people's own evidence.
+    pub(super) personal: Ranked,
+    /// By popularity, but for those who are new to the domain; none where that is out
+    /// of the question.
+    pub(super) popular: Option<Ranked>,
+}
+
+/// What was measured, by domain.
+pub(super) type Evaluated = BTreeMap<DomainId, Measured>;
 
 impl EvaluationSet {
     /// Everyone with something known and something held out, or an even choice
@@ -48,7 +65,7 @@ impl EvaluationSet {
         matrix: &SparseRows,
         held_out: &[Vec<u32>],
         seen: &[Vec<u32>],
-        index: &ItemIndex,
+        popularity: Popularity,
     ) -> Self {
         let has_both = |row: &usize| !matrix.row(*row).0.is_empty() && !held_out[*row].is_empty();
         let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
@@ -58,9 +75,9 @@ impl EvaluationSet {
             let (items, confidences) = matrix.row(row);
             items.iter().copied().zip(confidences.iter().copied()).collect()
         });
-        let (popularity, active) = popularity(matrix, index);
+        let Popularity { shares: popularity, people: active } = popularity;
         Self {
-            known: SparseRows::from_rows(index.len(), known),
+            known: SparseRows::from_rows(matrix.columns(), known),
             held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
             seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
             popularity,
@@ -68,36 +85,51 @@ impl EvaluationSet {
         }
     }
 
-    /// Ranks each domain's items for those from whom some were held out.
+    /// Ranks each domain's items for those from whom some were held out. `personal`
+    /// domains are known to be served by people's own evidence.
     pub(super) fn measure(
         &self,
         tables: &ScoringTables,
         index: &ItemIndex,
-        seed: u64,
-        older_champion: Option<&Model>,
+        (seed, older_champion): (u64, Option<&Model>),
+        personal: &BTreeSet<DomainId>,
     ) -> Evaluated {
-        let (mut evaluations, mut comparisons) = Evaluated::default();
-        for (domain, rows) in index.ranges() {
+        let measured = |(domain, rows): (&DomainId, &DomainRows)| {
             let cases = cases_of(&self.known, &self.held_out, &rows.range);
-            let items = tables.item_factors();
-            let items = items.slice(s![rows.range.clone(), ..]);
             let popularity = &self.popularity[rows.range.clone()];
-            let model = rank_served(tables, &self.known, (domain, popularity), &cases);
+            let served = rank_served(tables, &self.known, (domain, popularity), &cases);
             let popular = rank_by_common_scores(popularity, &cases);
             let shadow = self.shadow(&cases, index, rows, seed);
-            let measured = measure(&model, &cases);
-            let against_popularity =
-                shadow.against_popularity(&measured, &measure(&popular, &cases));
-            if let Some(mut comparison) = against_popularity {
-                comparison.champion = older_champion
-                    .and_then(|champion| shadow.against_older(&measured, champion.sections()));
-                comparisons.insert(domain.clone(), comparison);
-            }
-            let people = self.active.get(domain).copied().unwrap_or(0);
-            let catalogue = Catalogue { factors: items, popularity, people };
-            evaluations.insert(domain.clone(), summarise(&model, &popular, &cases, catalogue));
-        }
-        (evaluations, comparisons)
+            let by_popularity = measure(&popular, &cases);
+            let ranked = |lists: &[Vec<u32>]| {
+                let measured = measure(lists, &cases);
+                let mut comparison = shadow.against_popularity(&measured, &by_popularity);
+                if let Some(comparison) = &mut comparison {
+                    comparison.champion = older_champion
+                        .and_then(|champion| shadow.against_older(&measured, champion.sections()));
+                }
+                let items = tables.item_factors();
+                let factors = items.slice(s![rows.range.clone(), ..]);
+                let people = self.active.get(domain).copied().unwrap_or(0);
+                let catalogue = Catalogue { factors, popularity, people };
+                let evaluation = summarise(lists, &popular, &cases, catalogue);
+                Ranked { evaluation, comparison }
+            };
+            let by_evidence = ranked(&served);
+            let compared = by_evidence.comparison.as_ref().map(|compared| compared.popularity);
+            let is_personal =
+                personal.contains(domain) || compared.is_some_and(|rival| is_better(&rival));
+            let popular =
+                (!is_personal).then(|| {
+                    let lists = served.iter().zip(&popular).zip(&cases);
+                    let lists = lists.map(|((served, popular), case)| {
+                        if case.seen.is_empty() { served.clone() } else { popular.clone() }
+                    });
+                    ranked(&lists.collect::<Vec<_>>())
+                });
+            (domain.clone(), Measured { personal: by_evidence, popular })
+        };
+        index.ranges().iter().map(measured).collect()
     }
 
     fn shadow<'a>(

@@ -3,11 +3,13 @@
 pub mod bridging;
 pub mod drift;
 pub mod report;
+pub mod served_by;
 pub mod shadow;
 pub mod sharding;
 pub mod tuning;
 
 mod evaluating;
+mod nothing_left;
 mod outline;
 mod preparing;
 mod recipe;
@@ -34,6 +36,7 @@ use crate::training::bridging::gate::GateOptions;
 use crate::training::tuning::{Interrupted, Tuner};
 
 pub use evaluating::EvaluationSet;
+pub use nothing_left::NothingLeft;
 pub use outline::ModelOutline;
 pub use preparing::{Pending, Prepared, prepare};
 pub use recipe::{FitPurpose, PendingFit, Recipe, Trained};
@@ -90,11 +93,8 @@ impl TrainingInput {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrainingError {
     /// Nothing is left after cleaning and consent.
-    #[error("there is no consented interaction to train on ({read} events read)")]
-    NothingToTrainOn {
-        /// How many events the archive held.
-        read: u64,
-    },
+    #[error("{0}")]
+    NothingToTrainOn(NothingLeft),
     /// The numbers were too extreme.
     #[error(transparent)]
     Numerical(#[from] NotPositiveDefinite),
@@ -540,7 +540,9 @@ mod tests {
     #[test]
     fn nothing_to_train_on_is_an_error_and_one_instant_is_evaluated_by_items_of_any_rank() {
         let empty = train(input(vec![], PeopleIndex::default()), &|_, _| ());
-        assert_eq!(empty.unwrap_err(), TrainingError::NothingToTrainOn { read: 0 });
+        let Err(TrainingError::NothingToTrainOn(NothingLeft { read: 0, .. })) = empty else {
+            panic!("{empty:?}");
+        };
         let mut at_once = events();
         at_once.iter_mut().for_each(|event| event.occurred_at = Timestamp::UNIX_EPOCH);
         let report = train(input(at_once, people(true)), &|_, _| ()).unwrap().report;

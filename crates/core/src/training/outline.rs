@@ -1,13 +1,15 @@
 //! A model before it is fitted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
-use super::evaluating::EvaluationSet;
+use super::evaluating::{Evaluated, EvaluationSet, Measured, Ranked};
 use super::recipe::Trained;
 use super::report::TrainingReport;
+use super::served_by::{ServedBy, by_popularity, judge};
+use super::shadow::Rival;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
 use crate::maths::dense::NotPositiveDefinite;
@@ -23,7 +25,7 @@ use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
 pub struct ModelOutline {
     /// The items, in the order of the matrix's columns.
     pub index: ItemIndex,
-    /// Share of each domain's people who interacted with each item.
+    /// The popularity of each item: see [`crate::model::Sections::popularity`].
     pub popularity: Vec<f32>,
     /// People with an interaction, by domain.
     pub people: BTreeMap<DomainId, u64>,
@@ -36,35 +38,59 @@ pub struct ModelOutline {
 }
 
 impl ModelOutline {
-    /// Ranks for a set of people with fits that have not seen what is held out,
-    /// and takes in how that went. A champion that has not seen it either is compared.
+    /// Ranks for a set of people with fits that have not seen what is held out. A
+    /// champion that has not seen it either is compared. `personal` domains are known
+    /// to be served by people's own evidence.
+    pub(super) fn measure(
+        &self,
+        set: &EvaluationSet,
+        tables: &ScoringTables,
+        (champion, personal): (Option<&Model>, &BTreeSet<DomainId>),
+    ) -> Evaluated {
+        let older = champion.filter(|_| set.seen.is_empty());
+        let seed = self.provenance.params.options().seed;
+        set.measure(tables, &self.index, (seed, older), personal)
+    }
+
+    /// Decides how each domain is served by what was measured, on the newest events and
+    /// then on last items, and takes in the figures of just that.
     ///
     /// A domain is judged by its newest events; where nobody, or too few, did anything
     /// new of late, by people's last items.
-    pub(super) fn add_evaluation(
-        &mut self,
-        held_out: HeldOut,
-        set: &EvaluationSet,
-        tables: &ScoringTables,
-        champion: Option<&Model>,
-    ) {
-        let older = champion.filter(|_| set.seen.is_empty());
-        let seed = self.provenance.params.options().seed;
-        let (evaluations, comparisons) = set.measure(tables, &self.index, seed, older);
-        for (domain, of_domain) in evaluations {
-            match self.report.evaluation.get_mut(&domain).filter(|known| known.people > 0) {
-                Some(known) => known.leave_last_out = Some(Box::new(of_domain)),
-                None => _ = self.report.evaluation.insert(domain, of_domain),
+    pub(super) fn settle(&mut self, measured: Vec<(HeldOut, Evaluated)>) {
+        for domain in self.index.ranges().keys() {
+            let of_domain = measured.iter().filter_map(|(_, measured)| measured.get(domain));
+            let compared = of_domain.filter_map(|measured| measured.personal.comparison.as_ref());
+            let compared: Vec<Rival> = compared.map(|compared| compared.popularity).collect();
+            let served = self.report.served.entry(domain.clone()).or_insert(ServedBy::Evidence);
+            if *served == ServedBy::Evidence {
+                *served = judge(&compared);
             }
         }
-        let compared = &mut self.report.shadow.domains;
-        for (domain, comparison) in comparisons {
+        let popular = by_popularity(&self.report.served);
+        for (held_out, measured) in measured {
+            for (domain, Measured { personal, popular: by_all }) in measured {
+                let is_popular = popular.contains(&domain);
+                let ranked = by_all.filter(|_| is_popular).unwrap_or(personal);
+                self.take_in(held_out, domain, ranked);
+            }
+        }
+    }
+
+    fn take_in(&mut self, held_out: HeldOut, domain: DomainId, ranked: Ranked) {
+        let Ranked { evaluation, comparison } = ranked;
+        if let Some(comparison) = comparison {
             let people = comparison.popularity.people;
             let is_enough =
                 |known: &ShadowComparison| known.popularity.people >= FEWEST_PEOPLE.min(people);
+            let compared = &mut self.report.shadow.domains;
             if !compared.get(&domain).is_some_and(is_enough) {
-                compared.insert(domain, ShadowComparison { held_out, ..comparison });
+                compared.insert(domain.clone(), ShadowComparison { held_out, ..comparison });
             }
+        }
+        match self.report.evaluation.get_mut(&domain).filter(|known| known.people > 0) {
+            Some(known) => known.leave_last_out = Some(Box::new(evaluation)),
+            None => _ = self.report.evaluation.insert(domain, evaluation),
         }
     }
 
@@ -83,10 +109,8 @@ impl ModelOutline {
     }
 
     /// Puts together what was fitted elsewhere.
-    ///
-    /// # Errors
-    /// As [`Fitted::serve`].
-    pub fn serve(&self, fitted: Fitted) -> Result<ServedFits, NotPositiveDefinite> {
+    #[must_use]
+    pub fn serve(&self, fitted: Fitted) -> ServedFits {
         fitted.serve(&self.report.bridges, self.index.ranges(), &self.provenance.params)
     }
 
@@ -103,6 +127,7 @@ impl ModelOutline {
             domain_factors: served.domain_factors,
             bridges: served.bridges,
             look_alikes: self.look_alikes.clone(),
+            by_popularity: by_popularity(&self.report.served),
         })?)
     }
 

@@ -7,12 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
-use super::{CleanedInput, TrainingError, TrainingInput};
+use super::served_by::before_fitting;
+use super::{CleanedInput, NothingLeft, TrainingError, TrainingInput};
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{ItemIndex, Row};
-use crate::evidence::rows::{RowBuilder, Rows, popularity, split_instant};
+use crate::evidence::popularity::Popularity;
+use crate::evidence::rows::{RowBuilder, Rows, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
+use crate::maths::als::{AlsOptions, AlsParams};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::look_alikes::LookAlikes;
@@ -54,38 +57,52 @@ pub fn prepare(
         Some(search) => apply(search, &mut input)?,
         None => EvidenceScaling::default(),
     };
+    let (newest, newest_before) = histories.newest((&input.definitions, input.now), split_at);
     let champion = input.champion.as_deref();
     let builder = RowBuilder {
         definitions: &input.definitions,
         index: &index,
+        newest: &newest,
+        newest_before: &newest_before,
         now: input.now,
         split_at,
         seen_before: champion.and_then(trained_before),
     };
-    let rows = builder.build(&histories, inputs);
+    let mut rows = builder.build(&histories, inputs);
     drop(histories);
     drop(events);
     if rows.all.entries() == 0 {
-        return Err(TrainingError::NothingToTrainOn { read: cleaning.read });
+        let left = NothingLeft::new(&cleaning, rows.consented_events);
+        return Err(TrainingError::NothingToTrainOn(left));
     }
-    let (popularity, people) = popularity(&rows.all, &index);
+    let Popularity { shares: popularity, people } = std::mem::take(&mut rows.popularity);
     let provenance = Provenance {
-        params: input.params,
+        params: supported(input.params, &rows.all)?,
         unobserved_items: input.unobserved_items,
         evidence,
         training_run: input.training_run,
         created_at: input.now,
         events: cleaning.kept,
         inputs: rows.inputs.distribution(&index, &popularity),
+        newest,
     };
     let report = TrainingReport {
         split_at,
+        served: before_fitting(&rows.all, index.ranges()),
         tuning: searched.as_ref().map(|search| Box::new(search.into())),
         ..report_of(cleaning, &rows, champion, &index)
     };
     let look_alikes = LookAlikes::default();
     let outline = ModelOutline { index, popularity, people, provenance, look_alikes, report };
     Ok(Prepared { outline, gate: input.gate, pending: Pending::of(rows, split_at.is_some()) })
+}
+
+/// The hyper-parameters, with no more factors than the smaller side of the matrix has
+/// rows: more of them can tell nothing apart, and would only be made up.
+fn supported(params: AlsParams, matrix: &SparseRows) -> Result<AlsParams, TrainingError> {
+    let most = matrix.rows().min(matrix.columns()).max(1);
+    let options = params.options();
+    Ok(AlsOptions { factors: options.factors.min(most), ..*options }.check()?)
 }
 
 /// Takes over what a search found best, and gives how it weighs evidence.
@@ -138,12 +155,14 @@ pub struct Pending {
 struct LastItems {
     held_out: Vec<Vec<u32>>,
     seen: Vec<Vec<u32>>,
+    popularity: Popularity,
 }
 
 struct HeldOutRows {
     matrix: SparseRows,
     held_out: Vec<Vec<u32>>,
     seen: Vec<Vec<u32>>,
+    popularity: Popularity,
 }
 
 impl Prepared {
@@ -180,12 +199,13 @@ impl Pending {
     /// over time; on last items, that somebody has a second one.
     fn of(rows: Rows, is_spread: bool) -> Self {
         let Rows { all, before: matrix, held_out, held_out_seen: seen, last, last_seen, .. } = rows;
-        let newest = HeldOutRows { matrix, held_out, seen };
+        let newest = HeldOutRows { matrix, held_out, seen, popularity: rows.popularity_before };
         let has_last = last.iter().any(|items| !items.is_empty());
+        let popularity = rows.popularity_without_last;
         Self {
             all: Some(all),
             newest: is_spread.then_some(newest),
-            last: has_last.then_some(LastItems { held_out: last, seen: last_seen }),
+            last: has_last.then_some(LastItems { held_out: last, seen: last_seen, popularity }),
         }
     }
 
@@ -204,19 +224,19 @@ impl Pending {
     /// The fit for a purpose, once: each holds a matrix, and those to be measured are
     /// made from the whole one, which goes last. `None` when it was taken before, or
     /// is to be measured and there is nobody to measure it on.
-    pub fn take(&mut self, purpose: FitPurpose, outline: &ModelOutline) -> Option<PendingFit> {
-        let HeldOutRows { matrix, held_out, seen } = match purpose {
+    pub fn take(&mut self, purpose: FitPurpose) -> Option<PendingFit> {
+        let HeldOutRows { matrix, held_out, seen, popularity } = match purpose {
             FitPurpose::WithoutNewest => self.newest.take()?,
             FitPurpose::WithoutLast => {
-                let LastItems { held_out, seen } = self.last.take()?;
+                let LastItems { held_out, seen, popularity } = self.last.take()?;
                 let matrix = self.all.as_ref()?.without(&held_out);
-                HeldOutRows { matrix, held_out, seen }
+                HeldOutRows { matrix, held_out, seen, popularity }
             }
             FitPurpose::Final => {
                 return self.all.take().map(|matrix| PendingFit { purpose, matrix, set: None });
             }
         };
-        let set = Some(EvaluationSet::choose(&matrix, &held_out, &seen, &outline.index));
+        let set = Some(EvaluationSet::choose(&matrix, &held_out, &seen, popularity));
         Some(PendingFit { purpose, matrix, set })
     }
 }

@@ -4,14 +4,16 @@
 //! the state machine do, which fit elsewhere and hand in what came of it. So a step
 //! that is added here is taken by both.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluating::EvaluationSet;
+use super::evaluating::{Evaluated, EvaluationSet, Measured};
 use super::outline::ModelOutline;
 use super::report::TrainingReport;
 use super::{TrainingError, preparing::Pending};
+use crate::entities::ids::DomainId;
 use crate::maths::sparse::SparseRows;
 use crate::model::{Model, ModelParts};
 use crate::training::bridging::fitting::ServedFits;
@@ -53,6 +55,7 @@ pub struct Recipe {
     champion: Option<Arc<Model>>,
     measured: Vec<(HeldOut, EvaluationSet)>,
     served: Option<ServedFits>,
+    evaluated: Vec<(HeldOut, Evaluated)>,
 }
 
 /// What a run made.
@@ -69,7 +72,8 @@ impl Recipe {
     /// is compared with.
     #[must_use]
     pub fn new(outline: ModelOutline, champion: Option<Arc<Model>>) -> Self {
-        Self { outline, champion, measured: Vec::new(), served: None }
+        let (measured, evaluated) = (Vec::new(), Vec::new());
+        Self { outline, champion, measured, served: None, evaluated }
     }
 
     /// The model besides its factors, with what was found so far.
@@ -98,11 +102,20 @@ impl Recipe {
             FitPurpose::WithoutNewest => HeldOut::NewestEvents,
             FitPurpose::WithoutLast | FitPurpose::Final => HeldOut::LastItems,
         };
-        self.outline.add_evaluation(held_out, &set, &tables, self.champion.as_deref());
+        let context = (self.champion.as_deref(), &self.personal());
+        self.evaluated.push((held_out, self.outline.measure(&set, &tables, context)));
         if self.champion.is_some() {
             self.measured.push((held_out, set)); // To be held against it once all is fitted.
         }
         Ok(())
+    }
+
+    /// The domains in which ranking by people's own evidence was found to be better
+    /// than popularity beyond doubt.
+    fn personal(&self) -> BTreeSet<DomainId> {
+        let measured = self.evaluated.iter().flat_map(|(_, evaluated)| evaluated);
+        let is_decided = |(_, measured): &(&DomainId, &Measured)| measured.popular.is_none();
+        measured.filter(is_decided).map(|(domain, _)| domain.clone()).collect()
     }
 
     /// The model, compared with a champion that has seen the held-out events as well.
@@ -110,7 +123,8 @@ impl Recipe {
     /// # Errors
     /// [`TrainingError`] when the fit that is to be served is missing or does not fit.
     pub fn finish(self) -> Result<Trained, TrainingError> {
-        let Self { outline, champion, measured, served } = self;
+        let Self { mut outline, champion, measured, served, evaluated } = self;
+        outline.settle(evaluated);
         let mut trained = outline.into_trained(served.ok_or(TrainingError::NotFitted)?)?;
         if let Some(champion) = champion {
             for (held_out, set) in measured {
@@ -131,7 +145,7 @@ pub(super) fn fit_all(
     progress: &(dyn Fn() + Sync),
 ) -> Result<Trained, TrainingError> {
     for purpose in FitPurpose::ALL {
-        let Some(PendingFit { matrix, set, .. }) = pending.take(purpose, recipe.outline()) else {
+        let Some(PendingFit { matrix, set, .. }) = pending.take(purpose) else {
             continue;
         };
         let fits = recipe.outline().fit(&matrix, progress)?;

@@ -12,6 +12,7 @@ use crate::maths::measure::DomainEvaluation;
 use crate::training::bridging::gate::DirectionReport;
 use crate::training::bridging::look_alike::LookAlikeReport;
 use crate::training::drift::DriftReport;
+use crate::training::served_by::ServedBy;
 use crate::training::shadow::ShadowReport;
 use crate::training::tuning::TuningReport;
 
@@ -37,7 +38,10 @@ pub struct TrainingReport {
     /// How hyper-parameters were chosen, when that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Box<TuningReport>>,
-    /// Full-ranking evaluation by domain.
+    /// How each domain is served; absent in reports from before domains were told apart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub served: BTreeMap<DomainId, ServedBy>,
+    /// Full-ranking evaluation by domain, of what is served.
     pub evaluation: BTreeMap<DomainId, DomainEvaluation>,
     /// The model against popularity and the champion, on the same people.
     #[serde(default)]

@@ -6,6 +6,7 @@ use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::gate::{DirectionReport, DirectionVerdict};
 use crossfold_core::training::report::TrainingReport;
+use crossfold_core::training::served_by::ServedBy;
 
 use crate::printer::Difference;
 
@@ -24,6 +25,7 @@ impl Display for TrainingRunText<'_> {
         write_input(f, self.seen)?;
         let Some(report) = self.whole else { return Ok(()) };
         write_search(f, report)?;
+        write_served(f, report)?;
         write_evaluation(f, report)?;
         report.bridges.iter().try_for_each(|bridge| write_bridge(f, bridge))?;
         let pairs = report.look_alikes.pairs;
@@ -80,6 +82,14 @@ fn write_search(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
         tuning.seconds,
         serde_json::to_string(&tuning.candidate).unwrap_or_default(),
     )
+}
+
+/// The domains that are served by popularity, and why.
+fn write_served(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
+    report.served.iter().try_for_each(|(domain, served)| match served {
+        ServedBy::Evidence => Ok(()),
+        ServedBy::Popularity(why) => writeln!(f, "{domain} is served by popularity: {why}"),
+    })
 }
 
 fn write_evaluation(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
@@ -161,6 +171,7 @@ mod tests {
     use crossfold_core::entities::ids::TrainingRunId;
     use crossfold_core::maths::als::AlsOptions;
     use crossfold_core::maths::bootstrap::Interval;
+    use crossfold_core::training::served_by::Why;
     use jiff::Timestamp;
 
     use super::*;
@@ -187,9 +198,13 @@ mod tests {
         let mut report = TrainingReport { people: 50, rows: 60, ..TrainingReport::default() };
         report.split_at = Some(Timestamp::UNIX_EPOCH);
         report.evaluation.insert("knowledge".parse().unwrap(), evaluation);
+        let why = Why::FewPeople { people: 3, needed: 10 };
+        report.served.insert("travel".parse().unwrap(), ServedBy::Popularity(why));
+        report.served.insert("knowledge".parse().unwrap(), ServedBy::Evidence);
         report.look_alikes.pairs = 2;
         let expected = "\
 0 of 0 events kept, 0 without consent; 50 people in 60 rows, 0 items, 0 interactions
+travel is served by popularity: 3 people have two items or more, 10 are needed
 held out from 1970-01-01T00:00:00Z on, every item ranked:
   knowledge      40 people  ndcg@20 0.2500 [0.2000, 0.3000] (popularity 0.1250)  recall@20 NaN (NaN)
 2 pairs of items look alike: no evidence for each other

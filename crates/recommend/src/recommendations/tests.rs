@@ -189,6 +189,24 @@ async fn empty_and_degraded_slates_are_logged_as_they_were_served() {
     assert_ne!(full["recommendation_id"], empty["recommendation_id"]);
 }
 
+#[tokio::test]
+async fn a_target_that_the_model_does_not_know_is_served_newest_first_and_says_so() {
+    let stores = world().await;
+    publish(&*stores.objects, uniform_model(&["auto"], 0.5), None).await;
+    for (id, second) in [("a", 3), ("b", 5), ("c", 4)] {
+        let mut newer = item(&domain("knowledge"), id);
+        newer.updated_at = noon() + jiff::SignedDuration::from_secs(second);
+        stores.catalogue.put(&newer).await.unwrap();
+    }
+    let answered = answer(&service(&stores), json!({ "limit": 3 })).await;
+    assert_eq!(answered["degraded"], json!(["domain_not_in_model"]));
+    assert_eq!(answered["personalised"], false);
+    let shown = answered["items"].as_array().unwrap().iter();
+    let shown: Vec<&str> = shown.map(|item| item["item_id"].as_str().unwrap()).collect();
+    assert_eq!(shown, ["b", "c", "a"]);
+    assert_eq!(answered["items"][0]["reason"]["code"], "new");
+}
+
 /// Fails to log decisions, and to read some catalogues.
 struct Failing {
     stores: Stores,

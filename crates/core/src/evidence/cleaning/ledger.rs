@@ -59,6 +59,20 @@ impl Refusal {
         }
     }
 
+    /// The reason in words that go on from a number of events.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Duplicate => "are duplicates",
+            Self::UnknownDomain => "are of domains that have no definition",
+            Self::UnknownEventType => "are of types that their domain does not define",
+            Self::OrphanItem => "are about items that are not in the catalogue",
+            Self::ErasedUser => "are of erased users",
+            Self::ClockSkew => "claim to have happened after they were received",
+            Self::Robot => "are of users whose rate only a machine has",
+        }
+    }
+
     /// Reads what [`Refusal::as_str`] gives.
     ///
     /// # Errors

@@ -2,6 +2,10 @@
 //!
 //! A user's rate is the most events within any hour. Rates spread over orders of
 //! magnitude, so the robust z-score is taken of their logarithm.
+//!
+//! Events at one and the same instant count once. Nobody acts twice within a
+//! millisecond, so such a time is that of a day or of an import, and tells no rate:
+//! who has a thousand events at one midnight may have done them all day long.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,7 +24,7 @@ pub const MIN_USERS: usize = 50;
 pub const NEVER_ROBOTS_UP_TO: u64 = 120;
 const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
-/// Each user's most events within an hour, by domain.
+/// Each user's most instants with an event within an hour, by domain.
 #[derive(Debug, Default)]
 pub(super) struct PeakRates(BTreeMap<DomainId, BTreeMap<Pseudonym, u64>>);
 
@@ -29,7 +33,10 @@ impl PeakRates {
     pub(super) fn add<'a>(&mut self, user: &Pseudonym, events: impl Iterator<Item = &'a Event>) {
         let mut times: BTreeMap<&DomainId, Vec<Timestamp>> = BTreeMap::new();
         for event in events {
-            times.entry(&event.domain).or_default().push(event.occurred_at);
+            let times = times.entry(&event.domain).or_default();
+            if times.last() != Some(&event.occurred_at) {
+                times.push(event.occurred_at);
+            }
         }
         for (domain, times) in times {
             let users = self.0.entry(domain.clone()).or_default();

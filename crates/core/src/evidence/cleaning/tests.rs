@@ -88,6 +88,22 @@ fn a_user_faster_than_people_is_refused_whole_and_a_busy_one_is_not() {
 }
 
 #[test]
+fn where_times_tell_no_rate_nobody_is_a_robot() {
+    const DAY: i64 = 86_400;
+    // Everything at one instant, and one midnight a day: heavy users have hundreds of
+    // events at one of them, among users with a few.
+    for (apart, at_once) in [(0, 500), (DAY, 400)] {
+        let mut events: Vec<Event> =
+            (0..60).flat_map(|user| events_of(&format!("u{user}"), 1 + user % 9, apart)).collect();
+        events.extend(events_of("heavy", 90, apart));
+        events.extend(events_of("heavy", 90 + at_once, 0).split_off(90));
+        let read = events.len() as u64;
+        let Cleaned { ledger, .. } = cleaned(events);
+        assert_eq!((ledger.kept, ledger.refused.len()), (read, 0), "{apart}");
+    }
+}
+
+#[test]
 fn an_outlying_value_is_drawn_in_exactly_and_the_event_is_kept() {
     let mut events = events_of("u", 60, 4_000);
     for (at, event) in events.iter_mut().enumerate() {

@@ -41,7 +41,8 @@ pub(super) fn open<'a>(
     target: &AdmittedTarget<'_>,
 ) -> Option<Box<dyn Source + 'a>> {
     let model = inputs.model?;
-    let weighed = confidences(target.history, &inputs.definitions, inputs.now);
+    let newest = model.manifest().newest_with(target.history.events());
+    let weighed = confidences(target.history, &inputs.definitions, &newest);
     let known = model.index().rows_of(&weighed);
     let estimate = model.estimate(target.domain, &known)?;
     let disliked = known.iter().filter(|known| !known.is_liked()).map(|known| known.row);

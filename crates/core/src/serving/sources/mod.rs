@@ -10,8 +10,6 @@ pub mod popularity;
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use crate::entities::definition::Definitions;
 use crate::evidence::items::Row;
 use crate::model::Model;
@@ -46,20 +44,19 @@ pub struct SourceInputs<'a> {
     model: Option<&'a Model>,
     /// The definitions, weighing evidence as in the model's training.
     definitions: Cow<'a, Definitions>,
-    now: Timestamp,
 }
 
 impl<'a> SourceInputs<'a> {
-    /// Inputs at an instant.
+    /// Inputs of a model, if there is one.
     #[must_use]
-    pub fn new(model: Option<&'a Model>, definitions: &'a Definitions, now: Timestamp) -> Self {
+    pub fn new(model: Option<&'a Model>, definitions: &'a Definitions) -> Self {
         let scaling = model.map(|model| &model.manifest().evidence);
         let definitions = match scaling.filter(|scaling| !scaling.is_neutral()) {
             // Weighed as in training, else the fold-in would answer another question.
             Some(scaling) => Cow::Owned(scaling.apply(definitions)),
             None => Cow::Borrowed(definitions),
         };
-        Self { model, definitions, now }
+        Self { model, definitions }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::serving::snapshot::CatalogueEntry;
 use crate::serving::sources::{Source, SourceInputs};
 
-/// The share of the domain's people who interacted with an item.
+/// The share of the domain's people who took an item of late.
 struct Popularity<'a>(&'a Model);
 
 impl Source for Popularity<'_> {

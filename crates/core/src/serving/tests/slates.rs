@@ -60,6 +60,38 @@ fn without_a_model_items_are_served_as_new() {
 }
 
 #[test]
+fn what_nothing_is_known_of_is_served_newest_first_and_not_in_the_order_of_ids() {
+    let mut catalogue = items(&knowledge());
+    for (number, item) in catalogue.iter_mut().enumerate() {
+        item.updated_at = now() - jiff::SignedDuration::from_hours((number as i64 - 5).abs());
+    }
+    let coming = Timestamp::from_second(1_000_000 - 60).unwrap();
+    catalogue[2].details.as_mut().unwrap().available_from = Some(coming);
+    let nobody = (&ConsentLedger::default(), &History::default());
+    let decided = slate_for(None, catalogue, nobody, &asking(knowledge(), knowledge()));
+    assert_eq!(numbers(&decided), [5, 2, 4, 6]);
+    assert!(!decided.decision.personalised);
+}
+
+#[test]
+fn a_slate_is_personal_only_where_evidence_moved_it() {
+    let model = bridged_model();
+    // Of the taste whose items are popular: what is left of them comes first anyway.
+    let history = History::new(did(knowledge(), &[0]), []);
+    let mut request = SlateRequest { limit: 1, ..asking(knowledge(), knowledge()) };
+    let excluded = (2..ITEMS).map(|number| (knowledge(), item_id(number)));
+    request.excluded = excluded.collect();
+    let consents = both_granted();
+    let only_one = slate_for(Some(&model), both(), (&consents, &history), &request);
+    assert_eq!(numbers(&only_one), [1]);
+    assert!(!only_one.decision.personalised, "{only_one:?}");
+    request.excluded = BTreeSet::from([(knowledge(), item_id(0))]);
+    let other = History::new(did(knowledge(), &[6]), []);
+    let moved = slate_for(Some(&model), both(), (&consents, &other), &request);
+    assert!(moved.decision.personalised, "{moved:?}");
+}
+
+#[test]
 fn a_target_without_a_catalogue_does_not_lend_its_estimate_to_another() {
     let model = model_with(Bridges::none());
     // Evidence in the target whose catalogue is missing, none in the one that is served.

@@ -14,7 +14,7 @@ use crate::maths::als::{AlsParams, fit};
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::{Bridge, Bridges, Carrier, Direction};
-use crate::training::bridging::candidates::{Candidate, FitSources, NotFitted};
+use crate::training::bridging::candidates::{Candidate, FitSources};
 use crate::training::bridging::cross_block_fit::{self, BlockSums};
 use crate::training::bridging::domain_fits::DomainFits;
 use crate::training::bridging::gate::DirectionReport;
@@ -86,21 +86,19 @@ pub struct Fitted {
 impl Fitted {
     /// The tables and the bridges. What is not there is not served: a direction
     /// whose verdict calls for what could not be fitted goes without.
-    ///
-    /// # Errors
-    /// [`NotPositiveDefinite`] when a map cannot be solved in single precision.
+    #[must_use]
     pub fn serve(
         mut self,
         verdicts: &[DirectionReport],
         ranges: &DomainRanges,
         params: &AlsParams,
-    ) -> Result<ServedFits, NotPositiveDefinite> {
+    ) -> ServedFits {
         let mut bridges = Bridges::none();
         for (report, candidate) in served(verdicts) {
             let direction = &report.direction;
             let carrier = match candidate.block_ridge() {
                 Some(_) => self.blocks.remove(direction).map(cross_block_fit::carrier),
-                None => self.carrier(direction, candidate)?,
+                None => self.carrier(direction, candidate),
             };
             if let Some(carrier) = carrier {
                 bridges.insert(direction.clone(), Bridge { lift: report.lift(), carrier });
@@ -115,24 +113,17 @@ impl Fitted {
             // Without a joint bridge some domain lacks joint evidence, unless there is no domain.
             (None, None) => (Array2::zeros((0, params.options().factors)), None),
         };
-        Ok(ServedFits { item_factors, domain_factors, bridges })
+        ServedFits { item_factors, domain_factors, bridges }
     }
 
-    /// `None` when what it is fitted from is not there, or when what is held out
-    /// left nobody who has both.
-    fn carrier(
-        &self,
-        direction: &Direction,
-        candidate: Candidate,
-    ) -> Result<Option<Carrier>, NotPositiveDefinite> {
+    /// `None` when what it is fitted from is not there, when what is held out left
+    /// nobody who has both, or when it cannot be solved, as from factors that all but
+    /// vanished: then there is nothing to carry.
+    fn carrier(&self, direction: &Direction, candidate: Candidate) -> Option<Carrier> {
         let people = |domain| self.domain_fits.as_ref().and_then(|fits| fits.people.get(domain));
         let both = people(&direction.from).zip(people(&direction.to));
         let maps = both.map(|(from, to)| MapSums::new(from, to));
-        match candidate.fit(&mut FitSources { maps, ..FitSources::default() }) {
-            Ok(carrier) => Ok(Some(carrier)),
-            Err(NotFitted::Numerical(error)) => Err(error),
-            Err(NotFitted::Nobody | NotFitted::CrossBlock(_)) => Ok(None),
-        }
+        candidate.fit(&mut FitSources { maps, ..FitSources::default() }).ok()
     }
 }
 
@@ -175,7 +166,7 @@ pub fn fit_served(
     if needed.domain_fits {
         fitted.domain_fits = Some(DomainFits::fit(matrix, ranges, params, progress)?);
     }
-    fitted.serve(verdicts, ranges, params)
+    Ok(fitted.serve(verdicts, ranges, params))
 }
 
 /// Most iterations that fitting does: one joint fit and one of each domain.

@@ -10,7 +10,8 @@ use super::{Candidate, Fidelity, Score};
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::{Definitions, Repeats};
 use crate::entities::ids::{DomainId, EventType};
-use crate::evidence::confidences::{Weighed, bearing, gather, recency};
+use crate::evidence::ageing::{NewestEvidence, recency};
+use crate::evidence::confidences::{Weighed, bearing, gather};
 use crate::evidence::items::{DomainRanges, DomainRows, ItemIndex, Row};
 use crate::maths::als::{AlsOptions, Factors, fit};
 use crate::maths::measure::{Fold, RankingCase, cases_of, evaluate_factors, hold_out};
@@ -110,8 +111,8 @@ impl EvidenceTable {
             .collect()
     }
 
-    /// The confidences at `now` of some rows' items, from what happened up to then
-    /// (`now` itself left out on a split by time), as
+    /// The confidences of some rows' items, from what happened up to `now` (`now`
+    /// itself left out on a split by time), as
     /// [`crate::evidence::confidences::confidences`] has them.
     fn matrix(
         &self,
@@ -121,30 +122,39 @@ impl EvidenceTable {
         (now, is_split): (Timestamp, bool),
     ) -> SparseRows {
         let is_known = |e: &TimedInteraction| !is_split || e.occurred_at < now;
-        let weighings = self.weighings(definitions);
+        let weighings = self.weighings(definitions, &is_known);
         let of_row =
-            |row: &usize| self.confidences(*row, &weighings, now, &is_known).into_iter().collect();
+            |row: &usize| self.confidences(*row, &weighings, &is_known).into_iter().collect();
         SparseRows::from_rows(columns, rows.iter().map(of_row))
     }
 
-    /// The confidences at `now` of a row's items, from some of its events.
+    /// The confidences of a row's items, from some of its events.
     fn confidences(
         &self,
         row: usize,
         weighings: &[Weighing],
-        now: Timestamp,
         counts: &dyn Fn(&TimedInteraction) -> bool,
     ) -> BTreeMap<u32, f32> {
         gather(self.row(row).iter().filter(|event| counts(event)).map(|event| {
-            let Weighing { weight, half_life, repeats } = weighings[event.kind as usize];
-            let recency = recency(now, event.occurred_at, half_life);
+            let Weighing { weight, half_life, repeats, newest } = weighings[event.kind as usize];
+            let recency = recency(newest, event.occurred_at, half_life);
             let amount = weight * recency * event.bearing;
             Weighed { item: event.item, kind: event.kind, repeats, amount }
         }))
     }
 
-    fn weighings(&self, definitions: &Definitions) -> Vec<Weighing> {
-        self.kinds.iter().map(|kind| Weighing::of(kind, definitions)).collect()
+    /// How each kind weighs, where age is counted back from the newest of the events that
+    /// count.
+    fn weighings(
+        &self,
+        definitions: &Definitions,
+        counts: &dyn Fn(&TimedInteraction) -> bool,
+    ) -> Vec<Weighing> {
+        let mut newest = NewestEvidence::default();
+        for event in self.evidence.iter().filter(|event| counts(event)) {
+            newest.note(&self.kinds[event.kind as usize].0, event.occurred_at);
+        }
+        self.kinds.iter().map(|kind| Weighing::of(kind, definitions, &newest)).collect()
     }
 }
 
@@ -154,17 +164,24 @@ struct Weighing {
     weight: f32,
     half_life: f32,
     repeats: Repeats,
+    /// The newest evidence of its domain.
+    newest: Timestamp,
 }
 
 impl Weighing {
     /// Nothing counts of a kind that is no longer defined.
-    fn of((domain, event_type): &(DomainId, EventType), definitions: &Definitions) -> Self {
+    fn of(
+        (domain, event_type): &(DomainId, EventType),
+        definitions: &Definitions,
+        newest: &NewestEvidence,
+    ) -> Self {
         let definition = definitions.get(domain);
         let event_type = definition.and_then(|d| d.event_types.get(event_type));
         Self {
             weight: event_type.map_or(0.0, |event_type| event_type.weight),
             half_life: definition.map_or(1.0, |definition| definition.half_life_days),
             repeats: event_type.map_or(Repeats::Sum, |event_type| event_type.repeats),
+            newest: newest.in_domain(domain).unwrap_or(Timestamp::MIN),
         }
     }
 }
@@ -209,9 +226,9 @@ impl Validation<'_> {
             let is_held_out = |e: &TimedInteraction| {
                 e.occurred_at >= from && to.is_none_or(|to| e.occurred_at < to)
             };
-            let weighings = self.evidence.weighings(definitions);
+            let weighings = self.evidence.weighings(definitions, &is_held_out);
             let later = |row: &usize| {
-                let later = self.evidence.confidences(*row, &weighings, from, &is_held_out);
+                let later = self.evidence.confidences(*row, &weighings, &is_held_out);
                 let liked = later.into_iter().filter(|(_, confidence)| *confidence > 0.0);
                 liked.map(|(item, _)| item).collect()
             };
@@ -405,7 +422,9 @@ mod tests {
             table.push(&history, &meanings(), &index);
             let scaled = EvidenceScaling { half_life, ..Default::default() }.apply(&meanings());
             let matrix = table.matrix(9, &[0], &scaled, (until, true));
-            let expected = index.rows_of(&confidences(&history.before(until), &scaled, until));
+            let earlier = history.before(until);
+            let newest = NewestEvidence::of(earlier.events());
+            let expected = index.rows_of(&confidences(&earlier, &scaled, &newest));
             prop_assert_eq!(matrix.row(0).0, expected.iter().map(|known| known.row.0).collect::<Vec<_>>());
             for (found, expected) in matrix.row(0).1.iter().zip(expected) {
                 let expected = expected.confidence;

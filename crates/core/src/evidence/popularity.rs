@@ -1,0 +1,165 @@
+//! Popularity: what share of a domain's people took an item, of late.
+//!
+//! People count as much as the age of what they did leaves: an item's popularity is the
+//! sum over those who like it of the recency of what they did with it, over the sum over
+//! all people of the domain of the recency of the newest thing they did. Where nothing
+//! ages, it is the plain share of the people. So popularity decays as evidence does,
+//! and what all took long ago stands behind what many take now.
+
+use std::collections::BTreeMap;
+
+use crate::entities::consent::ConsentedHistory;
+use crate::entities::definition::Definitions;
+use crate::entities::ids::DomainId;
+use crate::evidence::ageing::NewestEvidence;
+use crate::evidence::items::{ItemIndex, Weighted};
+
+/// How popular each item is, and how many people that was drawn from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Popularity {
+    /// By row, 0 to 1.
+    pub(crate) shares: Vec<f32>,
+    /// People with an interaction, by domain.
+    pub(crate) people: BTreeMap<DomainId, u64>,
+}
+
+/// What of a person's doing popularity is counted by: each of their `interactions`,
+/// which ascend, with the recency of its newest event.
+pub(crate) fn recencies(
+    history: &ConsentedHistory,
+    interactions: &[Weighted],
+    (index, definitions, newest): (&ItemIndex, &Definitions, &NewestEvidence),
+) -> Vec<(Weighted, f32)> {
+    let mut recencies: Vec<Option<f32>> = vec![None; interactions.len()];
+    // Newest first: the first of an item is its newest.
+    for event in history.events() {
+        let Some(definition) = definitions.get(&event.domain) else { continue };
+        let Some(row) = index.row(&(event.domain.clone(), event.item_id.clone())) else {
+            continue;
+        };
+        if let Ok(at) = interactions.binary_search_by_key(&row, |known| known.row) {
+            let recency = || newest.recency(event, definition.half_life_days);
+            recencies[at].get_or_insert_with(recency);
+        }
+    }
+    let known = interactions.iter().zip(recencies);
+    known.filter_map(|(known, recency)| Some((*known, recency?))).collect()
+}
+
+/// Counts people.
+pub(crate) struct PopularityCount<'a> {
+    index: &'a ItemIndex,
+    /// By row; double, so that the order of many people hardly matters.
+    sums: Vec<f64>,
+    /// By place of the domain: the weight of its people, and how many they are.
+    people: Vec<(f64, u64)>,
+}
+
+impl<'a> PopularityCount<'a> {
+    /// Of these items; nobody yet.
+    pub(crate) fn new(index: &'a ItemIndex) -> Self {
+        let people = vec![(0.0, 0); index.ranges().len()];
+        Self { index, sums: vec![0.0; index.len()], people }
+    }
+
+    /// Adds a person, or the part of one that may be known together, by the
+    /// [`recencies`] of their items but for those `left_out`.
+    pub(crate) fn add(&mut self, recencies: &[(Weighted, f32)], left_out: &[u32]) {
+        for (place, rows) in self.index.ranges().values().enumerate() {
+            let mut most: Option<f32> = None;
+            for (known, recency) in recencies.iter().filter(|(known, _)| rows.contains(known.row)) {
+                if left_out.contains(&known.row.0) {
+                    continue;
+                }
+                if known.is_liked() {
+                    self.sums[known.row.index()] += f64::from(*recency);
+                }
+                most = Some(most.map_or(*recency, |most| most.max(*recency)));
+            }
+            if let Some(most) = most {
+                self.people[place].0 += f64::from(most);
+                self.people[place].1 += 1;
+            }
+        }
+    }
+
+    /// What was counted.
+    pub(crate) fn finish(self) -> Popularity {
+        let Self { index, mut sums, people, .. } = self;
+        let mut by_domain = BTreeMap::new();
+        for ((domain, rows), (weight, count)) in index.ranges().iter().zip(people) {
+            if weight > 0.0 {
+                sums[rows.range.clone()].iter_mut().for_each(|sum| *sum /= weight);
+            }
+            by_domain.insert(domain.clone(), count);
+        }
+        let share = |sum: f64| sum.clamp(0.0, 1.0) as f32;
+        Popularity { shares: sums.into_iter().map(share).collect(), people: by_domain }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::consent::{ConsentContext, ConsentLedger};
+    use crate::entities::event::Event;
+    use crate::entities::history::History;
+    use crate::evidence::confidences::confidences;
+    use crossfold_testing::{at, definition, domain, event_at, event_id, item, item_key};
+
+    const DAY: i64 = 86_400;
+
+    /// The popularity of the items `new` and `old` where people took them so many days ago.
+    fn popularity(people: &[&[(&str, i64)]]) -> Popularity {
+        let now = 4_000;
+        let definitions = Definitions::from([(domain("knowledge"), definition())]);
+        let index = ItemIndex::new(["new", "old"].map(|id| item_key("knowledge", id)).into());
+        let histories: Vec<ConsentedHistory> = people
+            .iter()
+            .map(|events| {
+                let event = |(number, (id, days)): (usize, &(&str, i64))| Event {
+                    event_id: event_id(&format!("e{number}")),
+                    item_id: item(id),
+                    ..event_at((now - days) * DAY)
+                };
+                let events = events.iter().enumerate().map(event).collect();
+                let ledger = ConsentLedger::default();
+                let context =
+                    ConsentContext { ledger: &ledger, definitions: &definitions, now: at(0) };
+                ConsentedHistory::for_training(&History::new(events, []), context).remove(0)
+            })
+            .collect();
+        let newest = NewestEvidence::of(histories.iter().flat_map(|history| history.events()));
+        let mut count = PopularityCount::new(&index);
+        for history in &histories {
+            let known = index.rows_of(&confidences(history, &definitions, &newest));
+            count.add(&recencies(history, &known, (&index, &definitions, &newest)), &[]);
+        }
+        count.finish()
+    }
+
+    #[test]
+    fn where_nothing_ages_it_is_the_share_of_the_people() {
+        let counted = popularity(&[&[("old", 9), ("old", 9)], &[("old", 9), ("new", 9)]]);
+        assert_eq!(counted.shares, [0.5, 1.0]);
+        assert_eq!(counted.people[&domain("knowledge")], 2);
+    }
+
+    #[test]
+    fn what_many_take_now_stands_before_what_more_took_long_ago() {
+        let (old, new): ([(&str, i64); 1], [(&str, i64); 1]) = ([("old", 600)], [("new", 3)]);
+        let mut people: Vec<&[(&str, i64)]> = vec![&old; 100];
+        people.extend(vec![&new[..]; 60]);
+        let counted = popularity(&people);
+        assert!(counted.shares[0] > counted.shares[1], "{counted:?}");
+        assert!(counted.shares.iter().all(|share| (0.0..=1.0).contains(share)));
+        // Alone, what is old is as popular as ever.
+        assert_eq!(popularity(&[&old, &old]).shares, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn an_item_counts_by_the_newest_that_was_done_with_it() {
+        let counted = popularity(&[&[("old", 720), ("old", 0)], &[("new", 180)]]);
+        assert_eq!(counted.shares, [1.0 / 3.0, 2.0 / 3.0]);
+    }
+}

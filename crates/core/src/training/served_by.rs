@@ -1,0 +1,206 @@
+//! How each domain is served: by people's own evidence, or to all alike by popularity.
+//!
+//! Nothing that is judged worse than popularity is served as personal, and nobody is
+//! ranked for by factors that were fitted to next to nothing. A domain where that is so
+//! is served by popularity, made by the same run; the other domains are not concerned.
+//! What a bridge carries to people who are new to it is judged on its own
+//! ([`crate::training::bridging::gate`]), and stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::DomainId;
+use crate::evidence::items::{DomainRanges, DomainRows};
+use crate::maths::bootstrap::Interval;
+use crate::maths::sparse::SparseRows;
+use crate::training::shadow::{FEWEST_PEOPLE, Rival};
+
+/// Fewest people who like two items or more of a domain: what goes with what cannot be
+/// told from fewer.
+pub const LEAST_PEOPLE: usize = 10;
+/// Fewest items of a domain between which there is something to choose.
+pub const LEAST_ITEMS: usize = 3;
+
+/// How the people who have evidence in a domain are served there.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum ServedBy {
+    /// Each by their own.
+    Evidence,
+    /// All alike.
+    Popularity(Why),
+}
+
+/// Why a domain is served by popularity.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Why {
+    /// Too few people have two items or more.
+    FewPeople {
+        /// How many have.
+        people: usize,
+        /// [`LEAST_PEOPLE`].
+        needed: usize,
+    },
+    /// There are too few items.
+    FewItems {
+        /// How many there are.
+        items: usize,
+        /// [`LEAST_ITEMS`].
+        needed: usize,
+    },
+    /// Ranking by people's own evidence was worse than popularity beyond doubt.
+    Worse {
+        /// Held-out people.
+        people: usize,
+        /// Mean NDCG@20 minus popularity's, with its 95% interval.
+        difference: Interval,
+    },
+    /// Too few people were held out to judge by, and it was worse for these.
+    WorseForFew {
+        /// Held-out people, fewer than [`FEWEST_PEOPLE`].
+        people: usize,
+        /// Mean NDCG@20 minus popularity's.
+        difference: Interval,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FewPeople { people, needed } => {
+                write!(f, "{people} people have two items or more, {needed} are needed")
+            }
+            Self::FewItems { items, needed } => write!(f, "{items} items, {needed} are needed"),
+            Self::Worse { people, difference: Interval { mean, low, high } } => write!(
+                f,
+                "ranking by their own evidence is worse for {people} people: ndcg@20 {mean:+.4} \
+                 [{low:+.4}, {high:+.4}]"
+            ),
+            Self::WorseForFew { people, difference } => write!(
+                f,
+                "ranking by their own evidence is no better for the {people} people held out, too \
+                 few to judge by: ndcg@20 {:+.4}",
+                difference.mean
+            ),
+        }
+    }
+}
+
+/// What can be told before anything is fitted: the domains where too little is known.
+pub(super) fn before_fitting(
+    matrix: &SparseRows,
+    ranges: &DomainRanges,
+) -> BTreeMap<DomainId, ServedBy> {
+    let served = |rows: &DomainRows| {
+        let has_two = |person: &usize| {
+            let (_, confidences) = rows.entries_of(matrix, *person);
+            confidences.iter().filter(|confidence| **confidence > 0.0).count() > 1
+        };
+        let people = (0..matrix.rows()).filter(has_two).take(LEAST_PEOPLE).count();
+        if rows.len() < LEAST_ITEMS {
+            return ServedBy::Popularity(Why::FewItems { items: rows.len(), needed: LEAST_ITEMS });
+        }
+        if people < LEAST_PEOPLE {
+            return ServedBy::Popularity(Why::FewPeople { people, needed: LEAST_PEOPLE });
+        }
+        ServedBy::Evidence
+    };
+    ranges.iter().map(|(domain, rows)| (domain.clone(), served(rows))).collect()
+}
+
+/// The domains that are served by popularity.
+pub(super) fn by_popularity(served: &BTreeMap<DomainId, ServedBy>) -> BTreeSet<DomainId> {
+    let popular = served.iter().filter(|(_, served)| matches!(served, ServedBy::Popularity(_)));
+    popular.map(|(domain, _)| domain.clone()).collect()
+}
+
+/// Whether ranking by people's own evidence is better than popularity beyond doubt.
+pub(super) fn is_better(popularity: &Rival) -> bool {
+    popularity.people >= FEWEST_PEOPLE && popularity.difference.low > 0.0
+}
+
+/// What comparisons with popularity on held-out people say of ranking by their own
+/// evidence, those on the newest events first: these decide where they are beyond doubt.
+pub(super) fn judge(compared: &[Rival]) -> ServedBy {
+    let is_enough = |rival: &&Rival| rival.people >= FEWEST_PEOPLE;
+    if compared.first().is_some_and(is_better) {
+        return ServedBy::Evidence;
+    }
+    let worse = compared.iter().filter(is_enough).find(|rival| rival.difference.high < 0.0);
+    if let Some(&Rival { people, difference, .. }) = worse {
+        return ServedBy::Popularity(Why::Worse { people, difference });
+    }
+    if compared.iter().any(|rival| is_enough(&rival)) {
+        return ServedBy::Evidence;
+    }
+    match compared.iter().find(|rival| rival.difference.mean < 0.0) {
+        Some(&Rival { people, difference, .. }) => {
+            ServedBy::Popularity(Why::WorseForFew { people, difference })
+        }
+        None => ServedBy::Evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::shadow::Basis;
+    use crossfold_testing::domain;
+
+    fn rival(people: usize, low: f64, high: f64) -> Rival {
+        let difference = Interval { mean: (low + high) / 2.0, low, high };
+        Rival { basis: Basis::Unseen, people, mean: 0.2, difference }
+    }
+
+    #[test]
+    fn what_is_worse_beyond_doubt_is_served_by_popularity_unless_the_newest_is_better() {
+        let (better, worse) = (rival(40, 0.01, 0.1), rival(30, -0.1, -0.01));
+        let unsure = rival(300, -0.1, 0.01);
+        assert_eq!(judge(&[better, unsure]), ServedBy::Evidence);
+        assert_eq!(judge(&[better, worse]), ServedBy::Evidence);
+        for compared in [&[worse][..], &[unsure, worse], &[worse, better]] {
+            let why = Why::Worse { people: 30, difference: worse.difference };
+            assert_eq!(judge(compared), ServedBy::Popularity(why));
+        }
+    }
+
+    #[test]
+    fn too_few_to_judge_by_decide_only_while_nobody_else_does() {
+        let (few, fewer) = (rival(29, -0.1, -0.01), rival(3, 0.0, 0.4));
+        assert_eq!(judge(&[]), ServedBy::Evidence);
+        assert_eq!(judge(&[fewer]), ServedBy::Evidence);
+        let why = Why::WorseForFew { people: 29, difference: few.difference };
+        assert_eq!(judge(&[fewer, few]), ServedBy::Popularity(why));
+        assert_eq!(judge(&[few, rival(30, 0.0, 0.1)]), ServedBy::Evidence);
+    }
+
+    #[test]
+    fn what_is_too_thin_is_known_before_anything_is_fitted() {
+        let ranges =
+            DomainRanges::from([(domain("a"), 0..2), (domain("b"), 2..6), (domain("c"), 6..9)]);
+        // Ten have two items of `c`, nine of `b`.
+        let row = |person: u32| {
+            let second = if person > 0 { vec![(3, 1.0)] } else { Vec::new() };
+            [&[(0, 1.0), (1, 1.0), (2, 1.0), (6, 1.0), (8, 1.0)][..], &second].concat()
+        };
+        let matrix = SparseRows::from_rows(9, (0..10).map(row));
+        let served = before_fitting(&matrix, &ranges);
+        assert_eq!(
+            served[&domain("a")],
+            ServedBy::Popularity(Why::FewItems { items: 2, needed: 3 })
+        );
+        assert_eq!(
+            served[&domain("b")],
+            ServedBy::Popularity(Why::FewPeople { people: 9, needed: 10 })
+        );
+        assert_eq!(served[&domain("c")], ServedBy::Evidence);
+        assert_eq!(by_popularity(&served), [domain("a"), domain("b")].into());
+        let json = serde_json::to_value(served[&domain("b")]).unwrap();
+        let expected =
+            serde_json::json!({"by": "popularity", "why": "few_people", "people": 9, "needed": 10});
+        assert_eq!(json, expected);
+    }
+}
