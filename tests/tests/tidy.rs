@@ -60,7 +60,7 @@ const UNOWNED: [&str; 10] = [
 ];
 
 /// Who owns the clock and the dice, and why it is theirs.
-const OWNERS: [(&str, &str); 9] = [
+const OWNERS: [(&str, &str); 10] = [
     ("crates/edge/src/system.rs", "the machine's clock, ids and dice, as ports"),
     ("crates/storage/src/aws/", "tokens that make a write one's own, and waits, as in the SDK"),
     ("crates/storage/src/retry.rs", "the jitter of waits; tests pass their own"),
@@ -69,6 +69,7 @@ const OWNERS: [(&str, &str); 9] = [
     ("crates/storage/src/embedded/", "servers of their own, as AWS's have clocks of theirs"),
     ("crates/train/src/new_run.rs", "the name of a run, which decides nothing"),
     ("crates/local/src/commands/", "a person at a terminal asks: the command tells the time"),
+    ("crates/local/src/import/", "a command as well: what lies in the future is refused"),
     ("crates/lab/src/", "measuring how long something takes"),
 ];
 

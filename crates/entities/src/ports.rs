@@ -122,6 +122,16 @@ pub trait EventStore: Send + Sync {
     /// of any number of racing calls answers [`Appended::New`].
     async fn append(&self, event: &Event) -> StoreResult<Appended>;
 
+    /// Stores several events, each as [`EventStore::append`] does, and answers for each
+    /// in its place. When it fails midway, some of them may be stored.
+    async fn append_all(&self, events: &[Event]) -> StoreResult<Vec<Appended>> {
+        let mut answers = Vec::with_capacity(events.len());
+        for event in events {
+            answers.push(self.append(event).await?);
+        }
+        Ok(answers)
+    }
+
     /// The user's newest `limit` events, their dismissals (bounded by
     /// [`MAX_DISMISSALS`]) and what they have seen for ever (bounded by [`MAX_SEEN`]),
     /// as of now: a write acknowledged before is seen.
@@ -173,6 +183,9 @@ pub trait CatalogueStore: Send + Sync {
     /// Stores an entry, replacing an older one. A deleted item is stored as an
     /// entry without details, so that readers of changes learn of it.
     async fn put(&self, item: &Item) -> StoreResult<()>;
+
+    /// Stores an entry unless one is there, be it one of a deleted item.
+    async fn create(&self, item: &Item) -> StoreResult<Appended>;
 
     /// One entry, as of now.
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>>;

@@ -7,6 +7,7 @@ use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::json;
+use crossfold_core::entities::ports::Appended;
 use crossfold_edge::batch::{self, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
@@ -26,11 +27,16 @@ const CONCURRENT_WRITES: usize = 32;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ItemBatch {
     items: Vec<serde_json::Value>,
+    /// Whether items that the catalogue has, or had and deleted, stay as they are.
+    #[serde(default)]
+    keep_existing: bool,
 }
 
 #[derive(Serialize)]
 pub(crate) struct ItemsUpserted {
     upserted: usize,
+    /// Items that stayed as they are.
+    kept: usize,
     rejected: Vec<Rejected>,
 }
 
@@ -59,15 +65,23 @@ pub(crate) async fn post_items(
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
-    let upserted = items.len();
+    let keeps = posted.keep_existing;
     let puts = items.into_iter().map(|item| {
         let store = state.stores.catalogue.clone();
-        async move { store.put(&item).await }
+        async move {
+            if keeps {
+                store.create(&item).await
+            } else {
+                store.put(&item).await.map(|()| Appended::New)
+            }
+        }
     });
-    batch::write_all(puts, CONCURRENT_WRITES).await?;
-    let items = batch::intake((upserted, 0), &rejected, updated_at);
+    let written = batch::write_all(puts, CONCURRENT_WRITES).await?;
+    let kept = written.iter().filter(|answer| **answer == Appended::Duplicate).count();
+    let upserted = written.len() - kept;
+    let items = batch::intake((upserted, kept), &rejected, updated_at);
     state.activity.note(&domain, Activity { items, ..Activity::default() }).await;
-    Ok(JsonResponse(ItemsUpserted { upserted, rejected }))
+    Ok(JsonResponse(ItemsUpserted { upserted, kept, rejected }))
 }
 
 fn parse_item(

@@ -9,6 +9,10 @@
 //! | what a whole run takes | [`bench_run`] |
 //! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
+// First: its macros are those that the others print with.
+#[macro_use]
+pub mod output;
+
 pub mod args;
 pub mod bench;
 pub mod bench_run;

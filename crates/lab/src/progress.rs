@@ -11,3 +11,10 @@ pub fn bar(label: &str, total: u64) -> ProgressBar {
     }
     bar
 }
+
+/// Says what is being done, for as long as it takes. Hidden where no one watches.
+pub fn spinner(label: &str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(label.to_owned());
+    spinner.enable_steady_tick(std::time::Duration::from_millis(200));
+    spinner
+}

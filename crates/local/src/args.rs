@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use crossfold_core::entities::ids::{DomainId, ModelId};
+use crossfold_core::entities::ids::{DomainId, EventType, ModelId};
 use crossfold_core::training::tuning::DEFAULT_SECONDS;
 use crossfold_lab::args::{BenchCommand, EvaluateArgs, EvaluateTransferArgs, FitArgs};
+use rust_decimal::Decimal;
 
 /// Crossfold recommends across businesses: from what a person did on one
 /// platform, with consent, the right thing on another.
@@ -37,8 +38,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Build a synthetic world of two platforms, train, show slates, then serve.
     Demo(DemoArgs),
-    /// Post a file of interactions, and of items, through the API's own path.
-    Import(ImportArgs),
+    /// Import files of events and items: CSV, JSON, Parquet, packed or not.
+    Import(Box<ImportArgs>),
     /// Train a model on everything archived and publish it.
     Train(TrainArgs),
     /// List the models, show one, promote one, or go back to the one before.
@@ -86,22 +87,92 @@ pub struct DemoArgs {
 }
 
 /// What to import.
+///
+/// Any table of events or items is recognised by its content: CSV, TSV and their kin, JSON
+/// lines and arrays, Parquet; packed with gzip, zstd or zip or not; in any usual encoding.
+/// docs/import.md has the whole of it. Exit status: 0 when everything was taken, 3 when
+/// some rows were refused, 1 when nothing was taken.
 #[derive(Args)]
 pub struct ImportArgs {
-    /// Domain the file belongs to; one that is not defined yet gets a plain definition.
+    /// Files of events, of items, or of both kinds.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Domain the files belong to; one that is not defined yet gets a plain definition.
     #[arg(long)]
-    pub domain: DomainId,
-    /// CSV with a header: user_id,item_id and optionally type,occurred_at (RFC 3339
-    /// or Unix seconds),value; .gz is unpacked.
+    pub domain: Option<DomainId>,
+    /// Say what was recognised and what would be done, and write nothing.
+    #[arg(long)]
+    pub check: bool,
+    /// Say which column a field is taken from; may be repeated.
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub map: Vec<String>,
+    /// Name the columns of a file without a header, in their order; - leaves one out.
+    #[arg(long, value_name = "NAMES")]
+    pub columns: Option<String>,
+    /// Type of the events of rows that name none [default: interaction].
+    #[arg(long = "type", value_name = "TYPE")]
+    pub type_name: Option<EventType>,
+    /// Say which event type a name in the file is; may be repeated.
+    #[arg(long, value_name = "NAME=TYPE")]
+    pub event_type: Vec<String>,
+    /// Least rating that tells for an item [default: the middle of the file's scale].
+    #[arg(long, value_name = "RATING", allow_negative_numbers = true)]
+    pub rating_min: Option<Decimal>,
+    /// Event type of lower ratings, or none to pass them over [default: dislike, if the
+    /// domain has it or is not defined yet].
+    #[arg(long, value_name = "TYPE")]
+    pub rating_below: Option<EventType>,
+    /// Zone of times that name none, such as Asia/Shanghai or +08:00.
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub timezone: String,
+    /// Which comes first in dates such as 03/04/2022, when the file does not show it.
+    #[arg(long, value_name = "ORDER")]
+    pub date_order: Option<DateOrderArg>,
+    /// Time of rows without one; a file without any times has the day it was last changed.
+    #[arg(long, value_name = "TIME")]
+    pub default_time: Option<String>,
+    /// Currency of a domain that is not defined yet.
+    #[arg(long, default_value = "USD", value_name = "CODE")]
+    pub currency: String,
+    /// Encoding of the file, when it is not recognised.
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// Separator of cells, when it is not recognised: a character, or tab, comma, semicolon.
+    #[arg(long, value_name = "CHARACTER")]
+    pub separator: Option<String>,
+    /// Quote around cells, when it is not recognised; none takes quotes as text.
+    #[arg(long, value_name = "CHARACTER")]
+    pub quote: Option<String>,
+    /// File wanted of a zip archive that has several.
+    #[arg(long, value_name = "NAME")]
+    pub entry: Option<String>,
+    /// File for refused rows [default: beside the file, FILE.refused.csv or .jsonl].
     #[arg(long, value_name = "FILE")]
-    pub interactions: PathBuf,
-    /// JSON lines with item_id,title and optionally categories and more; without
-    /// it, items are named after their ids.
+    pub refused: Option<PathBuf>,
+    /// A file that is of events, whatever it looks like; may be repeated.
     #[arg(long, value_name = "FILE")]
-    pub items: Option<PathBuf>,
+    pub interactions: Vec<PathBuf>,
+    /// A file that is of items, whatever it looks like; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub items: Vec<PathBuf>,
+    /// Import into a running server instead of the data directory.
+    #[arg(long, value_name = "URL")]
+    pub api: Option<String>,
+    /// Token for the server.
+    #[arg(long, env = "CROSSFOLD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which part of a date comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DateOrderArg {
+    /// Day, month, year.
+    Dmy,
+    /// Month, day, year.
+    Mdy,
 }
 
 /// How to train.

@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | what can be asked | [`args`]: arguments alone, nothing of what is done with them |
 //! | what is done with it | [`run`], then the file of the command in `commands/` |
+//! | how files are read that are imported | `import/`: the table in its `mod.rs` |
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
 //! | the page in the browser | `console/`, and the files in `crates/local/console/` |
@@ -13,10 +14,12 @@
 
 pub mod api_client;
 pub mod args;
+pub mod exit_status;
 pub mod local_world;
 pub mod run;
 
 mod answers;
 mod commands;
 mod console;
+mod import;
 mod printer;

@@ -1,9 +1,18 @@
 //! `crossfold`: all of Crossfold in one process on embedded storage.
 
+use std::process::ExitCode;
+
 use clap::Parser;
-use crossfold_local::{args::Cli, run::run};
+use crossfold_lab::output;
+use crossfold_local::{args::Cli, exit_status, run::run};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    run(Cli::parse()).await
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::warn(format_args!("Error: {error:?}"));
+            exit_status::of(&error).into()
+        }
+    }
 }

@@ -5,7 +5,8 @@ use crossfold_lab::args::BenchCommand;
 use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
-use crate::commands::{bench_served, demo, import, models, recommend, serve, train};
+use crate::commands::{bench_served, demo, models, recommend, serve, train};
+use crate::import;
 
 /// Runs a command.
 ///

@@ -139,7 +139,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     use async_trait::async_trait;
-    use crossfold_core::entities::ports::StoreError;
+    use crossfold_core::entities::ports::{Appended, StoreError};
     use crossfold_storage::memory;
     use tokio::sync::Notify;
 
@@ -186,6 +186,10 @@ mod tests {
     impl CatalogueStore for Hindered {
         async fn put(&self, item: &Item) -> StoreResult<()> {
             self.inner.put(item).await
+        }
+
+        async fn create(&self, item: &Item) -> StoreResult<Appended> {
+            self.inner.create(item).await
         }
 
         async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {

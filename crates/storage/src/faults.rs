@@ -235,6 +235,10 @@ impl CatalogueStore for Faulty<dyn CatalogueStore> {
         self.make(call("catalogue.put", &item.item_id), self.store.put(item)).await
     }
 
+    async fn create(&self, item: &Item) -> StoreResult<Appended> {
+        self.make(call("catalogue.create", &item.item_id), self.store.create(item)).await
+    }
+
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
         self.make(call("catalogue.get", item), self.store.get(domain, item)).await
     }

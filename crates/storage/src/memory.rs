@@ -183,6 +183,18 @@ impl CatalogueStore for MemoryCatalogue {
         Ok(())
     }
 
+    async fn create(&self, item: &Item) -> StoreResult<Appended> {
+        let mut item = item.clone();
+        item.updated_at = to_millisecond(item.updated_at);
+        let mut domains = lock(&self.0);
+        let items = domains.entry(item.domain.clone()).or_default();
+        if items.contains_key(&item.item_id) {
+            return Ok(Appended::Duplicate);
+        }
+        items.insert(item.item_id.clone(), item);
+        Ok(Appended::New)
+    }
+
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
         Ok(lock(&self.0).get(domain).and_then(|items| items.get(item)).cloned())
     }

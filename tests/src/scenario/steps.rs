@@ -134,7 +134,14 @@ impl<'a> Stage<'a> {
             assert_eq!(read["name"], definition["name"]);
             let (path, items) = (["v1", "domains", domain, "items"], catalogue(domain));
             let answer = self.call(ApiRequest::post(&path, &json!({ "items": items }))).await?;
-            assert_eq!(answer, json!({ "upserted": items.len(), "rejected": [] }));
+            assert_eq!(answer, json!({ "upserted": items.len(), "kept": 0, "rejected": [] }));
+            let named: Vec<Value> = items
+                .iter()
+                .map(|item| json!({"item_id": item["item_id"], "title": "?"}))
+                .collect();
+            let body = json!({ "items": named, "keep_existing": true });
+            let answer = self.call(ApiRequest::post(&path, &body)).await?;
+            assert_eq!(answer, json!({ "upserted": 0, "kept": items.len(), "rejected": [] }));
         }
         let loan = item(AUTO_FINANCE, TASTES[0], 1);
         let path = ["v1", "domains", AUTO_FINANCE, "items", &loan];
@@ -424,6 +431,14 @@ impl<'a> Stage<'a> {
         self.world.call(read).await?.assert_problem(404, "unknown_user");
         let again = self.call(of_user(ApiRequest::delete(&path), KNOWLEDGE)).await?;
         assert_eq!(again["records_deleted"], 0);
+        // Who posts the past again says so, and nothing of it comes back.
+        let past = json!({
+            "domain": KNOWLEDGE, "refuse_erased": [learner],
+            "events": [event("again", &learner, "view", &item(KNOWLEDGE, TASTES[0], 1), Timestamp::now())],
+        });
+        let answer = self.call(ApiRequest::post(&["v1", "events"], &past)).await?;
+        assert_eq!(answer["accepted"], 0, "{answer}");
+        assert_eq!(answer["rejected"][0]["code"], "erased_user");
 
         let run = train(self.world, &fit_options()).await?;
         assert_eq!(run["status"], "succeeded", "{run}");

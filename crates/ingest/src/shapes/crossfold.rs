@@ -13,6 +13,10 @@ use super::EventBatch;
 pub(crate) struct Body {
     domain: DomainId,
     events: Vec<serde_json::Value>,
+    /// Users whose events are refused if the user was erased: who posts a past, as an
+    /// import does, names each once, and nothing of an earlier life comes back.
+    #[serde(default)]
+    refuse_erased: Vec<String>,
 }
 
 impl From<Body> for EventBatch {
@@ -20,7 +24,11 @@ impl From<Body> for EventBatch {
         let read = |raw| {
             json::from_value(raw).map_err(|error| EventRejection::Malformed(error.to_string()))
         };
-        Self { domain: body.domain, events: body.events.into_iter().map(read).collect() }
+        Self {
+            domain: body.domain,
+            events: body.events.into_iter().map(read).collect(),
+            refuse_erased: body.refuse_erased,
+        }
     }
 }
 

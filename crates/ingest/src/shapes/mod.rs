@@ -15,4 +15,6 @@ pub(crate) struct EventBatch {
     pub(crate) domain: DomainId,
     /// The events in the order of the body, or why one of them cannot be read.
     pub(crate) events: Vec<Result<RawEvent, EventRejection>>,
+    /// Users of the batch whose events are refused if the user was erased.
+    pub(crate) refuse_erased: Vec<String>,
 }

@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use crate::answers::{EventsAnswer, SlateAnswer, read};
 use crate::api_client::ApiClient;
 use crate::args::DemoArgs;
-use crate::commands::import::start_of_day;
 use crate::commands::serve::serve_world;
 use crate::commands::train::{print_run, report_of, train_world};
+use crate::import::start_of_day;
 use crate::local_world::LocalWorld;
 use crate::printer::{self, SlateTable};
 
@@ -40,7 +40,7 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     let world = LocalWorld::open(directory).await?;
     let client = world.client();
     // The same all day, so that the demonstration run again adds nothing.
-    let today = start_of_day(Timestamp::now())?;
+    let today = start_of_day(Timestamp::now());
     let mut synthetic = SyntheticWorld::new(args.people, args.seed, today);
     post_catalogues(&client).await?;
     register_people(&client, &synthetic.people).await?;

@@ -2,7 +2,6 @@
 
 pub(crate) mod bench_served;
 pub(crate) mod demo;
-pub(crate) mod import;
 pub(crate) mod models;
 pub(crate) mod recommend;
 pub(crate) mod serve;

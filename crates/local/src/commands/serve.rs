@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use crossfold_edge::problem::Problem;
+use crossfold_lab::output;
 use tokio::net::TcpListener;
 
 use crate::args::ServeArgs;
@@ -53,7 +54,9 @@ async fn interrupted() {
 async fn carry_streams_forever(world: &LocalWorld) -> Result<()> {
     loop {
         if let Err(error) = world.carry_streams().await {
-            eprintln!("crossfold: the streams could not be carried on, trying again: {error:#}");
+            output::warn(format_args!(
+                "crossfold: the streams could not be carried on, trying again: {error:#}"
+            ));
         }
         tokio::time::sleep(STREAM_INTERVAL).await;
     }

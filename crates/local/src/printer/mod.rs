@@ -11,6 +11,7 @@ use std::fmt::{self, Display};
 
 use anyhow::Result;
 use crossfold_core::maths::bootstrap::Interval;
+use crossfold_lab::output;
 use serde::Serialize;
 
 pub(crate) use models::{ModelDetails, ModelLine, ModelTable};
@@ -19,12 +20,12 @@ pub(crate) use training_run::TrainingRunText;
 
 /// Prints a text that ends its own lines.
 pub(crate) fn text(text: impl Display) {
-    print!("{text}");
+    output::print(format_args!("{text}"));
 }
 
 /// Prints one line.
 pub(crate) fn line(line: impl Display) {
-    println!("{line}");
+    output::print(format_args!("{line}\n"));
 }
 
 /// Prints an answer for other programs to read.
@@ -32,7 +33,7 @@ pub(crate) fn line(line: impl Display) {
 /// # Errors
 /// When it cannot be written as JSON.
 pub(crate) fn json(answer: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(answer)?);
+    line(serde_json::to_string_pretty(answer)?);
     Ok(())
 }
 

@@ -242,6 +242,10 @@ impl CatalogueStore for Failing {
         self.stores.catalogue.put(item).await
     }
 
+    async fn create(&self, item: &Item) -> StoreResult<Appended> {
+        self.stores.catalogue.create(item).await
+    }
+
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
         self.stores.catalogue.get(domain, item).await
     }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::ids::{DomainId, ItemId};
-use crossfold_core::entities::ports::{CatalogueStore, StoreResult};
+use crossfold_core::entities::ports::{Appended, CatalogueStore, StoreResult};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,12 @@ impl CatalogueStore for DynamoDbCatalogue {
             .expression_attribute_values(":updated_at", updated_at);
         // When the entry there is newer, this one came late and has no say.
         requests::put_if(put).await.map(drop)
+    }
+
+    async fn create(&self, item: &Item) -> StoreResult<Appended> {
+        let record = serde_dynamo::to_item(CatalogueRecord::new(item)?).map_err(malformed)?;
+        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(record));
+        requests::append(put).await
     }
 
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {

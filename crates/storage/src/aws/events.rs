@@ -16,6 +16,7 @@ use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
 use crossfold_core::entities::ports::{
     Appended, EventStore, MAX_DISMISSALS, MAX_SEEN, StoreResult,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ use super::error::{corrupt, malformed, service_error};
 use super::requests;
 use super::time::sortable;
 use crate::retry::Waiting;
+
+/// Events of one call that are written at the same time.
+const CONCURRENT_WRITES: usize = 64;
 
 const DISMISSAL_PREFIX: &str = "dismissed#";
 const SEEN_PREFIX: &str = "seen#";
@@ -44,6 +48,12 @@ pub(super) struct EventRecord {
     /// The event.
     #[serde(flatten)]
     pub(super) event: Event,
+}
+
+/// An event as it is stored, attribute by attribute.
+#[cfg(feature = "embedded")]
+pub(crate) fn stored(event: &Event, retention: SignedDuration) -> StoreResult<serde_dynamo::Item> {
+    serde_dynamo::to_item(EventRecord::new(event, retention)).map_err(malformed)
 }
 
 impl EventRecord {
@@ -206,6 +216,11 @@ impl EventStore for DynamoDbEvents {
             serde_dynamo::to_item(EventRecord::new(event, self.retention)).map_err(malformed)?;
         let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(item));
         requests::append(put).await
+    }
+
+    async fn append_all(&self, events: &[Event]) -> StoreResult<Vec<Appended>> {
+        let appends: Vec<_> = events.iter().map(|event| self.append(event)).collect();
+        stream::iter(appends).buffered(CONCURRENT_WRITES).try_collect().await
     }
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {

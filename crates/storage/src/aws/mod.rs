@@ -11,7 +11,7 @@ pub mod changes;
 mod config;
 mod decisions;
 mod error;
-mod events;
+pub(crate) mod events;
 mod objects;
 mod people;
 mod records;

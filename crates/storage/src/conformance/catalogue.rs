@@ -4,7 +4,7 @@ use std::time::Duration;
 use crossfold_core::entities::catalogue::{Item, ItemDetails};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
-use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::ports::{Appended, Stores};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Broken, Held, checks, hold, id, together, unique_domain};
@@ -13,6 +13,7 @@ checks! { "catalogue":
     an_item_reads_back_as_it_was,
     an_older_put_never_replaces_a_newer_entry,
     of_racing_puts_the_newest_stands,
+    an_entry_is_created_once_and_never_over_another,
     a_deleted_item_stays_as_an_entry_without_details,
     listing_finds_every_entry_of_the_domain_alone,
     changes_are_those_at_or_after_an_instant,
@@ -78,6 +79,29 @@ async fn an_older_put_never_replaces_a_newer_entry(stores: &Stores) -> Held {
     stores.catalogue.put(&newest).await?;
     let found = stores.catalogue.get(&domain, &newer.item_id).await?;
     hold!(found == Some(newest), "a newer put left {found:?}");
+    Ok(())
+}
+
+async fn an_entry_is_created_once_and_never_over_another(stores: &Stores) -> Held {
+    let (domain, now) = (unique_domain(), now());
+    let version = |index: i64| {
+        item(&domain, "new", &format!("t{index}"), now + SignedDuration::from_millis(index))
+    };
+    let calls = (0..16).map(|index| {
+        let (store, item) = (stores.catalogue.clone(), version(index));
+        async move { store.create(&item).await }
+    });
+    let created = together(calls).await?;
+    let new = created.iter().filter(|answer| **answer == Appended::New).count();
+    hold!(new == 1, "{new} of 16 racing calls made the entry");
+    let mut deleted = item(&domain, "deleted", "t", now);
+    deleted.details = None;
+    stores.catalogue.put(&deleted).await?;
+    let later = item(&domain, "deleted", "t", now + SignedDuration::from_secs(1));
+    let answer = stores.catalogue.create(&later).await?;
+    hold!(answer == Appended::Duplicate, "an entry was made over a deleted one");
+    let found = stores.catalogue.get(&domain, &deleted.item_id).await?;
+    hold!(found == Some(deleted.clone()), "the deleted entry became {found:?}");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::{Broken, Held, checks, hold, id, together, unique_user};
 
 checks! { "events":
     an_event_is_stored_once,
+    a_batch_is_stored_as_its_events_one_by_one_are,
     of_racing_appends_of_one_event_exactly_one_is_new,
     an_event_reads_back_as_it_was,
     events_differ_by_time_or_id,
@@ -50,6 +51,26 @@ fn dismissal(user: &Pseudonym, item: &str) -> Dismissal {
         domain: domain(),
         item_id: id(ItemId::parse, item),
     }
+}
+
+async fn a_batch_is_stored_as_its_events_one_by_one_are(stores: &Stores) -> Held {
+    let user = unique_user();
+    let events: Vec<Event> = (0..230).map(|at| event(&user, &format!("e{at}"), at)).collect();
+    stores.events.append(&events[7]).await?;
+    let mut batch = events.clone();
+    batch.push(events[3].clone());
+    let answers = stores.events.append_all(&batch).await?;
+    let new = |at: usize| answers.get(at) == Some(&Appended::New);
+    let are_new = (0..230).filter(|at| new(*at)).count();
+    // Of the event that is in the batch twice, either one is the new one.
+    hold!(are_new + usize::from(new(230)) == 229, "{are_new} of 230 events are new");
+    hold!(!new(7), "an event that was there is new");
+    let again = stores.events.append_all(&batch).await?;
+    hold!(again == vec![Appended::Duplicate; 231], "a batch that was there is new");
+    hold!(stores.events.append_all(&[]).await?.is_empty(), "nothing has answers");
+    let stored = stores.events.erase(&user).await?;
+    hold!(stored == 230, "{stored} records of 230 events");
+    Ok(())
 }
 
 /// What may be seen of a user's history, with every consent that it takes.

@@ -11,6 +11,7 @@
 //! last moments of the tables (objects are on the disk when they are answered);
 //! this is storage for development, and the cloud's has no such limit.
 
+mod bulk_events;
 mod data_directory;
 mod disk_s3;
 mod endpoints;
@@ -31,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::aws::{self, StorageConfig};
+use bulk_events::BulkEvents;
 use data_directory::DataDirectory;
 use disk_s3::DiskS3;
 pub use stream_tail::StreamTail;
@@ -74,6 +76,7 @@ pub struct Embedded {
     sdk: SdkConfig,
     config: StorageConfig,
     stream_tail: Arc<StreamTail>,
+    database: Database,
 }
 
 impl Embedded {
@@ -92,19 +95,29 @@ impl Embedded {
         let dynamodb = serve_dynamodb(&runtime, database.clone()).await?;
         let secret_key = random_secret();
         let s3 = serve_s3(&runtime, s3_service(disk, &secret_key)).await?;
-        runtime.spawn(expire_records(database));
+        runtime.spawn(expire_records(database.clone()));
         let sdk = endpoints::sdk_config(&dynamodb, &s3, &secret_key);
         let config = StorageConfig::with_prefix(NAME_PREFIX);
         // Made before the wait, so that the servers stop should it fail.
-        let embedded = Self { runtime: Some(runtime), sdk, config, stream_tail };
+        let embedded = Self { runtime: Some(runtime), sdk, config, stream_tail, database };
         aws::schema::provision(&embedded.sdk, &embedded.config).await?;
         Ok(embedded)
     }
 
-    /// Every port, by the production adapter.
+    /// Every port, by the production adapter; batches of events by transactions of the
+    /// embedded database.
     #[must_use]
     pub fn stores(&self) -> Stores {
-        aws::stores(&self.sdk, &self.config)
+        let mut stores = aws::stores(&self.sdk, &self.config);
+        if let Ok(table) = self.config.events_table.name() {
+            stores.events = Arc::new(BulkEvents {
+                adapter: stores.events,
+                database: self.database.clone(),
+                table: table.to_owned(),
+                retention: self.config.event_retention,
+            });
+        }
+        stores
     }
 
     /// How to reach the servers.

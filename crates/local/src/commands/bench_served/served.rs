@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 
 use crate::answers::{EventsAnswer, ItemsAnswer, SlateAnswer, read};
 use crate::api_client::ApiClient;
-use crate::commands::import::start_of_day;
 use crate::commands::train::{report_of, train_world};
+use crate::import::start_of_day;
 use crate::local_world::LocalWorld;
 
 /// Calls under way at a time.
@@ -335,7 +335,7 @@ struct Taken<'a> {
 
 /// Defines a domain and posts its items and events, all at one instant.
 async fn post_domain(client: &ApiClient, domain: &str, pairs: &Pairs) -> Result<()> {
-    let at = start_of_day(Timestamp::now())?;
+    let at = start_of_day(Timestamp::now());
     let of_user = |(user, items): (&'_ String, &'_ BTreeSet<String>)| {
         let (user, items) = (user.clone(), items.clone());
         items.into_iter().map(move |item| (user.clone(), item)).collect::<Vec<_>>()

@@ -1,0 +1,269 @@
+//! From rows to items of the catalogue.
+
+use std::collections::BTreeMap;
+
+use crossfold_core::entities::catalogue::ItemDetails;
+use crossfold_core::entities::ids::ItemId;
+use serde_json::{Map, Value};
+
+use super::amounts::amount;
+use super::mapping::Mapping;
+use super::row::{Cell, Fault, Row};
+use super::times::TimeReader;
+use super::usual_names::{Field, is_added};
+
+/// Most bytes of a text of an item; what is longer is cut, and counted.
+const MAX_TEXT: usize = 1_000;
+/// What MovieLens writes where there is no genre.
+const NO_CATEGORY: &str = "(no genres listed)";
+
+/// Reads what a row says of an item.
+pub(crate) struct ItemReader {
+    /// Which column is which field; every other is an attribute.
+    pub(crate) mapping: Mapping,
+    /// How times are read.
+    pub(crate) times: TimeReader,
+}
+
+/// An item, ready to be posted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ItemDraft {
+    /// Its identifier.
+    pub(crate) item_id: String,
+    /// The item as the API takes it.
+    pub(crate) json: Value,
+    /// Whether it had no title, and is named after its identifier.
+    pub(crate) is_untitled: bool,
+    /// How many of its texts were cut.
+    pub(crate) cut: u64,
+}
+
+impl ItemReader {
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// What is wrong with it, and in which column.
+    pub(crate) fn read(&self, row: &Row, columns: &[String]) -> Result<ItemDraft, Fault> {
+        if let Some(fault) = &row.fault {
+            return Err(fault.clone());
+        }
+        let cell = |field: Field| self.mapping.column(field).map(|at| row.cell(at));
+        let in_field = |field: Field, kind: String| {
+            let found = cell(field).unwrap_or(&Cell::Missing);
+            let fault = Fault::of_cell(kind, found);
+            match self.mapping.name(field, columns) {
+                Some(column) => fault.in_column(column),
+                None => fault,
+            }
+        };
+        let text = |field: Field| cell(field).and_then(Cell::text);
+        let item_id = text(Field::Item)
+            .ok_or_else(|| in_field(Field::Item, "item_id is missing".into()))?
+            .into_owned();
+        ItemId::parse(&item_id).map_err(|error| in_field(Field::Item, error.to_string()))?;
+        let mut cut = 0;
+        let mut item = Map::new();
+        let title = text(Field::Title);
+        let is_untitled = title.is_none();
+        let title = title.map_or_else(|| item_id.clone(), |title| shortened(&title, &mut cut));
+        item.insert("title".into(), title.into());
+        if let Some(cell) = cell(Field::Categories) {
+            let is_words = self
+                .mapping
+                .name(Field::Categories, columns)
+                .is_some_and(|column| column.ends_with(":token_seq"));
+            let categories = categories(cell, is_words);
+            if !categories.is_empty() {
+                item.insert("categories".into(), categories.into());
+            }
+        }
+        if let Some(price) = text(Field::Price) {
+            let price =
+                amount(&price).map_err(|why| in_field(Field::Price, format!("price {why}")))?;
+            item.insert("price".into(), price.to_string().into());
+        }
+        let status = self.status(row).map_err(|kind| in_field(Field::Status, kind))?;
+        item.extend(status.map(|status| ("status".to_owned(), status.into())));
+        for (field, name) in [(Field::From, "available_from"), (Field::Until, "available_until")] {
+            let time = self.times.read(cell(field).unwrap_or(&Cell::Missing));
+            let time = time.map_err(|why| in_field(field, format!("{name} {why}")))?;
+            item.extend(time.map(|(time, _)| (name.to_owned(), time.to_string().into())));
+        }
+        let attributes = self.attributes(row, columns, &mut cut);
+        if !attributes.is_empty() {
+            item.insert("attributes".into(), serde_json::to_value(attributes).unwrap_or_default());
+        }
+        ItemDetails::parse(Value::Object(item.clone()))
+            .map_err(|error| Fault::of_row(error.to_string()))?;
+        item.insert("item_id".into(), item_id.clone().into());
+        Ok(ItemDraft { item_id, json: item.into(), is_untitled, cut })
+    }
+
+    /// The status, of the column that names it or of the one that says whether the item
+    /// is hidden.
+    fn status(&self, row: &Row) -> Result<Option<&'static str>, String> {
+        let text = |field: Field| self.mapping.column(field).and_then(|at| row.cell(at).text());
+        if let Some(hidden) = text(Field::Hidden) {
+            let is_hidden = ["true", "1", "yes", "y"].contains(&&*hidden.to_lowercase());
+            return Ok(is_hidden.then_some("hidden"));
+        }
+        let Some(status) = text(Field::Status) else { return Ok(None) };
+        Ok(Some(match status.to_lowercase().replace([' ', '-'], "_").as_str() {
+            "active" | "available" | "in_stock" | "published" | "enabled" | "live" => "active",
+            "hidden" | "inactive" | "disabled" | "draft" | "unpublished" | "archived" => "hidden",
+            "out_of_stock" | "sold_out" | "unavailable" => "out_of_stock",
+            _ => return Err("status must be active, hidden or out_of_stock".into()),
+        }))
+    }
+
+    /// Every other column that has a text, under its own name.
+    fn attributes(&self, row: &Row, columns: &[String], cut: &mut u64) -> BTreeMap<String, String> {
+        let others = columns.iter().enumerate().filter(|(at, column)| {
+            self.mapping.field(*at).is_none() && !column.is_empty() && !is_added(column)
+        });
+        others
+            .filter_map(|(at, column)| {
+                let text = row.cell(at).text()?;
+                let name = column.split_once(':').map_or(column.as_str(), |(name, _)| name);
+                Some((shortened(name, cut), shortened(&text, cut)))
+            })
+            .collect()
+    }
+}
+
+/// A text of at most [`MAX_TEXT`] bytes.
+fn shortened(text: &str, cut: &mut u64) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    *cut += 1;
+    let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text[..end].to_owned()
+}
+
+/// Categories as a list, or as a text with `|` or `;` between them.
+fn categories(cell: &Cell, is_words: bool) -> Vec<String> {
+    let texts: Vec<String> = match cell {
+        Cell::List(texts) => texts.clone(),
+        _ => {
+            let text = cell.text().unwrap_or_default().into_owned();
+            if let Ok(list) = serde_json::from_str::<Vec<String>>(&text.replace('\'', "\"")) {
+                list
+            } else {
+                let separator = match text.as_str() {
+                    text if text.contains('|') => '|',
+                    text if text.contains(';') => ';',
+                    _ if is_words => ' ',
+                    _ => '\u{1f}',
+                };
+                text.split(separator).map(str::to_owned).collect()
+            }
+        }
+    };
+    let texts = texts.into_iter().map(|text| text.trim().to_owned());
+    texts.filter(|text| !text.is_empty() && text != NO_CATEGORY).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::mapping::Kind;
+    use super::*;
+
+    fn read(header: &[&str], cells: Vec<Cell>) -> Result<ItemDraft, Fault> {
+        let columns: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+        let reader = ItemReader {
+            mapping: Mapping::of(&columns, &[], Some(Kind::Items)).unwrap(),
+            times: TimeReader::new(jiff::tz::TimeZone::UTC, None),
+        };
+        reader.read(&Row { line: 2, cells, fault: None }, &columns)
+    }
+
+    fn text(text: &str) -> Cell {
+        Cell::Text(text.into())
+    }
+
+    #[test]
+    fn an_item_has_what_its_row_says_and_numbers_are_exact() {
+        let header = ["movieId", "title", "genres", "price", "status", "brand", "year"];
+        let cells = vec![
+            text("31"),
+            text("Dangerous Minds (1995)"),
+            text("Drama|School"),
+            Cell::Number("12345678901234567890.10".into()),
+            text("Sold Out"),
+            text("acme"),
+            Cell::Number("1995".into()),
+        ];
+        let item = read(&header, cells).unwrap();
+        assert_eq!(
+            item.json,
+            json!({
+                "item_id": "31", "title": "Dangerous Minds (1995)",
+                "categories": ["Drama", "School"], "price": "12345678901234567890.10",
+                "status": "out_of_stock", "attributes": {"brand": "acme", "year": "1995"},
+            })
+        );
+    }
+
+    #[test]
+    fn items_of_gorse_are_read() {
+        let header = ["ItemId", "IsHidden", "Categories", "Labels.x", "Timestamp", "Comment"];
+        let cells = vec![
+            text("31"),
+            Cell::Bool(true),
+            Cell::List(vec!["a".into()]),
+            Cell::Number("1".into()),
+            text("2022-01-01T00:00:00Z"),
+            text("c"),
+        ];
+        let item = read(&header, cells).unwrap();
+        assert!(item.is_untitled);
+        assert_eq!(item.json["title"], "31");
+        assert_eq!(item.json["status"], "hidden");
+        assert_eq!(item.json["categories"], json!(["a"]));
+        assert_eq!(item.json["attributes"]["Comment"], "c");
+    }
+
+    #[test]
+    fn what_is_missing_is_left_out_and_what_is_too_long_is_cut() {
+        let item = read(&["item_id", "title", "price"], vec![text("31"), text(""), Cell::Missing])
+            .unwrap();
+        assert_eq!(item.json, json!({"item_id": "31", "title": "31"}));
+        let long = "é".repeat(600);
+        let item =
+            read(&["item_id", "title", "description"], vec![text("1"), text(&long), text(&long)]);
+        let item = item.unwrap();
+        assert_eq!((item.json["title"].as_str().unwrap().len(), item.cut), (1_000, 2));
+    }
+
+    #[test]
+    fn prices_are_read_as_people_write_them_and_faults_are_named() {
+        for (price, expected) in [("9,99", "9.99"), ("$5", "5"), ("1e3", "1000")] {
+            let item = read(&["item_id", "price"], vec![text("1"), text(price)]).unwrap();
+            assert_eq!(item.json["price"], expected);
+        }
+        for (column, cell, word) in [
+            ("price", text("-1"), "negative"),
+            ("price", text("cheap"), "no number"),
+            ("status", text("odd"), "active, hidden"),
+            ("available_from", text("soon"), "available_from"),
+        ] {
+            let fault = read(&["item_id", column], vec![text("1"), cell]).unwrap_err();
+            assert!(fault.kind.contains(word), "{}", fault.kind);
+        }
+        assert!(read(&["item_id", "title"], vec![Cell::Missing, text("x")]).is_err());
+    }
+
+    #[test]
+    fn categories_come_in_many_forms() {
+        let of = |text: &str| categories(&Cell::Text(text.into()), false);
+        assert_eq!(of("A|B"), ["A", "B"]);
+        assert_eq!(of("A; B"), ["A", "B"]);
+        assert_eq!(of("['A', 'B']"), ["A", "B"]);
+        assert_eq!(of("Books, Music"), ["Books, Music"]);
+        assert_eq!(of("(no genres listed)"), [""; 0]);
+        assert_eq!(categories(&Cell::Text("A B".into()), true), ["A", "B"]);
+    }
+}

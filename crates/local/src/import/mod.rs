@@ -1,0 +1,303 @@
+//! `crossfold import`: any table of events or items, through the API's own path.
+//!
+//! A file goes through these, each a concept of its own:
+//!
+//! | what | where |
+//! | --- | --- |
+//! | packing, encoding, line ends | [`container`], [`encoding`], [`line_ends`]; [`peek`] looks ahead |
+//! | a table of rows, whatever the format | [`reading`]: [`delimited`] (its [`dialect`]), [`json`], [`parquet`] |
+//! | columns to fields | [`usual_names`], [`mapping`] |
+//! | cells to values | [`times`], [`amounts`], [`type_names`], [`ratings`] |
+//! | rows to events and items | [`event_rows`], [`event_ids`], [`item_rows`] |
+//! | what is in a file, before anything is written | [`survey`], [`check_report`], [`proposal`] |
+//! | to the API | [`posting`], [`import_events`], [`import_items`], [`progress_note`] |
+//! | what could not be taken | [`refusals`] |
+
+mod amounts;
+mod check_report;
+mod container;
+mod delimited;
+mod dialect;
+mod encoding;
+mod event_ids;
+mod event_rows;
+mod import_events;
+mod import_items;
+mod item_rows;
+mod json;
+mod line_ends;
+mod mapping;
+mod options;
+mod outcome;
+mod parquet;
+mod peek;
+mod posting;
+mod progress_note;
+mod proposal;
+mod ratings;
+mod reading;
+mod refusals;
+mod row;
+mod survey;
+mod times;
+mod type_names;
+mod usual_names;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use crossfold_core::entities::ids::{DomainId, EventType};
+use crossfold_lab::progress;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::api_client::ApiClient;
+use crate::args::ImportArgs;
+use crate::local_world::LocalWorld;
+use crate::printer;
+use check_report::CheckReport;
+use import_events::{EventsImport, Meaning};
+use import_items::ItemsImport;
+use mapping::Kind;
+use options::Options;
+pub use outcome::SomeRefused;
+use outcome::{FileOutcome, ImportOutcome};
+use posting::Poster;
+use progress_note::ProgressNote;
+use proposal::proposal;
+use refusals::RefusedRows;
+use survey::Survey;
+pub(crate) use times::start_of_day;
+use type_names::TypeNames;
+
+pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
+    let options = Options::of(args, Timestamp::now())?;
+    let surveys = look_through(args, &options).await?;
+    if args.check {
+        return check(args, &options, &surveys).await;
+    }
+    let target = Target::open(directory, args).await?;
+    let poster = Poster::new(target.client(), domain_of(args)?);
+    let types = define(&poster, args, &options, &surveys).await?;
+    let started = Instant::now();
+    let mut outcome = ImportOutcome::default();
+    let mut failure = None;
+    for survey in surveys {
+        match import_file(&poster, &options, survey, &types, &target.name(directory)).await {
+            Ok(file) => outcome.files.push(file),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    outcome.seconds = started.elapsed().as_secs_f64();
+    let archiving = Instant::now();
+    if let Target::Local(world) = &target {
+        world.carry_streams().await?;
+    }
+    outcome.archive_seconds = archiving.elapsed().as_secs_f64();
+    if args.json {
+        printer::json(&outcome.to_json())?;
+    } else {
+        printer::text(&outcome);
+    }
+    failure.map_or_else(|| outcome.verdict(), Err)
+}
+
+fn domain_of(args: &ImportArgs) -> Result<DomainId> {
+    args.domain.clone().context("say which domain the files belong to: --domain NAME")
+}
+
+/// Where events and items go.
+enum Target {
+    /// To the embedded storage, in this process.
+    Local(Box<LocalWorld>),
+    /// To a server.
+    Server(ApiClient, String),
+}
+
+impl Target {
+    async fn open(directory: &Path, args: &ImportArgs) -> Result<Self> {
+        match &args.api {
+            None => {
+                let world = LocalWorld::open(directory).await.context(
+                    "if a server is running on it, import through the server: --api http://127.0.0.1:8080",
+                )?;
+                Ok(Self::Local(Box::new(world)))
+            }
+            Some(address) => {
+                let client = ApiClient::of_server(address, args.token.clone())?;
+                Ok(Self::Server(client, address.clone()))
+            }
+        }
+    }
+
+    fn client(&self) -> ApiClient {
+        match self {
+            Self::Local(world) => world.client(),
+            Self::Server(client, _) => client.clone(),
+        }
+    }
+
+    /// What tells it from others.
+    fn name(&self, directory: &Path) -> String {
+        match self {
+            Self::Local(_) => directory.display().to_string(),
+            Self::Server(_, address) => address.clone(),
+        }
+    }
+}
+
+/// Looks every file through; those of items come first, so that nothing is named after its
+/// id that has a name.
+async fn look_through(args: &ImportArgs, options: &Options) -> Result<Vec<Survey>> {
+    let files = args.files.iter().map(|file| (file, None));
+    let events = args.interactions.iter().map(|file| (file, Some(Kind::Events)));
+    let items = args.items.iter().map(|file| (file, Some(Kind::Items)));
+    let mut surveys = Vec::new();
+    for (file, kind) in files.chain(events).chain(items) {
+        let (file, rows) = (file.clone(), options.rows.clone());
+        let bar = progress::spinner(&format!("looking through {}", file.display()));
+        let survey = tokio::task::spawn_blocking(move || survey::survey(&file, &rows, kind)).await;
+        bar.finish_and_clear();
+        surveys.push(survey.context("the thread that reads rows was lost")??);
+    }
+    if surveys.is_empty() {
+        bail!("name a file to import: crossfold import FILE… --domain NAME");
+    }
+    surveys.sort_by_key(|survey| survey.mapping.kind == Kind::Events);
+    Ok(surveys)
+}
+
+/// What the rows of a file mean.
+fn meaning(options: &Options, survey: &Survey, types: &TypeNames) -> Meaning {
+    let ratings = options.rating_rule(&survey.events, types.defined.as_ref());
+    Meaning { types: types.clone(), default_type: options.default_type.clone(), ratings }
+}
+
+/// Every event type that the files have.
+fn types_of(options: &Options, surveys: &[Survey], types: &TypeNames) -> BTreeSet<EventType> {
+    let events = surveys.iter().filter(|survey| survey.mapping.kind == Kind::Events);
+    let mut found = BTreeSet::new();
+    for survey in events {
+        found.extend(survey.events.types.keys().filter_map(|name| types.of(name).ok()));
+        found.extend(options.own_types(&survey.events, None));
+    }
+    if found.is_empty() {
+        found.insert(options.default_type.clone());
+    }
+    found
+}
+
+/// Defines the domain unless it is, and says how its types are named.
+async fn define(
+    poster: &Poster,
+    args: &ImportArgs,
+    options: &Options,
+    surveys: &[Survey],
+) -> Result<TypeNames> {
+    let mut types = TypeNames { given: options.type_names.clone(), defined: None };
+    let definition = match poster.definition().await? {
+        Some(definition) => definition,
+        None => {
+            let found = types_of(options, surveys, &types);
+            let definition = proposal(&domain_of(args)?, &args.currency, found.iter())?;
+            poster.define(&definition).await?;
+            definition
+        }
+    };
+    let defined = defined_types(&definition);
+    let events = surveys.iter().filter(|survey| survey.mapping.kind == Kind::Events);
+    let missing = events
+        .flat_map(|survey| options.own_types(&survey.events, Some(&defined)))
+        .find(|event_type| !defined.contains(event_type));
+    if let Some(missing) = missing {
+        let known: Vec<&str> = defined.iter().map(EventType::as_str).collect();
+        bail!(
+            "the domain has no event type {missing}, but {}; say which the rows are: --type NAME",
+            known.join(", ")
+        );
+    }
+    types.defined = Some(defined);
+    Ok(types)
+}
+
+fn defined_types(definition: &Value) -> BTreeSet<EventType> {
+    let types = definition["event_types"].as_object().into_iter().flatten();
+    types.filter_map(|(name, _)| EventType::parse(name).ok()).collect()
+}
+
+async fn check(args: &ImportArgs, options: &Options, surveys: &[Survey]) -> Result<()> {
+    let domain = args.domain.clone().or_else(|| DomainId::parse("my-domain").ok());
+    let domain = domain.context("say which domain the files belong to: --domain NAME")?;
+    let mut types = TypeNames { given: options.type_names.clone(), defined: None };
+    let mut definition = None;
+    if let Some(address) = &args.api {
+        let client = ApiClient::of_server(address, args.token.clone())?;
+        definition = Poster::new(client, domain.clone()).definition().await?;
+        types.defined = definition.as_ref().map(defined_types);
+    }
+    let proposed = proposal(&domain, &args.currency, types_of(options, surveys, &types).iter())?;
+    let reports: Vec<(Meaning, &Survey)> =
+        surveys.iter().map(|survey| (meaning(options, survey, &types), survey)).collect();
+    let reports: Vec<CheckReport<'_>> = reports
+        .iter()
+        .map(|(meaning, survey)| CheckReport { survey, meaning, zone: options.zone_name.clone() })
+        .collect();
+    if args.json {
+        let files: Vec<Value> = reports.iter().map(CheckReport::to_json).collect();
+        printer::json(&json!({"files": files, "definition": proposed, "defined": definition}))?;
+    } else {
+        reports.iter().for_each(printer::text);
+        printer::line(format_args!(
+            "\nnothing was written. Unless the domain {domain} is defined, this would define it (PUT /v1/domains/{domain}):"
+        ));
+        printer::json(&proposed)?;
+    }
+    match surveys.iter().all(|survey| survey.rows == survey.refused.rows) {
+        true => bail!("no row can be imported"),
+        false => Ok(()),
+    }
+}
+
+async fn import_file(
+    poster: &Poster,
+    options: &Options,
+    survey: Survey,
+    types: &TypeNames,
+    target: &str,
+) -> Result<FileOutcome> {
+    let path = survey.path.clone();
+    let in_file = || path.display().to_string();
+    let refused = options.refused.clone();
+    let refused = refused.unwrap_or_else(|| RefusedRows::beside(&path, survey.format));
+    let refused = RefusedRows::new(refused, survey.format);
+    let mut outcome = FileOutcome::of(&survey);
+    let bar = progress::bar(&in_file(), survey.rows);
+    if survey.mapping.kind == Kind::Items {
+        let import = ItemsImport { survey, options: options.rows.clone(), refused, bar };
+        let (items, refused) = import.run(poster).await.with_context(in_file)?;
+        outcome.items = Some(items);
+        outcome.note_refused(&refused);
+        return Ok(outcome);
+    }
+    let meaning = meaning(options, &survey, types);
+    outcome.rating_min = meaning.ratings.as_ref().map(|rule| rule.min);
+    let refused = Arc::new(Mutex::new(refused));
+    let import = EventsImport {
+        note: ProgressNote::new(&path, target, &options.fingerprint)?,
+        meaning,
+        options: options.rows.clone(),
+        refused: Arc::clone(&refused),
+        survey,
+        bar: bar.clone(),
+    };
+    outcome.events = Some(import.run(poster).await.with_context(in_file)?);
+    bar.finish_and_clear();
+    outcome.note_refused(&refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    Ok(outcome)
+}

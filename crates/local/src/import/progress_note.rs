@@ -1,0 +1,105 @@
+//! A note beside a file that is being imported, so that an import that was killed goes on
+//! where it was. Without the note nothing is lost: what was imported is a duplicate.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What became of the rows so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// Rows of the file that need not be looked at again.
+    pub(crate) rows: u64,
+    /// Events that were stored.
+    pub(crate) accepted: u64,
+    /// Events that had been stored before.
+    pub(crate) duplicates: u64,
+    /// Events of erased people, which were left out.
+    pub(crate) of_erased: u64,
+    /// Events that the API refused.
+    pub(crate) refused: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    import: String,
+    done: Done,
+}
+
+/// The note of one import of one file.
+pub(crate) struct ProgressNote {
+    path: PathBuf,
+    /// What is imported where and how: a note of another import is not used.
+    import: String,
+}
+
+impl ProgressNote {
+    /// The note of an import: of this file as it is now, to `target`, with `options`.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at.
+    pub(crate) fn new(file: &Path, target: &str, options: &str) -> Result<Self> {
+        let metadata = std::fs::metadata(file)?;
+        let mut hash = Sha256::new();
+        for part in
+            [target, options, &metadata.len().to_string(), &format!("{:?}", metadata.modified()?)]
+        {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(".importing.json");
+        let import = HEXLOWER.encode(&hash.finalize()[..16]);
+        Ok(Self { path: file.with_file_name(name), import })
+    }
+
+    /// How far an earlier, killed import came.
+    pub(crate) fn read(&self) -> Done {
+        let note = std::fs::read(&self.path).ok();
+        let note = note.and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
+        note.filter(|note| note.import == self.import).map(|note| note.done).unwrap_or_default()
+    }
+
+    /// Notes how far it came.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub(crate) fn write(&self, done: Done) -> io::Result<()> {
+        let note = Note { import: self.import.clone(), done };
+        let temporary = self.path.with_extension("tmp");
+        std::fs::write(&temporary, serde_json::to_vec(&note)?)?;
+        std::fs::rename(&temporary, &self.path)
+    }
+
+    /// Takes the note away: the import is complete.
+    pub(crate) fn remove(&self) {
+        // There may be none; and one that stays is of another import than the next.
+        std::fs::remove_file(&self.path).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_read_by_the_same_import_of_the_same_file_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.csv");
+        std::fs::write(&file, "user_id,item_id\n").unwrap();
+        let note = |options: &str| ProgressNote::new(&file, "here", options).unwrap();
+        let done = Done { rows: 500, accepted: 499, refused: 1, ..Done::default() };
+        assert_eq!(note("").read(), Done::default());
+        note("").write(done).unwrap();
+        assert_eq!(note("").read(), done);
+        assert_eq!(note("--type view").read(), Done::default());
+        std::fs::write(&file, "user_id,item_id\nu1,i1\n").unwrap();
+        assert_eq!(note("").read(), Done::default(), "the file is another one");
+        note("").remove();
+        note("").remove();
+    }
+}
