@@ -150,9 +150,9 @@ pub trait EventStore: Send + Sync {
 /// Most dismissals read for one user; the oldest by key order are left out beyond.
 pub const MAX_DISMISSALS: usize = 2_000;
 
-/// Most items seen for ever that are read for one user, about a megabyte; beyond, the
+/// Most items seen for ever that are read for one user, some 400 KB a slate; beyond, the
 /// last in order of platform, domain and id are left out.
-pub const MAX_SEEN: usize = 5_000;
+pub const MAX_SEEN: usize = 2_000;
 
 /// One page of a long listing.
 #[derive(Debug, Clone)]

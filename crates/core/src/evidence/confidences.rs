@@ -53,22 +53,26 @@ pub(crate) fn gather<I: Ord + Clone, K: Ord>(
     events: impl Iterator<Item = Weighed<I, K>>,
 ) -> BTreeMap<I, f32> {
     let mut sums: BTreeMap<I, f32> = BTreeMap::new();
-    let mut once: BTreeMap<(I, K), f32> = BTreeMap::new();
-    for Weighed { item, kind, repeats, amount } in events {
+    let mut once: BTreeMap<(I, K), (usize, f32)> = BTreeMap::new();
+    for (at, Weighed { item, kind, repeats, amount }) in events.enumerate() {
         match repeats {
             Repeats::Sum => *sums.entry(item).or_default() += amount,
             Repeats::Latest => {
-                once.entry((item, kind)).or_insert(amount);
+                once.entry((item, kind)).or_insert((at, amount));
             }
             Repeats::Strongest => {
-                let most = once.entry((item, kind)).or_insert(amount);
+                let (_, most) = once.entry((item, kind)).or_insert((at, amount));
                 if amount.abs() > most.abs() {
                     *most = amount;
                 }
             }
         }
     }
-    for ((item, _), amount) in once {
+    // In the order of events, however kinds are told apart: sums are then the same.
+    let mut once: Vec<(usize, I, f32)> =
+        once.into_iter().map(|((item, _), (at, amount))| (at, item, amount)).collect();
+    once.sort_unstable_by_key(|(at, ..)| *at);
+    for (_, item, amount) in once {
         *sums.entry(item).or_default() += amount;
     }
     sums.values_mut().for_each(|sum| *sum = sum.clamp(-MAX_CONFIDENCE, MAX_CONFIDENCE));

@@ -47,7 +47,9 @@ impl<'a> Explainer<'a> {
         let Some(source) = source else {
             return self.plain(ReasonCode::New, Because::Newness(name));
         };
-        let evidence = self.evidence(source.contributions(entry));
+        let mut contributions = source.contributions(entry);
+        contributions.retain(|(past, _)| !source.is_disliked(*past));
+        let evidence = self.evidence(contributions);
         let Some(first) = evidence.first() else {
             return self.plain(ReasonCode::Popular, Because::Others(name));
         };

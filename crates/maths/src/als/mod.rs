@@ -29,6 +29,7 @@ use crate::sparse::SparseRows;
 use half_step::{Effort, Equations};
 use padded::PaddedRows;
 
+mod eigenbasis;
 mod exact;
 pub mod half_step;
 mod kernels;
@@ -331,8 +332,8 @@ mod tests {
 
     /// Two tastes: even people take even items; each has left some of them.
     fn tastes() -> Vec<Vec<(u32, f32)>> {
-        let likes =
-            |u: u32| (0..10).filter(move |i| (i * 3 + u) % 4 > 0).map(move |i| i * 2 + u % 2);
+        let is_liked = |u: u32, i: u32| !(i * 3 + u).is_multiple_of(4);
+        let likes = |u: u32| (0..10).filter(move |i| is_liked(u, *i)).map(move |i| i * 2 + u % 2);
         (0..40).map(|u| likes(u).map(|item| (item, 1.0)).collect()).collect()
     }
 

@@ -15,7 +15,6 @@ use crate::serving::sources::{Source, SourceInputs};
 /// The model's estimate for one person and target.
 struct Bridged<'a> {
     estimate: Estimate<'a>,
-    /// What the person dislikes is no reason for anything, whatever it adds.
     disliked: BTreeSet<Row>,
 }
 
@@ -29,8 +28,11 @@ impl Source for Bridged<'_> {
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
-        let contributions = entry.row.map_or_else(Vec::new, |row| self.estimate.contributions(row));
-        contributions.into_iter().filter(|(past, _)| !self.disliked.contains(past)).collect()
+        entry.row.map_or_else(Vec::new, |row| self.estimate.contributions(row))
+    }
+
+    fn is_disliked(&self, past: Row) -> bool {
+        self.disliked.contains(&past)
     }
 }
 

@@ -24,9 +24,15 @@ pub trait Source {
     /// The score of an item; `None` when the source does not know it.
     fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32>;
 
-    /// How much each past item that the person likes adds to an item's score, as (row,
+    /// How much each past item of the person adds to an item's score, as (row,
     /// contribution); nothing when the person's evidence has no part in it.
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)>;
+
+    /// Whether the person dislikes a past item: it is no reason for anything, whatever
+    /// it adds.
+    fn is_disliked(&self, _past: Row) -> bool {
+        false
+    }
 }
 
 /// The sources there are.
