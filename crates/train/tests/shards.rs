@@ -27,13 +27,14 @@ use crossfold_core::training::shadow::ShadowReport;
 use crossfold_core::training::sharding::plan::{
     ShardBounds, folder, judged_key, plan_key, step_key,
 };
+use crossfold_core::training::tuning::TuningRequest;
 use crossfold_registry::load::load_report;
 use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_testing::{catalogue_item, event_at, event_id, event_type, item, user};
 use crossfold_train::{
-    EventLimit, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError, Worker,
-    new_run,
+    EventLimit, RunOrder, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
+    TuningOrder, Worker, new_run,
 };
 use jiff::Timestamp;
 use ndarray::Array2;
@@ -645,4 +646,19 @@ async fn the_same_on_real_data() {
         assert!(difference.abs() < 1e-3);
     }
     assert!(score < 1e-2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_in_shards_is_fitted_with_what_its_search_chose() {
+    let stores = archived(&small_world()).await;
+    let tuning = TuningRequest { candidates: 3, ..TuningRequest::of_seconds(60.0) };
+    let ordered = RunOrder { options: OPTIONS, tuning: TuningOrder::Within(tuning) };
+    let run = new_run(ordered, Timestamp::UNIX_EPOCH).unwrap();
+    records::create(&*stores.records, &run.id, &run).await.unwrap();
+    drive(&stores, &worker(&stores, SMALL), &run).await;
+    let (model, report) = published(&stores, &run).await;
+    let told = report.tuning.unwrap();
+    assert!(told.candidates.len() > 3, "it climbed: {told:?}");
+    assert_eq!(model.manifest().options, told.candidate.options);
+    assert_eq!(model.manifest().evidence, told.candidate.evidence);
 }
