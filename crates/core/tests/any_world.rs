@@ -263,6 +263,7 @@ impl World {
             cross_domain: CrossDomain::ByConsent,
             visible: BTreeSet::new(),
             explain: true,
+            inspect: false,
             locale: Locale::English,
         };
         let history = History::new(events.clone(), []);

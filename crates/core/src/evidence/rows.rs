@@ -165,6 +165,10 @@ impl RowBuilder<'_> {
         liked.map(|known| known.row.0).collect()
     }
 
+    fn interactions(&self, history: &ConsentedHistory, newest: &NewestEvidence) -> Vec<Weighted> {
+        self.index.rows_of(&confidences(history, self.definitions, newest))
+    }
+
     fn recencies(
         &self,
         history: &ConsentedHistory,

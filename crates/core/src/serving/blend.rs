@@ -44,10 +44,9 @@ fn blend_by(
     let items = targets.iter().map(|target| target.target.admission.kept.len()).sum();
     let mut scored = Vec::with_capacity(items);
     for (at, target) in targets.iter().enumerate() {
+        let sources = target.sources.iter().map(|source| &**source).enumerate();
         let sources: Vec<(usize, &dyn Source)> =
-            target.sources.iter().map(|source| &**source).enumerate().collect();
-        let sources: Vec<(usize, &dyn Source)> =
-            sources.into_iter().filter(|(_, source)| counts(*source)).collect();
+            sources.filter(|(_, source)| counts(*source)).collect();
         scored.extend(target.target.admission.kept.iter().map(|&position| {
             let entry = target.target.snapshot.entry(position);
             let known = sources.iter().find_map(|(at, source)| Some((*at, source.score(entry)?)));
