@@ -84,7 +84,8 @@ pub fn recommend(limit: usize) -> Result<Vec<Recommended>> {
         ConsentedHistory::for_recommendation(&History::new(events, []), context, &request);
 
     // The person is folded in: solved against the model's items, which no training has seen.
-    let past = model.index().rows_of(&confidences(&history, &definitions, now));
+    let newest = model.manifest().newest_with(history.events());
+    let past = model.index().rows_of(&confidences(&history, &definitions, &newest));
     let estimate = model.estimate(&knowledge, &past).context("nothing is known of the person")?;
 
     let course = |row: Row| -> Result<ItemId> {

@@ -154,9 +154,8 @@ impl TimeReader {
 }
 
 fn in_zone(local: DateTime, zone: &TimeZone) -> Result<Timestamp, &'static str> {
-    zone.to_ambiguous_zoned(local)
+    zone.to_ambiguous_timestamp(local)
         .compatible()
-        .map(|zoned| zoned.timestamp())
         .map_err(|_| "lies outside of what can be a time")
 }
 
@@ -296,10 +295,12 @@ impl Numeric {
 
     /// The order that the numbers themselves tell.
     fn order(&self) -> Option<DateOrder> {
-        match self.numbers {
+        let [first, second, _] = self.numbers;
+        let (may_be_first, may_be_second) = ((1..=12).contains(&first), (1..=12).contains(&second));
+        match (may_be_first, may_be_second) {
             _ if self.is_year_first => None,
-            [13.., 1..=12, _] => Some(DateOrder::DayFirst),
-            [1..=12, 13.., _] => Some(DateOrder::MonthFirst),
+            (false, true) if first > 12 => Some(DateOrder::DayFirst),
+            (true, false) if second > 12 => Some(DateOrder::MonthFirst),
             // Where points stand between, the day comes first; where hours are counted
             // twice, the month does.
             _ if self.separator == '.' => Some(DateOrder::DayFirst),

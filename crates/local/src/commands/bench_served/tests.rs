@@ -82,7 +82,7 @@ async fn people_cold_in_the_target_are_served_what_evaluate_transfer_measures() 
 
 /// What each person took, one item a day of theirs, the newest last.
 fn taken_over_time() -> Vec<(String, String, Timestamp)> {
-    let today = start_of_day(Timestamp::now()).unwrap();
+    let today = start_of_day(Timestamp::now());
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut taken = Vec::new();
     for person in 0..PEOPLE {
