@@ -3,11 +3,17 @@
 //! A figure is read as wide as it is printed: a score is an `f32` in the model, and the
 //! shortest text that means it is rounded from as an `f64`.
 
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+
 use anyhow::{Context, Result};
 use crossfold_core::entities::ids::{DomainId, ModelId};
+use crossfold_core::release::attention::Attention;
 use crossfold_core::release::champion::Promotion;
 use crossfold_core::release::record::{ModelRecord, ModelState};
+use crossfold_core::release::run::TrainingRun;
 use crossfold_core::training::drift::DriftReport;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -64,6 +70,124 @@ pub(crate) struct ModelAnswer {
     pub(crate) promotions: Vec<Promotion>,
     /// Of the champion: what came in of late against what it was made from.
     pub(crate) drift: Option<DriftReport>,
+}
+
+/// `GET /v1/status`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StatusAnswer {
+    pub(crate) at: Timestamp,
+    /// The most urgent first.
+    pub(crate) attention: Vec<Entry>,
+    pub(crate) domains: Vec<DomainStatus>,
+    pub(crate) champion: Option<ChampionStatus>,
+    pub(crate) last_run: Option<TrainingRun>,
+    /// What the newest run that read the archive saw.
+    pub(crate) archive: Option<ArchiveStatus>,
+    pub(crate) activity: Vec<DayStatus>,
+}
+
+/// One thing that was noticed.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Entry {
+    /// One that this version knows.
+    Known(Attention),
+    /// One of a newer server.
+    Other {
+        /// What it is.
+        code: String,
+    },
+}
+
+impl Entry {
+    /// Whether it keeps people from being served as well as they could be. The others may be as
+    /// they should: events of robots are left out, and not every direction deserves a bridge.
+    pub(crate) fn needs_attention(&self) -> bool {
+        !matches!(self, Self::Known(Attention::LeftOut { .. } | Attention::NoBridge { .. }))
+    }
+
+    /// What may help, as a command where there is one.
+    pub(crate) fn what_to_do(&self) -> Option<String> {
+        let Self::Known(known) = self else { return None };
+        match known {
+            Attention::NoDomain => Some(
+                "define one: PUT /v1/domains/{domain}, or crossfold import --domain NAME FILE"
+                    .to_owned(),
+            ),
+            Attention::NoModel
+            | Attention::StaleModel { .. }
+            | Attention::Drifted { .. }
+            | Attention::ModelRefused { model: None, .. } => Some("crossfold train".to_owned()),
+            Attention::RunFailed { .. } => {
+                Some("mend what the reason names, then: crossfold train".to_owned())
+            }
+            Attention::ModelRefused { model: Some(model), .. } => Some(format!(
+                "crossfold models show {model}; to serve it all the same: \
+                 crossfold models promote {model}"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(known) => known.fmt(f),
+            Self::Other { code } => f.write_str(code),
+        }
+    }
+}
+
+/// A domain that the caller acts for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DomainStatus {
+    pub(crate) domain: DomainId,
+    pub(crate) name: String,
+    /// Items that the champion knows; none when it does not know the domain.
+    pub(crate) items: Option<u64>,
+    /// People that the champion was made from.
+    pub(crate) people: Option<u64>,
+}
+
+/// The model that serves.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ChampionStatus {
+    pub(crate) id: ModelId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) promoted_at: Timestamp,
+    /// Events that it was made from.
+    pub(crate) events: u64,
+}
+
+/// What a run saw in the archive.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ArchiveStatus {
+    pub(crate) requested_at: Timestamp,
+    pub(crate) events: u64,
+    pub(crate) people: u64,
+}
+
+/// What happened in a domain on a day.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DayStatus {
+    pub(crate) events: IntakeStatus,
+    pub(crate) slates: SlatesStatus,
+}
+
+/// What was posted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct IntakeStatus {
+    pub(crate) accepted: u64,
+    /// By code.
+    pub(crate) refused: BTreeMap<String, u64>,
+}
+
+/// What was served.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SlatesStatus {
+    pub(crate) served: u64,
+    pub(crate) personalised: u64,
 }
 
 /// `POST /v1/events`.

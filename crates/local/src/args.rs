@@ -31,6 +31,32 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// A server to work on instead of a data directory.
+#[derive(Args, Clone, Default)]
+pub struct ServerArgs {
+    /// Address of a running server or a deployed stack to work on, instead of a data
+    /// directory: http://127.0.0.1:8080, https://api.example.com.
+    #[arg(long, global = true, value_name = "URL")]
+    pub api: Option<String>,
+    /// Token for that server. Better told by the variable: others on this machine can read
+    /// command lines.
+    #[arg(
+        long,
+        global = true,
+        env = "CROSSFOLD_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    token: Option<String>,
+}
+
+impl ServerArgs {
+    /// The token; a variable that is set to nothing tells none.
+    pub(crate) fn token(&self) -> Option<String> {
+        self.token.clone().filter(|token| !token.is_empty())
+    }
+}
+
 /// What can be done.
 #[derive(Subcommand)]
 pub enum Command {
@@ -42,6 +68,11 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Train a model on everything archived and publish it.
     Train(TrainArgs),
+    /// Tell how everything stands, and what to do next.
+    ///
+    /// Ends with 0 when all is well, with 3 when something needs attention, and with 1 when
+    /// there is no answer.
+    Status(StatusArgs),
     /// List the models, show one, promote one, or go back to the one before.
     Models(ModelsArgs),
     /// Ask for a slate and print it.
@@ -196,7 +227,21 @@ pub struct TrainArgs {
     /// Publish the model even if it is made from far fewer events than the champion.
     #[arg(long)]
     pub accept_fewer_events: bool,
+    /// Where to train, if not here.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Print the training run as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to tell how everything stands.
+#[derive(Args)]
+pub struct StatusArgs {
+    /// What to ask, if not the data directory.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Print the API's response as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -207,6 +252,9 @@ pub struct ModelsArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: ModelsCommand,
+    /// Where the models are, if not here.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Print the API's response as JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -251,6 +299,9 @@ pub struct RecommendArgs {
     /// Language of the reasons, as a BCP 47 tag.
     #[arg(long, default_value = "en")]
     pub locale: String,
+    /// What to ask, if not the data directory.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Print the API's response as JSON.
     #[arg(long)]
     pub json: bool,

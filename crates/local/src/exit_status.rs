@@ -5,15 +5,24 @@
 //! | 0 | done |
 //! | 1 | not done, or not a single row of an import was taken |
 //! | 2 | the command line cannot be understood |
-//! | 3 | an import was carried out, and some rows were refused |
+//! | 3 | an import was carried out, and some rows were refused; or `status` found what needs attention |
 
+pub use crate::commands::status::NeedsAttention;
 pub use crate::import::SomeRefused;
 
 /// The status of an import that refused some rows.
 pub const SOME_REFUSED: u8 = 3;
+/// The status when something needs attention.
+pub const NEEDS_ATTENTION: u8 = 3;
 
 /// The exit status of a command that ended in an error.
 #[must_use]
 pub fn of(error: &anyhow::Error) -> u8 {
-    if error.is::<SomeRefused>() { SOME_REFUSED } else { 1 }
+    if error.is::<SomeRefused>() {
+        SOME_REFUSED
+    } else if error.is::<NeedsAttention>() {
+        NEEDS_ATTENTION
+    } else {
+        1
+    }
 }

@@ -7,6 +7,8 @@
 //! | what can be asked | [`args`]: arguments alone, nothing of what is done with them |
 //! | what is done with it | [`run`], then the file of the command in `commands/` |
 //! | how files are read that are imported | `import/`: the table in its `mod.rs` |
+//! | where a command works: a data directory, or a server | `place` |
+//! | what its exit status says | [`exit_status`] |
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
 //! | the page in the browser | `console/`, and the files in `crates/local/console/` |
@@ -22,4 +24,5 @@ mod answers;
 mod commands;
 mod console;
 mod import;
+mod place;
 mod printer;

@@ -3,6 +3,8 @@
 pub(crate) mod bench_served;
 pub(crate) mod demo;
 pub(crate) mod models;
+pub(crate) mod ordered_run;
 pub(crate) mod recommend;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod train;

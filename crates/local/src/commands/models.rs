@@ -1,4 +1,4 @@
-//! `crossfold models`: what `/v1/models` offers, called inside the process.
+//! `crossfold models`: what `/v1/models` offers.
 
 use std::path::Path;
 
@@ -11,13 +11,12 @@ use serde_json::{Value, json};
 use crate::answers::{ModelPageAnswer, read};
 use crate::api_client::ApiClient;
 use crate::args::{ModelsArgs, ModelsCommand};
-use crate::local_world::LocalWorld;
+use crate::place::Place;
 use crate::printer::{self, ModelDetails, ModelLine, ModelTable};
 
 pub(crate) async fn models(directory: &Path, args: &ModelsArgs) -> Result<()> {
-    // The world is kept to the end: its storage stops when it goes.
-    let world = LocalWorld::open(directory).await?;
-    let client = world.client();
+    let place = Place::open(directory, &args.server).await?;
+    let client = place.client();
     match &args.command {
         ModelsCommand::List => {
             let models = list(&client).await?;

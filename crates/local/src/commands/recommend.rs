@@ -7,16 +7,16 @@ use serde_json::json;
 
 use crate::answers::read;
 use crate::args::RecommendArgs;
-use crate::local_world::LocalWorld;
+use crate::place::Place;
 use crate::printer::{self, SlateTable};
 
 pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<()> {
-    let world = LocalWorld::open(directory).await?;
+    let place = Place::open(directory, &args.server).await?;
     let request = json!({
         "user_id": args.user, "domain": args.domain, "target_domains": args.target,
         "limit": args.limit, "locale": args.locale,
     });
-    let answer = world.client().post("/v1/recommendations", &request).await?;
+    let answer = place.client().post("/v1/recommendations", &request).await?;
     if args.json {
         return printer::json(&answer);
     }

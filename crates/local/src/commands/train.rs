@@ -18,18 +18,29 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::TrainArgs;
+use crate::commands::ordered_run;
 use crate::local_world::LocalWorld;
+use crate::place::Place;
 use crate::printer::{self, TrainingRunText};
 
 pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
-    let world = LocalWorld::open(directory).await?;
+    let place = Place::open(directory, &args.server).await?;
     let order = RunOrder { options: args.fit.options(), tuning: tuning(args) };
     let mut run = new_run(order, Timestamp::now())?;
     run.accept_fewer_events = args.accept_fewer_events;
-    let run = train_world(&world, run).await?;
-    let report = report_of(&world, &run).await?;
+    let run = match &place {
+        Place::Directory(world) => train_world(world, run).await?,
+        Place::Server(client) => ordered_run::order_and_follow(client, &run).await?,
+    };
+    let report = match &place {
+        Place::Directory(world) => report_of(world, &run).await?,
+        Place::Server(client) => ordered_run::report_of(client, &run).await?,
+    };
     if args.json {
-        let verdict = verdict_of(&world, &run).await?;
+        let verdict = match &place {
+            Place::Directory(world) => verdict_of(world, &run).await?,
+            Place::Server(client) => ordered_run::verdict_of(client, &run).await?,
+        };
         printer::json(&in_full(&run, report, verdict.as_ref())?)?;
     } else {
         print_run(&run, report.as_ref());

@@ -5,6 +5,7 @@
 
 mod models;
 mod slate;
+mod status;
 mod training_run;
 
 use std::fmt::{self, Display};
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub(crate) use models::{ModelDetails, ModelLine, ModelTable};
 pub(crate) use slate::SlateTable;
+pub(crate) use status::StatusText;
 pub(crate) use training_run::TrainingRunText;
 
 /// Prints a text that ends its own lines.
