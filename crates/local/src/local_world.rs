@@ -104,8 +104,9 @@ impl LocalWorld {
             clock: clock.clone(),
             tuning: TuningOrder::ByDefault,
         };
-        let ingest = IngestState::new(stores.clone(), keys(), clock.clone());
-        let ingest = ingest.with_activity(activity());
+        let ingest = IngestState::new(stores.clone(), keys(), system::machine())
+            .for_development()
+            .with_activity(activity());
         let feedback = FeedbackState::new(stores, keys(), clock).with_activity(activity());
         let routes = crossfold_ingest::routes()
             .with_state(ingest)
