@@ -2,9 +2,10 @@
 //!
 //! A JSON number arrives as a binary floating-point number of 64 bits. Any decimal of
 //! up to [`EXACT_DIGITS`] digits is the shortest text that reads back as its number, so
-//! that text is what the caller wrote. With more digits another text may have been
-//! meant, and the number is refused rather than changed (RFC 8259, section 6, promises
-//! no more precision either). As text, every digit counts.
+//! that text is what the caller wrote. A number that needs more is refused rather than
+//! changed. What nobody can tell any more is a number written with digits that no number
+//! of 64 bits holds (0.1000000000000000055 is 0.1 to every reader: RFC 8259, section 6,
+//! promises no more). As text, every digit counts.
 
 use std::fmt;
 
@@ -66,6 +67,10 @@ impl Visitor<'_> for Exact {
 /// The decimal that a number was written as; `None` when more than one may have
 /// been meant, or it is beyond what a decimal holds.
 fn shortest(number: f64) -> Option<Decimal> {
+    // Whole numbers come as such; one that is too large for that has lost digits.
+    if number.abs() >= 1e15 {
+        return None;
+    }
     let text = number.to_string();
     let digits = text.chars().filter(char::is_ascii_digit).collect::<String>();
     let significant = digits.trim_start_matches('0').trim_end_matches('0');
@@ -107,7 +112,15 @@ mod tests {
             assert_eq!(read(json), Ok(Some(expected.into())), "{json}");
         }
         assert_eq!(read("null"), Ok(None));
-        for refused in ["0.12345678901234567", "1e300", "true", "[]", "\"NaN\"", "\"1,5\""] {
+        for refused in [
+            "0.12345678901234567",
+            "1e300",
+            "100000000000000000001",
+            "true",
+            "[]",
+            "\"NaN\"",
+            "\"1,5\"",
+        ] {
             assert!(read(refused).is_err(), "{refused}");
         }
     }

@@ -122,6 +122,7 @@ async fn a_store_that_counts_an_event_twice_fails_the_checks_on_duplicates_alone
     stores.events = Arc::new(CountsTwice(stores.events));
     let expected = [
         "events: an_event_is_stored_once",
+        "events: a_batch_is_stored_as_its_events_one_by_one_are",
         "events: of_racing_appends_of_one_event_exactly_one_is_new",
         "events: an_event_is_its_id_whatever_time_it_claims",
     ];

@@ -16,7 +16,7 @@ pub(crate) struct Body {
     /// Users whose events are refused if the user was erased: who posts a past, as an
     /// import does, names each once, and nothing of an earlier life comes back.
     #[serde(default)]
-    refuse_erased: Vec<String>,
+    pub(crate) refuse_erased: Vec<String>,
 }
 
 impl Body {
