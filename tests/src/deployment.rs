@@ -45,6 +45,8 @@ pub struct Route {
     pub path: String,
     /// The logical id of the function it leads to.
     pub function: String,
+    /// Whether the API's authorizer asks for a token first.
+    pub asks_for_token: bool,
 }
 
 /// A table's stream that feeds a function.
@@ -113,6 +115,7 @@ fn routes(template: &Value) -> anyhow::Result<Vec<Route>> {
                     method: text(&event["Properties"]["Method"])?,
                     path: text(&event["Properties"]["Path"])?,
                     function: function.clone(),
+                    asks_for_token: event["Properties"]["Auth"]["Authorizer"] != "NONE",
                 });
             }
         }

@@ -40,7 +40,7 @@ pub enum Decision {
 }
 
 impl Gateway {
-    /// A gateway with these routes, all of them behind the authorizer.
+    /// A gateway with these routes, those behind the authorizer that say so.
     #[must_use]
     pub fn new(routes: Vec<Route>) -> Self {
         Self { routes }
@@ -52,10 +52,13 @@ impl Gateway {
         let Some((route, parameters)) = self.route(request) else {
             return Decision::Answer(message(404, "Not Found"));
         };
-        if request.token.is_none() {
+        if route.asks_for_token && request.token.is_none() {
             return Decision::Answer(message(401, "Unauthorized"));
         }
         let key = format!("{} {}", route.method, route.path);
+        // Without the authorizer there are no claims, whatever the caller sent.
+        let open = request.clone().with_token(None);
+        let request = if route.asks_for_token { request } else { &open };
         let event = event(request, &key, &parameters);
         if event.to_string().len() > MAX_EVENT_BYTES {
             return Decision::Answer(message(413, "Request Entity Too Large"));
@@ -160,8 +163,15 @@ fn headers(request: &ApiRequest) -> BTreeMap<String, String> {
         own("x-forwarded-port", "443"),
         own("x-forwarded-proto", "https"),
     ]);
-    if request.token.is_some() {
+    let has_own = request.headers.iter().any(|(name, _)| name == "authorization");
+    if request.token.is_some() && !has_own {
         headers.insert("authorization".into(), "Bearer e30.e30.c2lnbmF0dXJl".into());
+    }
+    // What a client sends of these, it sends in their place.
+    for own in ["accept", "host", "user-agent"] {
+        if request.headers.iter().any(|(name, _)| name == own) {
+            headers.remove(own);
+        }
     }
     for (name, value) in &request.headers {
         let joined = headers.entry(name.clone()).or_default();

@@ -16,6 +16,7 @@ pub mod cloud;
 pub mod deployment;
 pub mod gateway;
 pub mod http_client;
+pub mod http_front;
 pub mod local;
 pub mod ministack;
 pub mod openapi;

@@ -223,6 +223,15 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
         "feedback_id": "f", "kind": "click", "domain": "travel", "item_id": "lake",
         "occurred_at": now,
     });
+    let source = || {
+        json!({
+            "events": { "Booked": {
+                "type": TYPE, "each": "lines", "item_id": "id", "user_id": "who", "value": "price",
+                "occurred_at": "when",
+            } },
+            "consent_categories": ["Personalisation"], "traits": ["plan"],
+        })
+    };
     vec![
         (
             "PUT /v1/domains/{domain}",
@@ -237,6 +246,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                     "impression": TYPE, "click": TYPE, "accept": TYPE, "convert": TYPE,
                 },
                 "consent_defaults": [{ "to": "travel", "purpose": "training", "granted": true }],
+                "sources": { "segment": source(), "personalize": source(), "cloudevents": source() },
             }),
         ),
         (

@@ -15,7 +15,7 @@ use crossfold_e2e::scenario;
 use crossfold_e2e::world::World;
 use crossfold_edge::router::Route;
 use crossfold_feedback::MAX_OUTCOMES;
-use crossfold_ingest::{MAX_CONSENTS, MAX_EVENTS, MAX_ITEMS};
+use crossfold_ingest::{DEFAULT_DOMAINS, MAX_CONSENTS, MAX_DOMAINS, MAX_EVENTS, MAX_ITEMS};
 use crossfold_recommend::{MAX_EXCLUDED, MAX_TARGETS, MAX_WITHDRAWN};
 use crossfold_train::{DEFAULT_PAGE, DEFAULT_RUNS, MAX_PAGE, MAX_RUNS};
 use hyper::{HeaderMap, Method};
@@ -107,6 +107,8 @@ fn limits_in_code_are_the_documented_bounds() {
         (&openapi.at(page)["name"], &openapi.at(runs)["name"]),
         (&json!("limit"), &json!("limit"))
     );
+    let domains = "/paths/~1v1~1domains/get/parameters/0";
+    assert_eq!(openapi.at(domains)["name"], "limit");
     for (pointer, limit) in [
         (body("post", "/v1/events") + "/events/maxItems", MAX_EVENTS),
         (items + "/items/maxItems", MAX_ITEMS),
@@ -120,6 +122,8 @@ fn limits_in_code_are_the_documented_bounds() {
         (recommendations + "/limit/maximum", MAX_LIMIT),
         (page.to_owned() + "/schema/maximum", MAX_PAGE),
         (page.to_owned() + "/schema/default", DEFAULT_PAGE),
+        (domains.to_owned() + "/schema/maximum", MAX_DOMAINS),
+        (domains.to_owned() + "/schema/default", DEFAULT_DOMAINS),
         (body("put", "/v1/domains/{domain}") + "/event_types/maxProperties", MAX_EVENT_TYPES),
         ("/components/schemas/Id/maxLength".into(), MAX_ID_CHARS),
     ] {

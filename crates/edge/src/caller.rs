@@ -66,7 +66,9 @@ impl Scope {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The scope of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 }
@@ -105,6 +107,18 @@ impl Caller {
         }
     }
 
+    /// A caller who acts for these domains in these scopes.
+    #[must_use]
+    pub fn with(
+        domains: impl IntoIterator<Item = DomainId>,
+        scopes: impl IntoIterator<Item = Scope>,
+    ) -> Self {
+        Self {
+            domains: Domains::Only(domains.into_iter().collect()),
+            scopes: scopes.into_iter().collect(),
+        }
+    }
+
     /// The caller of a development server on the loopback interface: every
     /// domain and scope.
     #[must_use]
@@ -128,6 +142,15 @@ impl Caller {
         match &self.domains {
             Domains::All => true,
             Domains::Only(domains) => domains.contains(domain),
+        }
+    }
+
+    /// The domain that the caller acts for, when it is one.
+    #[must_use]
+    pub fn only_domain(&self) -> Option<&DomainId> {
+        match &self.domains {
+            Domains::Only(domains) if domains.len() == 1 => domains.first(),
+            _ => None,
         }
     }
 

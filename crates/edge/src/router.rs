@@ -56,6 +56,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.on(Method::POST, path, routing::post(handler))
     }
 
+    /// Answers `PATCH`.
+    #[must_use]
+    pub fn patch<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {
+        self.on(Method::PATCH, path, routing::patch(handler))
+    }
+
     /// Answers `DELETE`.
     #[must_use]
     pub fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::decimal;
 use crate::ids::{DomainId, ItemId};
 use crate::json;
 use crate::text_length::exceeds;
@@ -32,8 +33,12 @@ pub struct ItemDetails {
     /// Categories, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
-    /// The price, exact.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The price, exact, from a text or a number.
+    #[serde(
+        default,
+        deserialize_with = "decimal::exact_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub price: Option<Decimal>,
     /// Whether it may be recommended.
     #[serde(default)]
@@ -162,6 +167,8 @@ mod tests {
         let details =
             ItemDetails::parse(serde_json::json!({"title": "t", "price": "19.90"})).unwrap();
         assert_eq!(details.price.unwrap().to_string(), "19.90");
+        let details = ItemDetails::parse(serde_json::json!({"title": "t", "price": 19.9})).unwrap();
+        assert_eq!(details.price.unwrap().to_string(), "19.9");
         assert!(ItemDetails::parse(serde_json::json!({"title": "t", "prise": "1"})).is_err());
         assert!(ItemDetails::parse(serde_json::json!({"title": "t", "price": "-1"})).is_err());
         assert!(ItemDetails::parse(serde_json::json!({"title": ""})).is_err());

@@ -48,6 +48,14 @@ pub struct Stopwatch(Arc<dyn Fn() -> Duration + Send + Sync>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reading(Duration);
 
+impl Reading {
+    /// The time from an earlier reading of the same stopwatch to this one.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 impl Stopwatch {
     /// A stopwatch that shows what `elapsed` says: the time since some fixed
     /// moment, which must not decrease.

@@ -107,6 +107,14 @@ impl ConsentLedger {
         narrowed
     }
 
+    /// Forgets every decision about a domain, in either direction, and says
+    /// whether there was one.
+    pub fn forget(&mut self, domain: &DomainId) -> bool {
+        let before = self.decisions.len();
+        self.decisions.retain(|(from, to, _), _| from != domain && to != domain);
+        self.decisions.len() < before
+    }
+
     /// The decisions, in order of direction and purpose.
     pub fn decisions(&self) -> impl Iterator<Item = &ConsentDecision> {
         self.decisions.values()

@@ -8,6 +8,7 @@ use crate::decision::OutcomeKind;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor};
 use crate::ids::{DomainId, EventType};
 use crate::purpose::Purpose;
+use crate::sources::Sources;
 use crate::text_length::exceeds;
 
 /// A three-letter currency code (ISO 4217 alphabetic form).
@@ -77,6 +78,9 @@ pub struct DomainDefinition {
     /// A dismissal is an instruction and has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes: BTreeMap<OutcomeKind, EventType>,
+    /// What the events of other systems mean.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
 }
 
 fn default_half_life_days() -> f32 {
@@ -120,6 +124,10 @@ impl DomainDefinition {
         }
         if !(self.half_life_days >= 1.0 && self.half_life_days <= 36_500.0) {
             return refuse("half_life_days must be 1 to 36500".into());
+        }
+        let has_type = |event_type: &EventType| self.event_types.contains_key(event_type);
+        if let Some(problem) = self.sources.problem(&has_type) {
+            return refuse(problem);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::decimal;
 use crate::definition::DomainDefinition;
 use crate::ids::{DomainId, EventId, EventType, InvalidId, ItemId, Pseudonym, UserId};
 
@@ -33,7 +34,7 @@ pub struct RawEvent {
     pub dwell_seconds: Option<u32>,
 }
 
-/// One accepted event. Identity is (`user`, `occurred_at`, `event_id`).
+/// One accepted event. Identity is (`user`, `event_id`), whatever time it claims.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The caller's identifier of the event.
@@ -67,6 +68,12 @@ pub enum EventRejection {
     /// One of its identifiers breaks its rule.
     #[error(transparent)]
     InvalidId(#[from] InvalidId),
+    /// Nothing says what an event of another system means in the domain.
+    #[error("no event type of the domain is known for {0:?}: name one in the definition's sources")]
+    UnmappedEvent(String),
+    /// The person refused a category of consent that the event needs.
+    #[error("consent to the category {0:?} was not given")]
+    ConsentRefused(String),
     /// The domain does not know the event type.
     #[error("the domain has no event type {0:?}")]
     UnknownEventType(String),
@@ -76,8 +83,8 @@ pub enum EventRejection {
     /// The time lies ahead of our clock by more than [`MAX_CLOCK_SKEW`].
     #[error("occurred_at lies in the future")]
     FutureTimestamp,
-    /// The value is not a finite, non-negative decimal.
-    #[error("value must be a decimal of at least 0")]
+    /// The value is no decimal that can be taken exactly, or negative.
+    #[error("value must be a decimal of at least 0, as text or as a number of at most 15 digits")]
     InvalidValue,
 }
 
@@ -88,6 +95,8 @@ impl EventRejection {
         match self {
             Self::Malformed(_) => "malformed_event",
             Self::InvalidId(_) => "invalid_id",
+            Self::UnmappedEvent(_) => "unmapped_event",
+            Self::ConsentRefused(_) => "consent_refused",
             Self::UnknownEventType(_) => "unknown_event_type",
             Self::InvalidTimestamp => "invalid_timestamp",
             Self::FutureTimestamp => "future_timestamp",
@@ -187,19 +196,8 @@ pub fn to_millisecond(time: Timestamp) -> Timestamp {
     time.round(cut).unwrap_or(time)
 }
 
-/// A decimal of a JSON text or number, exactly as it is written there.
-pub(crate) fn exact_decimal(value: &serde_json::Value) -> Option<Decimal> {
-    let text = match value {
-        serde_json::Value::String(text) => text.clone(),
-        // The shortest text that reads back as the number: what the caller typed.
-        serde_json::Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Decimal::from_str_exact(&text).ok()
-}
-
 fn parse_value(value: &serde_json::Value) -> Result<Decimal, EventRejection> {
-    let decimal = exact_decimal(value).ok_or(EventRejection::InvalidValue)?;
+    let decimal = decimal::exact(value).map_err(|_| EventRejection::InvalidValue)?;
     if decimal.is_sign_negative() && !decimal.is_zero() {
         return Err(EventRejection::InvalidValue);
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::event::exact_decimal;
+use crate::decimal;
 
 /// How one type of event becomes evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,11 @@ pub struct EventTypeDefinition {
     /// When set, an event's value `v` multiplies the weight by `1 + ln(1 + v / value_scale)`;
     /// beside a [`EventTypeDefinition::neutral_value`], it is the distance from
     /// there that weighs the weight once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "decimal::exact_option"
+    )]
     pub value_scale: Option<Decimal>,
     /// Whether it tells against the item: a dislike, "not interested".
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -26,7 +30,7 @@ pub struct EventTypeDefinition {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "optional_decimal"
+        deserialize_with = "decimal::exact_option"
     )]
     pub neutral_value: Option<Decimal>,
     /// What several events of this type about one item weigh together.
@@ -157,13 +161,6 @@ impl EventTypeDefinition {
         ];
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, broken)| Err(broken))
     }
-}
-
-/// A decimal as exact text or as the number that a caller typed.
-fn optional_decimal<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Decimal>, D::Error> {
-    let Some(value) = Option::<serde_json::Value>::deserialize(from)? else { return Ok(None) };
-    let decimal = exact_decimal(&value);
-    decimal.map(Some).ok_or_else(|| serde::de::Error::custom("neutral_value must be a decimal"))
 }
 
 #[cfg(test)]

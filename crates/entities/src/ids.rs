@@ -52,6 +52,13 @@ fn is_slug(text: &str) -> bool {
 
 const SLUG_RULE: &str = "1 to 63 characters of a-z, 0-9, '-' and '_', beginning with a letter";
 
+fn is_key_id(text: &str) -> bool {
+    let digits = text.strip_prefix("CF").unwrap_or_default();
+    digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
+}
+
+const KEY_RULE: &str = "CF and 32 hexadecimal digits in capitals";
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $check:ident, $rule:ident) => {
         $(#[$doc])*
@@ -142,6 +149,11 @@ id!(
     TrainingRunId, "a training run id", is_opaque_id, OPAQUE_RULE
 );
 id!(
+    /// The identifier of a write key, which is no secret: it also is an access key
+    /// id where requests are signed as AWS does.
+    KeyId, "a key id", is_key_id, KEY_RULE
+);
+id!(
     /// The keyed pseudonym of a user or person: see [`crate::pseudonym`].
     Pseudonym, "a pseudonym", is_opaque_id, OPAQUE_RULE
 );
@@ -158,6 +170,13 @@ impl From<UniqueId> for RecommendationId {
     /// A UUID's text keeps the rule for identifiers whatever its bits.
     fn from(id: UniqueId) -> Self {
         Self(id.to_string().into())
+    }
+}
+
+impl From<UniqueId> for KeyId {
+    /// A UUID's digits, in capitals.
+    fn from(id: UniqueId) -> Self {
+        Self(format!("CF{}", id.simple().to_uppercase()).into())
     }
 }
 

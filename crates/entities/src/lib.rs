@@ -5,8 +5,9 @@
 //!
 //! | to find | read |
 //! | --- | --- |
-//! | what happened, where, to what | [`event`], [`definition`], [`catalogue`], [`people`] |
+//! | what happened, where, to what | [`event`], [`definition`], [`sources`], [`domain_deletion`], [`catalogue`], [`people`] |
 //! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
+//! | money as callers write it | [`decimal`] |
 //! | who is who | [`ids`], [`pseudonym`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
@@ -15,9 +16,11 @@ pub mod activity;
 pub mod catalogue;
 pub mod clock;
 pub mod consent;
+pub mod decimal;
 pub mod decision;
 pub mod definition;
 pub mod dice;
+pub mod domain_deletion;
 pub mod event;
 pub mod event_ids;
 pub mod event_type;
@@ -32,5 +35,6 @@ pub mod purpose;
 pub mod records;
 pub mod retryable;
 pub mod settings;
+pub mod sources;
 pub mod text_length;
 pub mod unique_id;

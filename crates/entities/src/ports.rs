@@ -145,6 +145,24 @@ pub trait EventStore: Send + Sync {
 
     /// Deletes everything of a user and says how many records that were.
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64>;
+
+    /// Deletes the events of a domain, and what was dismissed or seen by its users or
+    /// of its items, whoever's it is, on one page of everything there is; the next page
+    /// begins at `next`.
+    async fn erase_domain(
+        &self,
+        domain: &DomainId,
+        after: Option<String>,
+    ) -> StoreResult<ErasedPage>;
+}
+
+/// What was deleted on one page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasedPage {
+    /// How many records were deleted.
+    pub records: u64,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
 }
 
 /// Most dismissals read for one user; the oldest by key order are left out beyond.
@@ -224,6 +242,19 @@ pub trait RecordStore: Send + Sync {
 
     /// Stores a record, replacing an older one.
     async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()>;
+
+    /// Stores a record in the place of one whose text is exactly `expected`;
+    /// [`Committed::Conflict`] when there is another one, or none.
+    async fn replace(
+        &self,
+        kind: RecordKind,
+        id: &str,
+        expected: &str,
+        json: String,
+    ) -> StoreResult<Committed>;
+
+    /// Deletes a record; an absent one is no error.
+    async fn delete(&self, kind: RecordKind, id: &str) -> StoreResult<()>;
 
     /// A record, as of now.
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>>;

@@ -72,6 +72,27 @@ impl Pseudonymiser {
     }
 }
 
+/// What credentials are derived under. No domain is called so, and so no
+/// pseudonym is ever a credential.
+const CREDENTIAL_LABEL: &[u8] = b"#credential";
+
+/// The secret part of a credential.
+pub type CredentialSecret = [u8; 32];
+
+impl Pseudonymiser {
+    /// The secrets that the holder of `id` may have, under the current key first:
+    /// `HMAC-SHA256(key, tenant | "#credential" | id)`. They need not be stored to
+    /// be known again.
+    #[must_use]
+    pub fn credential_secrets(&self, id: &str) -> Vec<CredentialSecret> {
+        let parts = [self.tenant.as_bytes(), CREDENTIAL_LABEL, id.as_bytes()];
+        let others = self.keys.iter().filter(|(version, _)| **version != self.current);
+        let current = &self.keys[&self.current];
+        let keys = std::iter::once(current).chain(others.map(|(_, key)| key));
+        keys.map(|key| hmac_sha256(key, &parts)).collect()
+    }
+}
+
 impl std::fmt::Debug for Pseudonymiser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pseudonymiser(current: v{})", self.current)
@@ -126,6 +147,25 @@ mod tests {
             prop_assert_ne!(&base, &pseudonymiser("b", 1).pseudonym(&knowledge, &user));
             prop_assert_ne!(&base, &pseudonymiser("a", 2).pseudonym(&knowledge, &user));
         }
+    }
+
+    #[test]
+    fn a_credential_is_its_ids_own_and_stays_known_when_the_key_changes() {
+        let before = pseudonymiser("a", 1).credential_secrets("k");
+        assert_eq!(pseudonymiser("a", 1).credential_secrets("k"), before);
+        for other in [
+            pseudonymiser("a", 1).credential_secrets("l"),
+            pseudonymiser("b", 1).credential_secrets("k"),
+            pseudonymiser("a", 2).credential_secrets("k"),
+        ] {
+            assert_ne!(other, before);
+        }
+        let keys = BTreeMap::from([
+            (1, vec![1; 32].into_boxed_slice()),
+            (2, vec![2; 32].into_boxed_slice()),
+        ]);
+        let after = Pseudonymiser::new("a", 2, keys).unwrap().credential_secrets("k");
+        assert_eq!((after.len(), after[1]), (2, before[0]));
     }
 
     #[test]

@@ -1,27 +1,77 @@
-//! `/v1/domains/{domain}`.
+//! `/v1/domains`: what domains there are, and what they are.
+
+use std::collections::BTreeSet;
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::ports::{Appended, Committed};
 use crossfold_edge::caller::{Caller, Scope};
-use crossfold_edge::extract::{Json, Path};
+use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
-use crossfold_storage::records;
+use crossfold_storage::definition_reader::definitions;
+use crossfold_storage::records::{self, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::definition_changes::{changed_fields, left_out, merge_patch};
+use crate::domain_deletion::refuse_while_deleting;
 use crate::state::IngestState;
 
-pub(crate) async fn put_domain(
+/// Most domains on one page: whole definitions, of some kilobytes each.
+pub const MAX_DOMAINS: usize = 100;
+/// Domains on one page unless the caller asks otherwise.
+pub const DEFAULT_DOMAINS: usize = 20;
+/// How often a change that lost a race is tried again.
+const MAX_TRIES: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    #[serde(default = "default_limit")]
+    limit: usize,
+    after: Option<DomainId>,
+}
+
+fn default_limit() -> usize {
+    DEFAULT_DOMAINS
+}
+
+#[derive(Serialize)]
+pub(crate) struct DomainPage {
+    domains: Vec<DomainView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<DomainId>,
+}
+
+#[derive(Serialize)]
+struct DomainView {
+    domain: DomainId,
+    definition: DomainDefinition,
+}
+
+/// The domains that the caller acts for, in order of their ids.
+pub(crate) async fn get_domains(
     State(state): State<IngestState>,
     caller: Caller,
-    Path(domain): Path<DomainId>,
-    Json(definition): Json<DomainDefinition>,
-) -> Result<JsonResponse<DomainDefinition>, Problem> {
-    caller.require(Scope::DomainsWrite, &domain)?;
-    definition.check().map_err(|error| Problem::invalid(error.to_string()))?;
-    records::put(&*state.stores.records, &domain, &definition).await?;
-    state.definitions.forget().await;
-    Ok(JsonResponse(definition))
+    Query(page): Query<PageQuery>,
+) -> Result<JsonResponse<DomainPage>, Problem> {
+    caller.require_scope(Scope::CatalogRead)?;
+    if !(1..=MAX_DOMAINS).contains(&page.limit) {
+        return Err(Problem::invalid(format!("limit must be 1 to {MAX_DOMAINS}")));
+    }
+    let defined = definitions(&*state.stores.records).await?;
+    let mut own = defined.into_iter().filter(|(domain, _)| {
+        caller.acts_for(domain) && page.after.as_ref().is_none_or(|after| domain > after)
+    });
+    let domains: Vec<DomainView> = (&mut own)
+        .take(page.limit)
+        .map(|(domain, definition)| DomainView { domain, definition })
+        .collect();
+    let has_more = own.next().is_some();
+    let next = domains.last().filter(|_| has_more).map(|last| last.domain.clone());
+    Ok(JsonResponse(DomainPage { domains, next }))
 }
 
 pub(crate) async fn get_domain(
@@ -31,4 +81,127 @@ pub(crate) async fn get_domain(
 ) -> Result<JsonResponse<DomainDefinition>, Problem> {
     caller.require(Scope::CatalogRead, &domain)?;
     Ok(JsonResponse(state.definitions.domain(&domain).await?))
+}
+
+/// A definition as it stands after a change, and what the change did.
+#[derive(Serialize)]
+pub(crate) struct ChangedDefinition {
+    #[serde(flatten)]
+    definition: DomainDefinition,
+    /// The fields that differ from before; none of a new domain.
+    changed: BTreeSet<String>,
+    /// Of these, those that the call did not name: they fell to their defaults, or away.
+    reset: BTreeSet<String>,
+}
+
+/// Defines a domain, or defines it anew: what is left out falls to its default,
+/// and the answer says what did.
+pub(crate) async fn put_domain(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path(domain): Path<DomainId>,
+    Json(posted): Json<Value>,
+) -> Result<JsonResponse<ChangedDefinition>, Problem> {
+    caller.require(Scope::DomainsWrite, &domain)?;
+    let definition = parse(posted.clone())?;
+    refuse_while_deleting(&state, &domain).await?;
+    for _ in 0..MAX_TRIES {
+        let standing = standing(&state, &domain).await?;
+        let before = standing.as_ref().map(|(before, _)| before);
+        let changed = changes(before, &definition)?;
+        let reset = left_out(&changed, &posted);
+        if store(&state, &domain, standing.map(|(_, version)| version), &definition).await? {
+            return Ok(JsonResponse(ChangedDefinition { definition, changed, reset }));
+        }
+    }
+    Err(lost_too_often())
+}
+
+/// Changes fields of a definition by a JSON merge patch; the others stay.
+pub(crate) async fn patch_domain(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path(domain): Path<DomainId>,
+    Json(patch): Json<Value>,
+) -> Result<JsonResponse<ChangedDefinition>, Problem> {
+    caller.require(Scope::DomainsWrite, &domain)?;
+    if !patch.is_object() {
+        return Err(Problem::invalid("a merge patch of a definition must be an object"));
+    }
+    for _ in 0..MAX_TRIES {
+        let Some((before, version)) = standing(&state, &domain).await? else {
+            return Err(Problem::unknown_domain(domain.as_str()));
+        };
+        let mut document = to_json(&before)?;
+        merge_patch(&mut document, &patch);
+        let definition = parse(document)?;
+        let changed = changes(Some(&before), &definition)?;
+        let reset = left_out(&changed, &without_nulls(patch.clone()));
+        if store(&state, &domain, Some(version), &definition).await? {
+            return Ok(JsonResponse(ChangedDefinition { definition, changed, reset }));
+        }
+    }
+    Err(lost_too_often())
+}
+
+/// A definition that a caller posted, checked.
+fn parse(document: Value) -> Result<DomainDefinition, Problem> {
+    let definition: DomainDefinition =
+        serde_json::from_value(document).map_err(|error| Problem::invalid(error.to_string()))?;
+    definition.check().map_err(|error| Problem::invalid(error.to_string()))?;
+    Ok(definition)
+}
+
+/// A definition with the version that a change of it must name.
+type Standing = Option<(DomainDefinition, Version)>;
+
+/// The definition as it stands in the store, whatever is cached.
+async fn standing(state: &IngestState, domain: &DomainId) -> Result<Standing, Problem> {
+    Ok(records::get_to_change(&*state.stores.records, domain).await?)
+}
+
+/// Stores a definition in the place of the one that was read; `false` when
+/// someone else changed it meanwhile.
+async fn store(
+    state: &IngestState,
+    domain: &DomainId,
+    expected: Option<Version>,
+    definition: &DomainDefinition,
+) -> Result<bool, Problem> {
+    let store = &*state.stores.records;
+    let is_stored = match expected {
+        Some(version) => {
+            records::replace(store, domain, &version, definition).await? == Committed::Yes
+        }
+        None => records::create(store, domain, definition).await? == Appended::New,
+    };
+    state.definitions.forget().await;
+    Ok(is_stored)
+}
+
+fn changes(
+    before: Option<&DomainDefinition>,
+    after: &DomainDefinition,
+) -> Result<BTreeSet<String>, Problem> {
+    let Some(before) = before else { return Ok(BTreeSet::new()) };
+    Ok(changed_fields(&to_json(before)?, &to_json(after)?))
+}
+
+fn to_json(definition: &DomainDefinition) -> Result<Value, Problem> {
+    serde_json::to_value(definition).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+/// What a patch sets, without what it takes away.
+fn without_nulls(patch: Value) -> Value {
+    match patch {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(_, inner)| !inner.is_null());
+            Value::Object(kept.map(|(name, inner)| (name, without_nulls(inner))).collect())
+        }
+        other => other,
+    }
+}
+
+fn lost_too_often() -> Problem {
+    Problem::conflict("the definition was changed by others at the same time; try again")
 }

@@ -57,7 +57,7 @@ pub(crate) async fn post_items(
     caller.require(Scope::CatalogWrite, &domain)?;
     batch::check_size(posted.items.len(), MAX_ITEMS)?;
     state.definitions.domain(&domain).await?;
-    let updated_at = to_millisecond(state.clock.now());
+    let updated_at = to_millisecond(state.machine.clock.now());
     let (mut items, mut rejected) = (Vec::new(), Vec::new());
     for (index, raw) in posted.items.into_iter().enumerate() {
         match parse_item(raw, &domain, updated_at) {
@@ -65,7 +65,20 @@ pub(crate) async fn post_items(
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
-    let keeps = posted.keep_existing;
+    let written = store(&state, items, posted.keep_existing).await?;
+    let kept = written.iter().filter(|answer| **answer == Appended::Duplicate).count();
+    let upserted = written.len() - kept;
+    let items = batch::intake((upserted, kept), &rejected, updated_at);
+    state.activity.note(&domain, Activity { items, ..Activity::default() }).await;
+    Ok(JsonResponse(ItemsUpserted { upserted, kept, rejected }))
+}
+
+/// Stores entries, many at a time; with `keeps`, only those that were never there.
+pub(crate) async fn store(
+    state: &IngestState,
+    items: Vec<Item>,
+    keeps: bool,
+) -> Result<Vec<Appended>, Problem> {
     let puts = items.into_iter().map(|item| {
         let store = state.stores.catalogue.clone();
         async move {
@@ -76,12 +89,7 @@ pub(crate) async fn post_items(
             }
         }
     });
-    let written = batch::write_all(puts, CONCURRENT_WRITES).await?;
-    let kept = written.iter().filter(|answer| **answer == Appended::Duplicate).count();
-    let upserted = written.len() - kept;
-    let items = batch::intake((upserted, kept), &rejected, updated_at);
-    state.activity.note(&domain, Activity { items, ..Activity::default() }).await;
-    Ok(JsonResponse(ItemsUpserted { upserted, kept, rejected }))
+    Ok(batch::write_all(puts, CONCURRENT_WRITES).await?)
 }
 
 fn parse_item(
@@ -106,7 +114,7 @@ pub(crate) async fn put_item(
     state.definitions.domain(&domain).await?;
     let details = ItemDetails::parse(details)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_item", error.0))?;
-    let updated_at = to_millisecond(state.clock.now());
+    let updated_at = to_millisecond(state.machine.clock.now());
     let item = Item { domain, item_id, details: Some(details.clone()), updated_at };
     state.stores.catalogue.put(&item).await?;
     Ok(JsonResponse(ItemView { item_id: item.item_id, details, updated_at }))
@@ -137,7 +145,7 @@ pub(crate) async fn delete_item(
     if state.stores.catalogue.get(&domain, &item_id).await?.is_none() {
         return Err(unknown_item(&domain));
     }
-    let updated_at = to_millisecond(state.clock.now());
+    let updated_at = to_millisecond(state.machine.clock.now());
     state.stores.catalogue.put(&Item { domain, item_id, details: None, updated_at }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

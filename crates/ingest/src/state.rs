@@ -1,7 +1,7 @@
 //! What the handlers work with.
 
-use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
+use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::problem::Problem;
@@ -15,10 +15,14 @@ pub struct IngestState {
     pub stores: Stores,
     /// Domain definitions, cached.
     pub definitions: DefinitionReader,
-    /// Derives pseudonyms.
+    /// Derives pseudonyms, and the secrets of write keys.
     pub pseudonymiser: Pseudonymiser,
-    /// The time.
-    pub clock: Clock,
+    /// The time, and fresh ids.
+    pub machine: Machine,
+    /// Whether a domain's name stands for a write key of it.
+    pub(crate) takes_names_for_keys: bool,
+    /// Whether no other process knows the domains.
+    pub(crate) is_alone: bool,
     /// Where what came in is counted.
     pub activity: ActivityLog,
 }
@@ -26,16 +30,31 @@ pub struct IngestState {
 impl IngestState {
     /// State over stores and the tenant's keys.
     #[must_use]
-    pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, clock: Clock) -> Self {
+    pub fn new(stores: Stores, pseudonymiser: Pseudonymiser, machine: Machine) -> Self {
         let definitions = DefinitionReader::new(stores.records.clone());
-        let activity = ActivityLog::new(stores.activity.clone(), clock.clone());
-        Self { stores, definitions, pseudonymiser, clock, activity }
+        let activity = ActivityLog::new(stores.activity.clone(), machine.clock.clone());
+        Self {
+            stores,
+            definitions,
+            pseudonymiser,
+            machine,
+            takes_names_for_keys: false,
+            is_alone: false,
+            activity,
+        }
     }
 
     /// The same state, counting in a log that others count in as well.
     #[must_use]
     pub fn with_activity(self, activity: ActivityLog) -> Self {
         Self { activity, ..self }
+    }
+
+    /// The same for a development server, one process where whoever connects may
+    /// do anything: a domain's name is as good as a write key of it.
+    #[must_use]
+    pub fn for_development(self) -> Self {
+        Self { takes_names_for_keys: true, is_alone: true, ..self }
     }
 
     pub(crate) fn pseudonym(&self, domain: &DomainId, user: &str) -> Result<Pseudonym, Problem> {

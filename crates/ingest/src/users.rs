@@ -92,6 +92,27 @@ pub(crate) async fn put_user(
     Err(lost_too_often())
 }
 
+/// Adds to what a platform declared of a user, who is registered by it.
+pub(crate) async fn declare(
+    state: &IngestState,
+    domain: &DomainId,
+    user: &str,
+    declared: BTreeMap<String, String>,
+) -> Result<(), Problem> {
+    let user = state.pseudonym(domain, user)?;
+    for _ in 0..MAX_TRIES {
+        let (mut stored, expected) = find_or_new(state, &user, domain).await?;
+        if let Some(member) = stored.person.member_mut(&user) {
+            member.declared.extend(declared.clone());
+            check_declared(&member.declared)?;
+        }
+        if state.stores.people.commit(&[replace(stored, expected)]).await? == Committed::Yes {
+            return Ok(());
+        }
+    }
+    Err(lost_too_often())
+}
+
 fn check_declared(declared: &BTreeMap<String, String>) -> Result<(), Problem> {
     let too_long = |(key, value): (&String, &String)| exceeds(key, 100) || exceeds(value, 1_000);
     if declared.len() > 64 || declared.iter().any(too_long) {
@@ -187,7 +208,7 @@ pub(crate) async fn put_consents(
     caller.require(Scope::UsersWrite, &of.domain)?;
     batch::check_size(body.consents.len(), MAX_CONSENTS)?;
     state.definitions.domain(&of.domain).await?;
-    let now = state.clock.now();
+    let now = state.machine.clock.now();
     let mut decisions = Vec::with_capacity(body.consents.len());
     for raw in body.consents {
         let decision = parse_consent(raw, &of.domain, now)?;
@@ -326,19 +347,27 @@ pub(crate) async fn delete_user(
     caller.require(Scope::UsersWrite, &of.domain)?;
     state.definitions.domain(&of.domain).await?;
     let user = state.pseudonym(&of.domain, &user)?;
-    let erased_at = state.clock.now();
+    let (erased_at, records_deleted) = erase(&state, &user).await?;
+    Ok(JsonResponse(ErasureReceipt {
+        pseudonym: user,
+        erased_at,
+        records_deleted,
+        archive: "at the next training run",
+    }))
+}
+
+/// Erases a user; says when, and how many events and dismissals were deleted.
+pub(crate) async fn erase(
+    state: &IngestState,
+    user: &Pseudonym,
+) -> Result<(Timestamp, u64), Problem> {
+    let erased_at = state.machine.clock.now();
     for _ in 0..MAX_TRIES {
-        let Some(writes) = erasure_writes(&state, &user, erased_at).await? else {
+        let Some(writes) = erasure_writes(state, user, erased_at).await? else {
             continue;
         };
         if state.stores.people.commit(&writes).await? == Committed::Yes {
-            let records_deleted = state.stores.events.erase(&user).await?;
-            return Ok(JsonResponse(ErasureReceipt {
-                pseudonym: user,
-                erased_at,
-                records_deleted,
-                archive: "at the next training run",
-            }));
+            return Ok((erased_at, state.stores.events.erase(user).await?));
         }
     }
     Err(lost_too_often())

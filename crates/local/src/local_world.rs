@@ -22,6 +22,7 @@ use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::pseudonym_key;
+use crossfold_storage::write_count::{self, WriteCount};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker};
 use tokio::sync::Mutex;
 
@@ -39,6 +40,7 @@ const PAGE: usize = 1_000;
 pub struct LocalWorld {
     embedded: Embedded,
     stores: Stores,
+    catalogue_writes: WriteCount,
     pseudonymiser: Pseudonymiser,
     archiver: Archiver,
     worker: Worker,
@@ -63,8 +65,11 @@ impl LocalWorld {
             format!("cannot use the data directory {} (see --data-dir)", directory.display())
         })?;
         let pseudonymiser = pseudonym_key::from_directory(directory, TENANT)?;
-        let stores = embedded.stores();
+        let mut stores = embedded.stores();
+        let (catalogue, catalogue_writes) = write_count::counted(stores.catalogue);
+        stores.catalogue = catalogue;
         Ok(Self {
+            catalogue_writes,
             archiver: Archiver::new(stores.objects.clone()),
             worker: Worker::new(stores.clone(), system::clock()),
             activity: ActivityLog::new(stores.activity.clone(), system::clock()),
@@ -90,7 +95,8 @@ impl LocalWorld {
         let activity = || self.activity.clone();
         let recommend = RecommendState::new(stores.clone(), keys(), system::machine())
             .without_delay()
-            .with_activity(activity());
+            .with_activity(activity())
+            .counting_writes(self.catalogue_writes.clone());
         let training = TrainingState {
             records: stores.records.clone(),
             objects: stores.objects.clone(),
@@ -98,8 +104,9 @@ impl LocalWorld {
             clock: clock.clone(),
             tuning: TuningOrder::ByDefault,
         };
-        let ingest = IngestState::new(stores.clone(), keys(), clock.clone());
-        let ingest = ingest.with_activity(activity());
+        let ingest = IngestState::new(stores.clone(), keys(), system::machine())
+            .for_development()
+            .with_activity(activity());
         let feedback = FeedbackState::new(stores, keys(), clock).with_activity(activity());
         let routes = crossfold_ingest::routes()
             .with_state(ingest)

@@ -10,6 +10,7 @@ use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
 use crossfold_core::entities::ports::{CatalogueStore, StoreResult};
 use crossfold_core::model::Model;
 use crossfold_core::serving::snapshot::CatalogueSnapshot;
+use crossfold_storage::write_count::WriteCount;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -17,6 +18,9 @@ use tokio::sync::Mutex;
 /// item must be known.
 const REFRESH: Duration = Duration::from_secs(20);
 /// How far back changes are asked for, for writers' clocks differ and an index lags.
+/// It is counted from when changes were last read, not from the newest change: a
+/// catalogue that was written whole would else be read whole, again and again,
+/// until something newer is written.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 
 /// A catalogue as far as it is known.
@@ -29,7 +33,13 @@ pub(crate) struct KnownCatalogue {
 
 struct Cached {
     refreshed_at: Reading,
+    /// The newest change that is known.
     newest: Timestamp,
+    /// A time by the writers' clocks that was surely reached at `refreshed_at`:
+    /// the newest change then known, and the time that has passed since it was read.
+    reached: Timestamp,
+    /// Writes to the catalogue when it was read last, where they are counted.
+    writes: Option<u64>,
     items: HashMap<ItemId, Item>,
     /// The snapshot that was made last, and for which model.
     snapshot: Option<(Option<ModelId>, Arc<CatalogueSnapshot>)>,
@@ -48,16 +58,23 @@ pub(crate) struct CatalogueCache {
     /// them all is held for a look-up alone.
     places: Arc<Mutex<BTreeMap<DomainId, Place>>>,
     refresh: Duration,
+    /// Counts the writes of a process that has its store to itself.
+    writes: Option<WriteCount>,
 }
 
 impl CatalogueCache {
     pub(crate) fn new(store: Arc<dyn CatalogueStore>, stopwatch: Stopwatch) -> Self {
-        Self { store, stopwatch, places: Arc::default(), refresh: REFRESH }
+        Self { store, stopwatch, places: Arc::default(), refresh: REFRESH, writes: None }
     }
 
     /// Asks for changes at every request: for a process with its own store.
     pub(crate) fn without_delay(self) -> Self {
         Self { refresh: Duration::ZERO, ..self }
+    }
+
+    /// Asks for changes only of a catalogue that was written to.
+    pub(crate) fn counting(self, writes: WriteCount) -> Self {
+        Self { writes: Some(writes), ..self }
     }
 
     /// A domain's catalogue, matched with a model's rows. When changes cannot
@@ -75,7 +92,8 @@ impl CatalogueCache {
         let mut is_stale = false;
         let cached = match &mut *place {
             Some(cached) => {
-                if self.stopwatch.since(cached.refreshed_at) >= self.refresh {
+                let is_due = self.stopwatch.since(cached.refreshed_at) >= self.refresh;
+                if is_due && self.may_have_changed(domain, cached) {
                     is_stale = self.update(domain, cached).await.is_err();
                 }
                 cached
@@ -85,25 +103,40 @@ impl CatalogueCache {
         Ok(KnownCatalogue { snapshot: cached.snapshot(model), is_stale })
     }
 
+    fn may_have_changed(&self, domain: &DomainId, cached: &Cached) -> bool {
+        let writes = self.writes.as_ref().map(|writes| writes.of(domain));
+        writes.is_none() || writes != cached.writes
+    }
+
     async fn load(&self, domain: &DomainId) -> StoreResult<Cached> {
         let refreshed_at = self.stopwatch.read();
+        let writes = self.writes.as_ref().map(|writes| writes.of(domain));
         let items = self.store.list(domain).await?;
         let newest = items.iter().map(|item| item.updated_at).max();
+        let newest = newest.unwrap_or(Timestamp::UNIX_EPOCH);
         Ok(Cached {
             refreshed_at,
-            newest: newest.unwrap_or(Timestamp::UNIX_EPOCH),
+            newest,
+            reached: newest,
+            writes,
             items: items.into_iter().map(|item| (item.item_id.clone(), item)).collect(),
             snapshot: None,
         })
     }
 
     async fn update(&self, domain: &DomainId, cached: &mut Cached) -> StoreResult<()> {
-        let since = cached.newest.saturating_sub(OVERLAP).unwrap_or(cached.newest);
+        let since = cached.reached.saturating_sub(OVERLAP).unwrap_or(cached.reached);
+        let (began_at, writes) = (self.stopwatch.read(), self.writes.as_ref());
+        let writes = writes.map(|writes| writes.of(domain));
         let changes = self.store.changes(domain, since).await.inspect_err(|error| {
             tracing::error!(%error, "a catalogue's changes could not be read");
         })?;
-        cached.refreshed_at = self.stopwatch.read();
+        let passed = began_at.since(cached.refreshed_at);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
         changes.into_iter().for_each(|item| cached.take_over(item));
+        let reached = cached.reached.saturating_add(passed).unwrap_or(cached.reached);
+        cached.reached = reached.max(cached.newest);
+        (cached.refreshed_at, cached.writes) = (began_at, writes);
         Ok(())
     }
 }
@@ -140,7 +173,7 @@ mod tests {
 
     use async_trait::async_trait;
     use crossfold_core::entities::ports::{Appended, StoreError};
-    use crossfold_storage::memory;
+    use crossfold_storage::{memory, write_count};
     use tokio::sync::Notify;
 
     use super::*;
@@ -173,12 +206,18 @@ mod tests {
         inner: Arc<dyn CatalogueStore>,
         let_go: Notify,
         fails: AtomicBool,
+        changes_read: AtomicU64,
     }
 
     impl Hindered {
         fn new() -> Arc<Self> {
             let inner = memory::stores().catalogue;
-            Arc::new(Self { inner, let_go: Notify::new(), fails: AtomicBool::new(false) })
+            Arc::new(Self {
+                inner,
+                let_go: Notify::new(),
+                fails: AtomicBool::new(false),
+                changes_read: AtomicU64::new(0),
+            })
         }
     }
 
@@ -207,7 +246,9 @@ mod tests {
             if self.fails.load(Ordering::Relaxed) {
                 return Err(StoreError::Unavailable("throttled".into()));
             }
-            self.inner.changes(domain, since).await
+            let changes = self.inner.changes(domain, since).await?;
+            self.changes_read.fetch_add(changes.len() as u64, Ordering::Relaxed);
+            Ok(changes)
         }
     }
 
@@ -255,5 +296,58 @@ mod tests {
             let known = cache.snapshot(&knowledge, None).await.unwrap();
             assert_eq!((titles(&known), known.is_stale), (expected, is_stale), "at {second} s");
         }
+    }
+    /// Puts a catalogue whole, reads it, and then the changes every 20 seconds:
+    /// how many entries that were after some minutes, and in the minutes after them.
+    async fn changes_read_after_a_whole_catalogue() -> (u64, u64) {
+        const ITEMS: u64 = 3_000;
+        let (store, knowledge) = (Hindered::new(), domain("knowledge"));
+        let (seconds, stopwatch) = by_hand();
+        for number in 0..ITEMS {
+            store.put(&item(&knowledge, &format!("i{number}"), 1_000)).await.unwrap();
+        }
+        let cache = CatalogueCache::new(store.clone(), stopwatch);
+        let mut read = Vec::new();
+        for minutes in [0..3, 3..60] {
+            store.changes_read.store(0, Ordering::Relaxed);
+            for second in (minutes.start * 60..minutes.end * 60).step_by(20) {
+                seconds.store(second, Ordering::Relaxed);
+                let known = cache.snapshot(&knowledge, None).await.unwrap();
+                assert_eq!(titles(&known).len() as u64, ITEMS);
+            }
+            read.push(store.changes_read.load(Ordering::Relaxed) / ITEMS);
+        }
+        (read[0], read[1])
+    }
+
+    #[tokio::test]
+    async fn a_catalogue_that_was_written_whole_is_not_read_again_and_again() {
+        let (first, later) = changes_read_after_a_whole_catalogue().await;
+        assert!(first <= 7, "read whole {first} times in three minutes");
+        assert_eq!(later, 0, "read whole again when two minutes had passed");
+    }
+
+    #[tokio::test]
+    async fn where_writes_are_counted_a_catalogue_that_nobody_wrote_to_is_not_asked_for_changes() {
+        let (store, writes) = write_count::counted(memory::stores().catalogue);
+        let (stopwatch, knowledge) = (by_hand().1, domain("knowledge"));
+        let hindered = Arc::new(Hindered {
+            inner: store,
+            let_go: Notify::new(),
+            fails: AtomicBool::new(false),
+            changes_read: AtomicU64::new(0),
+        });
+        hindered.put(&item(&knowledge, "a", 1)).await.unwrap();
+        let cache =
+            CatalogueCache::new(hindered.clone(), stopwatch).without_delay().counting(writes);
+        for _ in 0..3 {
+            assert_eq!(titles(&cache.snapshot(&knowledge, None).await.unwrap()), ["a"]);
+        }
+        assert_eq!(hindered.changes_read.load(Ordering::Relaxed), 0);
+        hindered.put(&item(&knowledge, "b", 2)).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(titles(&cache.snapshot(&knowledge, None).await.unwrap()), ["a", "b"]);
+        }
+        assert_eq!(hindered.changes_read.load(Ordering::Relaxed), 2);
     }
 }

@@ -5,6 +5,7 @@ use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::definition_reader::DefinitionReader;
+use crossfold_storage::write_count::WriteCount;
 
 use crate::catalogue_cache::CatalogueCache;
 use crate::model_cache::ModelCache;
@@ -52,5 +53,10 @@ impl RecommendState {
             catalogues: self.catalogues.without_delay(),
             ..self
         }
+    }
+    /// The same state, asking for changes only of catalogues that were written to.
+    #[must_use]
+    pub fn counting_writes(self, writes: WriteCount) -> Self {
+        Self { catalogues: self.catalogues.counting(writes), ..self }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::records;
 
 /// How long definitions are used before they are read again.
-const MAX_AGE: Duration = Duration::from_secs(30);
+pub const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// Every domain's definition, as of now.
 ///

@@ -18,8 +18,9 @@ use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
-    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore, Object,
-    ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError, StoreResult, Stores,
+    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
+    EventStore, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError,
+    StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
@@ -210,6 +211,15 @@ impl EventStore for Faulty<dyn EventStore> {
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.make(call("events.erase", user), self.store.erase(user)).await
     }
+
+    async fn erase_domain(
+        &self,
+        domain: &DomainId,
+        after: Option<String>,
+    ) -> StoreResult<ErasedPage> {
+        let call = call("events.erase_domain", domain);
+        self.make(call, self.store.erase_domain(domain, after)).await
+    }
 }
 
 #[async_trait]
@@ -285,6 +295,22 @@ impl RecordStore for Faulty<dyn RecordStore> {
     async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
         let key = format!("{kind}/{id}");
         self.make(call("records.put", &key), self.store.put(kind, id, json)).await
+    }
+
+    async fn replace(
+        &self,
+        kind: RecordKind,
+        id: &str,
+        expected: &str,
+        json: String,
+    ) -> StoreResult<Committed> {
+        let call = call("records.replace", &format!("{kind}/{id}"));
+        self.make(call, self.store.replace(kind, id, expected, json)).await
+    }
+
+    async fn delete(&self, kind: RecordKind, id: &str) -> StoreResult<()> {
+        let key = format!("{kind}/{id}");
+        self.make(call("records.delete", &key), self.store.delete(kind, id)).await
     }
 
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {

@@ -7,6 +7,7 @@
 //! - [`definition_reader`], [`event_writer`], [`person_lookup`], [`records`]: reading and writing
 //!   through the ports, whatever is behind them.
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
+//! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
 //! - [`retry`]: trying again, with full jitter and a budget.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
@@ -25,3 +26,4 @@ pub mod person_lookup;
 pub mod pseudonym_key;
 pub mod records;
 pub mod retry;
+pub mod write_count;

@@ -15,9 +15,9 @@ use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
-    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, EventStore,
-    MAX_DISMISSALS, MAX_SEEN, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore,
-    StoreError, StoreResult, Stores,
+    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
+    EventStore, MAX_DISMISSALS, MAX_SEEN, Object, ObjectStore, Page, PeopleStore, PutCondition,
+    RecordStore, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[derive(Default)]
 struct UserRecords {
-    events: BTreeMap<(Timestamp, EventId), Event>,
+    events: BTreeMap<EventId, Event>,
     dismissals: BTreeSet<Dismissal>,
     seen: BTreeSet<SeenItem>,
 }
@@ -76,18 +76,19 @@ impl EventStore for MemoryEvents {
     async fn append(&self, event: &Event) -> StoreResult<Appended> {
         let mut users = lock(&self.0);
         let events = &mut users.entry(event.user.clone()).or_default().events;
-        let identity = (to_millisecond(event.occurred_at), event.event_id.clone());
-        if events.contains_key(&identity) {
+        if events.contains_key(&event.event_id) {
             return Ok(Appended::Duplicate);
         }
-        events.insert(identity, event.clone());
+        events.insert(event.event_id.clone(), event.clone());
         Ok(Appended::New)
     }
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         let users = lock(&self.0);
         let Some(records) = users.get(user) else { return Ok(History::default()) };
-        let events = records.events.values().rev().take(limit).cloned().collect();
+        let mut events: Vec<Event> = records.events.values().cloned().collect();
+        events.sort_by(|a, b| (b.occurred_at, &b.event_id).cmp(&(a.occurred_at, &a.event_id)));
+        events.truncate(limit);
         let dismissals = records.dismissals.iter().take(MAX_DISMISSALS).cloned();
         let seen = records.seen.iter().take(MAX_SEEN).cloned();
         Ok(History::new(events, dismissals).with_seen(seen))
@@ -108,6 +109,23 @@ impl EventStore for MemoryEvents {
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         let erased = lock(&self.0).remove(user).unwrap_or_default();
         Ok((erased.events.len() + erased.dismissals.len() + erased.seen.len()) as u64)
+    }
+
+    async fn erase_domain(
+        &self,
+        domain: &DomainId,
+        _after: Option<String>,
+    ) -> StoreResult<ErasedPage> {
+        let mut records = 0;
+        for of_user in lock(&self.0).values_mut() {
+            let count = |of: &UserRecords| of.events.len() + of.dismissals.len() + of.seen.len();
+            let before = count(of_user);
+            of_user.events.retain(|_, event| event.domain != *domain);
+            of_user.dismissals.retain(|one| one.domain != *domain && one.by_domain != *domain);
+            of_user.seen.retain(|one| one.domain != *domain && one.by_domain != *domain);
+            records += (before - count(of_user)) as u64;
+        }
+        Ok(ErasedPage { records, next: None })
     }
 }
 
@@ -278,6 +296,28 @@ impl RecordStore for MemoryRecords {
     async fn put(&self, kind: RecordKind, id: &str, json: String) -> StoreResult<()> {
         check_length(&json)?;
         lock(&self.0).insert((kind, id.to_owned()), json);
+        Ok(())
+    }
+
+    async fn replace(
+        &self,
+        kind: RecordKind,
+        id: &str,
+        expected: &str,
+        json: String,
+    ) -> StoreResult<Committed> {
+        check_length(&json)?;
+        match lock(&self.0).get_mut(&(kind, id.to_owned())) {
+            Some(stored) if stored == expected => {
+                *stored = json;
+                Ok(Committed::Yes)
+            }
+            _ => Ok(Committed::Conflict),
+        }
+    }
+
+    async fn delete(&self, kind: RecordKind, id: &str) -> StoreResult<()> {
+        lock(&self.0).remove(&(kind, id.to_owned()));
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use crossfold_core::entities::ports::{Appended, BoxedError, RecordStore, StoreError, StoreResult};
+use crossfold_core::entities::ports::{
+    Appended, BoxedError, Committed, RecordStore, StoreError, StoreResult,
+};
 use crossfold_core::entities::records::Record;
 
 /// Stores a new record; [`Appended::Duplicate`] when its id is taken.
@@ -32,6 +34,44 @@ pub async fn put<T: Record>(store: &dyn RecordStore, id: &T::Id, record: &T) -> 
 pub async fn get<T: Record>(store: &dyn RecordStore, id: &T::Id) -> StoreResult<Option<T>> {
     let json = store.get(T::KIND, id.as_ref()).await?;
     json.map(|json| decode(id.as_ref(), &json)).transpose()
+}
+
+/// What a record was when it was read, for [`replace`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(String);
+
+/// A record, as of now, with what a change of it must name.
+///
+/// # Errors
+/// When the store fails, or holds something that cannot be read.
+pub async fn get_to_change<T: Record>(
+    store: &dyn RecordStore,
+    id: &T::Id,
+) -> StoreResult<Option<(T, Version)>> {
+    let Some(json) = store.get(T::KIND, id.as_ref()).await? else { return Ok(None) };
+    Ok(Some((decode(id.as_ref(), &json)?, Version(json))))
+}
+
+/// Stores a record in the place of what it was when it was read;
+/// [`Committed::Conflict`] when it is something else by now, or gone.
+///
+/// # Errors
+/// When the store fails.
+pub async fn replace<T: Record>(
+    store: &dyn RecordStore,
+    id: &T::Id,
+    expected: &Version,
+    record: &T,
+) -> StoreResult<Committed> {
+    store.replace(T::KIND, id.as_ref(), &expected.0, encode(record)?).await
+}
+
+/// Deletes a record; an absent one is no error.
+///
+/// # Errors
+/// When the store fails.
+pub async fn delete<T: Record>(store: &dyn RecordStore, id: &T::Id) -> StoreResult<()> {
+    store.delete(T::KIND, id.as_ref()).await
 }
 
 /// Every record of a kind with its id, as of now, in order of ids.

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{
-    Appended, ETag, EventStore, Object, ObjectStore, PutCondition, StoreResult, Stores,
+    Appended, ETag, ErasedPage, EventStore, Object, ObjectStore, PutCondition, StoreResult, Stores,
 };
 use crossfold_storage::conformance::{Failures, run_all};
 use crossfold_storage::embedded::Embedded;
@@ -53,6 +53,14 @@ impl EventStore for CountsTwice {
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.0.erase(user).await
+    }
+
+    async fn erase_domain(
+        &self,
+        domain: &DomainId,
+        after: Option<String>,
+    ) -> StoreResult<ErasedPage> {
+        self.0.erase_domain(domain, after).await
     }
 }
 
@@ -114,7 +122,9 @@ async fn a_store_that_counts_an_event_twice_fails_the_checks_on_duplicates_alone
     stores.events = Arc::new(CountsTwice(stores.events));
     let expected = [
         "events: an_event_is_stored_once",
+        "events: a_batch_is_stored_as_its_events_one_by_one_are",
         "events: of_racing_appends_of_one_event_exactly_one_is_new",
+        "events: an_event_is_its_id_whatever_time_it_claims",
     ];
     assert_eq!(failed_checks(stores).await, expected);
 }

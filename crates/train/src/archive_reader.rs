@@ -1,5 +1,6 @@
 //! Reading the archived events, and erasing from archive and quarantine who was erased.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,7 +8,9 @@ use crossfold_core::archive::columns::ColumnsError;
 use crossfold_core::archive::events::{decode_events, encode_events};
 use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX};
 use crossfold_core::archive::quarantine::{decode_refused, encode_refused};
+use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::event_table::EventTable;
@@ -64,16 +67,30 @@ impl EventLimit {
     }
 }
 
+/// What must be in no file any more: the events of erased users, and of domains
+/// that were deleted, up to then.
+pub(crate) struct Erased<'a> {
+    pub(crate) people: &'a PeopleIndex,
+    pub(crate) domains: &'a BTreeMap<DomainId, DomainDeletion>,
+}
+
+impl Erased<'_> {
+    fn covers(&self, event: &Event) -> bool {
+        let of_domain = self.domains.get(&event.domain);
+        self.people.is_erased(event) || of_domain.is_some_and(|deletion| deletion.covers(event))
+    }
+}
+
 /// Reads every archived event, in order of files. A file that holds events of
 /// an erased life is written anew without them: after a run, the archive is free of them.
 pub(crate) async fn read_events(
     objects: &Arc<dyn ObjectStore>,
-    people: &PeopleIndex,
+    erased: &Erased<'_>,
     limit: EventLimit,
 ) -> Result<EventTable, ReadError> {
     let keys = objects.list(EVENTS_PREFIX).await?;
     let read = |key: String| async move {
-        let of_erased = |event: &Event| people.is_erased(event);
+        let of_erased = |event: &Event| erased.covers(event);
         read_without(
             &**objects,
             &key,
@@ -95,12 +112,12 @@ pub(crate) async fn read_events(
 /// Takes the events of erased lives out of everything in quarantine.
 pub(crate) async fn erase_from_quarantine(
     objects: &Arc<dyn ObjectStore>,
-    people: &PeopleIndex,
+    erased: &Erased<'_>,
 ) -> Result<(), ReadError> {
     let keys = objects.list(QUARANTINE_PREFIX).await?;
     let erase = |key: String| async move {
         let format = Format { decode: decode_refused, encode: encode_refused };
-        read_without(&**objects, &key, format, |refused| people.is_erased(&refused.event))
+        read_without(&**objects, &key, format, |refused| erased.covers(&refused.event))
             .await
             .map(drop)
     };

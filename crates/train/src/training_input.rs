@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::items::ItemKey;
@@ -14,9 +15,10 @@ use crossfold_core::release::run::TrainingRun;
 use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::{CleanedInput, TrainingInput};
 use crossfold_storage::definition_reader::definitions;
+use crossfold_storage::records;
 use jiff::Timestamp;
 
-use crate::archive_reader::{EventLimit, ReadError, erase_from_quarantine, read_events};
+use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
 use crate::quarantine::{self, QuarantineError};
 
 /// Why there is nothing to train on.
@@ -89,9 +91,12 @@ async fn read(
         let kept = listed.into_iter().filter(|item| item.details.is_some());
         items.extend(kept.map(|item| (item.domain, item.item_id)));
     }
-    erase_from_quarantine(&stores.objects, &people).await?;
+    let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
+    let deletions = deletions.into_iter().collect();
+    let erased = Erased { people: &people, domains: &deletions };
+    erase_from_quarantine(&stores.objects, &erased).await?;
     Ok(TrainingInput {
-        events: read_events(&stores.objects, &people, limit).await?,
+        events: read_events(&stores.objects, &erased, limit).await?,
         people,
         definitions,
         items,

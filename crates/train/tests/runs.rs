@@ -10,6 +10,7 @@ use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX, refused_pr
 use crossfold_core::archive::quarantine::decode_refused;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite};
@@ -336,4 +337,29 @@ async fn the_schedule_only_records_a_run() {
     let trigger: Trigger = serde_json::from_value(json!({"trigger": "schedule"})).unwrap();
     worker(&stores).handle(trigger).await.unwrap();
     assert_eq!(pointer(&stores).await, None);
+}
+
+#[tokio::test]
+async fn after_a_run_the_archive_is_free_of_a_deleted_domain_but_not_of_its_next_life() {
+    let stores = archived().await;
+    let travel = DomainId::parse("travel").unwrap();
+    let of_travel = |number: usize, received_at: &str| Event {
+        domain: travel.clone(),
+        received_at: received_at.parse().unwrap(),
+        ..event("stranger", number)
+    };
+    let (before, after) = ("2026-06-01T00:00:00Z", "2026-06-01T00:00:01Z");
+    let key = format!("{EVENTS_PREFIX}domain=travel/date=2026-06-01/1.parquet");
+    let bytes = encode_events(&[of_travel(0, before), of_travel(1, after)]).unwrap();
+    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    let deletion = DomainDeletion {
+        finished_at: Some(before.parse().unwrap()),
+        stage: DeletionStage::Done,
+        ..DomainDeletion::begun(Timestamp::UNIX_EPOCH)
+    };
+    records::put(&*stores.records, &travel, &deletion).await.unwrap();
+    let (_, trigger) = queue(&stores).await;
+    worker(&stores).handle(trigger).await.unwrap();
+    let file = stores.objects.get(&key).await.unwrap().unwrap();
+    assert_eq!(decode_events(file.bytes).unwrap(), [of_travel(1, after)]);
 }

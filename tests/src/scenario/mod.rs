@@ -3,6 +3,7 @@
 //! that two worlds can be compared.
 
 pub mod cast;
+mod domains;
 mod status;
 mod steps;
 
@@ -46,5 +47,7 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.erase_a_user().await?;
     stage.go_back_to_the_model_before().await?;
     stage.tell_how_everything_stands().await?;
+    stage.manage_domains().await?;
+    stage.take_the_wires_of_others().await?;
     Ok(stage.outcome)
 }

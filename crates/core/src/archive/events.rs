@@ -11,7 +11,7 @@ use crate::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 
 columns! { Event {
     "event_id" event_id: EventId
-        => "The caller's id of the event. With user and occurred_at it is the event's identity.";
+        => "The caller's id of the event. With user it is the event's identity.";
     "user" user: Pseudonym => "The pseudonym of the user who did it.";
     "domain" domain: DomainId => "The platform it happened on.";
     "type" event_type: EventType => "What was done: one of the domain's event types.";

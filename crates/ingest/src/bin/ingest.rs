@@ -10,5 +10,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = aws::sdk_config().await;
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
     let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
-    lambda::run(routes().with_state(IngestState::new(stores, pseudonymiser, system::clock()))).await
+    lambda::run(routes().with_state(IngestState::new(stores, pseudonymiser, system::machine())))
+        .await
 }

@@ -5,30 +5,29 @@ use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::json;
 use serde::Deserialize;
 
-use super::EventBatch;
+use super::Posted;
 
 /// The body. Its events are read one by one, so that a bad one is refused alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Body {
-    domain: DomainId,
+    pub(crate) domain: DomainId,
     events: Vec<serde_json::Value>,
     /// Users whose events are refused if the user was erased: who posts a past, as an
     /// import does, names each once, and nothing of an earlier life comes back.
     #[serde(default)]
-    refuse_erased: Vec<String>,
+    pub(crate) refuse_erased: Vec<String>,
 }
 
-impl From<Body> for EventBatch {
-    fn from(body: Body) -> Self {
-        let read = |raw| {
-            json::from_value(raw).map_err(|error| EventRejection::Malformed(error.to_string()))
+impl Body {
+    /// The events in the order of the body.
+    pub(crate) fn events(self) -> Vec<Posted> {
+        let read = |(index, raw)| {
+            let event =
+                json::from_value(raw).map_err(|error| EventRejection::Malformed(error.to_string()));
+            Posted { index, event }
         };
-        Self {
-            domain: body.domain,
-            events: body.events.into_iter().map(read).collect(),
-            refuse_erased: body.refuse_erased,
-        }
+        self.events.into_iter().enumerate().map(read).collect()
     }
 }
 
@@ -36,8 +35,8 @@ impl From<Body> for EventBatch {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> serde_json::Result<EventBatch> {
-        json::from_slice::<Body>(body.as_bytes()).map(EventBatch::from)
+    fn read(body: &str) -> serde_json::Result<Body> {
+        json::from_slice::<Body>(body.as_bytes())
     }
 
     const GOOD: &str = r#"{"event_id": "e1", "user_id": "u1", "type": "view", "item_id": "i1",
@@ -56,7 +55,8 @@ mod tests {
             let body = format!(r#"{{"domain": "knowledge", "events": [{GOOD}, {bad}, {GOOD}]}}"#);
             let batch = read(&body).unwrap();
             assert_eq!(batch.domain.as_str(), "knowledge");
-            let [first, second, third] = batch.events.try_into().unwrap();
+            let events: Vec<_> = batch.events().into_iter().map(|posted| posted.event).collect();
+            let [first, second, third] = events.try_into().unwrap();
             assert_eq!(
                 (first.unwrap().event_id, third.unwrap().event_id),
                 ("e1".into(), "e1".into())

@@ -1,20 +1,25 @@
 //! The wire formats in which events are posted: a file for each.
 //!
-//! A format turns a body into an [`EventBatch`]; from there on, all are the
-//! same. What cannot be read as a whole is the extractor's to refuse; an event
-//! that cannot be read is refused by itself, with the others of its batch kept.
+//! A format turns a body into [`Posted`] events; from there on, all are the
+//! same. What cannot be read as a whole is refused as a whole; an event that
+//! cannot be read is refused by itself, with the others of its batch kept. What
+//! other systems' events mean is told by the domain's definition ([`mapping`])
+//! and, where that is silent, by names that are [`well_known`].
 
 use crossfold_core::entities::event::{EventRejection, RawEvent};
-use crossfold_core::entities::ids::DomainId;
 
+pub(crate) mod cloudevents;
 pub(crate) mod crossfold;
+pub(crate) mod mapping;
+pub(crate) mod personalize;
+pub(crate) mod personalize_items;
+pub(crate) mod segment;
+mod well_known;
 
-/// A posted batch, whatever its format was.
-pub(crate) struct EventBatch {
-    /// The platform whose events these are.
-    pub(crate) domain: DomainId,
-    /// The events in the order of the body, or why one of them cannot be read.
-    pub(crate) events: Vec<Result<RawEvent, EventRejection>>,
-    /// Users of the batch whose events are refused if the user was erased.
-    pub(crate) refuse_erased: Vec<String>,
+/// One event as posted, or why it cannot be read.
+pub(crate) struct Posted {
+    /// Its place in the posted list. An event about several items is one of each
+    /// of them, all at the same place.
+    pub(crate) index: usize,
+    pub(crate) event: Result<RawEvent, EventRejection>,
 }

@@ -135,9 +135,10 @@ mod tests {
     }
 
     fn of_event(kind: &str) -> StreamRecord {
-        let keys = json!({"pk": {"S": "v1_u"}, "sk": {"S": "2026-06-01T00:00:00.120Z#e1"}});
+        let keys = json!({"pk": {"S": "v1_u"}, "sk": {"S": "event#e1"}});
         let image = json!({
-            "pk": {"S": "v1_u"}, "sk": {"S": "2026-06-01T00:00:00.120Z#e1"},
+            "pk": {"S": "v1_u"}, "sk": {"S": "event#e1"},
+            "by_time": {"S": "2026-06-01T00:00:00.120Z#e1"},
             "ttl": {"N": "1843344001"}, "event_id": {"S": "e1"}, "user": {"S": "v1_u"},
             "domain": {"S": "knowledge"}, "event_type": {"S": "enrol"}, "item_id": {"S": "课程"},
             "occurred_at": {"S": "2026-06-01T00:00:00.12Z"},

@@ -1,9 +1,12 @@
 //! Events, dismissals and what was seen for ever on DynamoDB.
 //!
-//! One partition for each user. The sort key of an event begins with its time,
-//! so one query reads the newest first; that of a dismissal begins with
-//! `dismissed#` and that of an item seen for ever with `seen#`, which sort after
-//! every time. Only events expire.
+//! One partition for each user. The sort key of an event is its id, so that one
+//! conditional put tells a duplicate whatever time it claims; a local index
+//! orders events by time, and can be read as of now, which a global one cannot.
+//! An event so costs two write units, one of the table and one of the index. An
+//! item of its own for the identity, in one transaction with the event, would
+//! cost four. Beside events are dismissals (`dismissed#`) and items seen for ever
+//! (`seen#`), which lack the index's attribute and so are not in it. Only events expire.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -14,7 +17,7 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
 use crossfold_core::entities::ports::{
-    Appended, EventStore, MAX_DISMISSALS, MAX_SEEN, StoreResult,
+    Appended, ErasedPage, EventStore, MAX_DISMISSALS, MAX_SEEN, StoreResult,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
@@ -24,6 +27,7 @@ use super::batch::{self, Key};
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
 use super::requests;
+use super::schema::TIME_INDEX;
 use super::time::sortable;
 use crate::retry::Waiting;
 
@@ -32,17 +36,17 @@ const CONCURRENT_WRITES: usize = 64;
 
 const DISMISSAL_PREFIX: &str = "dismissed#";
 const SEEN_PREFIX: &str = "seen#";
-
-/// The first text after every time: times begin with a digit, and `:` follows `9`.
-const AFTER_TIMES: &str = ":";
+const EVENT_PREFIX: &str = "event#";
 
 /// An event as it is stored, and as the table's stream shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct EventRecord {
     /// Partition key: the user.
     pk: Pseudonym,
-    /// Sort key: `<occurred_at>#<event_id>`.
+    /// Sort key: `event#<event_id>`.
     sk: String,
+    /// Sort key of [`TIME_INDEX`]: `<occurred_at>#<event_id>`.
+    by_time: String,
     /// When DynamoDB may delete it, in seconds since 1970.
     ttl: i64,
     /// The event.
@@ -60,7 +64,8 @@ impl EventRecord {
     fn new(event: &Event, retention: SignedDuration) -> Self {
         Self {
             pk: event.user.clone(),
-            sk: format!("{}#{}", sortable(event.occurred_at), event.event_id),
+            sk: format!("{EVENT_PREFIX}{}", event.event_id),
+            by_time: format!("{}#{}", sortable(event.occurred_at), event.event_id),
             ttl: event.received_at.as_second().saturating_add(retention.as_secs()),
             event: event.clone(),
         }
@@ -161,10 +166,8 @@ impl DynamoDbEvents {
     }
 
     async fn newest_events(&self, user: &Pseudonym, limit: usize) -> StoreResult<Vec<Event>> {
-        let query = self
-            .query(user, "pk = :user AND sk < :after_times")?
-            .expression_attribute_values(":after_times", AttributeValue::S(AFTER_TIMES.into()))
-            .scan_index_forward(false);
+        let query =
+            self.query(user, "pk = :user")?.index_name(TIME_INDEX).scan_index_forward(false);
         let now = self.clock.now().as_second();
         let mut events = Vec::new();
         for item in requests::first(query, limit).await? {
@@ -207,6 +210,20 @@ impl DynamoDbEvents {
     }
 }
 
+/// Where a scan goes on, as text.
+fn after_key(key: &Key) -> StoreResult<String> {
+    let text = |name: &str| match key.get(name) {
+        Some(AttributeValue::S(text)) => Ok(text),
+        other => Err(corrupt("a page's last key", format!("{name} is {other:?}"))),
+    };
+    serde_json::to_string(&(text("pk")?, text("sk")?)).map_err(malformed)
+}
+
+fn start_key(after: &str) -> StoreResult<Key> {
+    let (pk, sk): (String, String) = serde_json::from_str(after).map_err(malformed)?;
+    Ok(Key::from([("pk".into(), AttributeValue::S(pk)), ("sk".into(), AttributeValue::S(sk))]))
+}
+
 #[async_trait]
 impl EventStore for DynamoDbEvents {
     /// A retry of the SDK after a lost answer finds the event already there and
@@ -246,6 +263,30 @@ impl EventStore for DynamoDbEvents {
         batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
         Ok(count)
     }
+
+    async fn erase_domain(
+        &self,
+        domain: &DomainId,
+        after: Option<String>,
+    ) -> StoreResult<ErasedPage> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(self.table.name()?)
+            .consistent_read(true)
+            .set_exclusive_start_key(after.as_deref().map(start_key).transpose()?)
+            // The name is a reserved word.
+            .expression_attribute_names("#domain", "domain")
+            .filter_expression("#domain = :domain OR by_domain = :domain")
+            .expression_attribute_values(":domain", AttributeValue::S(domain.to_string()))
+            .projection_expression("pk, sk");
+        let page = scan.send().await.map_err(service_error)?;
+        let keys = page.items.unwrap_or_default();
+        let records = keys.len() as u64;
+        batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
+        let next = page.last_evaluated_key.map(|key| after_key(&key)).transpose()?;
+        Ok(ErasedPage { records, next })
+    }
 }
 
 #[cfg(test)]
@@ -278,7 +319,8 @@ mod tests {
             Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
             other => panic!("{name} is {other:?}"),
         };
-        assert_eq!(text("sk"), "2026-06-01T00:00:00.120Z#e#1");
+        assert_eq!(text("sk"), "event#e#1");
+        assert_eq!(text("by_time"), "2026-06-01T00:00:00.120Z#e#1");
         assert_eq!(text("value"), "19.90");
         assert_eq!(text("domain"), "knowledge");
         assert_eq!(record.ttl, record.event.received_at.as_second() + 86_400);
@@ -299,12 +341,5 @@ mod tests {
             serde_dynamo::to_item(ItemRecord::from(&SeenItem::of(&event()))).unwrap();
         assert_eq!(EventRecord::parse(item).unwrap(), None);
         assert!(EventRecord::parse(HashMap::<String, AttributeValue>::new()).is_err());
-    }
-
-    #[test]
-    fn every_record_of_an_item_sorts_after_every_event() {
-        let last = sortable("9999-12-30T00:00:00Z".parse().unwrap());
-        assert!(last.as_str() < AFTER_TIMES);
-        assert!(AFTER_TIMES < DISMISSAL_PREFIX && AFTER_TIMES < SEEN_PREFIX);
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use crossfold_core::entities::ports::{Appended, RecordStore, StoreResult};
+use crossfold_core::entities::ports::{Appended, Committed, RecordStore, StoreResult};
 use crossfold_core::entities::records::RecordKind;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,11 @@ struct StoredRecord {
     pk: String,
     sk: String,
     record: String,
+}
+
+fn key(kind: RecordKind, id: &str) -> HashMap<String, AttributeValue> {
+    let text = |value: &str| AttributeValue::S(value.into());
+    HashMap::from([("pk".into(), text(kind)), ("sk".into(), text(id))])
 }
 
 /// [`RecordStore`] on DynamoDB: the partition is the kind, the sort key the id.
@@ -51,13 +56,35 @@ impl RecordStore for DynamoDbRecords {
         put.send().await.map(drop).map_err(service_error)
     }
 
+    async fn replace(
+        &self,
+        kind: RecordKind,
+        id: &str,
+        expected: &str,
+        json: String,
+    ) -> StoreResult<Committed> {
+        let put = self
+            .put_item(kind, id, json)?
+            .condition_expression("#record = :expected")
+            // The name is a reserved word.
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_values(":expected", AttributeValue::S(expected.into()));
+        let is_replaced = requests::put_if(put).await?;
+        Ok(if is_replaced { Committed::Yes } else { Committed::Conflict })
+    }
+
+    async fn delete(&self, kind: RecordKind, id: &str) -> StoreResult<()> {
+        let delete = self.client.delete_item().table_name(self.table.name()?);
+        let delete = delete.set_key(Some(key(kind, id)));
+        delete.send().await.map(drop).map_err(service_error)
+    }
+
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
         let answer = self
             .client
             .get_item()
             .table_name(self.table.name()?)
-            .key("pk", AttributeValue::S(kind.into()))
-            .key("sk", AttributeValue::S(id.into()))
+            .set_key(Some(key(kind, id)))
             .consistent_read(true)
             .send()
             .await

@@ -7,9 +7,9 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus,
-    TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    LocalSecondaryIndex, Projection, ProjectionType, ScalarAttributeType, StreamSpecification,
+    StreamViewType, TableStatus, TimeToLiveSpecification,
 };
 use crossfold_core::entities::ports::{StoreError, StoreResult};
 
@@ -27,6 +27,11 @@ pub const CHANGES_INDEX: &str = "changes";
 /// Sort key of [`CHANGES_INDEX`]; its partition key is the table's.
 pub const CHANGES_SORT_KEY: &str = "updated_at";
 
+/// The local index of events by time.
+pub const TIME_INDEX: &str = "by-time";
+/// Sort key of [`TIME_INDEX`]; its partition key is the table's.
+pub const TIME_SORT_KEY: &str = "by_time";
+
 /// One table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableSchema {
@@ -40,6 +45,8 @@ pub struct TableSchema {
     pub has_stream: bool,
     /// Whether it has the index [`CHANGES_INDEX`].
     pub has_changes_index: bool,
+    /// Whether it has the local index [`TIME_INDEX`].
+    pub has_time_index: bool,
 }
 
 /// Which table.
@@ -77,12 +84,19 @@ const PLAIN: TableSchema = TableSchema {
     expires: false,
     has_stream: false,
     has_changes_index: false,
+    has_time_index: false,
 };
 
 /// Every table.
 pub const TABLES: [TableSchema; 5] = [
     TableSchema { kind: TableKind::People, has_sort_key: false, ..PLAIN },
-    TableSchema { kind: TableKind::Events, expires: true, has_stream: true, ..PLAIN },
+    TableSchema {
+        kind: TableKind::Events,
+        expires: true,
+        has_stream: true,
+        has_time_index: true,
+        ..PLAIN
+    },
     TableSchema { kind: TableKind::Catalog, expires: true, has_changes_index: true, ..PLAIN },
     TableSchema { kind: TableKind::Decisions, expires: true, has_stream: true, ..PLAIN },
     TableSchema { has_stream: true, ..PLAIN },
@@ -124,7 +138,8 @@ async fn provision_table(client: &Client, schema: TableSchema, table: &str) -> S
         Err(error)
             if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) =>
         {
-            return wait_until_active(client, table).await;
+            wait_until_active(client, table).await?;
+            return check_time_index(client, schema, table).await;
         }
         Err(error) => return Err(service_error(error)),
     }
@@ -156,6 +171,11 @@ fn describe_create(
             .attribute_definitions(text_attribute(CHANGES_SORT_KEY)?)
             .global_secondary_indexes(changes_index()?);
     }
+    if schema.has_time_index {
+        create = create
+            .attribute_definitions(text_attribute(TIME_SORT_KEY)?)
+            .local_secondary_indexes(time_index()?);
+    }
     if schema.has_stream {
         let stream = StreamSpecification::builder()
             .stream_enabled(true)
@@ -175,6 +195,35 @@ fn changes_index() -> StoreResult<GlobalSecondaryIndex> {
         .projection(Projection::builder().projection_type(ProjectionType::All).build())
         .build()
         .map_err(malformed)
+}
+
+fn time_index() -> StoreResult<LocalSecondaryIndex> {
+    LocalSecondaryIndex::builder()
+        .index_name(TIME_INDEX)
+        .key_schema(key(PARTITION_KEY, KeyType::Hash)?)
+        .key_schema(key(TIME_SORT_KEY, KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()
+        .map_err(malformed)
+}
+
+/// Refuses a table that an earlier version made: a local index cannot be added.
+async fn check_time_index(client: &Client, schema: TableSchema, table: &str) -> StoreResult<()> {
+    if !schema.has_time_index {
+        return Ok(());
+    }
+    let answer = client.describe_table().table_name(table).send().await.map_err(service_error)?;
+    let indexes = answer.table.and_then(|described| described.local_secondary_indexes);
+    let has_index =
+        indexes.unwrap_or_default().iter().any(|index| index.index_name() == Some(TIME_INDEX));
+    if has_index {
+        return Ok(());
+    }
+    let why = format!(
+        "the table {table} was made by an earlier version, which told events apart by their time \
+         as well: begin with a new data directory and import again"
+    );
+    Err(StoreError::Refused(why.into()))
 }
 
 fn text_attribute(name: &str) -> StoreResult<AttributeDefinition> {

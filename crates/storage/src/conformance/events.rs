@@ -8,14 +8,14 @@ use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudo
 use crossfold_core::entities::ports::{Appended, MAX_DISMISSALS, MAX_SEEN, Stores};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Broken, Held, checks, hold, id, together, unique_user};
+use super::{Broken, Held, checks, hold, id, together, unique_domain, unique_user};
 
 checks! { "events":
     an_event_is_stored_once,
     a_batch_is_stored_as_its_events_one_by_one_are,
     of_racing_appends_of_one_event_exactly_one_is_new,
     an_event_reads_back_as_it_was,
-    events_differ_by_time_or_id,
+    an_event_is_its_id_whatever_time_it_claims,
     history_is_newest_first_and_limited,
     a_history_of_many_pages_is_whole,
     dismissals_are_kept_once_and_beside_events,
@@ -23,6 +23,7 @@ checks! { "events":
     what_was_seen_for_ever_is_kept_once_beside_events_and_bounded,
     other_users_records_are_never_seen,
     erasing_leaves_nothing_and_counts_it,
+    erasing_a_domain_takes_its_records_from_every_user,
 }
 
 fn domain() -> DomainId {
@@ -160,19 +161,24 @@ async fn an_event_reads_back_as_it_was(stores: &Stores) -> Held {
     Ok(())
 }
 
-async fn events_differ_by_time_or_id(stores: &Stores) -> Held {
+async fn an_event_is_its_id_whatever_time_it_claims(stores: &Stores) -> Held {
     let user = unique_user();
     let first = event(&user, "e", 60);
-    let mut later = first.clone();
-    later.occurred_at += SignedDuration::from_millis(1);
-    let mut other = first.clone();
-    other.event_id = id(EventId::parse, "e2");
-    for event in [first, later, other] {
-        let answer = stores.events.append(&event).await?;
-        hold!(answer == Appended::New, "{event:?} was called a duplicate");
+    let answer = stores.events.append(&first).await?;
+    hold!(answer == Appended::New, "the first append answered {answer:?}");
+    for age in [0, 59, 61, 100_000] {
+        let resent = Event { occurred_at: event(&user, "e", age).occurred_at, ..first.clone() };
+        let answer = stores.events.append(&resent).await?;
+        hold!(answer == Appended::Duplicate, "resent with another time it is {answer:?}");
     }
-    let found = evidence(stores, &user, 10).await?.events().len();
-    hold!(found == 3, "{found} of 3 events were found");
+    let other = Event { event_id: id(EventId::parse, "e2"), ..first.clone() };
+    let answer = stores.events.append(&other).await?;
+    hold!(answer == Appended::New, "another id at the same time is {answer:?}");
+    let of_another = Event { user: unique_user(), ..first.clone() };
+    let answer = stores.events.append(&of_another).await?;
+    hold!(answer == Appended::New, "the same id of another user is {answer:?}");
+    let found = evidence(stores, &user, 10).await?;
+    hold!(found.events() == [first, other], "history holds {:?}", found.events());
     Ok(())
 }
 
@@ -288,6 +294,42 @@ async fn other_users_records_are_never_seen(stores: &Stores) -> Held {
     hold!(erased == 0, "erasing an unknown user erased {erased} records");
     let kept = evidence(stores, &longer, 10).await?.events().len();
     hold!(kept == 1, "erasing one user touched another");
+    Ok(())
+}
+
+async fn erasing_a_domain_takes_its_records_from_every_user(stores: &Stores) -> Held {
+    let (gone, users) = (unique_domain(), [unique_user(), unique_user()]);
+    for user in &users {
+        stores.events.append(&event(user, "kept", 60)).await?;
+        stores.events.dismiss(&dismissal(user, "kept")).await?;
+        let others: Vec<Event> = (0..30)
+            .map(|index| Event { domain: gone.clone(), ..event(user, &format!("e{index}"), 60) })
+            .collect();
+        append_all(stores, others).await?;
+        stores.events.dismiss(&Dismissal { domain: gone.clone(), ..dismissal(user, "of") }).await?;
+        stores
+            .events
+            .dismiss(&Dismissal { by_domain: gone.clone(), ..dismissal(user, "by") })
+            .await?;
+    }
+    for expected in [64, 0] {
+        let (mut records, mut next) = (0, None);
+        loop {
+            let page = stores.events.erase_domain(&gone, next).await?;
+            (records, next) = (records + page.records, page.next);
+            if next.is_none() {
+                break;
+            }
+        }
+        hold!(records == expected, "{records} records were erased, not {expected}");
+    }
+    for user in &users {
+        let left = evidence(stores, user, 100).await?;
+        hold!(left.events().len() == 1, "{} events are left", left.events().len());
+        let kept = left.is_dismissed(&domain(), &id(ItemId::parse, "kept"));
+        let by = left.is_dismissed(&domain(), &id(ItemId::parse, "by"));
+        hold!(kept && !by, "the wrong dismissals are left");
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-use crossfold_core::entities::ports::{Appended, StoreError, Stores};
+use crossfold_core::entities::ports::{Appended, Committed, StoreError, Stores};
 use crossfold_core::entities::records::RecordKind;
 
 use super::{Held, checks, hold, together, unique};
@@ -9,6 +9,9 @@ checks! { "records":
     of_racing_creations_of_one_record_exactly_one_is_new,
     records_of_a_kind_are_listed_in_order_of_ids_and_no_others,
     the_last_records_of_a_kind_come_first_and_go_on_below_an_id,
+    a_record_is_replaced_only_when_it_is_as_expected,
+    of_racing_replacements_of_one_record_exactly_one_is_made,
+    a_deleted_record_is_gone_and_its_id_free,
     a_record_larger_than_an_item_is_refused_and_the_one_before_stays,
 }
 
@@ -106,5 +109,51 @@ async fn a_record_larger_than_an_item_is_refused_and_the_one_before_stays(stores
     );
     let found = records.get(KIND, &id).await?;
     hold!(found == Some(json("first")), "the first record came back as {found:?}");
+    Ok(())
+}
+
+async fn a_record_is_replaced_only_when_it_is_as_expected(stores: &Stores) -> Held {
+    let (records, id) = (&stores.records, unique("r"));
+    let absent = records.replace(KIND, &id, &json("first"), json("second")).await?;
+    hold!(absent == Committed::Conflict, "an absent record was replaced: {absent:?}");
+    let found = records.get(KIND, &id).await?;
+    hold!(found.is_none(), "a replacement made {found:?}");
+    records.put(KIND, &id, json("课程 \"1\"")).await?;
+    let other = records.replace(KIND, &id, &json("other"), json("second")).await?;
+    hold!(other == Committed::Conflict, "another record was replaced: {other:?}");
+    let done = records.replace(KIND, &id, &json("课程 \"1\""), json("second")).await?;
+    hold!(done == Committed::Yes, "the expected record was not replaced: {done:?}");
+    let found = records.get(KIND, &id).await?;
+    hold!(found == Some(json("second")), "the record came back as {found:?}");
+    Ok(())
+}
+
+async fn of_racing_replacements_of_one_record_exactly_one_is_made(stores: &Stores) -> Held {
+    const RACERS: usize = 32;
+    let id = unique("r");
+    stores.records.put(KIND, &id, json("first")).await?;
+    let calls = (0..RACERS).map(|racer| {
+        let (store, id) = (stores.records.clone(), id.clone());
+        async move { store.replace(KIND, &id, &json("first"), json(&racer.to_string())).await }
+    });
+    let answers = together(calls).await?;
+    let made = answers.iter().filter(|answer| **answer == Committed::Yes).count();
+    hold!(made == 1, "{made} of {RACERS} racing replacements were made");
+    Ok(())
+}
+
+async fn a_deleted_record_is_gone_and_its_id_free(stores: &Stores) -> Held {
+    let (records, id) = (&stores.records, unique("r"));
+    records.put(KIND, &id, json("first")).await?;
+    records.put(OTHER, &id, json("other")).await?;
+    for _ in 0..2 {
+        records.delete(KIND, &id).await?;
+    }
+    let found = records.get(KIND, &id).await?;
+    hold!(found.is_none(), "a deleted record is there: {found:?}");
+    let other = records.get(OTHER, &id).await?;
+    hold!(other == Some(json("other")), "another kind's record became {other:?}");
+    let again = records.create(KIND, &id, json("second")).await?;
+    hold!(again == Appended::New, "a deleted record's id is still taken: {again:?}");
     Ok(())
 }

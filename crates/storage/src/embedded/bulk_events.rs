@@ -11,8 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::Pseudonym;
-use crossfold_core::entities::ports::{Appended, EventStore, StoreError, StoreResult};
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ports::{Appended, ErasedPage, EventStore, StoreError, StoreResult};
 use dynoxide::Database;
 use dynoxide::actions::transact_write_items::{
     TransactPut, TransactWriteItem, TransactWriteItemsRequest,
@@ -71,6 +71,14 @@ impl EventStore for BulkEvents {
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.adapter.erase(user).await
+    }
+
+    async fn erase_domain(
+        &self,
+        domain: &DomainId,
+        after: Option<String>,
+    ) -> StoreResult<ErasedPage> {
+        self.adapter.erase_domain(domain, after).await
     }
 }
 

@@ -1,0 +1,90 @@
+//! The deletion of a domain: how far it has come, and what it covers.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::ids::DomainId;
+use crate::records::{Record, RecordKind};
+
+/// What is being gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeletionStage {
+    /// The catalogue, entry by entry.
+    Items,
+    /// Everyone who is known, for users of the domain and consents about it.
+    People,
+    /// Every event, for those of users who were never registered.
+    Events,
+    /// Nothing: all is done.
+    Done,
+}
+
+/// What was deleted so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// Write keys that were revoked.
+    pub keys: u64,
+    /// Catalogue entries that were emptied.
+    pub items: u64,
+    /// Users that were erased.
+    pub users: u64,
+    /// Events and dismissals.
+    pub events: u64,
+}
+
+/// A deletion that was begun. It stays when it is done, so that what the archive
+/// still holds of the domain's earlier life is known as such.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainDeletion {
+    /// When it was begun.
+    pub started_at: Timestamp,
+    /// When it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// What is being gone through.
+    pub stage: DeletionStage,
+    /// Where the stage goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// What was deleted so far.
+    pub deleted: Deleted,
+}
+
+impl Record for DomainDeletion {
+    const KIND: RecordKind = "domain-deletion";
+    type Id = DomainId;
+}
+
+impl DomainDeletion {
+    /// A deletion that begins now.
+    #[must_use]
+    pub fn begun(started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            finished_at: None,
+            stage: DeletionStage::Items,
+            cursor: None,
+            deleted: Deleted::default(),
+        }
+    }
+
+    /// Whether all of it is done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stage == DeletionStage::Done
+    }
+
+    /// Whether an event of the domain belongs to the life that was deleted: it
+    /// arrived before the deletion was done.
+    #[must_use]
+    pub fn covers(&self, event: &Event) -> bool {
+        event.received_at <= self.finished_at.unwrap_or(Timestamp::MAX)
+    }
+
+    /// Goes on with another stage, from its beginning.
+    pub fn enter(&mut self, stage: DeletionStage) {
+        (self.stage, self.cursor) = (stage, None);
+    }
+}

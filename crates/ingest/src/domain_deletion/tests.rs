@@ -1,0 +1,196 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use crossfold_core::entities::clock::{Clock, Stopwatch};
+use crossfold_core::entities::dice::Dice;
+use crossfold_core::entities::ids::ItemId;
+use crossfold_core::entities::machine::Machine;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_core::entities::unique_id::{Ids, UniqueId};
+use crossfold_edge::caller::Caller;
+use crossfold_edge::router::complete;
+use crossfold_storage::faults::{Fault, FaultPlan, faulty};
+use crossfold_storage::memory;
+use lambda_http::http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::routes;
+
+/// A platform with a clock that is set by hand, in seconds.
+struct World {
+    stores: Stores,
+    seconds: Arc<AtomicI64>,
+    router: Router,
+}
+
+impl World {
+    fn new(plan: &FaultPlan) -> Self {
+        let stores = memory::stores();
+        let (seconds, ids) = (Arc::new(AtomicI64::new(1_800_000_000)), AtomicU64::new(0));
+        let shown = seconds.clone();
+        let machine = Machine {
+            clock: Clock::from_fn(move || {
+                Timestamp::from_second(shown.load(Ordering::Relaxed)).unwrap()
+            }),
+            stopwatch: Stopwatch::from_fn(|| Duration::ZERO),
+            ids: Ids::from_fn(move || {
+                UniqueId::from_u128(ids.fetch_add(1, Ordering::Relaxed).into())
+            }),
+            dice: Dice::from_fn(|| 0),
+        };
+        let keys = [(1, vec![7; 32].into_boxed_slice())].into();
+        let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
+        let state = IngestState::new(faulty(stores.clone(), plan), pseudonymiser, machine);
+        let router =
+            complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
+        Self { stores, seconds, router }
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call(method, path, &body).await;
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Two domains with items, keys, linked and unlinked users, and their events.
+    async fn furnish(&self) {
+        for domain in ["travel", "films"] {
+            let definition = json!({
+                "name": domain, "currency": "EUR", "event_types": {"view": {"weight": 1}},
+            });
+            self.ok("PUT", &format!("/v1/domains/{domain}"), definition).await;
+            let items: Vec<Value> =
+                (0..5).map(|n| json!({"item_id": format!("i{n}"), "title": "t"})).collect();
+            self.ok("POST", &format!("/v1/domains/{domain}/items"), json!({"items": items})).await;
+            self.ok("POST", &format!("/v1/domains/{domain}/keys"), json!({"name": "k"})).await;
+            self.ok("PUT", &format!("/v1/users/u?domain={domain}"), json!({})).await;
+            let event = |user: &str| {
+                json!({"event_id": "e", "user_id": user, "type": "view", "item_id": "i1",
+                    "occurred_at": "2026-06-01T00:00:00Z"})
+            };
+            let events = json!({"domain": domain, "events": [event("u"), event("stranger")]});
+            assert_eq!(self.ok("POST", "/v1/events", events).await["accepted"], 2);
+        }
+        let link = json!({"domain": "films", "user_id": "u"});
+        self.ok("PUT", "/v1/users/u/links?domain=travel", link).await;
+        let consents = json!({"consents": [
+            {"to": "films", "purpose": "training", "granted": true},
+            {"from": "films", "to": "travel", "purpose": "training", "granted": true},
+            {"from": "films", "to": "films", "purpose": "training", "granted": true},
+        ]});
+        self.ok("PUT", "/v1/users/u/consents?domain=travel", consents).await;
+    }
+
+    async fn delete(&self) -> (u16, Value) {
+        self.call("DELETE", "/v1/domains/travel?confirm=travel", &Value::Null).await
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Demands that nothing of the domain is left, and everything of the other.
+    async fn assert_gone(&self) {
+        let (travel, films) =
+            (DomainId::parse("travel").unwrap(), DomainId::parse("films").unwrap());
+        let listed = self.stores.catalogue.list(&travel).await.unwrap();
+        assert!(listed.iter().all(|item| item.details.is_none()));
+        let films_item = ItemId::parse("i1").unwrap();
+        assert!(self.stores.catalogue.get(&films, &films_item).await.unwrap().is_some());
+        let left = self.stores.events.erase_domain(&travel, None).await.unwrap();
+        assert_eq!(left.records, 0, "events are left");
+        let user = self.ok("GET", "/v1/users/u?domain=films", Value::Null).await;
+        assert_eq!(user["linked_domains"], json!([]));
+        assert_eq!(user["consents"].as_array().map(Vec::len), Some(1), "{user}");
+        let keys = self.ok("GET", "/v1/domains/films/keys", Value::Null).await;
+        assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1));
+        let left = self.stores.events.erase_domain(&films, None).await.unwrap();
+        assert_eq!(left.records, 2, "events of another domain were touched");
+    }
+}
+
+fn without_faults() -> FaultPlan {
+    FaultPlan::from_fn(|_| Fault::None)
+}
+
+#[tokio::test]
+async fn a_domain_goes_with_its_data_once_others_cannot_write_to_it_any_more() {
+    let world = World::new(&without_faults());
+    world.furnish().await;
+    for path in ["/v1/domains/travel", "/v1/domains/travel?confirm=films"] {
+        let (status, problem) = world.call("DELETE", path, &Value::Null).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("unconfirmed")));
+    }
+    let (status, begun) = world.delete().await;
+    assert_eq!((status, &begun["done"]), (202, &json!(false)));
+    assert_eq!((&begun["deleted"]["items"], &begun["deleted"]["keys"]), (&json!(5), &json!(1)));
+    assert_eq!(world.call("GET", "/v1/domains/travel", &Value::Null).await.0, 404);
+    let definition =
+        json!({"name": "t", "currency": "EUR", "event_types": {"view": {"weight": 1}}});
+    let (status, problem) = world.call("PUT", "/v1/domains/travel", &definition).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("domain_being_deleted")));
+
+    world.pass(60);
+    let (status, ended) = world.delete().await;
+    assert_eq!((status, &ended["done"]), (200, &json!(true)), "{ended}");
+    assert_eq!(ended["deleted"], json!({"keys": 1, "items": 5, "users": 1, "events": 2}));
+    assert_eq!(world.delete().await, (200, ended), "the receipt is given again");
+    world.assert_gone().await;
+    world.ok("PUT", "/v1/domains/travel", definition).await;
+    let (status, again) = world.delete().await;
+    assert_eq!((status, &again["deleted"]["items"]), (202, &json!(0)), "{again}");
+}
+
+#[tokio::test]
+async fn a_domain_that_never_was_is_not_deleted() {
+    let world = World::new(&without_faults());
+    assert_eq!(world.delete().await.0, 404);
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_interrupted_anywhere_goes_on_where_it_was() {
+    // Every call of every store once fails before, or loses its answer after, its effect.
+    for fault in [Fault::Before, Fault::AnswerLost] {
+        for number in 0..60 {
+            let (calls, armed) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
+            let is_armed = armed.clone();
+            let plan = FaultPlan::from_fn(move |_| {
+                if is_armed.load(Ordering::Relaxed) == 0 {
+                    return Fault::None;
+                }
+                let is_it = calls.fetch_add(1, Ordering::Relaxed) == number;
+                if is_it { fault } else { Fault::None }
+            });
+            let world = World::new(&plan);
+            world.furnish().await;
+            armed.store(1, Ordering::Relaxed);
+            let mut is_done = false;
+            for _ in 0..5 {
+                world.pass(60);
+                let (status, answer) = world.delete().await;
+                assert!([200, 202, 404, 409, 503].contains(&status), "{status} {answer}");
+                is_done = answer["done"] == true;
+                if is_done {
+                    break;
+                }
+            }
+            assert!(is_done, "{fault:?} at call {number}");
+            world.assert_gone().await;
+        }
+    }
+}
