@@ -64,7 +64,7 @@ pub fn definitions() -> BTreeMap<&'static str, Value> {
                 "event_types": {
                     "view": { "weight": 1.0 },
                     "apply": { "weight": 5.0, "value_scale": "100000" },
-                    "open": { "weight": 1.0, "repeats": "strongest", "seen_days": 0 },
+                    "open": { "weight": 1.0, "seen_days": 0 },
                     "dislike": { "weight": 5.0, "negative": true, "seen_days": "forever" },
                 },
                 "outcomes": { "click": "open" },
