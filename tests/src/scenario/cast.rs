@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 pub const KNOWLEDGE: &str = "knowledge";
 /// The seller of loans.
 pub const AUTO_FINANCE: &str = "auto-finance";
+/// Days after which an event counts half, where a definition does not say otherwise.
+const HALF_LIFE_DAYS: f64 = 180.0;
 /// The two tastes.
 pub const TASTES: [&str; 2] = ["electric", "classic"];
 /// Items of each taste on each platform.
@@ -195,18 +197,29 @@ impl History {
         self.len() == 0
     }
 
-    /// The loans that may be recommended, those with the most people first, and
-    /// in order of their ids where these are as many.
+    /// The loans that may be recommended, the most popular first: each of their people
+    /// counts, and half as much for each half-life that passed until the newest event of
+    /// the platform.
     #[must_use]
     pub fn most_popular_loans(&self) -> Vec<String> {
+        let time =
+            |event: &Value| -> Option<Timestamp> { event["occurred_at"].as_str()?.parse().ok() };
+        let events = &self.events[AUTO_FINANCE];
+        let newest = events.iter().filter_map(time).max().unwrap_or_default();
+        let popularity = |loan: &String| -> f64 {
+            let mut of_people: BTreeMap<String, f64> = BTreeMap::new();
+            for event in events.iter().filter(|event| event["item_id"] == loan.as_str()) {
+                let age = time(event).map_or(0.0, |at| newest.duration_since(at).as_secs_f64());
+                let counts = 0.5f64.powf(age / 86_400.0 / HALF_LIFE_DAYS);
+                let most = of_people.entry(event["user_id"].to_string()).or_default();
+                *most = most.max(counts);
+            }
+            of_people.values().sum()
+        };
         let mut loans: Vec<String> =
             TASTES.iter().flat_map(|taste| items(AUTO_FINANCE, taste)).collect();
-        let people = |loan: &String| {
-            let drivers = self.items.iter().filter(|(user, _)| user.starts_with("driver-"));
-            drivers.filter(|(_, items)| items.contains(loan)).count()
-        };
         loans.sort();
-        loans.sort_by_key(|loan| std::cmp::Reverse(people(loan)));
+        loans.sort_by(|a, b| popularity(b).total_cmp(&popularity(a)));
         loans
     }
 }
