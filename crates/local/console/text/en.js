@@ -195,6 +195,7 @@ export default {
   "code.no_profile": "the person could not be read",
   "code.stale_catalogue": "the catalogue's newest changes could not be read",
   "code.no_titles": "titles of past items could not be read",
+  "code.domain_not_in_model": "the model does not know the domain yet",
   "code.not_logged": "the decision could not be logged",
   "code.malformed_event": "not an event of the right shape",
   "code.malformed_feedback": "not an outcome of the right shape",

@@ -195,6 +195,7 @@ export default {
   "code.no_profile": "无法读取此人资料",
   "code.stale_catalogue": "无法读取目录的最新变更",
   "code.no_titles": "无法读取历史物品的标题",
+  "code.domain_not_in_model": "模型尚不了解该领域",
   "code.not_logged": "推荐未能记录",
   "code.malformed_event": "事件格式不正确",
   "code.malformed_feedback": "反馈格式不正确",

@@ -15,10 +15,10 @@ fn inspected(decided: &Decided) -> &[InspectedTarget] {
 #[test]
 fn each_item_is_eligible_or_left_out_by_one_rule_and_some_are_named() {
     let model = bridged_model();
-    let history = History::new(did(knowledge(), &[0, 1]), []);
+    let history = History::new(did(knowledge(), &[0]), []);
     let mut items = items(&knowledge());
-    items[2].details = None;
-    let excluded = (3..3 + MAX_SAMPLES + 1).map(|number| (knowledge(), item_id(number)));
+    items[1].details = None;
+    let excluded = (2..ITEMS).map(|number| (knowledge(), item_id(number)));
     let request =
         SlateRequest { excluded: excluded.collect(), ..inspecting(knowledge(), knowledge()) };
     let decided = slate_for(Some(&model), items, (&both_granted(), &history), &request);
@@ -30,8 +30,8 @@ fn each_item_is_eligible_or_left_out_by_one_rule_and_some_are_named() {
         .collect();
     let expected = [
         (Ineligible::Unavailable, 1, 1),
-        (Ineligible::Seen, 2, 2),
-        (Ineligible::Excluded, MAX_SAMPLES + 1, MAX_SAMPLES),
+        (Ineligible::Seen, 1, 1),
+        (Ineligible::Excluded, ITEMS - 2, MAX_SAMPLES),
     ];
     assert_eq!(counted, expected);
     let all: usize = target.left_out.iter().map(|of_rule| of_rule.items).sum();
