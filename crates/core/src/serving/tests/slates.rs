@@ -75,20 +75,18 @@ fn what_nothing_is_known_of_is_served_newest_first_and_not_in_the_order_of_ids()
 
 #[test]
 fn a_slate_is_personal_only_where_evidence_moved_it() {
-    let model = bridged_model();
-    // Of the taste whose items are popular: what is left of them comes first anyway.
-    let history = History::new(did(knowledge(), &[0]), []);
-    let mut request = SlateRequest { limit: 1, ..asking(knowledge(), knowledge()) };
-    let excluded = (2..ITEMS).map(|number| (knowledge(), item_id(number)));
-    request.excluded = excluded.collect();
+    let model = model_with(Bridges::none());
     let consents = both_granted();
+    let history = History::new(did(knowledge(), &[5, 6]), []);
+    let mut request = asking(knowledge(), knowledge());
+    let moved = slate_for(Some(&model), both(), (&consents, &history), &request);
+    assert!(moved.decision.personalised, "{moved:?}");
+    // With one item left there is nothing to move, whatever is known of the person.
+    let excluded = (0..ITEMS).filter(|number| *number != 1);
+    request.excluded = excluded.map(|number| (knowledge(), item_id(number))).collect();
     let only_one = slate_for(Some(&model), both(), (&consents, &history), &request);
     assert_eq!(numbers(&only_one), [1]);
     assert!(!only_one.decision.personalised, "{only_one:?}");
-    request.excluded = BTreeSet::from([(knowledge(), item_id(0))]);
-    let other = History::new(did(knowledge(), &[6]), []);
-    let moved = slate_for(Some(&model), both(), (&consents, &other), &request);
-    assert!(moved.decision.personalised, "{moved:?}");
 }
 
 #[test]
