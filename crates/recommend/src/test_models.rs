@@ -20,12 +20,13 @@ use crossfold_core::release::champion::{POINTER_KEY, Pointer};
 use jiff::Timestamp;
 use ndarray::Array2;
 
-/// A model of an item `i` in each domain, whose factors all have one value, with a
-/// joint bridge from each domain to each other.
+/// A model of the items `i` and `new` in each domain, whose factors are a multiple of one
+/// value, with a joint bridge from each domain to each other.
 pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
     let domains: Vec<DomainId> = domains.iter().map(|d| DomainId::parse(d).unwrap()).collect();
-    let item = ItemId::parse("i").unwrap();
-    let index = ItemIndex::new(domains.iter().map(|d| (d.clone(), item.clone())).collect());
+    let items = ["i", "new"].map(|item| ItemId::parse(item).unwrap());
+    let of_domain = |domain: &DomainId| items.clone().map(|item| (domain.clone(), item));
+    let index = ItemIndex::new(domains.iter().flat_map(of_domain).collect());
     let mut bridges = Bridges::none();
     for (from, to) in domains.iter().flat_map(|from| domains.iter().map(move |to| (from, to))) {
         if from != to {

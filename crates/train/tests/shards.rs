@@ -542,7 +542,7 @@ async fn a_failure_that_no_retry_mends_is_the_runs() {
     let TrainingRunState::Failed { reason, .. } = state_of(&stores, &run).await else {
         panic!("the run did not fail");
     };
-    assert!(reason.contains("no consented interaction"), "{reason}");
+    assert!(reason.contains("nothing to train on"), "{reason}");
 }
 
 #[tokio::test]
