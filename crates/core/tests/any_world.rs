@@ -22,9 +22,9 @@ use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::{Artefact, Model};
 use crossfold_core::serving::admit::AdmittedRequest;
-use crossfold_core::serving::decide::{Decided, Serving, decide};
+use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
-use crossfold_core::serving::reason::Locale;
+use crossfold_core::serving::reason::{Locale, ReasonCode};
 use crossfold_core::serving::request::{Recipient, SlateRequest};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_core::training::bridging::gate::GateOptions;
@@ -349,9 +349,14 @@ fn serve(world: &World, model: &Model, number: u64) -> Vec<f64> {
             let context = format!("world {number}, person {at}, {target}");
             let slate = world.slate(served, person, (target, true));
             let plain = world.slate(served, person, (target, false));
-            let scores = slate.decision.slate.iter().map(|entry| entry.score);
-            assert!(scores.clone().all(f32::is_finite), "{context}");
-            assert!(scores.is_sorted_by(|a, b| a >= b), "{context}");
+            let mut scores = slate.decision.slate.iter().map(|entry| entry.score);
+            assert!(scores.all(f32::is_finite), "{context}");
+            // What no source knows comes last, after estimates below its zero.
+            let is_known = |item: &&DescribedItem| {
+                item.reason.as_ref().is_some_and(|reason| reason.code != ReasonCode::New)
+            };
+            let known = slate.items.iter().filter(is_known).map(|item| item.entry.score);
+            assert!(known.is_sorted_by(|a, b| a >= b), "{context}");
             let ids = |decided: &Decided| -> Vec<String> {
                 decided.decision.slate.iter().map(|e| e.item_id.as_str().to_owned()).collect()
             };

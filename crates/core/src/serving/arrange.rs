@@ -13,7 +13,8 @@ use std::cmp::Ordering;
 
 use crate::serving::blend::ScoredItem;
 
-/// The best `limit` items, each target's best first. Of a target's equal ones, as all
+/// The best `limit` items, each target's best first, and after them those that no source
+/// knows: an estimate below zero tells more than none. Of a target's equal ones, as all
 /// are of which nothing is known, the newest comes first, and of equally new ones the
 /// one that comes first in the order of ids. `shares` has the share of each target
 /// ([`crate::serving::sources::TargetSources::share`]); of equal claims to a place the
@@ -58,8 +59,10 @@ fn in_order(a: &ScoredItem, b: &ScoredItem) -> Ordering {
         if item.score.is_nan() { f32::NEG_INFINITY } else { item.score + 0.0 }
     };
     let place = |item: &ScoredItem| (item.target, item.position);
-    score(b)
-        .total_cmp(&score(a))
+    let is_unknown = |item: &ScoredItem| item.source.is_none();
+    is_unknown(a)
+        .cmp(&is_unknown(b))
+        .then_with(|| score(b).total_cmp(&score(a)))
         .then_with(|| b.since.cmp(&a.since))
         .then_with(|| place(a).cmp(&place(b)))
 }
@@ -127,6 +130,21 @@ mod tests {
         assert_eq!(order(9), [5, 2, 1, 0, 4, 3]);
         assert_eq!(order(3), [5, 2, 1]);
         assert_eq!(order(0), [0usize; 0]);
+    }
+
+    #[test]
+    fn what_no_source_knows_comes_after_all_that_one_knows() {
+        let item = |position: usize, score: f32, source: Option<usize>| ScoredItem {
+            target: 0,
+            position,
+            score,
+            since: at(position as i64),
+            source,
+        };
+        let scored = [item(0, 0.0, None), item(1, -0.5, Some(0)), item(2, 0.1, Some(1))];
+        let order: Vec<usize> =
+            arrange(&scored, &[1], 3).iter().map(|item| item.position).collect();
+        assert_eq!(order, [2, 1, 0]);
     }
 
     proptest! {

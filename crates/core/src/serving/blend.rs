@@ -1,8 +1,8 @@
 //! Third stage: one score an item.
 //!
 //! The first source, in the policy's order, that knows an item scores it alone; an
-//! item that none knows scores 0. Scores of several targets are not compared with each
-//! other: [`crate::serving::arrange`] says how they share a slate.
+//! item that none knows scores 0, and comes last. Scores of several targets are not
+//! compared with each other: [`crate::serving::arrange`] says how they share a slate.
 
 use jiff::Timestamp;
 

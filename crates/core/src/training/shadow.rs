@@ -2,8 +2,8 @@
 //! people, before anyone is served by the new one.
 //!
 //! Each model folds in the same people's interactions from before the split, as
-//! serving would, and ranks the same items; an item that it does not know scores
-//! nothing, which is what serving makes of it.
+//! serving would, and ranks the same items; an item that it does not know comes
+//! after all that it knows, which is what serving makes of it.
 //!
 //! What is fair depends on what the champion has seen ([`Basis`]):
 //!
@@ -183,7 +183,8 @@ impl ShadowCases<'_> {
                 Some(estimate) => estimate.score(row),
                 None => model.popularity(row),
             };
-            let scores: Vec<f32> = known.iter().map(|row| row.map_or(0.0, score)).collect();
+            let scores: Vec<f32> =
+                known.iter().map(|row| row.map_or(f32::NEG_INFINITY, score)).collect();
             rank_unseen(&scores, &case.seen, LIST_LENGTH)
         };
         let lists: Vec<Vec<u32>> = cases.par_iter().map(rank).collect();
