@@ -14,7 +14,7 @@ use crate::api_client::{ApiClient, CallError};
 
 /// Calls under way at a time.
 pub(crate) const CONCURRENT_CALLS: usize = 4;
-/// How often a call is tried; with the waits, for about two minutes.
+/// How often a call is tried; with the waits, for about a minute.
 const MAX_TRIES: u32 = 8;
 /// The wait after the first try; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(500);

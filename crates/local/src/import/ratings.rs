@@ -26,7 +26,7 @@ impl RatingRule {
 /// value alone there is no scale, and every rating tells for its item.
 pub(crate) fn middle(lowest: Decimal, highest: Decimal) -> Decimal {
     // Scales begin at 0, at 1 or at a half: half stars are MovieLens's.
-    (lowest + highest) / Decimal::TWO
+    ((lowest + highest) / Decimal::TWO).normalize()
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_middle_of_usual_scales() {
-        let middle = |low: i64, high: i64| middle(low.into(), high.into()).normalize().to_string();
+        let middle = |low: i64, high: i64| middle(low.into(), high.into()).to_string();
         assert_eq!(middle(1, 5), "3");
         assert_eq!(middle(0, 10), "5");
         assert_eq!(middle(0, 1), "0.5");
