@@ -252,7 +252,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
         (
             "POST /v1/domains/{domain}/items",
             vec!["domains", "travel", "items"],
-            json!({ "items": [details(json!({ "item_id": "lake" }))] }),
+            json!({ "items": [details(json!({ "item_id": "lake" }))], "keep_existing": false }),
         ),
         (
             "PUT /v1/domains/{domain}/items/{item}",
@@ -265,7 +265,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             json!({ "domain": "travel", "events": [{
                 "event_id": "e", "user_id": "u", "type": TYPE, "item_id": "lake",
                 "occurred_at": now, "value": "80", "dwell_seconds": 7,
-            }] }),
+            }], "refuse_erased": ["w"] }),
         ),
         ("PUT /v1/users/{user}", vec!["users", "u"], json!({ "declared": { "home": "north" } })),
         (
