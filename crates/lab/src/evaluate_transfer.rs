@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use crossfold_core::maths::als::{AlsOptions, AlsParams};
+use crossfold_core::maths::als::{AlsOptions, AlsParams, InvalidOptions};
 use crossfold_core::maths::bootstrap::{Interval, mean_interval, paired_difference};
 use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::bridges::BridgeKind;
@@ -82,17 +82,19 @@ pub struct ServedToCold {
     pub options: AlsOptions,
 }
 
-/// What [`evaluate_transfer`] finds for given cold people; fitted with these options
-/// if any are given.
+/// What [`evaluate_transfer`] finds for given cold people; of a run that chose these
+/// options and lets this candidate be served, if it is given.
 ///
 /// # Errors
 /// As [`evaluate_transfer`].
 pub fn served_to_cold(
     args: &EvaluateTransferArgs,
-    options: Option<AlsOptions>,
+    run: Option<(AlsOptions, Option<Candidate>)>,
 ) -> Result<ServedToCold> {
-    let params = options.map(AlsOptions::check).transpose()?;
-    let report = cold(args, &TransferData::read(&args.source, &args.target)?, params)?;
+    let check =
+        |(options, served): (AlsOptions, _)| Ok::<_, InvalidOptions>((options.check()?, served));
+    let run = run.map(check).transpose()?;
+    let report = cold(args, &TransferData::read(&args.source, &args.target)?, run)?;
     Ok(ServedToCold {
         kind: report.gate.verdict.served().map(|candidate| candidate.kind()),
         people: report.cold_people,
@@ -105,7 +107,7 @@ pub fn served_to_cold(
 fn cold(
     args: &EvaluateTransferArgs,
     data: &TransferData,
-    params: Option<AlsParams>,
+    run: Option<(AlsParams, Option<Candidate>)>,
 ) -> Result<TransferReport> {
     let users = |path: &Option<_>| path.as_deref().map(read_lines).transpose();
     let cold = users(&args.cold_users)?.unwrap_or_default();
@@ -114,7 +116,10 @@ fn cold(
         bail!("--cold-users and --valid-users must have no user in common");
     }
     let (is_cold, is_validation) = (data.are_among(&cold), data.are_among(&validation));
-    let part = Part::measure(args, data, &is_cold, (&is_validation, params))?;
+    let params = run.map(|(params, _)| params);
+    let also = run.and_then(|(_, served)| served);
+    let part =
+        Part::measure(args, data, &is_cold, Given { is_left_out: &is_validation, params, also })?;
     let figures = |measured: &Measured| ColdFigures {
         kind: measured.candidate.kind(),
         candidate: measured.candidate,
@@ -122,7 +127,10 @@ fn cold(
         over_popularity: paired_difference(&measured.values, &part.popularity, COLD_SEED)
             .unwrap_or_default(),
     };
-    let served = part.served();
+    let served = match run {
+        Some((_, served)) => part.of(served),
+        None => part.served(),
+    };
     Ok(TransferReport {
         cold_people: part.popularity.len(),
         popularity: mean(&part.popularity),
@@ -144,7 +152,7 @@ fn by_folds(args: &EvaluateTransferArgs, data: &TransferData, folds: usize) -> R
     for fold in 0..folds {
         let mut is_cold = vec![false; data.people()];
         linked.iter().skip(fold).step_by(folds).for_each(|row| is_cold[*row] = true);
-        parts.push(Part::measure(args, data, &is_cold, (&[], None))?);
+        parts.push(Part::measure(args, data, &is_cold, Given::default())?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -180,7 +188,8 @@ fn by_resampling(
         linked.truncate(linked.len() / HELD_OUT_OF);
         let mut is_cold = vec![false; data.people()];
         linked.into_iter().for_each(|row| is_cold[row] = true);
-        parts.push(Part::measure(args, data, &is_cold, (&[], Some(params)))?);
+        let given = Given { params: Some(params), ..Given::default() };
+        parts.push(Part::measure(args, data, &is_cold, given)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -206,6 +215,17 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
+/// What a part need not find out.
+#[derive(Clone, Copy, Default)]
+struct Given<'a> {
+    /// People whose target history the last fit does without.
+    is_left_out: &'a [bool],
+    /// The hyper-parameters.
+    params: Option<AlsParams>,
+    /// A candidate to measure beside those of the gate.
+    also: Option<Candidate>,
+}
+
 /// Some people without target history, and what a run on everyone else's makes for them.
 struct Part {
     params: AlsParams,
@@ -221,10 +241,10 @@ impl Part {
         args: &EvaluateTransferArgs,
         data: &TransferData,
         is_cold: &[bool],
-        (is_left_out, params): (&[bool], Option<AlsParams>),
+        given: Given<'_>,
     ) -> Result<Self> {
         let known = data.matrix(|row| !is_cold[row]);
-        let params = match params {
+        let params = match given.params {
             Some(params) => params,
             None => choose(&known, &data.ranges, &args.fit)?,
         };
@@ -235,8 +255,9 @@ impl Part {
         let verdicts = judge_all(ground, &params, unobserved, &options, &|| ())?;
         let gate = verdicts.into_iter().find(|report| report.direction == data.direction);
         let gate = gate.context("nobody who has both domains is left to judge by")?;
-        let candidates: Vec<Candidate> = gate.candidates.iter().map(|f| f.candidate).collect();
-        let left_out = |row: usize| is_left_out.get(row).copied().unwrap_or(false);
+        let mut candidates: Vec<Candidate> = gate.candidates.iter().map(|f| f.candidate).collect();
+        candidates.extend(given.also.filter(|candidate| !candidates.contains(candidate)));
+        let left_out = |row: usize| given.is_left_out.get(row).copied().unwrap_or(false);
         let everything = data.matrix(|row| !left_out(row));
         let ground = Ground { matrix: &everything, ..ground };
         let cold = (0..data.people()).filter(|row| is_cold[*row]);

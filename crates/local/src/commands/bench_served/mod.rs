@@ -42,7 +42,7 @@ fn print(figures: &Figures) {
         served.mean, served.low, served.high
     ));
     printer::line(format_args!(
-        "of them, the laboratory finds {evaluated:.4}; with the run's hyper-parameters {evaluated_with_options:.4}"
+        "of them, the laboratory finds {evaluated:.4}; with what the run chose {evaluated_with_options:.4}"
     ));
     if let Some(everyone) = figures.evaluated_everyone {
         printer::line(format_args!("of everyone held out, it finds {everyone:.4}"));

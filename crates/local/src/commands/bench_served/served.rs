@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::bootstrap::{Interval, mean_interval};
 use crossfold_core::maths::measure::Measurements;
-use crossfold_core::model::bridges::BridgeKind;
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_core::training::bridging::candidates::Candidate;
 use crossfold_core::training::report::TrainingReport;
 use crossfold_ingest::MAX_EVENTS;
 use crossfold_lab::args::{EvaluateArgs, EvaluateTransferArgs, FitArgs};
@@ -72,7 +72,7 @@ pub(super) struct Figures {
     pub(super) popularity: f64,
     /// What it finds on the same people with hyper-parameters of its own choice.
     pub(super) evaluated: f64,
-    /// What it finds with those that the run chose.
+    /// What it finds with those, and with the bridge, that the run chose.
     pub(super) evaluated_with_options: f64,
     /// What it finds on everyone held out, where not all of them asked.
     pub(super) evaluated_everyone: Option<f64>,
@@ -170,13 +170,13 @@ pub(super) async fn cold(
         valid_users: None,
         folds: None,
         resamplings: None,
-        fit: fit_args(&order.options),
+        fit: given_or_searched(&trained),
         shuffle_links: false,
         json: false,
     };
-    let given = Some(trained.options).filter(|_| !trained.is_tuned);
-    let ServedToCold { served, popularity, .. } = served_to_cold(&args, given)?;
-    let same = served_to_cold(&args, Some(trained.options))?;
+    let run = (trained.options, trained.bridge());
+    let ServedToCold { served, popularity, .. } = served_to_cold(&args, None)?;
+    let same = served_to_cold(&args, Some(run))?;
     Ok(Figures {
         people: asked.len(),
         served: slates.ndcg,
@@ -184,7 +184,7 @@ pub(super) async fn cold(
         evaluated: served,
         evaluated_with_options: same.served,
         personalised: slates.personalised,
-        bridge: trained.bridge().map(|kind| format!("{kind:?}")),
+        bridge: trained.bridge().map(|candidate| format!("{:?}", candidate.kind())),
         ..trained.figures()
     })
 }
@@ -196,6 +196,16 @@ fn owned((user, items): (&String, &BTreeSet<String>)) -> (String, BTreeSet<Strin
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0usize), |(sum, count), v| (sum + v, count + 1));
     sum / count.max(1) as f64
+}
+
+/// What the run was given, or what it was given to begin its search with.
+fn given_or_searched(trained: &TrainedWorld) -> FitArgs {
+    let is_given = !trained.is_tuned;
+    FitArgs {
+        unobserved_weight: is_given.then_some(trained.options.unobserved_weight),
+        regularisation: is_given.then_some(trained.options.regularisation),
+        ..fit_args(&trained.options)
+    }
 }
 
 fn fit_args(options: &AlsOptions) -> FitArgs {
@@ -242,9 +252,10 @@ impl TrainedWorld {
         Ok(Self { report, options, is_tuned: chosen.is_some(), seconds })
     }
 
-    fn bridge(&self) -> Option<BridgeKind> {
+    /// What carries the source's evidence to the target.
+    fn bridge(&self) -> Option<Candidate> {
         let into = self.report.bridges.iter().find(|r| r.direction.to.as_str() == TARGET);
-        into.and_then(|report| report.verdict.served()).map(|candidate| candidate.kind())
+        into.and_then(|report| report.verdict.served())
     }
 
     /// The figures that the run itself has.

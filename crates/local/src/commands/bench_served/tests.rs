@@ -54,7 +54,7 @@ async fn held_out_people_of_one_domain_are_served_what_the_laboratory_measures()
     std::fs::write(&test, csv(0..PEOPLE, 2, 2)).unwrap();
     let files = DomainFiles { train: &train, test: &test };
     let figures = one_domain(files, order(), PEOPLE).await.unwrap();
-    assert!(figures.people > PEOPLE * 9 / 10, "{figures:?}");
+    assert!(figures.people > PEOPLE * 4 / 5, "{figures:?}");
     assert!(is_within_a_hundredth(figures.served.mean, figures.evaluated), "{figures:?}");
     assert!(figures.served.low > figures.popularity, "{figures:?}");
     assert_eq!(figures.personalised, 1.0);
@@ -75,7 +75,10 @@ async fn people_cold_in_the_target_are_served_what_evaluate_transfer_measures() 
     let figures = cold(files, order(), PEOPLE).await.unwrap();
     assert_eq!(figures.people, PEOPLE / 5);
     assert!(figures.bridge.is_some(), "{figures:?}");
-    assert!(is_within_a_hundredth(figures.served.mean, figures.evaluated), "{figures:?}");
+    assert!(
+        is_within_a_hundredth(figures.served.mean, figures.evaluated_with_options),
+        "{figures:?}"
+    );
     assert!(figures.served.low > figures.popularity, "{figures:?}");
     assert_eq!(figures.personalised, 1.0);
 }
