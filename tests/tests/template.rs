@@ -16,7 +16,7 @@ use crossfold_e2e::template::{
 use serde_json::{Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 14] = [
+const ENVIRONMENT: [&str; 15] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
@@ -29,6 +29,7 @@ const ENVIRONMENT: [&str; 14] = [
     "CROSSFOLD_PSEUDONYM_SECRET",
     "CROSSFOLD_SHARD_BYTES",
     "CROSSFOLD_TENANT",
+    "CROSSFOLD_TUNING_SECONDS",
     "CROSSFOLD_USD_PER_GB_SECOND",
     "RUST_LOG",
 ];
