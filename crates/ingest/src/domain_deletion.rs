@@ -13,7 +13,7 @@
 //! | events and dismissals, of registered users or not | deleted |
 //!
 //! The archive and quarantine are freed of its events by the next training run,
-//! and the model is made without them. Decisions and outcomes expire, models and
+//! and the model is made without them. Counts of activity stay, which name nobody. Decisions and outcomes expire, models and
 //! reports of before stay as long as they are kept, and objects that were
 //! replaced for as long as the bucket keeps such.
 
