@@ -49,9 +49,14 @@ impl RefusedElement {
 /// Messages of the JSON reader that quote the names of fields, never a value.
 const NAMES_ONLY: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
 
-/// A detail without quoted values. An event type is a word of the domain's, not a value.
+/// Reasons that quote the name of a kind of event: a word of the caller's, not a value, and
+/// what has to be known to mend it.
+const KINDS_OF_EVENTS: [&str; 2] = ["unknown_event_type", "unmapped_event"];
+
+/// A detail without quoted values.
 fn without_values(code: &str, detail: &str) -> String {
-    if code == "unknown_event_type" || NAMES_ONLY.iter().any(|start| detail.starts_with(start)) {
+    let names_only = NAMES_ONLY.iter().any(|start| detail.starts_with(start));
+    if names_only || KINDS_OF_EVENTS.contains(&code) {
         return detail.to_owned();
     }
     ['"', '`'].into_iter().fold(detail.to_owned(), |text, quote| {

@@ -201,6 +201,8 @@ export default {
   "code.malformed_feedback": "not an outcome of the right shape",
   "code.invalid_id": "an identifier breaks its rule",
   "code.unknown_event_type": "the domain does not know the event type",
+  "code.unmapped_event": "no event type is named for it in the domain's definition",
+  "code.consent_refused": "consent to its category was not given",
   "code.invalid_timestamp": "the time cannot be read",
   "code.future_timestamp": "the time lies in the future",
   "code.invalid_value": "the value is no decimal of at least 0",

@@ -201,6 +201,8 @@ export default {
   "code.malformed_feedback": "反馈格式不正确",
   "code.invalid_id": "标识符不符合规则",
   "code.unknown_event_type": "领域未定义该事件类型",
+  "code.unmapped_event": "领域定义中没有与之对应的事件类型",
+  "code.consent_refused": "未授权其类别",
   "code.invalid_timestamp": "时间无法识别",
   "code.future_timestamp": "时间在未来",
   "code.invalid_value": "数值不是非负小数",
