@@ -301,7 +301,7 @@ async fn an_execution_whose_task_fails_for_good_ends_at_once_and_says_why() {
     let TrainingRunState::Failed { reason, .. } = state_of(cloud.stores(), &run).await else {
         panic!("the run did not fail");
     };
-    assert!(reason.contains("no consented interaction"), "{reason}");
+    assert!(reason.contains("the archive holds no event"), "{reason}");
 }
 
 /// What is in a gzipped CSV of `user,item` pairs with a header, spread over a month.

@@ -180,7 +180,8 @@ async fn assert_users_and_items(world: &dyn World) {
     for (client, declared) in declared.into_iter().chain([("boto3", json!({ "AGE": "30" }))]) {
         let user = format!("{client}-user");
         let request = ApiRequest::get(&["v1", "users", &user]).with_query("domain", TRAVEL);
-        assert_eq!(call(world, request).await["declared"], declared, "{client}");
+        let answer = world.call(by_travel(request)).await.unwrap();
+        assert_eq!(answer.json["declared"], declared, "{client}: {}", answer.json);
     }
 }
 

@@ -15,6 +15,11 @@ pub fn print(text: Arguments<'_>) {
     std::process::exit(1);
 }
 
+/// Prints a line if anyone reads it: for what goes on whether or not somebody does.
+pub fn tell(line: impl std::fmt::Display) {
+    writeln!(io::stdout(), "{line}").ok();
+}
+
 /// Prints a line on standard error, if anyone reads it.
 pub fn warn(line: Arguments<'_>) {
     writeln!(io::stderr(), "{line}").ok();

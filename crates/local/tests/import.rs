@@ -406,7 +406,7 @@ async fn what_the_catalogue_knows_or_knew_stays_and_only_unknown_ids_get_a_name(
     let world = LocalWorld::open(&desk.path("data")).await.unwrap();
     let client = world.client();
     let item = async |id: &str| client.get(&format!("/v1/domains/shop/items/{id}")).await;
-    assert_eq!(item("c1").await.unwrap()["price"], "99.9");
+    assert_eq!(item("c1").await.unwrap()["price"], "99.90");
     assert_eq!(item("c2").await.unwrap()["status"], "hidden");
     assert_eq!(item("c3").await.unwrap()["title"], "Sold out");
     assert!(item("c4").await.is_err(), "a deleted item stays deleted");

@@ -15,7 +15,6 @@ use tokio::net::TcpListener;
 
 use crate::args::ServeArgs;
 use crate::local_world::LocalWorld;
-use crate::printer;
 
 /// How often streams are looked at.
 const STREAM_INTERVAL: Duration = Duration::from_millis(500);
@@ -32,9 +31,10 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
             format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
         })?;
     let address = listener.local_addr()?;
-    printer::line(format_args!("Crossfold listens on http://{address}"));
-    printer::line(format_args!("Its console: open http://{address}/ in a browser."));
-    printer::line(
+    // A server goes on when nobody reads its output any more.
+    output::tell(format_args!("Crossfold listens on http://{address}"));
+    output::tell(format_args!("Its console: open http://{address}/ in a browser."));
+    output::tell(
         "Whoever can reach this port may do anything: it is for development. Ctrl-C ends it.",
     );
     let app = world.router_with_console().layer(middleware::from_fn(only_local_names));

@@ -131,15 +131,18 @@ fn shape_of(sample: &str, dialect: Dialect) -> (usize, usize) {
     (columns, 100 * alike / rows.len().max(1))
 }
 
-/// Whether some column is enclosed in single quotes in every row but the first.
+/// Whether some column begins with a single quote in every row but the first, and the rows
+/// are as many and of one width when such quotes enclose cells.
 fn has_single_quotes(sample: &str, dialect: Dialect) -> bool {
-    let rows = sample_rows(sample, dialect);
-    let is_quoted = |cell: Option<&[u8]>| {
-        cell.is_some_and(|c| c.len() > 1 && c.starts_with(b"'") && c.ends_with(b"'"))
-    };
-    let columns = rows.first().map_or(0, csv::ByteRecord::len);
-    rows.len() > 1
-        && (0..columns).any(|column| rows[1..].iter().all(|row| is_quoted(row.get(column))))
+    let plain = sample_rows(sample, dialect);
+    let single = Dialect { quote: Some(b'\''), ..dialect };
+    let (columns, share) = shape_of(sample, single);
+    let is_whole = share == 100 && sample_rows(sample, single).len() == plain.len();
+    let opens =
+        |row: &csv::ByteRecord, column| row.get(column).is_some_and(|c| c.starts_with(b"'"));
+    is_whole
+        && plain.len() > 1
+        && (0..columns).any(|column| plain[1..].iter().all(|row| opens(row, column)))
 }
 
 #[cfg(test)]

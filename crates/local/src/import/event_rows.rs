@@ -209,7 +209,7 @@ mod tests {
             ("NULL,i1,view,1750000000,,", "userId", "user_id is missing"),
             ("u1,NaN,view,1750000000,,", "itemId", "item_id is missing"),
             ("u1,two\nlines,view,1750000000,,", "itemId", "control characters"),
-            (&*format!("{long},i1,view,1750000000,,"), "userId", "128 bytes"),
+            (&*format!("{long},i1,view,1750000000,,"), "userId", "128 characters"),
             ("u1,i1,view,,,", "timestamp", "--default-time"),
             ("u1,i1,view,-5,,", "timestamp", "before 1970"),
             ("u1,i1,view,2030-06-01T08:00:00Z,,", "timestamp", "in the future"),
