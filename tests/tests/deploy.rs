@@ -5,6 +5,7 @@
 
 use crossfold_e2e::api::ApiRequest;
 use crossfold_e2e::ministack::Ministack;
+use crossfold_e2e::polling;
 use crossfold_e2e::scenario;
 use crossfold_e2e::scenario::cast::{self, KNOWLEDGE};
 use crossfold_e2e::stack::{Checkout, Stack, stored_data};
@@ -22,9 +23,17 @@ fn deploy(checkout: &Checkout) -> anyhow::Result<()> {
     lines.iter().try_for_each(|line| checkout.run(line).map(drop))
 }
 
+/// A slate by the champion: a function looks for a new one only from time to time.
 async fn slate(world: &dyn World, user: &str) -> Value {
+    let status = world.call(ApiRequest::get(&["v1", "status"])).await.unwrap().ok();
+    let champion = &status["champion"]["id"];
     let body = json!({ "user_id": user, "domain": KNOWLEDGE, "limit": 5 });
-    world.call(ApiRequest::post(&["v1", "recommendations"], &body)).await.unwrap().ok()
+    let by_champion = async || {
+        let asked = world.call(ApiRequest::post(&["v1", "recommendations"], &body)).await?;
+        let slate = asked.ok();
+        Ok((slate["model"] == *champion).then_some(slate))
+    };
+    polling::until("a slate by the champion", world::ARCHIVE_LIMIT, by_champion).await.unwrap()
 }
 
 fn ids(slate: &Value) -> Vec<&str> {
@@ -79,7 +88,7 @@ async fn assert_streams_are_read(stack: &Stack) {
     let body = json!({ "domain": KNOWLEDGE, "events": [event] });
     let answer = stack.call(ApiRequest::post(&["v1", "events"], &body)).await.unwrap().ok();
     assert_eq!(answer["accepted"], 1, "{answer}");
-    crossfold_e2e::polling::until("the event in the archive", world::ARCHIVE_LIMIT, async || {
+    polling::until("the event in the archive", world::ARCHIVE_LIMIT, async || {
         let archived = world::archived_events(stack).await?;
         let found = archived.iter().any(|event| event.event_id.as_str() == "after-the-move");
         Ok(found.then_some(()))

@@ -6,6 +6,7 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::json;
 use crossfold_core::entities::ports::{Appended, Committed};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
@@ -147,7 +148,7 @@ pub(crate) async fn patch_domain(
 /// A definition that a caller posted, checked.
 fn parse(document: Value) -> Result<DomainDefinition, Problem> {
     let definition: DomainDefinition =
-        serde_json::from_value(document).map_err(|error| Problem::invalid(error.to_string()))?;
+        json::from_value(document).map_err(|error| Problem::invalid(error.to_string()))?;
     definition.check().map_err(|error| Problem::invalid(error.to_string()))?;
     Ok(definition)
 }

@@ -157,10 +157,13 @@ fn traits(message: &Value, source: Option<&Source>) -> Message {
         return Message::Events(vec![Err(malformed("it names no user"))]);
     };
     let kept = source.map_or(&[][..], |source| &source.traits);
-    let traits: BTreeMap<String, String> = kept
-        .iter()
-        .filter_map(|name| Some((name.clone(), plain(&message["traits"][name])?)))
-        .collect();
+    // RudderStack's Python SDK sends them in the context alone.
+    let sent = match &message["traits"] {
+        Value::Object(traits) if !traits.is_empty() => &message["traits"],
+        _ => &message["context"]["traits"],
+    };
+    let traits: BTreeMap<String, String> =
+        kept.iter().filter_map(|name| Some((name.clone(), plain(&sent[name])?))).collect();
     if traits.is_empty() {
         let why = "none of its traits is kept: sources.segment.traits names those that are";
         return Message::NotUsed(why.into());
@@ -279,6 +282,10 @@ mod tests {
         }
         let page = call("page", json!({"events": {"page": {"type": "view"}}}));
         assert_eq!(only(page).unwrap().item_id, "i");
+        let message =
+            json!({"type": "identify", "userId": "u", "context": {"traits": {"plan": "pro"}}});
+        let kept = definition(json!({"traits": ["plan"]}));
+        assert!(matches!(read(&message, arrival(None), &kept), Message::Traits { .. }));
         let Message::Traits { user, traits } =
             call("identify", json!({"traits": ["plan", "age", "city"]}))
         else {

@@ -16,7 +16,7 @@
 //! | all | `place` | u64, 2 | the shard's first row among all, and the number of columns |
 //! | matrix, block | `lengths` | u32, rows | entries of each row |
 //! | matrix, block | `columns` | u32, entries | columns, ascending within a row |
-//! | matrix | `confidences` | f32, entries | finite, above 0 |
+//! | matrix | `confidences` | f32, entries | finite, not 0; below 0 of what is disliked |
 //! | block | `weights` | f32, entries | finite |
 //! | factors | `factors` | f32, rows x columns | finite |
 //!
@@ -395,7 +395,7 @@ mod tests {
             let mut holds = columns.len() == entries
                 && confidences.len() == entries
                 && columns.iter().all(|column| *column < 5)
-                && confidences.iter().all(|value| *value > 0.0);
+                && confidences.iter().all(|value| value.is_finite() && *value != 0.0);
             let mut start = 0;
             for length in &lengths {
                 let end = start + *length as usize;
