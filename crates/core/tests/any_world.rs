@@ -5,6 +5,8 @@
 //! `CROSSFOLD_WORLDS` says how many worlds are tried (64 if it says nothing) and
 //! `CROSSFOLD_FIRST_WORLD` the number of the first; each is made from its number.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

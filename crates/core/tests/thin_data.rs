@@ -1,6 +1,8 @@
 //! What is too thin, too old, or misleading for people's own evidence is served by
 //! popularity, domain by domain, and a run on it ends in a model.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::DomainId;

@@ -245,7 +245,7 @@ fn last_refused(days: &[DomainDay]) -> Vec<RefusedStatus> {
         elements.map(status).collect()
     };
     let mut refused: Vec<RefusedStatus> = days.iter().flat_map(of_day).collect();
-    refused.sort_by(|a, b| b.element.at.cmp(&a.element.at));
+    refused.sort_by_key(|refused| std::cmp::Reverse(refused.element.at));
     refused.truncate(STATUS_REFUSED);
     refused
 }

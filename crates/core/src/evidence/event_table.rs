@@ -301,7 +301,7 @@ mod tests {
         fn events_come_out_as_they_went_in(events in events()) {
             let table = EventTable::from(events.clone());
             prop_assert_eq!(table.len(), events.len());
-            prop_assert_eq!(table.iter().collect::<Vec<_>>(), events.clone());
+            prop_assert_eq!(&table.iter().collect::<Vec<_>>(), &events);
             let items: std::collections::BTreeSet<_> = table.items().cloned().collect();
             let by_hand = events.into_iter().map(|event| (event.domain, event.item_id)).collect();
             prop_assert_eq!(items, by_hand);

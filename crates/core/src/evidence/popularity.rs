@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_many_take_now_stands_before_what_more_took_long_ago() {
-        let (old, new): ([(&str, i64); 1], [(&str, i64); 1]) = ([("old", 600)], [("new", 3)]);
+        let (old, new) = ([("old", 600i64)], [("new", 3i64)]);
         let mut people: Vec<&[(&str, i64)]> = vec![&old; 100];
         people.extend(vec![&new[..]; 60]);
         let counted = popularity(&people);

@@ -88,7 +88,7 @@ pub(crate) struct RefusedRows {
 }
 
 enum Output {
-    Delimited(csv::Writer<BufWriter<File>>),
+    Delimited(Box<csv::Writer<BufWriter<File>>>),
     Json(BufWriter<File>),
 }
 
@@ -143,7 +143,7 @@ impl RefusedRows {
                     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file);
                     let own = columns.iter().map(String::as_str).filter(|name| !is_added(name));
                     writer.write_record(own.chain(ADDED))?;
-                    Output::Delimited(writer)
+                    Output::Delimited(Box::new(writer))
                 }
             });
         }

@@ -253,7 +253,8 @@ mod tests {
             prop_assert_eq!(&candidates[0], &base(options));
             for candidate in candidates {
                 let moved = candidate.neighbours(1.6, Tuned::ALL);
-                prop_assert!(!moved.iter().any(|other| other.is_like(&candidate)) || weight < 1e-5 || weight > 100.0);
+                let is_moved = !moved.iter().any(|other| other.is_like(&candidate));
+                prop_assert!(is_moved || !(1e-5..=100.0).contains(&weight));
                 for candidate in moved.iter().chain([&candidate]) {
                     prop_assert!(candidate.options.check().is_ok(), "{candidate:?}");
                     prop_assert!(candidate.options.factors <= factors);
