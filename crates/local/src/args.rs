@@ -35,7 +35,7 @@ pub struct Cli {
 #[derive(Args, Clone, Default)]
 pub struct ServerArgs {
     /// Address of a running server or a deployed stack to work on, instead of a data
-    /// directory: http://127.0.0.1:8080, https://api.example.com.
+    /// directory, such as `http://127.0.0.1:8080` or `https://api.example.com`.
     #[arg(long, global = true, value_name = "URL")]
     pub api: Option<String>,
     /// Token for that server. Better told by the variable: others on this machine can read

@@ -106,9 +106,12 @@ fn parquet() -> Vec<u8> {
     file
 }
 
+/// A file's name and content, the options it needs, and how many rows are taken and refused.
+type Kind = (&'static str, Vec<u8>, &'static [&'static str], u64, u64);
+
 /// Every kind of file: a name, its content, options, and how many of its rows are taken
 /// and refused.
-fn kinds() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], u64, u64)> {
+fn kinds() -> Vec<Kind> {
     let plain = PLAIN.as_bytes();
     let latin_1 = PLAIN.replace("i1", "caf\u{e9}").chars().map(|c| c as u8).collect::<Vec<u8>>();
     let text = |text: &str| text.as_bytes().to_vec();

@@ -20,7 +20,7 @@ pub struct Sections {
     /// The items, by row.
     pub index: ItemIndex,
     /// Share of the domain's people who took each item of late, 0 to 1: each counts as
-    /// much as the age of what they did leaves ([`crate::evidence::popularity`]).
+    /// much as the age of what they did leaves (`evidence::popularity`).
     pub popularity: Vec<f32>,
     /// People with an interaction, by domain.
     pub people: BTreeMap<DomainId, u64>,

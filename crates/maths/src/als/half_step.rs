@@ -18,7 +18,7 @@
 //! system of the first kind becomes possible.
 //!
 //! A row that single precision fails at, by any of these ways, is solved exactly in
-//! double precision ([`super::exact`]): any confidences have a solution.
+//! double precision (`als::exact`): any confidences have a solution.
 //!
 //! Conjugate gradient for implicit feedback: Takács, Pilászy, Tikk,
 //! "Applications of the conjugate gradient method for implicit feedback
