@@ -8,6 +8,9 @@ use crossfold_core::training::tuning::DEFAULT_SECONDS;
 use crossfold_lab::args::{BenchCommand, EvaluateArgs, EvaluateTransferArgs, FitArgs};
 use rust_decimal::Decimal;
 
+/// Where data lie unless another directory is named.
+pub const DEFAULT_DATA_DIR: &str = ".crossfold";
+
 /// Crossfold recommends across businesses: from what a person did on one
 /// platform, with consent, the right thing on another.
 ///
@@ -21,7 +24,7 @@ pub struct Cli {
     #[arg(
         long,
         global = true,
-        default_value = ".crossfold",
+        default_value = DEFAULT_DATA_DIR,
         env = "CROSSFOLD_DATA_DIR",
         value_name = "DIR"
     )]
@@ -138,7 +141,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FIELD=COLUMN")]
     pub map: Vec<String>,
     /// Name the columns of a file without a header, in their order; - leaves one out.
-    #[arg(long, value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
     pub columns: Option<String>,
     /// Type of the events of rows that name none [default: interaction].
     #[arg(long = "type", value_name = "TYPE")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::api_client::ApiClient;
 use crate::args::ServerArgs;
@@ -24,7 +24,12 @@ impl Place {
     pub(crate) async fn open(directory: &Path, server: &ServerArgs) -> Result<Self> {
         Ok(match &server.api {
             Some(address) => Self::Server(ApiClient::of_server(address, server.token())?),
-            None => Self::Directory(Box::new(LocalWorld::open(directory).await?)),
+            None => {
+                let world = LocalWorld::open(directory).await.context(
+                    "if a server is running on it, ask the server: --api http://127.0.0.1:8080",
+                )?;
+                Self::Directory(Box::new(world))
+            }
         })
     }
 

@@ -597,22 +597,21 @@ fn serve(desk: &Desk) -> Server {
     Server(child, url)
 }
 
-#[test]
-fn an_import_feeds_a_running_server_and_goes_on_after_a_kill_without_doubles() {
-    let desk = Desk::new();
+/// A file of so many events.
+fn many_events(desk: &Desk, count: u64) -> PathBuf {
     let mut rows = "user_id,item_id,occurred_at\n".to_owned();
-    let count = 20_000;
     for at in 0..count {
         rows.push_str(&format!("u{},i{},{}\n", at % 97, at % 13, 1_700_000_000 + at));
     }
-    let file = desk.file("events.csv", rows);
-    let server = serve(&desk);
-    let (status, error) = desk.import(&file, &[]);
-    assert_eq!(status, 1);
-    assert!(error.as_str().unwrap().contains("--api"), "{error}");
+    desk.file("events.csv", rows)
+}
+
+/// Imports a file, and kills the import once it noted how far it came.
+fn import_killed(desk: &Desk, file: &Path, target: &[&str]) {
     let note = desk.path("events.csv.importing.json");
     let mut killed = Command::new(env!("CARGO_BIN_EXE_crossfold"))
-        .args(["import", file.to_str().unwrap(), "--domain", "shop", "--api", &server.1])
+        .args(["import", file.to_str().unwrap(), "--domain", "shop"])
+        .args(target)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -621,6 +620,19 @@ fn an_import_feeds_a_running_server_and_goes_on_after_a_kill_without_doubles() {
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
+    assert!(note.exists(), "it was killed before its end");
+}
+
+#[test]
+fn an_import_feeds_a_running_server_and_goes_on_after_a_kill_without_doubles() {
+    let desk = Desk::new();
+    let count = 20_000;
+    let file = many_events(&desk, count);
+    let server = serve(&desk);
+    let (status, error) = desk.import(&file, &[]);
+    assert_eq!(status, 1);
+    assert!(error.as_str().unwrap().contains("--api"), "{error}");
+    import_killed(&desk, &file, &["--api", &server.1]);
     let (status, result) = desk.import(&file, &["--api", &server.1]);
     assert_eq!(status, 0, "{result}");
     assert_eq!(
@@ -628,9 +640,44 @@ fn an_import_feeds_a_running_server_and_goes_on_after_a_kill_without_doubles() {
         count
     );
     assert!(result["files"][0]["resumed_at_row"].as_u64().unwrap() > 0, "{result}");
-    assert!(!note.exists());
+    assert!(!desk.path("events.csv.importing.json").exists());
     let (_, again) = desk.import(&file, &["--api", &server.1]);
     assert_eq!((&again["accepted"], &again["duplicates"]), (&json!(0), &json!(count)), "{again}");
+}
+
+#[test]
+fn a_note_of_events_that_are_gone_is_not_believed() {
+    let desk = Desk::new();
+    let count = 20_000;
+    let file = many_events(&desk, count);
+    let data = desk.path("data");
+    import_killed(&desk, &file, &["--data-dir", data.to_str().unwrap()]);
+    fs::remove_dir_all(&data).unwrap();
+    let (status, result) = desk.import(&file, &[]);
+    let sum = |result: &Value| {
+        result["accepted"].as_u64().unwrap() + result["duplicates"].as_u64().unwrap()
+    };
+    // Those that were on their way beside the proof are met again.
+    assert!(status == 0 && sum(&result) == count, "{result}");
+    assert!(result["duplicates"].as_u64().unwrap() <= 2_500, "{result}");
+    let (_, again) = desk.import(&file, &[]);
+    assert_eq!((&again["accepted"], &again["duplicates"]), (&json!(0), &json!(count)), "{again}");
+}
+
+#[test]
+fn refused_rows_are_not_written_over_what_is_imported() {
+    let desk = Desk::new();
+    let content = format!("{PLAIN},i9,view,1750000000,\n");
+    let file = desk.file("events.csv", &content);
+    let (status, error) = desk.import(&file, &["--refused", file.to_str().unwrap()]);
+    assert_eq!(status, 1);
+    assert!(error.as_str().unwrap().contains("name another file"), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), content);
+    for expected in ["events.csv.refused.csv", "events.csv.refused-2.csv"] {
+        let (status, result) = desk.import(&file, &[]);
+        assert_eq!(status, 3, "{result}");
+        assert!(result["files"][0]["refused_file"].as_str().unwrap().ends_with(expected));
+    }
 }
 
 #[test]

@@ -10,11 +10,12 @@ use crossfold_core::model::manifest::{
 };
 use crossfold_core::model::{Artefact, Model, ModelError, ModelParts};
 use crossfold_core::release::champion::Promoter;
-use crossfold_core::release::gate::{GateRules, Verdict, judge};
+use crossfold_core::release::gate::{GateRules, Incumbent, Verdict, judge};
 use crossfold_core::release::record::ModelRecord;
 use crossfold_core::training::report::TrainingReport;
 use jiff::Timestamp;
 
+use crate::load::load_report;
 use crate::promotion::{PromotionError, PromotionOrder, promote};
 
 /// Why a model was not stored or not published; the last champion keeps serving.
@@ -69,13 +70,21 @@ pub async fn publish(
     parts: &ModelParts,
     report: &TrainingReport,
     champion: Option<&Model>,
-    rules: GateRules,
+    rules: &GateRules,
     now: Timestamp,
 ) -> Result<Published, PublishError> {
     let artefact = Artefact::encode(parts, report.encode()?)?;
     // Verified as a reader would, before anyone can read it.
     let verified = artefact.verify().map(|model| model.manifest().clone());
-    let champion = champion.map(|model| (model.id(), model.manifest()));
+    let measured = match champion.and_then(|model| model.manifest().report.as_ref()) {
+        Some(reference) => load_report(objects, reference).await.ok().flatten(),
+        None => None,
+    };
+    let champion = champion.map(|model| Incumbent {
+        id: model.id(),
+        manifest: model.manifest(),
+        measured: measured.as_ref().map(|report| &report.shadow),
+    });
     let verdict = judge(verified.as_ref(), &report.shadow, champion, rules);
     let Ok(manifest) = verified else {
         return Ok(Published { model: None, verdict, report: None });

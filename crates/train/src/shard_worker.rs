@@ -509,8 +509,8 @@ impl ShardWorker {
             recipe = blocking(take).await??;
         }
         let trained = blocking(move || recipe.finish()).await??;
-        let (objects, now) = (&*self.stores.objects, self.clock.now());
-        Ok(publish_trained(objects, run, trained, champion.as_deref(), now).await?)
+        let now = self.clock.now();
+        Ok(publish_trained(&self.stores, run, trained, champion.as_deref(), now).await?)
     }
 
     // ---- Recording failures -------------------------------------------------------------

@@ -1,9 +1,11 @@
 //! The worker: carries out training runs, one after another.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossfold_core::entities::clock::Clock;
-use crossfold_core::entities::ids::TrainingRunId;
+use crossfold_core::entities::domain_deletion::DomainDeletion;
+use crossfold_core::entities::ids::{DomainId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::model::Model;
@@ -210,7 +212,8 @@ impl Worker {
         let now = self.clock.now();
         let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
         let trained = self.train(run, cleaned).await?;
-        publish_trained(objects, run, trained, champion.as_deref(), self.clock.now()).await
+        let now = self.clock.now();
+        publish_trained(&self.stores, run, trained, champion.as_deref(), now).await
     }
 
     async fn train(
@@ -254,10 +257,24 @@ pub(crate) async fn champion(objects: &dyn ObjectStore) -> Result<Option<Arc<Mod
     Ok(None)
 }
 
+/// The domains whose deletion went on after the champion was made.
+async fn deleted_since(
+    stores: &Stores,
+    champion: Option<&Model>,
+) -> Result<BTreeSet<DomainId>, StoreError> {
+    let Some(champion) = champion else { return Ok(BTreeSet::new()) };
+    let made_at = champion.manifest().created_at;
+    let deletions = records::list::<DomainDeletion>(&*stores.records).await?.into_iter();
+    let later = deletions.filter(|(_, deletion)| {
+        deletion.finished_at.is_none_or(|finished_at| finished_at >= made_at)
+    });
+    Ok(later.map(|(domain, _)| domain).collect())
+}
+
 /// Publishes what a run made if the gate lets it; gives how that ends the run. The
 /// same for every way of training.
 pub(crate) async fn publish_trained(
-    objects: &dyn ObjectStore,
+    stores: &Stores,
     run: &TrainingRun,
     trained: Trained,
     champion: Option<&Model>,
@@ -265,8 +282,11 @@ pub(crate) async fn publish_trained(
 ) -> Result<TrainingRunState, WorkerError> {
     let Trained { parts, report } = trained;
     report.drift.iter().for_each(log_drift);
-    let rules = GateRules { accept_fewer_events: run.accept_fewer_events };
-    let published = publish(objects, &parts, &report, champion, rules, now).await?;
+    let rules = GateRules {
+        accept_fewer_events: run.accept_fewer_events,
+        deleted: deleted_since(stores, champion).await?,
+    };
+    let published = publish(&*stores.objects, &parts, &report, champion, &rules, now).await?;
     let Published { model, verdict, report: object } = published;
     let state = TrainingRunState::judged(now, model, &verdict, RunReport::new(&report, object));
     match &state {

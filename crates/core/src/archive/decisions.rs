@@ -49,7 +49,7 @@ columns! { DecisionRow {
     "item_id" item_id: Option<ItemId>
         => "The item there; empty in the row of an empty slate.";
     "score" score: Option<f32>
-        => "The score it was ranked by, comparable within one slate; empty with an empty slate.";
+        => "The score it was ranked by, comparable within its domain alone; empty with an empty slate.";
     "propensity" propensity: Option<f64>
         => "The probability with which the policy put it there, above 0 up to 1; empty with an empty slate.";
     "degraded" degraded: Vec<String>, since 2 or Vec::new()

@@ -20,7 +20,7 @@
 //! popularity, so that is the whole comparison: any verified model that is not
 //! worse than popularity beyond doubt is published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,11 @@ pub enum Finding {
         /// The difference that the interval must not lie wholly below.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tolerated: Option<f64>,
+        /// Where both had seen what was to be found: what the model gained over popularity by
+        /// people's newest events, which it had not seen, minus what the champion gained so in
+        /// the run that made it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unseen: Option<Interval>,
     },
     /// The items of a domain that the model knows.
     Items {
@@ -107,7 +112,7 @@ pub enum Finding {
         events: u64,
         /// The champion's.
         champion: u64,
-        /// Whether the run was told to accept fewer.
+        /// Whether the run was told to accept fewer, or domains of the champion's were deleted.
         accepted: bool,
     },
 }
@@ -156,12 +161,19 @@ impl std::fmt::Display for Finding {
             Self::Popularity { domain, people, difference, .. } => {
                 write!(f, "{domain}: NDCG@20 against popularity {}", compared(*people, difference))
             }
-            Self::Champion { domain, people, difference, .. } => {
+            Self::Champion { domain, people, difference, unseen, .. } => {
                 write!(
                     f,
                     "{domain}: NDCG@20 against the champion {}",
                     compared(*people, difference)
-                )
+                )?;
+                match unseen {
+                    None => Ok(()),
+                    Some(Interval { mean, low, high }) => write!(
+                        f,
+                        ", both made from what was to be found; from the rest alone, over popularity, {mean:+.4} [{low:+.4}, {high:+.4}]"
+                    ),
+                }
             }
             Self::Items { domain, items, champion } => {
                 write!(f, "{domain}: {items} items, the champion knows {champion}")
@@ -181,10 +193,24 @@ fn compared(people: usize, difference: &Option<Interval>) -> String {
 }
 
 /// What a run allows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GateRules {
     /// That the model is made from far fewer events than the champion.
     pub accept_fewer_events: bool,
+    /// Domains that were deleted since the champion was made: what it knows of them is what a
+    /// new model must not know.
+    pub deleted: BTreeSet<DomainId>,
+}
+
+/// The champion, as a new model is held against it.
+#[derive(Debug, Clone, Copy)]
+pub struct Incumbent<'a> {
+    /// The champion.
+    pub id: &'a ModelId,
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+    /// What the run that made it measured, if that is known.
+    pub measured: Option<&'a ShadowReport>,
 }
 
 /// The gate's verdict as a run's record keeps it: bounded, whatever the number of
@@ -228,15 +254,16 @@ impl From<&Verdict> for VerdictSummary {
 pub fn judge(
     challenger: Result<&Manifest, &ModelError>,
     report: &ShadowReport,
-    champion: Option<(&ModelId, &Manifest)>,
-    rules: GateRules,
+    champion: Option<Incumbent<'_>>,
+    rules: &GateRules,
 ) -> Verdict {
+    let id = champion.map(|champion| champion.id.clone());
     let manifest = match challenger {
         Ok(manifest) => manifest,
         Err(error) => {
             let finding = Finding::Artefact { error: Some(error.to_string()) };
             let check = Check { outcome: Outcome::Failed, finding };
-            return Verdict::of(champion.map(|(id, _)| id.clone()), vec![check]);
+            return Verdict::of(id, vec![check]);
         }
     };
     let whole = Check { outcome: Outcome::Passed, finding: Finding::Artefact { error: None } };
@@ -244,14 +271,16 @@ pub fn judge(
     let items = items_by_domain(manifest);
     let compared = &report.domains;
     checks.extend(items.keys().map(|domain| against_popularity(domain, compared.get(domain))));
-    if let Some((_, champion)) = champion {
-        for (domain, known) in items_by_domain(champion) {
-            checks.push(against_champion(&domain, compared.get(&domain)));
+    if let Some(champion) = champion {
+        let known = items_by_domain(champion.manifest).into_iter();
+        for (domain, known) in known.filter(|(domain, _)| !rules.deleted.contains(domain)) {
+            let earlier = champion.measured.and_then(|measured| measured.domains.get(&domain));
+            checks.push(against_champion(&domain, compared.get(&domain), earlier));
             checks.push(enough_items(&domain, items.get(&domain).copied().unwrap_or(0), known));
         }
-        checks.push(enough_events(manifest, champion, rules));
+        checks.push(enough_events(manifest, champion.manifest, rules));
     }
-    Verdict::of(champion.map(|(id, _)| id.clone()), checks)
+    Verdict::of(id, checks)
 }
 
 fn items_by_domain(manifest: &Manifest) -> BTreeMap<DomainId, usize> {
@@ -272,12 +301,29 @@ fn against_popularity(domain: &DomainId, compared: Option<&ShadowComparison>) ->
     }
 }
 
-fn against_champion(domain: &DomainId, compared: Option<&ShadowComparison>) -> Check {
+/// Two models that were both made from what was to be found are told apart by how well they
+/// remember it, which the one with more factors or less regularisation does better. So the
+/// new one fails only if it is worse by what it had not seen as well.
+fn against_champion(
+    domain: &DomainId,
+    compared: Option<&ShadowComparison>,
+    earlier: Option<&ShadowComparison>,
+) -> Check {
     let rival = compared.and_then(|shadow| shadow.champion);
     let people = rival.map_or(0, |rival| rival.people);
     let tolerated = rival.map(|rival| -TOLERANCE * rival.mean);
+    let is_seen = rival.is_some_and(|rival| rival.basis == Basis::Seen);
+    let unseen = compared.zip(earlier).filter(|_| is_seen);
+    let unseen = unseen.and_then(|(compared, earlier)| unseen_difference(compared, earlier));
+    let tolerates = tolerated.unwrap_or(0.0);
+    let outcome = match outcome(rival, tolerates) {
+        Outcome::Failed if unseen.is_some_and(|unseen| unseen.high >= tolerates) => {
+            Outcome::Unresolved
+        }
+        outcome => outcome,
+    };
     Check {
-        outcome: outcome(rival, tolerated.unwrap_or(0.0)),
+        outcome,
         finding: Finding::Champion {
             domain: domain.clone(),
             basis: rival.map(|rival| rival.basis),
@@ -285,8 +331,26 @@ fn against_champion(domain: &DomainId, compared: Option<&ShadowComparison>) -> C
             champion: rival.map(|rival| rival.mean),
             difference: rival.map(|rival| rival.difference),
             tolerated,
+            unseen,
         },
     }
+}
+
+/// What one gained over popularity minus what the other did, each by people's newest events,
+/// which it had not seen, in the run that made it. The people need not be the same, so the
+/// interval is that of independent means.
+fn unseen_difference(model: &ShadowComparison, earlier: &ShadowComparison) -> Option<Interval> {
+    let is_measured = |shadow: &ShadowComparison| shadow.popularity.people >= MIN_PEOPLE;
+    if model.held_out != earlier.held_out || !is_measured(model) || !is_measured(earlier) {
+        return None;
+    }
+    let (a, b) = (model.popularity.difference, earlier.popularity.difference);
+    let mean = a.mean - b.mean;
+    Some(Interval {
+        mean,
+        low: mean - (a.mean - a.low).hypot(b.high - b.mean),
+        high: mean + (a.high - a.mean).hypot(b.mean - b.low),
+    })
 }
 
 fn outcome(rival: Option<Rival>, tolerated: f64) -> Outcome {
@@ -307,12 +371,14 @@ fn enough_items(domain: &DomainId, items: usize, champion: usize) -> Check {
     }
 }
 
-fn enough_events(manifest: &Manifest, champion: &Manifest, rules: GateRules) -> Check {
+fn enough_events(manifest: &Manifest, champion: &Manifest, rules: &GateRules) -> Check {
     let (events, before) = (manifest.events, champion.events);
-    let is_enough = events as f64 >= before as f64 * LEAST_SHARE || rules.accept_fewer_events;
+    let lost = champion.domains.iter().any(|table| rules.deleted.contains(&table.domain));
+    let accepted = rules.accept_fewer_events || lost;
+    let is_enough = events as f64 >= before as f64 * LEAST_SHARE || accepted;
     Check {
         outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        finding: Finding::Events { events, champion: before, accepted: rules.accept_fewer_events },
+        finding: Finding::Events { events, champion: before, accepted },
     }
 }
 
@@ -357,12 +423,19 @@ mod tests {
     }
 
     fn judged(report: &ShadowReport) -> Verdict {
-        judge(Ok(&manifest()), report, Some((&id(), &manifest())), GateRules::default())
+        judged_beside(report, None)
+    }
+
+    fn judged_beside(report: &ShadowReport, earlier: Option<&ShadowReport>) -> Verdict {
+        let (id, manifest) = (id(), manifest());
+        let champion = Incumbent { id: &id, manifest: &manifest, measured: earlier };
+        judge(Ok(&manifest), report, Some(champion), &GateRules::default())
     }
 
     /// Judges a model of which nothing was measured.
     fn unmeasured(challenger: &Manifest, champion: &Manifest, rules: GateRules) -> Verdict {
-        judge(Ok(challenger), &ShadowReport::default(), Some((&id(), champion)), rules)
+        let champion = Incumbent { id: &id(), manifest: champion, measured: None };
+        judge(Ok(challenger), &ShadowReport::default(), Some(champion), &rules)
     }
 
     const BETTER: (f64, f64, f64) = (0.2, 0.01, 0.1);
@@ -392,6 +465,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_remembered_less_well_is_published() {
+        let remembered = rival(0.7, -0.33, -0.20);
+        let report = |low, high| compared(100, rival(0.2, low, high), Some(remembered));
+        let champion = report(0.25, 0.35);
+        let about_as_good = judged_beside(&report(0.22, 0.33), Some(&champion));
+        assert!(about_as_good.passed, "{:?}", about_as_good.reasons());
+        assert!(about_as_good.checks.iter().any(|check| {
+            check.outcome == Outcome::Unresolved
+                && matches!(check.finding, Finding::Champion { unseen: Some(_), .. })
+        }));
+        let worse = judged_beside(&report(0.02, 0.12), Some(&champion));
+        assert!(!worse.passed);
+        assert!(worse.reasons()[0].contains("from the rest alone"), "{:?}", worse.reasons());
+        // Of what neither had seen, no more need be asked.
+        let unseen = Rival { basis: Basis::Unseen, ..remembered };
+        let unseen = compared(100, rival(0.2, 0.22, 0.33), Some(unseen));
+        assert!(!judged_beside(&unseen, Some(&champion)).passed);
+    }
+
+    #[test]
+    fn a_domain_that_was_deleted_is_not_missed() {
+        let mut rest = manifest();
+        rest.domains.retain(|table| table.domain != knowledge());
+        rest.events = 1;
+        assert!(!unmeasured(&rest, &manifest(), GateRules::default()).passed);
+        let deleted = BTreeSet::from([knowledge()]);
+        let rules = GateRules { deleted, ..GateRules::default() };
+        let verdict = unmeasured(&rest, &manifest(), rules);
+        assert!(verdict.passed, "{:?}", verdict.reasons());
+    }
+
+    #[test]
     fn too_few_people_settle_nothing() {
         let worse = Some(rival(0.3, -0.2, -0.1));
         let bad = rival(0.3, -0.2, -0.1);
@@ -402,7 +507,7 @@ mod tests {
     #[test]
     fn the_first_model_is_held_against_popularity_alone() {
         let first =
-            |report: &ShadowReport| judge(Ok(&manifest()), report, None, GateRules::default());
+            |report: &ShadowReport| judge(Ok(&manifest()), report, None, &GateRules::default());
         assert!(first(&compared(100, better(), None)).passed);
         assert!(first(&ShadowReport::default()).passed);
         let worse = first(&compared(100, rival(0.3, -0.2, -0.001), None));
@@ -433,7 +538,7 @@ mod tests {
         few.events = 499;
         let refused = unmeasured(&few, &manifest(), GateRules::default());
         assert!(refused.reasons()[0].contains("499 events"));
-        let rules = GateRules { accept_fewer_events: true };
+        let rules = GateRules { accept_fewer_events: true, ..GateRules::default() };
         assert!(unmeasured(&few, &manifest(), rules).passed);
     }
 
@@ -444,7 +549,7 @@ mod tests {
             Err(&error),
             &ShadowReport::default(),
             None,
-            GateRules { accept_fewer_events: true },
+            &GateRules { accept_fewer_events: true, ..GateRules::default() },
         );
         assert!(!verdict.passed);
         assert_eq!(verdict.checks.len(), 1);
@@ -459,8 +564,9 @@ mod tests {
             let report =
                 compared(people, rival(0.2, low, low + width), Some(rival(0.3, low, low + width)));
             let challenger = Manifest { events: kept, ..manifest() };
-            let champion = Some((&id(), &manifest()));
-            let verdict = judge(Ok(&challenger), &report, champion, GateRules::default());
+            let (id, champion) = (id(), manifest());
+            let champion = Incumbent { id: &id, manifest: &champion, measured: None };
+            let verdict = judge(Ok(&challenger), &report, Some(champion), &GateRules::default());
             let summary = VerdictSummary::from(&verdict);
             let counts = [summary.checks_passed, summary.checks_failed, summary.checks_unresolved];
             prop_assert_eq!(counts.into_iter().flatten().sum::<usize>(), verdict.checks.len());

@@ -164,7 +164,7 @@ pub(crate) mod tests {
         let artefact = encode(&parts);
         let manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
         let report = TrainingReport::default();
-        let verdict = judge(Ok(&manifest), &report.shadow, None, GateRules::default());
+        let verdict = judge(Ok(&manifest), &report.shadow, None, &GateRules::default());
         ModelRecord::new(artefact.id, &manifest, &report, Some(verdict))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use crossfold_edge::problem::Problem;
@@ -62,14 +62,72 @@ async fn carry_streams_forever(world: &LocalWorld) -> Result<()> {
     }
 }
 
-/// Refuses a request that was sent to another name: a web page that resolves
-/// its own name to this machine must not act as the development caller.
+/// Refuses what a web page of another machine sends: one that resolves its own name to this
+/// machine, and one that sends what needs no leave from us (a form, plain text), must not act
+/// as the development caller.
 async fn only_local_names(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    if matches!(name, None | Some("localhost" | "127.0.0.1")) {
-        return next.run(request).await;
+    match foreign(request.headers()) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
     }
-    let detail = "this server answers only to localhost and 127.0.0.1";
-    Problem::new(StatusCode::FORBIDDEN, "foreign_host", detail).into_response()
+}
+
+fn foreign(headers: &HeaderMap) -> Option<Problem> {
+    let is_foreign = |name, is_local: fn(&str) -> bool| {
+        let value: Option<&HeaderValue> = headers.get(name);
+        value.is_some_and(|value| !value.to_str().is_ok_and(is_local))
+    };
+    let refused = |code, detail: &str| Some(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    if is_foreign(header::HOST, is_local) {
+        return refused("foreign_host", "this server answers only to localhost and 127.0.0.1");
+    }
+    let is_local_page = |origin: &str| origin.split_once("://").is_some_and(|(_, at)| is_local(at));
+    if is_foreign(header::ORIGIN, is_local_page) {
+        let detail = "this server answers only to pages of localhost and 127.0.0.1";
+        return refused("foreign_origin", detail);
+    }
+    None
+}
+
+/// Whether a host, with or without a port, is this machine.
+fn is_local(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "127.0.0.1")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::post;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_pages_and_names_of_this_machine_are_answered() {
+        let app = Router::new()
+            .route("/v1/track", post(async || StatusCode::OK))
+            .layer(middleware::from_fn(only_local_names));
+        let cases = [
+            (None, None, StatusCode::OK),
+            (Some("localhost:8080"), None, StatusCode::OK),
+            (Some("127.0.0.1"), Some("http://localhost:3000"), StatusCode::OK),
+            (Some("evil.com:8080"), None, StatusCode::FORBIDDEN),
+            (Some("localhost.evil.com"), None, StatusCode::FORBIDDEN),
+            (Some("localhost"), Some("http://evil.com"), StatusCode::FORBIDDEN),
+            (Some("localhost"), Some("https://localhost.evil.com"), StatusCode::FORBIDDEN),
+            (Some("localhost"), Some("null"), StatusCode::FORBIDDEN),
+        ];
+        for (host, origin, status) in cases {
+            let mut request = Request::post("/v1/track");
+            for (name, value) in [(header::HOST, host), (header::ORIGIN, origin)] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+            let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), status, "{host:?} {origin:?}");
+        }
+    }
 }

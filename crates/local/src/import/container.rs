@@ -16,8 +16,9 @@ const MAX_LAYERS: usize = 3;
 /// Bytes that tell every packing; a tar archive names itself at byte 257.
 const HEAD: usize = 512;
 /// What lies in archives beside data.
-const NOT_DATA: [&str; 8] =
-    ["readme", "license", "licence", "changelog", "__macosx", ".ds_store", ".md", ".pdf"];
+const NOT_DATA_BEGINS: [&str; 5] = ["readme", "license", "licence", "changelog", ".ds_store"];
+/// And how others end.
+const NOT_DATA_ENDS: [&str; 2] = [".md", ".pdf"];
 
 /// A file, unpacked.
 pub(crate) enum Contents<'a> {
@@ -143,16 +144,22 @@ fn choose_entry<R: Read + Seek>(
     if names.iter().any(|name| name == "[Content_Types].xml") {
         bail!("the file is an Excel workbook; save the sheet as CSV UTF-8");
     }
+    let is_file = |name: &&String| !name.ends_with('/');
     let is_data = |name: &&String| {
         let lower = name.to_lowercase();
-        !name.ends_with('/') && !NOT_DATA.iter().any(|part| lower.contains(part))
+        let file = lower.rsplit('/').next().unwrap_or_default();
+        is_file(name)
+            && !lower.starts_with("__macosx/")
+            && !NOT_DATA_BEGINS.iter().any(|begin| file.starts_with(begin))
+            && !NOT_DATA_ENDS.iter().any(|end| file.ends_with(end))
     };
     let data: Vec<&String> = names.iter().filter(is_data).collect();
     let list = || data.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     if let Some(wanted) = wanted {
         let ends_so =
             |name: &&&String| name.as_str() == wanted || name.rsplit('/').next() == Some(wanted);
-        let found = data.iter().find(ends_so);
+        let files: Vec<&String> = names.iter().filter(is_file).collect();
+        let found = files.iter().find(ends_so);
         return found
             .map(|name| (*name).clone())
             .with_context(|| format!("the archive has no {wanted}, but {}", list()));

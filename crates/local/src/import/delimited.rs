@@ -78,6 +78,11 @@ impl<'a> DelimitedRows<'a> {
         if !self.advance()? {
             bail!("the file is empty");
         }
+        // How spreadsheets are told the separator.
+        let says_separator = self.record.get(0).is_some_and(|cell| cell.starts_with(b"sep="));
+        if says_separator && self.record.len() <= 2 && !self.advance()? {
+            bail!("the file is empty");
+        }
         let names: Vec<String> = self
             .record
             .iter()

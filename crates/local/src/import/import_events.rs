@@ -2,7 +2,7 @@
 //! are on their way at a time. What is in memory does not depend on the size of the file.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use crossfold_core::entities::ids::EventType;
@@ -75,7 +75,14 @@ struct Batch {
     new_items: Vec<String>,
     /// How many rows of the file were read when it was complete.
     rows_read: u64,
+    /// Whether it was stored before, as the note has it: if so, it is all duplicates.
+    is_proof: bool,
 }
+
+/// What the note says was stored is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the events that an earlier import stored are not there any more")]
+struct FalseNote;
 
 /// Imports one file.
 pub(crate) struct EventsImport {
@@ -100,14 +107,31 @@ impl EventsImport {
     /// When the file cannot be read on, or the API not be reached. What was imported stays,
     /// and the next import goes on there.
     pub(crate) async fn run(self, poster: &Poster) -> Result<EventsOutcome> {
+        let gone_on = self.from(self.note.read(), poster).await;
+        let outcome = match gone_on {
+            Err(error) if error.is::<FalseNote>() => {
+                self.note.remove();
+                self.refused().begin_again();
+                self.from(Done::default(), poster).await?
+            }
+            ended => ended?,
+        };
+        self.refused().finish()?;
+        self.note.remove();
+        Ok(outcome)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, RefusedRows> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Imports what comes after the rows that were done.
+    async fn from(&self, resumed: Done, poster: &Poster) -> Result<EventsOutcome> {
         let Self { survey, options, meaning, refused, note, bar } = self;
-        let resumed = note.read();
         let (sender, receiver) = mpsc::channel(READ_AHEAD);
-        let refused_by_reader = Arc::clone(&refused);
-        let reading = tokio::task::spawn_blocking(move || {
-            let producer = Producer::new(meaning, refused_by_reader, resumed.rows, sender);
-            producer.run(&survey, &options)
-        });
+        let producer = Producer::new(meaning.clone(), Arc::clone(refused), resumed.rows, sender);
+        let (survey, options) = (survey.clone(), options.clone());
+        let reading = tokio::task::spawn_blocking(move || producer.run(&survey, &options));
         let outcome =
             EventsOutcome { done: resumed, resumed_at: resumed.rows, ..EventsOutcome::default() };
         let (living, mut erased) = (Living::default(), Distinct::default());
@@ -118,7 +142,7 @@ impl EventsImport {
             .map(|batch| post(poster, &living, batch))
             .buffered(CONCURRENT_CALLS)
             .try_fold(outcome, |mut outcome, posted| {
-                let noted = outcome.add(&posted, &refused, &mut erased).map(|()| {
+                let noted = outcome.add(&posted, refused, &mut erased).map(|()| {
                     bar.set_position(outcome.done.rows);
                     // Without a note, the next import finds duplicates.
                     note.write(outcome.done).ok();
@@ -132,11 +156,12 @@ impl EventsImport {
             let accepted = note.read().accepted;
             format!("{accepted} events had been accepted; the same import again goes on there")
         };
-        let mut outcome = posted.with_context(so_far)?;
+        let mut outcome = match posted {
+            Err(error) if error.is::<FalseNote>() => return Err(error),
+            posted => posted.with_context(so_far)?,
+        };
         outcome.passed_over = read?.with_context(so_far)?;
         outcome.erased_people = erased.count() as u64;
-        refused.lock().unwrap_or_else(PoisonError::into_inner).finish()?;
-        note.remove();
         Ok(outcome)
     }
 }
@@ -187,6 +212,10 @@ impl EventsOutcome {
         erased: &mut Distinct,
     ) -> Result<()> {
         let batch = &posted.batch;
+        if batch.is_proof {
+            let accepted = posted.answer.as_ref().map_or(0, |answer| answer.accepted);
+            return if accepted == 0 { Ok(()) } else { Err(FalseNote.into()) };
+        }
         self.named_items += posted.named_items;
         self.done.rows = batch.rows_read;
         let Some(answer) = &posted.answer else { return Ok(()) };
@@ -204,6 +233,10 @@ impl EventsOutcome {
             let fault = Fault::of_row(format!("{} ({})", rejection.detail, rejection.code));
             refused.refuse(&batch.rows[rejection.index], &batch.columns, &fault)?;
         }
+        if !answer.rejected.is_empty() {
+            // Before it is noted that these rows need not be looked at again.
+            refused.finish()?;
+        }
         Ok(())
     }
 }
@@ -213,7 +246,7 @@ struct Producer {
     meaning: Meaning,
     refused: Arc<Mutex<RefusedRows>>,
     /// Rows that were done before: they are read, so that repeats are counted as they
-    /// were, and not posted.
+    /// were, and not posted, but for the last of them.
     skipped: u64,
     sender: mpsc::Sender<Batch>,
     ids: EventIds,
@@ -303,13 +336,21 @@ impl Producer {
     fn send(&mut self) -> bool {
         let mut next = Batch::empty(Arc::clone(&self.batch.columns));
         next.rows_read = self.batch.rows_read;
-        let batch = std::mem::replace(&mut self.batch, next);
-        batch.rows_read <= self.skipped || self.sender.blocking_send(batch).is_ok()
+        let mut batch = std::mem::replace(&mut self.batch, next);
+        batch.is_proof = batch.rows_read == self.skipped;
+        batch.rows_read < self.skipped || self.sender.blocking_send(batch).is_ok()
     }
 }
 
 impl Batch {
     fn empty(columns: Arc<[String]>) -> Self {
-        Self { events: Vec::new(), rows: Vec::new(), columns, new_items: Vec::new(), rows_read: 0 }
+        Self {
+            events: Vec::new(),
+            rows: Vec::new(),
+            columns,
+            new_items: Vec::new(),
+            rows_read: 0,
+            is_proof: false,
+        }
     }
 }

@@ -383,11 +383,16 @@ fn plain_number(raw: &str) -> String {
     }
 }
 
+/// A list of texts and numbers. Lists in lists are not looked into: they may be as deep as
+/// a row is long.
 fn list(raw: &str) -> Option<Vec<String>> {
     let values: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
-    let texts = values.into_iter().map(|value| match cell(value.get()) {
-        Cell::Text(text) | Cell::Number(text) => Some(text),
-        _ => None,
+    let texts = values.into_iter().map(|value| match value.get() {
+        list if list.starts_with('[') => None,
+        value => match cell(value) {
+            Cell::Text(text) | Cell::Number(text) => Some(text),
+            _ => None,
+        },
     });
     texts.collect()
 }
@@ -429,6 +434,18 @@ mod tests {
         let (columns, rows) = read(r#"{"p": {"item": {"id": 31.0}}, "flag": true, "none": null}"#);
         assert_eq!(columns, ["p.item.id", "flag", "none"]);
         assert_eq!(rows[0].cells, [Cell::Number("31".into()), Cell::Bool(true), Cell::Missing]);
+    }
+
+    #[test]
+    fn lists_and_objects_may_be_as_deep_as_a_row_is_long() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let depth = MAX_ROW_BYTES / (open.len() + close.len()) - 100;
+            let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            for text in [format!("[{{\"deep\":{value}}}]"), format!("{{\"deep\":{value}}}\n")] {
+                let (_, rows) = read(&text);
+                assert!(rows.len() == 1 && rows[0].fault.is_none(), "{open}");
+            }
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api_client::ApiClient;
-use crate::args::ImportArgs;
+use crate::args::{DEFAULT_DATA_DIR, ImportArgs};
 use crate::local_world::LocalWorld;
 use crate::printer;
 use check_report::CheckReport;
@@ -77,13 +77,14 @@ pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
     let options = Options::of(args, Timestamp::now())?;
     let surveys = look_through(args, &options).await?;
     if args.check {
-        return check(args, &options, &surveys).await;
+        return check(directory, args, &options, &surveys).await;
     }
+    spare_files(&surveys, options.refused.as_deref())?;
     let target = Target::open(directory, args).await?;
     let poster = Poster::new(target.client(), domain_of(args)?);
-    let types = define(&poster, args, &options, &surveys).await?;
+    let (types, defined) = define(&poster, args, &options, &surveys).await?;
     let started = Instant::now();
-    let mut outcome = ImportOutcome::default();
+    let mut outcome = ImportOutcome { defined, next: target.next(directory), ..Default::default() };
     let mut failure = None;
     for survey in surveys {
         match import_file(&poster, &options, survey, &types, &target.name(directory)).await {
@@ -143,6 +144,16 @@ impl Target {
         }
     }
 
+    /// The command that comes after an import.
+    fn next(&self, directory: &Path) -> String {
+        let option = match self {
+            Self::Server(_, address) => format!(" --api {address}"),
+            Self::Local(_) if directory == Path::new(DEFAULT_DATA_DIR) => String::new(),
+            Self::Local(_) => format!(" --data-dir {}", directory.display()),
+        };
+        format!("crossfold train{option}")
+    }
+
     /// What tells it from others.
     fn name(&self, directory: &Path) -> String {
         match self {
@@ -164,13 +175,33 @@ async fn look_through(args: &ImportArgs, options: &Options) -> Result<Vec<Survey
         let bar = progress::spinner(&format!("looking through {}", file.display()));
         let survey = tokio::task::spawn_blocking(move || survey::survey(&file, &rows, kind)).await;
         bar.finish_and_clear();
-        surveys.push(survey.context("the thread that reads rows was lost")??);
+        let survey = survey.context("the thread that reads rows was lost")??;
+        if let Some(why) = survey.looks_like_events().filter(|_| kind.is_none()) {
+            bail!(
+                "{}: no column is known for the user, so its rows would be items, but {why}. If they are events, say which column is the user: --map user_id=COLUMN (and --map item_id=COLUMN); if they are items, name the file with --items",
+                survey.path.display()
+            );
+        }
+        surveys.push(survey);
     }
     if surveys.is_empty() {
         bail!("name a file to import: crossfold import FILE… --domain NAME");
     }
     surveys.sort_by_key(|survey| survey.mapping.kind == Kind::Events);
     Ok(surveys)
+}
+
+/// Refused rows must not be written over what is being read.
+fn spare_files(surveys: &[Survey], refused: Option<&Path>) -> Result<()> {
+    let Some(refused) = refused else { return Ok(()) };
+    // One that is not there is no file that is read.
+    let Ok(place) = refused.canonicalize() else { return Ok(()) };
+    for survey in surveys {
+        if survey.path.canonicalize().is_ok_and(|read| read == place) {
+            bail!("--refused names {}, which is imported: name another file", refused.display());
+        }
+    }
+    Ok(())
 }
 
 /// What the rows of a file mean.
@@ -193,20 +224,35 @@ fn types_of(options: &Options, surveys: &[Survey], types: &TypeNames) -> BTreeSe
     found
 }
 
-/// Defines the domain unless it is, and says how its types are named.
+/// Whether a row of a file can be imported, as far as the file tells.
+fn can_be_taken(survey: &Survey, types: &TypeNames) -> bool {
+    let has_type = || {
+        survey.events.untyped > 0 || survey.events.types.keys().any(|name| types.of(name).is_ok())
+    };
+    survey.refused.rows < survey.rows && (survey.mapping.kind == Kind::Items || has_type())
+}
+
+/// Defines the domain unless it is; says how its types are named, and which domain was defined.
 async fn define(
     poster: &Poster,
     args: &ImportArgs,
     options: &Options,
     surveys: &[Survey],
-) -> Result<TypeNames> {
+) -> Result<(TypeNames, Option<DomainId>)> {
     let mut types = TypeNames { given: options.type_names.clone(), defined: None };
+    let mut defined_now = None;
     let definition = match poster.definition().await? {
         Some(definition) => definition,
+        // A domain that nothing comes into would only be in the way.
+        None if !surveys.iter().any(|survey| can_be_taken(survey, &types)) => {
+            return Ok((types, None));
+        }
         None => {
             let found = types_of(options, surveys, &types);
-            let definition = proposal(&domain_of(args)?, &args.currency, found.iter())?;
+            let domain = domain_of(args)?;
+            let definition = proposal(&domain, &args.currency, found.iter())?;
             poster.define(&definition).await?;
+            defined_now = Some(domain);
             definition
         }
     };
@@ -223,7 +269,7 @@ async fn define(
         );
     }
     types.defined = Some(defined);
-    Ok(types)
+    Ok((types, defined_now))
 }
 
 fn defined_types(definition: &Value) -> BTreeSet<EventType> {
@@ -231,16 +277,17 @@ fn defined_types(definition: &Value) -> BTreeSet<EventType> {
     types.filter_map(|(name, _)| EventType::parse(name).ok()).collect()
 }
 
-async fn check(args: &ImportArgs, options: &Options, surveys: &[Survey]) -> Result<()> {
+async fn check(
+    directory: &Path,
+    args: &ImportArgs,
+    options: &Options,
+    surveys: &[Survey],
+) -> Result<()> {
     let domain = args.domain.clone().or_else(|| DomainId::parse("my-domain").ok());
     let domain = domain.context("say which domain the files belong to: --domain NAME")?;
     let mut types = TypeNames { given: options.type_names.clone(), defined: None };
-    let mut definition = None;
-    if let Some(address) = &args.api {
-        let client = ApiClient::of_server(address, args.token.clone())?;
-        definition = Poster::new(client, domain.clone()).definition().await?;
-        types.defined = definition.as_ref().map(defined_types);
-    }
+    let definition = definition_at(directory, args, &domain).await?;
+    types.defined = definition.as_ref().map(defined_types);
     let proposed = proposal(&domain, &args.currency, types_of(options, surveys, &types).iter())?;
     let reports: Vec<(Meaning, &Survey)> =
         surveys.iter().map(|survey| (meaning(options, survey, &types), survey)).collect();
@@ -253,15 +300,35 @@ async fn check(args: &ImportArgs, options: &Options, surveys: &[Survey]) -> Resu
         printer::json(&json!({"files": files, "definition": proposed, "defined": definition}))?;
     } else {
         reports.iter().for_each(printer::text);
-        printer::line(format_args!(
-            "\nnothing was written. Unless the domain {domain} is defined, this would define it (PUT /v1/domains/{domain}):"
-        ));
-        printer::json(&proposed)?;
+        match definition {
+            Some(_) => printer::line(format_args!(
+                "\nnothing was written. The domain {domain} is defined, and stays as it is."
+            )),
+            None => {
+                printer::line(format_args!(
+                    "\nnothing was written. The domain {domain} would be defined so (PUT /v1/domains/{domain}):"
+                ));
+                printer::json(&proposed)?;
+            }
+        }
     }
-    match surveys.iter().all(|survey| survey.rows == survey.refused.rows) {
-        true => bail!("no row can be imported"),
-        false => Ok(()),
+    if !surveys.iter().any(|survey| can_be_taken(survey, &types)) {
+        bail!("no row can be imported");
     }
+    Ok(())
+}
+
+/// What the domain is where the files would go. Looking makes no directory.
+async fn definition_at(
+    directory: &Path,
+    args: &ImportArgs,
+    domain: &DomainId,
+) -> Result<Option<Value>> {
+    if args.api.is_none() && !directory.exists() {
+        return Ok(None);
+    }
+    let target = Target::open(directory, args).await?;
+    Poster::new(target.client(), domain.clone()).definition().await
 }
 
 async fn import_file(
@@ -273,9 +340,7 @@ async fn import_file(
 ) -> Result<FileOutcome> {
     let path = survey.path.clone();
     let in_file = || path.display().to_string();
-    let refused = options.refused.clone();
-    let refused = refused.unwrap_or_else(|| RefusedRows::beside(&path, survey.format));
-    let refused = RefusedRows::new(refused, survey.format);
+    let refused = RefusedRows::of(&path, options.refused.clone(), survey.format);
     let mut outcome = FileOutcome::of(&survey);
     let bar = progress::bar(&in_file(), survey.rows);
     if survey.mapping.kind == Kind::Items {

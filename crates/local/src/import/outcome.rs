@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use crossfold_core::entities::ids::DomainId;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -29,6 +30,10 @@ pub(crate) struct ImportOutcome {
     pub(crate) seconds: f64,
     /// How long it took to archive the events.
     pub(crate) archive_seconds: f64,
+    /// The domain that was defined for them.
+    pub(crate) defined: Option<DomainId>,
+    /// The command that comes next.
+    pub(crate) next: String,
 }
 
 /// What became of a file.
@@ -197,6 +202,7 @@ impl ImportOutcome {
             "seconds": self.seconds,
             "events_per_second": self.events() as f64 / self.seconds,
             "archive_seconds": self.archive_seconds,
+            "defined": self.defined,
             "files": self.files.iter().map(FileOutcome::to_json).collect::<Vec<_>>(),
         })
     }
@@ -222,6 +228,15 @@ impl Display for ImportOutcome {
             let speed = events as f64 / self.seconds;
             writeln!(f, "{events} events in {:.1} s: {speed:.0} events/s", self.seconds)?;
         }
-        writeln!(f, "next: crossfold train")
+        if let Some(domain) = &self.defined {
+            writeln!(
+                f,
+                "defined the domain {domain}, in which nothing ages: PATCH /v1/domains/{domain} changes it (half_life_days, event_types)"
+            )?;
+        }
+        match self.sum(FileOutcome::taken) {
+            0 => Ok(()),
+            _ => writeln!(f, "next: {}", self.next),
+        }
     }
 }

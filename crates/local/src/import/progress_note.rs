@@ -1,13 +1,17 @@
 //! A note beside a file that is being imported, so that an import that was killed goes on
-//! where it was. Without the note nothing is lost: what was imported is a duplicate.
+//! where it was. Without the note nothing is lost: what was imported is a duplicate. Nor is
+//! anything by it: it is of the file's content, and what it says was stored last is posted
+//! again, for the store may be another one by now.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 /// What became of the rows so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,15 +45,22 @@ impl ProgressNote {
     /// The note of an import: of this file as it is now, to `target`, with `options`.
     ///
     /// # Errors
-    /// When the file cannot be looked at.
+    /// When the file cannot be read.
     pub(crate) fn new(file: &Path, target: &str, options: &str) -> Result<Self> {
-        let metadata = std::fs::metadata(file)?;
         let mut hash = Sha256::new();
-        for part in
-            [target, options, &metadata.len().to_string(), &format!("{:?}", metadata.modified()?)]
-        {
+        for part in [target, options] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
+        }
+        let mut reader = BufReader::with_capacity(1 << 16, File::open(file)?);
+        loop {
+            let read = reader.fill_buf()?;
+            if read.is_empty() {
+                break;
+            }
+            hash.update(read);
+            let length = read.len();
+            reader.consume(length);
         }
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".importing.json");
@@ -70,9 +81,11 @@ impl ProgressNote {
     /// When the note cannot be written.
     pub(crate) fn write(&self, done: Done) -> io::Result<()> {
         let note = Note { import: self.import.clone(), done };
-        let temporary = self.path.with_extension("tmp");
-        std::fs::write(&temporary, serde_json::to_vec(&note)?)?;
-        std::fs::rename(&temporary, &self.path)
+        let directory = self.path.parent().filter(|parent| *parent != Path::new(""));
+        let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+        file.write_all(&serde_json::to_vec(&note)?)?;
+        file.persist(&self.path)?;
+        Ok(())
     }
 
     /// Takes the note away: the import is complete.
@@ -97,7 +110,10 @@ mod tests {
         note("").write(done).unwrap();
         assert_eq!(note("").read(), done);
         assert_eq!(note("--type view").read(), Done::default());
-        std::fs::write(&file, "user_id,item_id\nu1,i1\n").unwrap();
+        // Of the same length, and of the same time.
+        let changed = std::fs::metadata(&file).unwrap().modified().unwrap();
+        std::fs::write(&file, "user_id;item_id\n").unwrap();
+        File::options().append(true).open(&file).unwrap().set_modified(changed).unwrap();
         assert_eq!(note("").read(), Done::default(), "the file is another one");
         note("").remove();
         note("").remove();

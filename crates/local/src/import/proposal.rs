@@ -7,8 +7,8 @@ use crossfold_core::entities::definition::MAX_EVENT_TYPES;
 use crossfold_core::entities::ids::{DomainId, EventType};
 use serde_json::{Value, json};
 
-/// Days after which an event of an imported past counts half: none of it ages, since what
-/// the best ageing is can only be measured. `crossfold train --tune` does.
+/// Days after which an event of an imported past counts half: the longest that a definition
+/// may have, so that none of it ages. How fast a business ages its file does not tell.
 const HALF_LIFE_DAYS: f32 = 36_500.0;
 
 /// What events of usual types weigh beside a view: the nearer to a purchase, the more.

@@ -79,9 +79,21 @@ impl Tally {
     }
 }
 
+/// Where refused rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RefusedPath {
+    /// To this file, in place of what it holds.
+    Given(PathBuf),
+    /// To a new file of this name, or with a number in it: what an earlier import refused may
+    /// have been mended there.
+    Beside(PathBuf),
+}
+
 /// The file of refused rows. It is made when the first row is refused.
 pub(crate) struct RefusedRows {
-    path: PathBuf,
+    place: RefusedPath,
+    /// The file that was made.
+    path: Option<PathBuf>,
     format: Format,
     file: Option<Output>,
     tally: Tally,
@@ -93,20 +105,36 @@ enum Output {
 }
 
 impl RefusedRows {
-    /// Will write to `path`.
-    pub(crate) fn new(path: PathBuf, format: Format) -> Self {
-        Self { path, format, file: None, tally: Tally::default() }
+    /// Will write the refused rows of a file to the path that was given, or beside the file.
+    pub(crate) fn of(file: &Path, given: Option<PathBuf>, format: Format) -> Self {
+        let place = given.map_or_else(
+            || {
+                let mut name = file.file_name().unwrap_or_default().to_owned();
+                name.push(".refused");
+                RefusedPath::Beside(file.with_file_name(name))
+            },
+            RefusedPath::Given,
+        );
+        Self { place, path: None, format, file: None, tally: Tally::default() }
     }
 
-    /// Where refused rows of a file go unless a path is given: beside it.
-    pub(crate) fn beside(path: &Path, format: Format) -> PathBuf {
-        let extension = match format {
-            Format::Delimited => "refused.csv",
-            Format::Json => "refused.jsonl",
+    /// Forgets what was refused so far, and writes over it.
+    pub(crate) fn begin_again(&mut self) {
+        self.file = None;
+        self.tally = Tally::default();
+    }
+
+    /// Makes the file, or empties the one that was made.
+    fn make(&mut self) -> io::Result<File> {
+        if let Some(path) = &self.path {
+            return File::create(path);
+        }
+        let (path, file) = match &self.place {
+            RefusedPath::Given(path) => (path.clone(), File::create(path)?),
+            RefusedPath::Beside(stem) => new_file(stem, self.format)?,
         };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{extension}"));
-        path.with_file_name(name)
+        self.path = Some(path);
+        Ok(file)
     }
 
     /// What was refused.
@@ -116,7 +144,7 @@ impl RefusedRows {
 
     /// The file, if there is one.
     pub(crate) fn path(&self) -> Option<&Path> {
-        self.file.as_ref().map(|_| self.path.as_path())
+        self.file.as_ref().and(self.path.as_deref())
     }
 
     /// Refuses a row.
@@ -127,16 +155,17 @@ impl RefusedRows {
         self.tally.count(row.line, fault);
         let written = self.write(row, columns, fault);
         written.with_context(|| {
+            let (RefusedPath::Given(path) | RefusedPath::Beside(path)) = &self.place;
             format!(
                 "refused rows cannot be written to {}; name another file with --refused",
-                self.path.display()
+                path.display()
             )
         })
     }
 
     fn write(&mut self, row: &Row, columns: &[String], fault: &Fault) -> io::Result<()> {
         if self.file.is_none() {
-            let file = BufWriter::new(File::create(&self.path)?);
+            let file = BufWriter::new(self.make()?);
             self.file = Some(match self.format {
                 Format::Json => Output::Json(file),
                 Format::Delimited => {
@@ -197,6 +226,26 @@ impl RefusedRows {
     }
 }
 
+/// A file that was not there, and that nobody's link leads elsewhere.
+fn new_file(stem: &Path, format: Format) -> io::Result<(PathBuf, File)> {
+    let extension = match format {
+        Format::Delimited => "csv",
+        Format::Json => "jsonl",
+    };
+    let mut number = 1_u32;
+    loop {
+        let mut path = stem.as_os_str().to_owned();
+        match number {
+            1 => path.push(format!(".{extension}")),
+            _ => path.push(format!("-{number}.{extension}")),
+        }
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return Ok((path.into(), made?)),
+        }
+    }
+}
+
 /// The columns that the file adds; a reader of the file passes over them.
 const ADDED: [&str; 4] = ["refused_line", "refused_column", "refused_reason", "refused_extra"];
 
@@ -225,14 +274,32 @@ mod tests {
             ),
         ];
         for (format, expected) in cases {
-            let path = RefusedRows::beside(&directory.path().join("a.csv.gz"), format);
-            let mut rows = RefusedRows::new(path.clone(), format);
+            let file = directory.path().join("a.csv.gz");
+            let mut rows = RefusedRows::of(&file, None, format);
             assert_eq!(rows.path(), None);
+            rows.refuse(&row(&["", "i,1", "3", "x"]), &columns, &fault).unwrap();
+            rows.begin_again();
+            assert_eq!((rows.path(), rows.tally().rows), (None, 0));
             rows.refuse(&row(&["", "i,1", "3", "x"]), &columns, &fault).unwrap();
             rows.finish().unwrap();
             assert_eq!(std::fs::read_to_string(rows.path().unwrap()).unwrap(), expected);
-            assert!(path.to_str().unwrap().contains("a.csv.gz.refused."));
+            assert!(rows.path().unwrap().to_str().unwrap().contains("a.csv.gz.refused."));
         }
+    }
+
+    #[test]
+    fn a_file_of_refused_rows_that_is_there_is_left_alone_and_no_link_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("a.csv.refused.csv"), "mended").unwrap();
+        std::fs::write(at("precious"), "precious").unwrap();
+        std::os::unix::fs::symlink(at("precious"), at("a.csv.refused-2.csv")).unwrap();
+        let mut rows = RefusedRows::of(&at("a.csv"), None, Format::Delimited);
+        rows.refuse(&row(&["u"]), &["user_id".into()], &Fault::of_row("no")).unwrap();
+        rows.finish().unwrap();
+        assert_eq!(rows.path(), Some(at("a.csv.refused-3.csv").as_path()));
+        assert_eq!(std::fs::read_to_string(at("a.csv.refused.csv")).unwrap(), "mended");
+        assert_eq!(std::fs::read_to_string(at("precious")).unwrap(), "precious");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) enum Cell {
 }
 
 /// What programs write where there is nothing.
-const NOTHING: [&str; 7] = ["", "NaN", "nan", "NULL", "null", "None", "<NA>"];
+const NOTHING: [&str; 8] = ["", "NaN", "nan", "NULL", "null", "None", "<NA>", "\\N"];
 
 impl Cell {
     /// The cell as a text, if it has one.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_programs_write_for_nothing_is_nothing() {
-        for nothing in ["", "  ", "NaN", "NULL", "null", "None", "<NA>"] {
+        for nothing in ["", "  ", "NaN", "NULL", "null", "None", "<NA>", "\\N"] {
             assert_eq!(Cell::Text(nothing.into()).text(), None, "{nothing:?}");
         }
         assert_eq!(Cell::Text(" 007 ".into()).text().unwrap(), "007");

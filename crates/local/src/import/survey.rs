@@ -44,6 +44,9 @@ pub(crate) struct RowOptions {
     pub(crate) now: Timestamp,
 }
 
+/// Rows from which on it tells that the same items come again and again.
+const REPEATING_ROWS: u64 = 20;
+
 /// What a file is and says.
 #[derive(Debug, Clone)]
 pub(crate) struct Survey {
@@ -107,6 +110,13 @@ pub(crate) struct ItemFigures {
     pub(crate) untitled: u64,
     /// Texts that will be cut.
     pub(crate) cut: u64,
+}
+
+fn is_email_address(cell: &str) -> bool {
+    let parts = cell.split_once('@');
+    parts.is_some_and(|(name, host)| {
+        !name.is_empty() && host.contains('.') && !cell.contains(char::is_whitespace)
+    })
 }
 
 /// Counts different texts.
@@ -212,6 +222,23 @@ fn learn(
 }
 
 impl Survey {
+    /// Why a file that was taken for a catalogue looks like what people did.
+    pub(crate) fn looks_like_events(&self) -> Option<String> {
+        if self.mapping.kind != Kind::Items {
+            return None;
+        }
+        let (rows, items) = (self.rows - self.refused.rows, self.items.items.count() as u64);
+        if rows >= REPEATING_ROWS && items * 2 < rows {
+            return Some(format!("{rows} rows name only {items} items"));
+        }
+        let is_address = |at: usize| {
+            let cell = |row: &Vec<String>| row.get(at).is_some_and(|cell| is_email_address(cell));
+            !self.first_rows.is_empty() && self.first_rows.iter().all(cell)
+        };
+        let addresses = (0..self.columns.len()).find(|at| is_address(*at))?;
+        Some(format!("the column {:?} holds e-mail addresses", self.columns[addresses]))
+    }
+
     fn complete(mut self, mut table: Table<'_>, options: &RowOptions) -> Result<Self> {
         let mut reader = RowReader::new(&self, options);
         while let Some(row) = table.next()? {

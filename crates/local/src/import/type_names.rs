@@ -32,7 +32,7 @@ impl TypeNames {
         };
         match &self.defined {
             Some(defined) if !defined.contains(&known) => Err(format!(
-                "the domain has no event type {known}: define it, or name one it has with --event-type '{name}=TYPE'"
+                "the domain has no event type {known}: define it (PATCH /v1/domains/{{domain}} with event_types), or name one it has with --event-type '{name}=TYPE'"
             )),
             _ => Ok(known),
         }

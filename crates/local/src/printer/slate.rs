@@ -10,12 +10,26 @@ pub(crate) struct SlateTable<'a>(pub(crate) &'a SlateAnswer);
 impl Display for SlateTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SlateAnswer { personalised, degraded, items } = self.0;
-        let kind = if *personalised { "personalised" } else { "popularity" };
+        let has_no_model = degraded.iter().any(|what| what == "no_model");
+        let kind = match personalised {
+            true => "personalised",
+            false if has_no_model => "newest-first",
+            false => "popularity",
+        };
         let note = match degraded.as_slice() {
             [] => String::new(),
             degraded => format!(" ({})", degraded.join(", ")),
         };
         writeln!(f, "  {kind} slate{note}")?;
+        if has_no_model {
+            writeln!(f, "  there is no model yet: crossfold train makes one")?;
+        }
+        if items.is_empty() {
+            return writeln!(
+                f,
+                "  nothing: every item was seen, is hidden or sold out, or there is none (\"inspect\": true says which)"
+            );
+        }
         items.iter().try_for_each(|item| write_item(f, item))
     }
 }
@@ -58,6 +72,8 @@ mod tests {
             degraded: vec!["no_model".into(), "no_profile".into()],
             items: vec![],
         };
-        assert_eq!(SlateTable(&slate).to_string(), "  popularity slate (no_model, no_profile)\n");
+        let text = SlateTable(&slate).to_string();
+        let expected = "  newest-first slate (no_model, no_profile)\n  there is no model yet: crossfold train makes one\n  nothing: ";
+        assert!(text.starts_with(expected), "{text}");
     }
 }

@@ -27,6 +27,7 @@ impl Display for TrainingRunText<'_> {
         write_search(f, report)?;
         write_served(f, report)?;
         write_evaluation(f, report)?;
+        write_unjudged(f, report)?;
         report.bridges.iter().try_for_each(|bridge| write_bridge(f, bridge))?;
         let pairs = report.look_alikes.pairs;
         if pairs > 0 {
@@ -117,6 +118,9 @@ fn write_domain(
     name: &str,
     evaluation: &DomainEvaluation,
 ) -> fmt::Result {
+    if evaluation.people == 0 {
+        return writeln!(f, "  {name:<14} not measured: nobody of it has anything held out");
+    }
     let of = |metrics: &Metrics, name: &str| metrics.get(name).copied().unwrap_or(f64::NAN);
     let interval = evaluation.intervals.get("ndcg@20").copied().unwrap_or_default();
     writeln!(
@@ -129,6 +133,18 @@ fn write_domain(
         of(&evaluation.popularity, "ndcg@20"),
         of(&evaluation.metrics, "recall@20"),
         of(&evaluation.popularity, "recall@20"),
+    )
+}
+
+/// Why no direction between domains was judged, where people have several.
+fn write_unjudged(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
+    // A person whose evidence may not be joined has a row for each domain.
+    if !report.bridges.is_empty() || report.rows <= report.people {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "no direction between domains was judged: nobody who uses several consents to training in both directions between them"
     )
 }
 
@@ -207,6 +223,7 @@ mod tests {
 travel is served by popularity: 3 people have two items or more, 10 are needed
 held out from 1970-01-01T00:00:00Z on, every item ranked:
   knowledge      40 people  ndcg@20 0.2500 [0.2000, 0.3000] (popularity 0.1250)  recall@20 NaN (NaN)
+no direction between domains was judged: nobody who uses several consents to training in both directions between them
 2 pairs of items look alike: no evidence for each other
 ";
         let seen = RunReport::new(&report, None);

@@ -2,8 +2,10 @@
 //!
 //! In the cloud each event is a conditional put of its own. Here each would be a request
 //! over a socket and a commit of the database, which costs ten times what storing the
-//! event does: so a batch is put by transactions inside this process, on the same
-//! conditions and into the same table and stream. All else goes the adapter's way.
+//! event does: so a batch is put by one transaction inside this process, into the same
+//! table and stream. That transaction knows no conditions. What is there is looked up
+//! before it instead, and nobody else writes events meanwhile: this process alone has the
+//! database, and every event of it comes this way. All else goes the adapter's way.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,20 +15,16 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{Appended, ErasedPage, EventStore, StoreError, StoreResult};
-use dynoxide::Database;
-use dynoxide::actions::transact_write_items::{
-    TransactPut, TransactWriteItem, TransactWriteItemsRequest,
-};
-use dynoxide::errors::DynoxideError;
+use dynoxide::actions::batch_get_item::{BatchGetItemRequest, KeysAndAttributes};
 use dynoxide::types::AttributeValue;
+use dynoxide::{Database, ImportOptions};
 use jiff::SignedDuration;
+use tokio::sync::Mutex;
 
 use crate::aws::events::stored;
 
-/// Most puts in a transaction, as DynamoDB has it.
-const TRANSACTION: usize = 100;
-/// The code of a put whose condition did not hold.
-const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+/// Most keys that are looked up at once, as DynamoDB has it.
+const KEYS: usize = 100;
 
 /// [`EventStore`] that puts batches by transactions.
 pub(super) struct BulkEvents {
@@ -34,6 +32,8 @@ pub(super) struct BulkEvents {
     pub(super) database: Database,
     pub(super) table: String,
     pub(super) retention: SignedDuration,
+    /// Held by who appends.
+    pub(super) appending: Arc<Mutex<()>>,
 }
 
 type Item = HashMap<String, AttributeValue>;
@@ -41,11 +41,13 @@ type Item = HashMap<String, AttributeValue>;
 #[async_trait]
 impl EventStore for BulkEvents {
     async fn append(&self, event: &Event) -> StoreResult<Appended> {
+        let _appending = self.appending.lock().await;
         self.adapter.append(event).await
     }
 
     async fn append_all(&self, events: &[Event]) -> StoreResult<Vec<Appended>> {
         if events.len() < 2 {
+            let _appending = self.appending.lock().await;
             return self.adapter.append_all(events).await;
         }
         let items = events
@@ -53,7 +55,13 @@ impl EventStore for BulkEvents {
             .map(|event| native(stored(event, self.retention)?))
             .collect::<StoreResult<Vec<Item>>>()?;
         let (database, table) = (self.database.clone(), self.table.clone());
-        let answers = tokio::task::spawn_blocking(move || put_all(&database, &table, &items)).await;
+        let appending = Arc::clone(&self.appending).lock_owned().await;
+        let answers = tokio::task::spawn_blocking(move || {
+            // Moved in, for the thread goes on when the call is dropped.
+            let _appending = appending;
+            put_all(&database, &table, items)
+        });
+        let answers = answers.await;
         answers.map_err(|error| StoreError::unavailable("a thread of the storage", error))?
     }
 
@@ -94,51 +102,59 @@ fn native(item: serde_dynamo::Item) -> StoreResult<Item> {
         .collect()
 }
 
-fn put_all(database: &Database, table: &str, items: &[Item]) -> StoreResult<Vec<Appended>> {
-    let mut answers = vec![Appended::Duplicate; items.len()];
-    let mut keys = HashSet::new();
-    // A transaction may not put one item twice; of equal ones, the first is new.
-    let mut is_first = |item: &Item| {
-        let key = |name: &str| match item.get(name) {
-            Some(AttributeValue::S(text)) => text.clone(),
-            _ => String::new(),
-        };
-        keys.insert((key("pk"), key("sk")))
-    };
-    let places: Vec<usize> = (0..items.len()).filter(|at| is_first(&items[*at])).collect();
-    for places in places.chunks(TRANSACTION) {
-        let mut open = places.to_vec();
-        while !open.is_empty() {
-            let puts = open.iter().map(|at| put(table, &items[*at])).collect();
-            let request = TransactWriteItemsRequest { transact_items: puts, ..Default::default() };
-            match database.transact_write_items(request) {
-                Ok(_) => {
-                    open.iter().for_each(|at| answers[*at] = Appended::New);
-                    open.clear();
-                }
-                // Nothing was put. The others are put again without those that are there.
-                Err(DynoxideError::TransactionCanceledException(_, reasons))
-                    if reasons.iter().any(|reason| reason.code == CONDITION_FAILED) =>
-                {
-                    let absent = open.iter().zip(&reasons);
-                    open = absent
-                        .filter(|(_, reason)| reason.code != CONDITION_FAILED)
-                        .map(|(at, _)| *at)
-                        .collect();
-                }
-                Err(error) => return Err(StoreError::unavailable("putting events", error)),
-            }
-        }
+fn put_all(database: &Database, table: &str, items: Vec<Item>) -> StoreResult<Vec<Appended>> {
+    let mut known = present(database, table, &items)?;
+    // Of equal ones in a batch, the first is new.
+    let is_new: Vec<bool> = items.iter().map(|item| known.insert(key_of(item))).collect();
+    let new = items.into_iter().zip(&is_new).filter(|(_, is_new)| **is_new);
+    let new: Vec<Item> = new.map(|(item, _)| item).collect();
+    if !new.is_empty() {
+        let options = ImportOptions { record_streams: true, ..ImportOptions::default() };
+        let put = database.import_items(table, new, options);
+        put.map_err(|error| StoreError::unavailable("putting events", error))?;
     }
-    Ok(answers)
+    let answer = |is_new| if is_new { Appended::New } else { Appended::Duplicate };
+    Ok(is_new.into_iter().map(answer).collect())
 }
 
-fn put(table: &str, item: &Item) -> TransactWriteItem {
-    let put = TransactPut {
-        table_name: table.to_owned(),
-        item: item.clone(),
-        condition_expression: Some("attribute_not_exists(pk)".to_owned()),
-        ..Default::default()
-    };
-    TransactWriteItem { put: Some(put), ..Default::default() }
+/// The keys of those items that the table has.
+fn present(database: &Database, table: &str, items: &[Item]) -> StoreResult<HashSet<Key>> {
+    let mut asked = HashSet::new();
+    let first = items.iter().filter(|item| asked.insert(key_of(item)));
+    let keys: Vec<Item> = first
+        .map(|item| {
+            let of_key = item.iter().filter(|(name, _)| KEY.contains(&name.as_str()));
+            of_key.map(|(name, value)| (name.clone(), value.clone())).collect()
+        })
+        .collect();
+    let mut present = HashSet::new();
+    for keys in keys.chunks(KEYS) {
+        let wanted = KeysAndAttributes {
+            keys: keys.to_vec(),
+            projection_expression: Some(KEY.join(", ")),
+            ..KeysAndAttributes::default()
+        };
+        let request = BatchGetItemRequest {
+            request_items: HashMap::from([(table.to_owned(), wanted)]),
+            ..BatchGetItemRequest::default()
+        };
+        let found = database.batch_get_item(request);
+        let found = found.map_err(|error| StoreError::unavailable("looking up events", error))?;
+        if !found.unprocessed_keys.is_empty() {
+            return Err(StoreError::Refused("not every event could be looked up".into()));
+        }
+        present.extend(found.responses.values().flatten().map(key_of));
+    }
+    Ok(present)
+}
+
+/// The attributes of an event's key.
+const KEY: [&str; 2] = ["pk", "sk"];
+type Key = [String; 2];
+
+fn key_of(item: &Item) -> Key {
+    KEY.map(|name| match item.get(name) {
+        Some(AttributeValue::S(text)) => text.clone(),
+        _ => String::new(),
+    })
 }

@@ -30,6 +30,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
 
 use crate::aws::{self, StorageConfig};
 use bulk_events::BulkEvents;
@@ -77,6 +78,8 @@ pub struct Embedded {
     config: StorageConfig,
     stream_tail: Arc<StreamTail>,
     database: Database,
+    /// Held by who appends events, of all stores.
+    appending: Arc<Mutex<()>>,
 }
 
 impl Embedded {
@@ -99,7 +102,14 @@ impl Embedded {
         let sdk = endpoints::sdk_config(&dynamodb, &s3, &secret_key);
         let config = StorageConfig::with_prefix(NAME_PREFIX);
         // Made before the wait, so that the servers stop should it fail.
-        let embedded = Self { runtime: Some(runtime), sdk, config, stream_tail, database };
+        let embedded = Self {
+            runtime: Some(runtime),
+            sdk,
+            config,
+            stream_tail,
+            database,
+            appending: Arc::default(),
+        };
         aws::schema::provision(&embedded.sdk, &embedded.config).await?;
         Ok(embedded)
     }
@@ -115,6 +125,7 @@ impl Embedded {
                 database: self.database.clone(),
                 table: table.to_owned(),
                 retention: self.config.event_retention,
+                appending: Arc::clone(&self.appending),
             });
         }
         stores
@@ -157,11 +168,7 @@ fn open_database(path: &Path) -> Result<Database, EmbeddedError> {
         let source = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
         io_error(path.display(), source)
     })?;
-    let database = Database::new(text).map_err(database_error)?;
-    // Sets `synchronous = NORMAL`: a commit is in the write-ahead log, but not
-    // waited for until it is on the disk, which costs four fifths of the speed.
-    database.disable_bulk_loading().map_err(database_error)?;
-    Ok(database)
+    Database::new(text).map_err(database_error)
 }
 
 fn database_error(error: impl std::fmt::Display) -> EmbeddedError {

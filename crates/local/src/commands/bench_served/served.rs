@@ -219,8 +219,11 @@ fn fit_args(options: &AlsOptions) -> FitArgs {
 
 /// At most so many of them, evenly chosen.
 fn evenly<T>(all: Vec<T>, most: usize) -> Vec<T> {
-    let step = all.len().div_ceil(most.max(1)).max(1);
-    all.into_iter().step_by(step).collect()
+    let (count, chosen) = (all.len(), most.min(all.len()));
+    // One is chosen wherever the share of them that is due reaches the next whole number.
+    let due = |at: usize| at * chosen / count;
+    let all = all.into_iter().enumerate();
+    all.filter(|(at, _)| due(at + 1) > due(*at)).map(|(_, one)| one).collect()
 }
 
 /// A run's end.
