@@ -192,7 +192,8 @@ impl Deleting<'_> {
             if !self.has_time() {
                 return Ok(());
             }
-            items::store(self.state, some.iter().map(empty).collect(), false).await?;
+            items::store(self.state, some.iter().map(empty).collect(), items::Standing::Replaced)
+                .await?;
             deletion.deleted.items += some.len() as u64;
         }
         deletion.enter(DeletionStage::People);

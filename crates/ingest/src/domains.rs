@@ -105,9 +105,10 @@ pub(crate) async fn put_domain(
 ) -> Result<JsonResponse<ChangedDefinition>, Problem> {
     caller.require(Scope::DomainsWrite, &domain)?;
     let definition = parse(posted.clone())?;
-    refuse_while_deleting(&state, &domain).await?;
     for _ in 0..MAX_TRIES {
         let standing = standing(&state, &domain).await?;
+        // At every try and after the look: what is gone by now may be so by a deletion.
+        refuse_while_deleting(&state, &domain).await?;
         let before = standing.as_ref().map(|(before, _)| before);
         let changed = changes(before, &definition)?;
         let reset = left_out(&changed, &posted);

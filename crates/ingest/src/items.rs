@@ -4,14 +4,16 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
+use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::json;
-use crossfold_core::entities::ports::Appended;
+use crossfold_core::entities::ports::{Appended, CatalogueStore, StoreResult};
 use crossfold_edge::batch::{self, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
+use crossfold_storage::records;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -65,7 +67,11 @@ pub(crate) async fn post_items(
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
-    let written = store(&state, items, posted.keep_existing).await?;
+    let standing = match posted.keep_existing {
+        false => Standing::Replaced,
+        true => Standing::Kept { deleted_until: deleted_until(&state, &domain).await? },
+    };
+    let written = store(&state, items, standing).await?;
     let kept = written.iter().filter(|answer| **answer == Appended::Duplicate).count();
     let upserted = written.len() - kept;
     let items = batch::intake((upserted, kept), &rejected, updated_at);
@@ -73,19 +79,54 @@ pub(crate) async fn post_items(
     Ok(JsonResponse(ItemsUpserted { upserted, kept, rejected }))
 }
 
-/// Stores entries, many at a time; with `keeps`, only those that were never there.
+/// What becomes of entries that the catalogue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// They are replaced.
+    Replaced,
+    /// They stay, those of deleted items too.
+    Kept {
+        /// When the domain's earlier life ended: what was emptied with it was never there.
+        deleted_until: Option<Timestamp>,
+    },
+}
+
+async fn deleted_until(
+    state: &IngestState,
+    domain: &DomainId,
+) -> Result<Option<Timestamp>, Problem> {
+    let deletion = records::get::<DomainDeletion>(&*state.stores.records, domain).await?;
+    Ok(deletion.and_then(|deletion| deletion.finished_at))
+}
+
+/// Stores an entry unless there is one, of this life of the domain.
+async fn create(
+    store: &dyn CatalogueStore,
+    item: &Item,
+    deleted_until: Option<Timestamp>,
+) -> StoreResult<Appended> {
+    let created = store.create(item).await?;
+    let (Appended::Duplicate, Some(until)) = (created, deleted_until) else { return Ok(created) };
+    let found = store.get(&item.domain, &item.item_id).await?;
+    if found.is_some_and(|found| found.details.is_none() && found.updated_at <= until) {
+        store.put(item).await?;
+        return Ok(Appended::New);
+    }
+    Ok(created)
+}
+
+/// Stores entries, many at a time.
 pub(crate) async fn store(
     state: &IngestState,
     items: Vec<Item>,
-    keeps: bool,
+    standing: Standing,
 ) -> Result<Vec<Appended>, Problem> {
     let puts = items.into_iter().map(|item| {
         let store = state.stores.catalogue.clone();
         async move {
-            if keeps {
-                store.create(&item).await
-            } else {
-                store.put(&item).await.map(|()| Appended::New)
+            match standing {
+                Standing::Kept { deleted_until } => create(&*store, &item, deleted_until).await,
+                Standing::Replaced => store.put(&item).await.map(|()| Appended::New),
             }
         }
     });

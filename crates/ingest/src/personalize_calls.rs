@@ -113,7 +113,7 @@ async fn catalogue(state: &IngestState, request: Request) -> Result<(), Problem>
         details: Some(details),
         updated_at,
     });
-    items::store(state, entries.collect(), false).await.map(drop)
+    items::store(state, entries.collect(), items::Standing::Replaced).await.map(drop)
 }
 
 async fn people(state: &IngestState, request: Request) -> Result<(), Problem> {

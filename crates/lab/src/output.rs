@@ -4,15 +4,23 @@
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 
-/// Prints.
+/// Prints. Titles and names are what callers made them: what would command the terminal is
+/// shown as a sign that stands for it.
 pub fn print(text: Arguments<'_>) {
+    let text = without_commands(&text.to_string());
     let mut output = io::stdout().lock();
-    let Err(error) = output.write_fmt(text).and_then(|()| output.flush()) else { return };
+    let written = output.write_all(text.as_bytes());
+    let Err(error) = written.and_then(|()| output.flush()) else { return };
     if error.kind() == ErrorKind::BrokenPipe {
         std::process::exit(0);
     }
     warn(format_args!("standard output cannot be written: {error}"));
     std::process::exit(1);
+}
+
+fn without_commands(text: &str) -> String {
+    let is_command = |sign: char| sign.is_control() && sign != '\n' && sign != '\t';
+    text.replace(is_command, "\u{fffd}")
 }
 
 /// Prints a line if anyone reads it: for what goes on whether or not somebody does.

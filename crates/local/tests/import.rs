@@ -7,8 +7,11 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use axum::body::Body;
+use axum::http::Request;
 use crossfold_local::local_world::LocalWorld;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 /// A directory with files to import and a data directory.
 struct Desk {
@@ -48,6 +51,14 @@ impl Desk {
         let result = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|_| String::from_utf8_lossy(&output.stderr).into_owned().into());
         (output.status.code().unwrap(), result)
+    }
+
+    /// Deletes the domain of the imports.
+    async fn delete_domain(&self) {
+        let world = LocalWorld::open(&self.path("data")).await.unwrap();
+        let request = Request::delete("/v1/domains/shop?confirm=shop").body(Body::empty()).unwrap();
+        let answer = world.router().oneshot(request).await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -595,6 +606,65 @@ fn serve(desk: &Desk) -> Server {
     std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().strip_prefix("Crossfold listens on ").unwrap().to_owned();
     Server(child, url)
+}
+
+#[tokio::test]
+async fn a_domain_that_was_deleted_is_imported_anew_with_its_items() {
+    let desk = Desk::new();
+    let file = desk.file("events.csv", PLAIN);
+    let (_, first) = desk.import(&file, &[]);
+    desk.delete_domain().await;
+    let (status, again) = desk.import(&file, &[]);
+    assert_eq!((status, &again["accepted"], &again["items"]), (0, &json!(3), &first["items"]));
+    assert_eq!(desk.get("/v1/domains/shop/items/i1").await["title"], "i1");
+}
+
+#[test]
+fn rows_of_people_are_not_taken_for_a_catalogue() {
+    let desk = Desk::new();
+    let visits: String =
+        (0..40).map(|at| format!("v{at},p{},{}\n", at % 3, 1_750_000_000)).collect();
+    let visits = desk.file("visits.csv", format!("visitor,product,time\n{visits}"));
+    let (status, error) = desk.import(&visits, &[]);
+    assert_eq!(status, 1);
+    assert!(error.as_str().unwrap().contains("--map user_id=COLUMN"), "{error}");
+    let (status, result) = desk.import(&visits, &["--map", "user_id=visitor"]);
+    assert_eq!((status, &result["accepted"]), (0, &json!(40)), "{result}");
+    let orders = desk.file("orders.csv", "Product,Email\np1,a@example.com\np2,b@example.com\n");
+    let (status, error) = desk.import(&orders, &[]);
+    assert!(status == 1 && error.as_str().unwrap().contains("e-mail"), "{error}");
+    let arguments = ["import", "--items", orders.to_str().unwrap(), "--domain", "shop", "--json"];
+    assert_eq!(desk.run(&arguments).status.code(), Some(0), "it was said that they are items");
+}
+
+#[test]
+fn shapes_of_spreadsheets_and_databases_are_read() {
+    let desk = Desk::new();
+    let excel =
+        desk.file("excel.csv", "sep=;\r\nuser_id;item_id;occurred_at\r\nu1;i1;2026-06-01\r\n");
+    let (status, result) = desk.import(&excel, &[]);
+    assert_eq!((status, &result["accepted"]), (0, &json!(1)), "{result}");
+    let copy = desk.file("copy.tsv", "7\tu1\ti2\t2026-06-01\t\\N\n8\tu2\ti2\t2026-06-01\t2.50\n");
+    let columns = "-,user_id,item_id,occurred_at,value";
+    let (status, result) = desk.import(&copy, &["--columns", columns]);
+    assert_eq!((status, &result["accepted"]), (0, &json!(2)), "{result}");
+}
+
+#[test]
+fn what_takes_nothing_defines_no_domain_and_the_named_types_define_it_then() {
+    let desk = Desk::new();
+    let file = desk.file("events.csv", "user_id,item_id,type,occurred_at\nu1,i1,购买,2026-06-01\n");
+    let check = |options: &[&str]| {
+        let arguments = ["import", "--check", file.to_str().unwrap(), "--domain", "shop"];
+        desk.run(&[&arguments[..], options].concat()).status.code()
+    };
+    assert_eq!(check(&[]), Some(1));
+    assert_eq!(desk.import(&file, &[]).0, 1);
+    let named = ["--event-type", "购买=purchase"];
+    assert_eq!(check(&named), Some(0));
+    let (status, result) = desk.import(&file, &named);
+    assert_eq!((status, &result["accepted"], &result["defined"]), (0, &json!(1), &json!("shop")));
+    assert_eq!(check(&["--event-type", "购买=order"]), Some(1), "the domain is defined by now");
 }
 
 /// A file of so many events.
