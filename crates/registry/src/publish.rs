@@ -15,7 +15,7 @@ use crossfold_core::release::record::ModelRecord;
 use crossfold_core::training::report::TrainingReport;
 use jiff::Timestamp;
 
-use crate::load::load_report;
+use crate::load::{LoadError, load_report};
 use crate::promotion::{PromotionError, PromotionOrder, promote};
 
 /// Why a model was not stored or not published; the last champion keeps serving.
@@ -77,7 +77,11 @@ pub async fn publish(
     // Verified as a reader would, before anyone can read it.
     let verified = artefact.verify().map(|model| model.manifest().clone());
     let measured = match champion.and_then(|model| model.manifest().report.as_ref()) {
-        Some(reference) => load_report(objects, reference).await.ok().flatten(),
+        Some(reference) => match load_report(objects, reference).await {
+            // A bucket that fails is no champion without figures.
+            Err(LoadError::Store(error)) => return Err(error.into()),
+            found => found.ok().flatten(),
+        },
         None => None,
     };
     let champion = champion.map(|model| Incumbent {
