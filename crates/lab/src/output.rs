@@ -43,3 +43,15 @@ macro_rules! println {
     () => { $crate::output::print(format_args!("\n")) };
     ($($text:tt)*) => { $crate::output::print(format_args!("{}\n", format_args!($($text)*))) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_command_a_terminal_is_shown_as_a_sign() {
+        let hostile = "a\u{1b}[2J\u{7}\u{9b}31m\r\u{7f}课\n\tb";
+        let shown = "a\u{fffd}[2J\u{fffd}\u{fffd}31m\u{fffd}\u{fffd}课\n\tb";
+        assert_eq!(without_commands(hostile), shown);
+    }
+}

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -154,6 +155,29 @@ async fn a_domain_goes_with_its_data_once_others_cannot_write_to_it_any_more() {
     world.ok("PUT", "/v1/domains/travel", definition).await;
     let (status, again) = world.delete().await;
     assert_eq!((status, &again["deleted"]["items"]), (202, &json!(0)), "{again}");
+}
+
+#[tokio::test]
+async fn a_definition_that_was_read_before_the_deletion_began_is_not_written_after_it() {
+    let (armed, read) = (Arc::new(AtomicU64::new(0)), Mutex::new(BTreeSet::new()));
+    let is_armed = armed.clone();
+    // The first look at each record is one of before, as of a call that was slow.
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_slow = is_armed.load(Ordering::Relaxed) == 1
+            && call.method == "records.get"
+            && read.lock().unwrap().insert(call.clone());
+        if is_slow { Fault::Stale } else { Fault::None }
+    });
+    let world = World::new(&plan);
+    world.furnish().await;
+    let definition =
+        json!({"name": "t", "currency": "EUR", "event_types": {"view": {"weight": 1}}});
+    world.ok("PUT", "/v1/domains/travel", definition.clone()).await;
+    assert_eq!(world.delete().await.0, 202);
+    armed.store(1, Ordering::Relaxed);
+    let (status, problem) = world.call("PUT", "/v1/domains/travel", &definition).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("domain_being_deleted")), "{problem}");
+    assert_eq!(world.call("GET", "/v1/domains/travel", &Value::Null).await.0, 404);
 }
 
 #[tokio::test]

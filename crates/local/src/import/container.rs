@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn only_a_files_own_name_tells_that_it_is_no_data() {
+        let archive = zip(&[
+            ("licenced-set/readme/ratings.csv", TEXT.as_bytes()),
+            ("licenced-set/LICENCE.txt", b"x"),
+            ("__MACOSX/licenced-set/._ratings.csv", b"x"),
+            ("notes.md", b"x"),
+        ]);
+        assert_eq!(read(&archive, None).unwrap().0, TEXT);
+    }
+
+    #[test]
     fn what_is_not_read_is_refused_with_advice() {
         let mut tar = vec![0_u8; 512];
         tar[257..262].copy_from_slice(b"ustar");

@@ -66,6 +66,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_slate_and_one_that_nobody_shaped_say_so() {
+        let slate = SlateAnswer { personalised: false, degraded: vec![], items: vec![] };
+        let text = SlateTable(&slate).to_string();
+        let expected = "  popularity slate\n  nothing: every item was seen, is hidden or sold out, or there is none (\"inspect\": true says which)\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
     fn what_is_degraded_is_said() {
         let slate = SlateAnswer {
             personalised: false,

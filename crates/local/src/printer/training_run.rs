@@ -214,6 +214,7 @@ mod tests {
         let mut report = TrainingReport { people: 50, rows: 60, ..TrainingReport::default() };
         report.split_at = Some(Timestamp::UNIX_EPOCH);
         report.evaluation.insert("knowledge".parse().unwrap(), evaluation);
+        report.evaluation.insert("travel".parse().unwrap(), DomainEvaluation::default());
         let why = Why::FewPeople { people: 3, needed: 10 };
         report.served.insert("travel".parse().unwrap(), ServedBy::Popularity(why));
         report.served.insert("knowledge".parse().unwrap(), ServedBy::Evidence);
@@ -223,6 +224,7 @@ mod tests {
 travel is served by popularity: 3 people have two items or more, 10 are needed
 held out from 1970-01-01T00:00:00Z on, every item ranked:
   knowledge      40 people  ndcg@20 0.2500 [0.2000, 0.3000] (popularity 0.1250)  recall@20 NaN (NaN)
+  travel         not measured: nobody of it has anything held out
 no direction between domains was judged: nobody who uses several consents to training in both directions between them
 2 pairs of items look alike: no evidence for each other
 ";
