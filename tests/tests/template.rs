@@ -84,7 +84,7 @@ const PLAIN: Table = Table {
 const TABLES: [Table; 5] = [
     Table { name: "PeopleTable", sort_key: false, ..PLAIN },
     Table { name: "EventsTable", ttl: true, stream: true, local_indexes: &["by-time"], ..PLAIN },
-    Table { name: "CatalogTable", ttl: true, indexes: &["changes"], ..PLAIN },
+    Table { name: "CatalogTable", ttl: true, indexes: &["by-change"], ..PLAIN },
     Table { name: "DecisionsTable", ttl: true, stream: true, ..PLAIN },
     Table { stream: true, ..PLAIN },
 ];
@@ -667,9 +667,9 @@ fn what_counts_as_narrow() {
     for narrow in [
         "EventsTable.Arn",
         "${Bucket.Arn}/models/*",
-        "${T.Arn}/index/changes",
+        "${T.Arn}/index/by-change",
         "${T.Arn}/stream/*",
-        "${ExistingTableArn}/index/changes",
+        "${ExistingTableArn}/index/by-change",
         "arn:${AWS::Partition}:s3:::${ExistingBucket}/models/*",
         &executions,
     ] {

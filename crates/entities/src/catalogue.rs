@@ -106,6 +106,15 @@ impl ItemDetails {
     }
 }
 
+/// The place of a change among all changes of a domain's catalogue, as the store gives it
+/// out: a call's changes share one, and a later call's is greater. What is newest in a
+/// catalogue is told by it and by no clock.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ChangeNumber(pub u64);
+
 /// One catalogue entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
@@ -115,8 +124,10 @@ pub struct Item {
     pub item_id: ItemId,
     /// What the platform says of it; `None` once it was deleted.
     pub details: Option<ItemDetails>,
-    /// When the entry last changed, by the writer's clock.
+    /// When the entry last changed, by the writer's clock: to be shown, not to go by.
     pub updated_at: Timestamp,
+    /// The change that made it what it is; 0 until a store has taken it.
+    pub change: ChangeNumber,
 }
 
 impl Item {
@@ -142,6 +153,7 @@ mod tests {
             item_id: ItemId::parse("i1").unwrap(),
             details: Some(ItemDetails::parse(details).unwrap()),
             updated_at: Timestamp::UNIX_EPOCH,
+            change: ChangeNumber::default(),
         }
     }
 

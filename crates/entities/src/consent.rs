@@ -42,9 +42,13 @@ impl ConsentDecision {
         (self.from.clone(), self.to.clone(), self.purpose)
     }
 
-    /// The later decision wins; at the same instant, the refusal.
-    fn is_overruled_by(&self, other: &Self) -> bool {
-        (other.decided_at, !other.granted) > (self.decided_at, !self.granted)
+    /// Whether it permits no more than another one: it refuses, or ends no later.
+    fn is_as_narrow_as(&self, other: &Self) -> bool {
+        let end = |decision: &Self| match decision.granted {
+            true => decision.expires_at.unwrap_or(Timestamp::MAX),
+            false => Timestamp::MIN,
+        };
+        end(self) <= end(other)
     }
 }
 
@@ -57,9 +61,8 @@ pub struct ConsentLedger {
 
 impl From<Vec<ConsentDecision>> for ConsentLedger {
     fn from(decisions: Vec<ConsentDecision>) -> Self {
-        let mut ledger = Self::default();
-        decisions.into_iter().for_each(|decision| ledger.record(decision));
-        ledger
+        let decisions = decisions.into_iter().map(|decision| (decision.key(), decision));
+        Self { decisions: decisions.collect() }
     }
 }
 
@@ -70,21 +73,35 @@ impl From<ConsentLedger> for Vec<ConsentDecision> {
 }
 
 impl ConsentLedger {
-    /// Records a decision, unless a later one already stands. Order of arrival
-    /// does not matter, so a retry or a reordering changes nothing.
+    /// Records a decision that is made now: it stands in the place of any before it,
+    /// whatever instants either names. What comes first and what later is the order in
+    /// which the store took them; a clock that runs ahead or was set back decides nothing.
     pub fn record(&mut self, decision: ConsentDecision) {
-        let overruled = self
-            .decisions
-            .get(&decision.key())
-            .is_none_or(|standing| standing.is_overruled_by(&decision));
-        if overruled {
-            self.decisions.insert(decision.key(), decision);
+        self.decisions.insert(decision.key(), decision);
+    }
+
+    /// Records a decision that its caller says was made at an instant, as when it is sent
+    /// again or from a queue. A refusal is recorded as [`ConsentLedger::record`] does. A
+    /// grant that by its own evidence is older than the refusal that stands does not
+    /// overrule it: such a grant, sent twice, would undo the withdrawal between.
+    pub fn record_dated(&mut self, decision: ConsentDecision) {
+        let is_outdated = |standing: &ConsentDecision| {
+            decision.granted && !standing.granted && decision.decided_at <= standing.decided_at
+        };
+        if !self.decisions.get(&decision.key()).is_some_and(is_outdated) {
+            self.record(decision);
         }
     }
 
-    /// Takes over the decisions of a ledger that turns out to be the same person's.
+    /// Takes over the decisions of a ledger that turns out to be the same person's. Of two
+    /// on one direction and purpose the narrower stands: no order is known between them.
     pub fn merge(&mut self, other: Self) {
-        other.decisions.into_values().for_each(|decision| self.record(decision));
+        for (key, decision) in other.decisions {
+            let standing = self.decisions.get(&key);
+            if !standing.is_some_and(|standing| standing.is_as_narrow_as(&decision)) {
+                self.decisions.insert(key, decision);
+            }
+        }
     }
 
     /// The ledger as if the person had refused these directions, whatever they decided
@@ -543,31 +560,66 @@ mod tests {
         }
 
         #[test]
-        fn the_order_in_which_decisions_arrive_does_not_matter(
-            (decisions, shuffled) in decisions().prop_flat_map(|d| (Just(d.clone()), Just(d).prop_shuffle())),
+        fn what_was_recorded_last_stands_whatever_instants_were_named(decisions in decisions()) {
+            let mut ledger = ConsentLedger::default();
+            decisions.iter().cloned().for_each(|decision| ledger.record(decision));
+            for standing in ledger.decisions() {
+                let last = decisions.iter().rfind(|decision| decision.key() == standing.key());
+                prop_assert_eq!(Some(standing), last);
+            }
+        }
+
+        #[test]
+        fn a_refusal_stands_until_a_grant_of_later(decisions in decisions()) {
+            let mut ledger = ConsentLedger::default();
+            for decision in decisions {
+                let before = ledger.decisions.get(&decision.key()).cloned();
+                ledger.record_dated(decision.clone());
+                let after = &ledger.decisions[&decision.key()];
+                let was_refused = before.as_ref().filter(|before| !before.granted);
+                let is_late = was_refused.is_some_and(|before| decision.decided_at <= before.decided_at);
+                let expected = if decision.granted && is_late { before } else { Some(decision) };
+                prop_assert_eq!(Some(after), expected.as_ref());
+            }
+        }
+
+        #[test]
+        fn ledgers_of_one_person_permit_together_what_each_that_decides_permits(
+            one in decisions(), other in decisions(), now in 0..25i64,
         ) {
-            let judged = |ledger: ConsentLedger| -> Vec<(DomainId, DomainId, Purpose, bool)> {
-                ledger.decisions().map(|d| (d.from.clone(), d.to.clone(), d.purpose, d.granted)).collect()
-            };
-            prop_assert_eq!(judged(decisions.into()), judged(shuffled.into()));
+            let (one, other) = (ConsentLedger::from(one), ConsentLedger::from(other));
+            let mut merged = one.clone();
+            merged.merge(other.clone());
+            let definitions = definitions();
+            let now = Timestamp::from_second(now).unwrap();
+            for key in merged.decisions.keys() {
+                let permits = |ledger: &ConsentLedger| {
+                    let is_decided = ledger.decisions.contains_key(key);
+                    !is_decided || ledger.permits(&key.0, &key.1, key.2, &definitions, now)
+                };
+                prop_assert_eq!(permits(&merged), permits(&one) && permits(&other));
+            }
         }
     }
 
     #[test]
-    fn a_revocation_overrules_a_grant_and_a_late_retry_of_the_grant_changes_nothing() {
+    fn a_revocation_overrules_a_grant_dated_ahead_and_a_late_retry_of_a_grant_changes_nothing() {
         let definitions = definitions();
-        let now = Timestamp::from_second(100).unwrap();
+        let now = Timestamp::from_second(1_000).unwrap();
         let mut ledger = ConsentLedger::default();
         let permits = |ledger: &ConsentLedger| {
             ledger.permits(&domain(0), &domain(1), Purpose::Recommendation, &definitions, now)
         };
+        let decide = |granted, at| decision(0, 1, Purpose::Recommendation, granted, at);
         assert!(!permits(&ledger));
-        ledger.record(decision(0, 1, Purpose::Recommendation, true, 1));
+        ledger.record_dated(decide(true, 240));
         assert!(permits(&ledger));
-        ledger.record(decision(0, 1, Purpose::Recommendation, false, 2));
+        ledger.record_dated(decide(false, 2));
         assert!(!permits(&ledger));
-        ledger.record(decision(0, 1, Purpose::Recommendation, true, 1));
+        ledger.record_dated(decide(true, 1));
         assert!(!permits(&ledger));
+        ledger.record(decide(true, 1));
+        assert!(permits(&ledger), "what is decided now stands, whatever the clock says");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::ChangeNumber;
 use crate::event::Event;
 use crate::ids::DomainId;
 use crate::records::{Record, RecordKind};
@@ -50,6 +51,10 @@ pub struct DomainDeletion {
     pub cursor: Option<String>,
     /// What was deleted so far.
     pub deleted: Deleted,
+    /// The last change of the catalogue that emptied it: what was emptied up to then was
+    /// of the earlier life.
+    #[serde(default)]
+    pub emptied_by: ChangeNumber,
 }
 
 impl Record for DomainDeletion {
@@ -67,6 +72,7 @@ impl DomainDeletion {
             stage: DeletionStage::Items,
             cursor: None,
             deleted: Deleted::default(),
+            emptied_by: ChangeNumber::default(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::event::Event;
 use crate::ids::{DomainId, ItemId, Pseudonym};
 
@@ -95,9 +97,22 @@ impl History {
         self.events.len()
     }
 
-    /// Whether there are none.
+    /// How many records there are in all: events, dismissals, and items seen for ever.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.events.len() + self.dismissals.len() + self.seen.len()
+    }
+
+    /// Whether there are no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
+    }
+
+    /// When the newest event happened, as its caller says: what erasing all of them must
+    /// know, and nothing more.
+    #[must_use]
+    pub fn newest_at(&self) -> Option<Timestamp> {
+        self.events.first().map(|event| event.occurred_at)
     }
 }

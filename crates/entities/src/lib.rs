@@ -21,6 +21,7 @@ pub mod decision;
 pub mod definition;
 pub mod dice;
 pub mod domain_deletion;
+pub mod erasure;
 pub mod event;
 pub mod event_ids;
 pub mod event_type;

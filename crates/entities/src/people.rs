@@ -19,17 +19,18 @@ pub const MAX_MEMBERS: usize = 32;
 /// A user as part of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// The user's pseudonym.
+    /// The user's pseudonym, of the life that they lead: [`Pseudonym::own`] of it is the
+    /// key of what is stored of the user.
     pub user: Pseudonym,
     /// The platform whose user it is.
     pub domain: DomainId,
     /// What the platform declared of them (free attributes).
     #[serde(default)]
     pub declared: BTreeMap<String, String>,
-    /// When the user's earlier life was erased, if it was: nothing received up
-    /// to then may be used again.
+    /// Until when the user's earlier life lasted, if one was erased: what happened up to
+    /// then belongs to it, and is not taken again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub erased_at: Option<Timestamp>,
+    pub erased_until: Option<Timestamp>,
 }
 
 /// A person: linked users and their common consents.
@@ -45,18 +46,80 @@ pub struct Person {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PeopleEntry {
-    /// The person whose first user this is.
+    /// The person whose first user this is. Its key is that user's own pseudonym.
     Person(Person),
     /// The user belongs to the person stored under `person`.
     Link {
-        /// The pseudonym of that person's first user.
+        /// The own pseudonym of that person's first user.
         person: Pseudonym,
+        /// The life that the user leads: that of their membership, told here as well so
+        /// that whoever takes an event needs not look further.
+        #[serde(default, skip_serializing_if = "is_first")]
+        life: u32,
+        /// Until when the user's earlier life lasted: as in their membership.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        erased_until: Option<Timestamp>,
     },
     /// The user was erased; nothing else is kept.
     Erased {
-        /// When.
-        at: Timestamp,
+        /// The life that begins when something of the user is known again: as many lives
+        /// were erased.
+        #[serde(default = "one")]
+        life: u32,
+        /// Until when the life before it lasted: when it was erased, by the service's
+        /// clock, or what was the newest in it, by its caller's, where that was later.
+        #[serde(alias = "at")]
+        until: Timestamp,
     },
+}
+
+fn is_first(life: &u32) -> bool {
+    *life == 0
+}
+
+/// The life after the first.
+fn one() -> u32 {
+    1
+}
+
+/// Which life a user leads, and what is too old to be of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserLife {
+    /// The user's pseudonym in it.
+    pub user: Pseudonym,
+    /// Until when their earlier life lasted, if one was erased.
+    pub erased_until: Option<Timestamp>,
+    /// Whether nothing of it is known yet: it begins with what comes in now.
+    pub is_erased: bool,
+}
+
+impl UserLife {
+    /// The life of a user of whom nothing is stored.
+    #[must_use]
+    pub fn first(user: &Pseudonym) -> Self {
+        Self { user: user.own(), erased_until: None, is_erased: false }
+    }
+
+    /// The life that the entry under a user's own pseudonym tells of.
+    #[must_use]
+    pub fn of(stored: &VersionedEntry) -> Self {
+        let (life, erased_until, is_erased) = match &stored.entry {
+            PeopleEntry::Person(person) => {
+                let member = person.members.iter().find(|member| member.user.own() == stored.id);
+                let erased_until = member.and_then(|member| member.erased_until);
+                (member.map_or(0, |member| member.user.life()), erased_until, false)
+            }
+            PeopleEntry::Link { life, erased_until, .. } => (*life, *erased_until, false),
+            PeopleEntry::Erased { life, until } => (*life, Some(*until), true),
+        };
+        Self { user: stored.id.in_life(life), erased_until, is_erased }
+    }
+
+    /// Whether what happened at an instant is of a life that was erased.
+    #[must_use]
+    pub fn is_before(&self, instant: Timestamp) -> bool {
+        self.erased_until.is_some_and(|until| instant <= until)
+    }
 }
 
 /// An entry with the version that a write must name to replace it.
@@ -93,13 +156,21 @@ impl Person {
     /// A person with one user and no decisions.
     #[must_use]
     pub fn of_one(user: Pseudonym, domain: DomainId) -> Self {
-        let member = Member { user, domain, declared: BTreeMap::new(), erased_at: None };
+        let member = Member { user, domain, declared: BTreeMap::new(), erased_until: None };
         Self { members: vec![member], consents: ConsentLedger::default() }
     }
 
-    /// The user's membership.
+    /// A user's membership, by any of their pseudonyms.
+    #[must_use]
+    pub fn member(&self, user: &Pseudonym) -> Option<&Member> {
+        let own = user.own();
+        self.members.iter().find(|member| member.user.own() == own)
+    }
+
+    /// The same, to be changed.
     pub fn member_mut(&mut self, user: &Pseudonym) -> Option<&mut Member> {
-        self.members.iter_mut().find(|member| member.user == *user)
+        let own = user.own();
+        self.members.iter_mut().find(|member| member.user.own() == own)
     }
 
     /// Joins `other` to this person: members and consents of both.
@@ -117,7 +188,8 @@ impl Person {
 
     /// Takes a user out; consents stay with those who remain.
     pub fn leave(&mut self, user: &Pseudonym) {
-        self.members.retain(|member| member.user != *user);
+        let own = user.own();
+        self.members.retain(|member| member.user.own() != own);
     }
 }
 

@@ -1,19 +1,19 @@
 //! What the domain needs from the world. Adapters live in `crossfold-storage`;
 //! every one of them passes the same conformance suite.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::activity::{Activity, DomainDay};
-use crate::catalogue::Item;
+use crate::catalogue::{ChangeNumber, Item};
 use crate::decision::{Decision, Outcome};
 use crate::event::Event;
 use crate::history::{Dismissal, History, SeenItem};
-use crate::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
+use crate::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crate::people::{PeopleWrite, VersionedEntry};
 use crate::records::RecordKind;
 use crate::retryable::Retryable;
@@ -181,11 +181,15 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// People, by user pseudonym.
+/// People, by their users' own pseudonyms.
 #[async_trait]
 pub trait PeopleStore: Send + Sync {
     /// What is stored under a user, as of now.
     async fn get(&self, user: &Pseudonym) -> StoreResult<Option<VersionedEntry>>;
+
+    /// What is stored under several users, as of now, in no particular order; nothing of
+    /// those without an entry. Each at most once.
+    async fn get_all(&self, users: &[Pseudonym]) -> StoreResult<Vec<VersionedEntry>>;
 
     /// Stores all writes or none. At most [`crate::people::MAX_MEMBERS`] + 1 writes,
     /// each to a different key.
@@ -195,15 +199,25 @@ pub trait PeopleStore: Send + Sync {
     async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>>;
 }
 
-/// Catalogue entries, by domain.
+/// Catalogue entries, by domain. The store numbers the changes of each domain; what an
+/// item given to it says of its change is left aside.
 #[async_trait]
 pub trait CatalogueStore: Send + Sync {
-    /// Stores an entry, replacing an older one. A deleted item is stored as an
-    /// entry without details, so that readers of changes learn of it.
-    async fn put(&self, item: &Item) -> StoreResult<()>;
+    /// Stores entries of one domain, each in the place of any that was there, as one
+    /// change, and gives its number. Of two calls that overlap, either may stand for an
+    /// item, and the same for every reader; a call that begins after another has ended
+    /// stands. A deleted item is stored as an entry without details, so that readers of
+    /// changes learn of it. Each item at most once; when it fails, some may be stored.
+    async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber>;
 
-    /// Stores an entry unless one is there, be it one of a deleted item.
-    async fn create(&self, item: &Item) -> StoreResult<Appended>;
+    /// Stores entries of one domain as one change, each unless one is there, be it one of
+    /// a deleted item, and answers for each in its place.
+    async fn create_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>>;
+
+    /// Stores one entry, as [`CatalogueStore::put_all`] does.
+    async fn put(&self, item: &Item) -> StoreResult<ChangeNumber> {
+        self.put_all(&item.domain, std::slice::from_ref(item)).await
+    }
 
     /// One entry, as of now.
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>>;
@@ -211,9 +225,10 @@ pub trait CatalogueStore: Send + Sync {
     /// Every entry of a domain, in no particular order.
     async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>>;
 
-    /// Entries whose `updated_at` is at or after `since`, in no particular
-    /// order. May lag behind writes by a few seconds.
-    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>>;
+    /// Entries whose change is `since` or a later one, in no particular order. May lag
+    /// behind writes by a few seconds. A change may be complete when a later one is
+    /// already seen.
+    async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>>;
 }
 
 /// The log of decisions and their outcomes.
@@ -230,6 +245,29 @@ pub trait DecisionStore: Send + Sync {
 
     /// The outcomes logged for a recommendation, in no particular order.
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>>;
+
+    /// What is logged of some users, decisions and outcomes, on one page of everything
+    /// there is, as of now. It reads all of it: users have no index here, for that would
+    /// cost a write with every slate.
+    async fn logged_of(
+        &self,
+        users: &BTreeSet<Pseudonym>,
+        after: Option<String>,
+    ) -> StoreResult<Page<Logged>>;
+
+    /// Deletes a decision or an outcome; an absent one is no error.
+    async fn delete(&self, logged: &[Logged]) -> StoreResult<()>;
+}
+
+/// A decision or an outcome in the log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Logged {
+    /// Whose it is.
+    pub user: Pseudonym,
+    /// The decision, or that of the outcome.
+    pub recommendation: RecommendationId,
+    /// The outcome's id; `None` for the decision itself.
+    pub feedback: Option<EventId>,
 }
 
 /// Records: small JSON documents by kind and id, such as domain definitions and

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::erasure::Receipt;
 use crate::ids::{DomainId, Pseudonym, UserId};
 
 /// Shortest key accepted, in bytes: the output size of SHA-256 (RFC 2104, section 3).
@@ -72,6 +73,35 @@ impl Pseudonymiser {
     }
 }
 
+/// What receipts of erasures are signed under. No domain is called so either.
+const RECEIPT_LABEL: &[u8] = b"#receipt";
+
+impl Pseudonymiser {
+    /// The signature of a receipt under the current key:
+    /// `<key version>.<base64url(HMAC-SHA256(key, tenant | "#receipt" | text))>`. Whoever has
+    /// the key can tell that it was made with it, and nobody else.
+    #[must_use]
+    pub fn sign_receipt(&self, receipt: &Receipt) -> String {
+        let text = receipt.signed_text();
+        let parts = [self.tenant.as_bytes(), RECEIPT_LABEL, text.as_bytes()];
+        let digest = hmac_sha256(&self.keys[&self.current], &parts);
+        format!("{}.{}", self.current, data_encoding::BASE64URL_NOPAD.encode(&digest))
+    }
+
+    /// Whether a receipt carries the signature that a key gives it, the current one or one of
+    /// before. Takes the same time whatever is wrong with a signature.
+    #[must_use]
+    pub fn is_signed(&self, receipt: &Receipt, signature: &str) -> bool {
+        let Some((version, digest)) = signature.split_once('.') else { return false };
+        let key = version.parse().ok().and_then(|version: u32| self.keys.get(&version));
+        let digest = data_encoding::BASE64URL_NOPAD.decode(digest.as_bytes());
+        let (Some(key), Ok(digest)) = (key, digest) else { return false };
+        let text = receipt.signed_text();
+        let parts = [self.tenant.as_bytes(), RECEIPT_LABEL, text.as_bytes()];
+        hmac_of(key, &parts).verify_slice(&digest).is_ok()
+    }
+}
+
 /// What credentials are derived under. No domain is called so, and so no
 /// pseudonym is ever a credential.
 const CREDENTIAL_LABEL: &[u8] = b"#credential";
@@ -100,6 +130,10 @@ impl std::fmt::Debug for Pseudonymiser {
 }
 
 fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    hmac_of(key, parts).finalize().into_bytes().into()
+}
+
+fn hmac_of(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         unreachable!("HMAC accepts a key of any length");
     };
@@ -107,7 +141,7 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
     }
-    mac.finalize().into_bytes().into()
+    mac
 }
 
 #[cfg(test)]
@@ -171,5 +205,33 @@ mod tests {
     #[test]
     fn parts_cannot_run_into_each_other() {
         assert_ne!(hmac_sha256(&[0; 32], &[b"ab", b"c"]), hmac_sha256(&[0; 32], &[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn a_receipt_is_signed_by_its_deployment_and_by_keys_of_before() {
+        let receipt = Receipt {
+            pseudonym: Pseudonym::parse("v1_u").unwrap(),
+            domain: DomainId::parse("films").unwrap(),
+            requested_at: jiff::Timestamp::UNIX_EPOCH,
+            finished_at: jiff::Timestamp::UNIX_EPOCH,
+            deleted: [(crate::erasure::Place::Events, 3)].into(),
+        };
+        let before = pseudonymiser("t", 1);
+        let signature = before.sign_receipt(&receipt);
+        let keys = [1, 2].map(|key| (u32::from(key), vec![key; 32].into_boxed_slice()));
+        let rotated = Pseudonymiser::new("t", 2, keys.into()).unwrap();
+        for keys in [&before, &rotated] {
+            assert!(keys.is_signed(&receipt, &signature));
+        }
+        assert_ne!(rotated.sign_receipt(&receipt), signature);
+        for other in [pseudonymiser("other", 1), pseudonymiser("t", 2)] {
+            assert!(!other.is_signed(&receipt, &signature));
+        }
+        let changed =
+            Receipt { deleted: [(crate::erasure::Place::Events, 4)].into(), ..receipt.clone() };
+        assert!(!before.is_signed(&changed, &signature));
+        for forged in ["", "1.", "1.AAAA", "2", "9.AAAA", "x.y"] {
+            assert!(!before.is_signed(&receipt, forged), "{forged}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
+use crossfold_storage::person_lookup::life;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
@@ -53,8 +54,10 @@ pub(crate) async fn post_feedback(
 ) -> Result<JsonResponse<BatchAnswer>, Problem> {
     caller.require(Scope::FeedbackWrite, &body.domain)?;
     batch::check_size(body.feedback.len(), MAX_OUTCOMES)?;
-    state.definitions.domain(&body.domain).await?;
+    let definitions = state.definitions.with(&body.domain).await?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
+    // A slate of a life that was erased is another user's: nothing comes of it any more.
+    let user = life(&*state.stores.people, &user).await?.user;
     let decision = find_decision(&state, &body, &user).await?;
     let now = state.clock.now();
     let (mut outcomes, mut rejected) = (Vec::with_capacity(body.feedback.len()), Vec::new());
@@ -64,7 +67,6 @@ pub(crate) async fn post_feedback(
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
     }
-    let definitions = state.definitions.all().await?;
     let evidence =
         OutcomeEvidence { stores: &state.stores, definitions: &definitions, decision: &decision };
     let writes = outcomes.into_iter().map(|outcome| async move { evidence.record(&outcome).await });

@@ -33,16 +33,17 @@ use crossfold_core::entities::ports::Committed;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Path, Query};
 use crossfold_edge::problem::Problem;
-use crossfold_storage::definition_reader::MAX_AGE;
+use crossfold_storage::definition_reader::{MAX_AGE, announce_change};
+use crossfold_storage::erasure::forget;
 use crossfold_storage::records;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::items;
 use crate::keys::routes::revoke_all;
 use crate::state::IngestState;
-use crate::{items, users};
 
 /// How long a call goes on: the function is stopped after 15 seconds, and a
 /// page that was begun is finished.
@@ -127,7 +128,7 @@ async fn begin(state: &IngestState, domain: &DomainId) -> Result<DomainDeletion,
     // The record first: were the definition gone without it, nobody could go on.
     records::put(store, domain, &deletion).await?;
     records::delete::<DomainDefinition>(store, domain).await?;
-    state.definitions.forget().await;
+    announce_change(store, state.machine.ids.fresh()).await?;
     deletion.deleted.keys += revoke_all(state, domain).await?;
     records::put(store, domain, &deletion).await?;
     Ok(deletion)
@@ -183,17 +184,15 @@ impl Deleting<'_> {
         let listed = self.state.stores.catalogue.list(self.domain).await?;
         let full: Vec<Item> = listed.into_iter().filter(|item| item.details.is_some()).collect();
         let updated_at = to_millisecond(self.state.machine.clock.now());
-        let empty = |item: &Item| {
-            // An entry from a clock ahead of ours would not be replaced by an older one.
-            let updated_at = updated_at.max(item.updated_at);
-            Item { details: None, updated_at, ..item.clone() }
-        };
+        let empty = |item: &Item| Item { details: None, updated_at, ..item.clone() };
         for some in full.chunks(ITEMS_AT_A_TIME) {
             if !self.has_time() {
                 return Ok(());
             }
-            items::store(self.state, some.iter().map(empty).collect(), items::Standing::Replaced)
-                .await?;
+            let emptied = some.iter().map(empty).collect();
+            let stored =
+                items::store(self.state, self.domain, emptied, items::Standing::Replaced).await?;
+            deletion.emptied_by = deletion.emptied_by.max(stored.change);
             deletion.deleted.items += some.len() as u64;
         }
         deletion.enter(DeletionStage::People);
@@ -237,9 +236,9 @@ impl Deleting<'_> {
                 return Err(Problem::conflict(detail));
             }
         }
-        let mut events = 0;
+        let (mut events, now) = (0, self.state.machine.clock.now());
         for user in &own {
-            events += users::erase(self.state, user).await?.1;
+            events += forget(&self.state.stores, user, now).await?;
         }
         Ok((own.len() as u64, events))
     }

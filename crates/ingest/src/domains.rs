@@ -11,7 +11,7 @@ use crossfold_core::entities::ports::{Appended, Committed};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
-use crossfold_storage::definition_reader::definitions;
+use crossfold_storage::definition_reader::{announce_change, definitions};
 use crossfold_storage::records::{self, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -177,7 +177,9 @@ async fn store(
         }
         None => records::create(store, domain, definition).await? == Appended::New,
     };
-    state.definitions.forget().await;
+    if is_stored {
+        announce_change(store, state.machine.ids.fresh()).await?;
+    }
     Ok(is_stored)
 }
 

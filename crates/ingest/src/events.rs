@@ -1,6 +1,6 @@
 //! `POST /v1/events`, and how events of any wire format are accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json as JsonResponse;
 use axum::extract::{FromRequest, Request, State};
@@ -9,16 +9,17 @@ use bytes::Bytes;
 use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::{Event, EventRejection, ParsedEvent, RawEvent};
-use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::people::UserLife;
 use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Query};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::event_writer::store_events;
+use crossfold_storage::person_lookup::lives;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 
-use crate::earlier_lives::EarlierLives;
 use crate::shapes::cloudevents::{self, Mode};
 use crate::shapes::{Posted, crossfold};
 use crate::state::IngestState;
@@ -47,14 +48,24 @@ pub(crate) async fn post_events(
     let Json(body) = Json::<crossfold::Body>::from_request(request, &state).await?;
     let domain = body.domain.clone();
     caller.require(Scope::EventsWrite, &domain)?;
-    let refuse_erased = body.refuse_erased.clone();
+    let refuse_erased = users_of(&state, &domain, &body.refuse_erased)?;
     let events = body.events();
     batch::check_size(events.len(), MAX_EVENTS)?;
     let definition = state.definitions.domain(&domain).await?;
-    let erased = EarlierLives::of(&state, &domain, &refuse_erased).await?;
-    let judged = judge(&state, &domain, &definition, events)?.without(&erased);
+    let judged = judge(&state, (&domain, &definition), events, &refuse_erased).await?;
     let answer = append(&state, &domain, &definition, judged).await?;
     Ok(JsonResponse(answer).into_response())
+}
+
+fn users_of(
+    state: &IngestState,
+    domain: &DomainId,
+    users: &[String],
+) -> Result<RefuseErased, Problem> {
+    if !users.is_empty() {
+        batch::check_size(users.len(), MAX_EVENTS)?;
+    }
+    users.iter().map(|user| state.pseudonym(domain, user)).collect()
 }
 
 /// A batch is answered event by event; a single event that is refused is a
@@ -101,30 +112,20 @@ pub(crate) struct Judged {
     pub(crate) rejected: Vec<Rejected>,
 }
 
-impl Judged {
-    /// The same without events of lives that were erased.
-    fn without(mut self, erased: &EarlierLives) -> Self {
-        let (of_erased, events) =
-            self.events.into_iter().partition::<Vec<_>, _>(|(_, event)| erased.have(event));
-        self.rejected.extend(of_erased.into_iter().map(|(index, _)| Rejected {
-            index,
-            code: "erased_user",
-            detail: "the user was erased".into(),
-        }));
-        self.rejected.sort_by_key(|rejected| rejected.index);
-        Self { events, ..self }
-    }
-}
+/// Users of whom nothing is taken at all unless they came back: see [`crossfold::Body`].
+pub(crate) type RefuseErased = BTreeSet<Pseudonym>;
 
-/// Holds events against their domain's rules.
+/// Holds events against their domain's rules. Each is of the life that its user leads: one
+/// that happened in a life that was erased is refused, and one that is stored while its
+/// user is erased belongs to what was erased.
 ///
 /// # Errors
-/// When they are more than one call may stand for.
-pub(crate) fn judge(
+/// When they are more than one call may stand for, or lives cannot be read.
+pub(crate) async fn judge(
     state: &IngestState,
-    domain: &DomainId,
-    definition: &DomainDefinition,
+    (domain, definition): (&DomainId, &DomainDefinition),
     posted: Vec<Posted>,
+    refuse_erased: &RefuseErased,
 ) -> Result<Judged, Problem> {
     if posted.len() > MAX_MEANINGS {
         let detail = format!(
@@ -136,16 +137,33 @@ pub(crate) fn judge(
     let now = state.machine.clock.now();
     let parse = |raw: Result<RawEvent, EventRejection>| {
         let parsed = ParsedEvent::parse(raw?, definition, now)?;
-        let user = state.pseudonymiser.pseudonym(domain, parsed.user());
-        Ok::<Event, EventRejection>(parsed.into_event(user, domain.clone(), now))
+        Ok::<_, EventRejection>((state.pseudonymiser.pseudonym(domain, parsed.user()), parsed))
     };
     let mut judged = Judged { events: Vec::with_capacity(posted.len()), rejected: Vec::new() };
+    let mut parsed = Vec::with_capacity(posted.len());
     for Posted { index, event } in posted {
         match parse(event) {
-            Ok(event) => judged.events.push((index, event)),
+            Ok((user, event)) => parsed.push((index, user, event)),
             Err(rejection) => judged.rejected.push(rejection_of(index, &rejection)),
         }
     }
+    let users = parsed.iter().map(|(_, user, _)| user.clone());
+    let lives = lives(&*state.stores.people, users).await?;
+    for (index, user, event) in parsed {
+        let life = lives.get(&user).cloned().unwrap_or_else(|| UserLife::first(&user));
+        let event = event.into_event(life.user.clone(), domain.clone(), now);
+        let is_refused = life.is_erased && refuse_erased.contains(&user);
+        if is_refused || life.is_before(event.occurred_at) {
+            judged.rejected.push(Rejected {
+                index,
+                code: "erased_user",
+                detail: "the user was erased after this happened".into(),
+            });
+        } else {
+            judged.events.push((index, event));
+        }
+    }
+    judged.rejected.sort_by_key(|rejected| rejected.index);
     Ok(judged)
 }
 
@@ -181,7 +199,8 @@ pub(crate) async fn accept(
     definition: &DomainDefinition,
     posted: Vec<Posted>,
 ) -> Result<BatchAnswer, Problem> {
-    append(state, domain, definition, judge(state, domain, definition, posted)?).await
+    let judged = judge(state, (domain, definition), posted, &RefuseErased::new()).await?;
+    append(state, domain, definition, judged).await
 }
 
 fn rejection_of(index: usize, rejection: &EventRejection) -> Rejected {

@@ -1,9 +1,11 @@
 //! `/v1/domains/{domain}/items`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::activity::Activity;
-use crossfold_core::entities::catalogue::{Item, ItemDetails, RawItem};
+use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails, RawItem};
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
@@ -22,8 +24,6 @@ use crate::state::IngestState;
 
 /// Most items in one call.
 pub const MAX_ITEMS: usize = 500;
-/// Items of one call that are written at the same time.
-const CONCURRENT_WRITES: usize = 32;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,11 +69,9 @@ pub(crate) async fn post_items(
     }
     let standing = match posted.keep_existing {
         false => Standing::Replaced,
-        true => Standing::Kept { deleted_until: deleted_until(&state, &domain).await? },
+        true => Standing::Kept { emptied_by: emptied_by(&state, &domain).await? },
     };
-    let written = store(&state, items, standing).await?;
-    let kept = written.iter().filter(|answer| **answer == Appended::Duplicate).count();
-    let upserted = written.len() - kept;
+    let Stored { upserted, kept, .. } = store(&state, &domain, items, standing).await?;
     let items = batch::intake((upserted, kept), &rejected, updated_at);
     state.activity.note(&domain, Activity { items, ..Activity::default() }).await;
     Ok(JsonResponse(ItemsUpserted { upserted, kept, rejected }))
@@ -86,51 +84,85 @@ pub(crate) enum Standing {
     Replaced,
     /// They stay, those of deleted items too.
     Kept {
-        /// When the domain's earlier life ended: what was emptied with it was never there.
-        deleted_until: Option<Timestamp>,
+        /// The change that emptied the domain's earlier life: what was emptied by then was
+        /// never there.
+        emptied_by: ChangeNumber,
     },
 }
 
-async fn deleted_until(
-    state: &IngestState,
-    domain: &DomainId,
-) -> Result<Option<Timestamp>, Problem> {
+async fn emptied_by(state: &IngestState, domain: &DomainId) -> Result<ChangeNumber, Problem> {
     let deletion = records::get::<DomainDeletion>(&*state.stores.records, domain).await?;
-    Ok(deletion.and_then(|deletion| deletion.finished_at))
+    let done = deletion.filter(DomainDeletion::is_done);
+    Ok(done.map(|deletion| deletion.emptied_by).unwrap_or_default())
 }
 
-/// Stores an entry unless there is one, of this life of the domain.
+/// Stores entries unless there are any, of this life of the domain.
 async fn create(
     store: &dyn CatalogueStore,
-    item: &Item,
-    deleted_until: Option<Timestamp>,
-) -> StoreResult<Appended> {
-    let created = store.create(item).await?;
-    let (Appended::Duplicate, Some(until)) = (created, deleted_until) else { return Ok(created) };
-    let found = store.get(&item.domain, &item.item_id).await?;
-    if found.is_some_and(|found| found.details.is_none() && found.updated_at <= until) {
-        store.put(item).await?;
-        return Ok(Appended::New);
+    domain: &DomainId,
+    items: &[Item],
+    emptied_by: ChangeNumber,
+) -> StoreResult<Vec<Appended>> {
+    let mut created = store.create_all(domain, items).await?;
+    if emptied_by == ChangeNumber::default() {
+        return Ok(created);
+    }
+    let mut again = Vec::new();
+    for (answer, item) in created.iter_mut().zip(items) {
+        if *answer == Appended::New {
+            continue;
+        }
+        let found = store.get(domain, &item.item_id).await?;
+        if found.is_some_and(|found| found.details.is_none() && found.change <= emptied_by) {
+            again.push(item.clone());
+            *answer = Appended::New;
+        }
+    }
+    if !again.is_empty() {
+        store.put_all(domain, &again).await?;
     }
     Ok(created)
 }
 
-/// Stores entries, many at a time.
+/// Stores entries of a domain as one change. An id that stands twice counts by its last
+/// entry where entries are replaced, by its first where they stay.
 pub(crate) async fn store(
     state: &IngestState,
+    domain: &DomainId,
     items: Vec<Item>,
     standing: Standing,
-) -> Result<Vec<Appended>, Problem> {
-    let puts = items.into_iter().map(|item| {
-        let store = state.stores.catalogue.clone();
-        async move {
-            match standing {
-                Standing::Kept { deleted_until } => create(&*store, &item, deleted_until).await,
-                Standing::Replaced => store.put(&item).await.map(|()| Appended::New),
-            }
+) -> Result<Stored, Problem> {
+    let posted = items.len();
+    let store = &*state.stores.catalogue;
+    let (items, kept) = match standing {
+        Standing::Replaced => {
+            let last: BTreeMap<ItemId, Item> =
+                items.into_iter().map(|item| (item.item_id.clone(), item)).collect();
+            let items: Vec<Item> = last.into_values().collect();
+            let change = store.put_all(domain, &items).await?;
+            return Ok(Stored { upserted: posted, kept: 0, change });
         }
-    });
-    Ok(batch::write_all(puts, CONCURRENT_WRITES).await?)
+        Standing::Kept { emptied_by } => {
+            let mut ids = BTreeSet::new();
+            let first: Vec<Item> =
+                items.into_iter().filter(|item| ids.insert(item.item_id.clone())).collect();
+            let created = create(store, domain, &first, emptied_by).await?;
+            let kept = created.iter().filter(|answer| **answer == Appended::Duplicate).count();
+            (first, kept)
+        }
+    };
+    let upserted = items.len() - kept;
+    Ok(Stored { upserted, kept: posted - upserted, change: ChangeNumber::default() })
+}
+
+/// What became of entries that were stored.
+pub(crate) struct Stored {
+    /// Those that stand now.
+    pub(crate) upserted: usize,
+    /// Those in whose place another one stays.
+    pub(crate) kept: usize,
+    /// The change that replaced entries.
+    pub(crate) change: ChangeNumber,
 }
 
 fn parse_item(
@@ -142,7 +174,8 @@ fn parse_item(
     let raw: RawItem = json::from_value(raw).map_err(|error| invalid(&error))?;
     let item_id = ItemId::parse(&raw.item_id).map_err(|error| ("invalid_id", error.to_string()))?;
     let details = ItemDetails::parse(raw.details.into()).map_err(|error| invalid(&error))?;
-    Ok(Item { domain: domain.clone(), item_id, details: Some(details), updated_at })
+    let change = ChangeNumber::default();
+    Ok(Item { domain: domain.clone(), item_id, details: Some(details), updated_at, change })
 }
 
 pub(crate) async fn put_item(
@@ -156,7 +189,8 @@ pub(crate) async fn put_item(
     let details = ItemDetails::parse(details)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_item", error.0))?;
     let updated_at = to_millisecond(state.machine.clock.now());
-    let item = Item { domain, item_id, details: Some(details.clone()), updated_at };
+    let change = ChangeNumber::default();
+    let item = Item { domain, item_id, details: Some(details.clone()), updated_at, change };
     state.stores.catalogue.put(&item).await?;
     Ok(JsonResponse(ItemView { item_id: item.item_id, details, updated_at }))
 }
@@ -187,10 +221,15 @@ pub(crate) async fn delete_item(
         return Err(unknown_item(&domain));
     }
     let updated_at = to_millisecond(state.machine.clock.now());
-    state.stores.catalogue.put(&Item { domain, item_id, details: None, updated_at }).await?;
+    let change = ChangeNumber::default();
+    let deleted = Item { domain, item_id, details: None, updated_at, change };
+    state.stores.catalogue.put(&deleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn unknown_item(domain: &DomainId) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown_item", format!("{domain} has no such item"))
 }
+
+#[cfg(test)]
+mod tests;

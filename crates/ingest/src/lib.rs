@@ -6,7 +6,6 @@ pub mod archive;
 mod definition_changes;
 mod domain_deletion;
 mod domains;
-mod earlier_lives;
 mod events;
 mod inflate;
 mod items;
@@ -16,6 +15,8 @@ mod routes;
 mod segment_calls;
 mod shapes;
 mod state;
+#[cfg(test)]
+mod test_world;
 mod users;
 
 pub use domains::{DEFAULT_DOMAINS, MAX_DOMAINS};

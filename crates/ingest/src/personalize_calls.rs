@@ -4,7 +4,7 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_edge::batch::Rejected;
@@ -12,7 +12,7 @@ use crossfold_edge::caller::Scope;
 use crossfold_edge::problem::Problem;
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::events::{append, judge, note_refused};
+use crate::events::{RefuseErased, append, judge, note_refused};
 use crate::inflate;
 use crate::items;
 use crate::keys::holder::{Holder, Signable, by_signature};
@@ -93,7 +93,7 @@ async fn events(state: &IngestState, request: Request) -> Result<(), Problem> {
     let (domain, body) = signed(state, request, Scope::EventsWrite).await?;
     let definition = state.definitions.domain(&domain).await?;
     let posted = personalize::events(&body, &definition).map_err(Problem::invalid)?;
-    let judged = judge(state, &domain, &definition, posted)?;
+    let judged = judge(state, (&domain, &definition), posted, &RefuseErased::new()).await?;
     if let Some(Rejected { index, code, detail }) = judged.rejected.first() {
         note_refused(state, &domain, &judged.rejected).await;
         let detail = format!("eventList member {}: {detail} ({code})", index + 1);
@@ -112,8 +112,9 @@ async fn catalogue(state: &IngestState, request: Request) -> Result<(), Problem>
         item_id,
         details: Some(details),
         updated_at,
+        change: ChangeNumber::default(),
     });
-    items::store(state, entries.collect(), items::Standing::Replaced).await.map(drop)
+    items::store(state, &domain, entries.collect(), items::Standing::Replaced).await.map(drop)
 }
 
 async fn people(state: &IngestState, request: Request) -> Result<(), Problem> {

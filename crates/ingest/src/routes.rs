@@ -35,6 +35,7 @@ pub fn routes() -> Routes<IngestState> {
         .put("/v1/users/{user}", users::put_user)
         .get("/v1/users/{user}", users::get_user)
         .delete("/v1/users/{user}", users::delete_user)
+        .get("/v1/erasures/{pseudonym}", users::get_erasure)
         .put("/v1/users/{user}/consents", users::put_consents)
         .put("/v1/users/{user}/links", users::put_link)
         .merge(keyed_routes())

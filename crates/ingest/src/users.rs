@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::consent::ConsentDecision;
+use crossfold_core::entities::erasure::{Erasure, Place, Receipt};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::ports::Committed;
@@ -17,6 +18,7 @@ use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_storage::erasure::{Requested, erase, link_of, of_life};
 use crossfold_storage::person_lookup::{Found, StoredPerson, find};
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
@@ -49,12 +51,12 @@ pub(crate) struct UserView {
 /// they act for.
 fn view(caller: &Caller, stored: &StoredPerson, user: &Pseudonym, domain: DomainId) -> UserView {
     let members = &stored.person.members;
-    let own = members.iter().find(|member| member.user == *user);
+    let own = stored.person.member(user).cloned();
     UserView {
-        declared: own.map(|member| member.declared.clone()).unwrap_or_default(),
+        declared: own.map(|member| member.declared).unwrap_or_default(),
         linked_domains: members
             .iter()
-            .filter(|member| member.user != *user && caller.acts_for(&member.domain))
+            .filter(|member| member.user.own() != *user && caller.acts_for(&member.domain))
             .map(|member| member.domain.clone())
             .collect(),
         consents: stored
@@ -137,14 +139,14 @@ async fn find_or_new(
     user: &Pseudonym,
     domain: &DomainId,
 ) -> Result<(StoredPerson, Option<u64>), Problem> {
-    let fresh = |erased_at: Option<Timestamp>| {
-        let mut person = Person::of_one(user.clone(), domain.clone());
-        person.members.iter_mut().for_each(|member| member.erased_at = erased_at);
+    let fresh = |life: u32, erased_until: Option<Timestamp>| {
+        let mut person = Person::of_one(user.in_life(life), domain.clone());
+        person.members.iter_mut().for_each(|member| member.erased_until = erased_until);
         StoredPerson { id: user.clone(), person, version: 0 }
     };
     Ok(match find(&*state.stores.people, user).await? {
-        Found::Nobody => (fresh(None), None),
-        Found::Erased { at, version } => (fresh(Some(at)), Some(version)),
+        Found::Nobody => (fresh(0, None), None),
+        Found::Erased { life, until, version } => (fresh(life, Some(until)), Some(version)),
         Found::Person(stored) => {
             let version = stored.version;
             (stored, Some(version))
@@ -190,7 +192,7 @@ struct RawConsent {
     to: DomainId,
     purpose: Purpose,
     granted: bool,
-    /// When the person decided; by default now.
+    /// When the person decided, as evidence and against late retries; by default now.
     decided_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     evidence: Option<String>,
@@ -211,16 +213,22 @@ pub(crate) async fn put_consents(
     let now = state.machine.clock.now();
     let mut decisions = Vec::with_capacity(body.consents.len());
     for raw in body.consents {
+        let is_dated = raw.decided_at.is_some();
         let decision = parse_consent(raw, &of.domain, now)?;
         caller.require(Scope::UsersWrite, &decision.from)?;
         state.definitions.domain(&decision.from).await?;
         state.definitions.domain(&decision.to).await?;
-        decisions.push(decision);
+        decisions.push((decision, is_dated));
     }
     let user = state.pseudonym(&of.domain, &user)?;
     for _ in 0..MAX_TRIES {
         let mut stored = find_known(&state, &user, &of.domain).await?;
-        decisions.iter().cloned().for_each(|d| stored.person.consents.record(d));
+        for (decision, is_dated) in decisions.iter().cloned() {
+            match is_dated {
+                true => stored.person.consents.record_dated(decision),
+                false => stored.person.consents.record(decision),
+            }
+        }
         let version = stored.version;
         if state.stores.people.commit(&[replace(stored.clone(), Some(version))]).await?
             == Committed::Yes
@@ -304,18 +312,17 @@ async fn link_writes(
     joined: StoredPerson,
     joined_expected: Option<u64>,
 ) -> Result<Option<Vec<PeopleWrite>>, Problem> {
-    let link = || PeopleEntry::Link { person: stored.id.clone() };
-    let mut writes =
-        vec![PeopleWrite { id: joined.id.clone(), entry: link(), expected: joined_expected }];
-    for member in joined.person.members.iter().filter(|member| member.user != joined.id) {
-        let Some(entry) = state.stores.people.get(&member.user).await? else {
-            return Ok(None);
-        };
-        writes.push(PeopleWrite {
-            id: member.user.clone(),
-            entry: link(),
-            expected: Some(entry.version),
-        });
+    let mut writes = Vec::with_capacity(joined.person.members.len() + 1);
+    for member in &joined.person.members {
+        let id = member.user.own();
+        let mut expected = joined_expected;
+        if id != joined.id {
+            let Some(entry) = state.stores.people.get(&id).await? else {
+                return Ok(None);
+            };
+            expected = Some(entry.version);
+        }
+        writes.push(PeopleWrite { id, entry: link_of(member, &stored.id), expected });
     }
     stored.person.join(joined.person).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_links", error.to_string())
@@ -324,101 +331,72 @@ async fn link_writes(
     Ok(Some(writes))
 }
 
-/// What proves an erasure.
+/// How an erasure stands.
 #[derive(Serialize)]
-pub(crate) struct ErasureReceipt {
-    /// The pseudonym that was erased: names nobody any more.
+pub(crate) struct ErasureView {
+    /// What stood for the user in the life that is erased: it names nobody any more.
     pseudonym: Pseudonym,
-    erased_at: Timestamp,
-    /// Events and dismissals deleted at once.
-    records_deleted: u64,
-    /// By when the archive and the model are free of them.
-    archive: &'static str,
+    domain: DomainId,
+    requested_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Timestamp>,
+    /// How many records were deleted in each place that was visited.
+    deleted: BTreeMap<Place, u64>,
+    /// The places that were not visited yet: the next training run goes to them.
+    left: Vec<Place>,
+    /// The receipt's signature, once all is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
 }
 
-/// Erases a user: events and profile at once, the archive and the model at the
-/// next training run. Linked users of other platforms stay.
+impl ErasureView {
+    fn new(state: &IngestState, pseudonym: Pseudonym, erasure: Erasure) -> Self {
+        let receipt = Receipt::of(pseudonym.clone(), &erasure);
+        Self {
+            signature: receipt.map(|receipt| state.pseudonymiser.sign_receipt(&receipt)),
+            left: erasure.left().collect(),
+            pseudonym,
+            domain: erasure.domain,
+            requested_at: erasure.requested_at,
+            finished_at: erasure.finished_at,
+            deleted: erasure.visited,
+        }
+    }
+}
+
+/// Erases the life that a user leads: events and profile at once, everything else by the next
+/// training run. Linked users of other platforms stay.
 pub(crate) async fn delete_user(
     State(state): State<IngestState>,
     caller: Caller,
     Path(user): Path<String>,
     Query(of): Query<OfDomain>,
-) -> Result<JsonResponse<ErasureReceipt>, Problem> {
+) -> Result<JsonResponse<ErasureView>, Problem> {
     caller.require(Scope::UsersWrite, &of.domain)?;
     state.definitions.domain(&of.domain).await?;
     let user = state.pseudonym(&of.domain, &user)?;
-    let (erased_at, records_deleted) = erase(&state, &user).await?;
-    Ok(JsonResponse(ErasureReceipt {
-        pseudonym: user,
-        erased_at,
-        records_deleted,
-        archive: "at the next training run",
-    }))
+    let now = state.machine.clock.now();
+    let Requested { user, erasure } = erase(&state.stores, (&user, &of.domain), now).await?;
+    Ok(JsonResponse(ErasureView::new(&state, user, erasure)))
 }
 
-/// Erases a user; says when, and how many events and dismissals were deleted.
-pub(crate) async fn erase(
-    state: &IngestState,
-    user: &Pseudonym,
-) -> Result<(Timestamp, u64), Problem> {
-    let erased_at = state.machine.clock.now();
-    for _ in 0..MAX_TRIES {
-        let Some(writes) = erasure_writes(state, user, erased_at).await? else {
-            continue;
-        };
-        if state.stores.people.commit(&writes).await? == Committed::Yes {
-            return Ok((erased_at, state.stores.events.erase(user).await?));
+/// Tells how the erasure of a life stands; once it is complete, this is its receipt.
+pub(crate) async fn get_erasure(
+    State(state): State<IngestState>,
+    caller: Caller,
+    Path(pseudonym): Path<Pseudonym>,
+    Query(of): Query<OfDomain>,
+) -> Result<JsonResponse<ErasureView>, Problem> {
+    caller.require(Scope::UsersRead, &of.domain)?;
+    let erasure = of_life(&state.stores, &pseudonym).await?;
+    match erasure.filter(|erasure| erasure.domain == of.domain) {
+        Some(erasure) => Ok(JsonResponse(ErasureView::new(&state, pseudonym, erasure))),
+        None => {
+            let detail = format!("no user of {} was erased under this pseudonym", of.domain);
+            Err(Problem::new(StatusCode::NOT_FOUND, "unknown_erasure", detail))
         }
     }
-    Err(lost_too_often())
 }
 
-/// The writes that take a user out of its person and leave a tombstone; `None`
-/// when an entry was changed meanwhile. Users that were never registered get
-/// one too: their events must not be trained on.
-async fn erasure_writes(
-    state: &IngestState,
-    user: &Pseudonym,
-    erased_at: Timestamp,
-) -> Result<Option<Vec<PeopleWrite>>, Problem> {
-    let tombstone = |expected| PeopleWrite {
-        id: user.clone(),
-        entry: PeopleEntry::Erased { at: erased_at },
-        expected,
-    };
-    let mut stored = match find(&*state.stores.people, user).await? {
-        Found::Nobody => return Ok(Some(vec![tombstone(None)])),
-        Found::Erased { version, .. } => return Ok(Some(vec![tombstone(Some(version))])),
-        Found::Person(stored) => stored,
-    };
-    stored.person.leave(user);
-    let version = stored.version;
-    if stored.id != *user {
-        let Some(link) = state.stores.people.get(user).await? else {
-            return Ok(None);
-        };
-        return Ok(Some(vec![replace(stored, Some(version)), tombstone(Some(link.version))]));
-    }
-    // The person was stored under this user: it moves to its next one.
-    let mut writes = vec![tombstone(Some(version))];
-    let members = stored.person.members.clone();
-    let Some(heir) = members.first() else {
-        return Ok(Some(writes));
-    };
-    for member in &members {
-        let Some(current) = state.stores.people.get(&member.user).await? else {
-            return Ok(None);
-        };
-        let entry = if member.user == heir.user {
-            PeopleEntry::Person(stored.person.clone())
-        } else {
-            PeopleEntry::Link { person: heir.user.clone() }
-        };
-        writes.push(PeopleWrite {
-            id: member.user.clone(),
-            entry,
-            expected: Some(current.version),
-        });
-    }
-    Ok(Some(writes))
-}
+#[cfg(test)]
+mod tests;

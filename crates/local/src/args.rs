@@ -60,6 +60,33 @@ impl ServerArgs {
     }
 }
 
+/// What is checked, and by which keys.
+#[derive(Args)]
+pub struct VerifyReceiptArgs {
+    /// The receipt, as JSON.
+    pub file: PathBuf,
+    /// The deployment's secret, as a file of its JSON; that of the data directory when left out.
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// The deployment's tenant, with --keys.
+    #[arg(long, default_value = "default", value_name = "TENANT", requires = "keys")]
+    pub tenant: String,
+}
+
+/// Who is looked for.
+#[derive(Args)]
+pub struct FindPersonArgs {
+    /// The platform whose user it is.
+    #[arg(long)]
+    pub domain: DomainId,
+    /// The platform's id of the user.
+    #[arg(long)]
+    pub user: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What can be done.
 #[derive(Subcommand)]
 pub enum Command {
@@ -76,6 +103,10 @@ pub enum Command {
     /// Ends with 0 when all is well, with 3 when something needs attention, and with 1 when
     /// there is no answer.
     Status(StatusArgs),
+    /// Check the signature of an erasure's receipt (the answer of GET /v1/erasures/…).
+    VerifyReceipt(VerifyReceiptArgs),
+    /// Look for everything that is kept of a user, in every table and every file.
+    FindPerson(FindPersonArgs),
     /// List the models, show one, promote one, or go back to the one before.
     Models(ModelsArgs),
     /// Ask for a slate and print it.

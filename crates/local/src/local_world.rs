@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
+use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::caller::Caller;
@@ -30,7 +31,7 @@ use crate::api_client::ApiClient;
 use crate::console;
 
 /// The tenant of a local world.
-const TENANT: &str = "local";
+pub(crate) const TENANT: &str = "local";
 /// Records carried to a function at a time.
 const BATCH: usize = 10_000;
 /// Records read from a stream at a time.
@@ -78,6 +79,11 @@ impl LocalWorld {
             stores,
             pseudonymiser,
         })
+    }
+
+    /// What stands for a user of a domain.
+    pub(crate) fn pseudonym(&self, domain: &DomainId, user: &UserId) -> Pseudonym {
+        self.pseudonymiser.pseudonym(domain, user)
     }
 
     pub(crate) fn stores(&self) -> &Stores {

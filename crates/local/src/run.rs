@@ -5,7 +5,7 @@ use crossfold_lab::args::BenchCommand;
 use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
-use crate::commands::{bench_served, demo, models, recommend, serve, status, train};
+use crate::commands::{bench_served, demo, erasures, models, recommend, serve, status, train};
 use crate::import;
 
 /// Runs a command.
@@ -20,6 +20,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train::train(&directory, &args).await,
         Command::Status(args) => status::status(&directory, &args).await,
+        Command::VerifyReceipt(args) => erasures::verify_receipt(&directory, &args),
+        Command::FindPerson(args) => erasures::find_person(&directory, &args).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
         Command::Bench(BenchCommand::Served(args)) => bench_served::bench_served(&args).await,

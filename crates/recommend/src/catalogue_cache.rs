@@ -1,27 +1,30 @@
 //! Catalogues in memory: read whole once, then kept up to date by their changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::clock::{Reading, Stopwatch};
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
 use crossfold_core::entities::ports::{CatalogueStore, StoreResult};
 use crossfold_core::model::Model;
 use crossfold_core::serving::snapshot::CatalogueSnapshot;
 use crossfold_storage::write_count::WriteCount;
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 /// How often changes are asked for: well below the minute within which a new
 /// item must be known.
 const REFRESH: Duration = Duration::from_secs(20);
-/// How far back changes are asked for, for writers' clocks differ and an index lags.
-/// It is counted from when changes were last read, not from the newest change: a
-/// catalogue that was written whole would else be read whole, again and again,
-/// until something newer is written.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
+/// How long a change may be on its way when later ones are seen already: a call that writes
+/// it lasts half a minute at most, and an index lags. Changes are asked for from the one
+/// that was the last so long ago, by this process's stopwatch: no clock is asked, and a
+/// catalogue that was written whole is soon not read again.
+const ON_THE_WAY: Duration = Duration::from_secs(120);
+/// How many calls may have begun to change a catalogue while one was on its way, for a
+/// process that has not looked for so long yet. More than 1,000 a second cannot begin: the
+/// record that counts them takes no more writes.
+const CALLS_ON_THE_WAY: u64 = 2_000;
 
 /// A catalogue as far as it is known.
 pub(crate) struct KnownCatalogue {
@@ -33,11 +36,11 @@ pub(crate) struct KnownCatalogue {
 
 struct Cached {
     refreshed_at: Reading,
-    /// The newest change that is known.
-    newest: Timestamp,
-    /// A time by the writers' clocks that was surely reached at `refreshed_at`:
-    /// the newest change then known, and the time that has passed since it was read.
-    reached: Timestamp,
+    /// The last change that was known when the catalogue was read whole, and then whenever
+    /// changes were read within [`ON_THE_WAY`], oldest first.
+    looks: VecDeque<(Reading, ChangeNumber)>,
+    /// The last change that is known.
+    last: ChangeNumber,
     /// Writes to the catalogue when it was read last, where they are counted.
     writes: Option<u64>,
     items: HashMap<ItemId, Item>,
@@ -112,12 +115,12 @@ impl CatalogueCache {
         let refreshed_at = self.stopwatch.read();
         let writes = self.writes.as_ref().map(|writes| writes.of(domain));
         let items = self.store.list(domain).await?;
-        let newest = items.iter().map(|item| item.updated_at).max();
-        let newest = newest.unwrap_or(Timestamp::UNIX_EPOCH);
+        let last = items.iter().map(|item| item.change).max().unwrap_or_default();
+        let surely_read = ChangeNumber(last.0.saturating_sub(CALLS_ON_THE_WAY));
         Ok(Cached {
             refreshed_at,
-            newest,
-            reached: newest,
+            looks: VecDeque::from([(refreshed_at, surely_read), (refreshed_at, last)]),
+            last,
             writes,
             items: items.into_iter().map(|item| (item.item_id.clone(), item)).collect(),
             snapshot: None,
@@ -125,23 +128,32 @@ impl CatalogueCache {
     }
 
     async fn update(&self, domain: &DomainId, cached: &mut Cached) -> StoreResult<()> {
-        let since = cached.reached.saturating_sub(OVERLAP).unwrap_or(cached.reached);
         let (began_at, writes) = (self.stopwatch.read(), self.writes.as_ref());
         let writes = writes.map(|writes| writes.of(domain));
+        let since = cached.complete_until(began_at);
         let changes = self.store.changes(domain, since).await.inspect_err(|error| {
             tracing::error!(%error, "a catalogue's changes could not be read");
         })?;
-        let passed = began_at.since(cached.refreshed_at);
-        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
         changes.into_iter().for_each(|item| cached.take_over(item));
-        let reached = cached.reached.saturating_add(passed).unwrap_or(cached.reached);
-        cached.reached = reached.max(cached.newest);
+        if cached.looks.back().is_none_or(|(_, last)| *last != cached.last) {
+            cached.looks.push_back((began_at, cached.last));
+        }
         (cached.refreshed_at, cached.writes) = (began_at, writes);
         Ok(())
     }
 }
 
 impl Cached {
+    /// The change up to which all have surely been read by now: the last that was known so
+    /// long ago that none before it can be on its way any more.
+    fn complete_until(&mut self, now: Reading) -> ChangeNumber {
+        let is_old = |look: &(Reading, ChangeNumber)| now.since(look.0) >= ON_THE_WAY;
+        while self.looks.get(1).is_some_and(is_old) {
+            self.looks.pop_front();
+        }
+        self.looks.front().map(|(_, last)| *last).unwrap_or_default()
+    }
+
     /// The snapshot for a model, made anew when items or the model changed.
     fn snapshot(&mut self, model: Option<&Model>) -> Arc<CatalogueSnapshot> {
         if let Some((of_model, snapshot)) = &self.snapshot
@@ -158,10 +170,10 @@ impl Cached {
     /// Takes over a change, unless it is known already.
     fn take_over(&mut self, item: Item) {
         let known = self.items.get(&item.item_id);
-        if known.is_some_and(|known| known.updated_at >= item.updated_at) {
+        if known.is_some_and(|known| known.change >= item.change) {
             return;
         }
-        self.newest = self.newest.max(item.updated_at);
+        self.last = self.last.max(item.change);
         self.items.insert(item.item_id.clone(), item);
         self.snapshot = None;
     }
@@ -174,6 +186,7 @@ mod tests {
     use async_trait::async_trait;
     use crossfold_core::entities::ports::{Appended, StoreError};
     use crossfold_storage::{memory, write_count};
+    use jiff::Timestamp;
     use tokio::sync::Notify;
 
     use super::*;
@@ -189,6 +202,7 @@ mod tests {
             item_id: ItemId::parse(name).unwrap(),
             details: Some(details),
             updated_at: Timestamp::from_second(second).unwrap(),
+            change: ChangeNumber::default(),
         }
     }
 
@@ -223,12 +237,12 @@ mod tests {
 
     #[async_trait]
     impl CatalogueStore for Hindered {
-        async fn put(&self, item: &Item) -> StoreResult<()> {
-            self.inner.put(item).await
+        async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
+            self.inner.put_all(domain, items).await
         }
 
-        async fn create(&self, item: &Item) -> StoreResult<Appended> {
-            self.inner.create(item).await
+        async fn create_all(&self, of: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
+            self.inner.create_all(of, items).await
         }
 
         async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
@@ -242,7 +256,7 @@ mod tests {
             self.inner.list(domain).await
         }
 
-        async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
+        async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
             if self.fails.load(Ordering::Relaxed) {
                 return Err(StoreError::Unavailable("throttled".into()));
             }

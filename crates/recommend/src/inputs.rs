@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crossfold_core::entities::consent::ConsentLedger;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::ports::{PeopleStore, StoreError, StoreResult};
+use crossfold_core::entities::ports::{StoreError, StoreResult};
 use crossfold_core::model::Model;
 use crossfold_core::serving::snapshot::Catalogues;
 use crossfold_storage::person_lookup::{Found, find};
@@ -38,8 +38,10 @@ impl Degraded {
 }
 
 /// What is known of a person.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PersonRead {
+    /// The user who asks, in the life that they lead.
+    pub(crate) user: Pseudonym,
     pub(crate) consents: ConsentLedger,
     pub(crate) history: History,
 }
@@ -51,33 +53,40 @@ pub(crate) async fn read_person(
     user: &Pseudonym,
     degraded: &mut Degraded,
 ) -> PersonRead {
-    let own_history = state.stores.events.history(user, MAX_HISTORY);
-    let (found, own_history) = join(find_person(&*state.stores.people, user), own_history).await;
     let read = async {
-        let (consents, others) = found?;
-        let own_history = own_history?;
-        let reads = others.iter().map(|other| state.stores.events.history(other, MAX_HISTORY));
-        let mut histories = try_join_all(reads).await?;
-        histories.push(own_history);
-        Ok::<_, StoreError>(PersonRead { consents, history: History::merge(histories) })
+        let history = |user: &Pseudonym| {
+            let (events, user) = (state.stores.events.clone(), user.clone());
+            async move { events.history(&user, MAX_HISTORY).await }
+        };
+        // Nearly everyone leads their first life: their history is read meanwhile.
+        let (found, first) = join(find(&*state.stores.people, user), history(user)).await;
+        let (own, consents, others) = known_of(user, found?);
+        let mut histories = try_join_all(others.iter().map(history)).await?;
+        histories.push(if own == *user { first? } else { history(&own).await? });
+        Ok::<_, StoreError>(PersonRead { user: own, consents, history: History::merge(histories) })
     };
     read.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a person could not be read");
         degraded.add("no_profile");
-        PersonRead::default()
+        PersonRead {
+            user: user.clone(),
+            consents: ConsentLedger::default(),
+            history: History::default(),
+        }
     })
 }
 
-/// The person's consents and their other users.
-async fn find_person(
-    people: &dyn PeopleStore,
-    user: &Pseudonym,
-) -> StoreResult<(ConsentLedger, Vec<Pseudonym>)> {
-    let Found::Person(stored) = find(people, user).await? else {
-        return Ok(Default::default());
+/// The user in the life that they lead, the person's consents, and their other users.
+fn known_of(user: &Pseudonym, found: Found) -> (Pseudonym, ConsentLedger, Vec<Pseudonym>) {
+    let stored = match found {
+        Found::Person(stored) => stored,
+        Found::Erased { life, .. } => return (user.in_life(life), Default::default(), Vec::new()),
+        Found::Nobody => return (user.clone(), Default::default(), Vec::new()),
     };
+    let own = stored.person.member(user).map_or_else(|| user.clone(), |own| own.user.clone());
     let users = stored.person.members.into_iter().map(|member| member.user);
-    Ok((stored.person.consents, users.filter(|other| other != user).collect()))
+    let others = users.filter(|other| *other != own).collect();
+    (own, stored.person.consents, others)
 }
 
 /// The catalogues of the targets, and those that are for titles in reasons alone.

@@ -59,8 +59,7 @@ pub(crate) async fn post_recommendations(
     Json(mut body): Json<RecommendationBody>,
 ) -> Result<JsonResponse<RecommendationView>, Problem> {
     caller.require(Scope::RecommendationsRead, &body.domain)?;
-    state.definitions.domain(&body.domain).await?;
-    let definitions = state.definitions.all().await?;
+    let definitions = state.definitions.with(&body.domain).await?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
     let dry_run = body.take_dry_run()?;
     let request = body.into_request(&caller, &headers, &definitions, &state.machine)?;
@@ -76,7 +75,8 @@ pub(crate) async fn post_recommendations(
     if let Some(dry_run) = &dry_run {
         person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);
     }
-    let recipient = Recipient { user: &user, consents: &person.consents, history: &person.history };
+    let recipient =
+        Recipient { user: &person.user, consents: &person.consents, history: &person.history };
     let asked = AdmittedRequest::new(&request, recipient, &definitions);
     let wanted = (&request.targets, &asked.title_domains(model));
     let catalogues = read_catalogues(&state, wanted, model, &mut degraded).await?;

@@ -1,17 +1,27 @@
-//! Domain definitions as the handlers see them: read once, then kept for a while.
+//! Domain definitions as the handlers see them: read once, then again when they changed.
+//!
+//! What a definition says holds from the next request: a consent default that was withdrawn
+//! must not live on in a process that read it before. So every change of a definition writes
+//! a fresh mark beside them ([`announce_change`]) before it is acknowledged, and every
+//! request reads that mark, one read unit, and the definitions only when it is another one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreResult};
-use tokio::sync::Mutex;
+use crossfold_core::entities::records::RecordKind;
+use crossfold_core::entities::unique_id::UniqueId;
 
 use crate::records;
 
-/// How long definitions are used before they are read again.
+/// How long definitions are used before they are read again, whatever the mark says: who
+/// changed one may have died before it wrote the mark, and so before it was acknowledged.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// The mark's key. It is no record of a type: nobody reads what it says.
+const MARK: (RecordKind, &str) = ("definitions", "mark");
 
 /// Every domain's definition, as of now.
 ///
@@ -21,13 +31,29 @@ pub async fn definitions(store: &dyn RecordStore) -> StoreResult<Definitions> {
     Ok(records::list::<DomainDefinition>(store).await?.into_iter().collect())
 }
 
-/// What was read, and when.
-type Read = (Instant, Arc<Definitions>);
+/// Makes every reader read definitions again: to be called after a definition was written or
+/// deleted, with an id that was never used, and before the change is acknowledged.
+///
+/// # Errors
+/// When the store fails. The change is then known within [`MAX_AGE`] only.
+pub async fn announce_change(store: &dyn RecordStore, fresh: UniqueId) -> StoreResult<()> {
+    store.put(MARK.0, MARK.1, fresh.to_string()).await
+}
 
-/// Reads definitions through a cache of at most half a minute.
+/// What was read.
+#[derive(Clone)]
+struct Read {
+    at: Instant,
+    /// The mark from before the definitions were read; `None` while there never was one.
+    mark: Option<String>,
+    definitions: Arc<Definitions>,
+}
+
+/// Reads definitions through a cache that a change of them voids.
 #[derive(Clone)]
 pub struct DefinitionReader {
     store: Arc<dyn RecordStore>,
+    /// Held for a look alone, and never while the store is read.
     cached: Arc<Mutex<Option<Read>>>,
 }
 
@@ -38,52 +64,153 @@ impl DefinitionReader {
         Self { store, cached: Arc::default() }
     }
 
-    /// Every domain. When the store cannot be read, the last definitions are
-    /// used on: they change seldom, and a stop of the service helps nobody.
+    /// Every domain, as of now. When the store cannot be read, the last definitions are used
+    /// on, for a stop of the service helps nobody; but as nobody knows whether a default was
+    /// withdrawn meanwhile, none of them lets evidence out of its domain.
     ///
     /// # Errors
     /// When the store cannot be read and never was.
     pub async fn all(&self) -> StoreResult<Arc<Definitions>> {
-        self.not_older_than(MAX_AGE).await
-    }
-
-    async fn not_older_than(&self, age: Duration) -> StoreResult<Arc<Definitions>> {
-        let mut cached = self.cached.lock().await;
-        if let Some((read_at, definitions)) = &*cached
-            && read_at.elapsed() < age
-        {
-            return Ok(definitions.clone());
-        }
-        match (definitions(&*self.store).await, &*cached) {
-            (Ok(read), _) => {
-                let definitions = Arc::new(read);
-                *cached = Some((Instant::now(), definitions.clone()));
-                Ok(definitions)
-            }
-            (Err(error), Some((_, definitions))) => {
+        let known = self.lock().clone();
+        match (self.read(known.as_ref()).await, known) {
+            (Ok(definitions), _) => Ok(definitions),
+            (Err(error), Some(known)) => {
                 tracing::warn!(%error, "definitions could not be read; the last ones are used on");
-                Ok(definitions.clone())
+                Ok(Arc::new(without_defaults(&known.definitions)))
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    /// One domain. One that is not in the cache is looked for in the store, so
-    /// that a domain defined a moment ago is known.
+    async fn read(&self, known: Option<&Read>) -> StoreResult<Arc<Definitions>> {
+        let mark = self.store.get(MARK.0, MARK.1).await?;
+        if let Some(known) = known
+            && known.mark == mark
+            && known.at.elapsed() < MAX_AGE
+        {
+            return Ok(known.definitions.clone());
+        }
+        let (at, read) = (Instant::now(), definitions(&*self.store).await?);
+        let definitions = Arc::new(read);
+        *self.lock() = Some(Read { at, mark, definitions: definitions.clone() });
+        Ok(definitions)
+    }
+
+    /// Every domain, of which there is this one.
+    ///
+    /// # Errors
+    /// As for [`DefinitionReader::domain`].
+    pub async fn with(&self, id: &DomainId) -> Result<Arc<Definitions>, NoDefinition> {
+        let known = self.all().await?;
+        if known.contains_key(id) {
+            return Ok(known);
+        }
+        let read = self.read(None).await?;
+        if read.contains_key(id) { Ok(read) } else { Err(NoDefinition::Unknown(id.clone())) }
+    }
+
+    /// One domain, as of now. One that is not known is looked for in the store, so
+    /// that a domain defined a moment ago is known whatever became of the mark.
     ///
     /// # Errors
     /// [`NoDefinition`] when it is not defined, or the store cannot be read.
     pub async fn domain(&self, id: &DomainId) -> Result<DomainDefinition, NoDefinition> {
-        for age in [MAX_AGE, Duration::ZERO] {
-            if let Some(definition) = self.not_older_than(age).await?.get(id) {
-                return Ok(definition.clone());
-            }
-        }
-        Err(NoDefinition::Unknown(id.clone()))
+        let definitions = self.with(id).await?;
+        definitions.get(id).cloned().ok_or_else(|| NoDefinition::Unknown(id.clone()))
     }
 
-    /// Forgets what was read, after a change through this process.
-    pub async fn forget(&self) {
-        *self.cached.lock().await = None;
+    fn lock(&self) -> MutexGuard<'_, Option<Read>> {
+        // Nothing can panic while it is held.
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The definitions with no default for a direction out of a domain. A refusal of what is
+/// usual within one stays.
+fn without_defaults(definitions: &Definitions) -> Definitions {
+    let mut narrowed = definitions.clone();
+    for definition in narrowed.values_mut() {
+        definition.consent_defaults.retain(|default| !default.granted);
+    }
+    narrowed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crossfold_core::entities::purpose::Purpose;
+    use serde_json::json;
+
+    use super::*;
+    use crate::faults::{Fault, FaultPlan, faulty};
+    use crate::memory;
+
+    fn domain(name: &str) -> DomainId {
+        DomainId::parse(name).unwrap()
+    }
+
+    /// A domain that lets its evidence go elsewhere unless people object, or does not.
+    async fn define(store: &dyn RecordStore, name: &str, granted: bool) {
+        let definition: DomainDefinition = serde_json::from_value(json!({
+            "name": name, "currency": "EUR", "event_types": {"view": {"weight": 1}},
+            "consent_defaults": [
+                {"to": "elsewhere", "purpose": "training", "granted": granted},
+                {"to": name, "purpose": "training", "granted": false},
+            ],
+        }))
+        .unwrap();
+        records::put(store, &domain(name), &definition).await.unwrap();
+    }
+
+    async fn lets_out(reader: &DefinitionReader) -> bool {
+        let own = domain("knowledge");
+        let definition = reader.domain(&own).await.unwrap();
+        assert!(!definition.consent_default(&own, &own, Purpose::Training));
+        definition.consent_default(&own, &domain("elsewhere"), Purpose::Training)
+    }
+
+    #[tokio::test]
+    async fn a_default_that_was_withdrawn_by_another_process_is_gone_at_the_next_request() {
+        let store = memory::stores().records;
+        define(&*store, "knowledge", true).await;
+        announce_change(&*store, UniqueId::from_u128(1)).await.unwrap();
+        let reader = DefinitionReader::new(store.clone());
+        assert!(lets_out(&reader).await);
+        define(&*store, "knowledge", false).await;
+        assert!(lets_out(&reader).await, "nothing was acknowledged yet");
+        announce_change(&*store, UniqueId::from_u128(2)).await.unwrap();
+        assert!(!lets_out(&reader).await);
+    }
+
+    #[tokio::test]
+    async fn a_domain_defined_a_moment_ago_is_known_and_an_unknown_one_is_not() {
+        let store = memory::stores().records;
+        let reader = DefinitionReader::new(store.clone());
+        assert!(reader.all().await.unwrap().is_empty());
+        define(&*store, "knowledge", true).await;
+        assert!(reader.domain(&domain("knowledge")).await.is_ok());
+        let unknown = reader.domain(&domain("travel")).await;
+        assert!(matches!(unknown, Err(NoDefinition::Unknown(_))), "{unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn definitions_that_cannot_be_read_again_let_nothing_out_by_default() {
+        let fails = Arc::new(AtomicBool::new(false));
+        let failing = fails.clone();
+        let plan = FaultPlan::from_fn(move |_| {
+            if failing.load(Ordering::Relaxed) { Fault::Before } else { Fault::None }
+        });
+        let stores = memory::stores();
+        define(&*stores.records, "knowledge", true).await;
+        let store = faulty(stores, &plan).records;
+        let reader = DefinitionReader::new(store.clone());
+        assert!(lets_out(&reader).await);
+        fails.store(true, Ordering::Relaxed);
+        assert!(!lets_out(&reader).await);
+        let new = DefinitionReader::new(store);
+        assert!(matches!(new.domain(&domain("knowledge")).await, Err(NoDefinition::Store(_))));
+        fails.store(false, Ordering::Relaxed);
+        assert!(lets_out(&reader).await);
     }
 }

@@ -4,14 +4,14 @@
 //! meets: from a seed, at given rates, or as a function of the call. The same
 //! seed and the same order of calls give the same faults. Nothing waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossfold_core::entities::activity::{Activity, DomainDay};
-use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
@@ -19,11 +19,10 @@ use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationI
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
-    EventStore, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore, StoreError,
-    StoreResult, Stores,
+    EventStore, Logged, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore,
+    StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 /// What befalls one call.
@@ -228,6 +227,11 @@ impl PeopleStore for Faulty<dyn PeopleStore> {
         self.read(call("people.get", user), &self.people, self.store.get(user)).await
     }
 
+    async fn get_all(&self, users: &[Pseudonym]) -> StoreResult<Vec<VersionedEntry>> {
+        let first = users.first().map(ToString::to_string).unwrap_or_default();
+        self.make(call("people.get_all", &first), self.store.get_all(users)).await
+    }
+
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
         let first = writes.first().map(|write| write.id.to_string()).unwrap_or_default();
         self.make(call("people.commit", &first), self.store.commit(writes)).await
@@ -241,12 +245,12 @@ impl PeopleStore for Faulty<dyn PeopleStore> {
 
 #[async_trait]
 impl CatalogueStore for Faulty<dyn CatalogueStore> {
-    async fn put(&self, item: &Item) -> StoreResult<()> {
-        self.make(call("catalogue.put", &item.item_id), self.store.put(item)).await
+    async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
+        self.make(call("catalogue.put_all", domain), self.store.put_all(domain, items)).await
     }
 
-    async fn create(&self, item: &Item) -> StoreResult<Appended> {
-        self.make(call("catalogue.create", &item.item_id), self.store.create(item)).await
+    async fn create_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
+        self.make(call("catalogue.create_all", domain), self.store.create_all(domain, items)).await
     }
 
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
@@ -257,8 +261,8 @@ impl CatalogueStore for Faulty<dyn CatalogueStore> {
         self.read(call("catalogue.list", domain), &self.items, self.store.list(domain)).await
     }
 
-    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
-        let key = format!("{domain} {since}");
+    async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
+        let key = format!("{domain} {}", since.0);
         self.read(call("catalogue.changes", &key), &self.items, self.store.changes(domain, since))
             .await
     }
@@ -282,6 +286,20 @@ impl DecisionStore for Faulty<dyn DecisionStore> {
 
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
         self.make(call("decisions.outcomes", id), self.store.outcomes(id)).await
+    }
+
+    async fn logged_of(
+        &self,
+        users: &BTreeSet<Pseudonym>,
+        after: Option<String>,
+    ) -> StoreResult<Page<Logged>> {
+        let key = after.clone().unwrap_or_default();
+        self.make(call("decisions.logged_of", &key), self.store.logged_of(users, after)).await
+    }
+
+    async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {
+        let first = logged.first().map(|one| one.recommendation.to_string()).unwrap_or_default();
+        self.make(call("decisions.delete", &first), self.store.delete(logged)).await
     }
 }
 

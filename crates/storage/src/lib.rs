@@ -19,8 +19,10 @@ pub mod conformance;
 pub mod definition_reader;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod erasure;
 pub mod event_writer;
 pub mod faults;
+pub mod find_person;
 pub mod memory;
 pub mod person_lookup;
 pub mod pseudonym_key;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossfold_core::entities::activity::{Activity, DomainDay, INTAKES};
-use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::{Event, to_millisecond};
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
@@ -16,11 +16,10 @@ use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, Recomm
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
-    EventStore, MAX_DISMISSALS, MAX_SEEN, Object, ObjectStore, Page, PeopleStore, PutCondition,
-    RecordStore, StoreError, StoreResult, Stores,
+    EventStore, Logged, MAX_DISMISSALS, MAX_SEEN, Object, ObjectStore, Page, PeopleStore,
+    PutCondition, RecordStore, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
@@ -140,6 +139,12 @@ impl PeopleStore for MemoryPeople {
         Ok(people.get(user).map(|stored| versioned(user, stored)))
     }
 
+    async fn get_all(&self, users: &[Pseudonym]) -> StoreResult<Vec<VersionedEntry>> {
+        let people = lock(&self.0);
+        let found = users.iter().filter_map(|user| Some(versioned(user, people.get(user)?)));
+        Ok(found.collect())
+    }
+
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
         let mut people = lock(&self.0);
         let holds = |write: &PeopleWrite| {
@@ -175,55 +180,72 @@ fn versioned(id: &Pseudonym, (entry, version): &(PeopleEntry, u64)) -> Versioned
     VersionedEntry { id: id.clone(), entry: entry.clone(), version: *version }
 }
 
+/// One domain's entries, and how often it was changed.
+#[derive(Default)]
+struct DomainCatalogue {
+    last: ChangeNumber,
+    items: BTreeMap<ItemId, Item>,
+}
+
+impl DomainCatalogue {
+    fn begin_change(&mut self) -> ChangeNumber {
+        self.last.0 += 1;
+        self.last
+    }
+
+    fn insert(&mut self, item: &Item) {
+        let updated_at = to_millisecond(item.updated_at);
+        let stored = Item { updated_at, change: self.last, ..item.clone() };
+        self.items.insert(item.item_id.clone(), stored);
+    }
+}
+
 /// [`CatalogueStore`] in memory.
 #[derive(Default)]
-pub struct MemoryCatalogue(Mutex<BTreeMap<DomainId, BTreeMap<ItemId, Item>>>);
+pub struct MemoryCatalogue(Mutex<BTreeMap<DomainId, DomainCatalogue>>);
 
 impl MemoryCatalogue {
     fn filtered(&self, domain: &DomainId, keep: impl Fn(&Item) -> bool) -> Vec<Item> {
         let domains = lock(&self.0);
-        let items = domains.get(domain).into_iter().flat_map(BTreeMap::values);
+        let items = domains.get(domain).into_iter().flat_map(|known| known.items.values());
         items.filter(|item| keep(item)).cloned().collect()
     }
 }
 
 #[async_trait]
 impl CatalogueStore for MemoryCatalogue {
-    async fn put(&self, item: &Item) -> StoreResult<()> {
-        let mut item = item.clone();
-        item.updated_at = to_millisecond(item.updated_at);
+    async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
         let mut domains = lock(&self.0);
-        let items = domains.entry(item.domain.clone()).or_default();
-        let is_newer = items.get(&item.item_id).is_none_or(|old| old.updated_at <= item.updated_at);
-        if is_newer {
-            items.insert(item.item_id.clone(), item);
-        }
-        Ok(())
+        let known = domains.entry(domain.clone()).or_default();
+        let change = known.begin_change();
+        items.iter().for_each(|item| known.insert(item));
+        Ok(change)
     }
 
-    async fn create(&self, item: &Item) -> StoreResult<Appended> {
-        let mut item = item.clone();
-        item.updated_at = to_millisecond(item.updated_at);
+    async fn create_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
         let mut domains = lock(&self.0);
-        let items = domains.entry(item.domain.clone()).or_default();
-        if items.contains_key(&item.item_id) {
-            return Ok(Appended::Duplicate);
-        }
-        items.insert(item.item_id.clone(), item);
-        Ok(Appended::New)
+        let known = domains.entry(domain.clone()).or_default();
+        known.begin_change();
+        let mut create = |item: &Item| {
+            if known.items.contains_key(&item.item_id) {
+                return Appended::Duplicate;
+            }
+            known.insert(item);
+            Appended::New
+        };
+        Ok(items.iter().map(&mut create).collect())
     }
 
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
-        Ok(lock(&self.0).get(domain).and_then(|items| items.get(item)).cloned())
+        Ok(lock(&self.0).get(domain).and_then(|known| known.items.get(item)).cloned())
     }
 
     async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>> {
         Ok(self.filtered(domain, |_| true))
     }
 
-    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
-        let since = to_millisecond(since);
-        Ok(self.filtered(domain, |item| item.updated_at >= since))
+    async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
+        Ok(self.filtered(domain, |item| item.change >= since))
     }
 }
 
@@ -263,6 +285,40 @@ impl DecisionStore for MemoryDecisions {
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
         let log = lock(&self.0);
         Ok(log.outcomes.get(id).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    async fn logged_of(
+        &self,
+        users: &BTreeSet<Pseudonym>,
+        _after: Option<String>,
+    ) -> StoreResult<Page<Logged>> {
+        let log = lock(&self.0);
+        let decisions = log.decisions.values().map(|decision| Logged {
+            user: decision.user.clone(),
+            recommendation: decision.recommendation_id.clone(),
+            feedback: None,
+        });
+        let outcomes = log.outcomes.values().flat_map(BTreeMap::values).map(|outcome| Logged {
+            user: outcome.user.clone(),
+            recommendation: outcome.recommendation_id.clone(),
+            feedback: Some(outcome.feedback_id.clone()),
+        });
+        let entries = decisions.chain(outcomes).filter(|one| users.contains(&one.user)).collect();
+        Ok(Page { entries, next: None })
+    }
+
+    async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {
+        let mut log = lock(&self.0);
+        for Logged { recommendation, feedback, .. } in logged {
+            match feedback {
+                None => drop(log.decisions.remove(recommendation)),
+                Some(feedback) => {
+                    let outcomes = log.outcomes.get_mut(recommendation);
+                    outcomes.and_then(|outcomes| outcomes.remove(feedback));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

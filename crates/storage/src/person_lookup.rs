@@ -1,14 +1,16 @@
 //! Finding the person behind a user.
 
+use std::collections::BTreeMap;
+
 use crossfold_core::entities::ids::Pseudonym;
-use crossfold_core::entities::people::{PeopleEntry, Person};
+use crossfold_core::entities::people::{PeopleEntry, Person, UserLife};
 use crossfold_core::entities::ports::{PeopleStore, StoreError, StoreResult};
 use jiff::Timestamp;
 
 /// A stored person, with what a write needs to replace it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPerson {
-    /// The key: the pseudonym of the person's first user.
+    /// The key: the own pseudonym of the person's first user.
     pub id: Pseudonym,
     /// The person.
     pub person: Person,
@@ -25,29 +27,59 @@ pub enum Found {
     Person(StoredPerson),
     /// The user was erased and not registered again.
     Erased {
-        /// When.
-        at: Timestamp,
+        /// The life that begins with what comes in now.
+        life: u32,
+        /// Until when the one before lasted.
+        until: Timestamp,
         /// The version to name in a write.
         version: u64,
     },
 }
 
+/// The lives that users lead, by their own pseudonyms: those of whom nothing is stored lead
+/// their first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn lives(
+    store: &dyn PeopleStore,
+    users: impl IntoIterator<Item = Pseudonym>,
+) -> StoreResult<BTreeMap<Pseudonym, UserLife>> {
+    let mut lives: BTreeMap<Pseudonym, UserLife> =
+        users.into_iter().map(|user| (user.own(), UserLife::first(&user))).collect();
+    let asked: Vec<Pseudonym> = lives.keys().cloned().collect();
+    for stored in store.get_all(&asked).await? {
+        lives.insert(stored.id.clone(), UserLife::of(&stored));
+    }
+    Ok(lives)
+}
+
+/// The life that one user leads.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn life(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<UserLife> {
+    let stored = store.get(&user.own()).await?;
+    Ok(stored.map_or_else(|| UserLife::first(user), |stored| UserLife::of(&stored)))
+}
+
 /// Reads that a link can race before we give up.
 const MAX_READS: usize = 4;
 
-/// Finds the person behind a user, following a link.
+/// Finds the person behind a user, by any of their pseudonyms, following a link.
 ///
 /// # Errors
 /// When the store cannot be read, or holds a link that leads nowhere.
 pub async fn find(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<Found> {
-    let mut key = user.clone();
+    let own = user.own();
+    let mut key = own.clone();
     // A link made between two reads moves the person; then we read again.
     for _ in 0..MAX_READS {
         let Some(stored) = store.get(&key).await? else {
-            if key == *user {
+            if key == own {
                 return Ok(Found::Nobody);
             }
-            key = user.clone();
+            key = own.clone();
             continue;
         };
         match stored.entry {
@@ -58,11 +90,11 @@ pub async fn find(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<Foun
                     version: stored.version,
                 }));
             }
-            PeopleEntry::Erased { at } if key == *user => {
-                return Ok(Found::Erased { at, version: stored.version });
+            PeopleEntry::Erased { life, until } if key == own => {
+                return Ok(Found::Erased { life, until, version: stored.version });
             }
-            PeopleEntry::Erased { .. } => key = user.clone(),
-            PeopleEntry::Link { person } => key = person,
+            PeopleEntry::Erased { .. } => key = own.clone(),
+            PeopleEntry::Link { person, .. } => key = person,
         }
     }
     Err(StoreError::Corrupt("a user's link leads nowhere".into()))

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::ports::{Appended, CatalogueStore, StoreResult};
-use jiff::Timestamp;
 
 /// How often each domain's catalogue was written to since the process started.
 #[derive(Debug, Clone, Default)]
@@ -43,16 +42,16 @@ pub fn counted(store: Arc<dyn CatalogueStore>) -> (Arc<dyn CatalogueStore>, Writ
 
 #[async_trait]
 impl CatalogueStore for Counted {
-    async fn put(&self, item: &Item) -> StoreResult<()> {
-        let outcome = self.store.put(item).await;
+    async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
+        let outcome = self.store.put_all(domain, items).await;
         // Only now: who reads the count and then the catalogue finds the write.
-        self.count.count(&item.domain);
+        self.count.count(domain);
         outcome
     }
 
-    async fn create(&self, item: &Item) -> StoreResult<Appended> {
-        let outcome = self.store.create(item).await;
-        self.count.count(&item.domain);
+    async fn create_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
+        let outcome = self.store.create_all(domain, items).await;
+        self.count.count(domain);
         outcome
     }
 
@@ -64,7 +63,7 @@ impl CatalogueStore for Counted {
         self.store.list(domain).await
     }
 
-    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
+    async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
         self.store.changes(domain, since).await
     }
 }

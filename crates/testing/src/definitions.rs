@@ -1,6 +1,6 @@
 //! Definitions of domains, and entries of their catalogues.
 
-use crossfold_entities::catalogue::{Item, ItemDetails};
+use crossfold_entities::catalogue::{ChangeNumber, Item, ItemDetails};
 use crossfold_entities::definition::DomainDefinition;
 use crossfold_entities::ids::{DomainId, ItemId};
 use jiff::Timestamp;
@@ -27,5 +27,6 @@ pub fn definition() -> DomainDefinition {
 #[must_use]
 pub fn catalogue_item((domain, item_id): (DomainId, ItemId)) -> Item {
     let details = ItemDetails::parse(json!({ "title": item_id })).expect("details");
-    Item { domain, item_id, details: Some(details), updated_at: Timestamp::UNIX_EPOCH }
+    let (updated_at, change) = (Timestamp::UNIX_EPOCH, ChangeNumber::default());
+    Item { domain, item_id, details: Some(details), updated_at, change }
 }

@@ -13,7 +13,7 @@ use crate::ids::at;
 #[must_use]
 pub fn person(members: impl IntoIterator<Item = (Pseudonym, DomainId)>) -> Person {
     let member =
-        |(user, domain)| Member { user, domain, declared: BTreeMap::new(), erased_at: None };
+        |(user, domain)| Member { user, domain, declared: BTreeMap::new(), erased_until: None };
     Person { members: members.into_iter().map(member).collect(), consents: Vec::new().into() }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails};
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::DomainId;
@@ -68,6 +68,7 @@ async fn archived(domains: usize) -> Stores {
                 item_id: item_id(&format!("i{item}")),
                 details: Some(ItemDetails::parse(json!({ "title": "t" })).unwrap()),
                 updated_at: Timestamp::UNIX_EPOCH,
+                change: ChangeNumber::default(),
             };
             stores.catalogue.put(&item).await.unwrap();
         }

@@ -212,7 +212,7 @@ async fn quarantined(stores: &Stores) -> Vec<(String, String)> {
 async fn erase(stores: &Stores, user: &str) {
     let tombstone = PeopleWrite {
         id: Pseudonym::parse(user).unwrap(),
-        entry: PeopleEntry::Erased { at: Timestamp::from_second(900_000).unwrap() },
+        entry: PeopleEntry::Erased { life: 1, until: Timestamp::from_second(900_000).unwrap() },
         expected: None,
     };
     stores.people.commit(&[tombstone]).await.unwrap();

@@ -417,7 +417,7 @@ impl<'a> Stage<'a> {
         let learner = user(KNOWLEDGE, DAN);
         let path = ["v1", "users", &learner];
         let receipt = self.call(of_user(ApiRequest::delete(&path), KNOWLEDGE)).await?;
-        assert_eq!(receipt["records_deleted"], COURSES);
+        assert_eq!(receipt["deleted"]["events"], COURSES);
         let pseudonym = receipt["pseudonym"].as_str().unwrap_or_default().to_owned();
         let rows = async || -> anyhow::Result<usize> {
             let events = archived_events(self.world).await?;
@@ -431,7 +431,7 @@ impl<'a> Stage<'a> {
         let read = of_user(ApiRequest::get(&path), KNOWLEDGE);
         self.world.call(read).await?.assert_problem(404, "unknown_user");
         let again = self.call(of_user(ApiRequest::delete(&path), KNOWLEDGE)).await?;
-        assert_eq!(again["records_deleted"], 0);
+        assert_eq!(again["deleted"]["events"], 0);
         // Who posts the past again says so, and nothing of it comes back.
         let past = json!({
             "domain": KNOWLEDGE, "refuse_erased": [learner],

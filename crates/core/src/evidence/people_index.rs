@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory};
 use crate::entities::definition::Definitions;
-use crate::entities::event::Event;
 use crate::entities::history::History;
 use crate::entities::ids::Pseudonym;
 use crate::entities::people::{PeopleEntry, VersionedEntry};
@@ -19,7 +18,8 @@ use crate::evidence::event_table::EventTable;
 pub struct PeopleIndex {
     person_of: HashMap<Pseudonym, usize>,
     pub(crate) ledgers: Vec<ConsentLedger>,
-    pub(crate) erased: HashMap<Pseudonym, Timestamp>,
+    /// The life that each user leads who had one erased, by their own pseudonyms.
+    pub(crate) lives: HashMap<Pseudonym, u32>,
 }
 
 impl PeopleIndex {
@@ -31,24 +31,27 @@ impl PeopleIndex {
                     let number = self.ledgers.len();
                     self.ledgers.push(person.consents);
                     for member in person.members {
-                        let erased = member.erased_at.map(|at| (member.user.clone(), at));
-                        self.erased.extend(erased);
+                        self.note_life(&member.user);
                         self.person_of.insert(member.user, number);
                     }
                 }
-                PeopleEntry::Erased { at } => {
-                    self.erased.insert(stored.id, at);
-                }
+                PeopleEntry::Erased { life, .. } => self.note_life(&stored.id.in_life(life)),
                 // The person's own entry lists the user.
                 PeopleEntry::Link { .. } => {}
             }
         }
     }
 
-    /// Whether an archived event belongs to a life that was erased.
+    fn note_life(&mut self, user: &Pseudonym) {
+        if user.life() > 0 {
+            self.lives.insert(user.own(), user.life());
+        }
+    }
+
+    /// Whether a pseudonym is of a life that was erased.
     #[must_use]
-    pub fn is_erased(&self, event: &Event) -> bool {
-        self.erased.get(&event.user).is_some_and(|at| event.received_at <= *at)
+    pub fn is_erased(&self, user: &Pseudonym) -> bool {
+        is_erased(&self.lives, user)
     }
 
     /// The people whose events a sorted table holds. Users without an entry are
@@ -68,6 +71,11 @@ impl PeopleIndex {
         }
         Histories { events, ledgers: &self.ledgers, nobodys: ConsentLedger::default(), people }
     }
+}
+
+/// Whether a pseudonym is of a life before the one that its user leads.
+pub(crate) fn is_erased(lives: &HashMap<Pseudonym, u32>, user: &Pseudonym) -> bool {
+    !lives.is_empty() && lives.get(&user.own()).is_some_and(|life| user.life() < *life)
 }
 
 /// Where a person's events are in a table.

@@ -81,7 +81,7 @@ impl TrainingInput {
         let rules = CleaningRules {
             definitions: &self.definitions,
             items: &self.items,
-            erased: &self.people.erased,
+            lives: &self.people.lives,
         };
         let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
         self.events = kept;
@@ -462,7 +462,7 @@ mod tests {
         let mut index = people(true);
         let erased = (0..30).map(|person| VersionedEntry {
             id: user(person, "knowledge"),
-            entry: PeopleEntry::Erased { at: Timestamp::from_second(20_000).unwrap() },
+            entry: PeopleEntry::Erased { life: 1, until: Timestamp::UNIX_EPOCH },
             version: 2,
         });
         index.extend(erased);

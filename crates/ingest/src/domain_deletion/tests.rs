@@ -1,73 +1,15 @@
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::body::Body;
-use crossfold_core::entities::clock::{Clock, Stopwatch};
-use crossfold_core::entities::dice::Dice;
 use crossfold_core::entities::ids::ItemId;
-use crossfold_core::entities::machine::Machine;
-use crossfold_core::entities::ports::Stores;
-use crossfold_core::entities::pseudonym::Pseudonymiser;
-use crossfold_core::entities::unique_id::{Ids, UniqueId};
-use crossfold_edge::caller::Caller;
-use crossfold_edge::router::complete;
-use crossfold_storage::faults::{Fault, FaultPlan, faulty};
-use crossfold_storage::memory;
-use lambda_http::http::Request;
+use crossfold_storage::faults::{Fault, FaultPlan};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use super::*;
-use crate::routes;
-
-/// A platform with a clock that is set by hand, in seconds.
-struct World {
-    stores: Stores,
-    seconds: Arc<AtomicI64>,
-    router: Router,
-}
+use crate::test_world::World;
 
 impl World {
-    fn new(plan: &FaultPlan) -> Self {
-        let stores = memory::stores();
-        let (seconds, ids) = (Arc::new(AtomicI64::new(1_800_000_000)), AtomicU64::new(0));
-        let shown = seconds.clone();
-        let machine = Machine {
-            clock: Clock::from_fn(move || {
-                Timestamp::from_second(shown.load(Ordering::Relaxed)).unwrap()
-            }),
-            stopwatch: Stopwatch::from_fn(|| Duration::ZERO),
-            ids: Ids::from_fn(move || {
-                UniqueId::from_u128(ids.fetch_add(1, Ordering::Relaxed).into())
-            }),
-            dice: Dice::from_fn(|| 0),
-        };
-        let keys = [(1, vec![7; 32].into_boxed_slice())].into();
-        let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
-        let state = IngestState::new(faulty(stores.clone(), plan), pseudonymiser, machine);
-        let router =
-            complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
-        Self { stores, seconds, router }
-    }
-
-    async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let request = Request::builder().method(method).uri(path);
-        let request = request.header("content-type", "application/json");
-        let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
-        let (status, answer) = self.call(method, path, &body).await;
-        assert!(status < 300, "{method} {path}: {status} {answer}");
-        answer
-    }
-
     /// Two domains with items, keys, linked and unlinked users, and their events.
     async fn furnish(&self) {
         for domain in ["travel", "films"] {
@@ -99,10 +41,6 @@ impl World {
 
     async fn delete(&self) -> (u16, Value) {
         self.call("DELETE", "/v1/domains/travel?confirm=travel", &Value::Null).await
-    }
-
-    fn pass(&self, seconds: i64) {
-        self.seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Demands that nothing of the domain is left, and everything of the other.
@@ -177,6 +115,7 @@ async fn a_definition_that_was_read_before_the_deletion_began_is_not_written_aft
     armed.store(1, Ordering::Relaxed);
     let (status, problem) = world.call("PUT", "/v1/domains/travel", &definition).await;
     assert_eq!((status, &problem["code"]), (409, &json!("domain_being_deleted")), "{problem}");
+    armed.store(0, Ordering::Relaxed);
     assert_eq!(world.call("GET", "/v1/domains/travel", &Value::Null).await.0, 404);
 }
 

@@ -1,6 +1,6 @@
 //! What is answered is what was logged, whatever could not be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use crossfold_core::entities::catalogue::Item;
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::clock::{Clock, Stopwatch};
 use crossfold_core::entities::consent::ConsentDecision;
 use crossfold_core::entities::decision::{Decision, Outcome, SlateEntry};
@@ -21,7 +21,7 @@ use crossfold_core::entities::ids::{
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::ports::{
-    Appended, CatalogueStore, DecisionStore, StoreError, StoreResult, Stores,
+    Appended, CatalogueStore, DecisionStore, Logged, Page, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::purpose::Purpose;
@@ -70,6 +70,7 @@ fn item(domain: &DomainId, name: &str) -> Item {
         item_id: ItemId::parse(name).unwrap(),
         details: Some(serde_json::from_value(json!({ "title": title })).unwrap()),
         updated_at: noon(),
+        change: ChangeNumber::default(),
     }
 }
 
@@ -234,16 +235,28 @@ impl DecisionStore for Failing {
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
         self.stores.decisions.outcomes(id).await
     }
+
+    async fn logged_of(
+        &self,
+        users: &BTreeSet<Pseudonym>,
+        after: Option<String>,
+    ) -> StoreResult<Page<Logged>> {
+        self.stores.decisions.logged_of(users, after).await
+    }
+
+    async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {
+        self.stores.decisions.delete(logged).await
+    }
 }
 
 #[async_trait]
 impl CatalogueStore for Failing {
-    async fn put(&self, item: &Item) -> StoreResult<()> {
-        self.stores.catalogue.put(item).await
+    async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
+        self.stores.catalogue.put_all(domain, items).await
     }
 
-    async fn create(&self, item: &Item) -> StoreResult<Appended> {
-        self.stores.catalogue.create(item).await
+    async fn create_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
+        self.stores.catalogue.create_all(domain, items).await
     }
 
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
@@ -257,7 +270,7 @@ impl CatalogueStore for Failing {
         self.stores.catalogue.list(domain).await
     }
 
-    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
+    async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
         self.stores.catalogue.changes(domain, since).await
     }
 }

@@ -9,13 +9,15 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails};
 use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::ports::{Appended, CatalogueStore, StoreResult};
 use futures::future::try_join_all;
-use jiff::{SignedDuration, Timestamp};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::config::Resource;
@@ -27,6 +29,12 @@ use super::time::sortable;
 /// Partitions for each domain.
 const BUCKETS: u64 = 8;
 
+/// The sort key and the attribute of the record that counts a domain's changes.
+const COUNTER: &str = "last_change";
+
+/// Entries of one call that are written at the same time.
+const CONCURRENT_WRITES: usize = 32;
+
 /// How long a deleted entry stays, so that every reader of changes learns of it.
 const DELETED_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -35,6 +43,10 @@ struct CatalogueRecord {
     pk: String,
     sk: ItemId,
     updated_at: String,
+    /// The sort key of the index of changes. Records of before there was one lack it, and
+    /// are older than any that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change_number: Option<String>,
     /// JSON; absent once the item is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     details: Option<String>,
@@ -43,19 +55,22 @@ struct CatalogueRecord {
 }
 
 impl CatalogueRecord {
-    fn new(item: &Item) -> StoreResult<Self> {
+    fn new(item: &Item, change: ChangeNumber) -> StoreResult<Self> {
         let details = item.details.as_ref().map(serde_json::to_string).transpose();
         let expiry = item.updated_at.as_second().saturating_add(DELETED_RETENTION.as_secs());
         Ok(Self {
             pk: partition(&item.domain, bucket(&item.item_id)),
             sk: item.item_id.clone(),
             updated_at: sortable(item.updated_at),
+            change_number: Some(in_order(change)),
             details: details.map_err(malformed)?,
             ttl: item.details.is_none().then_some(expiry),
         })
     }
 
     fn into_item(self, domain: &DomainId) -> StoreResult<Item> {
+        let change = self.change_number.map(|number| number.parse().map(ChangeNumber)).transpose();
+        let change = change.map_err(|error| corrupt("the number of a change", error))?;
         let parse = |text: String| {
             serde_json::from_str::<ItemDetails>(&text)
                 .map_err(|error| corrupt("an item's details", error))
@@ -68,6 +83,7 @@ impl CatalogueRecord {
                 .updated_at
                 .parse()
                 .map_err(|error| corrupt("an item's time", error))?,
+            change: change.unwrap_or_default(),
         })
     }
 }
@@ -85,6 +101,17 @@ fn partition(domain: &DomainId, bucket: u64) -> String {
     format!("{domain}#{bucket}")
 }
 
+/// A number as text whose order is that of numbers.
+fn in_order(change: ChangeNumber) -> String {
+    format!("{:020}", change.0)
+}
+
+/// The partition of the record that counts a domain's changes, beside its buckets. A
+/// partition takes 1,000 writes a second, and so a catalogue 1,000 calls that change it.
+fn counter_partition(domain: &DomainId) -> String {
+    format!("{domain}#changes")
+}
+
 /// [`CatalogueStore`] on DynamoDB.
 pub(super) struct DynamoDbCatalogue {
     pub(super) client: Client,
@@ -92,6 +119,38 @@ pub(super) struct DynamoDbCatalogue {
 }
 
 impl DynamoDbCatalogue {
+    /// The number of a change that begins now. One that is lost on the way is missing
+    /// among the numbers, and nobody needs it.
+    async fn begin_change(&self, domain: &DomainId) -> StoreResult<ChangeNumber> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(self.table.name()?)
+            .key("pk", AttributeValue::S(counter_partition(domain)))
+            .key("sk", AttributeValue::S(COUNTER.into()))
+            .update_expression("ADD #last :one")
+            .expression_attribute_names("#last", COUNTER)
+            .expression_attribute_values(":one", AttributeValue::N("1".into()))
+            .return_values(ReturnValue::UpdatedNew)
+            .send()
+            .await
+            .map_err(service_error)?;
+        match answer.attributes.as_ref().and_then(|changed| changed.get(COUNTER)) {
+            Some(AttributeValue::N(last)) => last
+                .parse()
+                .map(ChangeNumber)
+                .map_err(|error| corrupt("the count of a catalogue's changes", error)),
+            other => Err(corrupt("the count of a catalogue's changes", format!("{other:?}"))),
+        }
+    }
+
+    /// A put of a record as part of a change.
+    fn put_of(&self, item: &Item, change: ChangeNumber) -> StoreResult<PutItemFluentBuilder> {
+        let record = serde_dynamo::to_item(CatalogueRecord::new(item, change)?);
+        let put = self.client.put_item().table_name(self.table.name()?);
+        Ok(put.set_item(Some(record.map_err(malformed)?)))
+    }
+
     /// Runs one query in every bucket of a domain at once.
     async fn query_buckets(
         &self,
@@ -131,24 +190,27 @@ fn parse(
 
 #[async_trait]
 impl CatalogueStore for DynamoDbCatalogue {
-    async fn put(&self, item: &Item) -> StoreResult<()> {
-        let record = CatalogueRecord::new(item)?;
-        let updated_at = AttributeValue::S(record.updated_at.clone());
-        let put = self
-            .client
-            .put_item()
-            .table_name(self.table.name()?)
-            .set_item(Some(serde_dynamo::to_item(record).map_err(malformed)?))
-            .condition_expression("attribute_not_exists(pk) OR updated_at <= :updated_at")
-            .expression_attribute_values(":updated_at", updated_at);
-        // When the entry there is newer, this one came late and has no say.
-        requests::put_if(put).await.map(drop)
+    async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
+        let change = self.begin_change(domain).await?;
+        let number = AttributeValue::S(in_order(change));
+        let put = |item: &Item| {
+            let put = self
+                .put_of(item, change)?
+                .condition_expression("attribute_not_exists(pk) OR attribute_not_exists(change_number) OR change_number < :change")
+                .expression_attribute_values(":change", number.clone());
+            // When a later change was there first, this one is as if it had come before it.
+            Ok(requests::put_if(put))
+        };
+        let puts = items.iter().map(put).collect::<StoreResult<Vec<_>>>()?;
+        stream::iter(puts).buffer_unordered(CONCURRENT_WRITES).try_collect::<Vec<bool>>().await?;
+        Ok(change)
     }
 
-    async fn create(&self, item: &Item) -> StoreResult<Appended> {
-        let record = serde_dynamo::to_item(CatalogueRecord::new(item)?).map_err(malformed)?;
-        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(record));
-        requests::append(put).await
+    async fn create_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
+        let change = self.begin_change(domain).await?;
+        let create = |item: &Item| Ok(requests::append(self.put_of(item, change)?));
+        let creates = items.iter().map(create).collect::<StoreResult<Vec<_>>>()?;
+        stream::iter(creates).buffered(CONCURRENT_WRITES).try_collect().await
     }
 
     async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
@@ -170,12 +232,12 @@ impl CatalogueStore for DynamoDbCatalogue {
         self.query_buckets(domain, refine).await
     }
 
-    async fn changes(&self, domain: &DomainId, since: Timestamp) -> StoreResult<Vec<Item>> {
-        let since = AttributeValue::S(sortable(since));
+    async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
+        let since = AttributeValue::S(in_order(since));
         let refine = |query: QueryFluentBuilder| {
             query
                 .index_name(CHANGES_INDEX)
-                .key_condition_expression("pk = :pk AND updated_at >= :since")
+                .key_condition_expression("pk = :pk AND change_number >= :since")
                 .expression_attribute_values(":since", since.clone())
         };
         self.query_buckets(domain, refine).await

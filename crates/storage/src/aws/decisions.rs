@@ -1,20 +1,22 @@
 //! The log of decisions and outcomes on DynamoDB: one partition for each
 //! recommendation, which holds the decision and its outcomes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::decision::{Decision, Outcome};
-use crossfold_core::entities::ids::RecommendationId;
-use crossfold_core::entities::ports::{Appended, DecisionStore, StoreResult};
+use crossfold_core::entities::ids::{Pseudonym, RecommendationId};
+use crossfold_core::entities::ports::{Appended, DecisionStore, Logged, Page, StoreResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::batch;
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
 use super::requests;
+use crate::retry::Waiting;
 
 const DECISION_KEY: &str = "decision";
 const OUTCOME_PREFIX: &str = "outcome#";
@@ -67,6 +69,7 @@ pub(super) struct DynamoDbDecisions {
     pub(super) client: Client,
     pub(super) table: Resource,
     pub(super) retention: SignedDuration,
+    pub(super) waiting: Waiting,
 }
 
 impl DynamoDbDecisions {
@@ -134,6 +137,56 @@ impl DecisionStore for DynamoDbDecisions {
         let outcomes = requests::all(query).await?.into_iter().map(outcome);
         Ok(outcomes.collect::<StoreResult<Vec<_>>>()?.into_iter().flatten().collect())
     }
+
+    async fn logged_of(
+        &self,
+        users: &BTreeSet<Pseudonym>,
+        after: Option<String>,
+    ) -> StoreResult<Page<Logged>> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(self.table.name()?)
+            .consistent_read(true)
+            .set_exclusive_start_key(after.as_deref().map(batch::start_key).transpose()?);
+        let page = scan.send().await.map_err(service_error)?;
+        let mut entries = Vec::new();
+        for item in page.items.unwrap_or_default() {
+            entries.extend(logged(item)?.filter(|one| users.contains(&one.user)));
+        }
+        let next = page.last_evaluated_key.map(|key| batch::after_key(&key)).transpose()?;
+        Ok(Page { entries, next })
+    }
+
+    async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {
+        let key = |one: &Logged| {
+            let sk = match &one.feedback {
+                None => DECISION_KEY.to_owned(),
+                Some(feedback) => format!("{OUTCOME_PREFIX}{feedback}"),
+            };
+            let pk = AttributeValue::S(one.recommendation.to_string());
+            batch::Key::from([("pk".to_owned(), pk), ("sk".to_owned(), AttributeValue::S(sk))])
+        };
+        let keys = logged.iter().map(key).collect();
+        batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await
+    }
+}
+
+/// What a record is, and whose; `None` when it is neither a decision nor an outcome.
+fn logged(item: HashMap<String, AttributeValue>) -> StoreResult<Option<Logged>> {
+    Ok(match DecisionRecord::parse(item)? {
+        None => None,
+        Some(DecisionRecord::Decision(decision)) => Some(Logged {
+            user: decision.user,
+            recommendation: decision.recommendation_id,
+            feedback: None,
+        }),
+        Some(DecisionRecord::Outcome(outcome)) => Some(Logged {
+            user: outcome.user,
+            recommendation: outcome.recommendation_id,
+            feedback: Some(outcome.feedback_id),
+        }),
+    })
 }
 
 fn outcome(item: HashMap<String, AttributeValue>) -> StoreResult<Option<Outcome>> {

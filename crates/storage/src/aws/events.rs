@@ -210,20 +210,6 @@ impl DynamoDbEvents {
     }
 }
 
-/// Where a scan goes on, as text.
-fn after_key(key: &Key) -> StoreResult<String> {
-    let text = |name: &str| match key.get(name) {
-        Some(AttributeValue::S(text)) => Ok(text),
-        other => Err(corrupt("a page's last key", format!("{name} is {other:?}"))),
-    };
-    serde_json::to_string(&(text("pk")?, text("sk")?)).map_err(malformed)
-}
-
-fn start_key(after: &str) -> StoreResult<Key> {
-    let (pk, sk): (String, String) = serde_json::from_str(after).map_err(malformed)?;
-    Ok(Key::from([("pk".into(), AttributeValue::S(pk)), ("sk".into(), AttributeValue::S(sk))]))
-}
-
 #[async_trait]
 impl EventStore for DynamoDbEvents {
     /// A retry of the SDK after a lost answer finds the event already there and
@@ -274,7 +260,7 @@ impl EventStore for DynamoDbEvents {
             .scan()
             .table_name(self.table.name()?)
             .consistent_read(true)
-            .set_exclusive_start_key(after.as_deref().map(start_key).transpose()?)
+            .set_exclusive_start_key(after.as_deref().map(batch::start_key).transpose()?)
             // The name is a reserved word.
             .expression_attribute_names("#domain", "domain")
             .filter_expression("#domain = :domain OR by_domain = :domain")
@@ -284,7 +270,7 @@ impl EventStore for DynamoDbEvents {
         let keys = page.items.unwrap_or_default();
         let records = keys.len() as u64;
         batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
-        let next = page.last_evaluated_key.map(|key| after_key(&key)).transpose()?;
+        let next = page.last_evaluated_key.map(|key| batch::after_key(&key)).transpose()?;
         Ok(ErasedPage { records, next })
     }
 }

@@ -50,8 +50,11 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
         waiting: Waiting::system(),
         clock: Clock::from_fn(Timestamp::now),
     };
-    let people =
-        people::DynamoDbPeople { client: dynamodb.clone(), table: config.people_table.clone() };
+    let people = people::DynamoDbPeople {
+        client: dynamodb.clone(),
+        table: config.people_table.clone(),
+        waiting: Waiting::system(),
+    };
     let catalogue = catalogue::DynamoDbCatalogue {
         client: dynamodb.clone(),
         table: config.catalog_table.clone(),
@@ -60,6 +63,7 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
         client: dynamodb.clone(),
         table: config.decisions_table.clone(),
         retention: config.decision_retention,
+        waiting: Waiting::system(),
     };
     let records =
         records::DynamoDbRecords { client: dynamodb.clone(), table: config.control_table.clone() };

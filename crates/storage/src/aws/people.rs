@@ -13,8 +13,10 @@ use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry}
 use crossfold_core::entities::ports::{Committed, Page, PeopleStore, StoreError, StoreResult};
 use serde::{Deserialize, Serialize};
 
+use super::batch;
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
+use crate::retry::Waiting;
 
 #[derive(Serialize, Deserialize)]
 struct PeopleRecord {
@@ -38,6 +40,7 @@ impl PeopleRecord {
 pub(super) struct DynamoDbPeople {
     pub(super) client: Client,
     pub(super) table: Resource,
+    pub(super) waiting: Waiting,
 }
 
 impl DynamoDbPeople {
@@ -73,6 +76,15 @@ impl PeopleStore for DynamoDbPeople {
             .await
             .map_err(service_error)?;
         answer.item.map(PeopleRecord::parse).transpose()
+    }
+
+    async fn get_all(&self, users: &[Pseudonym]) -> StoreResult<Vec<VersionedEntry>> {
+        let key = |user: &Pseudonym| {
+            batch::Key::from([("pk".to_owned(), AttributeValue::S(user.to_string()))])
+        };
+        let keys = users.iter().map(key).collect();
+        let found = batch::get(&self.client, &self.waiting, self.table.name()?, keys).await?;
+        found.into_iter().map(PeopleRecord::parse).collect()
     }
 
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {

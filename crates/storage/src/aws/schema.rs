@@ -22,10 +22,10 @@ pub const PARTITION_KEY: &str = "pk";
 pub const SORT_KEY: &str = "sk";
 /// The attribute by which DynamoDB deletes expired records.
 pub const TTL_ATTRIBUTE: &str = "ttl";
-/// The catalogue's index by time of change.
-pub const CHANGES_INDEX: &str = "changes";
+/// The catalogue's index by number of change.
+pub const CHANGES_INDEX: &str = "by-change";
 /// Sort key of [`CHANGES_INDEX`]; its partition key is the table's.
-pub const CHANGES_SORT_KEY: &str = "updated_at";
+pub const CHANGES_SORT_KEY: &str = "change_number";
 
 /// The local index of events by time.
 pub const TIME_INDEX: &str = "by-time";

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails};
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::ports::{Appended, Stores};
@@ -11,12 +11,12 @@ use super::{Broken, Held, checks, hold, id, together, unique_domain};
 
 checks! { "catalogue":
     an_item_reads_back_as_it_was,
-    an_older_put_never_replaces_a_newer_entry,
-    of_racing_puts_the_newest_stands,
+    a_later_put_stands_whatever_the_clocks_say,
+    of_racing_puts_the_one_with_the_greatest_number_stands,
     an_entry_is_created_once_and_never_over_another,
     a_deleted_item_stays_as_an_entry_without_details,
     listing_finds_every_entry_of_the_domain_alone,
-    changes_are_those_at_or_after_an_instant,
+    changes_are_those_from_a_number_on,
 }
 
 fn item(domain: &DomainId, item_id: &str, title: &str, updated_at: Timestamp) -> Item {
@@ -34,6 +34,7 @@ fn item(domain: &DomainId, item_id: &str, title: &str, updated_at: Timestamp) ->
         item_id: id(ItemId::parse, item_id),
         details: Some(details),
         updated_at,
+        change: ChangeNumber::default(),
     }
 }
 
@@ -41,12 +42,18 @@ fn now() -> Timestamp {
     to_millisecond(Timestamp::now())
 }
 
-async fn put_all(stores: &Stores, items: Vec<Item>) -> Held {
+/// Puts entries by calls that race each other.
+async fn put_each(stores: &Stores, items: Vec<Item>) -> Result<Vec<ChangeNumber>, Broken> {
     let calls = items.into_iter().map(|item| {
         let store = stores.catalogue.clone();
         async move { store.put(&item).await }
     });
-    together(calls).await.map(drop)
+    together(calls).await
+}
+
+/// The entry as the store has it once it was put by a change.
+fn by(change: ChangeNumber, item: &Item) -> Item {
+    Item { change, ..item.clone() }
 }
 
 fn ids(items: &[Item]) -> BTreeSet<String> {
@@ -59,60 +66,60 @@ async fn an_item_reads_back_as_it_was(stores: &Stores) -> Held {
         let item = item(&domain, item_id, "Rust für \"alle\" 📚", now());
         let absent = stores.catalogue.get(&domain, &item.item_id).await?;
         hold!(absent.is_none(), "an unknown item is there");
-        stores.catalogue.put(&item).await?;
+        let change = stores.catalogue.put(&item).await?;
         let found = stores.catalogue.get(&domain, &item.item_id).await?;
-        hold!(found.as_ref() == Some(&item), "{item:?} came back as {found:?}");
+        hold!(found == Some(by(change, &item)), "{item:?} came back as {found:?}");
     }
     Ok(())
 }
 
-async fn an_older_put_never_replaces_a_newer_entry(stores: &Stores) -> Held {
+async fn a_later_put_stands_whatever_the_clocks_say(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
-    let newer = item(&domain, "i", "newer", now);
-    let older = item(&domain, "i", "older", now - SignedDuration::from_millis(1));
-    for put in [&newer, &older] {
-        stores.catalogue.put(put).await?;
+    let mut last = ChangeNumber::default();
+    // Clocks that were set back, that stand still, and that run ahead.
+    for hours in [0, -24, -24, 0, 24 * 365, 1] {
+        let put = item(&domain, "i", &format!("{hours}"), now + SignedDuration::from_hours(hours));
+        let change = stores.catalogue.put(&put).await?;
+        hold!(change > last, "{change:?} came after {last:?}");
+        last = change;
+        let found = stores.catalogue.get(&domain, &put.item_id).await?;
+        hold!(found == Some(by(change, &put)), "a put {hours} h from the first left {found:?}");
     }
-    let found = stores.catalogue.get(&domain, &newer.item_id).await?;
-    hold!(found == Some(newer.clone()), "a late put of an older entry left {found:?}");
-    let newest = item(&domain, "i", "newest", now + SignedDuration::from_millis(1));
-    stores.catalogue.put(&newest).await?;
-    let found = stores.catalogue.get(&domain, &newer.item_id).await?;
-    hold!(found == Some(newest), "a newer put left {found:?}");
     Ok(())
 }
 
 async fn an_entry_is_created_once_and_never_over_another(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
-    let version = |index: i64| {
-        item(&domain, "new", &format!("t{index}"), now + SignedDuration::from_millis(index))
-    };
     let calls = (0..16).map(|index| {
-        let (store, item) = (stores.catalogue.clone(), version(index));
-        async move { store.create(&item).await }
+        let (store, domain) = (stores.catalogue.clone(), domain.clone());
+        let item = item(&domain, "new", &format!("t{index}"), now);
+        async move { store.create_all(&domain, &[item]).await }
     });
     let created = together(calls).await?;
-    let new = created.iter().filter(|answer| **answer == Appended::New).count();
+    let new = created.iter().filter(|answer| answer[..] == [Appended::New]).count();
     hold!(new == 1, "{new} of 16 racing calls made the entry");
     let mut deleted = item(&domain, "deleted", "t", now);
     deleted.details = None;
-    stores.catalogue.put(&deleted).await?;
-    let later = item(&domain, "deleted", "t", now + SignedDuration::from_secs(1));
-    let answer = stores.catalogue.create(&later).await?;
-    hold!(answer == Appended::Duplicate, "an entry was made over a deleted one");
+    let change = stores.catalogue.put(&deleted).await?;
+    let both = [item(&domain, "deleted", "t", now), item(&domain, "other", "t", now)];
+    let answers = stores.catalogue.create_all(&domain, &both).await?;
+    let expected = [Appended::Duplicate, Appended::New];
+    hold!(answers == expected, "creating over a deleted entry and none answered {answers:?}");
     let found = stores.catalogue.get(&domain, &deleted.item_id).await?;
-    hold!(found == Some(deleted.clone()), "the deleted entry became {found:?}");
+    hold!(found == Some(by(change, &deleted)), "the deleted entry became {found:?}");
     Ok(())
 }
 
-async fn of_racing_puts_the_newest_stands(stores: &Stores) -> Held {
+async fn of_racing_puts_the_one_with_the_greatest_number_stands(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
-    let version = |index: i64| {
-        item(&domain, "i", &format!("t{index}"), now + SignedDuration::from_millis(index))
-    };
-    put_all(stores, (0..32).map(version).collect()).await?;
+    let version = |index: i64| item(&domain, "i", &format!("t{index}"), now);
+    let changes = put_each(stores, (0..32).map(version).collect()).await?;
+    let distinct: BTreeSet<_> = changes.iter().collect();
+    hold!(distinct.len() == 32, "32 calls have {} numbers", distinct.len());
+    let last = (0..).zip(&changes).max_by_key(|(_, change)| **change);
+    let expected = last.map(|(index, change)| by(*change, &version(index)));
     let found = stores.catalogue.get(&domain, &id(ItemId::parse, "i")).await?;
-    hold!(found == Some(version(31)), "racing puts left {found:?}");
+    hold!(found == expected, "racing puts left {found:?}");
     Ok(())
 }
 
@@ -120,17 +127,15 @@ async fn a_deleted_item_stays_as_an_entry_without_details(stores: &Stores) -> He
     let (domain, now) = (unique_domain(), now());
     let item = item(&domain, "i", "t", now);
     stores.catalogue.put(&item).await?;
-    let deleted =
-        Item { details: None, updated_at: now + SignedDuration::from_secs(1), ..item.clone() };
-    stores.catalogue.put(&deleted).await?;
+    let deleted = Item { details: None, ..item.clone() };
+    let change = stores.catalogue.put(&deleted).await?;
     let found = stores.catalogue.get(&domain, &item.item_id).await?;
-    hold!(found.as_ref() == Some(&deleted), "a deleted item reads as {found:?}");
+    hold!(found == Some(by(change, &deleted)), "a deleted item reads as {found:?}");
     let listed = stores.catalogue.list(&domain).await?;
-    hold!(listed == [deleted.clone()], "a deleted item is listed as {listed:?}");
-    let back = Item { updated_at: now + SignedDuration::from_secs(2), ..item };
-    stores.catalogue.put(&back).await?;
-    let found = stores.catalogue.get(&domain, &back.item_id).await?;
-    hold!(found == Some(back), "an item put again after its deletion reads as {found:?}");
+    hold!(listed == [by(change, &deleted)], "a deleted item is listed as {listed:?}");
+    let change = stores.catalogue.put(&item).await?;
+    let found = stores.catalogue.get(&domain, &item.item_id).await?;
+    hold!(found == Some(by(change, &item)), "an item put again reads as {found:?}");
     Ok(())
 }
 
@@ -140,7 +145,7 @@ async fn listing_finds_every_entry_of_the_domain_alone(stores: &Stores) -> Held 
     let now = now();
     let items: Vec<Item> =
         (0..300).map(|index| item(&domain, &format!("i{index}"), &"t".repeat(900), now)).collect();
-    put_all(stores, items.clone()).await?;
+    stores.catalogue.put_all(&domain, &items).await?;
     stores.catalogue.put(&item(&longer, "other", "t", now)).await?;
     let listed = stores.catalogue.list(&domain).await?;
     hold!(listed.len() == items.len(), "{} of {} items are listed", listed.len(), items.len());
@@ -150,23 +155,29 @@ async fn listing_finds_every_entry_of_the_domain_alone(stores: &Stores) -> Held 
     Ok(())
 }
 
-async fn changes_are_those_at_or_after_an_instant(stores: &Stores) -> Held {
+async fn changes_are_those_from_a_number_on(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
-    let at = |index: i64| now + SignedDuration::from_millis(index);
-    let mut items: Vec<Item> =
-        (0..40).map(|index| item(&domain, &format!("i{index}"), "t", at(index))).collect();
-    items[39].details = None;
-    put_all(stores, items.clone()).await?;
-    let expected = ids(&items[30..]);
+    let some = |numbers: std::ops::Range<usize>| -> Vec<Item> {
+        numbers.map(|number| item(&domain, &format!("i{number}"), "t", now)).collect()
+    };
+    stores.catalogue.put_all(&domain, &some(0..20)).await?;
+    // Of an earlier time than what is known: the number tells, and not the clock.
+    let mut late = some(10..40);
+    late.iter_mut().for_each(|item| item.updated_at -= SignedDuration::from_hours(24));
+    late[29].details = None;
+    let since = stores.catalogue.put_all(&domain, &late).await?;
+    let expected = ids(&late);
     let mut found = BTreeSet::new();
     // The index may lag behind the table.
     for _ in 0..50 {
-        let changed = stores.catalogue.changes(&domain, at(30)).await?;
+        let changed = stores.catalogue.changes(&domain, since).await?;
         found = ids(&changed);
         if found == expected {
             let deletion = changed.iter().find(|item| item.item_id.as_str() == "i39");
             let is_deleted = deletion.is_some_and(|item| item.details.is_none());
             hold!(is_deleted, "a deletion is not among the changes as such");
+            let later = stores.catalogue.changes(&domain, ChangeNumber(since.0 + 1)).await?;
+            hold!(later.is_empty(), "nothing was changed later, but {later:?}");
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

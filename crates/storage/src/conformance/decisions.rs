@@ -1,11 +1,13 @@
+use std::collections::BTreeSet;
+
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
-use crossfold_core::entities::ports::{Appended, Stores};
+use crossfold_core::entities::ports::{Appended, Logged, Stores};
 use jiff::Timestamp;
 
-use super::{Held, checks, hold, id, together, unique, unique_user};
+use super::{Broken, Held, checks, hold, id, together, unique, unique_user};
 
 checks! { "decisions":
     a_decision_reads_back_as_it_was,
@@ -13,6 +15,7 @@ checks! { "decisions":
     an_outcome_is_stored_once,
     of_racing_outcomes_with_one_id_exactly_one_is_new,
     outcomes_belong_to_their_recommendation,
+    what_is_logged_of_users_is_found_and_deleted,
 }
 
 fn recommendation() -> RecommendationId {
@@ -124,5 +127,49 @@ async fn outcomes_belong_to_their_recommendation(stores: &Stores) -> Held {
         let is_own = found.iter().all(|outcome| outcome.recommendation_id == *recommendation);
         hold!(is_own, "another recommendation's outcomes are seen: {found:?}");
     }
+    Ok(())
+}
+
+async fn logged_of(
+    stores: &Stores,
+    users: &BTreeSet<Pseudonym>,
+) -> Result<BTreeSet<Logged>, Broken> {
+    let (mut found, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = stores.decisions.logged_of(users, after).await?;
+        found.extend(page.entries);
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn what_is_logged_of_users_is_found_and_deleted(stores: &Stores) -> Held {
+    let [gone, stays] = [(), ()].map(|()| unique_user());
+    let mut expected = BTreeSet::new();
+    for user in [&gone, &stays] {
+        let made = decision(&recommendation(), user.clone());
+        stores.decisions.record(&made).await?;
+        let clicked = outcome(&made.recommendation_id, user, "f#1");
+        stores.decisions.append_outcome(&clicked).await?;
+        for feedback in [None, Some(clicked.feedback_id)] {
+            let recommendation = made.recommendation_id.clone();
+            expected.insert(Logged { user: user.clone(), recommendation, feedback });
+        }
+    }
+    let (gone, both) = (BTreeSet::from([gone.clone()]), BTreeSet::from([gone, stays]));
+    let found = logged_of(stores, &both).await?;
+    hold!(found == expected, "of {expected:?}, {found:?} was found");
+    let of_gone: Vec<Logged> = logged_of(stores, &gone).await?.into_iter().collect();
+    hold!(of_gone.len() == 2, "of one of two users, {of_gone:?} was found");
+    for _ in 0..2 {
+        stores.decisions.delete(&of_gone).await?;
+    }
+    let left = logged_of(stores, &both).await?;
+    let expected = expected.into_iter().filter(|one| !gone.contains(&one.user)).collect();
+    hold!(left == expected, "{left:?} is left, not {expected:?}");
+    let decision = stores.decisions.get(&of_gone[0].recommendation).await?;
+    hold!(decision.is_none(), "a deleted decision is there");
     Ok(())
 }

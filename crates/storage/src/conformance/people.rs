@@ -23,7 +23,7 @@ fn person(user: &Pseudonym) -> PeopleEntry {
 }
 
 fn link(to: &Pseudonym) -> PeopleEntry {
-    PeopleEntry::Link { person: to.clone() }
+    PeopleEntry::Link { person: to.clone(), life: 0, erased_until: None }
 }
 
 fn write(user: &Pseudonym, entry: PeopleEntry, expected: Option<u64>) -> PeopleWrite {
@@ -47,7 +47,7 @@ async fn every_kind_of_entry_reads_back(stores: &Stores) -> Held {
     let entries = [
         (user.clone(), PeopleEntry::Person(person)),
         (other, link(&user)),
-        (erased, PeopleEntry::Erased { at: Timestamp::now() }),
+        (erased, PeopleEntry::Erased { life: 2, until: Timestamp::now() }),
     ];
     let missing = stores.people.get(&user).await?;
     hold!(missing.is_none(), "an unknown user has an entry");
@@ -63,6 +63,15 @@ async fn every_kind_of_entry_reads_back(stores: &Stores) -> Held {
         hold!(found.entry == entry, "{entry:?} came back as {:?}", found.entry);
         hold!(found.id == user && found.version == 1, "it came back as {found:?}");
     }
+    let mut asked: Vec<Pseudonym> = writes.iter().map(|write| write.id.clone()).collect();
+    // More than are read at once, and most of them not there.
+    asked.extend((0..130).map(|_| unique_user()));
+    let found = stores.people.get_all(&asked).await?;
+    let ids: BTreeSet<&Pseudonym> = found.iter().map(|found| &found.id).collect();
+    let expected: BTreeSet<&Pseudonym> = asked[..3].iter().collect();
+    hold!(ids == expected && found.len() == 3, "of three users with an entry, {found:?} came");
+    let none = stores.people.get_all(&[]).await?;
+    hold!(none.is_empty(), "nobody was asked for, and {none:?} came");
     Ok(())
 }
 

@@ -13,8 +13,6 @@ mod robust;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
-
 pub use ledger::{Adjustment, CleaningLedger, MAX_SAMPLES, Refusal, Sample, UnknownRefusal};
 
 use crate::entities::definition::Definitions;
@@ -22,6 +20,7 @@ use crate::entities::event::{Event, MAX_CLOCK_SKEW};
 use crate::entities::ids::{DomainId, Pseudonym};
 use crate::evidence::event_table::{EventTable, Kind};
 use crate::evidence::items::ItemKey;
+use crate::evidence::people_index::is_erased;
 use robots::PeakRates;
 
 /// What an event is judged by.
@@ -31,8 +30,8 @@ pub struct CleaningRules<'a> {
     pub definitions: &'a Definitions,
     /// Every item of the catalogues that was not deleted.
     pub items: &'a BTreeSet<ItemKey>,
-    /// Users that were erased, and when: what was received up to then is refused.
-    pub erased: &'a HashMap<Pseudonym, Timestamp>,
+    /// The lives that users lead who had one erased: what is of an earlier one is refused.
+    pub lives: &'a HashMap<Pseudonym, u32>,
 }
 
 /// An event that is not used, and why.
@@ -98,13 +97,13 @@ pub fn clean(mut events: EventTable, rules: CleaningRules<'_>) -> Cleaned {
     let names = KnownNames::new(&events, rules);
     let mut rates = PeakRates::default();
     for (user, part) in events.users() {
-        let erased_at = rules.erased.get(user).copied();
+        let of_erased = is_erased(rules.lives, user);
         let start = reasons.len();
         let of_user = events.part(part);
         for (place, event) in of_user.iter().enumerate() {
             let before = place.checked_sub(1).map(|before| &of_user[before]);
             let after = (before, reasons.last().copied().flatten());
-            reasons.push(judge(event, after, erased_at, names.refusal(&events, start + place)));
+            reasons.push(judge(event, after, of_erased, names.refusal(&events, start + place)));
         }
         let kept = of_user.iter().zip(&reasons[start..]).filter(|(_, reason)| reason.is_none());
         rates.add(user, kept.map(|(event, _)| event));
@@ -200,10 +199,10 @@ fn is_same(a: &Event, b: &Event) -> bool {
 fn judge(
     event: &Event,
     (before, refusal_before): (Option<&Event>, Option<Refusal>),
-    erased_at: Option<Timestamp>,
+    of_erased: bool,
     (of_kind, is_orphan): (Option<Refusal>, bool),
 ) -> Option<Refusal> {
-    if erased_at.is_some_and(|at| event.received_at <= at) {
+    if of_erased {
         return Some(Refusal::ErasedUser);
     }
     let is_copy = before.is_some_and(|before| is_same(before, event));

@@ -17,11 +17,8 @@ fn cleaned(events: Vec<Event>) -> Cleaned {
 fn cleaned_by(definition: DomainDefinition, events: Vec<Event>) -> Cleaned {
     let definitions = Definitions::from([(event().domain, definition)]);
     let items = BTreeSet::from([(event().domain, event().item_id)]);
-    let erased = HashMap::from([(user("erased"), Timestamp::UNIX_EPOCH)]);
-    clean(
-        events.into(),
-        CleaningRules { definitions: &definitions, items: &items, erased: &erased },
-    )
+    let lives = HashMap::from([(user("erased"), 1)]);
+    clean(events.into(), CleaningRules { definitions: &definitions, items: &items, lives: &lives })
 }
 
 #[test]

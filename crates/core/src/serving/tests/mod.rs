@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::entities::catalogue::{Item, ItemDetails, ItemStatus};
+use crate::entities::catalogue::{ChangeNumber, Item, ItemDetails, ItemStatus};
 use crate::entities::consent::{ConsentDecision, ConsentLedger, CrossDomain};
 use crate::entities::definition::Definitions;
 use crate::entities::event::Event;
@@ -102,6 +102,7 @@ fn items(domain: &DomainId) -> Vec<Item> {
         item_id: item_id(number),
         details: Some(details(number)),
         updated_at: now(),
+        change: ChangeNumber::default(),
     };
     (0..ITEMS).map(item).collect()
 }

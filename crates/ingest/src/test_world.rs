@@ -1,0 +1,90 @@
+//! The router over stores in memory, for tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use crossfold_core::entities::clock::{Clock, Stopwatch};
+use crossfold_core::entities::dice::Dice;
+use crossfold_core::entities::machine::Machine;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_core::entities::unique_id::{Ids, UniqueId};
+use crossfold_edge::caller::Caller;
+use crossfold_edge::router::complete;
+use crossfold_storage::faults::{FaultPlan, faulty};
+use crossfold_storage::memory;
+use jiff::Timestamp;
+use lambda_http::http::Request;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::routes;
+use crate::state::IngestState;
+
+/// A platform with a clock that is set by hand, in seconds.
+pub(crate) struct World {
+    pub(crate) stores: Stores,
+    seconds: Arc<AtomicI64>,
+    router: Router,
+}
+
+impl World {
+    pub(crate) fn new(plan: &FaultPlan) -> Self {
+        let stores = memory::stores();
+        let (seconds, ids) = (Arc::new(AtomicI64::new(1_800_000_000)), AtomicU64::new(0));
+        let shown = seconds.clone();
+        let machine = Machine {
+            clock: Clock::from_fn(move || {
+                Timestamp::from_second(shown.load(Ordering::Relaxed)).unwrap()
+            }),
+            stopwatch: Stopwatch::from_fn(|| Duration::ZERO),
+            ids: Ids::from_fn(move || {
+                UniqueId::from_u128(ids.fetch_add(1, Ordering::Relaxed).into())
+            }),
+            dice: Dice::from_fn(|| 0),
+        };
+        let keys = [(1, vec![7; 32].into_boxed_slice())].into();
+        let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
+        let state = IngestState::new(faulty(stores.clone(), plan), pseudonymiser, machine);
+        let router =
+            complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
+        Self { stores, seconds, router }
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    pub(crate) async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call(method, path, &body).await;
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Moves the clock, back where the number is negative.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// So many seconds from now, by the clock.
+    pub(crate) fn at(&self, seconds: i64) -> String {
+        let second = self.seconds.load(Ordering::Relaxed) + seconds;
+        Timestamp::from_second(second).unwrap().to_string()
+    }
+
+    pub(crate) async fn define(&self, domain: &str) {
+        let definition = serde_json::json!({
+            "name": domain, "currency": "EUR", "event_types": {"view": {"weight": 1}},
+        });
+        self.ok("PUT", &format!("/v1/domains/{domain}"), definition).await;
+    }
+}

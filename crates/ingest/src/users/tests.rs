@@ -1,0 +1,148 @@
+use crossfold_core::entities::ids::UserId;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_core::evidence::people_index::PeopleIndex;
+use crossfold_storage::faults::{Fault, FaultPlan};
+use serde_json::{Value, json};
+
+use crossfold_storage::person_lookup::life;
+
+use super::*;
+use crate::test_world::World;
+
+async fn world() -> World {
+    let world = World::new(&FaultPlan::from_fn(|_| Fault::None));
+    world.define("films").await;
+    world.define("travel").await;
+    world
+}
+
+fn pseudonym(domain: &str, user: &str) -> Pseudonym {
+    let keys = [(1, vec![7; 32].into_boxed_slice())].into();
+    let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
+    pseudonymiser.pseudonym(&domain.parse().unwrap(), &UserId::parse(user).unwrap())
+}
+
+fn event(event_id: &str, occurred_at: &str) -> Value {
+    json!({"event_id": event_id, "user_id": "u", "type": "view", "item_id": "i",
+        "occurred_at": occurred_at})
+}
+
+/// Posts an event; says whether it was taken, or the code of its refusal.
+async fn post(world: &World, event: &Value) -> Result<(), String> {
+    let body = json!({"domain": "films", "events": [event]});
+    let answer = world.ok("POST", "/v1/events", body).await;
+    match answer["rejected"][0]["code"].as_str() {
+        Some(code) => Err(code.to_owned()),
+        None => Ok(()),
+    }
+}
+
+async fn erase_user(world: &World) -> Value {
+    world.ok("DELETE", "/v1/users/u?domain=films", Value::Null).await
+}
+
+/// Events of the life that the user leads.
+async fn known(world: &World) -> usize {
+    let user = life(&*world.stores.people, &pseudonym("films", "u")).await.unwrap().user;
+    world.stores.events.history(&user, 100).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn what_is_sent_again_after_an_erasure_stays_out_and_what_is_new_begins_a_life() {
+    let world = world().await;
+    let old = event("e1", &world.at(-60));
+    post(&world, &old).await.unwrap();
+    assert_eq!(erase_user(&world).await["deleted"]["events"], 1);
+    assert_eq!(known(&world).await, 0);
+    world.pass(60);
+    assert_eq!(post(&world, &old).await, Err("erased_user".to_owned()));
+    assert_eq!(post(&world, &event("e0", &world.at(-61))).await, Err("erased_user".to_owned()));
+    assert_eq!(known(&world).await, 0);
+    // Under an id of before: nothing is left of it that could call it a duplicate.
+    post(&world, &event("e1", &world.at(0))).await.unwrap();
+    assert_eq!(known(&world).await, 1);
+    assert_eq!(erase_user(&world).await["deleted"]["events"], 1);
+    assert_eq!(known(&world).await, 0);
+}
+
+#[tokio::test]
+async fn an_erasure_holds_when_the_clock_was_set_back_and_events_run_ahead() {
+    let world = world().await;
+    let ahead = event("e1", &world.at(240));
+    post(&world, &ahead).await.unwrap();
+    world.pass(-86_400);
+    erase_user(&world).await;
+    world.pass(86_400);
+    assert_eq!(post(&world, &ahead).await, Err("erased_user".to_owned()));
+    assert_eq!(post(&world, &event("e2", &world.at(200))).await, Err("erased_user".to_owned()));
+    post(&world, &event("e3", &world.at(241))).await.unwrap();
+    assert_eq!(known(&world).await, 1);
+}
+
+#[tokio::test]
+async fn an_event_that_was_on_its_way_belongs_to_the_life_that_was_erased() {
+    let world = world().await;
+    post(&world, &event("e1", &world.at(0))).await.unwrap();
+    let old_life = pseudonym("films", "u");
+    erase_user(&world).await;
+    // A call that had looked the life up before the erasure, and stores its event now.
+    let late = serde_json::from_value(json!({
+        "event_id": "late", "user": old_life, "domain": "films", "event_type": "view",
+        "item_id": "i", "occurred_at": world.at(0), "received_at": world.at(900),
+    }));
+    world.stores.events.append(&late.unwrap()).await.unwrap();
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    assert_eq!(known(&world).await, 0);
+    let mut index = PeopleIndex::default();
+    index.extend(world.stores.people.scan(None).await.unwrap().entries);
+    assert!(index.is_erased(&old_life), "it would be trained on");
+    assert!(!index.is_erased(&old_life.in_life(1)));
+}
+
+#[tokio::test]
+async fn who_comes_back_has_no_consent_and_no_link_of_before() {
+    let world = world().await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({"declared": {"age": "40"}})).await;
+    let grant = json!({"consents": [{"to": "travel", "purpose": "training", "granted": true}]});
+    world.ok("PUT", "/v1/users/u/consents?domain=films", grant).await;
+    let link = json!({"domain": "travel", "user_id": "v"});
+    world.ok("PUT", "/v1/users/u/links?domain=films", link.clone()).await;
+    for _ in 0..2 {
+        erase_user(&world).await;
+        assert_eq!(world.call("GET", "/v1/users/u?domain=films", &Value::Null).await.0, 404);
+    }
+    let other = world.ok("GET", "/v1/users/v?domain=travel", Value::Null).await;
+    assert_eq!(other["linked_domains"], json!([]));
+    let back = world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    let expected = json!({"domain": "films", "declared": {}, "linked_domains": [], "consents": []});
+    assert_eq!(back, expected);
+    let linked = world.ok("PUT", "/v1/users/u/links?domain=films", link).await;
+    assert_eq!(linked["linked_domains"], json!(["travel"]));
+    let life = life(&*world.stores.people, &pseudonym("films", "u")).await.unwrap();
+    assert_eq!((life.user.life(), life.is_erased), (2, false), "a link keeps the life");
+}
+
+#[tokio::test]
+async fn a_withdrawal_holds_whatever_clocks_say() {
+    let world = world().await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    let decide = |granted: bool, decided_at: Option<String>| {
+        let mut decision = json!({"to": "travel", "purpose": "training", "granted": granted});
+        if let Some(at) = decided_at {
+            decision["decided_at"] = at.into();
+        }
+        json!({"consents": [decision]})
+    };
+    let standing = async |body: Value| -> Value {
+        let user = world.ok("PUT", "/v1/users/u/consents?domain=films", body).await;
+        user["consents"][0]["granted"].clone()
+    };
+    assert_eq!(standing(decide(true, Some(world.at(240)))).await, true);
+    assert_eq!(standing(decide(false, None)).await, false);
+    // Sent again, as the grant that it was.
+    let again = decide(true, Some(world.at(-1)));
+    assert_eq!(standing(again).await, false);
+    world.pass(-3_600);
+    assert_eq!(standing(decide(true, None)).await, true, "decided now");
+    assert_eq!(standing(decide(false, None)).await, false);
+}

@@ -1,0 +1,135 @@
+//! Everything that is kept of a user, looked for wherever something may lie: what proves that
+//! nothing is left after an erasure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossfold_core::archive::columns::ColumnFile;
+use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::people::PeopleEntry;
+use crossfold_core::entities::ports::{StoreError, StoreResult, Stores};
+
+use crate::person_lookup::life;
+
+/// How many records of a user there are, by where they lie: a table, or an object's key.
+pub type FoundRecords = BTreeMap<String, u64>;
+
+/// The first bytes of a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
+/// Looks for a user in every table and every object, in all of their lives. The mark that
+/// their past was erased, without which it could be told again, does not count.
+///
+/// # Errors
+/// When a store fails, or holds something that cannot be read: then nobody knows.
+pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<FoundRecords> {
+    let own = user.own();
+    let current = life(&*stores.people, &own).await?.user.life();
+    let lives: BTreeSet<Pseudonym> = (0..=current).map(|life| own.in_life(life)).collect();
+    let mut found = FoundRecords::new();
+    found.insert("people".into(), of_people(stores, &own).await?);
+    let mut events = 0;
+    for life in &lives {
+        events += stores.events.history(life, usize::MAX).await?.records() as u64;
+    }
+    found.insert("events".into(), events);
+    found.insert("decisions".into(), of_decisions(stores, &lives).await?);
+    for key in stores.objects.list("").await? {
+        let Some(object) = stores.objects.get(&key).await? else { continue };
+        let records = of_object(&key, &object.bytes, &own)?;
+        if records > 0 {
+            found.insert(key, records);
+        }
+    }
+    found.retain(|_, records| *records > 0);
+    Ok(found)
+}
+
+/// Entries of the user, and of people they are linked to.
+async fn of_people(stores: &Stores, own: &Pseudonym) -> StoreResult<u64> {
+    let (mut records, mut after) = (0, None);
+    loop {
+        let page = stores.people.scan(after).await?;
+        let tells_of = |entry: &PeopleEntry| match entry {
+            PeopleEntry::Person(person) => person.member(own).is_some(),
+            PeopleEntry::Link { person, .. } => person == own,
+            PeopleEntry::Erased { .. } => false,
+        };
+        let is_own = |id: &Pseudonym, entry: &PeopleEntry| {
+            id == own && !matches!(entry, PeopleEntry::Erased { .. })
+        };
+        let told = page.entries.iter().filter(|s| tells_of(&s.entry) || is_own(&s.id, &s.entry));
+        records += told.count() as u64;
+        after = page.next;
+        if after.is_none() {
+            return Ok(records);
+        }
+    }
+}
+
+async fn of_decisions(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResult<u64> {
+    let (mut records, mut after) = (0, None);
+    loop {
+        let page = stores.decisions.logged_of(lives, after).await?;
+        records += page.entries.len() as u64;
+        after = page.next;
+        if after.is_none() {
+            return Ok(records);
+        }
+    }
+}
+
+/// The rows of an archived file that are the user's; of any other object, 1 when their
+/// pseudonym stands anywhere in it.
+fn of_object(key: &str, bytes: &bytes::Bytes, own: &Pseudonym) -> StoreResult<u64> {
+    if !bytes.starts_with(PARQUET) {
+        let text = own.as_str().as_bytes();
+        return Ok(u64::from(bytes.windows(text.len()).any(|window| window == text)));
+    }
+    let users = ColumnFile::open(bytes.clone()).and_then(|file| file.column::<Pseudonym>("user"));
+    let users = users.map_err(|error| StoreError::corrupt(key, error))?.unwrap_or_default();
+    Ok(users.iter().filter(|user| user.own() == *own).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfold_core::archive::events::encode_events;
+    use crossfold_core::entities::event::Event;
+    use crossfold_core::entities::ids::DomainId;
+    use crossfold_core::entities::ports::PutCondition;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{erasure, memory};
+
+    fn event(user: &str) -> Event {
+        serde_json::from_value(serde_json::json!({
+            "event_id": "e", "user": user, "domain": "films", "event_type": "view",
+            "item_id": "i", "occurred_at": "2026-06-01T00:00:00Z",
+            "received_at": "2026-06-01T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_user_is_found_wherever_something_is_kept_and_nowhere_once_all_is_deleted() {
+        let stores = memory::stores();
+        let user = Pseudonym::parse("v1_u").unwrap();
+        assert_eq!(find_person(&stores, &user).await.unwrap(), FoundRecords::new());
+        stores.events.append(&event("v1_u")).await.unwrap();
+        stores.events.append(&event("v1_other")).await.unwrap();
+        let file = encode_events(&[event("v1_u"), event("v1_other"), event("v1_u~1")]).unwrap();
+        stores.objects.put("events/x.parquet", file, PutCondition::None).await.unwrap();
+        let note = bytes::Bytes::from_static(b"{\"of\":\"v1_u\"}");
+        stores.objects.put("note.json", note, PutCondition::None).await.unwrap();
+        let expected = [("events", 1), ("events/x.parquet", 2), ("note.json", 1)];
+        let expected = expected.map(|(place, records)| (place.to_owned(), records)).into();
+        assert_eq!(find_person(&stores, &user).await.unwrap(), expected);
+
+        let films = DomainId::parse("films").unwrap();
+        erasure::erase(&stores, (&user, &films), Timestamp::UNIX_EPOCH).await.unwrap();
+        for key in ["events/x.parquet", "note.json"] {
+            stores.objects.delete(key).await.unwrap();
+        }
+        assert_eq!(find_person(&stores, &user).await.unwrap(), FoundRecords::new());
+    }
+}
