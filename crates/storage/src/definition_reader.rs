@@ -1,17 +1,21 @@
 //! Domain definitions as the handlers see them: read once, then kept for a while.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex as BriefMutex, MutexGuard as BriefGuard, PoisonError};
+use std::time::Duration;
 
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::ids::DomainId;
-use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreResult};
+use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreError, StoreResult};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use crate::records;
 
 /// How long definitions are used before they are read again.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// How long who knows definitions already waits for newer ones, where time is short.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Every domain's definition, as of now.
 ///
@@ -24,18 +28,30 @@ pub async fn definitions(store: &dyn RecordStore) -> StoreResult<Definitions> {
 /// What was read, and when.
 type Read = (Instant, Arc<Definitions>);
 
+/// Definitions as far as they are known.
+#[derive(Debug, Clone)]
+pub struct KnownDefinitions {
+    /// They.
+    pub definitions: Arc<Definitions>,
+    /// Whether they could not be read in time, and are those that were read last.
+    pub is_stale: bool,
+}
+
 /// Reads definitions through a cache of at most half a minute.
 #[derive(Clone)]
 pub struct DefinitionReader {
     store: Arc<dyn RecordStore>,
-    cached: Arc<Mutex<Option<Read>>>,
+    /// Held by who reads, so that many requests read once.
+    reading: Arc<Mutex<()>>,
+    /// Held for a look alone.
+    cached: Arc<BriefMutex<Option<Read>>>,
 }
 
 impl DefinitionReader {
     /// Reads from `store`.
     #[must_use]
     pub fn new(store: Arc<dyn RecordStore>) -> Self {
-        Self { store, cached: Arc::default() }
+        Self { store, reading: Arc::default(), cached: Arc::default() }
     }
 
     /// Every domain. When the store cannot be read, the last definitions are
@@ -48,24 +64,66 @@ impl DefinitionReader {
     }
 
     async fn not_older_than(&self, age: Duration) -> StoreResult<Arc<Definitions>> {
-        let mut cached = self.cached.lock().await;
-        if let Some((read_at, definitions)) = &*cached
-            && read_at.elapsed() < age
-        {
-            return Ok(definitions.clone());
-        }
-        match (definitions(&*self.store).await, &*cached) {
-            (Ok(read), _) => {
-                let definitions = Arc::new(read);
-                *cached = Some((Instant::now(), definitions.clone()));
-                Ok(definitions)
-            }
+        match (self.read(age).await, &*self.cached()) {
+            (Ok(definitions), _) => Ok(definitions),
             (Err(error), Some((_, definitions))) => {
                 tracing::warn!(%error, "definitions could not be read; the last ones are used on");
                 Ok(definitions.clone())
             }
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// Definitions that are not older, whatever that takes.
+    async fn read(&self, age: Duration) -> StoreResult<Arc<Definitions>> {
+        let _reading = self.reading.lock().await;
+        if let Some((read_at, definitions)) = &*self.cached()
+            && read_at.elapsed() < age
+        {
+            return Ok(definitions.clone());
+        }
+        let definitions = Arc::new(definitions(&*self.store).await?);
+        *self.cached() = Some((Instant::now(), definitions.clone()));
+        Ok(definitions)
+    }
+
+    /// Every domain, `domain` among them, within a time. When the store does not answer
+    /// in it, the last definitions are given and said to be stale.
+    ///
+    /// # Errors
+    /// [`NoDefinition::Unknown`] when the domain is not defined; [`NoDefinition::Store`] when
+    /// the store cannot be read in time, and `domain` is not among what was read before.
+    pub async fn within(
+        &self,
+        wait: Duration,
+        domain: &DomainId,
+    ) -> Result<KnownDefinitions, NoDefinition> {
+        let until = Instant::now() + wait;
+        for age in [MAX_AGE, Duration::ZERO] {
+            let last = self.cached().as_ref().map(|(_, definitions)| definitions.clone());
+            let last = last.filter(|last| last.contains_key(domain));
+            let left = until.saturating_duration_since(Instant::now());
+            let wait = if last.is_some() { left.min(PATIENCE) } else { left };
+            let too_late = |_| StoreError::Unavailable("definitions took too long".into());
+            let read = timeout(wait, self.read(age)).await.map_err(too_late).flatten();
+            match (read, last) {
+                (Ok(definitions), _) if definitions.contains_key(domain) => {
+                    return Ok(KnownDefinitions { definitions, is_stale: false });
+                }
+                (Ok(_), _) => {}
+                (Err(error), Some(definitions)) => {
+                    tracing::error!(%error, "definitions could not be read; the last ones serve");
+                    return Ok(KnownDefinitions { definitions, is_stale: true });
+                }
+                (Err(error), None) => return Err(error.into()),
+            }
+        }
+        Err(NoDefinition::Unknown(domain.clone()))
+    }
+
+    /// Nothing can panic while it is held.
+    fn cached(&self) -> BriefGuard<'_, Option<Read>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One domain. One that is not in the cache is looked for in the store, so
@@ -84,6 +142,6 @@ impl DefinitionReader {
 
     /// Forgets what was read, after a change through this process.
     pub async fn forget(&self) {
-        *self.cached.lock().await = None;
+        *self.cached() = None;
     }
 }
