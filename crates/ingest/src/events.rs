@@ -239,3 +239,6 @@ fn tell_of(domain: &DomainId, rejected: &[Rejected]) {
         tracing::warn!(%domain, code, events, "events were refused");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,50 @@ impl DefinitionReader {
         *self.cached() = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::faults::{Fault, FaultPlan, faulty};
+    use crate::memory;
+
+    fn domain(name: &str) -> DomainId {
+        DomainId::parse(name).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn within_a_time_definitions_are_fresh_or_said_to_be_stale_or_cannot_be_told() {
+        let (stores, hangs) = (memory::stores(), Arc::new(AtomicBool::new(true)));
+        let definition: DomainDefinition = serde_json::from_value(serde_json::json!({
+            "name": "Shop", "currency": "EUR", "event_types": {"view": {"weight": 1.0}},
+        }))
+        .unwrap();
+        records::put(&*stores.records, &domain("shop"), &definition).await.unwrap();
+        let hanging = hangs.clone();
+        let plan = FaultPlan::from_fn(move |_| {
+            if hanging.load(Ordering::Relaxed) { Fault::Hangs } else { Fault::None }
+        });
+        let reader = DefinitionReader::new(faulty(stores, &plan).records);
+        let ask = async |name: &str| {
+            let began = Instant::now();
+            let known = reader.within(Duration::from_secs(2), &domain(name)).await;
+            (known.map(|known| known.is_stale), began.elapsed())
+        };
+        let never_read = ask("shop").await;
+        assert!(matches!(never_read.0, Err(NoDefinition::Store(_))), "{never_read:?}");
+        assert_eq!(never_read.1, Duration::from_secs(2));
+        hangs.store(false, Ordering::Relaxed);
+        assert!(matches!(ask("shop").await.0, Ok(false)));
+        assert!(matches!(ask("other").await.0, Err(NoDefinition::Unknown(_))));
+        hangs.store(true, Ordering::Relaxed);
+        // What was read a moment ago is as good as new; what was not may be there by now.
+        assert!(matches!(ask("shop").await.0, Ok(false)));
+        assert!(matches!(ask("other").await.0, Err(NoDefinition::Store(_))));
+        tokio::time::sleep(MAX_AGE).await;
+        let outdated = ask("shop").await;
+        assert!(matches!(outdated.0, Ok(true)), "{outdated:?}");
+        assert_eq!(outdated.1, PATIENCE);
+    }
+}
