@@ -16,7 +16,7 @@ use crossfold_e2e::template::{
 use serde_json::{Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 15] = [
+const ENVIRONMENT: [&str; 16] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
@@ -27,6 +27,7 @@ const ENVIRONMENT: [&str; 15] = [
     "CROSSFOLD_KEEP_MODELS",
     "CROSSFOLD_PEOPLE_TABLE",
     "CROSSFOLD_PSEUDONYM_SECRET",
+    "CROSSFOLD_RECOMMEND_MILLISECONDS",
     "CROSSFOLD_SHARD_BYTES",
     "CROSSFOLD_TENANT",
     "CROSSFOLD_TUNING_SECONDS",

@@ -136,6 +136,12 @@ impl Caller {
         }
     }
 
+    /// Whether the caller acts for every domain, those of later included.
+    #[must_use]
+    pub fn acts_for_all(&self) -> bool {
+        self.domains == Domains::All
+    }
+
     /// Whether the caller acts for a domain.
     #[must_use]
     pub fn acts_for(&self, domain: &DomainId) -> bool {

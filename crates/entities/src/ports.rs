@@ -132,6 +132,12 @@ pub trait EventStore: Send + Sync {
         Ok(answers)
     }
 
+    /// Whether [`EventStore::append_all`] stores all events or none, so that it tells what
+    /// became of each also when it fails.
+    fn appends_all_or_none(&self) -> bool {
+        false
+    }
+
     /// The user's newest `limit` events, their dismissals (bounded by
     /// [`MAX_DISMISSALS`]) and what they have seen for ever (bounded by [`MAX_SEEN`]),
     /// as of now: a write acknowledged before is seen.

@@ -1,6 +1,7 @@
 //! `POST /v1/events`, and how events of any wire format are accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use axum::Json as JsonResponse;
 use axum::extract::{FromRequest, Request, State};
@@ -26,6 +27,11 @@ use crate::state::IngestState;
 
 /// Most events in one call.
 pub const MAX_EVENTS: usize = 500;
+/// How long the events of a call may take to be stored: with what comes before it, less than
+/// the function has.
+const WAIT: Duration = Duration::from_secs(6);
+/// The code of an event that was not stored, and may be when it is sent again.
+pub(crate) const STORE_UNAVAILABLE: &str = "store_unavailable";
 /// Most events that those of one call may stand for: an order has many items.
 const MAX_MEANINGS: usize = 2_000;
 
@@ -96,6 +102,7 @@ async fn post_cloudevents(
         meanings.into_iter().map(move |event| Posted { index, event })
     });
     let answer = accept(state, &domain, &definition, events.collect()).await?;
+    let answer = if mode == Mode::Batch { answer } else { all_stored(answer)? };
     match answer.rejected.first() {
         Some(rejected) if mode != Mode::Batch => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -167,21 +174,54 @@ pub(crate) async fn judge(
     Ok(judged)
 }
 
-/// Stores events and says how many were new. When a store fails midway the whole
-/// call fails; sent again, what was stored is a duplicate.
+/// Stores events and says what became of each. One that the store did not take is refused
+/// with [`STORE_UNAVAILABLE`], to be sent again; if it was stored all the same, it is a
+/// duplicate then.
 pub(crate) async fn append(
     state: &IngestState,
     domain: &DomainId,
     definition: &DomainDefinition,
-    Judged { events, rejected }: Judged,
+    Judged { events, mut rejected }: Judged,
 ) -> Result<BatchAnswer, Problem> {
-    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
-    let appended = store_events(&*state.stores.events, definition, &events).await?;
+    let (indexes, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
+    let answers = store_events(&*state.stores.events, definition, &events, WAIT).await;
+    let mut appended = Vec::with_capacity(events.len());
+    let mut unstored = BTreeSet::new();
+    for (index, answer) in indexes.into_iter().zip(answers) {
+        match answer {
+            Ok(answer) => appended.push(answer),
+            Err(error) => {
+                if unstored.is_empty() {
+                    tracing::error!(%domain, %error, "an event, at least, could not be stored");
+                }
+                unstored.insert(index);
+            }
+        }
+    }
+    rejected.extend(unstored.into_iter().map(|index| Rejected {
+        index,
+        code: STORE_UNAVAILABLE,
+        detail: "it could not be stored: send it again in a moment".into(),
+    }));
+    rejected.sort_by_key(|rejected| rejected.index);
     tell_of(domain, &rejected);
     let answer = BatchAnswer::counting(rejected, &appended);
     let now = state.machine.clock.now();
     let activity = Activity { events: answer.intake(now), ..Activity::default() };
     state.activity.note(domain, activity).await;
+    Ok(answer)
+}
+
+/// For senders that look at the status alone, and send all of it again when it says so:
+/// a call of which an event was not stored has failed.
+///
+/// # Errors
+/// A problem with which they send it again.
+pub(crate) fn all_stored(answer: BatchAnswer) -> Result<BatchAnswer, Problem> {
+    if answer.rejected.iter().any(|rejected| rejected.code == STORE_UNAVAILABLE) {
+        let detail = "a store is unavailable: try again in a moment";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, STORE_UNAVAILABLE, detail));
+    }
     Ok(answer)
 }
 
@@ -218,3 +258,6 @@ fn tell_of(domain: &DomainId, rejected: &[Rejected]) {
         tracing::warn!(%domain, code, events, "events were refused");
     }
 }
+
+#[cfg(test)]
+mod tests;

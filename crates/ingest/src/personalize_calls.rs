@@ -12,7 +12,7 @@ use crossfold_edge::caller::Scope;
 use crossfold_edge::problem::Problem;
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::events::{RefuseErased, append, judge, note_refused};
+use crate::events::{RefuseErased, all_stored, append, judge, note_refused};
 use crate::inflate;
 use crate::items;
 use crate::keys::holder::{Holder, Signable, by_signature};
@@ -99,7 +99,7 @@ async fn events(state: &IngestState, request: Request) -> Result<(), Problem> {
         let detail = format!("eventList member {}: {detail} ({code})", index + 1);
         return Err(Problem::invalid(detail));
     }
-    append(state, &domain, &definition, judged).await.map(drop)
+    all_stored(append(state, &domain, &definition, judged).await?).map(drop)
 }
 
 async fn catalogue(state: &IngestState, request: Request) -> Result<(), Problem> {

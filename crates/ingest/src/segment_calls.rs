@@ -17,7 +17,7 @@ use lambda_http::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::events::{MAX_EVENTS, accept};
+use crate::events::{MAX_EVENTS, accept, all_stored};
 use crate::inflate;
 use crate::keys::holder::{Holder, by_write_key};
 use crate::shapes::Posted;
@@ -193,7 +193,7 @@ async fn store(
     Sorted { events, traits, mut ignored }: Sorted,
 ) -> Result<Taken, Problem> {
     let BatchAnswer { accepted, duplicates, rejected } =
-        accept(state, domain, definition, events).await?;
+        all_stored(accept(state, domain, definition, events).await?)?;
     let (of_others, mut rejected): (Vec<Rejected>, Vec<Rejected>) =
         rejected.into_iter().partition(|rejection| IGNORED.contains(&rejection.code));
     ignored.extend(of_others);

@@ -156,8 +156,8 @@ pub(crate) struct ChampionStatus {
     pub(crate) id: ModelId,
     pub(crate) created_at: Timestamp,
     pub(crate) promoted_at: Timestamp,
-    /// Events that it was made from.
-    pub(crate) events: u64,
+    /// Events that it was made from, for who acts for every domain.
+    pub(crate) events: Option<u64>,
 }
 
 /// What a run saw in the archive.

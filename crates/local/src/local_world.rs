@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -18,7 +19,7 @@ use crossfold_edge::{router, system};
 use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
 use crossfold_ingest::archive::Archiver;
-use crossfold_recommend::RecommendState;
+use crossfold_recommend::{Limits, RecommendState};
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
@@ -32,6 +33,9 @@ use crate::console;
 
 /// The tenant of a local world.
 pub(crate) const TENANT: &str = "local";
+/// How long a request for a slate may take: no function ends it, the storage is in this
+/// process, and a busy machine or a model of millions of items is no failure.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Records carried to a function at a time.
 const BATCH: usize = 10_000;
 /// Records read from a stream at a time.
@@ -101,6 +105,7 @@ impl LocalWorld {
         let activity = || self.activity.clone();
         let recommend = RecommendState::new(stores.clone(), keys(), system::machine())
             .without_delay()
+            .with_limits(Limits::of_request(PATIENCE))
             .with_activity(activity())
             .counting_writes(self.catalogue_writes.clone());
         let training = TrainingState {

@@ -1,7 +1,7 @@
 //! Catalogues in memory: read whole once, then kept up to date by their changes.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossfold_core::entities::catalogue::{ChangeNumber, Item};
@@ -10,8 +10,8 @@ use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
 use crossfold_core::entities::ports::{CatalogueStore, StoreResult};
 use crossfold_core::model::Model;
 use crossfold_core::serving::snapshot::CatalogueSnapshot;
+use crossfold_storage::shared_work::{Patience, SharedWork, Waited};
 use crossfold_storage::write_count::WriteCount;
-use tokio::sync::Mutex;
 
 /// How often changes are asked for: well below the minute within which a new
 /// item must be known.
@@ -25,6 +25,9 @@ const ON_THE_WAY: Duration = Duration::from_secs(120);
 /// process that has not looked for so long yet. More than 1,000 a second cannot begin: the
 /// record that counts them takes no more writes.
 const CALLS_ON_THE_WAY: u64 = 2_000;
+
+/// How long reading changes holds up requests: the catalogue in memory will do.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A catalogue as far as it is known.
 pub(crate) struct KnownCatalogue {
@@ -43,36 +46,58 @@ struct Cached {
     last: ChangeNumber,
     /// Writes to the catalogue when it was read last, where they are counted.
     writes: Option<u64>,
+    /// Whether the newest changes could not be read when they were last asked for.
+    is_stale: bool,
     items: HashMap<ItemId, Item>,
     /// The snapshot that was made last, and for which model.
     snapshot: Option<(Option<ModelId>, Arc<CatalogueSnapshot>)>,
 }
 
-/// One domain's place in the cache; empty until its catalogue was read.
-type Place = Arc<Mutex<Option<Cached>>>;
+/// One domain's place in the cache.
+#[derive(Default)]
+struct Place {
+    /// Reading the domain, once for many requests, so that none waits longer than it may.
+    reading: SharedWork,
+    /// Empty until the catalogue was read. Held while nothing is waited for.
+    cached: Mutex<Option<Cached>>,
+}
+
+impl Place {
+    /// A panic while it is held leaves a catalogue of the time before it, or of it.
+    fn cached(&self) -> MutexGuard<'_, Option<Cached>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Keeps catalogues in memory.
 #[derive(Clone)]
 pub(crate) struct CatalogueCache {
     store: Arc<dyn CatalogueStore>,
     stopwatch: Stopwatch,
-    /// A lock for each domain: it is held while the domain is read, so that many
-    /// requests read it once, and a slow domain holds up no other. The lock around
+    /// A place for each domain, so that a slow one holds up no other. The lock around
     /// them all is held for a look-up alone.
-    places: Arc<Mutex<BTreeMap<DomainId, Place>>>,
+    places: Arc<Mutex<BTreeMap<DomainId, Arc<Place>>>>,
     refresh: Duration,
+    patience: Duration,
     /// Counts the writes of a process that has its store to itself.
     writes: Option<WriteCount>,
 }
 
 impl CatalogueCache {
     pub(crate) fn new(store: Arc<dyn CatalogueStore>, stopwatch: Stopwatch) -> Self {
-        Self { store, stopwatch, places: Arc::default(), refresh: REFRESH, writes: None }
+        Self {
+            store,
+            stopwatch,
+            places: Arc::default(),
+            refresh: REFRESH,
+            patience: PATIENCE,
+            writes: None,
+        }
     }
 
     /// Asks for changes at every request: for a process with its own store.
     pub(crate) fn without_delay(self) -> Self {
-        Self { refresh: Duration::ZERO, ..self }
+        Self { refresh: Duration::ZERO, patience: Duration::MAX, ..self }
     }
 
     /// Asks for changes only of a catalogue that was written to.
@@ -80,30 +105,69 @@ impl CatalogueCache {
         Self { writes: Some(writes), ..self }
     }
 
-    /// A domain's catalogue, matched with a model's rows. When changes cannot
-    /// be read, the last known catalogue is served and said to be stale.
-    ///
-    /// # Errors
-    /// When the catalogue cannot be read and never was.
-    pub(crate) async fn snapshot(
-        &self,
-        domain: &DomainId,
-        model: Option<&Model>,
-    ) -> StoreResult<KnownCatalogue> {
-        let place = self.places.lock().await.entry(domain.clone()).or_default().clone();
-        let mut place = place.lock().await;
-        let mut is_stale = false;
-        let cached = match &mut *place {
-            Some(cached) => {
-                let is_due = self.stopwatch.since(cached.refreshed_at) >= self.refresh;
-                if is_due && self.may_have_changed(domain, cached) {
-                    is_stale = self.update(domain, cached).await.is_err();
+    /// Sees to it that a domain's catalogue and its changes are in memory, within a time.
+    pub(crate) async fn refresh(&self, domain: &DomainId, wait: Duration) {
+        let place = self.place(domain);
+        let began = self.stopwatch.read();
+        // What others began before this request may not have seen what it asks for; what
+        // is begun after that has.
+        for _ in 0..2 {
+            let due = place.cached().as_ref().map(|cached| self.is_due(domain, cached));
+            let from_its_start = match due {
+                Some(false) => return,
+                Some(true) => self.patience,
+                None => Duration::MAX,
+            };
+            let left = wait.saturating_sub(self.stopwatch.since(began));
+            let patience = Patience { from_now: left, from_its_start };
+            let (cache, domain, read) = (self.clone(), domain.clone(), place.clone());
+            let read = || async move { cache.read(&domain, &read).await };
+            match place.reading.join(patience, read).await {
+                Waited::ForOwn => return,
+                Waited::ForOthers => {}
+                Waited::TooLong => {
+                    if let Some(cached) = &mut *place.cached() {
+                        cached.is_stale = true;
+                    }
+                    return;
                 }
-                cached
             }
-            empty => empty.insert(self.load(domain).await?),
+        }
+    }
+
+    /// A domain's catalogue as far as it is in memory, matched with a model's rows; `None`
+    /// when it could not be read so far.
+    pub(crate) fn known(&self, domain: &DomainId, model: Option<&Model>) -> Option<KnownCatalogue> {
+        let place = self.place(domain);
+        let mut cached = place.cached();
+        let cached = cached.as_mut()?;
+        Some(KnownCatalogue { snapshot: cached.snapshot(model), is_stale: cached.is_stale })
+    }
+
+    fn place(&self, domain: &DomainId) -> Arc<Place> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry(domain.clone()).or_default().clone()
+    }
+
+    fn is_due(&self, domain: &DomainId, cached: &Cached) -> bool {
+        let is_old = self.stopwatch.since(cached.refreshed_at) >= self.refresh;
+        is_old && self.may_have_changed(domain, cached)
+    }
+
+    /// Reads the catalogue whole, or what has changed of it.
+    async fn read(&self, domain: &DomainId, place: &Place) {
+        let now = self.stopwatch.read();
+        let since = place.cached().as_mut().map(|cached| cached.complete_until(now));
+        let read = match since {
+            Some(since) => self.update(domain, since, place).await,
+            None => self.load(domain).await.map(|loaded| *place.cached() = Some(loaded)),
         };
-        Ok(KnownCatalogue { snapshot: cached.snapshot(model), is_stale })
+        if let Err(error) = &read {
+            tracing::error!(%error, "a catalogue could not be read");
+        }
+        if let Some(cached) = &mut *place.cached() {
+            cached.is_stale = read.is_err();
+        }
     }
 
     fn may_have_changed(&self, domain: &DomainId, cached: &Cached) -> bool {
@@ -122,23 +186,25 @@ impl CatalogueCache {
             looks: VecDeque::from([(refreshed_at, surely_read), (refreshed_at, last)]),
             last,
             writes,
+            is_stale: false,
             items: items.into_iter().map(|item| (item.item_id.clone(), item)).collect(),
             snapshot: None,
         })
     }
 
-    async fn update(&self, domain: &DomainId, cached: &mut Cached) -> StoreResult<()> {
+    async fn update(
+        &self,
+        domain: &DomainId,
+        since: ChangeNumber,
+        place: &Place,
+    ) -> StoreResult<()> {
         let (began_at, writes) = (self.stopwatch.read(), self.writes.as_ref());
         let writes = writes.map(|writes| writes.of(domain));
-        let since = cached.complete_until(began_at);
-        let changes = self.store.changes(domain, since).await.inspect_err(|error| {
-            tracing::error!(%error, "a catalogue's changes could not be read");
-        })?;
-        changes.into_iter().for_each(|item| cached.take_over(item));
-        if cached.looks.back().is_none_or(|(_, last)| *last != cached.last) {
-            cached.looks.push_back((began_at, cached.last));
+        let changes = self.store.changes(domain, since).await?;
+        if let Some(cached) = &mut *place.cached() {
+            cached.update(changes, began_at);
+            cached.writes = writes;
         }
-        (cached.refreshed_at, cached.writes) = (began_at, writes);
         Ok(())
     }
 }
@@ -152,6 +218,15 @@ impl Cached {
             self.looks.pop_front();
         }
         self.looks.front().map(|(_, last)| *last).unwrap_or_default()
+    }
+
+    /// Takes over changes that were asked for at `began_at`.
+    fn update(&mut self, changes: Vec<Item>, began_at: Reading) {
+        changes.into_iter().for_each(|item| self.take_over(item));
+        if self.looks.back().is_none_or(|(_, last)| *last != self.last) {
+            self.looks.push_back((began_at, self.last));
+        }
+        self.refreshed_at = began_at;
     }
 
     /// The snapshot for a model, made anew when items or the model changed.
@@ -266,6 +341,11 @@ mod tests {
         }
     }
 
+    async fn snapshot(cache: &CatalogueCache, domain: &DomainId) -> Option<KnownCatalogue> {
+        cache.refresh(domain, Duration::from_secs(9)).await;
+        cache.known(domain, None)
+    }
+
     fn titles(known: &KnownCatalogue) -> Vec<&str> {
         known.snapshot.entries().filter_map(|(_, entry)| entry.title()).collect()
     }
@@ -276,10 +356,9 @@ mod tests {
         let cache = CatalogueCache::new(store.clone(), by_hand().1);
         let (slow, fast) = (domain("slow"), domain("fast"));
         store.put(&item(&slow, "s", 1)).await.unwrap();
-        let waiting =
-            async { tokio::join!(cache.snapshot(&slow, None), cache.snapshot(&slow, None)) };
+        let waiting = async { tokio::join!(snapshot(&cache, &slow), snapshot(&cache, &slow)) };
         let meanwhile = async {
-            assert!(titles(&cache.snapshot(&fast, None).await.unwrap()).is_empty());
+            assert!(titles(&snapshot(&cache, &fast).await.unwrap()).is_empty());
             // Lets go of one reading: a second one would wait for ever.
             store.let_go.notify_one();
         };
@@ -297,7 +376,7 @@ mod tests {
         let cache = CatalogueCache::new(store.clone(), stopwatch);
         let knowledge = domain("knowledge");
         store.put(&item(&knowledge, "a", 1)).await.unwrap();
-        assert_eq!(titles(&cache.snapshot(&knowledge, None).await.unwrap()), ["a"]);
+        assert_eq!(titles(&snapshot(&cache, &knowledge).await.unwrap()), ["a"]);
         store.put(&item(&knowledge, "b", 2)).await.unwrap();
         for (second, fails, expected, is_stale) in [
             (19, false, vec!["a"], false),
@@ -307,7 +386,7 @@ mod tests {
         ] {
             seconds.store(second, Ordering::Relaxed);
             store.fails.store(fails, Ordering::Relaxed);
-            let known = cache.snapshot(&knowledge, None).await.unwrap();
+            let known = snapshot(&cache, &knowledge).await.unwrap();
             assert_eq!((titles(&known), known.is_stale), (expected, is_stale), "at {second} s");
         }
     }
@@ -326,7 +405,7 @@ mod tests {
             store.changes_read.store(0, Ordering::Relaxed);
             for second in (minutes.start * 60..minutes.end * 60).step_by(20) {
                 seconds.store(second, Ordering::Relaxed);
-                let known = cache.snapshot(&knowledge, None).await.unwrap();
+                let known = snapshot(&cache, &knowledge).await.unwrap();
                 assert_eq!(titles(&known).len() as u64, ITEMS);
             }
             read.push(store.changes_read.load(Ordering::Relaxed) / ITEMS);
@@ -355,12 +434,12 @@ mod tests {
         let cache =
             CatalogueCache::new(hindered.clone(), stopwatch).without_delay().counting(writes);
         for _ in 0..3 {
-            assert_eq!(titles(&cache.snapshot(&knowledge, None).await.unwrap()), ["a"]);
+            assert_eq!(titles(&snapshot(&cache, &knowledge).await.unwrap()), ["a"]);
         }
         assert_eq!(hindered.changes_read.load(Ordering::Relaxed), 0);
         hindered.put(&item(&knowledge, "b", 2)).await.unwrap();
         for _ in 0..3 {
-            assert_eq!(titles(&cache.snapshot(&knowledge, None).await.unwrap()), ["a", "b"]);
+            assert_eq!(titles(&snapshot(&cache, &knowledge).await.unwrap()), ["a", "b"]);
         }
         assert_eq!(hindered.changes_read.load(Ordering::Relaxed), 2);
     }

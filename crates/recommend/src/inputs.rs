@@ -1,18 +1,30 @@
-//! What a decision is made of, read from the stores. What cannot be read is done
-//! without where that is possible, and named in [`Degraded`].
+//! What a decision is made of, read from the stores within the request's deadline. What
+//! cannot be read in time is done without where that is possible, and named in
+//! [`Degraded`].
+//!
+//! What is read depends only on what the platform that asks may know: consents first, then
+//! the histories that they open. A user who is linked to others and lets none of them know
+//! costs the same reads as one who is linked to nobody.
 
 use std::collections::BTreeSet;
 
-use crossfold_core::entities::consent::ConsentLedger;
+use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
+use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::ports::{StoreError, StoreResult};
+use crossfold_core::entities::people::Member;
+use crossfold_core::entities::ports::{NoDefinition, StoreError, StoreResult};
+use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::model::Model;
+use crossfold_core::serving::admit::may_use_evidence_of;
+use crossfold_core::serving::request::SlateRequest;
 use crossfold_core::serving::snapshot::Catalogues;
-use crossfold_storage::person_lookup::{Found, find};
-use futures::future::{join, join_all, try_join_all};
+use crossfold_edge::problem::Problem;
+use crossfold_storage::definition_reader::KnownDefinitions;
+use crossfold_storage::person_lookup::{Found, find_in_even_time};
+use futures::future::{join, join_all};
 
-use crate::catalogue_cache::KnownCatalogue;
+use crate::deadline::{Deadline, Stage};
 use crate::state::RecommendState;
 
 /// Events of each user that are read: enough for evidence, and for most
@@ -37,88 +49,197 @@ impl Degraded {
     }
 }
 
-/// What is known of a person.
-#[derive(Debug)]
-pub(crate) struct PersonRead {
-    /// The user who asks, in the life that they lead.
-    pub(crate) user: Pseudonym,
-    pub(crate) consents: ConsentLedger,
-    pub(crate) history: History,
-}
-
-/// What is known of the person. When it cannot be read, nothing is used:
-/// without consents there is no evidence either.
-pub(crate) async fn read_person(
+/// The definitions that a request is checked by.
+///
+/// # Errors
+/// A problem when the domain is not defined, or when that cannot be told now.
+pub(crate) async fn read_definitions(
     state: &RecommendState,
-    user: &Pseudonym,
-    degraded: &mut Degraded,
-) -> PersonRead {
-    let read = async {
-        let history = |user: &Pseudonym| {
-            let (events, user) = (state.stores.events.clone(), user.clone());
-            async move { events.history(&user, MAX_HISTORY).await }
-        };
-        // Nearly everyone leads their first life: their history is read meanwhile.
-        let (found, first) = join(find(&*state.stores.people, user), history(user)).await;
-        let (own, consents, others) = known_of(user, found?);
-        let mut histories = try_join_all(others.iter().map(history)).await?;
-        histories.push(if own == *user { first? } else { history(&own).await? });
-        Ok::<_, StoreError>(PersonRead { user: own, consents, history: History::merge(histories) })
-    };
-    read.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a person could not be read");
-        degraded.add("no_profile");
-        PersonRead {
-            user: user.clone(),
-            consents: ConsentLedger::default(),
-            history: History::default(),
-        }
+    domain: &DomainId,
+    deadline: &Deadline,
+) -> Result<KnownDefinitions, Problem> {
+    let known = state.definitions.within(deadline.left(Stage::FirstReads), domain).await;
+    known.map_err(|error| match error {
+        NoDefinition::Unknown(_) => error.into(),
+        NoDefinition::Store(error) => unchecked(error),
     })
 }
 
-/// The user in the life that they lead, the person's consents, and their other users.
-fn known_of(user: &Pseudonym, found: Found) -> (Pseudonym, ConsentLedger, Vec<Pseudonym>) {
-    let stored = match found {
-        Found::Person(stored) => stored,
-        Found::Erased { life, .. } => return (user.in_life(life), Default::default(), Vec::new()),
-        Found::Nobody => return (user.clone(), Default::default(), Vec::new()),
-    };
-    let own = stored.person.member(user).map_or_else(|| user.clone(), |own| own.user.clone());
-    let users = stored.person.members.into_iter().map(|member| member.user);
-    let others = users.filter(|other| *other != own).collect();
-    (own, stored.person.consents, others)
+/// What is told of a request that cannot be checked now, whatever it is that the store has:
+/// with another try it may be.
+pub(crate) fn unchecked(error: StoreError) -> Problem {
+    StoreError::unavailable("a request could not be checked", error).into()
 }
 
-/// The catalogues of the targets, and those that are for titles in reasons alone.
-/// Without one of the latter a reason names the platform instead.
-///
-/// # Errors
-/// When a target's catalogue cannot be read and never was.
+/// What was read of the user who asks, and whom they belong to.
+pub(crate) struct UserRead {
+    found: Option<Found>,
+    history: Option<History>,
+}
+
+/// Reads what needs no consent: the user's person, and the user's own history.
+pub(crate) async fn read_user(
+    state: &RecommendState,
+    user: &Pseudonym,
+    deadline: &Deadline,
+) -> UserRead {
+    let find = find_in_even_time(&*state.stores.people, user);
+    let history = state.stores.events.history(user, MAX_HISTORY);
+    let (found, history) =
+        join(deadline.wait(Stage::FirstReads, find), deadline.wait(Stage::FirstReads, history))
+            .await;
+    UserRead {
+        found: answered("a person could not be read", found),
+        history: answered("a history could not be read", history),
+    }
+}
+
+/// What was answered in time.
+fn answered<T>(failure: &'static str, answer: Option<StoreResult<T>>) -> Option<T> {
+    match answer {
+        Some(Ok(answer)) => return Some(answer),
+        Some(Err(error)) => tracing::error!(%error, failure, "a read failed"),
+        None => tracing::error!(failure, "a read took too long"),
+    }
+    None
+}
+
+/// A person as far as the user who asks is concerned.
+pub(crate) struct PersonRead {
+    /// The user who asks, in the life that they lead.
+    pub(crate) user: Pseudonym,
+    /// What the person decided; nothing is let through when that could not be read.
+    pub(crate) consents: ConsentLedger,
+    /// The person's other users.
+    others: Vec<Member>,
+    /// The user's own history; `None` when it is of another life than what was read.
+    own_history: Option<History>,
+}
+
+impl UserRead {
+    /// The person. Without consents there is no evidence; the user's own dismissals, which
+    /// are instructions, hold all the same.
+    pub(crate) fn person(
+        self,
+        user: &Pseudonym,
+        display: &DomainId,
+        definitions: &Definitions,
+        degraded: &mut Degraded,
+    ) -> PersonRead {
+        let mut own = user.clone();
+        let (consents, members) = match self.found {
+            Some(Found::Person(stored)) => {
+                own = stored.person.member(user).map_or(own, |member| member.user.clone());
+                (stored.person.consents, stored.person.members)
+            }
+            Some(Found::Erased { life, .. }) => {
+                own = user.in_life(life);
+                Default::default()
+            }
+            Some(Found::Nobody) => Default::default(),
+            None => {
+                degraded.add("no_profile");
+                let to_display = |from: &DomainId| (from.clone(), display.clone());
+                let all: Vec<_> = definitions.keys().map(to_display).collect();
+                let nothing = ConsentLedger::default().without(&all, Purpose::Recommendation);
+                (nothing, Vec::new())
+            }
+        };
+        // Nearly everyone leads their first life, and that is what was read.
+        let is_of_own = own == *user;
+        if is_of_own && self.history.is_none() {
+            degraded.add("no_history");
+        }
+        PersonRead {
+            consents,
+            others: members.into_iter().filter(|member| member.user != own).collect(),
+            own_history: is_of_own.then(|| self.history.unwrap_or_default()),
+            user: own,
+        }
+    }
+}
+
+impl PersonRead {
+    /// The person's history: their own, and those that may be used for the request. No
+    /// other is read.
+    pub(crate) async fn history(
+        &self,
+        state: &RecommendState,
+        (request, definitions): (&SlateRequest, &Definitions),
+        deadline: &Deadline,
+        degraded: &mut Degraded,
+    ) -> History {
+        let opens = |member: &&Member| {
+            may_use_evidence_of(&member.domain, request, &self.consents, definitions)
+        };
+        let opened: Vec<&Member> = self.others.iter().filter(opens).collect();
+        let reads = opened.iter().map(|member| {
+            let history = state.stores.events.history(&member.user, MAX_HISTORY);
+            deadline.wait(Stage::FurtherReads, history)
+        });
+        let own = async {
+            match self.own_history.clone() {
+                Some(history) => Some(Ok(history)),
+                None => {
+                    let history = state.stores.events.history(&self.user, MAX_HISTORY);
+                    deadline.wait(Stage::FurtherReads, history).await
+                }
+            }
+        };
+        let (own, reads) = join(own, join_all(reads)).await;
+        let read = reads.len();
+        let failure = "a linked history could not be read";
+        let mut histories: Vec<History> =
+            reads.into_iter().filter_map(|history| answered(failure, history)).collect();
+        if histories.len() < read {
+            degraded.add("partial_history");
+        }
+        match answered("a history could not be read", own) {
+            Some(own) => histories.push(own),
+            None => degraded.add("no_history"),
+        }
+        History::merge(histories)
+    }
+}
+
+/// A request that rests on definitions which may be outdated: nothing crosses domains by
+/// them, for a default may have been withdrawn.
+pub(crate) fn within_one_domain(request: SlateRequest) -> SlateRequest {
+    SlateRequest { cross_domain: CrossDomain::Never, ..request }
+}
+
+/// Sees to it that catalogues are in memory, as far as they can be read in time.
 pub(crate) async fn read_catalogues(
+    state: &RecommendState,
+    domains: &BTreeSet<DomainId>,
+    (deadline, stage): (&Deadline, Stage),
+) {
+    let refresh = |domain| state.catalogues.refresh(domain, deadline.left(stage));
+    join_all(domains.iter().map(refresh)).await;
+}
+
+/// The catalogues of the targets, and those that are for titles in reasons alone, as far as
+/// they were read. A target without one has nothing to show; without one of the others a
+/// reason names the platform instead.
+pub(crate) fn known_catalogues(
     state: &RecommendState,
     (targets, for_titles): (&BTreeSet<DomainId>, &BTreeSet<DomainId>),
     model: Option<&Model>,
     degraded: &mut Degraded,
-) -> StoreResult<Catalogues> {
-    let read = |domain: DomainId| async move {
-        let known = state.catalogues.snapshot(&domain, model).await;
-        known.map(|known| (domain, known))
-    };
-    let of_targets = try_join_all(targets.iter().cloned().map(read));
-    let of_titles = join_all(for_titles.iter().cloned().map(read));
-    let (of_targets, of_titles) = join(of_targets, of_titles).await;
-    let mut known: Vec<(DomainId, KnownCatalogue)> = of_targets?;
-    for read in of_titles {
-        match read {
-            Ok(catalogue) => known.push(catalogue),
-            Err(error) => {
-                tracing::error!(%error, "a catalogue could not be read for its titles");
-                degraded.add("no_titles");
+) -> Catalogues {
+    let mut catalogues = Catalogues::new();
+    let wanted = [(targets, "no_catalogue"), (for_titles, "no_titles")];
+    for (domains, code_without) in wanted {
+        for domain in domains {
+            let Some(known) = state.catalogues.known(domain, model) else {
+                degraded.add(code_without);
+                continue;
+            };
+            if known.is_stale {
+                degraded.add("stale_catalogue");
             }
+            catalogues.insert(domain.clone(), known.snapshot);
         }
     }
-    if known.iter().any(|(_, catalogue)| catalogue.is_stale) {
-        degraded.add("stale_catalogue");
-    }
-    Ok(known.into_iter().map(|(domain, catalogue)| (domain, catalogue.snapshot)).collect())
+    catalogues
 }

@@ -3,6 +3,7 @@
 //! made is [`crossfold_core::serving`]'s business.
 
 mod catalogue_cache;
+mod deadline;
 mod inputs;
 mod model_cache;
 mod recommendations;
@@ -12,6 +13,7 @@ mod state;
 #[cfg(test)]
 mod test_models;
 
+pub use deadline::Limits;
 pub use request::{MAX_EXCLUDED, MAX_TARGETS, MAX_WITHDRAWN};
 pub use routes::routes;
 pub use state::RecommendState;

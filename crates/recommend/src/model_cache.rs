@@ -1,6 +1,6 @@
 //! The champion, loaded whole and verified, and swapped when another is published.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossfold_core::entities::clock::{Reading, Stopwatch};
@@ -10,11 +10,14 @@ use crossfold_core::entities::ports::{ETag, ObjectStore, StoreError};
 use crossfold_core::model::Model;
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
 use crossfold_registry::load::{LoadError, load};
-use tokio::sync::Mutex;
+use crossfold_storage::shared_work::{Patience, SharedWork, Waited};
 
 /// How long a pointer is believed before it is looked at again. Each process
 /// adds up to a fifth, so that they do not all look at once.
 const POINTER_AGE: Duration = Duration::from_secs(20);
+
+/// How long a look holds up requests that have a model: the one in memory will do.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why there is no model to serve, or not the newest.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +39,19 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// The same when it could not be asked whether there is a newer one.
+    fn outdated(self) -> Self {
+        let degraded = if self.model.is_some() { "stale_model" } else { "no_model" };
+        Self { degraded: Some(degraded), ..self }
+    }
+
     /// Whether this model is served, and nothing is wrong with it.
     fn is_whole(&self, id: &ModelId) -> bool {
         self.degraded.is_none() && self.model.as_ref().is_some_and(|model| model.id() == id)
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Cached {
     looked_at: Option<Reading>,
     etag: Option<ETag>,
@@ -54,38 +63,72 @@ struct Cached {
 pub(crate) struct ModelCache {
     objects: Arc<dyn ObjectStore>,
     stopwatch: Stopwatch,
+    /// Held for a look into it alone.
     cached: Arc<Mutex<Cached>>,
+    /// Looking at the pointer and loading what it names, which may take longer than a
+    /// request has.
+    looking: SharedWork,
     pointer_age: Duration,
+    patience: Duration,
 }
 
 impl ModelCache {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>, stopwatch: Stopwatch, dice: &Dice) -> Self {
         let pointer_age = POINTER_AGE.mul_f64(1.0 + dice.fraction() / 5.0);
-        Self { objects, stopwatch, cached: Arc::default(), pointer_age }
-    }
-
-    /// Looks at the pointer again at every request: for a process that trains itself.
-    pub(crate) fn without_delay(self) -> Self {
-        Self { pointer_age: Duration::ZERO, ..self }
-    }
-
-    /// The model to serve. A new one that cannot be loaded or verified is
-    /// refused, and the last good one serves on.
-    pub(crate) async fn served(&self) -> Served {
-        let mut cached = self.cached.lock().await;
-        if cached.looked_at.is_some_and(|at| self.stopwatch.since(at) < self.pointer_age) {
-            return cached.served.clone();
+        Self {
+            objects,
+            stopwatch,
+            cached: Arc::default(),
+            looking: SharedWork::default(),
+            pointer_age,
+            patience: PATIENCE,
         }
-        match self.refresh(&mut cached).await {
-            Ok(()) => {}
-            Err(error) => {
-                tracing::error!(%error, "the champion could not be loaded");
-                cached.served.degraded =
-                    Some(if cached.served.model.is_some() { "stale_model" } else { "no_model" });
+    }
+
+    /// Looks at the pointer again at every request, and waits for what it names: for a
+    /// process that trains itself.
+    pub(crate) fn without_delay(self) -> Self {
+        Self { pointer_age: Duration::ZERO, patience: Duration::MAX, ..self }
+    }
+
+    /// The model to serve, within a time. A new one that cannot be loaded or verified, or
+    /// not in time, is not served, and the last good one serves on.
+    pub(crate) async fn served(&self, wait: Duration) -> Served {
+        let began = self.stopwatch.read();
+        // A look that others began before this request may not have seen what it asks for;
+        // one that is begun after that has.
+        for _ in 0..2 {
+            let known = self.cached().clone();
+            if known.looked_at.is_some_and(|at| self.stopwatch.since(at) < self.pointer_age) {
+                return known.served;
+            }
+            let has_model = known.served.model.is_some();
+            let from_its_start = if has_model { self.patience } else { Duration::MAX };
+            let left = wait.saturating_sub(self.stopwatch.since(began));
+            let patience = Patience { from_now: left, from_its_start };
+            let cache = self.clone();
+            match self.looking.join(patience, || async move { cache.look().await }).await {
+                Waited::ForOwn => break,
+                Waited::ForOthers => {}
+                Waited::TooLong => return self.cached().served.clone().outdated(),
             }
         }
+        self.cached().served.clone()
+    }
+
+    async fn look(&self) {
+        let mut cached = self.cached().clone();
+        if let Err(error) = self.refresh(&mut cached).await {
+            tracing::error!(%error, "the champion could not be loaded");
+            cached.served = cached.served.outdated();
+        }
         cached.looked_at = Some(self.stopwatch.read());
-        cached.served.clone()
+        *self.cached() = cached;
+    }
+
+    /// Nothing panics while it is held.
+    fn cached(&self) -> MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn refresh(&self, cached: &mut Cached) -> Result<(), RefreshError> {
@@ -188,13 +231,17 @@ mod tests {
             let objects = memory::stores().objects;
             let (seconds, cache) = cache_by_hand(objects.clone(), roll);
             let first = publish(&*objects, 1.0, None).await;
-            assert_eq!(served_id(&cache.served().await), Some(first.clone()));
+            assert_eq!(served_id(&ask(&cache).await), Some(first.clone()));
             let second = publish(&*objects, 2.0, None).await;
             seconds.store(age - 1, Ordering::Relaxed);
-            assert_eq!(served_id(&cache.served().await), Some(first));
+            assert_eq!(served_id(&ask(&cache).await), Some(first));
             seconds.store(age, Ordering::Relaxed);
-            assert_eq!(served_id(&cache.served().await), Some(second));
+            assert_eq!(served_id(&ask(&cache).await), Some(second));
         }
+    }
+
+    async fn ask(cache: &ModelCache) -> Served {
+        cache.served(Duration::from_secs(9)).await
     }
 
     fn served_id(served: &Served) -> Option<ModelId> {
@@ -205,11 +252,11 @@ mod tests {
     async fn a_new_model_is_swapped_in_and_no_model_is_said_so() {
         let objects = memory::stores().objects;
         let cache = cache_without_delay(objects.clone());
-        let none = cache.served().await;
+        let none = ask(&cache).await;
         assert_eq!((served_id(&none), none.degraded), (None, Some("no_model")));
         for value in [1.0, 2.0] {
             let id = publish(&*objects, value, None).await;
-            let served = cache.served().await;
+            let served = ask(&cache).await;
             assert_eq!((served_id(&served), served.degraded), (Some(id), None));
         }
     }
@@ -219,15 +266,15 @@ mod tests {
         let objects = memory::stores().objects;
         let good = publish(&*objects, 1.0, None).await;
         let cache = cache_without_delay(objects.clone());
-        cache.served().await;
+        ask(&cache).await;
         let torn = publish(&*objects, 2.0, Some(good.clone())).await;
         tear(&*objects, &torn).await;
-        let served = cache.served().await;
+        let served = ask(&cache).await;
         assert_eq!(
             (served_id(&served), served.degraded),
             (Some(good.clone()), Some("stale_model"))
         );
-        let at_cold_start = cache_without_delay(objects.clone()).served().await;
+        let at_cold_start = ask(&cache_without_delay(objects.clone())).await;
         assert_eq!(served_id(&at_cold_start), Some(good));
         assert_eq!(at_cold_start.degraded, Some("stale_model"));
     }
@@ -237,14 +284,14 @@ mod tests {
         let objects = memory::stores().objects;
         let id = publish(&*objects, 1.0, None).await;
         let cache = cache_without_delay(objects.clone());
-        cache.served().await;
+        ask(&cache).await;
         tear(&*objects, &id).await;
         let pointer = objects.get(POINTER_KEY).await.unwrap().unwrap().bytes;
         let mut pointer: Pointer = serde_json::from_slice(&pointer).unwrap();
         pointer.promoted_at = Timestamp::MAX;
         let pointer = serde_json::to_vec(&pointer).unwrap();
         objects.put(POINTER_KEY, pointer.into(), PutCondition::None).await.unwrap();
-        let served = cache.served().await;
+        let served = ask(&cache).await;
         assert_eq!((served_id(&served), served.degraded), (Some(id), None));
     }
 
@@ -253,9 +300,9 @@ mod tests {
         let objects = memory::stores().objects;
         let good = publish(&*objects, 1.0, None).await;
         let cache = cache_without_delay(objects.clone());
-        cache.served().await;
+        ask(&cache).await;
         objects.put(POINTER_KEY, Bytes::from_static(b"{"), PutCondition::None).await.unwrap();
-        let served = cache.served().await;
+        let served = ask(&cache).await;
         assert_eq!((served_id(&served), served.degraded), (Some(good), Some("stale_model")));
     }
 
@@ -271,7 +318,7 @@ mod tests {
         });
         let cache = cache_without_delay(faulty(stores, &plan).objects);
         for degraded in [None, Some("stale_model"), None] {
-            let served = cache.served().await;
+            let served = ask(&cache).await;
             assert_eq!((served_id(&served), served.degraded), (Some(id.clone()), degraded));
         }
     }

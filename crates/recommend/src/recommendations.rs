@@ -6,19 +6,26 @@ use axum::http::HeaderMap;
 use crossfold_core::entities::activity::{Activity, Slates};
 use crossfold_core::entities::decision::Decision;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, RecommendationId, UserId};
+use crossfold_core::entities::ports::StoreError;
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
 use crossfold_core::serving::inspect::{InspectedTarget, ScoreParts};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::reason::Reason;
-use crossfold_core::serving::request::Recipient;
+use crossfold_core::serving::request::{Recipient, SlateRequest};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
+use crossfold_storage::definition_reader::KnownDefinitions;
+use futures::{FutureExt, try_join};
 use serde::Serialize;
 
-use crate::inputs::{Degraded, read_catalogues, read_person};
+use crate::deadline::{Deadline, Stage};
+use crate::inputs::{
+    Degraded, known_catalogues, read_catalogues, read_definitions, read_user, unchecked,
+    within_one_domain,
+};
 use crate::request::RecommendationBody;
 use crate::state::RecommendState;
 
@@ -58,28 +65,39 @@ pub(crate) async fn post_recommendations(
     headers: HeaderMap,
     Json(mut body): Json<RecommendationBody>,
 ) -> Result<JsonResponse<RecommendationView>, Problem> {
+    let deadline = state.deadlines.begin();
     caller.require(Scope::RecommendationsRead, &body.domain)?;
-    let definitions = state.definitions.with(&body.domain).await?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
     let dry_run = body.take_dry_run()?;
-    let request = body.into_request(&caller, &headers, &definitions, &state.machine)?;
     let mut degraded = Degraded::default();
-    let served = state.models.served().await;
+    let (checked, served, user_read) = try_join!(
+        check(&state, body, (&caller, &headers), &deadline),
+        state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
+        read_user(&state, &user, &deadline).map(Ok),
+    )?;
+    let Checked { request, known } = checked;
+    let definitions = &*known.definitions;
+    if known.is_stale {
+        degraded.add("stale_definitions");
+    }
     served.degraded.into_iter().for_each(|code| degraded.add(code));
     let model = served.model.as_deref();
     if model.is_some_and(|model| request.targets.iter().any(|to| model.rows(to).is_none())) {
         // Nothing is known of what people of a target took: its newest items are served.
         degraded.add("domain_not_in_model");
     }
-    let mut person = read_person(&state, &user, &mut degraded).await;
+    let mut person = user_read.person(&user, &request.display, definitions, &mut degraded);
     if let Some(dry_run) = &dry_run {
         person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);
     }
-    let recipient =
-        Recipient { user: &person.user, consents: &person.consents, history: &person.history };
-    let asked = AdmittedRequest::new(&request, recipient, &definitions);
-    let wanted = (&request.targets, &asked.title_domains(model));
-    let catalogues = read_catalogues(&state, wanted, model, &mut degraded).await?;
+    let basis = (&request, definitions);
+    let history = person.history(&state, basis, &deadline, &mut degraded).await;
+    let recipient = Recipient { user: &person.user, consents: &person.consents, history: &history };
+    let asked = AdmittedRequest::new(&request, recipient, definitions);
+    let for_titles = asked.title_domains(model);
+    read_catalogues(&state, &for_titles, (&deadline, Stage::FurtherReads)).await;
+    let catalogues =
+        known_catalogues(&state, (&request.targets, &for_titles), model, &mut degraded);
     let serving = Serving {
         model,
         catalogues: &catalogues,
@@ -90,9 +108,37 @@ pub(crate) async fn post_recommendations(
     if dry_run.is_some() {
         return Ok(JsonResponse(RecommendationView { dry_run: true, ..view(decided) }));
     }
-    let decided = log(&state, decided).await;
-    state.activity.note(&request.display, activity_of(&decided.decision)).await;
+    let decided = log(&state, decided, &deadline).await;
+    let activity = activity_of(&decided.decision);
+    state.activity.note_within(&request.display, activity, deadline.left(Stage::Log)).await;
     Ok(JsonResponse(view(decided)))
+}
+
+/// A request that keeps the rules, and the definitions that it was checked by.
+struct Checked {
+    request: SlateRequest,
+    known: KnownDefinitions,
+}
+
+/// Checks a request, and reads the catalogues of its targets, which it then may have.
+async fn check(
+    state: &RecommendState,
+    body: RecommendationBody,
+    (caller, headers): (&Caller, &HeaderMap),
+    deadline: &Deadline,
+) -> Result<Checked, Problem> {
+    let known = read_definitions(state, &body.domain, deadline).await?;
+    let request = body.into_request(caller, headers, &known.definitions, &state.machine);
+    let request = match request {
+        Err(problem) if known.is_stale && problem.code == "unknown_domain" => {
+            // It may have been defined since.
+            return Err(unchecked(StoreError::Unavailable(problem.detail.into())));
+        }
+        request => request?,
+    };
+    let request = if known.is_stale { within_one_domain(request) } else { request };
+    read_catalogues(state, &request.targets, (deadline, Stage::FirstReads)).await;
+    Ok(Checked { request, known })
 }
 
 /// One slate, in numbers.
@@ -109,11 +155,15 @@ fn activity_of(decision: &Decision) -> Activity {
 
 /// Logs a decision before it is answered. A slate without a record is better than
 /// none; the caller is told.
-async fn log(state: &RecommendState, mut decided: Decided) -> Decided {
-    if let Err(error) = state.stores.decisions.record(&decided.decision).await {
-        tracing::error!(%error, "a decision could not be logged");
-        decided.decision.degraded.push("not_logged".to_owned());
-    }
+async fn log(state: &RecommendState, mut decided: Decided, deadline: &Deadline) -> Decided {
+    let record = state.stores.decisions.record(&decided.decision);
+    let failure = match deadline.wait(Stage::Log, record).await {
+        Some(Ok(())) => return decided,
+        Some(Err(error)) => error.to_string(),
+        None => "it took too long".to_owned(),
+    };
+    tracing::error!(failure, "a decision could not be logged");
+    decided.decision.degraded.push("not_logged".to_owned());
     decided
 }
 

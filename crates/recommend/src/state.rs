@@ -8,6 +8,7 @@ use crossfold_storage::definition_reader::DefinitionReader;
 use crossfold_storage::write_count::WriteCount;
 
 use crate::catalogue_cache::CatalogueCache;
+use crate::deadline::{Deadlines, Limits};
 use crate::model_cache::ModelCache;
 
 /// What the handlers work with.
@@ -18,6 +19,7 @@ pub struct RecommendState {
     pub(crate) pseudonymiser: Pseudonymiser,
     pub(crate) models: ModelCache,
     pub(crate) catalogues: CatalogueCache,
+    pub(crate) deadlines: Deadlines,
     pub(crate) machine: Machine,
     pub(crate) activity: ActivityLog,
 }
@@ -30,12 +32,19 @@ impl RecommendState {
         Self {
             definitions: DefinitionReader::new(stores.records.clone()),
             models: ModelCache::new(stores.objects.clone(), stopwatch.clone(), &machine.dice),
-            catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch),
+            catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch.clone()),
+            deadlines: Deadlines::new(stopwatch, Limits::default()),
             activity: ActivityLog::new(stores.activity.clone(), machine.clock.clone()),
             pseudonymiser,
             machine,
             stores,
         }
+    }
+
+    /// The same state with other limits for how long a request may take.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { deadlines: self.deadlines.with(limits), ..self }
     }
 
     /// The same state, counting in a log that others count in as well.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crossfold_core::entities::activity::{Activity, INTAKES, day_of};
 use crossfold_core::entities::clock::Clock;
@@ -10,10 +11,14 @@ use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::ActivityStore;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::timeout;
 
 /// How long counts are held back at most while requests come in. A function that is
 /// frozen for ever meanwhile takes them with it.
 const HELD_BACK: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long a request waits for them to be written.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 struct Pending {
@@ -40,8 +45,14 @@ impl ActivityLog {
     }
 
     /// Adds what happened in a domain now. Writes the sum if the last time was long ago;
-    /// a failure to write is no failure of the request.
+    /// a failure to write is no failure of the request, nor is it waited for long.
     pub async fn note(&self, domain: &DomainId, activity: Activity) {
+        self.note_within(domain, activity, PATIENCE).await;
+    }
+
+    /// As [`ActivityLog::note`], waiting no longer than that; what is being written then
+    /// goes on being written.
+    pub async fn note_within(&self, domain: &DomainId, activity: Activity, wait: Duration) {
         let now = self.clock.now();
         let is_due = {
             let mut pending = self.lock();
@@ -49,7 +60,12 @@ impl ActivityLog {
             pending.written_at.is_none_or(|at| now.duration_since(at) >= HELD_BACK)
         };
         if is_due {
-            self.write().await;
+            let log = self.clone();
+            // A task of its own: cut off in the middle, it would lose what it took.
+            let writing = tokio::spawn(async move { log.write().await });
+            if timeout(wait.min(PATIENCE), writing).await.is_err() {
+                tracing::warn!("activity is being written still");
+            }
         }
     }
 

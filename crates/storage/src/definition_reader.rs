@@ -6,13 +6,14 @@
 //! request reads that mark, one read unit, and the definitions only when it is another one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::ids::DomainId;
-use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreResult};
+use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreError, StoreResult};
 use crossfold_core::entities::records::RecordKind;
 use crossfold_core::entities::unique_id::UniqueId;
+use tokio::time::{Instant, timeout};
 
 use crate::records;
 
@@ -22,6 +23,8 @@ pub const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// The mark's key. It is no record of a type: nobody reads what it says.
 const MARK: (RecordKind, &str) = ("definitions", "mark");
+/// How long who knows definitions already waits for newer ones, where time is short.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Every domain's definition, as of now.
 ///
@@ -47,6 +50,16 @@ struct Read {
     /// The mark from before the definitions were read; `None` while there never was one.
     mark: Option<String>,
     definitions: Arc<Definitions>,
+}
+
+/// Definitions as far as they are known.
+#[derive(Debug, Clone)]
+pub struct KnownDefinitions {
+    /// They.
+    pub definitions: Arc<Definitions>,
+    /// Whether they could not be read in time, and are those that were read last, without
+    /// the defaults that let evidence out of a domain.
+    pub is_stale: bool,
 }
 
 /// Reads definitions through a cache that a change of them voids.
@@ -96,6 +109,21 @@ impl DefinitionReader {
         Ok(definitions)
     }
 
+    /// Every domain, as of now; `None` when this one is not among them.
+    async fn read_with(
+        &self,
+        known: Option<&Read>,
+        id: &DomainId,
+    ) -> StoreResult<Option<Arc<Definitions>>> {
+        let read = self.read(known).await?;
+        if read.contains_key(id) {
+            return Ok(Some(read));
+        }
+        // Whatever became of the mark.
+        let read = self.read(None).await?;
+        Ok(read.contains_key(id).then_some(read))
+    }
+
     /// Every domain, of which there is this one.
     ///
     /// # Errors
@@ -107,6 +135,34 @@ impl DefinitionReader {
         }
         let read = self.read(None).await?;
         if read.contains_key(id) { Ok(read) } else { Err(NoDefinition::Unknown(id.clone())) }
+    }
+
+    /// Every domain, `domain` among them, within a time. When the store does not answer
+    /// in it, the last definitions are given and said to be stale.
+    ///
+    /// # Errors
+    /// [`NoDefinition::Unknown`] when the domain is not defined; [`NoDefinition::Store`] when
+    /// the store cannot be read in time, and `domain` is not among what was read before.
+    pub async fn within(
+        &self,
+        wait: Duration,
+        domain: &DomainId,
+    ) -> Result<KnownDefinitions, NoDefinition> {
+        let known = self.lock().clone();
+        let last = known.as_ref().filter(|last| last.definitions.contains_key(domain));
+        let wait = if last.is_some() { wait.min(PATIENCE) } else { wait };
+        let too_late = |_| StoreError::Unavailable("definitions took too long".into());
+        let read = timeout(wait, self.read_with(known.as_ref(), domain)).await;
+        match (read.map_err(too_late).flatten(), last) {
+            (Ok(Some(definitions)), _) => Ok(KnownDefinitions { definitions, is_stale: false }),
+            (Ok(None), _) => Err(NoDefinition::Unknown(domain.clone())),
+            (Err(error), Some(last)) => {
+                tracing::error!(%error, "definitions could not be read; the last ones serve");
+                let definitions = Arc::new(without_defaults(&last.definitions));
+                Ok(KnownDefinitions { definitions, is_stale: true })
+            }
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     /// One domain, as of now. One that is not known is looked for in the store, so
@@ -212,5 +268,35 @@ mod tests {
         assert!(matches!(new.domain(&domain("knowledge")).await, Err(NoDefinition::Store(_))));
         fails.store(false, Ordering::Relaxed);
         assert!(lets_out(&reader).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn within_a_time_definitions_are_fresh_or_said_to_be_stale_or_cannot_be_told() {
+        let (stores, hangs) = (memory::stores(), Arc::new(AtomicBool::new(true)));
+        define(&*stores.records, "knowledge", true).await;
+        let hanging = hangs.clone();
+        let plan = FaultPlan::from_fn(move |_| {
+            if hanging.load(Ordering::Relaxed) { Fault::Hangs } else { Fault::None }
+        });
+        let reader = DefinitionReader::new(faulty(stores, &plan).records);
+        let ask = async |name: &str| {
+            let began = Instant::now();
+            let known = reader.within(Duration::from_secs(2), &domain(name)).await;
+            (known, began.elapsed())
+        };
+        let (never_read, elapsed) = ask("knowledge").await;
+        assert!(matches!(never_read, Err(NoDefinition::Store(_))), "{never_read:?}");
+        assert_eq!(elapsed, Duration::from_secs(2));
+        hangs.store(false, Ordering::Relaxed);
+        assert!(!ask("knowledge").await.0.unwrap().is_stale);
+        assert!(matches!(ask("other").await.0, Err(NoDefinition::Unknown(_))));
+        hangs.store(true, Ordering::Relaxed);
+        assert!(matches!(ask("other").await.0, Err(NoDefinition::Store(_))));
+        let (outdated, elapsed) = ask("knowledge").await;
+        let outdated = outdated.unwrap();
+        assert_eq!((outdated.is_stale, elapsed), (true, PATIENCE));
+        let (own, to) = (domain("knowledge"), domain("elsewhere"));
+        let definition = &outdated.definitions[&own];
+        assert!(!definition.consent_default(&own, &to, Purpose::Training));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A decorator over every port. Before each call a plan says which [`Fault`] it
 //! meets: from a seed, at given rates, or as a function of the call. The same
-//! seed and the same order of calls give the same faults. Nothing waits.
+//! seed and the same order of calls give the same faults. Nothing waits but what hangs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +36,26 @@ pub enum Fault {
     AnswerLost,
     /// A read answers as it did when it was last made; a write is not befallen.
     Stale,
+    /// The call has no effect and never ends.
+    Hangs,
+    /// The store refuses the call, as one without the permission for it.
+    Denied,
+    /// The store refuses the call, for what it is about was deleted.
+    Gone,
+}
+
+impl Fault {
+    /// What keeps a call from being made, if this does.
+    async fn before(self, call: &Call) -> StoreResult<()> {
+        let what = |why: &str| format!("{} {}: {why}", call.method, call.key).into();
+        match self {
+            Self::None | Self::AnswerLost | Self::Stale => Ok(()),
+            Self::Before => Err(StoreError::Unavailable(what("not reached"))),
+            Self::Denied => Err(StoreError::Refused(what("AccessDeniedException"))),
+            Self::Gone => Err(StoreError::Refused(what("ResourceNotFoundException"))),
+            Self::Hangs => std::future::pending().await,
+        }
+    }
 }
 
 /// A call: the port's method and what it is about.
@@ -157,14 +177,14 @@ impl<S: ?Sized> Faulty<S> {
         call: Call,
         effect: impl Future<Output = StoreResult<T>>,
     ) -> StoreResult<T> {
-        let unavailable = |why: &str| {
-            StoreError::Unavailable(format!("{} {}: {why}", call.method, call.key).into())
-        };
-        match (self.plan.0)(&call) {
-            Fault::Before => Err(unavailable("not reached")),
-            Fault::AnswerLost => effect.await.and_then(|_| Err(unavailable("the answer was lost"))),
-            Fault::None | Fault::Stale => effect.await,
+        let fault = (self.plan.0)(&call);
+        fault.before(&call).await?;
+        let done = effect.await?;
+        if fault == Fault::AnswerLost {
+            let why = format!("{} {}: the answer was lost", call.method, call.key);
+            return Err(StoreError::Unavailable(why.into()));
         }
+        Ok(done)
     }
 
     /// Makes a read, which may be stale.
@@ -180,7 +200,8 @@ impl<S: ?Sized> Faulty<S> {
         {
             return Ok(answer);
         }
-        if matches!(fault, Fault::Before | Fault::AnswerLost) {
+        fault.before(&call).await?;
+        if fault == Fault::AnswerLost {
             return Err(StoreError::Unavailable(format!("{} {}", call.method, call.key).into()));
         }
         let answer = effect.await?;

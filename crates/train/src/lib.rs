@@ -12,6 +12,7 @@ mod model_routes;
 mod new_run;
 mod quarantine;
 mod routes;
+mod seen;
 mod settings;
 mod shard_fits;
 mod shard_worker;

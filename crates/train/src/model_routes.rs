@@ -17,6 +17,7 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::routes::TrainingState;
+use crate::seen::{Seen, Sight};
 use crossfold_registry::listing::{
     ListedModel, ModelPage, champion_pointer, find_record, latest_drift, list_models,
 };
@@ -45,7 +46,7 @@ async fn get_models(
     State(state): State<TrainingState>,
     caller: Caller,
     Query(query): Query<PageQuery>,
-) -> Result<JsonResponse<ModelPage>, Problem> {
+) -> Result<JsonResponse<SeenPage>, Problem> {
     caller.require_scope(Scope::TrainingRead)?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
@@ -53,7 +54,24 @@ async fn get_models(
     }
     let page = list_models(&*state.objects, query.after.as_ref(), limit).await?;
     // The model to go on from may have been cleared away meanwhile.
-    page.map(JsonResponse).ok_or_else(|| unknown_model("there is no model to list after"))
+    let ModelPage { models, next } =
+        page.ok_or_else(|| unknown_model("there is no model to list after"))?;
+    let sight = Sight::of(&*state.records, &caller).await?;
+    let models = models.into_iter().map(|model| listed(&sight, model)).collect();
+    Ok(JsonResponse(SeenPage { models, next }))
+}
+
+/// A page of the models, with what the caller may know of each.
+#[derive(Debug, Serialize)]
+struct SeenPage {
+    models: Vec<Seen<ListedModel>>,
+    /// As in [`ModelPage`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<ModelId>,
+}
+
+fn listed(sight: &Sight<'_>, ListedModel { state, record }: ListedModel) -> Seen<ListedModel> {
+    sight.model(record, |record| ListedModel { state, record })
 }
 
 /// A model in full.
@@ -63,7 +81,7 @@ struct ModelDetails {
     #[serde(flatten)]
     record: ModelRecord,
     /// Its manifest; none when it cannot be read, and the model so cannot be served.
-    manifest: Option<Manifest>,
+    manifest: Option<Seen<Manifest>>,
     /// Promotions of the model and away from it, as far as they are remembered.
     promotions: Vec<Promotion>,
     /// Of the champion: what came in of late against what it was made from.
@@ -75,7 +93,7 @@ async fn get_model(
     State(state): State<TrainingState>,
     caller: Caller,
     Path(id): Path<ModelId>,
-) -> Result<JsonResponse<ModelDetails>, Problem> {
+) -> Result<JsonResponse<Seen<ModelDetails>>, Problem> {
     caller.require_scope(Scope::TrainingRead)?;
     let objects = &*state.objects;
     let manifest = match load_manifest(objects, &id).await {
@@ -98,7 +116,17 @@ async fn get_model(
     let promotions = promotions_of(pointer, &record.id);
     // What the run that made it found about an older champion is in its report.
     let record = ModelRecord { drift: None, ..record };
-    Ok(JsonResponse(ModelDetails { state: standing, record, manifest, promotions, drift }))
+    let sight = Sight::of(&*state.records, &caller).await?;
+    let drift = drift.map(|drift| sight.own_of_drift(drift));
+    let manifest = manifest.map(|manifest| sight.manifest(manifest));
+    let details = sight.model(record, |record| ModelDetails {
+        state: standing,
+        record,
+        manifest,
+        promotions,
+        drift,
+    });
+    Ok(JsonResponse(details))
 }
 
 /// What a caller is told of a report that is stored and cannot be read.
@@ -130,7 +158,7 @@ async fn post_promote(
     caller: Caller,
     Path(id): Path<ModelId>,
     Json(request): Json<PromotionRequest>,
-) -> Result<JsonResponse<ListedModel>, Problem> {
+) -> Result<JsonResponse<Seen<ListedModel>>, Problem> {
     caller.require_scope(Scope::TrainingWrite)?;
     let objects = &*state.objects;
     let order = PromotionOrder {
@@ -151,7 +179,8 @@ async fn post_promote(
             record.map_err(|error| promotion_problem(error.into(), &id))?
         }
     };
-    Ok(JsonResponse(ListedModel { state: record.state(Some(&pointer)), record }))
+    let sight = Sight::of(&*state.records, &caller).await?;
+    Ok(JsonResponse(listed(&sight, ListedModel { state: record.state(Some(&pointer)), record })))
 }
 
 fn unknown_model(detail: &str) -> Problem {

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::ids::TrainingRunId;
 use crossfold_core::entities::ports::{ActivityStore, ObjectStore, RecordStore};
+use crossfold_core::model::ModelError;
 use crossfold_core::model::manifest::report_key;
 use crossfold_core::release::run::TrainingRun;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
 use crossfold_edge::router::Routes;
-use crossfold_registry::load::load_report_bytes;
+use crossfold_registry::load::{LoadError, load_report_bytes};
 use crossfold_storage::records;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CONTENT_TYPE;
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model_routes::{self, load_problem};
 use crate::new_run::{RunOrder, TuningOrder, new_run};
+use crate::seen::{Seen, Sight};
 use crate::status;
 
 /// What the handlers work with.
@@ -66,7 +69,7 @@ struct RunsQuery {
 /// One page of the runs, newest first.
 #[derive(Debug, Serialize)]
 struct RunPage {
-    runs: Vec<TrainingRun>,
+    runs: Vec<Seen<TrainingRun>>,
     /// The run to go on after; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<TrainingRunId>,
@@ -88,6 +91,8 @@ async fn get_runs(
     let has_more = runs.len() > limit;
     runs.truncate(limit);
     let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
+    let sight = Sight::of(&*state.records, &caller).await?;
+    let runs = runs.into_iter().map(|run| sight.run(run)).collect();
     Ok(JsonResponse(RunPage { runs, next }))
 }
 
@@ -143,8 +148,22 @@ async fn get_report(
         return Err(Problem::new(StatusCode::CONFLICT, "report_too_large", detail));
     }
     let bytes = load_report_bytes(&*state.objects, object).await.map_err(load_problem)?;
-    // As it is stored, so that what is answered is what its address names.
-    Ok(([(CONTENT_TYPE, "application/json")], bytes.ok_or_else(no_report)?))
+    let bytes = bytes.ok_or_else(no_report)?;
+    let bytes = match caller.acts_for_all() {
+        // As it is stored, so that what is answered is what its address names.
+        true => bytes,
+        false => part_of_report(&Sight::of(&*state.records, &caller).await?, bytes)?,
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], bytes))
+}
+
+/// The report as the caller may know it; as it is stored where that is all of it.
+fn part_of_report(sight: &Sight<'_>, bytes: Bytes) -> Result<Bytes, Problem> {
+    let report = serde_json::from_slice(&bytes);
+    let report = report.map_err(|error| {
+        load_problem(LoadError::Model(ModelError::Malformed(error.to_string())))
+    })?;
+    Ok(sight.part_of_report(report).map_or(bytes, |part| part.to_string().into()))
 }
 
 async fn find_run(state: &TrainingState, id: &TrainingRunId) -> Result<TrainingRun, Problem> {
@@ -158,7 +177,8 @@ async fn get_run(
     State(state): State<TrainingState>,
     caller: Caller,
     Path(id): Path<TrainingRunId>,
-) -> Result<JsonResponse<TrainingRun>, Problem> {
+) -> Result<JsonResponse<Seen<TrainingRun>>, Problem> {
     caller.require_scope(Scope::TrainingRead)?;
-    Ok(JsonResponse(find_run(&state, &id).await?))
+    let run = find_run(&state, &id).await?;
+    Ok(JsonResponse(Sight::of(&*state.records, &caller).await?.run(run)))
 }

@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::routes::TrainingState;
+use crate::seen::{Seen, Sight};
 
 /// Days of activity that are told, today among them.
 const STATUS_DAYS: i64 = 30;
@@ -44,8 +45,8 @@ struct Status {
     attention: Vec<Attention>,
     domains: Vec<DomainStatus>,
     champion: Option<ChampionStatus>,
-    last_run: Option<TrainingRun>,
-    /// What the newest run that read the archive saw.
+    last_run: Option<Seen<TrainingRun>>,
+    /// What the newest run that read the archive saw; none for who does not act for all.
     archive: Option<ArchiveStatus>,
     activity: Vec<DayStatus>,
     refused: Vec<RefusedStatus>,
@@ -67,7 +68,9 @@ struct ChampionStatus {
     created_at: Timestamp,
     promoted_at: Timestamp,
     training_run: TrainingRunId,
-    events: u64,
+    /// Only for who acts for every domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -124,6 +127,18 @@ struct Read {
     activity: Vec<DomainDay>,
 }
 
+impl Read {
+    /// The same with what the caller may know.
+    fn seen_by(self, sight: &Sight<'_>) -> Self {
+        let Self { mut definitions, pointer, champion, mut bridges, runs, activity } = self;
+        definitions.retain(|domain, _| sight.has(domain));
+        bridges.retain(|bridge| sight.has_both(&bridge.direction));
+        let champion = champion.map(|champion| sight.own_of_record(champion));
+        let runs = runs.into_iter().map(|run| sight.own_of_run(run)).collect();
+        Self { definitions, pointer, champion, bridges, runs, activity }
+    }
+}
+
 async fn get_status(
     State(state): State<TrainingState>,
     caller: Caller,
@@ -131,10 +146,13 @@ async fn get_status(
     caller.require_scope(Scope::TrainingRead)?;
     let now = state.clock.now();
     let read = read(&state, &caller, now).await?;
+    let sight = Sight::among(&caller, read.definitions.keys());
+    let read = read.seen_by(&sight);
     let drift = match &read.champion {
         Some(champion) => latest_drift(&*state.objects, &champion.id).await?,
         None => None,
     };
+    let drift = drift.map(|drift| sight.own_of_drift(drift));
     let attention = attention(Observed {
         now,
         domains: read.definitions.len(),
@@ -144,7 +162,7 @@ async fn get_status(
         drift: drift.as_ref(),
         activity: &read.activity,
     });
-    Ok(JsonResponse(status(now, &caller, attention, read)))
+    Ok(JsonResponse(status(now, &sight, attention, read)))
 }
 
 async fn read(state: &TrainingState, caller: &Caller, now: Timestamp) -> Result<Read, Problem> {
@@ -189,14 +207,13 @@ async fn recent_activity(
     Ok(days)
 }
 
-fn status(now: Timestamp, caller: &Caller, attention: Vec<Attention>, read: Read) -> Status {
+fn status(now: Timestamp, sight: &Sight<'_>, attention: Vec<Attention>, read: Read) -> Status {
     let Read { definitions, pointer, champion, runs, activity, .. } = read;
     let table = |domain: &DomainId| {
         let domains = champion.iter().flat_map(|champion| &champion.domains);
         domains.into_iter().find(|table| table.domain == *domain)
     };
-    let own = definitions.into_iter().filter(|(domain, _)| caller.acts_for(domain));
-    let domains = own.map(|(domain, definition)| DomainStatus {
+    let domains = definitions.into_iter().map(|(domain, definition)| DomainStatus {
         items: table(&domain).map(|table| table.items as u64),
         people: table(&domain).map(|table| table.people),
         name: definition.name,
@@ -204,7 +221,7 @@ fn status(now: Timestamp, caller: &Caller, attention: Vec<Attention>, read: Read
     });
     let domains = domains.collect();
     let refused = last_refused(&activity);
-    let archive = runs.iter().find_map(|run| {
+    let archive = runs.iter().filter(|_| sight.is_of_all()).find_map(|run| {
         let report = run.state.report()?;
         Some(ArchiveStatus {
             training_run: run.id.clone(),
@@ -218,14 +235,14 @@ fn status(now: Timestamp, caller: &Caller, attention: Vec<Attention>, read: Read
         created_at: record.created_at,
         promoted_at: pointer.promoted_at,
         training_run: record.training_run,
-        events: record.events,
+        events: sight.is_of_all().then_some(record.events),
     });
     Status {
         at: now,
         attention,
         domains,
         champion,
-        last_run: runs.into_iter().next(),
+        last_run: runs.into_iter().next().map(|run| sight.run(run)),
         archive,
         activity: activity.into_iter().map(day_status).collect(),
         refused,

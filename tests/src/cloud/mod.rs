@@ -213,6 +213,8 @@ fn start_functions(
         variable("CROSSFOLD_TENANT", world::TENANT),
         variable("AWS_REGION", "us-east-1"),
         variable("AWS_ENDPOINT_URL", endpoint),
+        // A machine that runs many tests at once is slow, and not degraded.
+        variable("CROSSFOLD_RECOMMEND_MILLISECONDS", "6000"),
     ];
     let functions = deployment.functions.iter().map(|(name, spec)| {
         let function = Function::new(name, spec, &variables, logs.to_owned())?;

@@ -48,7 +48,8 @@ pub struct ModelRecord {
     pub domains: Vec<DomainTable>,
     /// Hyper-parameters of the fit.
     pub options: AlsOptions,
-    /// Events it was made from.
+    /// Events it was made from; 0 where the reader may not know, like an empty blob.
+    #[serde(default)]
     pub events: u64,
     /// Full-ranking evaluation by domain.
     pub metrics: BTreeMap<DomainId, DomainMetrics>,
@@ -59,6 +60,7 @@ pub struct ModelRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftReport>,
     /// Its blob.
+    #[serde(default)]
     pub blob: ContentReference,
     /// The report of the run that made it; none in a model of format 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]

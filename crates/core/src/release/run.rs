@@ -109,7 +109,8 @@ pub enum TrainingRunState {
         finished_at: Timestamp,
         /// The model, now the champion.
         model: ModelId,
-        /// What the run saw, and where its report lies.
+        /// What the run saw, and where its report lies; empty where the reader may not know.
+        #[serde(default)]
         report: Box<RunReport>,
         /// The gate's verdict; absent in runs from before there was a gate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +125,8 @@ pub enum TrainingRunState {
         model: Option<ModelId>,
         /// Why, in words: the first [`MAX_REASONS`] of the reasons.
         reasons: Vec<String>,
-        /// What the run saw, and where its report lies.
+        /// What the run saw, and where its report lies; empty where the reader may not know.
+        #[serde(default)]
         report: Box<RunReport>,
         /// The gate's verdict.
         verdict: VerdictSummary,

@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::entities::consent::{ConsentContext, ConsentedHistory, RecommendationUse};
+use crate::entities::consent::{
+    ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
+};
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, Pseudonym};
+use crate::entities::purpose::Purpose;
 use crate::model::Model;
 use crate::serving::request::{Recipient, SlateRequest};
 use crate::serving::rules::{Ineligible, Rules};
@@ -21,6 +24,24 @@ use crate::serving::sources::bridges;
 /// Most catalogues that are looked into for titles alone, so that a person with a
 /// history on many platforms costs no more than one with a few.
 pub const MAX_TITLE_CATALOGUES: usize = 8;
+
+/// Whether what happened on the platform `from` may be used for any target of a request.
+/// Where it may not, [`ConsentedHistory::for_recommendation`] lets nothing of it through, so
+/// it is not even read: that it is there, and how much of it, must not show in how long
+/// the answer takes.
+#[must_use]
+pub fn may_use_evidence_of(
+    from: &DomainId,
+    request: &SlateRequest,
+    consents: &ConsentLedger,
+    definitions: &Definitions,
+) -> bool {
+    let may_reach = |to: &DomainId| {
+        (from == to || request.cross_domain == CrossDomain::ByConsent)
+            && consents.permits(from, to, Purpose::Recommendation, definitions, request.now)
+    };
+    may_reach(&request.display) && request.targets.iter().any(may_reach)
+}
 
 /// A request with what of the person's history may be used for each of its targets.
 #[derive(Debug)]

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::Row;
@@ -27,6 +29,7 @@ pub(super) struct Explainer<'a> {
     definitions: &'a Definitions,
     /// Domains whose items may be named.
     visible: &'a BTreeSet<DomainId>,
+    now: Timestamp,
     locale: Locale,
 }
 
@@ -37,6 +40,7 @@ impl<'a> Explainer<'a> {
             catalogues: serving.catalogues,
             definitions: asked.definitions,
             visible: &asked.request.visible,
+            now: asked.request.now,
             locale: asked.request.locale,
         }
     }
@@ -79,12 +83,16 @@ impl<'a> Explainer<'a> {
         self.definitions.get(domain).map_or(domain.as_str(), |definition| definition.name.as_str())
     }
 
+    /// The title of a past item that a reason may name: one where the caller acts, and
+    /// that its platform shows to people now.
     fn title(&self, domain: &DomainId, item: &ItemId) -> Option<&str> {
-        self.catalogues.get(domain)?.title(item)
+        let catalogue = self.catalogues.get(domain).filter(|_| self.visible.contains(domain))?;
+        catalogue.title_to_show(item, self.now)
     }
 
     /// The past items that count most. What happened where the caller does not act
-    /// is summed up by domain, so that no raw event of another platform is told.
+    /// is summed up by domain, so that no raw event of another platform is told; so is
+    /// what happened with items that may not be shown, or of which that is not known.
     fn evidence(&self, contributions: Vec<(Row, f32)>) -> Vec<Evidence> {
         let total: f32 = contributions.iter().map(|(_, c)| c.max(0.0)).sum();
         let Some(model) = self.model.filter(|_| total > 0.0) else {
@@ -93,7 +101,7 @@ impl<'a> Explainer<'a> {
         let mut shares: BTreeMap<(&DomainId, Option<&ItemId>), f32> = BTreeMap::new();
         for (row, contribution) in contributions.into_iter().filter(|(_, c)| *c > 0.0) {
             let Some((domain, item)) = model.index().item(row) else { continue };
-            let named = self.visible.contains(domain).then_some(item);
+            let named = self.title(domain, item).map(|_| item);
             *shares.entry((domain, named)).or_default() += contribution / total;
         }
         let of_item = |((domain, item), share): ((&DomainId, Option<&ItemId>), f32)| Evidence {

@@ -42,7 +42,8 @@ pub enum ReasonCode {
 pub struct Evidence {
     /// The domain of the past item.
     pub domain: DomainId,
-    /// The past item; absent when it happened on a platform the caller does not act for.
+    /// The past item; absent when it happened on a platform the caller does not act for,
+    /// or may not be shown: hidden, deleted, not offered, or not known to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_id: Option<ItemId>,
     /// Its share of the positive contributions to the score, 0 to 1.

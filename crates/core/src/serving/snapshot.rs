@@ -60,7 +60,18 @@ impl CatalogueSnapshot {
     /// The title of an item, unless it is not there or was deleted.
     #[must_use]
     pub fn title(&self, id: &ItemId) -> Option<&str> {
-        self.entry(*self.positions.get(id)?).title()
+        self.find(id)?.title()
+    }
+
+    /// The title of an item that may be shown to people at `now`: none of one that its
+    /// platform hides, deleted or does not offer.
+    #[must_use]
+    pub fn title_to_show(&self, id: &ItemId, now: Timestamp) -> Option<&str> {
+        self.find(id).filter(|entry| entry.item.is_available(now))?.title()
+    }
+
+    fn find(&self, id: &ItemId) -> Option<CatalogueEntry<'_>> {
+        self.positions.get(id).map(|&position| self.entry(position))
     }
 }
 

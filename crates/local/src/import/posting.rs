@@ -22,6 +22,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The code of an event of an erased user.
 pub(crate) const ERASED_USER: &str = "erased_user";
 
+/// The code of an event that was not stored, and may be when it is sent again.
+const STORE_UNAVAILABLE: &str = "store_unavailable";
+
 /// Posts to one domain.
 #[derive(Clone)]
 pub(crate) struct Poster {
@@ -72,7 +75,7 @@ impl Poster {
         users: &BTreeSet<&str>,
     ) -> Result<EventsAnswer> {
         let body = EventsBody { domain: &self.domain, events, refuse_erased: users };
-        read(again(|| self.client.post("/v1/events", &body)).await?)
+        read(again(async || all_stored(self.client.post("/v1/events", &body).await?)).await?)
     }
 
     /// Posts items, replacing what the catalogue has.
@@ -90,6 +93,21 @@ impl Poster {
         let path = format!("/v1/domains/{}/items", self.domain);
         read(again(|| self.client.post(&path, body)).await?)
     }
+}
+
+/// The answer, unless events were not stored that may be when they are sent again: then the
+/// whole call is made again, and counts what was stored as duplicates.
+fn all_stored(answer: Value) -> Result<Value> {
+    let rejected = answer["rejected"].as_array();
+    let unstored = rejected.and_then(|all| all.iter().find(|one| one["code"] == STORE_UNAVAILABLE));
+    let Some(unstored) = unstored else { return Ok(answer) };
+    Err(CallError::Refused {
+        call: "POST /v1/events".into(),
+        status: 503,
+        code: STORE_UNAVAILABLE.into(),
+        detail: unstored["detail"].as_str().unwrap_or_default().into(),
+    }
+    .into())
 }
 
 /// Makes a call until it is answered for good. Every call of an import may be repeated:

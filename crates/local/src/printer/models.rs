@@ -54,7 +54,12 @@ impl Display for ModelDetails<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ModelAnswer { state, record, promotions, drift } = self.0;
         write_line(f, *state, record)?;
-        writeln!(f, "made by the run {} from {} events", record.training_run, record.events)?;
+        write!(f, "made by the run {}", record.training_run)?;
+        match record.events {
+            // Who does not act for every domain is not told.
+            0 => writeln!(f)?,
+            events => writeln!(f, " from {events} events")?,
+        }
         for check in record.verdict.iter().flat_map(|verdict| &verdict.checks) {
             write_check(f, check)?;
         }

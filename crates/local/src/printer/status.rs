@@ -107,14 +107,9 @@ fn write_champion(
     now: Timestamp,
     champion: &ChampionStatus,
 ) -> fmt::Result {
-    writeln!(
-        f,
-        "champion   {}, made {} from {} events; it was promoted {}",
-        champion.id,
-        Ago(now, champion.created_at),
-        champion.events,
-        Ago(now, champion.promoted_at),
-    )
+    write!(f, "champion   {}, made {}", champion.id, Ago(now, champion.created_at))?;
+    champion.events.iter().try_for_each(|events| write!(f, " from {events} events"))?;
+    writeln!(f, "; it was promoted {}", Ago(now, champion.promoted_at))
 }
 
 /// Sums over the days and domains that are told.

@@ -52,6 +52,10 @@ fn write_standing(f: &mut fmt::Formatter<'_>, run: &TrainingRun) -> fmt::Result 
 }
 
 fn write_input(f: &mut fmt::Formatter<'_>, report: &RunReport) -> fmt::Result {
+    if report.cleaning.read == 0 {
+        // Who does not act for every domain is not told.
+        return Ok(());
+    }
     writeln!(
         f,
         "{} of {} events kept, {} without consent; {} people in {} rows, {} items, {} interactions",

@@ -38,6 +38,9 @@ use tower::ServiceExt;
 use crate::test_models::{publish, uniform_model};
 use crate::{RecommendState, routes};
 
+mod deadlines;
+mod presence;
+
 const DOMAINS: [&str; 2] = ["auto", "knowledge"];
 
 fn domain(name: &str) -> DomainId {

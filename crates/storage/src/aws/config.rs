@@ -54,6 +54,19 @@ fn timeout_config() -> TimeoutConfig {
         .build()
 }
 
+/// The same configuration for calls whose caller waits no longer than `limit`: one try that
+/// is not answered leaves time for another two.
+#[cfg(feature = "cloud")]
+#[must_use]
+pub fn answering_within(sdk: &SdkConfig, limit: Duration) -> SdkConfig {
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT.min(limit / 3))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT.min(limit / 3))
+        .operation_timeout(OPERATION_TIMEOUT.min(limit))
+        .build();
+    sdk.to_builder().timeout_config(limits).build()
+}
+
 pub(crate) fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
     let limits = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)

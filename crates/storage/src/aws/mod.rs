@@ -28,9 +28,9 @@ use jiff::Timestamp;
 
 #[cfg(feature = "embedded")]
 pub(crate) use config::retry_config;
-#[cfg(feature = "cloud")]
-pub use config::sdk_config;
 pub use config::{Resource, StorageConfig};
+#[cfg(feature = "cloud")]
+pub use config::{answering_within, sdk_config};
 
 #[cfg(feature = "cloud")]
 pub(crate) use error::service_error;

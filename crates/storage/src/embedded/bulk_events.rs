@@ -65,6 +65,10 @@ impl EventStore for BulkEvents {
         answers.map_err(|error| StoreError::unavailable("a thread of the storage", error))?
     }
 
+    fn appends_all_or_none(&self) -> bool {
+        true
+    }
+
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         self.adapter.history(user, limit).await
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::entities::history::Dismissal;
-use crate::serving::admit::admit;
+use crate::serving::admit::{admit, may_use_evidence_of};
 use crate::serving::request::MAX_LIMIT;
 use crate::serving::rules::Ineligible;
 
@@ -102,7 +102,54 @@ fn objections() -> impl Strategy<Value = Objections> {
     })
 }
 
+fn domain_number(number: usize) -> DomainId {
+    DomainId::parse(["a", "b", "c"][number]).unwrap()
+}
+
 proptest! {
+    #[test]
+    fn what_is_not_read_would_not_have_been_used(
+        decided in proptest::collection::vec((0..3usize, 0..3usize, any::<bool>()), 0..9),
+        (from, display) in (0..3usize, 0..3usize),
+        targets in proptest::collection::btree_set(0..3usize, 1..4),
+        by_consent in any::<bool>(),
+        is_defined in any::<bool>(),
+    ) {
+        let of = domain_number;
+        let decisions = decided.into_iter().map(|(from, to, granted)| ConsentDecision {
+            from: of(from),
+            to: of(to),
+            purpose: Purpose::Recommendation,
+            granted,
+            decided_at: now(),
+            expires_at: None,
+            evidence: None,
+        });
+        let consents = ConsentLedger::from(decisions.collect::<Vec<_>>());
+        let defined = (0..3).filter(|number| is_defined || *number != from);
+        let definitions: Definitions = defined.map(|n| (of(n), definition())).collect();
+        let request = SlateRequest {
+            targets: targets.into_iter().map(of).collect(),
+            cross_domain: if by_consent { CrossDomain::ByConsent } else { CrossDomain::Never },
+            ..asking(of(display), of(display))
+        };
+        // Another user of the person has an event and a dismissal on the platform.
+        let other = Pseudonym::parse("other").unwrap();
+        let mut events = did(of(from), &[0]);
+        events[0].user = other.clone();
+        let dismissal = Dismissal { user: other, by_domain: of(from), domain: of(0), item_id: item_id(1) };
+        let history = History::new(events, [dismissal]);
+        let user = the_user();
+        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let asked = AdmittedRequest::new(&request, recipient, &definitions);
+        let catalogues: Catalogues =
+            request.targets.iter().map(|to| (to.clone(), Arc::default())).collect();
+        let is_used = admit(&asked, &catalogues).iter().any(|target| {
+            !target.history.events().is_empty() || target.history.dismissed().next().is_some()
+        });
+        prop_assert_eq!(may_use_evidence_of(&of(from), &request, &consents, &definitions), is_used);
+    }
+
     #[test]
     fn nothing_that_a_rule_refuses_is_ever_served_and_all_else_may_be(
         objections in objections(), personalised in any::<bool>(), has_model in any::<bool>(),

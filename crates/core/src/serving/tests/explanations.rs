@@ -29,7 +29,39 @@ fn evidence_of_another_platform_that_the_caller_acts_for_is_named_by_its_title()
     // Without that catalogue the platform is named, and the evidence all the same.
     let unnamed = slate_for(Some(&model), items(&auto()), (&both_granted(), &history), &request);
     assert_eq!(first_reason(&unnamed).text, "Because of what you did on Knowledge");
-    assert_eq!(first_reason(&unnamed).evidence, first_reason(&named).evidence);
+    let all = |decided: &Decided| -> f32 {
+        first_reason(decided).evidence.iter().map(|evidence| evidence.share).sum()
+    };
+    assert_eq!(all(&unnamed), all(&named));
+    assert!(first_reason(&unnamed).evidence.iter().all(|evidence| evidence.item_id.is_none()));
+}
+
+#[test]
+fn what_a_platform_does_not_show_stands_in_no_reason() {
+    let model = bridged_model();
+    let history = History::new(did(knowledge(), &[0, 1]), []);
+    let day = jiff::SignedDuration::from_hours(24);
+    let changes: [&dyn Fn(&mut Item); 5] = [
+        &|item| item.details = None,
+        &|item| item.details.as_mut().unwrap().status = ItemStatus::Hidden,
+        &|item| item.details.as_mut().unwrap().status = ItemStatus::OutOfStock,
+        &|item| item.details.as_mut().unwrap().available_from = Some(now() + day),
+        &|item| item.details.as_mut().unwrap().available_until = Some(now()),
+    ];
+    // On the platform itself, and on another one that the caller acts for.
+    for target in [knowledge(), auto()] {
+        let request = asking(target.clone(), target);
+        for change in changes {
+            let mut items = both();
+            let past = |item: &&mut Item| item.domain == knowledge() && item.item_id < item_id(2);
+            items.iter_mut().filter(past).for_each(change);
+            let decided = slate_for(Some(&model), items, (&both_granted(), &history), &request);
+            let reason = first_reason(&decided);
+            assert_eq!(reason.code, crate::serving::reason::ReasonCode::History);
+            assert_eq!(reason.text, "Because of what you did on Knowledge");
+            assert!(reason.evidence.iter().all(|evidence| evidence.item_id.is_none()));
+        }
+    }
 }
 
 #[test]
