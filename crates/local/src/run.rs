@@ -5,7 +5,7 @@ use crossfold_lab::args::BenchCommand;
 use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
-use crate::commands::{bench_served, demo, models, recommend, serve, status, train};
+use crate::commands::{bench_served, demo, models, recommend, redrive, serve, status, train};
 use crate::import;
 
 /// Runs a command.
@@ -19,6 +19,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Demo(args) => demo::demo(&directory, &args).await,
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train::train(&directory, &args).await,
+        Command::Redrive(args) => redrive::redrive(&directory, &args).await,
         Command::Status(args) => status::status(&directory, &args).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,

@@ -9,6 +9,7 @@
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
 //! - [`retry`]: trying again, with full jitter and a budget.
+//! - [`set_aside`]: where what cannot be read is kept.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
@@ -26,4 +27,5 @@ pub mod person_lookup;
 pub mod pseudonym_key;
 pub mod records;
 pub mod retry;
+pub mod set_aside;
 pub mod write_count;
