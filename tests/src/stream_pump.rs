@@ -90,8 +90,11 @@ impl StreamPump {
         let mut last = None;
         for _ in 0..MAX_TRIES {
             match self.function.invoke(&event).await? {
-                Ok(answer) => return self.check(&answer),
-                Err(error) => last = Some(error),
+                Ok(answer) => match self.check(&answer) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => last = Some(error.to_string()),
+                },
+                Err(error) => last = Some(format!("{error:?}")),
             }
         }
         bail!("{} cannot handle a batch: {last:?}", self.source.function)

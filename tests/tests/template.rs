@@ -693,9 +693,10 @@ fn what_counts_as_narrow() {
 // ---- Metrics from logs --------------------------------------------------------------------
 
 /// Every source of the training crate, which writes what the metric filters look for.
-fn training_sources() -> String {
-    let files = std::fs::read_dir(root().join("crates/train/src")).expect("the sources");
-    let paths = files.map(|file| file.expect("a file").path());
+fn logging_sources() -> String {
+    let folders = ["crates/train/src", "crates/ingest/src", "crates/storage/src"];
+    let files = folders.map(|folder| std::fs::read_dir(root().join(folder)).expect("the sources"));
+    let paths = files.into_iter().flatten().map(|file| file.expect("a file").path());
     let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     rust.map(|path| std::fs::read_to_string(path).expect("a text")).collect()
 }
@@ -730,9 +731,9 @@ fn metric_problems(template: &Value, sources: &str) -> Vec<String> {
 
 #[test]
 fn alarms_count_on_what_the_logs_hold() {
-    let sources = training_sources();
+    let sources = logging_sources();
     assert_none(&metric_problems(&template(), &sources));
-    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 4);
+    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 8);
 
     let check = |from, to| metric_problems(&edited(from, to), &sources);
     assert_found(&check("inputs have drifted", "inputs drifted"), "InputDrift: nothing writes");

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod extract;
 pub mod lambda;
 pub mod problem;
+pub mod request_log;
 mod request_path;
 pub mod router;
 pub mod system;

@@ -3,10 +3,12 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
+use axum::middleware;
 use axum::routing::{self, MethodRouter};
 use http::{Method, StatusCode};
 
 use crate::problem::Problem;
+use crate::request_log::log_request;
 
 /// Largest body, in bytes: what a Lambda function can be handed.
 pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
@@ -99,8 +101,8 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
     }
 }
 
-/// Completes routes to a router: a limit on bodies, and problems for what it
-/// does not know.
+/// Completes routes to a router: a limit on bodies, problems for what it does not
+/// know, and a line in the log for each request.
 pub fn complete(routes: Routes) -> Router {
     routes
         .router
@@ -115,6 +117,7 @@ pub fn complete(routes: Routes) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(log_request))
 }
 
 #[cfg(test)]

@@ -118,6 +118,11 @@ impl Entry {
             | Attention::StaleModel { .. }
             | Attention::Drifted { .. }
             | Attention::ModelRefused { model: None, .. } => Some("crossfold train".to_owned()),
+            Attention::SetAside { .. } => Some(
+                "what is there, and why: set-aside/ in the bucket; once this version can read it: \
+                 crossfold redrive"
+                    .to_owned(),
+            ),
             Attention::RunFailed { .. } => {
                 Some("mend what the reason names, then: crossfold train".to_owned())
             }

@@ -98,6 +98,12 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Train a model on everything archived and publish it.
     Train(TrainArgs),
+    /// Archive what was set aside because it could not be read, if it can be read by now.
+    ///
+    /// Works on the data directory. A deployed stack's function does the same when it is
+    /// invoked with {"trigger": "redrive"}. Ends with 0 when nothing is left aside, with 3
+    /// when something is.
+    Redrive(RedriveArgs),
     /// Tell how everything stands, and what to do next.
     ///
     /// Ends with 0 when all is well, with 3 when something needs attention, and with 1 when
@@ -265,6 +271,14 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub server: ServerArgs,
     /// Print the training run as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to archive what was set aside.
+#[derive(Args)]
+pub struct RedriveArgs {
+    /// Print what was taken and what is left as JSON.
     #[arg(long)]
     pub json: bool,
 }

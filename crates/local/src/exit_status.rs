@@ -5,7 +5,7 @@
 //! | 0 | done |
 //! | 1 | not done, or not a single row of an import was taken |
 //! | 2 | the command line cannot be understood |
-//! | 3 | an import was carried out, and some rows were refused; or `status` found what needs attention |
+//! | 3 | an import was carried out, and some rows were refused; or `status` or `redrive` found what needs attention |
 
 pub use crate::commands::status::NeedsAttention;
 pub use crate::import::SomeRefused;

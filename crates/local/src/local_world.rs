@@ -25,7 +25,7 @@ use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::pseudonym_key;
 use crossfold_storage::write_count::{self, WriteCount};
-use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker};
+use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
 
 use crate::api_client::ApiClient;
@@ -92,6 +92,10 @@ impl LocalWorld {
 
     pub(crate) fn stores(&self) -> &Stores {
         &self.stores
+    }
+
+    pub(crate) fn archiver(&self) -> &Archiver {
+        &self.archiver
     }
 
     pub(crate) fn worker(&self) -> &Worker {
@@ -193,7 +197,11 @@ impl LocalWorld {
             Consumer::Archive => {
                 self.archiver.archive(StreamBatch { records }).await?;
             }
-            Consumer::Train => self.worker.handle(Trigger::Stream { records }).await?,
+            Consumer::Train => match self.worker.handle(Trigger::Stream { records }).await {
+                // Its record says so, and nothing is to be delivered again.
+                Err(WorkerError::RunFailed { .. }) => {}
+                other => other?,
+            },
         }
         Ok(())
     }

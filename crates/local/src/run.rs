@@ -5,7 +5,9 @@ use crossfold_lab::args::BenchCommand;
 use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
-use crate::commands::{bench_served, demo, erasures, models, recommend, serve, status, train};
+use crate::commands::{
+    bench_served, demo, erasures, models, recommend, redrive, serve, status, train,
+};
 use crate::import;
 
 /// Runs a command.
@@ -19,6 +21,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Demo(args) => demo::demo(&directory, &args).await,
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train::train(&directory, &args).await,
+        Command::Redrive(args) => redrive::redrive(&directory, &args).await,
         Command::Status(args) => status::status(&directory, &args).await,
         Command::VerifyReceipt(args) => erasures::verify_receipt(&directory, &args),
         Command::FindPerson(args) => erasures::find_person(&directory, &args).await,

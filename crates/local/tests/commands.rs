@@ -30,3 +30,26 @@ async fn models_are_listed_shown_and_promoted_on_what_a_run_left() {
     let refused = crossfold(directory, &["models", "rollback"]).await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no model before the champion");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_is_redriven_by_a_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    crossfold(&directory.join("none"), &["redrive"]).await.unwrap_err();
+    crossfold(directory, &["demo", "--once", "--people", "60"]).await.unwrap();
+    crossfold(directory, &["redrive", "--json"]).await.unwrap();
+    let torn = "set-aside/files/0123456789abcdef/events/domain=a/date=2026-01-01/1.parquet";
+    let path = walk(directory).into_iter().find(|path| path.ends_with("models/current.json"));
+    let bucket = path.unwrap().ancestors().nth(2).unwrap().join(torn);
+    std::fs::create_dir_all(bucket.parent().unwrap()).unwrap();
+    std::fs::write(&bucket, "PAR1").unwrap();
+    let left = crossfold(directory, &["redrive"]).await.unwrap_err();
+    assert_eq!(crossfold_local::exit_status::of(&left), 3, "{left:?}");
+    assert!(bucket.exists());
+}
+
+/// Every file below a directory.
+fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

@@ -10,6 +10,7 @@
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
 //! - [`retry`]: trying again, with full jitter and a budget.
 //! - [`shared_work`]: what one does and many wait for, each no longer than they may.
+//! - [`set_aside`]: where what cannot be read is kept.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
@@ -30,4 +31,5 @@ pub mod pseudonym_key;
 pub mod records;
 pub mod retry;
 pub mod shared_work;
+pub mod set_aside;
 pub mod write_count;

@@ -1,4 +1,7 @@
 //! Reading the archived events, and erasing from archive and quarantine who was erased.
+//!
+//! A file that cannot be read is set aside, and keeps neither training from what can be
+//! read nor erasure from the other files. It is counted wherever it was met.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +18,13 @@ use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::event_table::EventTable;
 use crossfold_core::evidence::people_index::PeopleIndex;
+use crossfold_storage::set_aside::move_file;
 use futures::{StreamExt, TryStreamExt, stream};
 
 /// Files read at the same time.
 const CONCURRENT_READS: usize = 16;
+/// Times that the archive is listed for one reading of it.
+const MAX_LISTINGS: usize = 3;
 
 /// Why the archive cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +38,7 @@ pub enum ReadError {
          function more memory, or train with the state machine (RetrainWith=state-machine)"
     )]
     TooLarge(usize),
-    /// A file is torn or breaks its schema.
+    /// A file cannot be written anew without what was erased.
     #[error("{key}: {error}")]
     File {
         /// The file.
@@ -77,20 +83,62 @@ pub(crate) struct Erased<'a> {
 }
 
 impl Erased<'_> {
-    fn covers(&self, event: &Event) -> bool {
+    pub(crate) fn covers(&self, event: &Event) -> bool {
         let of_domain = self.domains.get(&event.domain);
         self.people.is_erased(&event.user)
             || of_domain.is_some_and(|deletion| deletion.covers(event))
     }
 }
 
+/// What came of visiting files to read them and to erase from them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Visited {
+    /// Files that were read.
+    pub(crate) files: u64,
+    /// Rows that were erased from them.
+    pub(crate) erased: u64,
+    /// Files that could not be read, nor erased from, and lie aside now.
+    pub(crate) set_aside: u64,
+    /// Files that were gone when it was their turn.
+    pub(crate) gone: u64,
+}
+
+impl Visited {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.erased += other.erased;
+        self.set_aside += other.set_aside;
+        self.gone += other.gone;
+    }
+}
+
 /// Reads every archived event, in order of files. A file that holds events of
 /// an erased life is written anew without them: after a run, the archive is free of them.
+///
+/// Another run may merge files meanwhile (the state machine starts runs whether one is under
+/// way or not). What it merged is then in a file that was not listed: all are read anew.
 pub(crate) async fn read_events(
     objects: &Arc<dyn ObjectStore>,
     erased: &Erased<'_>,
     limit: EventLimit,
-) -> Result<EventTable, ReadError> {
+) -> Result<(EventTable, Visited), ReadError> {
+    let mut before = Visited::default();
+    for _ in 0..MAX_LISTINGS {
+        let (events, visited) = read_listed(objects, erased, limit).await?;
+        before.add(visited);
+        if visited.gone == 0 {
+            return Ok((events, before));
+        }
+    }
+    let why = format!("the files of {EVENTS_PREFIX} change faster than they are read");
+    Err(StoreError::Unavailable(why.into()).into())
+}
+
+async fn read_listed(
+    objects: &Arc<dyn ObjectStore>,
+    erased: &Erased<'_>,
+    limit: EventLimit,
+) -> Result<(EventTable, Visited), ReadError> {
     let keys = objects.list(EVENTS_PREFIX).await?;
     let read = |key: String| async move {
         let of_erased = |event: &Event| erased.covers(event);
@@ -105,10 +153,19 @@ pub(crate) async fn read_events(
     stream::iter(keys)
         .map(read)
         .buffered(CONCURRENT_READS)
-        .try_fold(EventTable::default(), async |mut events, file| {
-            events.extend(file);
-            if events.len() > limit.0 { Err(ReadError::TooLarge(limit.0)) } else { Ok(events) }
-        })
+        .try_fold(
+            (EventTable::default(), Visited::default()),
+            async |(mut events, mut all), file| {
+                let (rows, visited) = file;
+                events.extend(rows);
+                all.add(visited);
+                if events.len() > limit.0 {
+                    Err(ReadError::TooLarge(limit.0))
+                } else {
+                    Ok((events, all))
+                }
+            },
+        )
         .await
 }
 
@@ -116,15 +173,22 @@ pub(crate) async fn read_events(
 pub(crate) async fn erase_from_quarantine(
     objects: &Arc<dyn ObjectStore>,
     erased: &Erased<'_>,
-) -> Result<(), ReadError> {
+) -> Result<Visited, ReadError> {
     let keys = objects.list(QUARANTINE_PREFIX).await?;
     let erase = |key: String| async move {
         let format = Format { decode: decode_refused, encode: encode_refused };
         read_without(&**objects, &key, format, |refused| erased.covers(&refused.event))
             .await
-            .map(drop)
+            .map(|(_, visited)| visited)
     };
-    stream::iter(keys).map(erase).buffered(CONCURRENT_READS).try_collect().await
+    stream::iter(keys)
+        .map(erase)
+        .buffered(CONCURRENT_READS)
+        .try_fold(Visited::default(), async |mut all, visited| {
+            all.add(visited);
+            Ok(all)
+        })
+        .await
 }
 
 /// How a file's rows are read and written.
@@ -134,25 +198,33 @@ struct Format<T> {
 }
 
 /// Reads a file's rows without those of erased lives; where there are any, the
-/// file is written anew, or deleted when nothing is left.
+/// file is written anew, or deleted when nothing is left. No rows of one that cannot be
+/// read: it is set aside.
 async fn read_without<T>(
     objects: &dyn ObjectStore,
     key: &str,
     format: Format<T>,
     of_erased: impl Fn(&T) -> bool,
-) -> Result<Vec<T>, ReadError> {
+) -> Result<(Vec<T>, Visited), ReadError> {
     let Some(object) = objects.get(key).await? else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Visited { gone: 1, ..Visited::default() }));
     };
     let in_file = |error| ReadError::File { key: key.to_owned(), error };
-    let mut rows = (format.decode)(object.bytes).map_err(in_file)?;
+    let mut rows = match (format.decode)(object.bytes.clone()) {
+        Ok(rows) => rows,
+        Err(error) => {
+            move_file(objects, key, object.bytes, &error.to_string()).await?;
+            return Ok((Vec::new(), Visited { set_aside: 1, ..Visited::default() }));
+        }
+    };
     let before = rows.len();
     rows.retain(|row| !of_erased(row));
+    let erased = (before - rows.len()) as u64;
     if rows.is_empty() {
         objects.delete(key).await?;
     } else if rows.len() < before {
         let bytes: Bytes = (format.encode)(&rows).map_err(in_file)?;
         objects.put(key, bytes, PutCondition::Matches(object.etag)).await?;
     }
-    Ok(rows)
+    Ok((rows, Visited { files: 1, erased, ..Visited::default() }))
 }

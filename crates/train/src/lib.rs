@@ -13,12 +13,14 @@ mod new_run;
 mod quarantine;
 mod routes;
 mod seen;
+mod set_aside_eraser;
 mod settings;
 mod shard_fits;
 mod shard_worker;
 mod status;
 mod stored_tuner;
 mod training_input;
+mod upkeep;
 mod worker;
 mod working_files;
 
@@ -34,5 +36,6 @@ pub use shard_worker::{
     ExecutionEnded, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
 };
 pub use training_input::GatherError;
-pub use worker::{Progress, Trigger, Worker, WorkerError};
+pub use upkeep::ArchiveRetention;
+pub use worker::{Progress, ScheduledEvent, Trigger, Worker, WorkerError};
 pub use working_files::WorkingFileError;

@@ -8,6 +8,7 @@ use crossfold_core::training::tuning::{InvalidTuning, TuningRequest};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// What a run is asked to do: hyper-parameters and, beside them, `tuning`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -107,17 +108,38 @@ pub fn new_run(order: impl Into<RunOrder>, now: Timestamp) -> Result<TrainingRun
     };
     options.check()?;
     tuning.iter().try_for_each(TuningRequest::check)?;
-    let Ok(id) = TrainingRunId::parse(&uuid::Uuid::now_v7().to_string()) else {
-        unreachable!("a UUID is a valid identifier");
-    };
     Ok(TrainingRun {
-        id,
+        id: run_id(uuid::Uuid::now_v7()),
         requested_at: now,
         options,
         tuning,
         accept_fewer_events: false,
         state: TrainingRunState::Queued,
     })
+}
+
+/// The run of one tick of the schedule: its id is made from that of the tick, which may be
+/// told more than once.
+///
+/// # Errors
+/// [`InvalidOrder`] when a hyper-parameter or a bound of the search is out of its range.
+pub(crate) fn scheduled_run(
+    order: impl Into<RunOrder>,
+    tick: &str,
+    time: Timestamp,
+) -> Result<TrainingRun, InvalidOrder> {
+    let mut chance = [0; 10];
+    chance.copy_from_slice(&Sha256::digest(tick)[..10]);
+    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &chance).into_uuid();
+    Ok(TrainingRun { id: run_id(id), ..new_run(order, time)? })
+}
+
+fn run_id(id: uuid::Uuid) -> TrainingRunId {
+    let Ok(id) = TrainingRunId::parse(&id.to_string()) else {
+        unreachable!("a UUID is a valid identifier");
+    };
+    id
 }
 
 #[cfg(test)]
@@ -160,6 +182,18 @@ mod tests {
         assert_eq!(by_default(RunOrder::default()), TuningOrder::Off);
         let asked = TuningOrder::Within(TuningRequest::of_seconds(9.0));
         assert_eq!(by_default(RunOrder { tuning: asked, ..RunOrder::default() }), asked);
+    }
+
+    #[test]
+    fn a_tick_of_the_schedule_is_one_run_however_often_it_is_told() {
+        let run = |tick: &str, time: &str| {
+            scheduled_run(RunOrder::default(), tick, time.parse().unwrap()).unwrap().id
+        };
+        let first = run("a", "2026-01-01T00:00:00Z");
+        assert_eq!(run("a", "2026-01-01T00:00:00Z"), first);
+        assert_ne!(run("b", "2026-01-01T00:00:00Z"), first);
+        assert!(run("a", "2026-01-02T00:00:00Z") > first, "ids sort by time");
+        assert!(new_run(RunOrder::default(), Timestamp::UNIX_EPOCH).unwrap().id > first);
     }
 
     #[test]

@@ -90,6 +90,8 @@ async fn get_runs(
     let mut runs = records::last::<TrainingRun>(&*state.records, after, limit + 1).await?;
     let has_more = runs.len() > limit;
     runs.truncate(limit);
+    let now = state.clock.now();
+    let runs: Vec<TrainingRun> = runs.into_iter().map(|run| run.as_of(now)).collect();
     let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
     let sight = Sight::of(&*state.records, &caller).await?;
     let runs = runs.into_iter().map(|run| sight.run(run)).collect();
@@ -170,7 +172,8 @@ async fn find_run(state: &TrainingState, id: &TrainingRunId) -> Result<TrainingR
     let unknown = || {
         Problem::new(StatusCode::NOT_FOUND, "unknown_training_run", "there is no such training run")
     };
-    records::get::<TrainingRun>(&*state.records, id).await?.ok_or_else(unknown)
+    let run = records::get::<TrainingRun>(&*state.records, id).await?.ok_or_else(unknown)?;
+    Ok(run.as_of(state.clock.now()))
 }
 
 async fn get_run(

@@ -35,7 +35,8 @@ use crate::half_iteration::Half;
 use crate::shard_fits::{Planner, fitted};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
-use crate::worker::{WorkerError, champion, clear_models, is_open, publish_trained};
+use crate::upkeep::{ArchiveRetention, keep_up};
+use crate::worker::{WorkerError, champion, clear_models, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
 
 /// A task that the state machine sets.
@@ -219,13 +220,14 @@ pub struct ShardWorker {
     bounds: ShardBounds,
     limit: EventLimit,
     keep_models: usize,
+    retention: Option<ArchiveRetention>,
 }
 
 impl ShardWorker {
     /// A worker over stores that cuts shards within bounds.
     #[must_use]
     pub fn new(stores: Stores, clock: Clock, bounds: ShardBounds, limit: EventLimit) -> Self {
-        Self { stores, clock, bounds, limit, keep_models: DEFAULT_KEPT }
+        Self { stores, clock, bounds, limit, keep_models: DEFAULT_KEPT, retention: None }
     }
 
     /// The same worker, keeping so many models; the champion and the one before
@@ -233,6 +235,12 @@ impl ShardWorker {
     #[must_use]
     pub fn keeping_models(self, keep_models: usize) -> Self {
         Self { keep_models, ..self }
+    }
+
+    /// The same worker, deleting what the archive has kept for so long.
+    #[must_use]
+    pub fn retaining(self, retention: ArchiveRetention) -> Self {
+        Self { retention: Some(retention), ..self }
     }
 
     /// Carries out what a trigger asks for. A failure that another try cannot
@@ -282,7 +290,7 @@ impl ShardWorker {
         if model_of(&run.state).is_some() {
             return Ok(ShardOutcome::Prepared { run: run.id, steps: 0 });
         }
-        run.state = TrainingRunState::Running { started_at: self.clock.now() };
+        run.state = TrainingRunState::Running { started_at: self.clock.now(), deadline: None };
         records::put(&*self.stores.records, &run.id, &run).await?;
         let files = self.files(id);
         let plan = match files.plan().await? {
@@ -309,6 +317,7 @@ impl ShardWorker {
         run: &TrainingRun,
     ) -> Result<ShardPlan, ShardWorkerError> {
         let champion = champion(&*self.stores.objects).await?;
+        keep_up(&self.stores.objects, self.retention, self.clock.now()).await;
         let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
         let prepared = self.tuned(run, cleaned).await?;
         let options = *prepared.outline.provenance.params.options();
@@ -524,7 +533,7 @@ impl ShardWorker {
         let Some(mut run) = records::get::<TrainingRun>(&*self.stores.records, id).await? else {
             return Ok(());
         };
-        if is_open(&run) {
+        if run.is_open() {
             run.state = TrainingRunState::failed(self.clock.now(), reason);
             records::put(&*self.stores.records, &run.id, &run).await?;
         }

@@ -19,7 +19,7 @@ use crossfold_edge::router::Routes;
 use crossfold_registry::listing::{champion_pointer, find_record, latest_drift};
 use crossfold_registry::load::{LoadError, load_report};
 use crossfold_storage::definition_reader::definitions;
-use crossfold_storage::records;
+use crossfold_storage::{records, set_aside};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -153,6 +153,7 @@ async fn get_status(
         None => None,
     };
     let drift = drift.map(|drift| sight.own_of_drift(drift));
+    let aside = set_aside::count(&*state.objects).await?;
     let attention = attention(Observed {
         now,
         domains: read.definitions.len(),
@@ -161,6 +162,8 @@ async fn get_status(
         bridges: &read.bridges,
         drift: drift.as_ref(),
         activity: &read.activity,
+        files_set_aside: aside.files,
+        records_set_aside: aside.records,
     });
     Ok(JsonResponse(status(now, &sight, attention, read)))
 }

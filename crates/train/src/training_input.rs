@@ -15,11 +15,12 @@ use crossfold_core::release::run::TrainingRun;
 use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::{CleanedInput, TrainingInput};
 use crossfold_storage::definition_reader::definitions;
-use crossfold_storage::records;
+use crossfold_storage::{records, set_aside};
 use jiff::Timestamp;
 
 use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
 use crate::quarantine::{self, QuarantineError};
+use crate::set_aside_eraser::erase_from_set_aside;
 
 /// Why there is nothing to train on.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +63,11 @@ pub(crate) async fn gather(
     limit: EventLimit,
 ) -> Result<CleanedInput, GatherError> {
     let input = TrainingInput { champion, ..read(stores, run, now, limit).await? };
+    let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
     quarantine::write(&*stores.objects, &run.id, refused).await?;
-    Ok(cleaned)
+    Ok(cleaned.beside_what_lies_aside(aside.files, aside.records))
 }
 
 async fn read(
@@ -94,9 +96,15 @@ async fn read(
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
     let deletions = deletions.into_iter().collect();
     let erased = Erased { people: &people, domains: &deletions };
-    erase_from_quarantine(&stores.objects, &erased).await?;
+    let mut visited = erase_from_quarantine(&stores.objects, &erased).await?;
+    visited.add(erase_from_set_aside(&stores.objects, &erased).await?);
+    let (events, of_archive) = read_events(&stores.objects, &erased, limit).await?;
+    visited.add(of_archive);
+    if visited.set_aside > 0 {
+        tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
+    }
     Ok(TrainingInput {
-        events: read_events(&stores.objects, &erased, limit).await?,
+        events,
         people,
         definitions,
         items,

@@ -22,9 +22,10 @@ use serde::Deserialize;
 
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
-use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run};
+use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run, scheduled_run};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
+use crate::upkeep::{ArchiveRetention, keep_up};
 use crossfold_registry::listing::champion_pointer;
 use crossfold_registry::publish::{PublishError, Published, publish};
 use crossfold_registry::retention::clear_old_models;
@@ -39,7 +40,18 @@ pub enum Trigger {
         #[serde(rename = "Records")]
         records: Vec<StreamRecord>,
     },
-    /// The schedule, with hyper-parameters if they differ from the defaults.
+    /// A tick of the schedule, as EventBridge tells it: at least once.
+    Tick {
+        /// The tick.
+        id: String,
+        /// When it was.
+        time: Timestamp,
+        /// `"Scheduled Event"`.
+        #[serde(rename = "detail-type")]
+        kind: ScheduledEvent,
+    },
+    /// A schedule with an input of its own, with hyper-parameters if they differ from the
+    /// defaults. Told twice, it orders two runs.
     Schedule {
         /// `"schedule"`.
         trigger: String,
@@ -51,6 +63,14 @@ pub enum Trigger {
         #[serde(default)]
         tuning: Option<TuningRequest>,
     },
+}
+
+/// The kind of event that a schedule makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum ScheduledEvent {
+    /// The only one.
+    #[serde(rename = "Scheduled Event")]
+    Tick,
 }
 
 /// Why a run ended without a model.
@@ -74,6 +94,14 @@ pub enum WorkerError {
     /// The thread that trained died.
     #[error("training was interrupted")]
     Interrupted,
+    /// A run failed, and its record says so.
+    #[error("the training run {run} failed: {reason}")]
+    RunFailed {
+        /// The run.
+        run: TrainingRunId,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Retryable for WorkerError {
@@ -82,13 +110,18 @@ impl Retryable for WorkerError {
             Self::Store(error) => error.is_worth_another_try(),
             Self::Gather(error) => error.is_worth_another_try(),
             Self::Publish(error) => error.is_worth_another_try(),
-            Self::Training(_) | Self::Order(_) | Self::Interrupted => false,
+            Self::Training(_) | Self::Order(_) | Self::Interrupted | Self::RunFailed { .. } => {
+                false
+            }
         }
     }
 }
 
 /// Hears of finished iterations, of all those to do.
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// Runs looked through for those that a dead worker left.
+const RUNS_LOOKED_THROUGH: usize = 20;
 
 /// Carries out training runs.
 #[derive(Clone)]
@@ -100,6 +133,8 @@ pub struct Worker {
     keep_models: usize,
     limit: EventLimit,
     tuning: TuningOrder,
+    deadline: Option<Timestamp>,
+    retention: Option<ArchiveRetention>,
 }
 
 impl Worker {
@@ -114,7 +149,22 @@ impl Worker {
             keep_models: DEFAULT_KEPT,
             limit: EventLimit::NONE,
             tuning: TuningOrder::ByDefault,
+            deadline: None,
+            retention: None,
         }
+    }
+
+    /// The same worker, deleting what the archive has kept for so long.
+    #[must_use]
+    pub fn retaining(self, retention: ArchiveRetention) -> Self {
+        Self { retention: Some(retention), ..self }
+    }
+
+    /// The same worker, whose process is ended at a deadline: its runs say so, and who finds
+    /// one of them running long after it knows that nobody is at it any more.
+    #[must_use]
+    pub fn until(self, deadline: Option<Timestamp>) -> Self {
+        Self { deadline, ..self }
     }
 
     /// The same worker, whose schedule orders this of tuning.
@@ -151,12 +201,18 @@ impl Worker {
     /// Carries out what a trigger asks for. The schedule only records a run: the
     /// record's way through the stream is what carries it out, like any other,
     /// so runs never overlap. A run that fails by itself (nothing
-    /// to train on, say) is recorded as failed and not tried again.
+    /// to train on, say) is recorded as failed; delivered again, it is not tried again.
     ///
     /// # Errors
-    /// When a store fails, so that the trigger is delivered again.
+    /// When a store fails, so that the trigger is delivered again; and, once all that was
+    /// asked for has been done, when a run of it failed, so that the failure is seen.
     pub async fn handle(&self, trigger: Trigger) -> Result<(), WorkerError> {
         match trigger {
+            Trigger::Tick { id, time, .. } => {
+                let order = RunOrder::default().or_by_default(self.tuning);
+                let run = scheduled_run(order, &id, time)?;
+                records::create(&*self.stores.records, &run.id, &run).await?;
+            }
             Trigger::Schedule { options, tuning, .. } => {
                 let tuning = tuning.map_or(options.tuning, TuningOrder::Within);
                 let options = RunOrder { tuning, ..options };
@@ -164,34 +220,69 @@ impl Worker {
                 records::create(&*self.stores.records, &run.id, &run).await?;
             }
             Trigger::Stream { records } => {
+                let mut ids = BTreeSet::new();
                 for record in records {
-                    let Some(id) = record.created::<TrainingRun>()? else { continue };
-                    self.carry_out_recorded(&id).await?;
+                    ids.extend(record.created::<TrainingRun>()?);
                 }
+                self.fail_abandoned(&ids).await?;
+                let mut failed = None;
+                for id in ids {
+                    let Some(run) = self.carry_out_recorded(&id).await? else { continue };
+                    if let TrainingRunState::Failed { reason, .. } = run.state {
+                        failed = failed.or(Some(WorkerError::RunFailed { run: run.id, reason }));
+                    }
+                }
+                return failed.map_or(Ok(()), Err);
             }
         }
         Ok(())
     }
 
-    /// Carries out a recorded run, unless it has ended before: a trigger that is
-    /// delivered twice trains once. One found running was left by a worker that
+    /// Records of the last runs, but for these, that they failed where their worker's time is
+    /// long over.
+    async fn fail_abandoned(&self, but: &BTreeSet<TrainingRunId>) -> Result<(), WorkerError> {
+        let records = &*self.stores.records;
+        let now = self.clock.now();
+        for run in records::last::<TrainingRun>(records, None, RUNS_LOOKED_THROUGH).await? {
+            if but.contains(&run.id) || run.clone().as_of(now) == run {
+                continue;
+            }
+            let found = records::get_to_change::<TrainingRun>(records, &run.id).await?;
+            let Some((found, version)) = found else { continue };
+            let failed = found.as_of(now);
+            if !failed.is_open() {
+                tracing::error!(run = %failed.id, "a training run was left by its worker");
+                // In a conflict it has ended meanwhile.
+                records::replace(records, &failed.id, &version, &failed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out a recorded run, unless it has ended before (then: none): a trigger
+    /// that is delivered twice trains once. One found running was left by a worker that
     /// died; it is carried out again.
     ///
     /// # Errors
     /// When a store fails.
-    pub async fn carry_out_recorded(&self, id: &TrainingRunId) -> Result<(), WorkerError> {
+    pub async fn carry_out_recorded(
+        &self,
+        id: &TrainingRunId,
+    ) -> Result<Option<TrainingRun>, WorkerError> {
         match records::get::<TrainingRun>(&*self.stores.records, id).await? {
-            Some(run) if is_open(&run) => self.carry_out(run).await.map(drop),
-            _ => Ok(()),
+            Some(run) if run.is_open() => self.carry_out(run).await.map(Some),
+            _ => Ok(None),
         }
     }
 
     /// Carries out a run and records how it ended.
     ///
     /// # Errors
-    /// When its record cannot be written.
+    /// When a store fails. The run is then open, for the trigger to be delivered again, and
+    /// counts as failed once the worker's deadline is long over.
     pub async fn carry_out(&self, mut run: TrainingRun) -> Result<TrainingRun, WorkerError> {
-        run.state = TrainingRunState::Running { started_at: self.clock.now() };
+        run.state =
+            TrainingRunState::Running { started_at: self.clock.now(), deadline: self.deadline };
         records::put(&*self.stores.records, &run.id, &run).await?;
         run.state = match self.make_model(&run).await {
             Ok(end) => end,
@@ -210,6 +301,7 @@ impl Worker {
         let objects = &*self.stores.objects;
         let champion = champion(objects).await?;
         let now = self.clock.now();
+        keep_up(&self.stores.objects, self.retention, now).await;
         let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
         let trained = self.train(run, cleaned).await?;
         let now = self.clock.now();
@@ -307,9 +399,4 @@ pub(crate) async fn clear_models(objects: &dyn ObjectStore, keep: usize, now: Ti
         Ok(cleared) => tracing::info!(models = ?cleared, "old models were cleared away"),
         Err(error) => tracing::error!(%error, "old models could not be cleared away"),
     }
-}
-
-/// Whether a run has not ended yet.
-pub(crate) fn is_open(run: &TrainingRun) -> bool {
-    matches!(run.state, TrainingRunState::Queued | TrainingRunState::Running { .. })
 }

@@ -251,8 +251,10 @@ async fn far_fewer_events_are_refused_unless_the_run_accepts_them() {
     let (stores, time) = (archived().await, Time::start());
     let worker = Worker::new(stores.clone(), time.clock());
     published(&train(&worker, GOOD).await);
-    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/b.parquet");
-    stores.objects.delete(&key).await.unwrap();
+    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
+        stores.objects.delete(&key).await.unwrap();
+    }
+    archive(&stores, "a", &taken(0..30)).await;
     let refused = train(&worker, GOOD).await;
     let TrainingRunState::Refused { reasons, .. } = &refused else { panic!("{refused:?}") };
     assert!(reasons.iter().any(|reason| reason.contains("made from 300 events")), "{reasons:?}");

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Once};
 
 use crossfold_core::archive::events::{decode_events, encode_events};
-use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX, refused_prefix};
+use crossfold_core::archive::keys::{
+    EVENTS_PREFIX, QUARANTINE_PREFIX, key_before_set_aside, refused_prefix,
+};
 use crossfold_core::archive::quarantine::decode_refused;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
@@ -27,8 +29,10 @@ use crossfold_registry::load::load_report;
 use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 use crossfold_storage::memory;
 use crossfold_storage::records;
+use crossfold_storage::set_aside::{self, LyingAside, SetAsideRecord};
 use crossfold_testing::{catalogue_item, event_at, event_id, item, item_key};
-use crossfold_train::{RunOrder, Trigger, Worker, new_run};
+use crossfold_train::{RunOrder, Trigger, Worker, WorkerError, new_run};
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -58,6 +62,17 @@ fn event(user: &str, number: usize) -> Event {
 /// Stores with a domain, six items, and two users' events in one archived file.
 async fn archived() -> Stores {
     let stores = memory::stores();
+    defined(&stores).await;
+    let events: Vec<Event> =
+        ["stays", "goes"].into_iter().flat_map(|user| (0..5).map(|n| event(user, n))).collect();
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/1.parquet");
+    let bytes = encode_events(&events).unwrap();
+    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    stores
+}
+
+/// Defines the domain and its six items.
+async fn defined(stores: &Stores) {
     let definition: DomainDefinition = serde_json::from_value(json!({
         "name": "Knowledge", "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
     }))
@@ -67,12 +82,6 @@ async fn archived() -> Stores {
         let key = item_key("knowledge", &format!("i{number}"));
         stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     }
-    let events: Vec<Event> =
-        ["stays", "goes"].into_iter().flat_map(|user| (0..5).map(|n| event(user, n))).collect();
-    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/1.parquet");
-    let bytes = encode_events(&events).unwrap();
-    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
-    stores
 }
 
 /// A worker whose clock moves on by a second at every look.
@@ -152,25 +161,170 @@ async fn a_run_with_nothing_to_train_on_fails_with_its_reason_and_leaves_the_cha
         stores.objects.delete(&key).await.unwrap();
     }
     let (run, trigger) = queue(&stores).await;
-    worker.handle(trigger).await.unwrap();
+    let failed = worker.handle(trigger.clone()).await.unwrap_err();
+    assert!(matches!(&failed, WorkerError::RunFailed { run: id, .. } if *id == run.id));
     let TrainingRunState::Failed { reason, .. } = state_of(&stores, &run).await else {
         panic!("the run did not fail");
     };
     assert!(reason.contains("nothing to train on"), "{reason}");
+    // Delivered again, it is not tried again, though there is something to train on by now.
+    let events = encode_events(&[event("stays", 0)]).unwrap();
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/1.parquet");
+    stores.objects.put(&key, events, PutCondition::None).await.unwrap();
+    let before = state_of(&stores, &run).await;
+    worker.handle(trigger).await.unwrap();
+    assert_eq!(state_of(&stores, &run).await, before);
     assert_eq!(pointer(&stores).await, champion);
 }
 
 #[tokio::test]
-async fn a_torn_file_in_the_archive_fails_the_run_and_is_named() {
+async fn a_torn_file_is_set_aside_and_counted_and_neither_training_nor_erasure_stops() {
     let stores = archived().await;
-    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/torn.parquet");
-    stores.objects.put(&key, vec![1, 2, 3].into(), PutCondition::None).await.unwrap();
+    let torn = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/0-torn.parquet");
+    let refused = format!("{QUARANTINE_PREFIX}run=r/robot-0000.parquet");
+    for key in [&torn, &refused] {
+        stores.objects.put(key, key.clone().into(), PutCondition::None).await.unwrap();
+    }
+    erase(&stores, "goes").await;
+    for run in 0..2 {
+        let (record, trigger) = queue(&stores).await;
+        worker(&stores).handle(trigger).await.unwrap();
+        let TrainingRunState::Succeeded { report, .. } = state_of(&stores, &record).await else {
+            panic!("{:?}", state_of(&stores, &record).await);
+        };
+        let cleaning = &report.cleaning;
+        assert_eq!((cleaning.read, cleaning.files_set_aside), (5, 2), "run {run}");
+        let whole = stored_report(&stores, &report).await;
+        assert_eq!(whole.cleaning.files_set_aside, 2);
+    }
+    assert_eq!(archived_users(&stores).await, ["stays"; 5]);
+    let aside = set_aside::files(&*stores.objects).await.unwrap();
+    for key in &aside {
+        let before = key_before_set_aside(key).unwrap();
+        assert!([&*torn, &*refused].contains(&before), "{before}");
+        assert_eq!(stores.objects.get(key).await.unwrap().unwrap().bytes, before.as_bytes());
+    }
+    assert_eq!(aside.len(), 2);
+}
+
+#[tokio::test]
+async fn a_bucket_that_fails_has_nothing_set_aside_and_the_run_delivered_again() {
+    let stores = archived().await;
+    let plan = FaultPlan::from_fn(|call| {
+        let is_read = call.method == "objects.get" && call.key.starts_with(EVENTS_PREFIX);
+        if is_read { Fault::Before } else { Fault::None }
+    });
+    let (run, trigger) = queue(&stores).await;
+    let deadline = Timestamp::from_second(1_000_900).unwrap();
+    let failing = worker(&faulty(stores.clone(), &plan)).until(Some(deadline));
+    assert!(matches!(failing.handle(trigger.clone()).await, Err(WorkerError::Gather(_))));
+    assert_eq!(set_aside::count(&*stores.objects).await.unwrap(), LyingAside::default());
+    let state = state_of(&stores, &run).await;
+    let expected = Some(deadline);
+    assert!(matches!(state, TrainingRunState::Running { deadline, .. } if deadline == expected));
+    worker(&stores).handle(trigger).await.unwrap();
+    assert!(matches!(state_of(&stores, &run).await, TrainingRunState::Succeeded { .. }));
+}
+
+#[tokio::test]
+async fn the_next_run_records_that_one_whose_worker_died_has_failed() {
+    let stores = archived().await;
+    let (mut died, trigger) = queue(&stores).await;
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    let running = |deadline: i64| TrainingRunState::Running {
+        started_at: at(deadline - 900),
+        deadline: Some(at(deadline)),
+    };
+    let (mut lives, _) = queue(&stores).await;
+    (died.state, lives.state) = (running(999_000), running(1_000_000));
+    for run in [&died, &lives] {
+        records::put(&*stores.records, &run.id, run).await.unwrap();
+    }
+    let (_, next) = queue(&stores).await;
+    worker(&stores).handle(next).await.unwrap();
+    let state = state_of(&stores, &died).await;
+    assert!(
+        matches!(state, TrainingRunState::Failed { finished_at, .. } if finished_at == at(999_000))
+    );
+    assert_eq!(state_of(&stores, &lives).await, lives.state);
+    // Delivered after that, its trigger trains no more.
+    worker(&stores).handle(trigger).await.unwrap();
+    assert_eq!(state_of(&stores, &died).await, state);
+}
+
+#[tokio::test]
+async fn a_tick_of_the_schedule_that_is_told_twice_orders_one_run() {
+    let stores = archived().await;
+    let tick = |id: &str| -> Trigger {
+        serde_json::from_value(json!({
+            "version": "0", "id": id, "detail-type": "Scheduled Event", "source": "aws.events",
+            "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": "eu-west-1",
+            "resources": ["arn:aws:events:eu-west-1:123456789012:rule/r"], "detail": {},
+        }))
+        .unwrap()
+    };
+    for id in ["a", "a", "b"] {
+        worker(&stores).handle(tick(id)).await.unwrap();
+    }
+    let runs = records::list::<TrainingRun>(&*stores.records).await.unwrap();
+    assert_eq!(runs.len(), 2);
+    assert!(runs.iter().all(|(_, run)| run.state == TrainingRunState::Queued));
+}
+
+#[tokio::test]
+async fn erasure_reaches_the_records_that_were_set_aside() {
+    let stores = archived().await;
+    let record = |user: &str, image: serde_json::Value, at: i64| SetAsideRecord {
+        reason: "unreadable".into(),
+        record: serde_json::from_value(json!({
+            "eventName": "INSERT",
+            "dynamodb": {
+                "ApproximateCreationDateTime": at, "SequenceNumber": format!("{user}{at}"),
+                "Keys": {"pk": {"S": user}, "sk": {"S": "event#e"}}, "NewImage": image,
+            },
+        }))
+        .unwrap(),
+    };
+    let outcome = json!({"user": "goes", "domain": "knowledge", "kind": "stare"}).to_string();
+    let travel = json!({"domain": {"S": "travel"}});
+    for aside in [
+        record("goes", json!({}), 899_000),
+        record("goes", json!({}), 901_000),
+        record("stays", json!({}), 899_000),
+        record("r1", json!({"record": {"S": outcome}}), 899_000),
+        record("stranger", travel, 899_000),
+    ] {
+        set_aside::keep_record(&*stores.objects, &aside).await.unwrap();
+    }
+    erase(&stores, "goes").await;
+    let deletion = DomainDeletion {
+        finished_at: Some(Timestamp::from_second(900_000).unwrap()),
+        stage: DeletionStage::Done,
+        ..DomainDeletion::begun(Timestamp::UNIX_EPOCH)
+    };
+    let travel = DomainId::parse("travel").unwrap();
+    records::put(&*stores.records, &travel, &deletion).await.unwrap();
     let (run, trigger) = queue(&stores).await;
     worker(&stores).handle(trigger).await.unwrap();
-    let TrainingRunState::Failed { reason, .. } = state_of(&stores, &run).await else {
-        panic!("the run did not fail");
+    let left = set_aside::records(&*stores.objects).await.unwrap();
+    let users: Vec<&str> =
+        left.iter().map(|key| &key["set-aside/records/".len()..][..10]).collect();
+    assert_eq!(users, ["goes901000", "stays89900"], "a later life, and another user");
+    let TrainingRunState::Succeeded { report, .. } = state_of(&stores, &run).await else {
+        panic!("the run did not succeed");
     };
-    assert!(reason.contains("torn.parquet"), "{reason}");
+    assert_eq!(report.cleaning.records_set_aside, 2);
+}
+
+/// Whose events are in the archive.
+async fn archived_users(stores: &Stores) -> Vec<String> {
+    let mut users = Vec::new();
+    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
+        let object = stores.objects.get(&key).await.unwrap().unwrap();
+        let events = decode_events(object.bytes).unwrap();
+        users.extend(events.into_iter().map(|event| event.user.to_string()));
+    }
+    users
 }
 
 #[tokio::test]
@@ -179,13 +333,7 @@ async fn after_a_run_the_archive_is_free_of_who_was_erased() {
     erase(&stores, "goes").await;
     let (_, trigger) = queue(&stores).await;
     worker(&stores).handle(trigger).await.unwrap();
-    let mut users = Vec::new();
-    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
-        let object = stores.objects.get(&key).await.unwrap().unwrap();
-        users.extend(decode_events(object.bytes).unwrap().into_iter().map(|event| event.user));
-    }
-    assert_eq!(users.len(), 5);
-    assert!(users.iter().all(|user| user.as_str() == "stays"));
+    assert_eq!(archived_users(&stores).await, ["stays"; 5]);
 }
 
 /// Archives an event of each user on an item that is in no catalogue.
@@ -238,8 +386,8 @@ async fn what_is_refused_is_kept_once_a_run_and_a_retry_replaces_it() {
     assert_eq!(load(&stores, &model).await.manifest().report, report.object);
     // Taken up again after a death, with less to refuse.
     records::put(&*stores.records, &run.id, &run).await.unwrap();
-    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/2.parquet");
-    stores.objects.delete(&key).await.unwrap();
+    let key = item_key("knowledge", "gone");
+    stores.catalogue.put(&catalogue_item(key)).await.unwrap();
     worker(&stores).handle(trigger).await.unwrap();
     assert_eq!(quarantined(&stores).await, []);
 }
@@ -321,7 +469,7 @@ async fn a_budget_in_dollars_needs_a_price_and_is_kept_with_one() {
         ..TuningRequest::of_seconds(1_000.0)
     };
     let (run, trigger) = queue_tuned(&stores, tuning).await;
-    worker(&stores).handle(trigger).await.unwrap();
+    worker(&stores).handle(trigger).await.unwrap_err();
     let TrainingRunState::Failed { reason, .. } = state_of(&stores, &run).await else {
         panic!("the run did not fail");
     };
@@ -365,4 +513,61 @@ async fn after_a_run_the_archive_is_free_of_a_deleted_domain_but_not_of_its_next
     worker(&stores).handle(trigger).await.unwrap();
     let file = stores.objects.get(&key).await.unwrap().unwrap();
     assert_eq!(decode_events(file.bytes).unwrap(), [of_travel(1, after)]);
+}
+
+#[tokio::test]
+async fn a_file_that_another_run_merges_meanwhile_is_read_where_it_is_now() {
+    let stores = archived().await;
+    let merged = Once::new();
+    let objects = stores.objects.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        if call.method == "objects.get" && call.key.ends_with("/1.parquet") {
+            merged.call_once(|| {
+                let merge = async {
+                    let object = objects.get(&call.key).await.unwrap().unwrap();
+                    let merged = call.key.replace("/1.parquet", "/compacted-a.parquet");
+                    objects.put(&merged, object.bytes, PutCondition::None).await.unwrap();
+                    objects.delete(&call.key).await.unwrap();
+                };
+                merge.now_or_never().unwrap();
+            });
+        }
+        Fault::None
+    });
+    let (run, trigger) = queue(&stores).await;
+    worker(&faulty(stores.clone(), &plan)).handle(trigger).await.unwrap();
+    let TrainingRunState::Succeeded { report, .. } = state_of(&stores, &run).await else {
+        panic!("{:?}", state_of(&stores, &run).await);
+    };
+    assert_eq!(report.cleaning.kept, 10);
+}
+
+#[tokio::test]
+async fn a_run_merges_the_files_of_days_that_are_over_and_makes_the_same_model() {
+    let stores = memory::stores();
+    let mut models = Vec::new();
+    for is_merged in [false, true] {
+        let stores = if is_merged { &stores } else { &archived().await };
+        if is_merged {
+            let whole = archived().await;
+            for key in whole.objects.list(EVENTS_PREFIX).await.unwrap() {
+                let object = whole.objects.get(&key).await.unwrap().unwrap();
+                for (number, event) in decode_events(object.bytes).unwrap().into_iter().enumerate()
+                {
+                    let key = key.replace("/1.parquet", &format!("/{number:03}.parquet"));
+                    let bytes = encode_events(&[event]).unwrap();
+                    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+                }
+            }
+            defined(stores).await;
+        }
+        let (run, trigger) = queue(stores).await;
+        worker(stores).handle(trigger).await.unwrap();
+        let TrainingRunState::Succeeded { model, .. } = state_of(stores, &run).await else {
+            panic!("{:?}", state_of(stores, &run).await);
+        };
+        models.push(load(stores, &model).await.manifest().blob.sha256.clone());
+        assert_eq!(stores.objects.list(EVENTS_PREFIX).await.unwrap().len(), 1);
+    }
+    assert_eq!(models[0], models[1]);
 }

@@ -71,6 +71,14 @@ pub enum Attention {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<f64>,
     },
+    /// Something that was accepted cannot be read, and lies aside: no model learns from it
+    /// until it is redriven.
+    SetAside {
+        /// Files of the archive.
+        files: u64,
+        /// Stream records that could not be archived.
+        records: u64,
+    },
     /// Answers were degraded.
     Degraded {
         /// What was missing, by its code.
@@ -129,6 +137,10 @@ pub struct Observed<'a> {
     pub drift: Option<&'a DriftReport>,
     /// What came in and went out of late.
     pub activity: &'a [DomainDay],
+    /// Files that lie aside because they cannot be read.
+    pub files_set_aside: u64,
+    /// Stream records that lie aside because they could not be archived.
+    pub records_set_aside: u64,
 }
 
 /// What needs a person, the most urgent first.
@@ -143,6 +155,10 @@ pub fn attention(observed: Observed<'_>) -> Vec<Attention> {
     }
     found.extend(last_end(observed));
     found.extend(observed.champion.and_then(|champion| stale(champion, observed.now)));
+    let (files, records) = (observed.files_set_aside, observed.records_set_aside);
+    if files + records > 0 {
+        found.push(Attention::SetAside { files, records });
+    }
     found.extend(drifted(observed.drift));
     found.extend(of_activity(observed));
     found.extend(left_out(observed.runs));
@@ -274,6 +290,10 @@ impl fmt::Display for Attention {
                 f,
                 "{domain}: what comes in no longer looks like what the model was made from"
             ),
+            Self::SetAside { files, records } => write!(
+                f,
+                "{files} archived files and {records} records cannot be read and were set aside"
+            ),
             Self::Degraded { reason, slates, served } => {
                 write!(f, "{slates} of {served} answers were degraded: {reason}")
             }
@@ -327,6 +347,8 @@ mod tests {
             bridges: &[],
             drift: None,
             activity: &[],
+            files_set_aside: 0,
+            records_set_aside: 0,
         }
     }
 
@@ -345,6 +367,9 @@ mod tests {
         let champion = record(1_000);
         let observed = Observed { champion: Some(&champion), ..nothing_known(2_000) };
         assert_eq!(codes(observed), [""; 0]);
+        let aside = Observed { files_set_aside: 1, ..observed };
+        assert_eq!(codes(aside), ["set_aside"]);
+        assert!(attention(aside)[0].to_string().starts_with("1 archived files and 0 records"));
         let empty = Observed { domains: 0, ..nothing_known(0) };
         assert_eq!(codes(empty), ["no_domain", "no_model"]);
     }

@@ -1,6 +1,6 @@
 //! Training runs: the record of one attempt to make a model.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{ModelId, TrainingRunId};
@@ -102,6 +102,10 @@ pub enum TrainingRunState {
     Running {
         /// Since when.
         started_at: Timestamp,
+        /// When the worker's process is ended, whatever it is at; none of one that may take
+        /// as long as it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
     },
     /// Its model was published.
     Succeeded {
@@ -208,6 +212,31 @@ pub struct TrainingRun {
     pub state: TrainingRunState,
 }
 
+/// How long after a worker's deadline its run counts as failed: time for the trigger to be
+/// delivered again, to a worker that goes on with it.
+pub const ABANDONED_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+impl TrainingRun {
+    /// The run as it stands at `now`: one whose worker's time is long over has failed, though
+    /// nobody was left to record it.
+    #[must_use]
+    pub fn as_of(mut self, now: Timestamp) -> Self {
+        if let TrainingRunState::Running { deadline: Some(deadline), .. } = self.state
+            && now.duration_since(deadline) > ABANDONED_AFTER
+        {
+            let reason = format!("its worker ended without a word; it had until {deadline}");
+            self.state = TrainingRunState::failed(deadline, reason);
+        }
+        self
+    }
+
+    /// Whether the run has not ended yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, TrainingRunState::Queued | TrainingRunState::Running { .. })
+    }
+}
+
 impl Record for TrainingRun {
     const KIND: RecordKind = "training-run";
     type Id = TrainingRunId;
@@ -269,6 +298,26 @@ mod tests {
         let failed = TrainingRunState::failed(Timestamp::MAX, "课".repeat(9_000));
         let json = serde_json::to_string(&run(failed)).unwrap();
         assert!(json.len() < MAX_RECORD_BYTES);
+    }
+
+    #[test]
+    fn a_run_whose_worker_is_long_gone_has_failed() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let running = |deadline| TrainingRunState::Running { started_at: at(0), deadline };
+        let late = at(900 + ABANDONED_AFTER.as_secs());
+        for (deadline, now) in [(None, Timestamp::MAX), (Some(at(900)), late)] {
+            let record = run(running(deadline));
+            assert_eq!(record.clone().as_of(now), record);
+            assert!(record.is_open());
+        }
+        let failed = run(running(Some(at(900)))).as_of(late + SignedDuration::from_secs(1));
+        assert!(!failed.is_open());
+        let TrainingRunState::Failed { finished_at, .. } = failed.state else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(finished_at, at(900));
+        let ended = run(TrainingRunState::failed(at(1), "no events".into()));
+        assert_eq!(ended.clone().as_of(Timestamp::MAX), ended);
     }
 
     #[test]

@@ -73,6 +73,16 @@ pub struct CleanedInput {
     cleaning: CleaningLedger,
 }
 
+impl CleanedInput {
+    /// The same, with what lies aside because it cannot be read told in the run's report.
+    #[must_use]
+    pub fn beside_what_lies_aside(mut self, files: u64, records: u64) -> Self {
+        self.cleaning.files_set_aside = files;
+        self.cleaning.records_set_aside = records;
+        self
+    }
+}
+
 impl TrainingInput {
     /// Cleans the events; those refused are handed out to be put into
     /// quarantine, except events of erased lives, which are gone.

@@ -10,9 +10,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let sdk = aws::sdk_config().await;
     let archiver = &Archiver::new(aws::stores(&sdk, &aws::StorageConfig::from_env()?).objects);
-    // No answer: with `ReportBatchItemFailures`, that is what says that no record failed.
-    let handle = async |event: LambdaEvent<_>| {
-        archiver.archive(event.payload).await.map(drop).map_err(Error::from)
-    };
+    let handle =
+        async |event: LambdaEvent<_>| archiver.handle(event.payload).await.map_err(Error::from);
     lambda_runtime::run(service_fn(handle)).await
 }

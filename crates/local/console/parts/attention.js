@@ -5,7 +5,7 @@ import { number, ofCode, signed, t, time } from "../text/index.js";
 
 const URGENCY = {
   no_domain: "note", no_model: "warn", run_failed: "bad", model_refused: "bad", stale_model: "warn",
-  drifted: "warn", degraded: "warn", refused: "warn", left_out: "note", no_bridge: "note",
+  drifted: "warn", set_aside: "bad", degraded: "warn", refused: "warn", left_out: "note", no_bridge: "note",
 };
 const PAGES = {
   run_failed: "models", model_refused: "models", stale_model: "models", drifted: "models",
@@ -15,7 +15,7 @@ const PAGES = {
 function words(need, names) {
   const values = { ...need };
   for (const key of ["at", "created_at"]) if (need[key]) values[key] = time(need[key]);
-  for (const key of ["slates", "served", "elements", "events", "read", "people", "days"]) {
+  for (const key of ["slates", "served", "elements", "events", "read", "people", "days", "files", "records"]) {
     if (need[key] !== undefined) values[key] = number(need[key]);
   }
   for (const key of ["domain", "from", "to"]) if (need[key]) values[key] = names(need[key]);

@@ -77,6 +77,7 @@ export default {
   "need.model_refused": "The model of {at} was refused; the one before serves on:",
   "need.stale_model": "The model is {days} days old: train again.",
   "need.drifted": "{domain}: what comes in no longer looks like what the model was made from. Train again.",
+  "need.set_aside": "{files} archived files and {records} records cannot be read and were set aside. No model learns from them until they are redriven (crossfold redrive).",
   "need.degraded": "{slates} of {served} answers since yesterday were degraded ({reason}).",
   "need.refused": "{intake} refused since yesterday: {elements}",
   "need.left_out": "The last run left out {events} of {read} events ({reason}).",

@@ -77,6 +77,7 @@ export default {
   "need.model_refused": "{at} 的模型未通过检验，仍由之前的模型服务：",
   "need.stale_model": "当前模型已有 {days} 天，建议重新训练。",
   "need.drifted": "{domain}：新数据与训练数据差异明显，建议重新训练。",
+  "need.set_aside": "有 {files} 个归档文件和 {records} 条记录无法读取，已移出存放；重新归档（crossfold redrive）之前不会用于训练。",
   "need.degraded": "自昨日起 {served} 次推荐中有 {slates} 次降级（{reason}）。",
   "need.refused": "自昨日起被拒绝的{intake}：{elements} 条",
   "need.left_out": "上次训练在 {read} 条事件中排除了 {events} 条（{reason}）。",

@@ -6,6 +6,7 @@ pub(crate) mod erasures;
 pub(crate) mod models;
 pub(crate) mod ordered_run;
 pub(crate) mod recommend;
+pub(crate) mod redrive;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod train;

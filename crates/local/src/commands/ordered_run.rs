@@ -54,7 +54,7 @@ async fn follow(
         match client.get(&path).await {
             Ok(answer) => {
                 let seen: TrainingRun = read(answer)?;
-                if let (TrainingRunState::Queued, TrainingRunState::Running { started_at }) =
+                if let (TrainingRunState::Queued, TrainingRunState::Running { started_at, .. }) =
                     (&run.state, &seen.state)
                 {
                     output::warn(format_args!("It was started at {started_at}."));

@@ -78,7 +78,7 @@ fn write_run(f: &mut fmt::Formatter<'_>, now: Timestamp, run: &TrainingRun) -> f
         TrainingRunState::Queued => {
             writeln!(f, "last run   {id} waits for a worker, since {}", Ago(now, run.requested_at))
         }
-        TrainingRunState::Running { started_at } => {
+        TrainingRunState::Running { started_at, .. } => {
             writeln!(f, "last run   {id} was started {}", Ago(now, *started_at))
         }
         TrainingRunState::Succeeded { finished_at, .. } => {

@@ -67,6 +67,13 @@ fn write_input(f: &mut fmt::Formatter<'_>, report: &RunReport) -> fmt::Result {
         report.items,
         report.interactions,
     )?;
+    let (files, records) = (report.cleaning.files_set_aside, report.cleaning.records_set_aside);
+    if files + records > 0 {
+        writeln!(
+            f,
+            "  set aside, unreadable: {files} files, {records} records (crossfold redrive)"
+        )?;
+    }
     for (reason, count) in &report.cleaning.refused {
         writeln!(f, "  refused {count}: {}", reason.as_str())?;
     }

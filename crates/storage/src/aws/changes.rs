@@ -6,10 +6,13 @@
 
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{StoreError, StoreResult};
 use crossfold_core::entities::records::Record;
-use serde::Deserialize;
-use serde_dynamo::{AttributeValue, Item};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_dynamo::Item;
+use serde_json::Value;
 
 use super::decisions::DecisionRecord;
 use super::error::corrupt;
@@ -23,25 +26,11 @@ pub struct StreamBatch {
     pub records: Vec<StreamRecord>,
 }
 
-/// One record of a stream.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct StreamRecord {
-    #[serde(rename = "eventName")]
-    kind: String,
-    #[serde(rename = "dynamodb")]
-    change: Change,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Change {
-    #[serde(default)]
-    keys: Item,
-    #[serde(default)]
-    new_image: Item,
-    #[serde(default)]
-    sequence_number: Option<String>,
-}
+/// One record of a stream, as it was handed over: whatever is in it, it can be
+/// kept and shown. What it tells is read when it is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StreamRecord(Value);
 
 /// What was new in the table of events or of decisions.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,25 +47,68 @@ impl StreamRecord {
     /// Where the record stands in its stream, for reading on after it.
     #[must_use]
     pub fn sequence_number(&self) -> Option<&str> {
-        self.change.sequence_number.as_deref()
+        self.0["dynamodb"]["SequenceNumber"].as_str()
     }
 
     /// Whether the record tells of something new.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.kind == "INSERT"
+        self.0["eventName"] == "INSERT"
+    }
+
+    /// Whether the record is said to tell of something old: what was changed, or is gone.
+    fn is_old(&self) -> bool {
+        ["MODIFY", "REMOVE"].iter().any(|kind| self.0["eventName"] == *kind)
+    }
+
+    /// Whose the record is, as far as can be told also where the rest cannot be read: the
+    /// partition of an event, the user that a slate or an outcome names.
+    #[must_use]
+    pub fn user(&self) -> Option<Pseudonym> {
+        let named = match self.image_text("record") {
+            Some(record) => {
+                let record: Value = serde_json::from_str(record).ok()?;
+                Pseudonym::parse(record["user"].as_str()?)
+            }
+            None => Pseudonym::parse(self.key("pk").or_else(|| self.image_text("user"))?),
+        };
+        named.ok()
+    }
+
+    /// The domain that the record names, as far as can be told.
+    #[must_use]
+    pub fn domain(&self) -> Option<DomainId> {
+        let named = match self.image_text("record") {
+            Some(record) => {
+                let record: Value = serde_json::from_str(record).ok()?;
+                DomainId::parse(record["domain"].as_str()?)
+            }
+            None => DomainId::parse(self.image_text("domain")?),
+        };
+        named.ok()
+    }
+
+    /// When the record was written, to the second or only to the minute, never later than it was.
+    #[must_use]
+    pub fn written_at(&self) -> Option<Timestamp> {
+        let seconds = self.0["dynamodb"]["ApproximateCreationDateTime"].as_f64()?;
+        Timestamp::from_second(seconds.floor() as i64).ok()
     }
 
     /// What was new in the table of events or of decisions; `None` when it is
     /// nothing that is archived, such as a dismissal.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when the new record cannot be read.
-    pub fn new_entry(self) -> StoreResult<Option<NewEntry>> {
-        if !self.is_new() {
+    /// [`StoreError::Corrupt`] when the record cannot be read.
+    pub fn new_entry(&self) -> StoreResult<Option<NewEntry>> {
+        if self.is_old() {
             return Ok(None);
         }
-        let image = self.change.new_image;
+        if !self.is_new() {
+            return Err(corrupt("a stream's record", "it does not say what happened"));
+        }
+        let image = Item::deserialize(&self.0["dynamodb"]["NewImage"])
+            .map_err(|error| corrupt("a stream's record", error))?;
         // The tables share a function; only one has whole records in an attribute.
         if !image.contains_key("record") {
             return Ok(EventRecord::parse(image)?.map(|record| NewEntry::Event(record.event)));
@@ -103,10 +135,11 @@ impl StreamRecord {
     }
 
     fn key(&self, name: &str) -> Option<&str> {
-        match self.change.keys.get(name) {
-            Some(AttributeValue::S(text)) => Some(text),
-            _ => None,
-        }
+        self.0["dynamodb"]["Keys"][name]["S"].as_str()
+    }
+
+    fn image_text(&self, name: &str) -> Option<&str> {
+        self.0["dynamodb"]["NewImage"][name]["S"].as_str()
     }
 }
 
@@ -114,7 +147,7 @@ impl StreamRecord {
 mod tests {
     use crossfold_core::entities::definition::DomainDefinition;
     use crossfold_core::release::run::TrainingRun;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -212,6 +245,35 @@ mod tests {
         let Some(NewEntry::Outcome(told)) = told else { panic!("{told:?}") };
         assert_eq!((told.feedback_id.as_str(), told.received_at), ("f1", None));
         assert!(of_decisions("decision", &outcome).new_entry().is_err());
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_still_says_whose_it_is_and_when() {
+        let read = |json: Value| serde_json::from_value::<StreamRecord>(json).unwrap();
+        let mut event = serde_json::to_value(of_event("INSERT")).unwrap();
+        event["dynamodb"]["NewImage"]["received_at"] = json!({"S": "noon"});
+        let event = read(event);
+        assert!(matches!(event.new_entry(), Err(StoreError::Corrupt(_))));
+        assert_eq!(event.user().unwrap().as_str(), "v1_u");
+        assert_eq!(event.domain().unwrap().as_str(), "knowledge");
+        assert_eq!(event.written_at().unwrap().as_second(), 1_780_272_000);
+        let outcome = json!({"user": "v1_u", "domain": "travel", "kind": "stare"});
+        let outcome = of_decisions("outcome#f1", &outcome);
+        assert!(outcome.new_entry().is_err());
+        assert_eq!(outcome.user().unwrap().as_str(), "v1_u");
+        assert_eq!(outcome.domain().unwrap().as_str(), "travel");
+        for strange in [json!(7), json!({}), json!({"eventName": "INSERT"}), json!([])] {
+            let strange = read(strange);
+            assert!(strange.new_entry().is_err(), "{strange:?}");
+            assert_eq!(
+                (strange.user(), strange.domain(), strange.written_at()),
+                (None, None, None)
+            );
+            assert_eq!(
+                (strange.sequence_number(), strange.is_new() && strange.is_old()),
+                (None, false)
+            );
+        }
     }
 
     #[test]

@@ -3,18 +3,21 @@
 use crossfold_core::entities::settings::Settings;
 use crossfold_edge::{system, telemetry};
 use crossfold_storage::aws;
-use crossfold_train::{FunctionMemory, ShardTrigger, ShardWorker, keep_models};
+use crossfold_train::{ArchiveRetention, FunctionMemory, ShardTrigger, ShardWorker, keep_models};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let settings = Settings::of_process();
-    let stores = aws::stores(&aws::sdk_config().await, &aws::StorageConfig::of(&settings)?);
+    let config = aws::StorageConfig::of(&settings)?;
+    let retention =
+        ArchiveRetention { events: config.event_retention, decisions: config.decision_retention };
+    let stores = aws::stores(&aws::sdk_config().await, &config);
     let memory = FunctionMemory::of(&settings)?;
     let worker =
         ShardWorker::new(stores, system::clock(), memory.shard_bounds(), memory.event_limit());
-    let worker = &worker.keeping_models(keep_models(&settings)?);
+    let worker = &worker.retaining(retention).keeping_models(keep_models(&settings)?);
     let handle = async |event: LambdaEvent<ShardTrigger>| worker.handle(event.payload).await;
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -123,6 +123,13 @@ pub struct CleaningLedger {
     pub read: u64,
     /// Events kept.
     pub kept: u64,
+    /// Files of the archive that lie aside because they cannot be read: what is in them was
+    /// not read.
+    #[serde(default, skip_serializing_if = "is_none_at_all")]
+    pub files_set_aside: u64,
+    /// Stream records that lie aside because they could not be archived.
+    #[serde(default, skip_serializing_if = "is_none_at_all")]
+    pub records_set_aside: u64,
     /// Events refused, by reason.
     pub refused: BTreeMap<Refusal, u64>,
     /// Values and dwell times drawn in to a bound.
@@ -139,6 +146,11 @@ pub struct CleaningLedger {
     /// a robot, by domain with users enough to tell.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub most_events_an_hour: BTreeMap<DomainId, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)] // As serde hands it.
+fn is_none_at_all(count: &u64) -> bool {
+    *count == 0
 }
 
 impl CleaningLedger {

@@ -1,0 +1,33 @@
+//! `crossfold redrive`: what was set aside is archived, if it can be read by now.
+
+use std::path::Path;
+
+use anyhow::Result;
+use crossfold_ingest::archive::Redriven;
+
+use crate::args::RedriveArgs;
+use crate::commands::status::NeedsAttention;
+use crate::local_world::LocalWorld;
+use crate::printer;
+
+pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs) -> Result<()> {
+    // Looking must not make one.
+    if !directory.exists() {
+        anyhow::bail!("the data directory {} does not exist", directory.display());
+    }
+    let world = LocalWorld::open(directory).await?;
+    let redriven = world.archiver().redrive().await?;
+    let Redriven { records_taken, records_left, files_taken, files_left } = redriven;
+    if args.json {
+        printer::json(&serde_json::to_value(redriven)?)?;
+    } else {
+        printer::line(format_args!(
+            "Archived {records_taken} records and {files_taken} files that had been set aside; \
+             {records_left} records and {files_left} files still cannot be read."
+        ));
+    }
+    if records_left + files_left > 0 {
+        return Err(NeedsAttention.into());
+    }
+    Ok(())
+}

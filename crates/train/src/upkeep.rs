@@ -1,0 +1,496 @@
+//! Upkeep of the archive: what is past its time is deleted, and the small files of days that
+//! are over become a few large ones.
+//!
+//! The archive function writes a file for each batch, domain and kind: some thousands a day,
+//! each of which costs a reader a request. A run, which reads them all anyway and never beside
+//! another run, merges those of finished days. No row is lost or doubled, wherever it is cut
+//! short: what is to be merged is written down first (under `compaction/`), then the merged file,
+//! and only then its parts are deleted. Whoever comes next finishes what was begun: it deletes
+//! the parts if the merged file is there, and forgets about it if not.
+//!
+//! S3 tells the age of an object by when it was written, also of one that was merged or freed
+//! of who was erased. So what is past its time is deleted here as well, by the day in its key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossfold_core::archive::columns::ColumnsError;
+use crossfold_core::archive::decisions::{decode_decisions, encode_decisions};
+use crossfold_core::archive::events::{decode_events, encode_events};
+use crossfold_core::archive::keys::{
+    COMPACTED, COMPACTION_PREFIX, DECISIONS_PREFIX, EVENTS_PREFIX, OUTCOMES_PREFIX, day_of_key,
+    digest,
+};
+use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError, StoreResult};
+use crossfold_storage::set_aside::move_file;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+/// Requests made at the same time.
+const CONCURRENT_REQUESTS: usize = 16;
+
+/// How long archived rows are kept after the day on which they arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveRetention {
+    /// Events.
+    pub events: SignedDuration,
+    /// Decisions and outcomes.
+    pub decisions: SignedDuration,
+}
+
+/// How far one upkeep goes.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Rows of a merged file, but for those of its last part: decoded, some 200 MB.
+    rows: usize,
+    /// Bytes of the parts of a merged file, likewise.
+    bytes: usize,
+    /// Parts merged in all, that a run still has its time: about two minutes. The next run
+    /// goes on.
+    parts: usize,
+}
+
+const BOUNDS: Bounds = Bounds { rows: 200_000, bytes: 32 * 1024 * 1024, parts: 20_000 };
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Done {
+    /// Small files that are gone.
+    parts: usize,
+    /// Files that were made of them.
+    merged: usize,
+    /// Files that were past their time.
+    expired: usize,
+}
+
+/// Files of one kind.
+struct Kind<T> {
+    prefix: &'static str,
+    decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
+    encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
+    /// What no two rows share.
+    identity: fn(&T) -> [String; 2],
+}
+
+const EVENTS: Kind<Event> = Kind {
+    prefix: EVENTS_PREFIX,
+    decode: decode_events,
+    encode: encode_events,
+    identity: |event| [event.user.to_string(), event.event_id.to_string()],
+};
+
+const DECISIONS: Kind<Decision> = Kind {
+    prefix: DECISIONS_PREFIX,
+    decode: decode_decisions,
+    encode: encode_decisions,
+    identity: |decision| [decision.recommendation_id.to_string(), String::new()],
+};
+
+const OUTCOMES: Kind<Outcome> = Kind {
+    prefix: OUTCOMES_PREFIX,
+    decode: decode_outcomes,
+    encode: encode_outcomes,
+    identity: |outcome| [outcome.recommendation_id.to_string(), outcome.feedback_id.to_string()],
+};
+
+/// Keeps the archive up. A run goes on without it: what was not merged is only slower to read.
+pub(crate) async fn keep_up(
+    objects: &Arc<dyn ObjectStore>,
+    retention: Option<ArchiveRetention>,
+    now: Timestamp,
+) {
+    let mut upkeep = Upkeep { objects: &**objects, now, bounds: BOUNDS, done: Done::default() };
+    let ended = upkeep.all(retention).await;
+    let done = upkeep.done;
+    match ended {
+        Ok(()) if done == Done::default() => {}
+        Ok(()) => tracing::info!(?done, "the archive was kept up"),
+        Err(error) => tracing::error!(%error, ?done, "the archive could not be kept up"),
+    }
+}
+
+/// A merge that was begun.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    /// What is made.
+    merged: String,
+    /// Of what.
+    parts: Vec<String>,
+}
+
+/// A part that was read.
+struct Part<T> {
+    key: String,
+    digest: String,
+    bytes: usize,
+    rows: Vec<T>,
+}
+
+/// What reading a part came to.
+enum Read<T> {
+    Part(Part<T>),
+    /// It cannot be read, and lies aside.
+    SetAside,
+    /// Someone else is at it.
+    Gone,
+}
+
+struct Upkeep<'a> {
+    objects: &'a dyn ObjectStore,
+    now: Timestamp,
+    bounds: Bounds,
+    done: Done,
+}
+
+impl Upkeep<'_> {
+    async fn all(&mut self, retention: Option<ArchiveRetention>) -> StoreResult<()> {
+        self.finish_begun().await?;
+        let (events, decisions) =
+            (retention.map(|kept| kept.events), retention.map(|kept| kept.decisions));
+        self.of_kind(&EVENTS, events).await?;
+        self.of_kind(&DECISIONS, decisions).await?;
+        self.of_kind(&OUTCOMES, decisions).await
+    }
+
+    /// Ends the merges that were cut short.
+    async fn finish_begun(&mut self) -> StoreResult<()> {
+        for key in self.objects.list(COMPACTION_PREFIX).await? {
+            let Some(object) = self.objects.get(&key).await? else { continue };
+            let corrupt = |error| StoreError::corrupt(format!("the merge {key}"), error);
+            let begun: Begun = serde_json::from_slice(&object.bytes).map_err(corrupt)?;
+            if self.objects.get(&begun.merged).await?.is_some() {
+                self.delete(begun.parts).await?;
+            }
+            self.objects.delete(&key).await?;
+        }
+        Ok(())
+    }
+
+    async fn of_kind<T>(
+        &mut self,
+        kind: &Kind<T>,
+        kept: Option<SignedDuration>,
+    ) -> StoreResult<()> {
+        let (mut expired, mut partitions) = (Vec::new(), BTreeMap::<String, Vec<String>>::new());
+        for key in self.objects.list(kind.prefix).await? {
+            let Some(day) = day_of_key(&key) else { continue };
+            if kept.is_some_and(|kept| is_over(day, kept, self.now)) {
+                expired.push(key);
+            } else if is_over(day, SignedDuration::ZERO, self.now)
+                && let Some((partition, name)) = key.rsplit_once('/')
+                && !name.starts_with(COMPACTED)
+            {
+                partitions.entry(partition.to_owned()).or_default().push(key);
+            }
+        }
+        self.done.expired += expired.len();
+        self.delete(expired).await?;
+        for (partition, parts) in partitions {
+            self.merge_partition(kind, &partition, parts).await?;
+        }
+        Ok(())
+    }
+
+    async fn merge_partition<T>(
+        &mut self,
+        kind: &Kind<T>,
+        partition: &str,
+        mut keys: Vec<String>,
+    ) -> StoreResult<()> {
+        keys.truncate(self.bounds.parts.saturating_sub(self.done.parts));
+        if keys.len() < 2 {
+            return Ok(());
+        }
+        let objects = self.objects;
+        let mut read = stream::iter(keys)
+            .map(|key| read_part(objects, kind, key))
+            .buffered(CONCURRENT_REQUESTS);
+        let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(part) = read.try_next().await? {
+            let part = match part {
+                Read::Part(part) => part,
+                Read::SetAside => continue,
+                Read::Gone => return Ok(()),
+            };
+            rows += part.rows.len();
+            bytes += part.bytes;
+            parts.push(part);
+            if rows >= self.bounds.rows || bytes >= self.bounds.bytes {
+                (rows, bytes) = (0, 0);
+                self.merge(kind, partition, std::mem::take(&mut parts)).await?;
+            }
+        }
+        self.merge(kind, partition, parts).await
+    }
+
+    async fn merge<T>(
+        &mut self,
+        kind: &Kind<T>,
+        partition: &str,
+        parts: Vec<Part<T>>,
+    ) -> StoreResult<()> {
+        if parts.len() < 2 {
+            return Ok(());
+        }
+        let contents: Vec<&str> = parts.iter().map(|part| &*part.digest).collect();
+        let name = digest(contents.join("\n").as_bytes());
+        let keys: Vec<String> = parts.iter().map(|part| part.key.clone()).collect();
+        let merged = format!("{partition}/{COMPACTED}{name}.parquet");
+        let mut known = BTreeSet::new();
+        let mut rows: Vec<T> = parts.into_iter().flat_map(|part| part.rows).collect();
+        rows.retain(|row| known.insert((kind.identity)(row)));
+        let bytes = match (kind.encode)(&rows) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::error!(partition, %error, "a day's files cannot be merged");
+                return Ok(());
+            }
+        };
+        let begun = Begun { merged: merged.clone(), parts: keys };
+        let refused = |error| StoreError::refused("a merge cannot be written down", error);
+        let note = serde_json::to_vec(&begun).map_err(refused)?;
+        let note_key = format!("{COMPACTION_PREFIX}{}.json", digest(merged.as_bytes()));
+        self.objects.put(&note_key, note.into(), PutCondition::None).await?;
+        // Where it is already, it was made of the same parts: it bears the digest of them all.
+        self.objects.put(&merged, bytes, PutCondition::Absent).await?;
+        self.done.parts += begun.parts.len();
+        self.done.merged += 1;
+        self.delete(begun.parts).await?;
+        self.objects.delete(&note_key).await
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> StoreResult<()> {
+        let delete = |key: String| async move { self.objects.delete(&key).await };
+        stream::iter(keys).map(delete).buffer_unordered(CONCURRENT_REQUESTS).try_collect().await
+    }
+}
+
+async fn read_part<T>(
+    objects: &dyn ObjectStore,
+    kind: &Kind<T>,
+    key: String,
+) -> StoreResult<Read<T>> {
+    let Some(object) = objects.get(&key).await? else { return Ok(Read::Gone) };
+    match (kind.decode)(object.bytes.clone()) {
+        Ok(rows) => {
+            let (digest, bytes) = (digest(&object.bytes), object.bytes.len());
+            Ok(Read::Part(Part { key, digest, bytes, rows }))
+        }
+        Err(error) => {
+            move_file(objects, &key, object.bytes, &error.to_string()).await?;
+            Ok(Read::SetAside)
+        }
+    }
+}
+
+/// Whether a day is over for so long, and one day more: a stream remembers its records for a
+/// day, so that until then a batch of that day may still be archived.
+fn is_over(day: Date, for_so_long: SignedDuration, now: Timestamp) -> bool {
+    let over = day.checked_add(2.days()).map(|day| day.at(0, 0, 0, 0));
+    let over = over.and_then(|over| TimeZone::UTC.to_timestamp(over));
+    over.is_ok_and(|over| now.duration_since(over) >= for_so_long)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crossfold_core::entities::ids::{DomainId, EventId};
+    use crossfold_core::entities::ports::Stores;
+    use crossfold_storage::faults::{Fault, FaultPlan, faulty};
+    use crossfold_storage::{memory, set_aside};
+    use crossfold_testing::{event_at, event_id};
+    use serde_json::json;
+
+    use super::*;
+
+    const DAY: &str = "2026-01-01";
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    fn event(number: usize) -> Event {
+        Event { event_id: event_id(&format!("e{number:03}")), ..event_at(number as i64) }
+    }
+
+    fn decision(number: usize) -> Decision {
+        serde_json::from_value(json!({
+            "recommendation_id": format!("r{number}"), "user": "v1_u", "domain": "knowledge",
+            "decided_at": "2026-01-01T00:00:00Z", "policy": "ranked/1", "seed": 7,
+            "personalised": false, "degraded": ["no_model"], "slate": [],
+        }))
+        .unwrap()
+    }
+
+    fn outcome(number: usize) -> Outcome {
+        serde_json::from_value(json!({
+            "feedback_id": format!("f{number}"), "recommendation_id": "r1", "user": "v1_u",
+            "kind": "click", "domain": "knowledge", "item_id": "i",
+            "occurred_at": "2026-01-01T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    async fn put<T>(stores: &Stores, kind: &Kind<T>, day: &str, name: &str, rows: &[T]) {
+        let key = format!("{}domain=knowledge/date={day}/{name}.parquet", kind.prefix);
+        let bytes = (kind.encode)(rows).unwrap();
+        stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    }
+
+    /// A finished day of eight files of events, one of which is in two of them, and three files
+    /// each of decisions and outcomes, of which one is there twice.
+    async fn a_day() -> Stores {
+        let stores = memory::stores();
+        for file in 0..8 {
+            let first = file * 3;
+            let again = (file == 1).then_some(0);
+            let rows: Vec<Event> = (first..first + 3).chain(again).map(event).collect();
+            put(&stores, &EVENTS, DAY, &format!("{file:03}"), &rows).await;
+        }
+        for (file, number) in [("a", 1), ("b", 1), ("c", 2)] {
+            put(&stores, &DECISIONS, DAY, file, &[decision(number)]).await;
+            put(&stores, &OUTCOMES, DAY, file, &[outcome(number)]).await;
+        }
+        stores
+    }
+
+    /// Every row's identity, in order, as often as it is there.
+    async fn rows<T>(stores: &Stores, kind: &Kind<T>) -> Vec<String> {
+        let mut found = Vec::new();
+        for key in stores.objects.list(kind.prefix).await.unwrap() {
+            let object = stores.objects.get(&key).await.unwrap().unwrap();
+            let rows = (kind.decode)(object.bytes).unwrap();
+            found.extend(rows.iter().map(|row| (kind.identity)(row).concat()));
+        }
+        found.sort();
+        found
+    }
+
+    async fn run(stores: &Stores, bounds: Bounds, now: &str) -> StoreResult<Done> {
+        let (objects, now) = (&*stores.objects, at(now));
+        let mut upkeep = Upkeep { objects, now, bounds, done: Done::default() };
+        let kept = SignedDuration::from_hours(24 * 100);
+        upkeep.all(Some(ArchiveRetention { events: kept, decisions: kept })).await?;
+        Ok(upkeep.done)
+    }
+
+    async fn assert_whole(stores: &Stores) {
+        let identity = |number| (EVENTS.identity)(&event(number)).concat();
+        let events: Vec<String> = (0..24).map(identity).collect();
+        assert_eq!(rows(stores, &EVENTS).await, events);
+        assert_eq!(rows(stores, &DECISIONS).await, ["r1", "r2"]);
+        assert_eq!(rows(stores, &OUTCOMES).await, ["r1f1", "r1f2"]);
+        assert_eq!(stores.objects.list(COMPACTION_PREFIX).await.unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn small_files_of_a_finished_day_become_one_with_each_row_once() {
+        let stores = a_day().await;
+        let before = stores.objects.list("").await.unwrap();
+        // A batch of that day may still come.
+        run(&stores, BOUNDS, "2026-01-02T23:59:59Z").await.unwrap();
+        assert_eq!(stores.objects.list("").await.unwrap(), before);
+        let done = run(&stores, BOUNDS, "2026-01-03T00:00:00Z").await.unwrap();
+        assert_eq!(done, Done { parts: 14, merged: 3, expired: 0 });
+        assert_whole(&stores).await;
+        assert_eq!(stores.objects.list("").await.unwrap().len(), 3);
+        let again = run(&stores, BOUNDS, "2026-01-03T00:00:00Z").await.unwrap();
+        assert_eq!(again, Done::default());
+        // One that comes late waits for another one.
+        put(&stores, &EVENTS, DAY, "late", &[event(99)]).await;
+        assert_eq!(run(&stores, BOUNDS, "2026-01-04T00:00:00Z").await.unwrap(), Done::default());
+    }
+
+    #[tokio::test]
+    async fn merged_files_and_the_work_of_one_upkeep_are_bounded() {
+        let stores = memory::stores();
+        for file in 0..12 {
+            put(&stores, &EVENTS, DAY, &format!("{file:03}"), &[event(file)]).await;
+        }
+        let bounds = Bounds { rows: 4, parts: 10, ..BOUNDS };
+        let done = run(&stores, bounds, "2026-02-01T00:00:00Z").await.unwrap();
+        assert_eq!(done, Done { parts: 10, merged: 3, expired: 0 });
+        assert_eq!(stores.objects.list("").await.unwrap().len(), 5);
+        run(&stores, bounds, "2026-02-01T00:00:00Z").await.unwrap();
+        assert_eq!(rows(&stores, &EVENTS).await.len(), 12);
+        assert_eq!(stores.objects.list("").await.unwrap().len(), 4);
+    }
+
+    /// Cut short at every call, with and without the call's effect, and gone on with.
+    #[tokio::test]
+    async fn no_row_is_lost_or_doubled_wherever_it_is_cut_short() {
+        let mut cuts = 0;
+        let small = Bounds { rows: 9, ..BOUNDS };
+        for (bounds, fault) in [
+            (BOUNDS, Fault::Before),
+            (BOUNDS, Fault::AnswerLost),
+            (small, Fault::Before),
+            (small, Fault::AnswerLost),
+        ] {
+            for cut in 0.. {
+                let stores = a_day().await;
+                let calls = Arc::new(AtomicUsize::new(0));
+                let counted = calls.clone();
+                let plan = FaultPlan::from_fn(move |_| {
+                    // The process dies: no later call is made either.
+                    match counted.fetch_add(1, Ordering::Relaxed).cmp(&cut) {
+                        std::cmp::Ordering::Less => Fault::None,
+                        std::cmp::Ordering::Equal => fault,
+                        std::cmp::Ordering::Greater => Fault::Before,
+                    }
+                });
+                let failing = faulty(stores.clone(), &plan);
+                let cut_short = run(&failing, bounds, "2026-02-01T00:00:00Z").await;
+                run(&stores, bounds, "2026-02-01T00:00:00Z").await.unwrap();
+                assert_whole(&stores).await;
+                if cut_short.is_ok() {
+                    break;
+                }
+                cuts += 1;
+            }
+        }
+        assert!(cuts > 100, "{cuts}");
+    }
+
+    #[tokio::test]
+    async fn a_torn_part_is_set_aside_and_the_others_are_merged() {
+        let stores = a_day().await;
+        let torn = format!("{EVENTS_PREFIX}domain=knowledge/date={DAY}/000-torn.parquet");
+        stores.objects.put(&torn, "PAR1".into(), PutCondition::None).await.unwrap();
+        run(&stores, BOUNDS, "2026-01-03T00:00:00Z").await.unwrap();
+        assert_whole(&stores).await;
+        assert_eq!(set_aside::count(&*stores.objects).await.unwrap().files, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_past_its_time_is_deleted_by_its_day_whenever_it_was_written() {
+        let stores = a_day().await;
+        put(&stores, &EVENTS, "2026-01-02", "x", &[event(1)]).await;
+        let last = "2026-04-12T23:59:59Z";
+        run(&stores, BOUNDS, last).await.unwrap();
+        assert_eq!(stores.objects.list("").await.unwrap().len(), 4);
+        let done = run(&stores, BOUNDS, "2026-04-13T00:00:00Z").await.unwrap();
+        assert_eq!(done.expired, 3);
+        let left = stores.objects.list("").await.unwrap();
+        assert_eq!(left, ["events/domain=knowledge/date=2026-01-02/x.parquet"]);
+    }
+
+    #[test]
+    fn an_id_and_a_user_make_an_identity_and_neither_alone() {
+        let one = event(1);
+        let other = Event { user: crossfold_testing::user("other"), ..one.clone() };
+        let next = Event { event_id: EventId::parse("next").unwrap(), ..one.clone() };
+        let again = Event { domain: DomainId::parse("travel").unwrap(), ..one.clone() };
+        let identities: Vec<_> = [&one, &other, &next].map(EVENTS.identity).into();
+        assert_eq!(BTreeSet::from_iter(identities).len(), 3);
+        assert_eq!((EVENTS.identity)(&one), (EVENTS.identity)(&again));
+    }
+}
