@@ -9,6 +9,7 @@
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
 //! - [`retry`]: trying again, with full jitter and a budget.
+//! - [`private_files`]: files that their owner alone may use.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
@@ -16,6 +17,7 @@ pub mod activity_log;
 pub mod aws;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod data_files;
 pub mod definition_reader;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -23,6 +25,7 @@ pub mod event_writer;
 pub mod faults;
 pub mod memory;
 pub mod person_lookup;
+pub mod private_files;
 pub mod pseudonym_key;
 pub mod records;
 pub mod retry;
