@@ -11,6 +11,7 @@
 //! - [`retry`]: trying again, with full jitter and a budget.
 //! - [`shared_work`]: what one does and many wait for, each no longer than they may.
 //! - [`set_aside`]: where what cannot be read is kept.
+//! - [`private_files`]: files that their owner alone may use.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
@@ -18,6 +19,7 @@ pub mod activity_log;
 pub mod aws;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod data_files;
 pub mod definition_reader;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -27,6 +29,7 @@ pub mod faults;
 pub mod find_person;
 pub mod memory;
 pub mod person_lookup;
+pub mod private_files;
 pub mod pseudonym_key;
 pub mod records;
 pub mod retry;

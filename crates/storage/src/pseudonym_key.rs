@@ -2,7 +2,7 @@
 //! file beside the data on one's own machine.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "cloud")]
@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 #[cfg(feature = "cloud")]
 use crate::aws::service_error;
+use crate::{data_files, private_files};
 
 /// Names the secret: its ARN.
 pub const SECRET_VARIABLE: &str = "CROSSFOLD_PSEUDONYM_SECRET";
@@ -39,6 +40,16 @@ pub enum KeyError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// There are data, but not the key that their pseudonyms were made with.
+    #[error(
+        "{directory} has data, but not the key of its pseudonyms: bring {KEY_FILE} back from \
+         where it is kept; a new key would make every user a stranger. If it is lost for good, \
+         begin anew in another directory (--data-dir)"
+    )]
+    Missing {
+        /// The data directory.
+        directory: PathBuf,
     },
     /// The text is not of either form. It is not shown: it may hold a key.
     #[error(
@@ -104,29 +115,35 @@ pub async fn from_secret(sdk: &SdkConfig) -> Result<Pseudonymiser, KeyError> {
     parse(answer.secret_string().ok_or(KeyError::Malformed)?, &tenant)
 }
 
-/// Loads the key from [`KEY_FILE`] in a data directory. When there is none, a
-/// random key is made first, readable by its owner alone.
+/// Loads the key from [`KEY_FILE`] in a data directory, before any data are made there.
+/// When the directory has neither, a random key is made first, readable by its owner alone.
 ///
 /// # Errors
-/// [`KeyError`].
+/// [`KeyError`]; [`KeyError::Missing`] when there are data without a key.
 pub fn from_directory(directory: &Path, tenant: &str) -> Result<Pseudonymiser, KeyError> {
     let path = directory.join(KEY_FILE);
-    let json = read_or_create(&path).map_err(|source| KeyError::File { path, source })?;
+    let of_file = |source| KeyError::File { path: path.clone(), source };
+    // Looked for before the key: whoever starts at the same time makes the key first.
+    let has_data = data_files::are_in(directory).map_err(of_file)?;
+    let json = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if has_data {
+                return Err(KeyError::Missing { directory: directory.to_owned() });
+            }
+            create(&path).and_then(|()| std::fs::read_to_string(&path)).map_err(of_file)?
+        }
+        read => read.map_err(of_file)?,
+    };
+    private_files::close_to_others(&path).map_err(of_file)?;
     parse(&json, tenant)
-}
-
-fn read_or_create(path: &Path) -> std::io::Result<String> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        outcome => return outcome,
-    }
-    create(path)?;
-    std::fs::read_to_string(path)
 }
 
 /// Writes a new key so that the file is never seen in part and, of two
 /// processes that start at once, the first one's key stands.
 fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        private_files::create_directory(directory)?;
+    }
     let key = data_encoding::BASE64URL_NOPAD.encode(&rand::random::<[u8; MIN_KEY_BYTES]>());
     let text = serde_json::json!({ "version": 1, "key": key }).to_string();
     let temporary = path.with_extension(format!("{:016x}.tmp", rand::random::<u64>()));
@@ -134,17 +151,13 @@ fn create(path: &Path) -> std::io::Result<()> {
     let linked = std::fs::hard_link(&temporary, path);
     std::fs::remove_file(&temporary)?;
     match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => sync_directory(path),
     }
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = private_files::create(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -197,6 +210,46 @@ mod tests {
         assert_eq!(pseudonym(&from_directory(directory.path(), "t").unwrap()), first);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(pseudonym(&from_directory(other.path(), "t").unwrap()), first);
+    }
+
+    #[test]
+    fn a_key_that_is_missing_beside_data_is_an_error_and_never_a_new_key() {
+        for data in ["dynamodb.sqlite", "s3"] {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join(data), "").unwrap();
+            let error = from_directory(directory.path(), "t").err().unwrap();
+            assert!(matches!(error, KeyError::Missing { .. }), "{error}");
+            let text = error.to_string();
+            let path = directory.path().to_str().unwrap();
+            assert!(text.contains(path) && text.contains(KEY_FILE), "{text}");
+            assert!(!directory.path().join(KEY_FILE).exists());
+
+            std::fs::remove_file(directory.path().join(data)).unwrap();
+            let first = pseudonym(&from_directory(directory.path(), "t").unwrap());
+            std::fs::write(directory.path().join(data), "").unwrap();
+            assert_eq!(pseudonym(&from_directory(directory.path(), "t").unwrap()), first);
+        }
+    }
+
+    #[test]
+    fn a_key_is_made_in_a_directory_that_is_not_there_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("a/b");
+        let first = pseudonym(&from_directory(&data, "t").unwrap());
+        assert_eq!(pseudonym(&from_directory(&data, "t").unwrap()), first);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_that_others_could_read_is_closed_to_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        from_directory(directory.path(), "t").unwrap();
+        let path = directory.path().join(KEY_FILE);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        from_directory(directory.path(), "t").unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[cfg(unix)]

@@ -149,3 +149,235 @@ async fn a_trimmed_stream_goes_on_where_it_was() {
     // The history is another matter: trimming touches only the stream.
     assert_eq!(stores.events.history(&event("e").user, 100).await.unwrap().len(), 6);
 }
+
+/// Every socket of this process that others can connect to.
+#[cfg(target_os = "linux")]
+fn listening_sockets() -> Vec<String> {
+    let own: Vec<String> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| {
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned();
+            Some(inode)
+        })
+        .collect();
+    let mut listening = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let Ok(table) = std::fs::read_to_string(table) else { continue };
+        for line in table.lines().skip(1) {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let (address, state, inode) = (columns[1], columns[3], columns[9]);
+            if state == "0A" && own.iter().any(|own| own == inode) {
+                listening.push(address.to_owned());
+            }
+        }
+    }
+    listening
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_socket_leads_to_the_stores() {
+    // The look itself finds a socket where there is one.
+    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_eq!(listening_sockets().len(), 1);
+    drop(own);
+
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    embedded.stores().events.append(&event("e1")).await.unwrap();
+    assert_eq!(listening_sockets(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_outlive_the_storage_as_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let stores = embedded.stores();
+    drop(embedded);
+    let user = event("e1").user;
+    assert!(stores.events.history(&user, 1).await.is_err());
+    assert!(stores.objects.get("models/current.json").await.is_err());
+    // Nor do they keep the directory.
+    restart(directory.path()).await;
+}
+
+/// Every path under a directory, itself included, whose mode is not for its owner alone.
+#[cfg(unix)]
+fn open_to_others(directory: &Path) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut found = Vec::new();
+    let mut paths = vec![directory.to_owned()];
+    while let Some(path) = paths.pop() {
+        let metadata = std::fs::metadata(&path).unwrap();
+        if metadata.is_dir() {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        let (mode, right) = (metadata.permissions().mode() & 0o777, metadata.is_dir());
+        if mode != if right { 0o700 } else { 0o600 } {
+            found.push(format!("{} {mode:o}", path.display()));
+        }
+    }
+    found
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_its_owners_alone_also_where_it_was_open_before() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let fill = async |embedded: &Embedded, key: &str| {
+        let stores = embedded.stores();
+        stores.events.append(&event(key)).await.unwrap();
+        stores.objects.put(key, Bytes::from("rows"), PutCondition::None).await.unwrap();
+    };
+    let embedded = Embedded::start(&data).await.unwrap();
+    fill(&embedded, "events/domain=knowledge/a.parquet").await;
+    assert_eq!(open_to_others(&data), Vec::<String>::new());
+    drop(embedded);
+
+    let mut paths = vec![data.clone()];
+    while let Some(path) = paths.pop() {
+        let is_directory = path.is_dir();
+        let wide = if is_directory { 0o755 } else { 0o644 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(wide)).unwrap();
+        if is_directory {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(!open_to_others(&data).is_empty());
+    let embedded = restart(&data).await;
+    fill(&embedded, "events/domain=auto/b.parquet").await;
+    assert_eq!(open_to_others(&data), Vec::<String>::new());
+}
+
+/// The files under a directory that hold one of these texts.
+fn files_with(directory: &Path, texts: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut paths = vec![directory.to_owned()];
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        for text in texts {
+            if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                found.push(format!("{text} in {}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+/// Carries a stream away, as its reader does once it has handled it.
+fn carry(embedded: &Embedded, table: &str) {
+    let tail = embedded.stream_tail();
+    while let Some(last) = tail.records_after(table, None, 1_000).unwrap().last() {
+        let last = last.sequence_number().unwrap().to_owned();
+        if tail.trim(table, &last).unwrap() == 0 {
+            return;
+        }
+    }
+}
+
+/// Waits until the files were scrubbed by themselves.
+async fn until_scrubbed(directory: &Path) {
+    for _ in 0..600 {
+        if !directory.join("scrub-due").exists() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the files stay unscrubbed");
+}
+
+/// Stores much of one user among much of others, some of whom are erased again: then rows
+/// are moved from page to page, and copies of them are left where they were.
+async fn user_among_others(embedded: &Embedded) -> (Pseudonym, Vec<String>) {
+    let stores = embedded.stores();
+    let erased = Pseudonym::parse("v1_theErasedUsersPseudonym").unwrap();
+    let mut state = 7_u64;
+    let mut below = |bound: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    let other = |name: u64| Pseudonym::parse(&format!("v1_{name}-other")).unwrap();
+    let mut events = Vec::new();
+    for index in 0..4_000 {
+        let (user, id) = match below(17) {
+            0 => (erased.clone(), "rawEventId"),
+            _ => (other(below(300)), "kept"),
+        };
+        let length = usize::try_from(below(100)).unwrap();
+        events.push(Event { user, ..event(&format!("{id}-{index}-{}", "x".repeat(length))) });
+    }
+    for batch in events.chunks(500) {
+        stores.events.append_all(batch).await.unwrap();
+    }
+    for name in (0..300).step_by(3) {
+        stores.events.erase(&other(name)).await.unwrap();
+    }
+    for single in [0, 300] {
+        let id = EventId::parse(&format!("rawEventId-single-{single}")).unwrap();
+        let event = Event { event_id: id, user: erased.clone(), ..event("e") };
+        stores.events.append(&event).await.unwrap();
+        let domain = event.domain.clone();
+        let dismissal = Dismissal {
+            user: erased.clone(),
+            by_domain: domain.clone(),
+            domain,
+            item_id: ItemId::parse(&format!("dismissedItem-{single}")).unwrap(),
+        };
+        stores.events.dismiss(&dismissal).await.unwrap();
+    }
+    let telling = ["v1_theErasedUsersPseudonym", "rawEventId", "dismissedItem"];
+    (erased, telling.map(str::to_owned).to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_byte_of_the_directory_tells_of_what_was_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let table = embedded.storage_config().events_table.name().unwrap();
+    let (erased, telling) = user_among_others(&embedded).await;
+    assert!(!files_with(directory.path(), &telling).is_empty());
+    embedded.stores().events.erase(&erased).await.unwrap();
+    carry(&embedded, table);
+    until_scrubbed(directory.path()).await;
+    assert_eq!(files_with(directory.path(), &telling), Vec::<String>::new());
+    // The others stay.
+    assert!(!files_with(directory.path(), &["kept-".to_owned()]).is_empty());
+    let kept = Pseudonym::parse("v1_1-other").unwrap();
+    assert!(!embedded.stores().events.history(&kept, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_it_has_what_was_erased_gone_when_it_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let table = embedded.storage_config().events_table.name().unwrap();
+    let (erased, telling) = user_among_others(&embedded).await;
+    embedded.stores().events.erase(&erased).await.unwrap();
+    carry(&embedded, table);
+    embedded.scrub().await.unwrap();
+    assert_eq!(files_with(directory.path(), &telling), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scrub_that_an_end_kept_from_happening_is_made_up_for_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let table = embedded.storage_config().events_table.name().unwrap().to_owned();
+    let (erased, telling) = user_among_others(&embedded).await;
+    embedded.stores().events.erase(&erased).await.unwrap();
+    carry(&embedded, &table);
+    drop(embedded);
+    assert!(directory.path().join("scrub-due").exists());
+    let embedded = restart(directory.path()).await;
+    until_scrubbed(directory.path()).await;
+    assert_eq!(files_with(directory.path(), &telling), Vec::<String>::new());
+    drop(embedded);
+}

@@ -1,9 +1,17 @@
 //! The data directory and the lock on it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::{EmbeddedError, io_error};
+use crate::data_files::{DATABASE, OBJECTS};
+use crate::private_files;
+
+/// What SQLite and the database on it put beside the database's file.
+const BESIDE_DATABASE: [&str; 4] =
+    ["dynamodb.sqlite-wal", "dynamodb.sqlite-shm", "dynamodb.sqlite-journal", ".dynoxide"];
+const LOCK: &str = "lock";
+const SCRUB_DUE: &str = "scrub-due";
 
 /// A data directory that this process alone may use. The lock is the operating
 /// system's, on an open file: it ends with the process, however that ends.
@@ -13,37 +21,42 @@ pub(super) struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Makes the directory when there is none, and locks it.
+    /// Makes the directory when there is none, and locks it. It is its owner's alone from
+    /// then on, with all that the storage keeps in it, whatever its mode was before.
     pub(super) fn lock(path: &Path) -> Result<Self, EmbeddedError> {
-        create_private(path).map_err(|source| io_error(path.display(), source))?;
-        let lock_path = path.join("lock");
-        let lock = OpenOptions::new()
+        let of_path = |source| io_error(path.display(), source);
+        private_files::create_directory(path).map_err(of_path)?;
+        private_files::close_directory(path).map_err(of_path)?;
+        let lock_path = path.join(LOCK);
+        let lock = private_files::options()
             .write(true)
             .create(true)
             .truncate(false)
             .open(&lock_path)
             .map_err(|source| io_error(lock_path.display(), source))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(io_error(lock_path.display(), source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(EmbeddedError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(io_error(lock_path.display(), source)),
         }
+        for name in [LOCK, DATABASE, OBJECTS, SCRUB_DUE].into_iter().chain(BESIDE_DATABASE) {
+            let path = path.join(name);
+            private_files::close_to_others(&path)
+                .map_err(|source| io_error(path.display(), source))?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     pub(super) fn database_path(&self) -> PathBuf {
-        self.path.join("dynamodb.sqlite")
+        self.path.join(DATABASE)
     }
 
     pub(super) fn objects_path(&self) -> PathBuf {
-        self.path.join("s3")
+        self.path.join(OBJECTS)
     }
-}
 
-/// What people did is nobody else's business on a shared machine.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    /// Where it stands that something was deleted and may still lie in the database's files.
+    pub(super) fn scrub_due_path(&self) -> PathBuf {
+        self.path.join(SCRUB_DUE)
+    }
 }

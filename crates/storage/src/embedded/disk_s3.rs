@@ -31,6 +31,7 @@ use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_er
 
 use super::data_directory::DataDirectory;
 use super::{EmbeddedError, io_error};
+use crate::private_files;
 
 /// Where objects are written before they have their names. No bucket's name
 /// begins with a dot.
@@ -79,7 +80,7 @@ impl DiskS3 {
             if incoming.exists() {
                 fs::remove_dir_all(&incoming)?;
             }
-            fs::create_dir_all(&incoming)
+            private_files::create_directory(&incoming)
         };
         clear().map_err(|source| io_error(incoming.display(), source))?;
         let etags = (0..LOCKS).map(|_| Mutex::default()).collect();
@@ -141,7 +142,7 @@ impl Disk {
 
     fn write_incoming(&self, bytes: &[u8]) -> io::Result<PathBuf> {
         let path = self.root.join(INCOMING).join(uuid::Uuid::now_v7().simple().to_string());
-        let mut file = File::create_new(&path)?;
+        let mut file = private_files::options().write(true).create_new(true).open(&path)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         Ok(path)
@@ -225,10 +226,7 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         create_folder(parent)?;
     }
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
-        created => created?,
-    }
+    private_files::create_directory(folder)?;
     folder.parent().map_or(Ok(()), sync_folder)
 }
 

@@ -1,10 +1,11 @@
-//! DynamoDB- and S3-compatible servers inside this process, on the loopback
-//! interface and on files in one data directory, for the production adapter to
-//! talk to.
+//! What answers as DynamoDB and S3 do, inside this process and on files in one
+//! data directory, for the production adapter to talk to. There is no socket:
+//! nobody but this process can reach it ([`in_process`]).
 //!
 //! - `dynamodb.sqlite`: the tables ([dynoxide](https://docs.rs/dynoxide-rs)).
 //! - `s3/<bucket>/<key>`: the objects, each a plain file.
 //! - `lock`: held by the one process that may use the directory.
+//! - `scrub-due`: there while something that was deleted may still lie in the database's files.
 //!
 //! A write is answered once the operating system has it, so the end of the
 //! process, however sudden, takes nothing back. A loss of power may take the
@@ -14,10 +15,11 @@
 mod bulk_events;
 mod data_directory;
 mod disk_s3;
-mod endpoints;
+mod dynamodb;
+mod in_process;
+mod scrub;
 mod stream_tail;
 
-use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,17 +27,18 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use dynoxide::Database;
-use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
 use crate::aws::{self, StorageConfig};
+use crate::private_files;
 use bulk_events::BulkEvents;
 use data_directory::DataDirectory;
 use disk_s3::DiskS3;
+use in_process::{InProcess, Servers};
+use scrub::Scrubber;
 pub use stream_tail::StreamTail;
 
 /// Begins the names of the tables and the bucket.
@@ -49,13 +52,13 @@ const SERVER_THREADS: usize = 4;
 /// How often expired records are deleted.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Why the servers did not start, or could not do what was asked.
+/// Why the storage did not start, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// Another process uses the data directory.
     #[error("the data directory {0} is in use by another process")]
     InUse(PathBuf),
-    /// A file or socket could not be used.
+    /// A file could not be used.
     #[error("{what} cannot be used: {source}")]
     Io {
         /// What.
@@ -71,9 +74,12 @@ pub enum EmbeddedError {
     Store(#[from] StoreError),
 }
 
-/// The running servers. They stop when it is dropped.
+/// The storage at work. It stops when this is dropped.
 pub struct Embedded {
     runtime: Option<Runtime>,
+    /// Those that answer. Whoever calls has no more than a way to them, which ends with this.
+    _servers: Arc<Servers>,
+    scrubber: Arc<Scrubber>,
     sdk: SdkConfig,
     config: StorageConfig,
     stream_tail: Arc<StreamTail>,
@@ -83,30 +89,40 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts the servers on a data directory, which is made when there is
-    /// none, and makes the tables and the bucket.
+    /// Starts on a data directory, which is made when there is none, and makes the
+    /// tables and the bucket.
     ///
     /// # Errors
     /// [`EmbeddedError::InUse`] while another process holds the directory, and
     /// the others as they say.
     pub async fn start(directory: &Path) -> Result<Self, EmbeddedError> {
         let directory = Arc::new(DataDirectory::lock(directory)?);
-        let database = open_database(&directory.database_path())?;
-        let stream_tail = Arc::new(StreamTail::new(database.clone(), &directory.database_path())?);
+        let path = directory.database_path();
+        let database = open_database(&path)?;
+        let scrub_due = directory.scrub_due_path();
+        let scrubber = Arc::new(Scrubber::new(database.clone(), &path, scrub_due)?);
+        let stream_tail = StreamTail::new(database.clone(), &path, Arc::clone(&scrubber))?;
         let disk = DiskS3::new(Arc::clone(&directory))?;
         let runtime = runtime()?;
-        let dynamodb = serve_dynamodb(&runtime, database.clone()).await?;
         let secret_key = random_secret();
-        let s3 = serve_s3(&runtime, s3_service(disk, &secret_key)).await?;
-        runtime.spawn(expire_records(database.clone()));
-        let sdk = endpoints::sdk_config(&dynamodb, &s3, &secret_key);
+        let servers = Arc::new(Servers {
+            database: database.clone(),
+            s3: s3_service(disk, &secret_key),
+            scrubber: Arc::clone(&scrubber),
+        });
+        runtime.spawn(expire_records(database.clone(), Arc::clone(&scrubber)));
+        runtime.spawn(scrub::scrub_for_ever(Arc::clone(&scrubber)));
+        let way = InProcess::to(&servers, runtime.handle());
+        let sdk = in_process::sdk_config(way, &secret_key);
         let config = StorageConfig::with_prefix(NAME_PREFIX);
-        // Made before the wait, so that the servers stop should it fail.
+        // Made before the wait, so that all stops should it fail.
         let embedded = Self {
             runtime: Some(runtime),
+            _servers: servers,
+            scrubber,
             sdk,
             config,
-            stream_tail,
+            stream_tail: Arc::new(stream_tail),
             database,
             appending: Arc::default(),
         };
@@ -131,7 +147,7 @@ impl Embedded {
         stores
     }
 
-    /// How to reach the servers.
+    /// How to reach it.
     #[must_use]
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.sdk
@@ -141,6 +157,18 @@ impl Embedded {
     #[must_use]
     pub fn storage_config(&self) -> &StorageConfig {
         &self.config
+    }
+
+    /// Leaves nothing of what was deleted until now in the database's files. It is done
+    /// without a call too, within moments of a deletion; who must know that it was done
+    /// calls.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::Database`] or [`EmbeddedError::Io`].
+    pub async fn scrub(&self) -> Result<(), EmbeddedError> {
+        let scrubber = Arc::clone(&self.scrubber);
+        let scrubbed = tokio::task::spawn_blocking(move || scrubber.scrub()).await;
+        scrubbed.map_err(database_error)?
     }
 
     /// What was written to the tables that have a stream.
@@ -168,6 +196,9 @@ fn open_database(path: &Path) -> Result<Database, EmbeddedError> {
         let source = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
         io_error(path.display(), source)
     })?;
+    // What SQLite puts beside the file has the mode of the file.
+    let made = private_files::options().write(true).create(true).truncate(false).open(path);
+    made.map_err(|source| io_error(path.display(), source))?;
     Database::new(text).map_err(database_error)
 }
 
@@ -184,77 +215,30 @@ fn runtime() -> Result<Runtime, EmbeddedError> {
         .map_err(|source| io_error("a thread", source))
 }
 
-/// Binds a free port of the loopback interface on the servers' runtime, and
-/// gives its URL.
-async fn bind(runtime: &Runtime) -> Result<(TcpListener, String), EmbeddedError> {
-    let bound = runtime.spawn(TcpListener::bind("127.0.0.1:0")).await;
-    let bound = bound.map_err(std::io::Error::other).and_then(|outcome| outcome);
-    let with_address = bound.and_then(|listener| {
-        let address = listener.local_addr()?;
-        Ok((listener, format!("http://{address}")))
-    });
-    with_address.map_err(|source| io_error("a loopback port", source))
-}
-
-async fn serve_dynamodb(runtime: &Runtime, database: Database) -> Result<String, EmbeddedError> {
-    let (listener, url) = bind(runtime).await?;
-    runtime.spawn(async move {
-        let served = dynoxide::server::serve_with_shutdown(listener, database, pending()).await;
-        if let Err(error) = served {
-            tracing::error!(error, "the embedded DynamoDB server stopped");
-        }
-    });
-    Ok(url)
-}
-
 fn random_secret() -> String {
     data_encoding::HEXLOWER.encode(&rand::random::<[u8; 16]>())
 }
 
-/// The S3 server answers those alone who know the secret key of this start;
-/// the DynamoDB server wants a signature but does not check it.
+/// S3 for those alone who sign with the secret key of this start.
 fn s3_service(disk: DiskS3, secret_key: &str) -> S3Service {
     let mut builder = S3ServiceBuilder::new(disk);
-    builder.set_auth(SimpleAuth::from_single(endpoints::ACCESS_KEY, secret_key));
+    builder.set_auth(SimpleAuth::from_single(in_process::ACCESS_KEY, secret_key));
     builder.build()
 }
 
-async fn serve_s3(runtime: &Runtime, service: S3Service) -> Result<String, EmbeddedError> {
-    let (listener, url) = bind(runtime).await?;
-    runtime.spawn(accept_s3(listener, service));
-    Ok(url)
-}
-
-async fn accept_s3(listener: TcpListener, service: S3Service) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "the embedded S3 server cannot accept a connection");
-                // Out of file descriptors, most likely: others may close some.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let service = service.clone();
-        tokio::spawn(async move {
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an embedded S3 connection ended early");
-            }
-        });
-    }
-}
-
 /// Deletes expired records now and then, as DynamoDB does by itself.
-async fn expire_records(database: Database) {
+async fn expire_records(database: Database, scrubber: Arc<Scrubber>) {
     let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
     loop {
         interval.tick().await;
-        let database = database.clone();
-        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
-        if let Ok(Err(error)) = swept {
+        let (database, scrubber) = (database.clone(), Arc::clone(&scrubber));
+        let swept = tokio::task::spawn_blocking(move || {
+            if database.sweep_ttl().map_err(database_error)? > 0 {
+                scrubber.deleting().map_err(database_error)?;
+            }
+            Ok::<_, EmbeddedError>(())
+        });
+        if let Ok(Err(error)) = swept.await {
             tracing::warn!(%error, "expired records could not be deleted");
         }
     }

@@ -5,7 +5,7 @@
 //! constant in time, and trimming does what the real service does after a day.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dynoxide::Database;
@@ -14,6 +14,7 @@ use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::streams::{shard_id, stream_arn};
 use rusqlite::Connection;
 
+use super::scrub::Scrubber;
 use super::{EmbeddedError, database_error};
 use crate::aws::changes::StreamRecord;
 
@@ -40,20 +41,35 @@ const TRIM: &str = "DELETE FROM _stream_records WHERE id IN (\
         SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records WHERE table_name = ?1) \
     ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?3)";
 
+/// Whether what is trimmed tells of a deletion: then what was deleted lies in the stream too.
+const TELLS_OF_DELETION: &str = "SELECT EXISTS (SELECT 1 FROM _stream_records \
+    WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2 AND event_name = 'REMOVE' \
+    AND keys_json <> '{}')";
+
+/// The last record stays for its number alone: what it told was carried.
+const EMPTY_LAST: &str = "UPDATE _stream_records \
+    SET event_name = 'REMOVE', keys_json = '{}', new_image = NULL, old_image = NULL \
+    WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2";
+
 /// The streams of the embedded tables. Its calls wait for the disk: async code
 /// makes them through `tokio::task::spawn_blocking`.
 pub struct StreamTail {
     database: Database,
     connection: Mutex<Connection>,
+    scrubber: Arc<Scrubber>,
 }
 
 impl StreamTail {
     /// Opens a connection of its own to a database that is open, and so made.
-    pub(super) fn new(database: Database, path: &Path) -> Result<Self, EmbeddedError> {
+    pub(super) fn new(
+        database: Database,
+        path: &Path,
+        scrubber: Arc<Scrubber>,
+    ) -> Result<Self, EmbeddedError> {
         let connection = Connection::open(path).map_err(database_error)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(database_error)?;
         connection.execute_batch(CREATE_INDEX).map_err(database_error)?;
-        Ok(Self { database, connection: Mutex::new(connection) })
+        Ok(Self { database, connection: Mutex::new(connection), scrubber })
     }
 
     /// The records of a table's stream after a sequence number, or from the
@@ -80,24 +96,39 @@ impl StreamTail {
         records.iter().map(stream_record).collect()
     }
 
-    /// Deletes the records of a table's stream up to a sequence number, all but
-    /// the very last one of the stream, and says how many that were.
+    /// Deletes the records of a table's stream up to a sequence number, and says how many
+    /// that were. The very last one of the stream stays, but tells nothing any more.
     ///
     /// # Errors
     /// [`EmbeddedError::Database`].
     pub fn trim(&self, table: &str, up_to: &str) -> Result<usize, EmbeddedError> {
         let stored = stored_number(up_to)?;
+        let of_records = rusqlite::params![table, stored];
+        let tells_of_deletion = self
+            .connection()
+            .query_row(TELLS_OF_DELETION, of_records, |row| row.get(0))
+            .map_err(database_error)?;
+        let _deleting = match tells_of_deletion {
+            true => Some(self.scrubber.deleting().map_err(database_error)?),
+            false => None,
+        };
         let mut trimmed = 0;
         loop {
-            let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = connection
+            let count = self
+                .connection()
                 .execute(TRIM, rusqlite::params![table, stored, TRIM_BATCH])
                 .map_err(database_error)?;
             trimmed += count;
             if count < TRIM_BATCH {
-                return Ok(trimmed);
+                break;
             }
         }
+        self.connection().execute(EMPTY_LAST, of_records).map_err(database_error)?;
+        Ok(trimmed)
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,8 +171,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("dynamodb.sqlite");
         let database = Database::new(path.to_str().unwrap()).unwrap();
-        let tail = StreamTail::new(database, &path).unwrap();
-        for statement in [LAST, NEXT, TRIM] {
+        let mark = directory.path().join("scrub-due");
+        let scrubber = Arc::new(Scrubber::new(database.clone(), &path, mark).unwrap());
+        let tail = StreamTail::new(database, &path, scrubber).unwrap();
+        for statement in [LAST, NEXT, TRIM, TELLS_OF_DELETION, EMPTY_LAST] {
             let plan = plan(&tail, statement);
             assert!(plan.contains("crossfold_stream_sequence"), "{statement}: {plan}");
             assert!(!plan.contains("SCAN _stream_records"), "{statement}: {plan}");
