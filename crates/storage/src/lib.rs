@@ -33,6 +33,6 @@ pub mod private_files;
 pub mod pseudonym_key;
 pub mod records;
 pub mod retry;
-pub mod shared_work;
 pub mod set_aside;
+pub mod shared_work;
 pub mod write_count;

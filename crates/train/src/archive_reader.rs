@@ -4,7 +4,7 @@
 //! read nor erasure from the other files. It is counted wherever it was met.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use crossfold_core::archive::columns::ColumnsError;
@@ -13,7 +13,7 @@ use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX};
 use crossfold_core::archive::quarantine::{decode_refused, encode_refused};
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::event_table::EventTable;
@@ -80,14 +80,36 @@ impl EventLimit {
 pub(crate) struct Erased<'a> {
     pub(crate) people: &'a PeopleIndex,
     pub(crate) domains: &'a BTreeMap<DomainId, DomainDeletion>,
+    /// How many rows of erased lives were met.
+    met: Mutex<BTreeMap<Pseudonym, u64>>,
 }
 
-impl Erased<'_> {
-    pub(crate) fn covers(&self, event: &Event) -> bool {
-        let of_domain = self.domains.get(&event.domain);
-        self.people.is_erased(&event.user)
-            || of_domain.is_some_and(|deletion| deletion.covers(event))
+impl<'a> Erased<'a> {
+    pub(crate) fn new(
+        people: &'a PeopleIndex,
+        domains: &'a BTreeMap<DomainId, DomainDeletion>,
+    ) -> Self {
+        Self { people, domains, met: Mutex::default() }
     }
+
+    pub(crate) fn covers(&self, event: &Event) -> bool {
+        if self.people.is_erased(&event.user) {
+            count(&self.met, &event.user);
+            return true;
+        }
+        let of_domain = self.domains.get(&event.domain);
+        of_domain.is_some_and(|deletion| deletion.covers(event))
+    }
+
+    /// How many rows of each erased life were met since this was last asked.
+    pub(crate) fn take_met(&self) -> BTreeMap<Pseudonym, u64> {
+        std::mem::take(&mut *self.met.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn count(met: &Mutex<BTreeMap<Pseudonym, u64>>, user: &Pseudonym) {
+    let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+    *met.entry(user.clone()).or_default() += 1;
 }
 
 /// What came of visiting files to read them and to erase from them.
@@ -191,11 +213,56 @@ pub(crate) async fn erase_from_quarantine(
         .await
 }
 
-/// How a file's rows are read and written.
-struct Format<T> {
-    decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
-    encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
+/// Takes rows out of every file under a prefix: those that `of_erased` says a life of. Gives
+/// how many of each life there were.
+pub(crate) async fn erase_from<T: Send>(
+    objects: &Arc<dyn ObjectStore>,
+    prefix: &str,
+    format: Format<T>,
+    of_erased: &(dyn Fn(&T) -> Option<Pseudonym> + Sync),
+) -> Result<(Visited, BTreeMap<Pseudonym, u64>), ReadError> {
+    let (met, mut before) = (Mutex::default(), Visited::default());
+    let is_erased = |row: &T| {
+        let user = of_erased(row);
+        user.iter().for_each(|user| count(&met, user));
+        user.is_some()
+    };
+    let is_erased = &is_erased;
+    for _ in 0..MAX_LISTINGS {
+        let erase = |key: String| async move {
+            read_without(&**objects, &key, format, is_erased).await.map(|(_, visited)| visited)
+        };
+        let visited = stream::iter(objects.list(prefix).await?)
+            .map(erase)
+            .buffered(CONCURRENT_READS)
+            .try_fold(Visited::default(), async |mut all, visited| {
+                all.add(visited);
+                Ok(all)
+            })
+            .await?;
+        before.add(visited);
+        if visited.gone == 0 {
+            let met = met.into_inner().unwrap_or_else(PoisonError::into_inner);
+            return Ok((before, met));
+        }
+    }
+    let why = format!("the files of {prefix} change faster than they are read");
+    Err(StoreError::Unavailable(why.into()).into())
 }
+
+/// How a file's rows are read and written.
+pub(crate) struct Format<T> {
+    pub(crate) decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
+    pub(crate) encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
+}
+
+impl<T> Clone for Format<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Format<T> {}
 
 /// Reads a file's rows without those of erased lives; where there are any, the
 /// file is written anew, or deleted when nothing is left. No rows of one that cannot be

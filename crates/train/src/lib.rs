@@ -5,6 +5,7 @@
 
 mod archive_reader;
 mod drift_log;
+mod erasures;
 mod function_memory;
 mod function_price;
 mod half_iteration;

@@ -38,7 +38,7 @@ fn of_erased(record: &StreamRecord, erased: &Erased<'_>) -> bool {
         Ok(Some(NewEntry::Event(event))) => erased.covers(&event),
         _ => record.user().and_then(|user| stand_in(record, user)).is_some_and(|event| {
             let of_domain = || record.domain().is_some() && erased.covers(&event);
-            erased.people.is_erased(&event) || of_domain()
+            erased.people.is_erased(&event.user) || of_domain()
         }),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossfold_core::entities::domain_deletion::DomainDeletion;
+use crossfold_core::entities::erasure::Place;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::items::ItemKey;
@@ -19,6 +20,7 @@ use crossfold_storage::{records, set_aside};
 use jiff::Timestamp;
 
 use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
+use crate::erasures::Erasures;
 use crate::quarantine::{self, QuarantineError};
 use crate::set_aside_eraser::erase_from_set_aside;
 
@@ -77,6 +79,7 @@ async fn read(
     limit: EventLimit,
 ) -> Result<TrainingInput, GatherError> {
     let definitions = definitions(&*stores.records).await?;
+    let mut erasures = Erasures::begin(stores, now).await?;
     let mut people = PeopleIndex::default();
     let mut next = None;
     loop {
@@ -95,11 +98,15 @@ async fn read(
     }
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
     let deletions = deletions.into_iter().collect();
-    let erased = Erased { people: &people, domains: &deletions };
+    let erased = Erased::new(&people, &deletions);
     let mut visited = erase_from_quarantine(&stores.objects, &erased).await?;
     visited.add(erase_from_set_aside(&stores.objects, &erased).await?);
+    erasures.visit(Place::Quarantine, &erased.take_met());
     let (events, of_archive) = read_events(&stores.objects, &erased, limit).await?;
     visited.add(of_archive);
+    erasures.visit(Place::ArchivedEvents, &erased.take_met());
+    visited.add(erasures.visit_archived_log(&stores.objects).await?);
+    erasures.save(stores).await?;
     if visited.set_aside > 0 {
         tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
     }

@@ -16,7 +16,7 @@ use crossfold_core::training::tuning::{FunctionPrice, Tuner, TuningRequest};
 use crossfold_core::training::{CleanedInput, Trained, TrainingError, train_cleaned};
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::aws::changes::StreamRecord;
-use crossfold_storage::records;
+use crossfold_storage::{erasure, records};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -386,7 +386,13 @@ pub(crate) async fn publish_trained(
             let refused = model.as_ref().map(tracing::field::display);
             tracing::error!(run = %run.id, model = refused, ?reasons, "a model was refused");
         }
-        _ => tracing::info!(run = %run.id, "a model was published"),
+        _ => {
+            tracing::info!(run = %run.id, "a model was published");
+            let finished = erasure::finish(stores, now).await?;
+            if finished > 0 {
+                tracing::info!(run = %run.id, finished, "erasures are complete");
+            }
+        }
     }
     Ok(state)
 }

@@ -447,6 +447,16 @@ impl<'a> Stage<'a> {
         let kept = archived_events(self.world).await?.len();
         let others = self.history.len() + AFTER_TRAINING - COURSES;
         assert_eq!(kept, others, "nobody else's events went");
+        let erasure = of_user(ApiRequest::get(&["v1", "erasures", &pseudonym]), KNOWLEDGE);
+        let receipt = self.call(erasure).await?;
+        assert_eq!(receipt["left"], json!([]), "{receipt}");
+        assert_eq!(receipt["deleted"]["archived_events"], COURSES);
+        assert!(receipt["signature"].is_string(), "{receipt}");
+        let foreign = of_user(ApiRequest::get(&["v1", "erasures", &pseudonym]), AUTO_FINANCE);
+        self.world
+            .call(foreign.with_token(Token::covering(&[AUTO_FINANCE])))
+            .await?
+            .assert_problem(404, "unknown_erasure");
 
         // The new model serves the others as well as the old one did.
         let served = self.serve(&ask_learner(MEI)).await?;

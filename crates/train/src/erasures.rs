@@ -1,0 +1,64 @@
+//! Erasures under way, in what training alone goes through: the log, the archive, and what is
+//! in quarantine. See [`crossfold_storage::erasure`] for the whole of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crossfold_core::archive::decisions::{decode_decisions, encode_decisions};
+use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX};
+use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::erasure::{Erasure, Place};
+use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::ports::{ObjectStore, StoreResult, Stores};
+use crossfold_storage::erasure;
+use jiff::Timestamp;
+
+use crate::archive_reader::{Format, ReadError, Visited, erase_from};
+
+/// The erasures that a run goes on with.
+pub(crate) struct Erasures(BTreeMap<Pseudonym, Erasure>);
+
+impl Erasures {
+    /// Those under way when a run begins, with the tables visited. Before anyone is looked up:
+    /// who is erased later is the next run's.
+    pub(crate) async fn begin(stores: &Stores, now: Timestamp) -> StoreResult<Self> {
+        let mut pending = erasure::pending(stores).await?;
+        erasure::visit_tables(stores, &mut pending, now).await?;
+        Ok(Self(pending))
+    }
+
+    /// Notes that a place was visited, and how many rows of each life were found there.
+    pub(crate) fn visit(&mut self, place: Place, found: &BTreeMap<Pseudonym, u64>) {
+        for (user, erasure) in &mut self.0 {
+            erasure.visit(place, found.get(user).copied().unwrap_or_default());
+        }
+    }
+
+    /// Takes the lives out of archived decisions and outcomes. Without an erasure nothing is
+    /// read.
+    pub(crate) async fn visit_archived_log(
+        &mut self,
+        objects: &Arc<dyn ObjectStore>,
+    ) -> Result<Visited, ReadError> {
+        let users: BTreeSet<Pseudonym> = self.0.keys().cloned().collect();
+        if users.is_empty() {
+            return Ok(Visited::default());
+        }
+        let decisions = Format { decode: decode_decisions, encode: encode_decisions };
+        let of = |decision: &Decision| users.get(&decision.user).cloned();
+        let (mut visited, found) = erase_from(objects, DECISIONS_PREFIX, decisions, &of).await?;
+        self.visit(Place::ArchivedDecisions, &found);
+        let outcomes = Format { decode: decode_outcomes, encode: encode_outcomes };
+        let of = |outcome: &Outcome| users.get(&outcome.user).cloned();
+        let (more, found) = erase_from(objects, OUTCOMES_PREFIX, outcomes, &of).await?;
+        self.visit(Place::ArchivedOutcomes, &found);
+        visited.add(more);
+        Ok(visited)
+    }
+
+    /// Stores how far they have come.
+    pub(crate) async fn save(&self, stores: &Stores) -> StoreResult<()> {
+        erasure::save(stores, &self.0).await
+    }
+}

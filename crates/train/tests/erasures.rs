@@ -1,0 +1,184 @@
+//! An erasure goes on with every run until nothing is left, whatever fails on the way.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use crossfold_core::archive::decisions::encode_decisions;
+use crossfold_core::archive::events::encode_events;
+use crossfold_core::archive::keys::{DECISIONS_PREFIX, EVENTS_PREFIX, OUTCOMES_PREFIX};
+use crossfold_core::archive::outcomes::encode_outcomes;
+use crossfold_core::entities::clock::Clock;
+use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::erasure::{Erasure, Place, Receipt};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ports::{PutCondition, Stores};
+use crossfold_core::maths::als::AlsOptions;
+use crossfold_core::release::run::TrainingRunState;
+use crossfold_storage::erasure;
+use crossfold_storage::faults::{Fault, FaultPlan, faulty};
+use crossfold_storage::find_person::find_person;
+use crossfold_storage::{memory, records};
+use crossfold_testing::{catalogue_item, event_at, event_id, item, item_key};
+use crossfold_train::{Worker, new_run};
+use jiff::Timestamp;
+use serde_json::json;
+
+fn knowledge() -> DomainId {
+    DomainId::parse("knowledge").unwrap()
+}
+
+fn user(name: &str) -> Pseudonym {
+    Pseudonym::parse(name).unwrap()
+}
+
+fn event(name: &str, number: usize) -> Event {
+    Event {
+        event_id: event_id(&format!("e{number}")),
+        user: user(name),
+        item_id: item(&format!("i{}", number % 6)),
+        ..event_at(number as i64 * 60)
+    }
+}
+
+fn decision(name: &str) -> Decision {
+    serde_json::from_value(json!({
+        "recommendation_id": format!("of-{name}"), "user": name, "domain": "knowledge",
+        "decided_at": "2026-06-01T00:00:00Z", "policy": "p/1", "seed": 7, "personalised": true,
+        "slate": [{"domain": "knowledge", "item_id": "i0", "score": 1.0, "propensity": 1.0}],
+    }))
+    .unwrap()
+}
+
+fn outcome(name: &str) -> Outcome {
+    serde_json::from_value(json!({
+        "feedback_id": "f", "recommendation_id": format!("of-{name}"), "user": name,
+        "kind": "click", "domain": "knowledge", "item_id": "i0",
+        "occurred_at": "2026-06-01T00:00:00Z",
+    }))
+    .unwrap()
+}
+
+const NAMES: [&str; 2] = ["stays", "goes"];
+
+/// A domain in which two users did the same, everywhere where something is kept.
+async fn world() -> Stores {
+    let stores = memory::stores();
+    let definition: DomainDefinition = serde_json::from_value(json!({
+        "name": "Knowledge", "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
+    }))
+    .unwrap();
+    records::put(&*stores.records, &knowledge(), &definition).await.unwrap();
+    for number in 0..6 {
+        let key = item_key("knowledge", &format!("i{number}"));
+        stores.catalogue.put(&catalogue_item(key)).await.unwrap();
+    }
+    let events: Vec<Event> =
+        NAMES.into_iter().flat_map(|name| (0..5).map(move |number| event(name, number))).collect();
+    stores.events.append_all(&events).await.unwrap();
+    for name in NAMES {
+        stores.decisions.record(&decision(name)).await.unwrap();
+        stores.decisions.append_outcome(&outcome(name)).await.unwrap();
+    }
+    let decisions: Vec<Decision> = NAMES.into_iter().map(decision).collect();
+    let outcomes: Vec<Outcome> = NAMES.into_iter().map(outcome).collect();
+    for (prefix, bytes) in [
+        (EVENTS_PREFIX, encode_events(&events).unwrap()),
+        (DECISIONS_PREFIX, encode_decisions(&decisions).unwrap()),
+        (OUTCOMES_PREFIX, encode_outcomes(&outcomes).unwrap()),
+    ] {
+        let key = format!("{prefix}domain=knowledge/date=2026-06-01/1.parquet");
+        stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    }
+    stores
+}
+
+/// A run; whether it made a model.
+async fn train(stores: &Stores, second: i64) -> bool {
+    let seconds = Arc::new(AtomicI64::new(second));
+    let now = move || Timestamp::from_second(seconds.fetch_add(1, Ordering::Relaxed)).unwrap();
+    let worker = Worker::new(stores.clone(), Clock::from_fn(now));
+    let options = AlsOptions { factors: 4, iterations: 3, ..AlsOptions::default() };
+    let Ok(run) = new_run(options, Timestamp::from_second(second).unwrap()) else { return false };
+    worker
+        .carry_out(run)
+        .await
+        .is_ok_and(|run| matches!(run.state, TrainingRunState::Succeeded { .. }))
+}
+
+async fn receipt(stores: &Stores) -> Option<Receipt> {
+    let erasure: Option<Erasure> = erasure::of_life(stores, &user("goes")).await.unwrap();
+    Receipt::of(user("goes"), &erasure?)
+}
+
+#[tokio::test]
+async fn a_run_leaves_nothing_of_a_life_anywhere_and_everything_of_others() {
+    let stores = world().await;
+    let others = find_person(&stores, &user("stays")).await.unwrap();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    erasure::erase(&stores, (&user("goes"), &knowledge()), now).await.unwrap();
+    // On its way when the erasure began.
+    stores.events.append(&event("goes", 9)).await.unwrap();
+    let left = find_person(&stores, &user("goes")).await.unwrap();
+    assert_eq!(left.len(), 5, "{left:?}");
+    assert_eq!(receipt(&stores).await, None);
+    assert!(train(&stores, 1_800_000_100).await);
+    assert_eq!(find_person(&stores, &user("goes")).await.unwrap(), [].into());
+    assert_eq!(find_person(&stores, &user("stays")).await.unwrap(), others);
+    let deleted = receipt(&stores).await.unwrap().deleted;
+    let expected = [
+        (Place::People, 1),
+        (Place::Events, 6),
+        (Place::Decisions, 2),
+        (Place::ArchivedEvents, 5),
+        (Place::ArchivedDecisions, 1),
+        (Place::ArchivedOutcomes, 1),
+        (Place::Quarantine, 0),
+        (Place::Model, 1),
+    ];
+    assert_eq!(deleted, expected.into());
+    assert!(erasure::pending(&stores).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_cut_short_at_any_call_is_completed_by_a_later_run() {
+    let mut number = 0;
+    loop {
+        let memory = world().await;
+        let (calls, is_met) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, met) = (calls.clone(), is_met.clone());
+        // From the fault on everything fails: the process is gone.
+        let plan = FaultPlan::from_fn(move |_| {
+            if count.fetch_add(1, Ordering::Relaxed) < number {
+                return Fault::None;
+            }
+            met.store(true, Ordering::Relaxed);
+            Fault::Before
+        });
+        let dying = faulty(memory.clone(), &plan);
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let goes = (&user("goes"), &knowledge());
+        let is_begun = erasure::erase(&dying, goes, now).await.is_ok();
+        if is_begun {
+            train(&dying, 1_800_000_100).await;
+        }
+        if erasure::of_life(&memory, &user("goes")).await.unwrap().is_none() {
+            assert!(!is_begun, "an erasure that was acknowledged has no record");
+            erasure::erase(&memory, goes, now).await.unwrap();
+        }
+        for run in 1..3 {
+            train(&memory, 1_800_000_100 + run * 100).await;
+        }
+        let left = find_person(&memory, &user("goes")).await.unwrap();
+        assert_eq!(left, [].into(), "cut short at call {number}");
+        assert!(receipt(&memory).await.is_some(), "cut short at call {number}");
+        if !is_met.load(Ordering::Relaxed) {
+            break;
+        }
+        number += 1;
+    }
+    assert!(number > 20, "only {number} calls were tried");
+}
