@@ -14,8 +14,9 @@ use crate::records;
 /// How long definitions are used before they are read again.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
 
-/// How long who knows definitions already waits for newer ones, where time is short.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long who knows definitions already waits for newer ones, where time is short: enough
+/// for a second try.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Every domain's definition, as of now.
 ///
