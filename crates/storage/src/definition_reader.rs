@@ -23,8 +23,9 @@ pub const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// The mark's key. It is no record of a type: nobody reads what it says.
 const MARK: (RecordKind, &str) = ("definitions", "mark");
-/// How long who knows definitions already waits for newer ones, where time is short.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long who knows definitions already waits for newer ones, where time is short: enough
+/// for a second try.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Every domain's definition, as of now.
 ///

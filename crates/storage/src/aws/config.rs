@@ -54,17 +54,22 @@ fn timeout_config() -> TimeoutConfig {
         .build()
 }
 
-/// The same configuration for calls whose caller waits no longer than `limit`: one try that
-/// is not answered leaves time for another two.
+/// The wait before a second try is at most this, and then doubles, where a caller waits.
+#[cfg(feature = "cloud")]
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The same configuration for calls whose caller waits no longer than `limit`: half of it has
+/// time for two tries that are not answered.
 #[cfg(feature = "cloud")]
 #[must_use]
 pub fn answering_within(sdk: &SdkConfig, limit: Duration) -> SdkConfig {
     let limits = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT.min(limit / 3))
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT.min(limit / 3))
+        .connect_timeout(CONNECT_TIMEOUT.min(limit / 5))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT.min(limit / 5))
         .operation_timeout(OPERATION_TIMEOUT.min(limit))
         .build();
-    sdk.to_builder().timeout_config(limits).build()
+    let retries = retry_config().with_initial_backoff(FIRST_BACKOFF);
+    sdk.to_builder().timeout_config(limits).retry_config(retries).build()
 }
 
 pub(crate) fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
