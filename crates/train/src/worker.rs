@@ -224,7 +224,10 @@ impl Worker {
                 for record in records {
                     ids.extend(record.created::<TrainingRun>()?);
                 }
-                self.fail_abandoned(&ids).await?;
+                // A record that cannot be read must not keep the runs after it from being made.
+                if let Err(error) = self.fail_abandoned(&ids).await {
+                    tracing::error!(%error, "runs left by their workers could not be looked for");
+                }
                 let mut failed = None;
                 for id in ids {
                     let Some(run) = self.carry_out_recorded(&id).await? else { continue };
