@@ -119,7 +119,7 @@ mod tests {
         let objects = memory::stores().objects;
         let key = keep_record(&*objects, &aside("first")).await.unwrap();
         assert_eq!(keep_record(&*objects, &aside("second")).await.unwrap(), key);
-        assert_eq!(records(&*objects).await.unwrap(), [key.clone()]);
+        assert_eq!(records(&*objects).await.unwrap(), [&*key]);
         assert_eq!(read_record(&*objects, &key).await.unwrap(), Some(aside("second")));
         assert_eq!(read_record(&*objects, "set-aside/records/none").await.unwrap(), None);
     }

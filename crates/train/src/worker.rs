@@ -224,13 +224,17 @@ impl Worker {
                 for record in records {
                     ids.extend(record.created::<TrainingRun>()?);
                 }
-                self.fail_abandoned(&ids).await?;
-                let mut failed = None;
-                for id in ids {
-                    let Some(run) = self.carry_out_recorded(&id).await? else { continue };
+                let (mut failed, mut carried_out) = (None, false);
+                for id in &ids {
+                    let Some(run) = self.carry_out_recorded(id).await? else { continue };
+                    carried_out = true;
                     if let TrainingRunState::Failed { reason, .. } = run.state {
                         failed = failed.or(Some(WorkerError::RunFailed { run: run.id, reason }));
                     }
+                }
+                // A record that cannot be read must not keep the runs after it from being made.
+                if carried_out && let Err(error) = self.fail_abandoned(&ids).await {
+                    tracing::error!(%error, "runs left by their workers could not be looked for");
                 }
                 return failed.map_or(Ok(()), Err);
             }
