@@ -7,6 +7,7 @@ pub mod batch;
 pub mod caller;
 pub mod extract;
 pub mod lambda;
+pub mod privacy;
 pub mod problem;
 mod request_path;
 pub mod router;
