@@ -199,7 +199,8 @@ fn times(price: &Value, quantity: Option<&Value>) -> Value {
     };
     let product = price_of_one.checked_mul(quantity).filter(|product| {
         // Places are dropped where there are too many of them.
-        product.scale() == price_of_one.scale() + quantity.scale() || product.is_zero()
+        let is_nothing = price_of_one.is_zero() || quantity.is_zero();
+        is_nothing || product.scale() == price_of_one.scale() + quantity.scale()
     });
     Value::String(match product {
         Some(product) => product.normalize().to_string(),
