@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use crossfold_entities::json;
+use crossfold_entities::json::{self, UnreadableText};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -29,8 +29,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|rejection| unreadable(&rejection))?;
-        json::from_slice(&body).map(Self).map_err(|error| json_problem(&error))
+        read_json(&body).map(Self)
     }
+}
+
+/// Reads a body that is JSON.
+///
+/// # Errors
+/// A [`Problem`]: `duplicate_key` where an object has a key twice, and which of the two
+/// is meant cannot be known; `malformed_json`; `invalid_request`.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    json::from_slice(body).map_err(|error| match error {
+        UnreadableText::DuplicateKey(error) => {
+            Problem::new(StatusCode::BAD_REQUEST, "duplicate_key", error.to_string())
+        }
+        UnreadableText::Json(error) => json_problem(&error),
+    })
 }
 
 /// Whether a body is said to be JSON, or of a type that is JSON (`application/...+json`).
@@ -126,6 +140,9 @@ mod tests {
             ("application/json", "", "malformed_json"),
             ("application/json", "[1, 2]", "invalid_request"),
             ("application/json", r#"{"x": 1}"#, "invalid_request"),
+            ("application/json", r#"{"x": 1, "y": 2, "x": 1}"#, "duplicate_key"),
+            ("application/json", r#"{"x": 1, "y": {"z": 1, "\u007a": 2}}"#, "duplicate_key"),
+            ("application/json", r#"{"x": 1, "y": 1e400}"#, "invalid_request"),
         ] {
             assert_eq!(read(media_type, body).await.unwrap_err().code, code, "{body}");
         }

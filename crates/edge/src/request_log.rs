@@ -120,7 +120,7 @@ mod tests {
             .with_state(());
         let captured = Captured::default();
         let writer = captured.clone();
-        let subscriber = telemetry::lines("trace".into(), move || writer.clone());
+        let subscriber = telemetry::subscriber("trace", move || writer.clone());
         let guard = tracing::subscriber::set_default(subscriber);
         complete(routes).oneshot(request).await.unwrap();
         drop(guard);

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::decimal;
 use crate::ids::{DomainId, ItemId};
 use crate::json;
+use crate::plain_text::{is_one_line, is_visible};
+use crate::plausible_time::{self, is_plausible};
 use crate::text_length::exceeds;
 
 /// Whether an item may be recommended at all.
@@ -94,8 +96,21 @@ impl ItemDetails {
         {
             return refuse("attributes must be at most 64 texts of at most 1000 characters");
         }
+        if !is_one_line(&self.title) || !self.categories.iter().all(|c| is_one_line(c)) {
+            return refuse("title and categories must have no control characters");
+        }
+        if !self.attributes.iter().all(|(key, value)| is_one_line(key) && is_visible(value)) {
+            return refuse("attributes must have no control characters but line ends and tabs");
+        }
         if self.price.is_some_and(|price| price.is_sign_negative() && !price.is_zero()) {
             return refuse("price must not be negative");
+        }
+        for (name, time) in
+            [("available_from", self.available_from), ("available_until", self.available_until)]
+        {
+            if time.is_some_and(|time| !is_plausible(time)) {
+                return refuse(&format!("{name} {}", plausible_time::RULE));
+            }
         }
         if let (Some(from), Some(until)) = (self.available_from, self.available_until)
             && from >= until
@@ -172,6 +187,31 @@ mod tests {
         let mut deleted = item(serde_json::json!({"title": "t"}));
         deleted.details = None;
         assert!(!deleted.is_available(now));
+    }
+
+    #[test]
+    fn what_is_invisible_or_cannot_be_meant_is_refused_and_free_texts_have_lines() {
+        let parse = |field: &str, value: serde_json::Value| {
+            let mut details = serde_json::json!({"title": "t"});
+            details[field] = value;
+            ItemDetails::parse(details)
+        };
+        let free = serde_json::json!({"text": "one\ntwo\tthree"});
+        assert!(parse("attributes", free).is_ok());
+        assert!(parse("available_until", "2199-12-31T23:59:59Z".into()).is_ok());
+        for (field, value) in [
+            ("title", serde_json::json!("a\nb")),
+            ("title", serde_json::json!("\u{1b}[2J")),
+            ("categories", serde_json::json!(["good", "a\tb"])),
+            ("attributes", serde_json::json!({"a\nb": "x"})),
+            ("attributes", serde_json::json!({"a": "x\u{0}"})),
+            ("available_until", serde_json::json!("9999-12-30T00:00:00Z")),
+            ("available_until", serde_json::json!("+020000-01-01T00:00:00Z")),
+            ("available_until", serde_json::json!("20000-01-01T00:00:00Z")),
+            ("available_from", serde_json::json!("1969-12-31T23:59:59Z")),
+        ] {
+            assert!(parse(field, value.clone()).is_err(), "{field} {value}");
+        }
     }
 
     #[test]

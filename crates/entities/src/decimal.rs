@@ -3,9 +3,9 @@
 //! A JSON number arrives as a binary floating-point number of 64 bits. Any decimal of
 //! up to [`EXACT_DIGITS`] digits is the shortest text that reads back as its number, so
 //! that text is what the caller wrote. A number that needs more is refused rather than
-//! changed. What nobody can tell any more is a number written with digits that no number
-//! of 64 bits holds (0.1000000000000000055 is 0.1 to every reader: RFC 8259, section 6,
-//! promises no more). As text, every digit counts.
+//! changed, be it that so many digits are written (0.1000000000000000055, which is 0.1 to
+//! most readers: [`crate::json_text`] sees it before it is read) or that they are needed.
+//! As text, every digit counts.
 
 use std::fmt;
 
@@ -85,6 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::json;
 
     #[derive(Debug, Deserialize)]
     struct Priced {
@@ -93,7 +94,8 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Option<String>, String> {
-        let priced: Result<Priced, _> = serde_json::from_str(&format!("{{\"price\":{json}}}"));
+        let priced: Result<Priced, _> =
+            json::from_slice(format!("{{\"price\":{json}}}").as_bytes());
         priced.map(|priced| priced.price.map(|price| price.to_string())).map_err(|e| e.to_string())
     }
 
@@ -115,6 +117,11 @@ mod tests {
         for refused in [
             "0.12345678901234567",
             "1e300",
+            "1e400",
+            "0.1000000000000000055511151231257827",
+            "19.900000000000000001",
+            "\"0.1000000000000000055511151231257827\"",
+            "\"79228162514264337593543950336\"",
             "100000000000000000001",
             "true",
             "[]",

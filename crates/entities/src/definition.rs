@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::decision::OutcomeKind;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor};
 use crate::ids::{DomainId, EventType};
+use crate::plain_text::is_one_line;
 use crate::purpose::Purpose;
 use crate::sources::Sources;
 use crate::text_length::exceeds;
@@ -105,6 +106,9 @@ impl DomainDefinition {
         if self.name.trim().is_empty() || exceeds(&self.name, 200) {
             return refuse("name must be 1 to 200 characters".into());
         }
+        if !is_one_line(&self.name) {
+            return refuse("name must have no control characters".into());
+        }
         if self.event_types.is_empty() || self.event_types.len() > MAX_EVENT_TYPES {
             return refuse(format!("event_types must have 1 to {MAX_EVENT_TYPES} entries"));
         }
@@ -162,6 +166,9 @@ pub(crate) mod tests {
         let mut wrong = definition();
         wrong.half_life_days = f32::NAN;
         assert!(wrong.check().unwrap_err().0.contains("half_life_days"));
+        let mut wrong = definition();
+        wrong.name = "K\u{1b}[2J".into();
+        assert!(wrong.check().unwrap_err().0.contains("name"));
         let mut wrong = definition();
         wrong.event_types.values_mut().for_each(|t| t.weight = 0.0);
         assert!(wrong.check().unwrap_err().0.contains("weight"));

@@ -1,4 +1,5 @@
-//! Reading JSON as it is documented: where an object is described, only an object.
+//! Reading JSON as it is documented: where an object is described, only an object, each key
+//! of which stands once; and no number that would be rounded ([`crate::json_text`]).
 //!
 //! What serde derives for a struct takes a list as well, its elements for the fields in
 //! the order of their declaration. That order is no part of any description, so a body
@@ -12,12 +13,26 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
+use crate::json_text::{self, DuplicateKey};
+
+/// Why a JSON text cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableText {
+    /// A key stands twice in an object.
+    #[error(transparent)]
+    DuplicateKey(#[from] DuplicateKey),
+    /// It is no JSON, or not of the right shape.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
 /// Reads a JSON text.
 ///
 /// # Errors
-/// When it is no JSON, or not of the shape of `T`.
-pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
-    let mut from = serde_json::Deserializer::from_slice(text);
+/// When it is no JSON, not of the shape of `T`, or has a key twice in an object.
+pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, UnreadableText> {
+    let text = json_text::as_written(text)?;
+    let mut from = serde_json::Deserializer::from_slice(&text);
     let read = T::deserialize(ObjectsOnly(&mut from))?;
     from.end()?;
     Ok(read)
@@ -258,6 +273,11 @@ mod tests {
     #[test]
     fn what_follows_a_value_is_refused_and_other_types_read_as_usual() {
         assert!(from_slice::<u8>(b"7 8").is_err());
+        let twice = from_slice::<BTreeMap<String, u8>>(br#"{"a": 1, "a": 2}"#);
+        assert!(matches!(twice, Err(UnreadableText::DuplicateKey(_))));
+        // Without a look at the digits, it is read as 0.1.
+        let rounded = from_slice::<f64>(b"0.1000000000000000055511151231257827").unwrap();
+        assert_eq!(rounded, f64::MAX);
         assert_eq!(from_slice::<Option<f32>>(b"0.5").unwrap(), Some(0.5));
         let definition = json!({
             "name": "K", "currency": "CNY", "half_life_days": 90,

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | what happened, where, to what | [`event`], [`definition`], [`sources`], [`domain_deletion`], [`catalogue`], [`people`] |
 //! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
-//! | money as callers write it | [`decimal`] |
+//! | what callers write: bodies, money, texts, times | [`json`], [`json_text`], [`decimal`], [`plain_text`], [`text_length`], [`plausible_time`] |
 //! | who is who | [`ids`], [`pseudonym`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
@@ -28,8 +28,11 @@ pub mod event_type;
 pub mod history;
 pub mod ids;
 pub mod json;
+pub mod json_text;
 pub mod machine;
 pub mod people;
+pub mod plain_text;
+pub mod plausible_time;
 pub mod ports;
 pub mod pseudonym;
 pub mod purpose;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::ids::EventType;
+use crate::plain_text::is_one_line;
 use crate::text_length::exceeds;
 
 /// Most event names that one source may map.
@@ -96,7 +97,11 @@ impl FieldPath {
     /// [`InvalidPath`].
     pub fn parse(text: &str) -> Result<Self, InvalidPath> {
         let names = text.split('.');
-        if exceeds(text, 200) || names.clone().count() > 8 || names.clone().any(str::is_empty) {
+        if exceeds(text, 200)
+            || !is_one_line(text)
+            || names.clone().count() > 8
+            || names.clone().any(str::is_empty)
+        {
             return Err(InvalidPath);
         }
         Ok(Self(text.to_owned()))
@@ -152,9 +157,10 @@ impl Source {
             return Some(format!("events must have at most {MAX_EVENT_NAMES} entries"));
         }
         for (name, mapping) in &self.events {
-            if name.is_empty() || exceeds(name, MAX_EVENT_NAME_LENGTH) {
+            if name.is_empty() || exceeds(name, MAX_EVENT_NAME_LENGTH) || !is_one_line(name) {
                 return Some(format!(
-                    "an event name must be 1 to {MAX_EVENT_NAME_LENGTH} characters"
+                    "an event name must be 1 to {MAX_EVENT_NAME_LENGTH} characters, \
+                     none of them a control character"
                 ));
             }
             if !has_type(&mapping.event_type) {
@@ -165,9 +171,13 @@ impl Source {
             ("consent_categories", &self.consent_categories, MAX_CONSENT_CATEGORIES),
             ("traits", &self.traits, MAX_TRAITS),
         ] {
-            if names.len() > most || names.iter().any(|name| name.is_empty() || exceeds(name, 100))
-            {
-                return Some(format!("{what} must be at most {most} names of 1 to 100 characters"));
+            let is_wrong =
+                |name: &String| name.is_empty() || exceeds(name, 100) || !is_one_line(name);
+            if names.len() > most || names.iter().any(is_wrong) {
+                return Some(format!(
+                    "{what} must be at most {most} names of 1 to 100 characters, \
+                     none of them a control character"
+                ));
             }
         }
         None
@@ -187,7 +197,7 @@ mod tests {
         assert_eq!(find("a.b.c"), Some(json!(7)));
         assert_eq!(find("a.n"), None);
         assert_eq!(find("a.b.c.d"), None);
-        for wrong in ["", ".", "a..b", "a.", &"a".repeat(201), "a.b.c.d.e.f.g.h.i"] {
+        for wrong in ["", ".", "a..b", "a.", "a\u{0}b", &"a".repeat(201), "a.b.c.d.e.f.g.h.i"] {
             assert_eq!(FieldPath::parse(wrong), Err(InvalidPath), "{wrong}");
         }
     }
@@ -203,6 +213,13 @@ mod tests {
             unknown.problem(&known).unwrap(),
             "sources.cloudevents: the domain has no event type buy"
         );
+        for invisible in [
+            json!({"segment": {"events": {"a\nb": {"type": "view"}}}}),
+            json!({"segment": {"traits": ["a\u{7}"]}}),
+        ] {
+            let problem = sources(invisible).problem(&known).unwrap();
+            assert!(problem.contains("control character"), "{problem}");
+        }
         let long = sources(json!({"segment": {"traits": ["x".repeat(101)]}}));
         assert!(long.problem(&known).unwrap().contains("traits"));
         assert!(Sources::default().is_empty() && !good.is_empty());

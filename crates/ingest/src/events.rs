@@ -92,8 +92,7 @@ async fn post_cloudevents(
         .await
         .map_err(|error| Problem::new(error.status(), "unreadable_body", error.body_text()))?;
     let body = crate::inflate::body(&headers, body)?;
-    let documents = cloudevents::documents(mode, &headers, &body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error))?;
+    let documents = cloudevents::documents(mode, &headers, &body)?;
     batch::check_size(documents.len(), MAX_EVENTS)?;
     let definition = state.definitions.domain(&domain).await?;
     let now = state.machine.clock.now();

@@ -12,6 +12,7 @@ use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_edge::batch::{BatchAnswer, Rejected, check_size};
 use crossfold_edge::caller::Scope;
+use crossfold_edge::extract::read_json;
 use crossfold_edge::problem::Problem;
 use lambda_http::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
@@ -132,10 +133,7 @@ impl IntoResponse for Taken {
 
 async fn take(state: &IngestState, call: &Call) -> Result<Taken, Problem> {
     let body = inflate::body(&call.headers, call.body.clone())?;
-    let malformed = |error: serde_json::Error| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string())
-    };
-    let body: Value = serde_json::from_slice(&body).map_err(malformed)?;
+    let body: Value = read_json(&body)?;
     let key = body["writeKey"].as_str();
     let Holder { domain, caller } = by_write_key(state, &call.headers, key).await?;
     let (messages, sent_at) = match call.kind {

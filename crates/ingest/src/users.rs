@@ -11,6 +11,8 @@ use crossfold_core::entities::consent::ConsentDecision;
 use crossfold_core::entities::erasure::{Erasure, Place, Receipt};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
+use crossfold_core::entities::plain_text::{is_one_line, is_visible};
+use crossfold_core::entities::plausible_time::{self, is_plausible};
 use crossfold_core::entities::ports::Committed;
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::entities::text_length::exceeds;
@@ -121,6 +123,10 @@ fn check_declared(declared: &BTreeMap<String, String>) -> Result<(), Problem> {
         return Err(Problem::invalid(
             "declared must be at most 64 texts of at most 1000 characters",
         ));
+    }
+    if !declared.iter().all(|(key, value)| is_one_line(key) && is_visible(value)) {
+        let detail = "declared must have no control characters but line ends and tabs";
+        return Err(Problem::invalid(detail));
     }
     Ok(())
 }
@@ -249,8 +255,17 @@ fn parse_consent(
         let detail = "decided_at lies in the future";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "future_timestamp", detail));
     }
-    if raw.evidence.as_ref().is_some_and(|evidence| exceeds(evidence, 256)) {
-        return Err(Problem::invalid("evidence must be at most 256 characters"));
+    for (name, time) in [("decided_at", Some(decided_at)), ("expires_at", raw.expires_at)] {
+        if time.is_some_and(|time| !is_plausible(time)) {
+            let detail = format!("{name} {}", plausible_time::RULE);
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return Err(Problem::new(status, "invalid_timestamp", detail));
+        }
+    }
+    let is_wrong = |evidence: &String| exceeds(evidence, 256) || !is_one_line(evidence);
+    if raw.evidence.as_ref().is_some_and(is_wrong) {
+        let detail = "evidence must be at most 256 characters, none of them a control character";
+        return Err(Problem::invalid(detail));
     }
     Ok(ConsentDecision {
         from: raw.from.unwrap_or_else(|| own.clone()),

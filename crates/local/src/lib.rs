@@ -12,6 +12,7 @@
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
 //! | the page in the browser | `console/`, and the files in `crates/local/console/` |
+//! | what a caller can keep the server busy with | `http_server` |
 //! | the world that the commands work on | [`local_world`], reached through [`api_client`] |
 
 pub mod api_client;
@@ -23,6 +24,7 @@ pub mod run;
 mod answers;
 mod commands;
 mod console;
+mod http_server;
 mod import;
 mod place;
 mod printer;

@@ -3,6 +3,7 @@
 //! training worker.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,8 @@ use crossfold_recommend::{Limits, RecommendState};
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
-use crossfold_storage::pseudonym_key;
 use crossfold_storage::write_count::{self, WriteCount};
+use crossfold_storage::{private_files, pseudonym_key};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
 
@@ -66,10 +67,12 @@ impl LocalWorld {
     /// # Errors
     /// When the directory cannot be used: because it cannot be written, or is in use.
     pub async fn open(directory: &Path) -> Result<Self> {
-        let embedded = Embedded::start(directory).await.with_context(|| {
-            format!("cannot use the data directory {} (see --data-dir)", directory.display())
-        })?;
-        let pseudonymiser = pseudonym_key::from_directory(directory, TENANT)?;
+        let unusable =
+            || format!("cannot use the data directory {} (see --data-dir)", directory.display());
+        // The key first: data without one are an error.
+        let pseudonymiser =
+            pseudonym_key::from_directory(directory, TENANT).with_context(unusable)?;
+        let embedded = Embedded::start(directory).await.with_context(unusable)?;
         let mut stores = embedded.stores();
         let (catalogue, catalogue_writes) = write_count::counted(stores.catalogue);
         stores.catalogue = catalogue;
@@ -140,6 +143,11 @@ impl LocalWorld {
     #[must_use]
     pub fn client(&self) -> ApiClient {
         ApiClient::new(self.router())
+    }
+
+    /// Writes the activity that is held back.
+    pub(crate) async fn write_activity(&self) {
+        self.activity.write().await;
     }
 
     /// Carries everything in the streams to its function, and says how many
@@ -245,6 +253,7 @@ struct Positions {
 impl Positions {
     fn read(directory: &Path) -> Result<Self> {
         let path = directory.join("stream-positions.json");
+        private_files::close_to_others(&path)?;
         let by_table = match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .with_context(|| format!("{} cannot be read", path.display()))?,
@@ -261,7 +270,7 @@ impl Positions {
     fn advance(&mut self, table: &str, position: &str) -> Result<()> {
         self.by_table.insert(table.to_owned(), position.to_owned());
         let temporary = self.path.with_extension("tmp");
-        std::fs::write(&temporary, serde_json::to_vec(&self.by_table)?)?;
+        private_files::create(&temporary)?.write_all(&serde_json::to_vec(&self.by_table)?)?;
         std::fs::rename(&temporary, &self.path)?;
         Ok(())
     }

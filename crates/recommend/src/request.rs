@@ -10,6 +10,7 @@ use crossfold_core::entities::machine::Machine;
 use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
 use crossfold_edge::caller::Caller;
+use crossfold_edge::privacy;
 use crossfold_edge::problem::Problem;
 use serde::Deserialize;
 
@@ -153,8 +154,5 @@ impl RecommendationBody {
 /// A Global Privacy Control signal (`Sec-GPC: 1`) asks that data not be shared:
 /// no evidence of another domain is used then, whatever was consented to.
 fn cross_domain(headers: &HeaderMap) -> CrossDomain {
-    match headers.get("sec-gpc") {
-        Some(value) if value.as_bytes() == b"1" => CrossDomain::Never,
-        _ => CrossDomain::ByConsent,
-    }
+    if privacy::asks_not_to_share(headers) { CrossDomain::Never } else { CrossDomain::ByConsent }
 }

@@ -4,6 +4,7 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, KeyId};
+use crossfold_core::entities::plain_text::is_one_line;
 use crossfold_core::entities::ports::Appended;
 use crossfold_core::entities::text_length::exceeds;
 use crossfold_edge::caller::{Caller, Scope};
@@ -78,8 +79,9 @@ pub(crate) async fn post_key(
     for scope in &scopes {
         caller.require(*scope, &domain)?;
     }
-    if posted.name.trim().is_empty() || exceeds(&posted.name, 200) {
-        return Err(Problem::invalid("name must be 1 to 200 characters"));
+    if posted.name.trim().is_empty() || exceeds(&posted.name, 200) || !is_one_line(&posted.name) {
+        let detail = "name must be 1 to 200 characters, none of them a control character";
+        return Err(Problem::invalid(detail));
     }
     state.definitions.domain(&domain).await?;
     if of_domain(&state, &domain).await?.len() >= MAX_KEYS {

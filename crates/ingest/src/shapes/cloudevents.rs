@@ -5,8 +5,10 @@
 
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::{EventRejection, RawEvent};
+use crossfold_edge::extract::read_json;
+use crossfold_edge::problem::Problem;
 use jiff::Timestamp;
-use lambda_http::http::{HeaderMap, header};
+use lambda_http::http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -50,23 +52,30 @@ pub(crate) fn mode(headers: &HeaderMap) -> Option<Mode> {
 /// The events of a request in the JSON format, whatever their mode was.
 ///
 /// # Errors
-/// Why the body is no JSON, or no list in batch mode.
+/// When the body is no JSON, or no list in batch mode.
 pub(crate) fn documents(
     mode: Mode,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Vec<Value>, String> {
+) -> Result<Vec<Value>, Problem> {
     match mode {
-        Mode::Structured => serde_json::from_slice(body).map(|event| vec![event]),
-        Mode::Batch => serde_json::from_slice(body),
+        Mode::Structured => read_json(body).map(|event| vec![event]),
+        Mode::Batch => read_json::<Value>(body).and_then(list),
         Mode::Binary if body.is_empty() => Ok(vec![Value::Object(attributes(headers))]),
-        Mode::Binary => serde_json::from_slice(body).map(|data: Value| {
+        Mode::Binary => read_json(body).map(|data: Value| {
             let mut event = attributes(headers);
             event.insert("data".into(), data);
             vec![Value::Object(event)]
         }),
     }
-    .map_err(|error| error.to_string())
+}
+
+fn list(body: Value) -> Result<Vec<Value>, Problem> {
+    let Value::Array(events) = body else {
+        let detail = "a batch of CloudEvents is a list";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail));
+    };
+    Ok(events)
 }
 
 /// The attributes in a request's headers, percent-decoded (HTTP binding, 3.1.3.2).

@@ -35,7 +35,7 @@ impl Body {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> serde_json::Result<Body> {
+    fn read(body: &str) -> Result<Body, json::UnreadableText> {
         json::from_slice::<Body>(body.as_bytes())
     }
 

@@ -188,14 +188,24 @@ pub(crate) fn at<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 /// A price for so many of something, exactly. What cannot be multiplied stays as
-/// it is, and is judged as a value.
+/// it is, and is judged as a value; a product that would be rounded is no value.
 fn times(price: &Value, quantity: Option<&Value>) -> Value {
-    let exact = |value: &Value| decimal::exact(value).ok();
-    let product = quantity.and_then(|quantity| {
+    let exact = |value: &Value| decimal::exact(value).ok().map(|value| value.normalize());
+    let Some((price_of_one, quantity)) = quantity.and_then(|quantity| {
         let quantity = exact(quantity).filter(|quantity| *quantity >= Decimal::ZERO)?;
-        exact(price)?.checked_mul(quantity)
+        Some((exact(price)?, quantity))
+    }) else {
+        return price.clone();
+    };
+    let product = price_of_one.checked_mul(quantity).filter(|product| {
+        // Places are dropped where there are too many of them.
+        let is_nothing = price_of_one.is_zero() || quantity.is_zero();
+        is_nothing || product.scale() == price_of_one.scale() + quantity.scale()
     });
-    product.map_or_else(|| price.clone(), |product| Value::String(product.normalize().to_string()))
+    Value::String(match product {
+        Some(product) => product.normalize().to_string(),
+        None => format!("{price_of_one} * {quantity}"),
+    })
 }
 
 /// A text or a number as text; an empty text is none.
@@ -296,6 +306,17 @@ mod tests {
         ];
         assert_eq!(shown(&order, "Order Completed"), expected);
         assert_eq!(shown(&one, "com.example.view")[0].2, "a");
+    }
+
+    #[test]
+    fn a_product_that_would_be_rounded_is_no_value() {
+        let of = |price: Value, quantity: Value| times(&price, Some(&quantity));
+        assert_eq!(of(json!("1.10"), json!(3)), json!("3.3"));
+        assert_eq!(of(json!(0), json!("0.1")), json!("0"));
+        let smallest = "0.0000000000000000000000000001";
+        assert!(decimal::exact(&of(json!(smallest), json!("0.5"))).is_err());
+        let largest = "79228162514264337593543950335";
+        assert!(decimal::exact(&of(json!(largest), json!(2))).is_err());
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::EventRejection;
+use crossfold_core::entities::json::{self, UnreadableText};
 use crossfold_core::entities::sources::Source;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Posted;
@@ -118,10 +120,10 @@ fn sent_at(value: &Value) -> Option<String> {
 }
 
 /// Properties, which are JSON in a text.
-pub(super) fn within(properties: &Value) -> Result<Value, serde_json::Error> {
+pub(super) fn within(properties: &Value) -> Result<Value, UnreadableText> {
     match properties {
         Value::String(text) if text.trim().is_empty() => Ok(Value::Null),
-        Value::String(text) => serde_json::from_str(text),
+        Value::String(text) => json::from_slice(text.as_bytes()),
         other => Ok(other.clone()),
     }
 }
@@ -146,8 +148,8 @@ pub(crate) fn users(body: &[u8], source: Option<&Source>) -> Result<Vec<Declared
     call.users.into_iter().map(read).collect()
 }
 
-pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    json::from_slice(body).map_err(|error| error.to_string())
 }
 
 pub(super) fn check_count(what: &str, count: usize) -> Result<(), String> {

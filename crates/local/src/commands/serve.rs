@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,18 +13,24 @@ use axum::response::{IntoResponse, Response};
 use crossfold_edge::problem::Problem;
 use crossfold_lab::output;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::args::ServeArgs;
+use crate::http_server::{self, LIMITS};
 use crate::local_world::LocalWorld;
 
 /// How often streams are looked at.
 const STREAM_INTERVAL: Duration = Duration::from_millis(500);
+/// How long what has begun may take to end once the process is told to.
+const ENDING: Duration = Duration::from_secs(10);
+/// How long the last write may take.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(directory: &Path, args: &ServeArgs) -> Result<()> {
     serve_world(LocalWorld::open(directory).await?, args).await
 }
 
-/// Serves until interrupted. Only on the loopback interface: whoever can
+/// Serves until told to end (SIGINT, SIGTERM). Only on the loopback interface: whoever can
 /// connect is the development caller and may do anything.
 pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<()> {
     let listener =
@@ -31,6 +38,7 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
             format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
         })?;
     let address = listener.local_addr()?;
+    let mut endings = Endings::listen()?;
     // A server goes on when nobody reads its output any more.
     output::tell(format_args!("Crossfold listens on http://{address}"));
     output::tell(format_args!("Its console: open http://{address}/ in a browser."));
@@ -38,27 +46,83 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
         "Whoever can reach this port may do anything: it is for development. Ctrl-C ends it.",
     );
     let app = world.router_with_console().layer(middleware::from_fn(only_local_names));
-    let server = axum::serve(listener, app).with_graceful_shutdown(interrupted());
-    tokio::select! {
-        ended = server.into_future() => ended.map_err(Into::into),
-        never = carry_streams_forever(&world) => never,
+    let (stop, stopped) = watch::channel(false);
+    {
+        let serving = http_server::serve(listener, app, LIMITS, stopped.clone());
+        let mut work = pin!(async { tokio::join!(serving, carry_streams(&world, stopped)) });
+        tokio::select! {
+            _ = &mut work => {}
+            () = endings.next() => {}
+        }
+        stop.send_replace(true);
+        tokio::select! {
+            _ = &mut work => {}
+            () = tokio::time::sleep(ENDING) => output::warn(format_args!(
+                "crossfold: what had begun did not end within {} seconds", ENDING.as_secs()
+            )),
+            // Who says so twice does not want to wait.
+            () = endings.next() => {}
+        }
+    }
+    if tokio::time::timeout(LAST_WRITE, world.write_activity()).await.is_err() {
+        output::warn(format_args!("crossfold: the last activity could not be written"));
+    }
+    Ok(())
+}
+
+/// What tells the process to end.
+struct Endings {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Endings {
+    /// From now on, the process ends as its code says.
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits until the process is told to end, once more.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+#[cfg(not(unix))]
+impl Endings {
+    /// From now on, the process ends as its code says.
+    fn listen() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits until the process is told to end, once more.
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
-async fn carry_streams_forever(world: &LocalWorld) -> Result<()> {
+/// Carries streams until told to stop, and then to the end of what it is carrying.
+async fn carry_streams(world: &LocalWorld, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = world.carry_streams().await {
             output::warn(format_args!(
                 "crossfold: the streams could not be carried on, trying again: {error:#}"
             ));
         }
-        tokio::time::sleep(STREAM_INTERVAL).await;
+        let told = stopped.wait_for(|is_stopped| *is_stopped);
+        if tokio::time::timeout(STREAM_INTERVAL, told).await.is_ok() {
+            return;
+        }
     }
 }
 
@@ -73,9 +137,10 @@ async fn only_local_names(request: Request, next: Next) -> Response {
 }
 
 fn foreign(headers: &HeaderMap) -> Option<Problem> {
-    let is_foreign = |name, is_local: fn(&str) -> bool| {
-        let value: Option<&HeaderValue> = headers.get(name);
-        value.is_some_and(|value| !value.to_str().is_ok_and(is_local))
+    let is_foreign = |name: header::HeaderName, is_local: fn(&str) -> bool| {
+        let is_local = |value: &HeaderValue| value.to_str().is_ok_and(is_local);
+        // Of several, one that is not is enough.
+        !headers.get_all(name).into_iter().all(is_local)
     };
     let refused = |code, detail: &str| Some(Problem::new(StatusCode::FORBIDDEN, code, detail));
     if is_foreign(header::HOST, is_local) {
@@ -129,5 +194,10 @@ mod tests {
             let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(answer.status(), status, "{host:?} {origin:?}");
         }
+        let twice = Request::post("/v1/track")
+            .header(header::HOST, "localhost")
+            .header(header::HOST, "evil.com");
+        let answer = app.oneshot(twice.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     }
 }

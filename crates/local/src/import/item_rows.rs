@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crossfold_core::entities::catalogue::ItemDetails;
 use crossfold_core::entities::ids::ItemId;
+use crossfold_core::entities::plausible_time::is_plausible;
 use serde_json::{Map, Value};
 
 use super::amounts::amount;
@@ -87,6 +88,8 @@ impl ItemReader {
         for (field, name) in [(Field::From, "available_from"), (Field::Until, "available_until")] {
             let time = self.times.read(cell(field).unwrap_or(&Cell::Missing));
             let time = time.map_err(|why| in_field(field, format!("{name} {why}")))?;
+            // What ends in a year beyond all others is meant for ever.
+            let time = time.filter(|(time, _)| field != Field::Until || is_plausible(*time));
             item.extend(time.map(|(time, _)| (name.to_owned(), time.to_string().into())));
         }
         let attributes = self.attributes(row, columns, &mut cut);
@@ -131,14 +134,21 @@ impl ItemReader {
     }
 }
 
-/// A text of at most [`MAX_TEXT`] bytes.
+/// A text of at most [`MAX_TEXT`] bytes on one line.
 fn shortened(text: &str, cut: &mut u64) -> String {
+    let text = &on_one_line(text);
     if text.len() <= MAX_TEXT {
         return text.to_owned();
     }
     *cut += 1;
     let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     text[..end].to_owned()
+}
+
+/// A text with spaces in the place of control characters: what a file holds in a cell may
+/// have lines.
+fn on_one_line(text: &str) -> String {
+    text.replace("\r\n", " ").replace(char::is_control, " ")
 }
 
 /// Categories as a list, or as a text with `|` or `;` between them.
@@ -160,7 +170,7 @@ fn categories(cell: &Cell, is_words: bool) -> Vec<String> {
             }
         }
     };
-    let texts = texts.into_iter().map(|text| text.trim().to_owned());
+    let texts = texts.into_iter().map(|text| on_one_line(&text).trim().to_owned());
     texts.filter(|text| !text.is_empty() && text != NO_CATEGORY).collect()
 }
 
@@ -236,6 +246,19 @@ mod tests {
             read(&["item_id", "title", "description"], vec![text("1"), text(&long), text(&long)]);
         let item = item.unwrap();
         assert_eq!((item.json["title"].as_str().unwrap().len(), item.cut), (1_000, 2));
+    }
+
+    #[test]
+    fn lines_become_one_and_an_end_that_says_for_ever_is_none() {
+        let cells = vec![text("1"), text("a\r\nb\tc"), text("x\ny|z"), text("one\u{7}two")];
+        let item = read(&["item_id", "title", "categories", "notes"], cells).unwrap();
+        assert_eq!(item.json["title"], "a b c");
+        assert_eq!(item.json["categories"], json!(["x y", "z"]));
+        assert_eq!(item.json["attributes"]["notes"], "one two");
+        let until = read(&["item_id", "available_until"], vec![text("1"), text("9999-12-30")]);
+        assert_eq!(until.unwrap().json, json!({"item_id": "1", "title": "1"}));
+        let from = read(&["item_id", "available_from"], vec![text("1"), text("9999-12-30")]);
+        assert!(from.unwrap_err().kind.contains("available_from"));
     }
 
     #[test]
