@@ -107,6 +107,8 @@ fn is_shared(_: &fs::Metadata) -> bool {
 
 #[cfg(all(test, unix))]
 mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
