@@ -213,7 +213,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
     let details = |mut details: Value| {
         let more = json!({
             "title": "Lake", "categories": ["water"], "price": "19.90", "status": "active",
-            "available_from": "2026-01-01T00:00:00Z", "available_until": "2999-01-01T00:00:00Z",
+            "available_from": "2026-01-01T00:00:00Z", "available_until": "2199-01-01T00:00:00Z",
             "attributes": { "depth": "deep" },
         });
         details.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -273,7 +273,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["users", "u", "consents"],
             json!({ "consents": [{
                 "from": "travel", "to": "travel", "purpose": "training", "granted": true,
-                "decided_at": now, "expires_at": "2999-01-01T00:00:00Z", "evidence": "form 7",
+                "decided_at": now, "expires_at": "2199-01-01T00:00:00Z", "evidence": "form 7",
             }] }),
         ),
         (

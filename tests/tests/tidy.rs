@@ -60,12 +60,17 @@ const UNOWNED: [&str; 10] = [
 ];
 
 /// Who owns the clock and the dice, and why it is theirs.
-const OWNERS: [(&str, &str); 10] = [
+const OWNERS: [(&str, &str); 12] = [
     ("crates/edge/src/system.rs", "the machine's clock, ids and dice, as ports"),
     ("crates/storage/src/aws/", "tokens that make a write one's own, and waits, as in the SDK"),
     ("crates/storage/src/retry.rs", "the jitter of waits; tests pass their own"),
     ("crates/storage/src/pseudonym_key.rs", "a key is drawn once for a data directory"),
     ("crates/storage/src/definition_reader.rs", "the age of a cache"),
+    (
+        "crates/storage/src/event_writer.rs",
+        "how long a write is waited for, by the runtime's clock",
+    ),
+    ("crates/storage/src/shared_work.rs", "how long work is waited for, by the runtime's clock"),
     ("crates/storage/src/embedded/", "servers of their own, as AWS's have clocks of theirs"),
     ("crates/train/src/new_run.rs", "the name of a run, which decides nothing"),
     ("crates/local/src/commands/", "a person at a terminal asks: the command tells the time"),

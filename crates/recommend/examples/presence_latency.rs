@@ -118,7 +118,8 @@ impl World<'_> {
         let mut person = Person::of_one(first.clone(), of_first.clone());
         person.join(Person::of_one(second.clone(), of_second.clone()))?;
         self.put(&first, PeopleEntry::Person(person)).await?;
-        self.put(&second, PeopleEntry::Link { person: first.clone() }).await?;
+        self.put(&second, PeopleEntry::Link { person: first.clone(), life: 0, erased_until: None })
+            .await?;
         self.view(&self.user(&self.shop, name)?, &self.shop, 20).await?;
         self.view(&self.user(&self.school, name)?, &self.school, hidden).await?;
         Ok(name.to_owned())

@@ -1,8 +1,8 @@
 //! `POST /v1/recommendations`.
 
-use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::{Extension, Json as JsonResponse};
 use crossfold_core::entities::activity::{Activity, Slates};
 use crossfold_core::entities::decision::Decision;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, RecommendationId, UserId};
@@ -17,6 +17,7 @@ use crossfold_core::serving::request::{Recipient, SlateRequest};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
+use crossfold_edge::request_log::ServedNote;
 use crossfold_storage::definition_reader::KnownDefinitions;
 use futures::{FutureExt, try_join};
 use serde::Serialize;
@@ -64,7 +65,7 @@ pub(crate) async fn post_recommendations(
     caller: Caller,
     headers: HeaderMap,
     Json(mut body): Json<RecommendationBody>,
-) -> Result<JsonResponse<RecommendationView>, Problem> {
+) -> Result<Answer, Problem> {
     let deadline = state.deadlines.begin();
     caller.require(Scope::RecommendationsRead, &body.domain)?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
@@ -106,12 +107,21 @@ pub(crate) async fn post_recommendations(
     };
     let decided = decide(serving, &asked);
     if dry_run.is_some() {
-        return Ok(JsonResponse(RecommendationView { dry_run: true, ..view(decided) }));
+        return Ok(answer(RecommendationView { dry_run: true, ..view(decided) }));
     }
     let decided = log(&state, decided, &deadline).await;
     let activity = activity_of(&decided.decision);
     state.activity.note_within(&request.display, activity, deadline.left(Stage::Log)).await;
-    Ok(JsonResponse(view(decided)))
+    Ok(answer(view(decided)))
+}
+
+/// A slate, with what the line that the request leaves in the log says of it.
+type Answer = (Extension<ServedNote>, JsonResponse<RecommendationView>);
+
+fn answer(view: RecommendationView) -> Answer {
+    let model = view.model.as_ref().map(ToString::to_string);
+    let note = ServedNote { model, degraded: view.degraded.clone() };
+    (Extension(note), JsonResponse(view))
 }
 
 /// A request that keeps the rules, and the definitions that it was checked by.

@@ -230,8 +230,9 @@ mod tests {
         report.served.insert("travel".parse().unwrap(), ServedBy::Popularity(why));
         report.served.insert("knowledge".parse().unwrap(), ServedBy::Evidence);
         report.look_alikes.pairs = 2;
+        (report.cleaning.read, report.cleaning.kept) = (9, 7);
         let expected = "\
-0 of 0 events kept, 0 without consent; 50 people in 60 rows, 0 items, 0 interactions
+7 of 9 events kept, 0 without consent; 50 people in 60 rows, 0 items, 0 interactions
 travel is served by popularity: 3 people have two items or more, 10 are needed
 held out from 1970-01-01T00:00:00Z on, every item ranked:
   knowledge      40 people  ndcg@20 0.2500 [0.2000, 0.3000] (popularity 0.1250)  recall@20 NaN (NaN)

@@ -42,11 +42,11 @@ fn now() -> Timestamp {
     to_millisecond(Timestamp::now())
 }
 
-/// Puts entries by calls that race each other.
-async fn put_each(stores: &Stores, items: Vec<Item>) -> Result<Vec<ChangeNumber>, Broken> {
+/// Puts entries by calls that race each other; gives them as the store has them.
+async fn put_each(stores: &Stores, items: Vec<Item>) -> Result<Vec<Item>, Broken> {
     let calls = items.into_iter().map(|item| {
         let store = stores.catalogue.clone();
-        async move { store.put(&item).await }
+        async move { store.put(&item).await.map(|change| by(change, &item)) }
     });
     together(calls).await
 }
@@ -113,11 +113,10 @@ async fn an_entry_is_created_once_and_never_over_another(stores: &Stores) -> Hel
 async fn of_racing_puts_the_one_with_the_greatest_number_stands(stores: &Stores) -> Held {
     let (domain, now) = (unique_domain(), now());
     let version = |index: i64| item(&domain, "i", &format!("t{index}"), now);
-    let changes = put_each(stores, (0..32).map(version).collect()).await?;
-    let distinct: BTreeSet<_> = changes.iter().collect();
+    let put = put_each(stores, (0..32).map(version).collect()).await?;
+    let distinct: BTreeSet<_> = put.iter().map(|item| item.change).collect();
     hold!(distinct.len() == 32, "32 calls have {} numbers", distinct.len());
-    let last = (0..).zip(&changes).max_by_key(|(_, change)| **change);
-    let expected = last.map(|(index, change)| by(*change, &version(index)));
+    let expected = put.into_iter().max_by_key(|item| item.change);
     let found = stores.catalogue.get(&domain, &id(ItemId::parse, "i")).await?;
     hold!(found == expected, "racing puts left {found:?}");
     Ok(())

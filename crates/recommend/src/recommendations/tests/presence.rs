@@ -32,7 +32,12 @@ async fn users_of_auto(stores: &Stores, hidden: &[usize]) -> Vec<String> {
             person.join(joined).unwrap();
             let ids: Vec<Pseudonym> =
                 person.members.iter().map(|member| member.user.clone()).collect();
-            put(stores, &ids[1], PeopleEntry::Link { person: ids[0].clone() }).await;
+            put(
+                stores,
+                &ids[1],
+                PeopleEntry::Link { person: ids[0].clone(), life: 0, erased_until: None },
+            )
+            .await;
             put(stores, &ids[0], PeopleEntry::Person(person)).await;
             for index in 0..*events {
                 let mut event = view_of(&other, "i");
@@ -75,7 +80,8 @@ async fn calls_for(stores: &Stores, name: &str, more: Value) -> Vec<&'static str
 async fn a_linked_user_without_consent_costs_the_same_calls_as_one_who_is_not() {
     let stores = world().await;
     publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
-    let expected = ["decisions.record", "events.history", "people.get", "people.get"];
+    let expected =
+        ["decisions.record", "events.history", "people.get", "people.get", "records.get"];
     for name in users_of_auto(&stores, &[0, 100, 1_000]).await {
         assert_eq!(calls_for(&stores, &name, json!({})).await, expected, "{name}");
     }
@@ -93,7 +99,12 @@ async fn only_histories_that_the_request_may_use_are_read() {
     let write =
         PeopleWrite { id: knowledge.clone(), entry: stored.entry, expected: Some(stored.version) };
     stores.people.commit(&[write]).await.unwrap();
-    put(&stores, &auto_user("ann"), PeopleEntry::Link { person: knowledge }).await;
+    put(
+        &stores,
+        &auto_user("ann"),
+        PeopleEntry::Link { person: knowledge, life: 0, erased_until: None },
+    )
+    .await;
 
     let histories = async |more: Value| {
         let calls = calls_for(&stores, "ann", more).await;
