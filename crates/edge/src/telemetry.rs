@@ -3,7 +3,7 @@
 //!
 //! Nor do bodies, tokens and keys, whatever level is asked for. Libraries print them where
 //! they tell every step: what the SDK sends and gets, what comes over a connection. So no
-//! level below [`MOST_OF_LIBRARIES`] is told by any code but our own.
+//! level below `info` is told by any code but our own.
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};

@@ -7,7 +7,7 @@
 //!
 //! A record that cannot be read or encoded is set aside, and the others of its
 //! batch are archived: another delivery would not make it readable, and would keep
-//! the shard behind it waiting. What was set aside is taken in by [`redrive`],
+//! the shard behind it waiting. What was set aside is taken in by `redrive`,
 //! once a version of this function can read it.
 
 mod redrive;

@@ -25,7 +25,7 @@ pub struct Requested {
 }
 
 /// Erases the life that a user leads: reads know nothing of it when this has ended, and its
-/// events are deleted. What is kept elsewhere is visited by [`visit_log`] and whoever reads
+/// events are deleted. What is kept elsewhere is visited by [`visit_tables`] and whoever reads
 /// the archive.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! What answers as DynamoDB and S3 do, inside this process and on files in one
 //! data directory, for the production adapter to talk to. There is no socket:
-//! nobody but this process can reach it ([`in_process`]).
+//! nobody but this process can reach it (`in_process`).
 //!
 //! - `dynamodb.sqlite`: the tables ([dynoxide](https://docs.rs/dynoxide-rs)).
 //! - `s3/<bucket>/<key>`: the objects, each a plain file.
