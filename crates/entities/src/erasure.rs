@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DomainId, Pseudonym};
+use crate::ids::{DomainId, Pseudonym, TrainingRunId};
 use crate::records::{Record, RecordKind};
 
 /// Where something of a user may lie.
@@ -60,6 +60,10 @@ pub struct Erasure {
     /// The places that were visited, each with how many records were deleted there. A process
     /// that died before it could say so may have deleted more.
     pub visited: BTreeMap<Place, u64>,
+    /// The run that visited them last, and so trains without the life. A model of another
+    /// run, which may have begun before, completes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visited_by: Option<TrainingRunId>,
     /// When every place had been visited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
@@ -69,7 +73,8 @@ impl Erasure {
     /// One that begins now.
     #[must_use]
     pub fn requested(domain: DomainId, requested_at: Timestamp) -> Self {
-        Self { domain, requested_at, visited: BTreeMap::new(), finished_at: None }
+        let visited = BTreeMap::new();
+        Self { domain, requested_at, visited, visited_by: None, finished_at: None }
     }
 
     /// Notes a visit. Whoever comes again adds what was found then.

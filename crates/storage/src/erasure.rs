@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place};
-use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite};
 use crossfold_core::entities::ports::{Appended, Committed, StoreError, StoreResult, Stores};
 use jiff::Timestamp;
@@ -130,15 +130,15 @@ pub async fn save(stores: &Stores, erasures: &BTreeMap<Pseudonym, Erasure>) -> S
     Ok(())
 }
 
-/// Completes the erasures of which nothing but the model was left, now that one without them
-/// serves. A receipt that is there stays as it is.
+/// Completes the erasures of which nothing but the model was left, now that the one of a run
+/// that visited them serves. A receipt that is there stays as it is.
 ///
 /// # Errors
 /// When the store fails; called again, it goes on.
-pub async fn finish(stores: &Stores, now: Timestamp) -> StoreResult<usize> {
+pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> StoreResult<usize> {
     let mut finished = 0;
     for (user, mut erasure) in pending(stores).await? {
-        if !erasure.left().eq([Place::Model]) {
+        if erasure.visited_by.as_ref() != Some(run) || !erasure.left().eq([Place::Model]) {
             continue;
         }
         erasure.visit(Place::Model, 1);

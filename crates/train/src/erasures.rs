@@ -9,7 +9,7 @@ use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX};
 use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::erasure::{Erasure, Place};
-use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::ids::{Pseudonym, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, StoreResult, Stores};
 use crossfold_storage::erasure;
 use jiff::Timestamp;
@@ -57,8 +57,9 @@ impl Erasures {
         Ok(visited)
     }
 
-    /// Stores how far they have come.
-    pub(crate) async fn save(&self, stores: &Stores) -> StoreResult<()> {
+    /// Stores how far they have come by this run.
+    pub(crate) async fn save(&mut self, stores: &Stores, run: &TrainingRunId) -> StoreResult<()> {
+        self.0.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
         erasure::save(stores, &self.0).await
     }
 }

@@ -106,7 +106,7 @@ async fn read(
     visited.add(of_archive);
     erasures.visit(Place::ArchivedEvents, &erased.take_met());
     visited.add(erasures.visit_archived_log(&stores.objects).await?);
-    erasures.save(stores).await?;
+    erasures.save(stores, &run.id).await?;
     if visited.set_aside > 0 {
         tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
     }

@@ -392,7 +392,7 @@ pub(crate) async fn publish_trained(
         }
         _ => {
             tracing::info!(run = %run.id, "a model was published");
-            let finished = erasure::finish(stores, now).await?;
+            let finished = erasure::finish(stores, &run.id, now).await?;
             if finished > 0 {
                 tracing::info!(run = %run.id, finished, "erasures are complete");
             }

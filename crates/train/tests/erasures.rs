@@ -14,7 +14,7 @@ use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::erasure::{Erasure, Place, Receipt};
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::release::run::TrainingRunState;
@@ -181,4 +181,25 @@ async fn an_erasure_that_is_cut_short_at_any_call_is_completed_by_a_later_run() 
         number += 1;
     }
     assert!(number > 20, "only {number} calls were tried");
+}
+
+#[tokio::test]
+async fn a_model_of_a_run_that_began_before_the_erasure_does_not_complete_it() {
+    let stores = world().await;
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    erasure::erase(&stores, (&user("goes"), &knowledge()), now).await.unwrap();
+    // One run has visited every place and is at its fit when another, older one publishes.
+    let mut pending = erasure::pending(&stores).await.unwrap();
+    let [under_way, older] = ["run-2", "run-1"].map(|id| TrainingRunId::parse(id).unwrap());
+    for erasure in pending.values_mut() {
+        Place::ALL.into_iter().filter(|place| *place != Place::Model).for_each(|place| {
+            erasure.visit(place, 0);
+        });
+        erasure.visited_by = Some(under_way.clone());
+    }
+    erasure::save(&stores, &pending).await.unwrap();
+    assert_eq!(erasure::finish(&stores, &older, now).await.unwrap(), 0);
+    assert_eq!(receipt(&stores).await, None);
+    assert_eq!(erasure::finish(&stores, &under_way, now).await.unwrap(), 1);
+    assert!(receipt(&stores).await.is_some());
 }
