@@ -2,6 +2,7 @@
 //! bootstrap binaries, on AWS services that others wrote.
 
 pub(crate) mod aws_api;
+mod aws_front;
 mod function;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crossfold_storage::aws::{self, StorageConfig, schema};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+pub use aws_front::{AwsFront, StoreFault, Units};
 pub use function::Function;
 
 use crate::api::{ApiRequest, ApiResponse};
@@ -55,6 +57,24 @@ impl Cloud {
     /// As for [`Cloud::start`].
     pub async fn start_delivering(deliveries: usize) -> anyhow::Result<Self> {
         let ministack = Ministack::start().await?;
+        let endpoint = ministack.endpoint();
+        Self::deploy(ministack, Reached { endpoint, deliveries, variables: unhurried() }).await
+    }
+
+    /// Deploys with something between the functions and the services: what they ask of these
+    /// can be measured, and made to fail. Requests have the time that they have by default.
+    ///
+    /// # Errors
+    /// As for [`Cloud::start`].
+    pub async fn start_watched() -> anyhow::Result<(Self, AwsFront)> {
+        let ministack = Ministack::start().await?;
+        let front = AwsFront::open(ministack.endpoint()).await?;
+        let endpoint = front.url().to_owned();
+        let reached = Reached { endpoint, deliveries: 1, variables: Vec::new() };
+        Ok((Self::deploy(ministack, reached).await?, front))
+    }
+
+    async fn deploy(ministack: Ministack, reached: Reached) -> anyhow::Result<Self> {
         let (sdk, config) = (ministack.sdk_config(), StorageConfig::with_prefix("crossfold"));
         schema::provision(&sdk, &config).await?;
         let api = AwsApi::new(ministack.endpoint());
@@ -62,11 +82,12 @@ impl Cloud {
         let names = physical_names(&config, &secret)?;
         let deployment = Deployment::read(&|name| names.get(name).cloned())?;
         let logs = tempfile::tempdir()?;
-        let functions = start_functions(&deployment, &ministack.endpoint(), logs.path())?;
+        let functions = start_functions(&deployment, &reached, logs.path())?;
         let mut pumps = Vec::new();
         for source in deployment.streams.clone() {
             let table = names.get(&source.table).context("an unknown table")?;
             let function = functions.get(&source.function).context("an unknown function")?.clone();
+            let deliveries = reached.deliveries;
             let pump = StreamPump::new(api.clone(), source, table, function, deliveries).await?;
             pumps.push(pump);
         }
@@ -175,6 +196,20 @@ impl World for Cloud {
     }
 }
 
+/// How the functions reach the services, and are reached by the streams.
+struct Reached {
+    endpoint: String,
+    /// How often each batch of stream records is delivered.
+    deliveries: usize,
+    /// Variables beside those of the template.
+    variables: Vec<(String, String)>,
+}
+
+/// A machine that runs many tests at once is slow, and not degraded.
+fn unhurried() -> Vec<(String, String)> {
+    vec![("CROSSFOLD_RECOMMEND_MILLISECONDS".to_owned(), "6000".to_owned())]
+}
+
 /// The secret that the template has CloudFormation generate.
 async fn create_secret(api: &AwsApi) -> anyhow::Result<String> {
     let input = json!({ "Name": "crossfold-pseudonym", "SecretString": world::pseudonym_key() });
@@ -203,7 +238,7 @@ fn physical_names(
 
 fn start_functions(
     deployment: &Deployment,
-    endpoint: &str,
+    reached: &Reached,
     logs: &Path,
 ) -> anyhow::Result<BTreeMap<String, Arc<Function>>> {
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -212,10 +247,9 @@ fn start_functions(
         variable("AWS_SECRET_ACCESS_KEY", "test"),
         variable("CROSSFOLD_TENANT", world::TENANT),
         variable("AWS_REGION", "us-east-1"),
-        variable("AWS_ENDPOINT_URL", endpoint),
-        // A machine that runs many tests at once is slow, and not degraded.
-        variable("CROSSFOLD_RECOMMEND_MILLISECONDS", "6000"),
+        variable("AWS_ENDPOINT_URL", &reached.endpoint),
     ];
+    let variables = [&variables[..], &reached.variables].concat();
     let functions = deployment.functions.iter().map(|(name, spec)| {
         let function = Function::new(name, spec, &variables, logs.to_owned())?;
         Ok((name.clone(), Arc::new(function)))
