@@ -8,9 +8,17 @@ Every round posts events from three callers, erases two users, and kills the ser
 a random moment. In the end every acknowledged event is sent again: it must be known (a duplicate)
 or refused as its user was erased (`erased_user`), and none may be new. Then a run trains, and
 every acknowledged erasure must be complete. Ends with 1 when a promise is broken.
+
+With `--full DIRECTORY`, on a small file system of its own, the disk is full for part of every
+round, and only every other round ends with a kill: the server must then go on by itself.
+
+    mount -t tmpfs -o size=48m tmpfs /mnt/small
+    benches/killed_under_load.py target/release/crossfold --rounds 20 --full /mnt/small
 """
 
 import argparse
+import contextlib
+import errno
 import json
 import pathlib
 import random
@@ -70,10 +78,37 @@ def event(event_id):
     }
 
 
+class Disk:
+    """A small file system that is filled and freed; nothing when there is none."""
+
+    def __init__(self, directory):
+        self.ballast = pathlib.Path(directory) / "ballast" if directory else None
+
+    @contextlib.contextmanager
+    def full(self):
+        if self.ballast is None:
+            yield
+            return
+        with open(self.ballast, "wb", buffering=0) as ballast:
+            for size in (1 << 20, 1 << 12, 1):
+                try:
+                    while True:
+                        ballast.write(bytes(size))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+            yield
+        self.free()
+
+    def free(self):
+        if self.ballast is not None:
+            self.ballast.unlink(missing_ok=True)
+
+
 class Round:
-    def __init__(self, server, number):
-        self.server, self.number, self.is_over = server, number, False
-        self.acknowledged, self.erased = [], []
+    def __init__(self, server, number, disk):
+        self.server, self.number, self.disk, self.is_over = server, number, disk, False
+        self.acknowledged, self.erased, self.refused = [], [], 0
 
     def post(self, caller):
         batch = 0
@@ -83,6 +118,7 @@ class Round:
             try:
                 answer = self.server.call("POST", "/v1/events", {"domain": "films", "events": events})
             except OSError:
+                self.refused += 1
                 continue
             refused = {rejected["index"] for rejected in answer["rejected"]}
             self.acknowledged += [e for at, e in enumerate(events) if at not in refused]
@@ -96,16 +132,23 @@ class Round:
             pass
 
     def run(self):
+        is_killed = self.disk.ballast is None or self.number % 2 == 0
         callers = [threading.Thread(target=self.post, args=(caller,)) for caller in range(3)]
         callers += [threading.Thread(target=self.erase) for _ in range(2)]
         for caller in callers:
             caller.start()
-        time.sleep(0.4 + random.random() * 0.8)
-        self.server.end(signal.SIGKILL)
+        time.sleep(0.2 + random.random() * 0.4)
+        with self.disk.full():
+            time.sleep(0.2 + random.random() * 0.4)
+            if is_killed:
+                self.server.end(signal.SIGKILL)
+        if not is_killed:
+            time.sleep(0.5)
         self.is_over = True
         for caller in callers:
             caller.join()
-        self.server.start()
+        if is_killed:
+            self.server.start()
 
 
 def main():
@@ -113,9 +156,11 @@ def main():
     arguments.add_argument("binary")
     arguments.add_argument("--rounds", type=int, default=50)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--full", metavar="DIRECTORY")
     arguments = arguments.parse_args()
     random.seed(arguments.seed)
-    with tempfile.TemporaryDirectory() as directory:
+    disk = Disk(arguments.full)
+    with tempfile.TemporaryDirectory(dir=arguments.full) as directory:
         directory = pathlib.Path(directory) / "data"
         server = Server(arguments.binary, directory)
         server.start()
@@ -124,12 +169,13 @@ def main():
         })
         items = [{"item_id": f"i{number}", "title": "t"} for number in range(ITEMS)]
         server.call("POST", "/v1/domains/films/items", {"items": items})
-        acknowledged, erased = [], []
+        acknowledged, erased, refused = [], [], 0
         for number in range(arguments.rounds):
-            killed = Round(server, number)
-            killed.run()
-            acknowledged += killed.acknowledged
-            erased += killed.erased
+            part = Round(server, number, disk)
+            part.run()
+            acknowledged += part.acknowledged
+            erased += part.erased
+            refused += part.refused
         counts = {"duplicates": 0, "new": 0, "of erased users": 0, "refused otherwise": 0}
         for start in range(0, len(acknowledged), 500):
             events = acknowledged[start:start + 500]
@@ -148,7 +194,8 @@ def main():
             answer = server.call("GET", f"/v1/erasures/{pseudonym}?domain=films")
             finished += "finished_at" in answer
         server.end(signal.SIGTERM)
-    print(f"{arguments.rounds} kills, {len(acknowledged)} acknowledged events sent again: {counts}")
+    print(f"{refused} batches refused or broken off")
+    print(f"{arguments.rounds} rounds, {len(acknowledged)} acknowledged events sent again: {counts}")
     print(f"{finished} of {len(erased)} acknowledged erasures complete; SIGTERM ended with {status}")
     broken = counts["new"] + counts["refused otherwise"] + len(erased) - finished + status
     sys.exit(1 if broken else 0)
