@@ -6,6 +6,7 @@
 //! be handed.
 
 use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 /// How long to wait when no connection can be accepted: out of file descriptors, most
 /// likely; others may close some.
@@ -39,11 +41,17 @@ pub(crate) struct Limits {
     pub(crate) head: Duration,
     /// How long the body of a request may take.
     pub(crate) body: Duration,
+    /// How long a caller may take none of its answer.
+    pub(crate) answer: Duration,
 }
 
 /// Those of a server for development on the loopback interface.
-pub(crate) const LIMITS: Limits =
-    Limits { connections: 256, head: Duration::from_secs(15), body: Duration::from_secs(30) };
+pub(crate) const LIMITS: Limits = Limits {
+    connections: 256,
+    head: Duration::from_secs(15),
+    body: Duration::from_secs(30),
+    answer: Duration::from_secs(15),
+};
 
 /// Serves until it is told to stop, and then until every request that had begun is
 /// answered.
@@ -86,15 +94,18 @@ pub(crate) async fn serve(
     graceful.shutdown().await;
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
+type Connection = http1::Connection<TokioIo<Stream>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, app: Router, limits: Limits) -> Connection {
     // Answers are small, and their callers wait for them.
     stream.set_nodelay(true).ok();
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.answer));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app))
 }
 
 /// Reads the body of a request whole, or refuses it.
@@ -138,17 +149,19 @@ mod tests {
         connections: 2,
         head: Duration::from_millis(300),
         body: Duration::from_millis(300),
+        answer: Duration::from_millis(300),
     };
 
-    /// A server that answers `/` at once and `/slowly` after a while.
+    /// A server that answers `/` at once, `/slowly` after a while, and `/long` at length.
     async fn start(limits: Limits) -> (std::net::SocketAddr, Sender<bool>, JoinHandle<()>) {
-        let app = Router::new().route("/", post(async |body: String| body)).route(
-            "/slowly",
-            post(async || {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                "done"
-            }),
-        );
+        let slowly = async || {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            "done"
+        };
+        let app = Router::new()
+            .route("/", post(async |body: String| body))
+            .route("/slowly", post(slowly))
+            .route("/long", post(async || "long ".repeat(10_000_000)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -233,6 +246,18 @@ mod tests {
         drop(held);
         let later = tokio::time::timeout(Duration::from_secs(20), waiting.read_exact(&mut first));
         later.await.expect("a place that was left stays empty").unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_its_answer_keeps_no_place() {
+        let one = Limits { connections: 1, head: LIMITS.head, ..QUICK };
+        let (address, _stop, _server) = start(one).await;
+        let _unread = connect(address, &head("/long", 0)).await;
+        let mut waiting = connect(address, &(head("/", 2) + "ok")).await;
+        let mut first = [0; 12];
+        let later = tokio::time::timeout(Duration::from_secs(20), waiting.read_exact(&mut first));
+        later.await.expect("the only place is kept by who does not read").unwrap();
         assert_eq!(&first, b"HTTP/1.1 200");
     }
 
