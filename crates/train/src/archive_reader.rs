@@ -1,28 +1,31 @@
 //! Reading the archived events, and erasing from archive and quarantine who was erased.
 //!
+//! Files are fetched ahead within a bound, and decoded one group of rows after another: beside
+//! the table of events, reading takes some 100 MB, however much there is.
+//!
 //! A file that cannot be read is set aside, and keeps neither training from what can be
 //! read nor erasure from the other files. It is counted wherever it was met.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use crossfold_core::archive::columns::ColumnsError;
-use crossfold_core::archive::events::{decode_events, encode_events};
-use crossfold_core::archive::keys::{EVENTS_PREFIX, QUARANTINE_PREFIX};
-use crossfold_core::archive::quarantine::{decode_refused, encode_refused};
+use crossfold_core::archive::keys::{COMPACTED, EVENTS_PREFIX, QUARANTINE_PREFIX, day_of_key};
+use crossfold_core::archive::table::{ArchiveReader, ArchiveWriter, Archived};
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::ports::{Object, ObjectStore, PutCondition, StoreError, StoreResult};
 use crossfold_core::entities::retryable::Retryable;
+use crossfold_core::evidence::cleaning::RefusedEvent;
 use crossfold_core::evidence::event_table::EventTable;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_storage::set_aside::move_file;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Files read at the same time.
-const CONCURRENT_READS: usize = 16;
 /// Times that the archive is listed for one reading of it.
 const MAX_LISTINGS: usize = 3;
 
@@ -93,23 +96,23 @@ impl<'a> Erased<'a> {
     }
 
     pub(crate) fn covers(&self, event: &Event) -> bool {
-        if self.people.is_erased(&event.user) {
-            count(&self.met, &event.user);
-            return true;
+        let of_domain = || self.domains.get(&event.domain);
+        self.people.is_erased(&event.user)
+            || of_domain().is_some_and(|deletion| deletion.covers(event))
+    }
+
+    /// Counts a row that was erased, if it was for its user's sake.
+    pub(crate) fn count(&self, user: &Pseudonym) {
+        if self.people.is_erased(user) {
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            *met.entry(user.clone()).or_default() += 1;
         }
-        let of_domain = self.domains.get(&event.domain);
-        of_domain.is_some_and(|deletion| deletion.covers(event))
     }
 
     /// How many rows of each erased life were met since this was last asked.
     pub(crate) fn take_met(&self) -> BTreeMap<Pseudonym, u64> {
         std::mem::take(&mut *self.met.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn count(met: &Mutex<BTreeMap<Pseudonym, u64>>, user: &Pseudonym) {
-    let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
-    *met.entry(user.clone()).or_default() += 1;
 }
 
 /// What came of visiting files to read them and to erase from them.
@@ -134,7 +137,7 @@ impl Visited {
     }
 }
 
-/// Reads every archived event, in order of files. A file that holds events of
+/// Reads every archived event, in order of days, a group of rows at a time. A file that holds events of
 /// an erased life is written anew without them: after a run, the archive is free of them.
 ///
 /// Another run may merge files meanwhile (the state machine starts runs whether one is under
@@ -161,34 +164,30 @@ async fn read_listed(
     erased: &Erased<'_>,
     limit: EventLimit,
 ) -> Result<(EventTable, Visited), ReadError> {
-    let keys = objects.list(EVENTS_PREFIX).await?;
-    let read = |key: String| async move {
-        let of_erased = |event: &Event| erased.covers(event);
-        read_without(
-            &**objects,
-            &key,
-            Format { decode: decode_events, encode: encode_events },
-            of_erased,
-        )
-        .await
-    };
-    stream::iter(keys)
-        .map(read)
-        .buffered(CONCURRENT_READS)
-        .try_fold(
-            (EventTable::default(), Visited::default()),
-            async |(mut events, mut all), file| {
-                let (rows, visited) = file;
-                events.extend(rows);
-                all.add(visited);
-                if events.len() > limit.0 {
-                    Err(ReadError::TooLarge(limit.0))
-                } else {
-                    Ok((events, all))
-                }
-            },
-        )
-        .await
+    let mut events = EventTable::default();
+    let rows = Rows { of_erased: &|event: &Event| erased.covers(event), user: |event| &event.user };
+    let mut keys = objects.list(EVENTS_PREFIX).await?;
+    keys.sort_by_cached_key(|key| (day_of_key(key), key.clone()));
+    let mut fetched = pin!(fetch(objects, keys));
+    let mut all = Visited::default();
+    while let Some(file) = fetched.try_next().await? {
+        let Some(object) = file.object else {
+            all.gone += 1;
+            continue;
+        };
+        let before = events.len();
+        let read = rows.read(object.bytes.clone(), limit.0 - before, |kept| events.extend(kept));
+        if read.is_err() {
+            events.truncate(before);
+        }
+        if matches!(read, Ok(Read::TooMany)) {
+            return Err(ReadError::TooLarge(limit.0));
+        }
+        all.add(
+            rows.settle(&**objects, (&file.key, object), read, &|user| erased.count(user)).await?,
+        );
+    }
+    Ok((events, all))
 }
 
 /// Takes the events of erased lives out of everything in quarantine.
@@ -196,102 +195,174 @@ pub(crate) async fn erase_from_quarantine(
     objects: &Arc<dyn ObjectStore>,
     erased: &Erased<'_>,
 ) -> Result<Visited, ReadError> {
-    let keys = objects.list(QUARANTINE_PREFIX).await?;
-    let erase = |key: String| async move {
-        let format = Format { decode: decode_refused, encode: encode_refused };
-        read_without(&**objects, &key, format, |refused| erased.covers(&refused.event))
-            .await
-            .map(|(_, visited)| visited)
+    let rows = Rows {
+        of_erased: &|refused: &RefusedEvent| erased.covers(&refused.event),
+        user: |refused| &refused.event.user,
     };
-    stream::iter(keys)
-        .map(erase)
-        .buffered(CONCURRENT_READS)
-        .try_fold(Visited::default(), async |mut all, visited| {
-            all.add(visited);
-            Ok(all)
-        })
-        .await
+    rows.erase(objects, QUARANTINE_PREFIX, &|user| erased.count(user)).await
 }
 
-/// Takes rows out of every file under a prefix: those that `of_erased` says a life of. Gives
-/// how many of each life there were.
-pub(crate) async fn erase_from<T: Send>(
+/// Takes the rows of some lives out of every file under a prefix, and says how many of each
+/// there were.
+pub(crate) async fn erase_from<T: Archived>(
     objects: &Arc<dyn ObjectStore>,
     prefix: &str,
-    format: Format<T>,
-    of_erased: &(dyn Fn(&T) -> Option<Pseudonym> + Sync),
+    users: &BTreeSet<Pseudonym>,
+    user: fn(&T) -> &Pseudonym,
 ) -> Result<(Visited, BTreeMap<Pseudonym, u64>), ReadError> {
-    let (met, mut before) = (Mutex::default(), Visited::default());
-    let is_erased = |row: &T| {
-        let user = of_erased(row);
-        user.iter().for_each(|user| count(&met, user));
-        user.is_some()
+    let (met, mut before) = (Mutex::<BTreeMap<Pseudonym, u64>>::default(), Visited::default());
+    let count = |user: &Pseudonym| {
+        let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+        *met.entry(user.clone()).or_default() += 1;
     };
-    let is_erased = &is_erased;
+    let rows = Rows { of_erased: &|row: &T| users.contains(user(row)), user };
     for _ in 0..MAX_LISTINGS {
-        let erase = |key: String| async move {
-            read_without(&**objects, &key, format, is_erased).await.map(|(_, visited)| visited)
-        };
-        let visited = stream::iter(objects.list(prefix).await?)
-            .map(erase)
-            .buffered(CONCURRENT_READS)
-            .try_fold(Visited::default(), async |mut all, visited| {
-                all.add(visited);
-                Ok(all)
-            })
-            .await?;
+        let visited = rows.erase(objects, prefix, &count).await?;
         before.add(visited);
         if visited.gone == 0 {
-            let met = met.into_inner().unwrap_or_else(PoisonError::into_inner);
-            return Ok((before, met));
+            return Ok((before, met.into_inner().unwrap_or_else(PoisonError::into_inner)));
         }
     }
     let why = format!("the files of {prefix} change faster than they are read");
     Err(StoreError::Unavailable(why.into()).into())
 }
 
-/// How a file's rows are read and written.
-pub(crate) struct Format<T> {
-    pub(crate) decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
-    pub(crate) encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
+/// A file that was fetched.
+struct Fetched {
+    key: String,
+    /// `None` when it is gone.
+    object: Option<Object>,
+    /// Its share of what may be in memory, until it is dropped.
+    _share: OwnedSemaphorePermit,
 }
 
-impl<T> Clone for Format<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
+/// Shares of memory that files take while they wait to be read.
+const SHARES: u32 = 16;
+/// Those of a merged file, which has up to 32 MB and a part; any other is a batch of a stream.
+const SHARES_OF_MERGED: u32 = SHARES / 2;
 
-impl<T> Copy for Format<T> {}
-
-/// Reads a file's rows without those of erased lives; where there are any, the
-/// file is written anew, or deleted when nothing is left. No rows of one that cannot be
-/// read: it is set aside.
-async fn read_without<T>(
-    objects: &dyn ObjectStore,
-    key: &str,
-    format: Format<T>,
-    of_erased: impl Fn(&T) -> bool,
-) -> Result<(Vec<T>, Visited), ReadError> {
-    let Some(object) = objects.get(key).await? else {
-        return Ok((Vec::new(), Visited { gone: 1, ..Visited::default() }));
-    };
-    let in_file = |error| ReadError::File { key: key.to_owned(), error };
-    let mut rows = match (format.decode)(object.bytes.clone()) {
-        Ok(rows) => rows,
-        Err(error) => {
-            move_file(objects, key, object.bytes, &error.to_string()).await?;
-            return Ok((Vec::new(), Visited { set_aside: 1, ..Visited::default() }));
+/// Fetches files ahead of being read, in order: two merged ones, or sixteen others.
+fn fetch(
+    objects: &Arc<dyn ObjectStore>,
+    keys: Vec<String>,
+) -> impl Stream<Item = StoreResult<Fetched>> {
+    let shares = Arc::new(Semaphore::new(SHARES as usize));
+    // Shares are given in the order in which they are asked for, which is that of the keys:
+    // the file that is read next always has its own.
+    let get = move |key: String| {
+        let (objects, shares) = (Arc::clone(objects), Arc::clone(&shares));
+        async move {
+            let is_merged = key.rsplit('/').next().is_some_and(|name| name.starts_with(COMPACTED));
+            let needed = if is_merged { SHARES_OF_MERGED } else { 1 };
+            let closed = |error| StoreError::unavailable("a share of memory", error);
+            let share = shares.acquire_many_owned(needed).await.map_err(closed)?;
+            let object = objects.get(&key).await?;
+            Ok(Fetched { key, object, _share: share })
         }
     };
-    let before = rows.len();
-    rows.retain(|row| !of_erased(row));
-    let erased = (before - rows.len()) as u64;
-    if rows.is_empty() {
-        objects.delete(key).await?;
-    } else if rows.len() < before {
-        let bytes: Bytes = (format.encode)(&rows).map_err(in_file)?;
-        objects.put(key, bytes, PutCondition::Matches(object.etag)).await?;
+    stream::iter(keys).map(get).buffered(SHARES as usize)
+}
+
+/// What reading a file's rows came to.
+enum Read {
+    /// So many rows were of erased lives, those of users beside them.
+    Whole { erased: u64, of: Vec<Pseudonym> },
+    /// There are more rows than may be read.
+    TooMany,
+}
+
+/// How rows are told to be of erased lives.
+struct Rows<'a, T> {
+    of_erased: &'a (dyn Fn(&T) -> bool + Sync),
+    user: fn(&T) -> &Pseudonym,
+}
+
+impl<T: Archived> Rows<'_, T> {
+    /// Hands on a file's rows that are not of erased lives, a group at a time. After an error
+    /// what was handed on is not to be used.
+    fn read(
+        &self,
+        bytes: Bytes,
+        most: usize,
+        mut keep: impl FnMut(Vec<T>),
+    ) -> Result<Read, ColumnsError> {
+        let groups = ArchiveReader::<T>::open(bytes)?;
+        if groups.rows() > most {
+            return Ok(Read::TooMany);
+        }
+        let (mut erased, mut of) = (0, Vec::new());
+        for rows in groups {
+            let mut rows = rows?;
+            rows.retain(|row| {
+                let is_erased = (self.of_erased)(row);
+                if is_erased {
+                    erased += 1;
+                    of.push((self.user)(row).clone());
+                }
+                !is_erased
+            });
+            keep(rows);
+        }
+        Ok(Read::Whole { erased, of })
     }
-    Ok((rows, Visited { files: 1, erased, ..Visited::default() }))
+
+    /// Does with a file what reading it came to: one with rows of erased lives is written
+    /// anew without them, or deleted when nothing is left; one that cannot be read is set aside.
+    async fn settle(
+        &self,
+        objects: &dyn ObjectStore,
+        (key, object): (&str, Object),
+        read: Result<Read, ColumnsError>,
+        count: &(dyn Fn(&Pseudonym) + Sync),
+    ) -> Result<Visited, ReadError> {
+        let (erased, of) = match read {
+            Ok(Read::Whole { erased, of }) => (erased, of),
+            Ok(Read::TooMany) => (0, Vec::new()),
+            Err(error) => {
+                move_file(objects, key, object.bytes, &error.to_string()).await?;
+                return Ok(Visited { set_aside: 1, ..Visited::default() });
+            }
+        };
+        if erased > 0 {
+            let in_file = |error| ReadError::File { key: key.to_owned(), error };
+            match self.without(object.bytes).map_err(in_file)? {
+                Some(bytes) => {
+                    objects.put(key, bytes, PutCondition::Matches(object.etag)).await?;
+                }
+                None => objects.delete(key).await?,
+            }
+            of.iter().for_each(count);
+        }
+        Ok(Visited { files: 1, erased, ..Visited::default() })
+    }
+
+    /// A file without the rows of erased lives; `None` when there are no others.
+    fn without(&self, bytes: Bytes) -> Result<Option<Bytes>, ColumnsError> {
+        let (mut writer, mut is_empty) = (ArchiveWriter::<T>::new()?, true);
+        for rows in ArchiveReader::<T>::open(bytes)? {
+            let kept = rows?.into_iter().filter(|row| !(self.of_erased)(row));
+            writer.extend(kept.inspect(|_| is_empty = false))?;
+        }
+        Ok(if is_empty { None } else { Some(writer.finish()?) })
+    }
+
+    /// Takes the rows of erased lives out of every file under a prefix.
+    async fn erase(
+        &self,
+        objects: &Arc<dyn ObjectStore>,
+        prefix: &str,
+        count: &(dyn Fn(&Pseudonym) + Sync),
+    ) -> Result<Visited, ReadError> {
+        let mut fetched = pin!(fetch(objects, objects.list(prefix).await?));
+        let mut all = Visited::default();
+        while let Some(file) = fetched.try_next().await? {
+            let Some(object) = file.object else {
+                all.gone += 1;
+                continue;
+            };
+            let read = self.read(object.bytes.clone(), usize::MAX, drop);
+            all.add(self.settle(&**objects, (&file.key, object), read, count).await?);
+        }
+        Ok(all)
+    }
 }

@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crossfold_core::archive::decisions::{decode_decisions, encode_decisions};
 use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX};
-use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::erasure::{Erasure, Place};
 use crossfold_core::entities::ids::{Pseudonym, TrainingRunId};
@@ -14,7 +12,7 @@ use crossfold_core::entities::ports::{ObjectStore, StoreResult, Stores};
 use crossfold_storage::erasure;
 use jiff::Timestamp;
 
-use crate::archive_reader::{Format, ReadError, Visited, erase_from};
+use crate::archive_reader::{ReadError, Visited, erase_from};
 
 /// The erasures that a run goes on with.
 pub(crate) struct Erasures(BTreeMap<Pseudonym, Erasure>);
@@ -45,13 +43,11 @@ impl Erasures {
         if users.is_empty() {
             return Ok(Visited::default());
         }
-        let decisions = Format { decode: decode_decisions, encode: encode_decisions };
-        let of = |decision: &Decision| users.get(&decision.user).cloned();
-        let (mut visited, found) = erase_from(objects, DECISIONS_PREFIX, decisions, &of).await?;
+        let (mut visited, found) =
+            erase_from::<Decision>(objects, DECISIONS_PREFIX, &users, |row| &row.user).await?;
         self.visit(Place::ArchivedDecisions, &found);
-        let outcomes = Format { decode: decode_outcomes, encode: encode_outcomes };
-        let of = |outcome: &Outcome| users.get(&outcome.user).cloned();
-        let (more, found) = erase_from(objects, OUTCOMES_PREFIX, outcomes, &of).await?;
+        let (more, found) =
+            erase_from::<Outcome>(objects, OUTCOMES_PREFIX, &users, |row| &row.user).await?;
         self.visit(Place::ArchivedOutcomes, &found);
         visited.add(more);
         Ok(visited)

@@ -35,12 +35,19 @@ pub(crate) async fn erase_from_set_aside(
 
 fn of_erased(record: &StreamRecord, erased: &Erased<'_>) -> bool {
     match record.new_entry() {
-        Ok(Some(NewEntry::Event(event))) => erased.covers(&event),
+        Ok(Some(NewEntry::Event(event))) => counted(&event, erased.covers(&event), erased),
         _ => record.user().and_then(|user| stand_in(record, user)).is_some_and(|event| {
             let of_domain = || record.domain().is_some() && erased.covers(&event);
-            erased.people.is_erased(&event.user) || of_domain()
+            counted(&event, erased.people.is_erased(&event.user) || of_domain(), erased)
         }),
     }
+}
+
+fn counted(event: &Event, is_erased: bool, erased: &Erased<'_>) -> bool {
+    if is_erased {
+        erased.count(&event.user);
+    }
+    is_erased
 }
 
 /// An event of the same user and time as a record that is none, or cannot be read, to be asked

@@ -14,15 +14,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use crossfold_core::archive::columns::ColumnsError;
-use crossfold_core::archive::decisions::{decode_decisions, encode_decisions};
-use crossfold_core::archive::events::{decode_events, encode_events};
 use crossfold_core::archive::keys::{
     COMPACTED, COMPACTION_PREFIX, DECISIONS_PREFIX, EVENTS_PREFIX, OUTCOMES_PREFIX, day_of_key,
     digest,
 };
-use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
+use crossfold_core::archive::table::{ArchiveWriter, Archived, decode};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError, StoreResult};
@@ -48,9 +45,10 @@ pub struct ArchiveRetention {
 /// How far one upkeep goes.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// Rows of a merged file, but for those of its last part: decoded, some 200 MB.
+    /// Rows of a merged file, but for those of its last part.
     rows: usize,
-    /// Bytes of the parts of a merged file, likewise.
+    /// Bytes of the parts of a merged file, likewise: what readers fetch at once, and what
+    /// merging holds of it.
     bytes: usize,
     /// Parts merged in all, that a run still has its time: about two minutes. The next run
     /// goes on.
@@ -73,30 +71,22 @@ struct Done {
 /// Files of one kind.
 struct Kind<T> {
     prefix: &'static str,
-    decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
-    encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
     /// What no two rows share.
     identity: fn(&T) -> [String; 2],
 }
 
 const EVENTS: Kind<Event> = Kind {
     prefix: EVENTS_PREFIX,
-    decode: decode_events,
-    encode: encode_events,
     identity: |event| [event.user.to_string(), event.event_id.to_string()],
 };
 
 const DECISIONS: Kind<Decision> = Kind {
     prefix: DECISIONS_PREFIX,
-    decode: decode_decisions,
-    encode: encode_decisions,
     identity: |decision| [decision.recommendation_id.to_string(), String::new()],
 };
 
 const OUTCOMES: Kind<Outcome> = Kind {
     prefix: OUTCOMES_PREFIX,
-    decode: decode_outcomes,
-    encode: encode_outcomes,
     identity: |outcome| [outcome.recommendation_id.to_string(), outcome.feedback_id.to_string()],
 };
 
@@ -131,6 +121,39 @@ struct Part<T> {
     digest: String,
     bytes: usize,
     rows: Vec<T>,
+}
+
+/// A merged file that is being made: of its rows only what is compressed is held, and what
+/// they are told apart by.
+struct Merging<T: Archived> {
+    writer: ArchiveWriter<T>,
+    known: BTreeSet<[String; 2]>,
+    keys: Vec<String>,
+    digests: Vec<String>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl<T: Archived> Merging<T> {
+    fn new() -> Result<Self, ColumnsError> {
+        Ok(Self {
+            writer: ArchiveWriter::new()?,
+            known: BTreeSet::new(),
+            keys: Vec::new(),
+            digests: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    fn add(&mut self, part: Part<T>, identity: fn(&T) -> [String; 2]) -> Result<(), ColumnsError> {
+        self.rows += part.rows.len();
+        self.bytes += part.bytes;
+        self.keys.push(part.key);
+        self.digests.push(part.digest);
+        let known = &mut self.known;
+        self.writer.extend(part.rows.into_iter().filter(|row| known.insert(identity(row))))
+    }
 }
 
 /// What reading a part came to.
@@ -173,7 +196,7 @@ impl Upkeep<'_> {
         Ok(())
     }
 
-    async fn of_kind<T>(
+    async fn of_kind<T: Archived>(
         &mut self,
         kind: &Kind<T>,
         kept: Option<SignedDuration>,
@@ -198,7 +221,7 @@ impl Upkeep<'_> {
         Ok(())
     }
 
-    async fn merge_partition<T>(
+    async fn merge_partition<T: Archived>(
         &mut self,
         kind: &Kind<T>,
         partition: &str,
@@ -209,50 +232,36 @@ impl Upkeep<'_> {
             return Ok(());
         }
         let objects = self.objects;
-        let mut read = stream::iter(keys)
-            .map(|key| read_part(objects, kind, key))
-            .buffered(CONCURRENT_REQUESTS);
-        let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        let mut read =
+            stream::iter(keys).map(|key| read_part(objects, key)).buffered(CONCURRENT_REQUESTS);
+        let mut merging = Merging::new().map_err(unmergeable)?;
         while let Some(part) = read.try_next().await? {
             let part = match part {
                 Read::Part(part) => part,
                 Read::SetAside => continue,
                 Read::Gone => return Ok(()),
             };
-            rows += part.rows.len();
-            bytes += part.bytes;
-            parts.push(part);
-            if rows >= self.bounds.rows || bytes >= self.bounds.bytes {
-                (rows, bytes) = (0, 0);
-                self.merge(kind, partition, std::mem::take(&mut parts)).await?;
+            merging.add(part, kind.identity).map_err(unmergeable)?;
+            if merging.rows >= self.bounds.rows || merging.bytes >= self.bounds.bytes {
+                let next = Merging::new().map_err(unmergeable)?;
+                self.merge(partition, std::mem::replace(&mut merging, next)).await?;
             }
         }
-        self.merge(kind, partition, parts).await
+        self.merge(partition, merging).await
     }
 
-    async fn merge<T>(
+    async fn merge<T: Archived>(
         &mut self,
-        kind: &Kind<T>,
         partition: &str,
-        parts: Vec<Part<T>>,
+        merging: Merging<T>,
     ) -> StoreResult<()> {
-        if parts.len() < 2 {
+        let Merging { writer, keys, digests, .. } = merging;
+        if keys.len() < 2 {
             return Ok(());
         }
-        let contents: Vec<&str> = parts.iter().map(|part| &*part.digest).collect();
-        let name = digest(contents.join("\n").as_bytes());
-        let keys: Vec<String> = parts.iter().map(|part| part.key.clone()).collect();
+        let name = digest(digests.join("\n").as_bytes());
         let merged = format!("{partition}/{COMPACTED}{name}.parquet");
-        let mut known = BTreeSet::new();
-        let mut rows: Vec<T> = parts.into_iter().flat_map(|part| part.rows).collect();
-        rows.retain(|row| known.insert((kind.identity)(row)));
-        let bytes = match (kind.encode)(&rows) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                tracing::error!(partition, %error, "a day's files cannot be merged");
-                return Ok(());
-            }
-        };
+        let bytes = writer.finish().map_err(unmergeable)?;
         let begun = Begun { merged: merged.clone(), parts: keys };
         let refused = |error| StoreError::refused("a merge cannot be written down", error);
         let note = serde_json::to_vec(&begun).map_err(refused)?;
@@ -272,13 +281,13 @@ impl Upkeep<'_> {
     }
 }
 
-async fn read_part<T>(
-    objects: &dyn ObjectStore,
-    kind: &Kind<T>,
-    key: String,
-) -> StoreResult<Read<T>> {
+fn unmergeable(error: ColumnsError) -> StoreError {
+    StoreError::refused("files of a day cannot be merged", error)
+}
+
+async fn read_part<T: Archived>(objects: &dyn ObjectStore, key: String) -> StoreResult<Read<T>> {
     let Some(object) = objects.get(&key).await? else { return Ok(Read::Gone) };
-    match (kind.decode)(object.bytes.clone()) {
+    match decode(object.bytes.clone()) {
         Ok(rows) => {
             let (digest, bytes) = (digest(&object.bytes), object.bytes.len());
             Ok(Read::Part(Part { key, digest, bytes, rows }))
@@ -339,9 +348,17 @@ mod tests {
         .unwrap()
     }
 
-    async fn put<T>(stores: &Stores, kind: &Kind<T>, day: &str, name: &str, rows: &[T]) {
+    async fn put<T: Archived + Clone>(
+        stores: &Stores,
+        kind: &Kind<T>,
+        day: &str,
+        name: &str,
+        rows: &[T],
+    ) {
         let key = format!("{}domain=knowledge/date={day}/{name}.parquet", kind.prefix);
-        let bytes = (kind.encode)(rows).unwrap();
+        let mut writer = ArchiveWriter::new().unwrap();
+        writer.extend(rows.iter().cloned()).unwrap();
+        let bytes = writer.finish().unwrap();
         stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
     }
 
@@ -363,11 +380,11 @@ mod tests {
     }
 
     /// Every row's identity, in order, as often as it is there.
-    async fn rows<T>(stores: &Stores, kind: &Kind<T>) -> Vec<String> {
+    async fn rows<T: Archived>(stores: &Stores, kind: &Kind<T>) -> Vec<String> {
         let mut found = Vec::new();
         for key in stores.objects.list(kind.prefix).await.unwrap() {
             let object = stores.objects.get(&key).await.unwrap().unwrap();
-            let rows = (kind.decode)(object.bytes).unwrap();
+            let rows: Vec<T> = decode(object.bytes).unwrap();
             found.extend(rows.iter().map(|row| (kind.identity)(row).concat()));
         }
         found.sort();

@@ -71,33 +71,57 @@ impl<'a> FilledColumn<'a> {
     }
 }
 
-/// Writes columns of equal length as one Parquet file.
-///
-/// # Errors
-/// [`ColumnsError::Parquet`], also when lengths differ.
-pub fn write(columns: &[FilledColumn<'_>]) -> Result<Bytes, ColumnsError> {
-    let fields: String = columns.iter().map(FilledColumn::schema_field).collect();
-    let schema = parse_message_type(&format!("message crossfold {{ {fields} }}"))?;
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
-    let mut group = writer.next_row_group()?;
-    for column in columns {
-        match column.cell_type {
-            CellType::Text => write_column::<ByteArrayType>(&mut group, column, |cell| {
-                if let Cell::Text(text) = cell { Some((&**text).into()) } else { None }
-            })?,
-            CellType::Time | CellType::Integer => {
-                write_column::<Int64Type>(&mut group, column, |cell| {
-                    if let Cell::Whole(whole) = cell { Some(*whole) } else { None }
-                })?;
-            }
-            CellType::Number => write_column::<DoubleType>(&mut group, column, |cell| {
-                if let Cell::Number(number) = cell { Some(*number) } else { None }
-            })?,
-        }
+/// Writes columns group after group as one Parquet file, of which only what is compressed
+/// stays in memory.
+pub struct ColumnWriter {
+    writer: SerializedFileWriter<Vec<u8>>,
+}
+
+impl ColumnWriter {
+    /// Begins a file with columns like these, of which the cells are not written.
+    ///
+    /// # Errors
+    /// [`ColumnsError::Parquet`] when the library refuses the schema.
+    pub fn new(columns: &[FilledColumn<'_>]) -> Result<Self, ColumnsError> {
+        let fields: String = columns.iter().map(FilledColumn::schema_field).collect();
+        let schema = parse_message_type(&format!("message crossfold {{ {fields} }}"))?;
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
+        Ok(Self { writer })
     }
-    group.close()?;
-    Ok(writer.into_inner()?.into())
+
+    /// Writes columns of equal length as the next group of rows.
+    ///
+    /// # Errors
+    /// [`ColumnsError::Parquet`], also when lengths differ.
+    pub fn append(&mut self, columns: &[FilledColumn<'_>]) -> Result<(), ColumnsError> {
+        let mut group = self.writer.next_row_group()?;
+        for column in columns {
+            match column.cell_type {
+                CellType::Text => write_column::<ByteArrayType>(&mut group, column, |cell| {
+                    if let Cell::Text(text) = cell { Some((&**text).into()) } else { None }
+                })?,
+                CellType::Time | CellType::Integer => {
+                    write_column::<Int64Type>(&mut group, column, |cell| {
+                        if let Cell::Whole(whole) = cell { Some(*whole) } else { None }
+                    })?;
+                }
+                CellType::Number => write_column::<DoubleType>(&mut group, column, |cell| {
+                    if let Cell::Number(number) = cell { Some(*number) } else { None }
+                })?,
+            }
+        }
+        group.close()?;
+        Ok(())
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// [`ColumnsError::Parquet`] when the library refuses.
+    pub fn finish(self) -> Result<Bytes, ColumnsError> {
+        Ok(self.writer.into_inner()?.into())
+    }
 }
 
 fn write_column<T: DataType>(
@@ -117,7 +141,7 @@ fn write_column<T: DataType>(
     Ok(())
 }
 
-/// A Parquet file to read columns from.
+/// A Parquet file to read columns from, one group of rows after another.
 pub struct ColumnFile {
     reader: SerializedFileReader<Bytes>,
 }
@@ -131,11 +155,45 @@ impl ColumnFile {
         Ok(Self { reader: SerializedFileReader::new(bytes)? })
     }
 
-    /// How many rows there are.
+    /// How many rows there are, as the file's footer says.
     #[must_use]
     pub fn rows(&self) -> usize {
-        let groups = self.reader.metadata().row_groups().iter();
-        groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0)).sum()
+        self.groups().map(|group| group.rows()).sum()
+    }
+
+    /// The groups of rows, in order.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = ColumnGroup<'_>> {
+        (0..self.reader.metadata().num_row_groups()).map(|at| ColumnGroup { file: self, at })
+    }
+
+    /// The values of a column of the whole file; `None` when there is no such column.
+    ///
+    /// # Errors
+    /// As [`ColumnGroup::column`].
+    pub fn column<T: CellValue>(&self, name: &str) -> Result<Option<Vec<T>>, ColumnsError> {
+        let mut values = Vec::new();
+        for group in self.groups() {
+            match group.column(name)? {
+                Some(of_group) => values.extend(of_group),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(values))
+    }
+}
+
+/// A group of rows of a [`ColumnFile`].
+pub struct ColumnGroup<'a> {
+    file: &'a ColumnFile,
+    at: usize,
+}
+
+impl ColumnGroup<'_> {
+    /// How many rows it has.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        let rows = self.file.reader.metadata().row_group(self.at).num_rows();
+        usize::try_from(rows).unwrap_or(0)
     }
 
     /// The values of a column; `None` when there is no such column.
@@ -143,7 +201,7 @@ impl ColumnFile {
     /// # Errors
     /// [`ColumnsError`] when the column is of another type, torn, or a cell does not parse.
     pub fn column<T: CellValue>(&self, name: &str) -> Result<Option<Vec<T>>, ColumnsError> {
-        let columns = self.reader.metadata().file_metadata().schema_descr().columns();
+        let columns = self.file.reader.metadata().file_metadata().schema_descr().columns();
         let Some(at) = columns.iter().position(|column| column.name() == name) else {
             return Ok(None);
         };
@@ -171,31 +229,26 @@ impl ColumnFile {
     }
 
     fn cells<T: DataType>(&self, name: &str, at: usize) -> Result<Vec<Option<T::T>>, ColumnsError> {
-        let metadata = self.reader.metadata();
-        let column = metadata.file_metadata().schema_descr().column(at);
+        let column = self.file.reader.metadata().file_metadata().schema_descr().column(at);
         if column.physical_type() != T::get_physical_type() || column.max_def_level() != 1 {
             return Err(ColumnsError::bad_cell(name, "the column has another type"));
         }
-        let mut cells = Vec::new();
-        for group in 0..metadata.num_row_groups() {
-            let group = self.reader.get_row_group(group)?;
-            let rows = usize::try_from(group.metadata().num_rows())
-                .map_err(|_| ParquetError::General("a negative number of rows".into()))?;
-            let mut column = get_typed_column_reader::<T>(group.get_column_reader(at)?);
-            let (mut levels, mut values) = (Vec::new(), Vec::new());
-            let mut read = 0;
-            while read < rows {
-                let (records, ..) =
-                    column.read_records(rows - read, Some(&mut levels), None, &mut values)?;
-                if records == 0 {
-                    return Err(ParquetError::EOF("fewer rows than promised".into()).into());
-                }
-                read += records;
+        let group = self.file.reader.get_row_group(self.at)?;
+        let rows = usize::try_from(group.metadata().num_rows())
+            .map_err(|_| ParquetError::General("a negative number of rows".into()))?;
+        let mut column = get_typed_column_reader::<T>(group.get_column_reader(at)?);
+        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        let mut read = 0;
+        while read < rows {
+            let (records, ..) =
+                column.read_records(rows - read, Some(&mut levels), None, &mut values)?;
+            if records == 0 {
+                return Err(ParquetError::EOF("fewer rows than promised".into()).into());
             }
-            let mut values = values.into_iter();
-            cells.extend(levels.iter().map(|level| if *level > 0 { values.next() } else { None }));
+            read += records;
         }
-        Ok(cells)
+        let mut values = values.into_iter();
+        Ok(levels.iter().map(|level| if *level > 0 { values.next() } else { None }).collect())
     }
 }
 
@@ -204,6 +257,12 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+
+    fn write(columns: &[FilledColumn<'_>]) -> Result<Bytes, ColumnsError> {
+        let mut writer = ColumnWriter::new(columns)?;
+        writer.append(columns)?;
+        writer.finish()
+    }
 
     #[test]
     fn columns_survive_a_file() {

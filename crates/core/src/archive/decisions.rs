@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::archive::columns::ColumnsError;
-use crate::archive::table::{columns, decode, encode};
+use crate::archive::table::{Archived, columns, decode, encode};
 use crate::entities::decision::{Decision, SlateEntry};
 use crate::entities::ids::{DomainId, ItemId, ModelId, Placement, Pseudonym, RecommendationId};
 
@@ -130,30 +130,40 @@ pub fn encode_decisions(decisions: &[Decision]) -> Result<Bytes, ColumnsError> {
     encode(&rows)
 }
 
-/// Decodes decisions. A slate's rows follow one another; where the next rank is
-/// not the next position of the same decision, another one begins.
-///
-/// # Errors
-/// [`ColumnsError`] when the file is torn, a cell breaks its rule, or a slate
-/// does not begin with its first position.
-pub fn decode_decisions(bytes: Bytes) -> Result<Vec<Decision>, ColumnsError> {
-    let mut decisions: Vec<Decision> = Vec::new();
-    for row in decode::<DecisionRow>(bytes)? {
+/// A slate's rows follow one another; where the next rank is not the next position of the
+/// same decision, another one begins.
+impl Archived for Decision {
+    type Row = DecisionRow;
+
+    fn into_rows(self) -> Vec<DecisionRow> {
+        rows_of(&self)
+    }
+
+    fn take(before: &mut Option<Self>, row: DecisionRow) -> Result<Option<Self>, ColumnsError> {
         let entry = row.entry()?;
-        match (row.rank, decisions.last_mut(), entry) {
+        match (row.rank, before.as_mut(), entry) {
             (None | Some(1), _, entry) => {
-                decisions.push(row.into_decision(entry.into_iter().collect()));
+                Ok(before.replace(row.into_decision(entry.into_iter().collect())))
             }
             (Some(rank), Some(last), Some(entry))
                 if last.recommendation_id == row.recommendation_id
                     && last.slate.len() + 1 == rank as usize =>
             {
                 last.slate.push(entry);
+                Ok(None)
             }
-            _ => return Err(ColumnsError::bad_cell("rank", "a slate with a gap")),
+            _ => Err(ColumnsError::bad_cell("rank", "a slate with a gap")),
         }
     }
-    Ok(decisions)
+}
+
+/// Decodes decisions.
+///
+/// # Errors
+/// [`ColumnsError`] when the file is torn, a cell breaks its rule, or a slate
+/// does not begin with its first position.
+pub fn decode_decisions(bytes: Bytes) -> Result<Vec<Decision>, ColumnsError> {
+    decode(bytes)
 }
 
 #[cfg(test)]
@@ -161,8 +171,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::archive::columns::write;
-    use crate::archive::table::Row;
     use crate::archive::table::tests::encode_first_revision;
 
     fn entry() -> impl Strategy<Value = SlateEntry> {
@@ -226,7 +234,10 @@ mod tests {
         let tree = (decision(), slate).new_tree(&mut runner).unwrap();
         let (decision, slate) = proptest::strategy::ValueTree::current(&tree);
         let rows = rows_of(&Decision { slate, ..decision });
-        let file = |rows: &[&DecisionRow]| write(&DecisionRow::fill(rows.iter().copied())).unwrap();
+        let file = |rows: &[&DecisionRow]| {
+            let rows: Vec<DecisionRow> = rows.iter().map(|row| (*row).clone()).collect();
+            encode(&rows).unwrap()
+        };
         assert!(decode_decisions(file(&[&rows[0], &rows[1], &rows[2]])).is_ok());
         assert!(decode_decisions(file(&[&rows[0], &rows[2]])).is_err());
         assert!(decode_decisions(file(&[&rows[1]])).is_err());

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::archive::columns::ColumnsError;
-use crate::archive::table::{columns, decode, encode};
+use crate::archive::table::{columns, decode, encode, one_row_each};
 use crate::entities::event::Event;
 use crate::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 
@@ -22,6 +22,8 @@ columns! { Event {
         => "Money involved, in the domain's currency, as an exact decimal, at least 0.";
     "dwell_seconds" dwell_seconds: Option<u32> => "Time spent, in seconds.";
 } }
+
+one_row_each! { Event }
 
 /// Encodes events.
 ///

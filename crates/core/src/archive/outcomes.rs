@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::archive::columns::ColumnsError;
-use crate::archive::table::{columns, decode, encode};
+use crate::archive::table::{columns, decode, encode, one_row_each};
 use crate::entities::decision::{Outcome, OutcomeKind};
 use crate::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 
@@ -21,6 +21,8 @@ columns! { Outcome {
     "received_at" received_at: Option<Timestamp>, since 2 or None
         => "When it was accepted, by the service's clock; empty for one accepted before revision 2.";
 } }
+
+one_row_each! { Outcome }
 
 /// Encodes outcomes.
 ///

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 
 use crate::archive::cells::CellValue;
-use crate::archive::columns::{ColumnFile, ColumnsError, FilledColumn};
-use crate::archive::table::{Column, Row, decode, encode, read_column};
+use crate::archive::columns::{ColumnGroup, ColumnsError, FilledColumn};
+use crate::archive::table::{Column, Row, decode, encode, one_row_each, read_column};
 use crate::entities::event::Event;
 use crate::evidence::cleaning::{Refusal, RefusedEvent};
 
@@ -30,12 +30,14 @@ impl Row for RefusedEvent {
         columns
     }
 
-    fn read(file: &ColumnFile) -> Result<Vec<Self>, ColumnsError> {
-        let reasons = read_column::<Refusal>(file, REASON.name, None)?;
-        let refused = Event::read(file)?.into_iter().zip(reasons);
+    fn read(group: &ColumnGroup<'_>) -> Result<Vec<Self>, ColumnsError> {
+        let reasons = read_column::<Refusal>(group, REASON.name, None)?;
+        let refused = Event::read(group)?.into_iter().zip(reasons);
         Ok(refused.map(|(event, reason)| Self { event, reason }).collect())
     }
 }
+
+one_row_each! { RefusedEvent }
 
 /// Encodes refused events.
 ///

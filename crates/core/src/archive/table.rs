@@ -8,7 +8,7 @@
 use bytes::Bytes;
 
 use crate::archive::cells::{CellType, CellValue};
-use crate::archive::columns::{ColumnFile, ColumnsError, FilledColumn, write};
+use crate::archive::columns::{ColumnFile, ColumnGroup, ColumnWriter, ColumnsError, FilledColumn};
 
 /// The revision of the archive that this version writes. A revision adds
 /// columns; none is ever taken away or given another meaning.
@@ -39,11 +39,146 @@ pub trait Row: Sized {
     where
         Self: 'a;
 
-    /// Reads the rows of a file of this revision or an older one.
+    /// Reads the rows of a group of a file of this revision or an older one.
     ///
     /// # Errors
     /// [`ColumnsError`] when a column is missing, torn, or has a bad cell.
-    fn read(file: &ColumnFile) -> Result<Vec<Self>, ColumnsError>;
+    fn read(group: &ColumnGroup<'_>) -> Result<Vec<Self>, ColumnsError>;
+}
+
+/// Rows of a group, which is what a reader holds decoded at a time: a few megabytes.
+pub const GROUP_ROWS: usize = 10_000;
+
+/// What is archived: a record that is one row, or several that follow one another.
+pub trait Archived: Sized {
+    /// Its rows.
+    type Row: Row;
+
+    /// The record as rows, at least one.
+    fn into_rows(self) -> Vec<Self::Row>;
+
+    /// Takes the next row: into the record `before`, which may go on, or as the beginning of
+    /// another one. Gives the record that is whole by that.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] when the row cannot follow what is before.
+    fn take(before: &mut Option<Self>, row: Self::Row) -> Result<Option<Self>, ColumnsError>;
+}
+
+/// Records that are one row each.
+macro_rules! one_row_each {
+    ($($record:ty),+) => {$(
+        impl $crate::archive::table::Archived for $record {
+            type Row = Self;
+
+            fn into_rows(self) -> Vec<Self> {
+                vec![self]
+            }
+
+            fn take(
+                _: &mut Option<Self>,
+                row: Self,
+            ) -> Result<Option<Self>, $crate::archive::columns::ColumnsError> {
+                Ok(Some(row))
+            }
+        }
+    )+};
+}
+
+pub(crate) use one_row_each;
+
+/// Writes records as a Parquet file, of which no more than one group of rows is held that
+/// is not yet compressed.
+pub struct ArchiveWriter<T: Archived> {
+    writer: ColumnWriter,
+    waiting: Vec<T::Row>,
+}
+
+impl<T: Archived> ArchiveWriter<T> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] when the Parquet library refuses.
+    pub fn new() -> Result<Self, ColumnsError> {
+        Ok(Self { writer: begin::<T::Row>()?, waiting: Vec::new() })
+    }
+
+    /// Adds records.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] when the Parquet library refuses.
+    pub fn extend(&mut self, records: impl IntoIterator<Item = T>) -> Result<(), ColumnsError> {
+        for row in records.into_iter().flat_map(T::into_rows) {
+            self.waiting.push(row);
+            if self.waiting.len() == GROUP_ROWS {
+                self.writer.append(&T::Row::fill(self.waiting.iter()))?;
+                self.waiting.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] when the Parquet library refuses.
+    pub fn finish(mut self) -> Result<Bytes, ColumnsError> {
+        if !self.waiting.is_empty() {
+            self.writer.append(&T::Row::fill(self.waiting.iter()))?;
+        }
+        self.writer.finish()
+    }
+}
+
+/// Begins a file of a record's columns.
+fn begin<T: Row>() -> Result<ColumnWriter, ColumnsError> {
+    ColumnWriter::new(&T::fill([].iter()))
+}
+
+/// Reads the records of a file, one group of rows after another: what was written by this
+/// version or an older one, which made one group of all rows. After an error, what the file
+/// holds is not known, and what was read of it is not to be used either.
+pub struct ArchiveReader<T: Archived> {
+    file: ColumnFile,
+    next: usize,
+    begun: Option<T>,
+}
+
+impl<T: Archived> ArchiveReader<T> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`ColumnsError::Parquet`] when it is not a whole Parquet file.
+    pub fn open(bytes: Bytes) -> Result<Self, ColumnsError> {
+        Ok(Self { file: ColumnFile::open(bytes)?, next: 0, begun: None })
+    }
+
+    /// How many rows there are, as the file's footer says.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.file.rows()
+    }
+}
+
+impl<T: Archived> Iterator for ArchiveReader<T> {
+    type Item = Result<Vec<T>, ColumnsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut begun = self.begun.take();
+        let Some(group) = self.file.groups().nth(self.next) else {
+            return begun.map(|last| Ok(vec![last]));
+        };
+        self.next += 1;
+        let read = T::Row::read(&group).and_then(|rows| {
+            let mut records = Vec::with_capacity(rows.len());
+            for row in rows {
+                records.extend(T::take(&mut begun, row)?);
+            }
+            Ok(records)
+        });
+        self.begun = begun;
+        Some(read)
+    }
 }
 
 /// Writes rows as a Parquet file.
@@ -51,27 +186,32 @@ pub trait Row: Sized {
 /// # Errors
 /// [`ColumnsError`] when the Parquet library refuses.
 pub fn encode<T: Row>(rows: &[T]) -> Result<Bytes, ColumnsError> {
-    write(&T::fill(rows.iter()))
+    let mut writer = begin::<T>()?;
+    for group in rows.chunks(GROUP_ROWS) {
+        writer.append(&T::fill(group.iter()))?;
+    }
+    writer.finish()
 }
 
-/// Reads what [`encode`] wrote, in this version or an older one.
+/// Reads records, as [`ArchiveReader`] does, at once.
 ///
 /// # Errors
 /// [`ColumnsError`] when the file is torn or a cell breaks its rule.
-pub fn decode<T: Row>(bytes: Bytes) -> Result<Vec<T>, ColumnsError> {
-    T::read(&ColumnFile::open(bytes)?)
+pub fn decode<T: Archived>(bytes: Bytes) -> Result<Vec<T>, ColumnsError> {
+    let groups: Result<Vec<Vec<T>>, ColumnsError> = ArchiveReader::open(bytes)?.collect();
+    Ok(groups?.into_iter().flatten().collect())
 }
 
-/// A column's values, one for each row of the file; what `absent` gives when
+/// A column's values, one for each row of the group; what `absent` gives when
 /// the file has no such column.
 pub(crate) fn read_column<T: CellValue>(
-    file: &ColumnFile,
+    group: &ColumnGroup<'_>,
     name: &str,
     absent: Option<fn() -> T>,
 ) -> Result<std::vec::IntoIter<T>, ColumnsError> {
-    let values = match (file.column(name)?, absent) {
+    let values = match (group.column(name)?, absent) {
         (Some(values), _) => values,
-        (None, Some(absent)) => (0..file.rows()).map(|_| absent()).collect(),
+        (None, Some(absent)) => (0..group.rows()).map(|_| absent()).collect(),
         (None, None) => return Err(ColumnsError::MissingColumn(name.to_owned())),
     };
     Ok(values.into_iter())
@@ -109,14 +249,14 @@ macro_rules! columns {
             }
 
             fn read(
-                file: &$crate::archive::columns::ColumnFile,
+                group: &$crate::archive::columns::ColumnGroup<'_>,
             ) -> Result<Vec<Self>, $crate::archive::columns::ColumnsError> {
                 $(let mut $field = $crate::archive::table::read_column::<$type>(
-                    file, $name, $crate::archive::table::columns!(@absent $($absent)?),
+                    group, $name, $crate::archive::table::columns!(@absent $($absent)?),
                 )?;)+
                 // Each column has a cell for each row, or could not be read.
                 let row = |_| Some(Self { $($field: $field.next()?),+ });
-                Ok((0..file.rows()).map_while(row).collect())
+                Ok((0..group.rows()).map_while(row).collect())
             }
         }
     };
@@ -132,13 +272,19 @@ pub(crate) use columns;
 pub(crate) mod tests {
     use super::*;
 
+    fn write(columns: &[FilledColumn<'_>]) -> Bytes {
+        let mut writer = ColumnWriter::new(columns).unwrap();
+        writer.append(columns).unwrap();
+        writer.finish().unwrap()
+    }
+
     /// Writes rows as revision 1 did: without the columns that came later.
     pub(crate) fn encode_first_revision<T: Row>(rows: &[T]) -> Bytes {
         let is_first =
             |name: &str| T::columns().iter().any(|column| column.name == name && column.since == 1);
         let mut columns = T::fill(rows.iter());
         columns.retain(|column| is_first(column.name));
-        write(&columns).unwrap()
+        write(&columns)
     }
 
     #[derive(Debug, PartialEq)]
@@ -151,6 +297,7 @@ pub(crate) mod tests {
         "name" name: String => "Its name.";
         "size" size: Option<u32>, since 2 or Some(7) => "Its size, in metres.";
     } }
+    one_row_each! { Sample }
 
     #[test]
     fn a_table_writes_reads_and_describes() {
@@ -164,13 +311,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn records_are_written_and_read_group_by_group() {
+        let row = |number: usize| Sample { name: format!("n{number}"), size: None };
+        let all = || (0..2 * GROUP_ROWS + 1).map(row);
+        let mut writer = ArchiveWriter::new().unwrap();
+        writer.extend(all().take(GROUP_ROWS + 5)).unwrap();
+        writer.extend(all().skip(GROUP_ROWS + 5)).unwrap();
+        let bytes = writer.finish().unwrap();
+        assert_eq!(bytes, encode(&all().collect::<Vec<_>>()).unwrap());
+        let file = ArchiveReader::<Sample>::open(bytes).unwrap();
+        assert_eq!(file.rows(), 2 * GROUP_ROWS + 1);
+        let groups: Vec<Vec<Sample>> = file.map(Result::unwrap).collect();
+        let lengths: Vec<usize> = groups.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [GROUP_ROWS, GROUP_ROWS, 1]);
+        assert!(groups.into_iter().flatten().eq(all()));
+    }
+
+    #[test]
     fn a_file_without_a_later_column_reads_and_one_without_a_first_is_refused() {
         let rows = [Sample { name: "a".into(), size: None }];
         let old = decode::<Sample>(encode_first_revision(&rows)).unwrap();
         assert_eq!(old, [Sample { name: "a".into(), size: Some(7) }]);
         let mut columns = Sample::fill(rows.iter());
         columns.retain(|column| column.name != "name");
-        let refused = decode::<Sample>(write(&columns).unwrap());
+        let refused = decode::<Sample>(write(&columns));
         assert!(matches!(refused, Err(ColumnsError::MissingColumn(name)) if name == "name"));
     }
 }

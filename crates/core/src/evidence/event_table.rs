@@ -74,6 +74,12 @@ impl EventTable {
         });
     }
 
+    /// Takes out the events from a place on, as if they had never been added. Their names
+    /// are remembered.
+    pub fn truncate(&mut self, len: usize) {
+        self.events.truncate(len);
+    }
+
     /// How many events there are.
     #[must_use]
     pub fn len(&self) -> usize {
