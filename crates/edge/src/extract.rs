@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use crossfold_entities::json::{self, UnreadableText};
+use crossfold_entities::json_text::Unreadable;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -37,11 +38,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 ///
 /// # Errors
 /// A [`Problem`]: `duplicate_key` where an object has a key twice, and which of the two
-/// is meant cannot be known; `malformed_json`; `invalid_request`.
+/// is meant cannot be known; `payload_too_large` with too many values; `malformed_json`;
+/// `invalid_request`.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     json::from_slice(body).map_err(|error| match error {
-        UnreadableText::DuplicateKey(error) => {
+        UnreadableText::Text(error @ Unreadable::DuplicateKey { .. }) => {
             Problem::new(StatusCode::BAD_REQUEST, "duplicate_key", error.to_string())
+        }
+        UnreadableText::Text(error @ Unreadable::TooManyValues) => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", error.to_string())
         }
         UnreadableText::Json(error) => json_problem(&error),
     })

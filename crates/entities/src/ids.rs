@@ -14,6 +14,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::plain_text::is_one_line;
 use crate::text_length::exceeds;
 use crate::unique_id::UniqueId;
 
@@ -32,14 +33,11 @@ pub struct InvalidId {
 pub const MAX_ID_CHARS: usize = 128;
 
 fn is_opaque_id(text: &str) -> bool {
-    !text.is_empty()
-        && !exceeds(text, MAX_ID_CHARS)
-        && text.trim() == text
-        && !text.chars().any(char::is_control)
+    !text.is_empty() && !exceeds(text, MAX_ID_CHARS) && text.trim() == text && is_one_line(text)
 }
 
-const OPAQUE_RULE: &str =
-    "1 to 128 characters of text without control characters or surrounding spaces";
+const OPAQUE_RULE: &str = "1 to 128 characters of text of one line, without control characters, overrides of the \
+     writing direction, or surrounding spaces";
 
 fn is_slug(text: &str) -> bool {
     let bytes = text.as_bytes();

@@ -13,14 +13,14 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use crate::json_text::{self, DuplicateKey};
+use crate::json_text::{self, Unreadable};
 
 /// Why a JSON text cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableText {
-    /// A key stands twice in an object.
+    /// A key stands twice in an object, or there is too much of it.
     #[error(transparent)]
-    DuplicateKey(#[from] DuplicateKey),
+    Text(#[from] Unreadable),
     /// It is no JSON, or not of the right shape.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -29,7 +29,7 @@ pub enum UnreadableText {
 /// Reads a JSON text.
 ///
 /// # Errors
-/// When it is no JSON, not of the shape of `T`, or has a key twice in an object.
+/// When it is no JSON, not of the shape of `T`, has a key twice in an object, or too many values.
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, UnreadableText> {
     let text = json_text::as_written(text)?;
     let mut from = serde_json::Deserializer::from_slice(&text);

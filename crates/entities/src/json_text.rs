@@ -18,12 +18,22 @@ const EXACT_EXPONENTS: std::ops::RangeInclusive<i64> = -280..=280;
 /// so it is refused where it is used, with that field's code, and ignored where it is not.
 const UNREADABLE: &str = "1.7976931348623157e308";
 
-/// A key that stands more than once in an object.
+/// Most values in a text, lists and objects among them: some 50 bytes of memory each, so
+/// that a body of 6 MB takes no more than a small function has.
+pub const MAX_VALUES: usize = 500_000;
+
+/// Why a text is not read as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the key {key:?} stands more than once in an object")]
-pub struct DuplicateKey {
-    /// The key, or how it begins.
-    pub key: String,
+pub enum Unreadable {
+    /// A key stands more than once in an object.
+    #[error("the key {key:?} stands more than once in an object")]
+    DuplicateKey {
+        /// The key, or how it begins.
+        key: String,
+    },
+    /// There are more than [`MAX_VALUES`] values.
+    #[error("there are more than {MAX_VALUES} values")]
+    TooManyValues,
 }
 
 /// Characters of a key that are shown.
@@ -34,13 +44,18 @@ const SHOWN: usize = 64;
 /// What is wrong with it otherwise is left to its reader.
 ///
 /// # Errors
-/// [`DuplicateKey`].
-pub fn as_written(text: &[u8]) -> Result<Cow<'_, [u8]>, DuplicateKey> {
+/// [`Unreadable`].
+pub fn as_written(text: &[u8]) -> Result<Cow<'_, [u8]>, Unreadable> {
     let mut open: Vec<Option<BTreeSet<Cow<'_, str>>>> = Vec::new();
     let mut is_key_next = false;
     let (mut rewritten, mut copied) = (Vec::new(), 0);
-    let mut at = 0;
+    let (mut at, mut values) = (0, 0);
     while let Some(sign) = text.get(at) {
+        // A value stands behind the beginning of a list or object, or behind a comma.
+        values += usize::from(matches!(sign, b'{' | b'[' | b','));
+        if values > MAX_VALUES {
+            return Err(Unreadable::TooManyValues);
+        }
         let begin = at;
         at += 1;
         match sign {
@@ -61,7 +76,8 @@ pub fn as_written(text: &[u8]) -> Result<Cow<'_, [u8]>, DuplicateKey> {
                 {
                     let Some(key) = key(&text[begin..end]) else { break };
                     if keys.contains(&key) {
-                        return Err(DuplicateKey { key: key.chars().take(SHOWN).collect() });
+                        let key = key.chars().take(SHOWN).collect();
+                        return Err(Unreadable::DuplicateKey { key });
                     }
                     keys.insert(key);
                 }
@@ -175,7 +191,21 @@ mod tests {
     use super::*;
 
     fn duplicate(text: &str) -> Option<String> {
-        as_written(text.as_bytes()).err().map(|error| error.key)
+        match as_written(text.as_bytes()) {
+            Err(Unreadable::DuplicateKey { key }) => Some(key),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn more_values_than_memory_is_for_are_refused_however_they_are_nested() {
+        let half = MAX_VALUES / 2;
+        for text in [format!("[{}]", "[],".repeat(half)), "[".repeat(100) + &"0,".repeat(2 * half)]
+        {
+            assert_eq!(as_written(text.as_bytes()), Err(Unreadable::TooManyValues));
+        }
+        let many = format!("[{}0]", "0,".repeat(half));
+        assert!(as_written(many.as_bytes()).is_ok());
     }
 
     #[test]

@@ -59,8 +59,17 @@ pub(crate) async fn post_events(
     batch::check_size(events.len(), MAX_EVENTS)?;
     let definition = state.definitions.domain(&domain).await?;
     let judged = judge(&state, (&domain, &definition), events, &refuse_erased).await?;
-    let answer = append(&state, &domain, &definition, judged).await?;
+    let answer = some_stored(append(&state, &domain, &definition, judged).await?)?;
     Ok(JsonResponse(answer).into_response())
+}
+
+/// A call of which every event is to be sent again is one that failed, also for a sender
+/// that looks at its status alone.
+fn some_stored(answer: BatchAnswer) -> Result<BatchAnswer, Problem> {
+    let rejected = &answer.rejected;
+    let none = !rejected.is_empty() && answer.accepted + answer.duplicates == 0;
+    let is_away = none && rejected.iter().all(|rejected| rejected.code == STORE_UNAVAILABLE);
+    if is_away { all_stored(answer) } else { Ok(answer) }
 }
 
 fn users_of(

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::routes::OfDomain;
 use crate::state::IngestState;
+use crate::user_path::UserPath;
 
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
@@ -75,7 +76,7 @@ fn view(caller: &Caller, stored: &StoredPerson, user: &Pseudonym, domain: Domain
 pub(crate) async fn put_user(
     State(state): State<IngestState>,
     caller: Caller,
-    Path(user): Path<String>,
+    UserPath(user): UserPath,
     Query(of): Query<OfDomain>,
     Json(body): Json<UserBody>,
 ) -> Result<JsonResponse<UserView>, Problem> {
@@ -174,7 +175,7 @@ async fn find_known(
 pub(crate) async fn get_user(
     State(state): State<IngestState>,
     caller: Caller,
-    Path(user): Path<String>,
+    UserPath(user): UserPath,
     Query(of): Query<OfDomain>,
 ) -> Result<JsonResponse<UserView>, Problem> {
     caller.require(Scope::UsersRead, &of.domain)?;
@@ -209,7 +210,7 @@ struct RawConsent {
 pub(crate) async fn put_consents(
     State(state): State<IngestState>,
     caller: Caller,
-    Path(user): Path<String>,
+    UserPath(user): UserPath,
     Query(of): Query<OfDomain>,
     Json(body): Json<ConsentsBody>,
 ) -> Result<JsonResponse<UserView>, Problem> {
@@ -289,7 +290,7 @@ pub(crate) struct LinkBody {
 pub(crate) async fn put_link(
     State(state): State<IngestState>,
     caller: Caller,
-    Path(user): Path<String>,
+    UserPath(user): UserPath,
     Query(of): Query<OfDomain>,
     Json(body): Json<LinkBody>,
 ) -> Result<JsonResponse<UserView>, Problem> {
@@ -384,7 +385,7 @@ impl ErasureView {
 pub(crate) async fn delete_user(
     State(state): State<IngestState>,
     caller: Caller,
-    Path(user): Path<String>,
+    UserPath(user): UserPath,
     Query(of): Query<OfDomain>,
 ) -> Result<JsonResponse<ErasureView>, Problem> {
     caller.require(Scope::UsersWrite, &of.domain)?;

@@ -20,12 +20,13 @@ use crossfold_edge::{router, system};
 use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
 use crossfold_ingest::archive::Archiver;
+use crossfold_lab::output;
 use crossfold_recommend::{Limits, RecommendState};
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::write_count::{self, WriteCount};
-use crossfold_storage::{private_files, pseudonym_key};
+use crossfold_storage::{data_files, private_files, pseudonym_key};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
 
@@ -86,6 +87,15 @@ impl LocalWorld {
             stores,
             pseudonymiser,
         })
+    }
+
+    /// Opens the world in a directory that has one.
+    ///
+    /// # Errors
+    /// When there is none, and as for [`LocalWorld::open`].
+    pub async fn open_existing(directory: &Path) -> Result<Self> {
+        ensure_exists(directory)?;
+        Self::open(directory).await
     }
 
     /// What stands for a user of a domain.
@@ -215,6 +225,18 @@ impl LocalWorld {
     }
 }
 
+/// Demands that a directory has a world: what only looks must not make one, nor answer for
+/// one that nobody meant.
+pub(crate) fn ensure_exists(directory: &Path) -> Result<()> {
+    let key = directory.join(pseudonym_key::KEY_FILE);
+    anyhow::ensure!(
+        key.exists() || data_files::are_in(directory)?,
+        "there are no data of crossfold in {} (see --data-dir)",
+        directory.display()
+    );
+    Ok(())
+}
+
 async fn as_development_caller(mut request: Request, next: Next) -> axum::response::Response {
     request.extensions_mut().insert(Caller::development());
     next.run(request).await
@@ -255,8 +277,14 @@ impl Positions {
         let path = directory.join("stream-positions.json");
         private_files::close_to_others(&path)?;
         let by_table = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} cannot be read", path.display()))?,
+            // What was carried and is carried again changes nothing.
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                let path = path.display();
+                output::warn(format_args!(
+                    "crossfold: {path} cannot be read ({error}): the streams are carried again"
+                ));
+                BTreeMap::new()
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error.into()),
         };
@@ -270,7 +298,10 @@ impl Positions {
     fn advance(&mut self, table: &str, position: &str) -> Result<()> {
         self.by_table.insert(table.to_owned(), position.to_owned());
         let temporary = self.path.with_extension("tmp");
-        private_files::create(&temporary)?.write_all(&serde_json::to_vec(&self.by_table)?)?;
+        let mut file = private_files::create(&temporary)?;
+        file.write_all(&serde_json::to_vec(&self.by_table)?)?;
+        // Before the name: after a loss of power there is the old text or the new.
+        file.sync_all()?;
         std::fs::rename(&temporary, &self.path)?;
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use crossfold_storage::embedded::EmbeddedError;
 
 use crate::api_client::ApiClient;
 use crate::args::ServerArgs;
@@ -16,19 +17,28 @@ pub(crate) enum Place {
     Server(ApiClient),
 }
 
+/// Adds what to do when a directory is in use.
+pub(crate) fn told_of_a_server(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<EmbeddedError>() {
+        Some(EmbeddedError::InUse(_)) => error.context(
+            "a running crossfold has the data directory; name its server by the address that it \
+             printed, such as --api http://127.0.0.1:8080",
+        ),
+        _ => error,
+    }
+}
+
 impl Place {
     /// The server that was named, or else the data directory.
     ///
     /// # Errors
-    /// When the directory cannot be used, or the address is none.
+    /// When the directory has no world or cannot be used, or the address is none.
     pub(crate) async fn open(directory: &Path, server: &ServerArgs) -> Result<Self> {
         Ok(match &server.api {
             Some(address) => Self::Server(ApiClient::of_server(address, server.token())?),
             None => {
-                let world = LocalWorld::open(directory).await.context(
-                    "if a server is running on it, ask the server: --api http://127.0.0.1:8080",
-                )?;
-                Self::Directory(Box::new(world))
+                let opened = LocalWorld::open_existing(directory).await;
+                Self::Directory(Box::new(opened.map_err(told_of_a_server)?))
             }
         })
     }

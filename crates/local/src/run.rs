@@ -18,7 +18,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     let directory = cli.data_dir;
     match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => serve::serve(&directory, &args).await,
-        Command::Demo(args) => demo::demo(&directory, &args).await,
+        Command::Demo(args) => demo::demo(&demo::apart(directory), &args).await,
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train::train(&directory, &args).await,
         Command::Redrive(args) => redrive::redrive(&directory, &args).await,

@@ -53,3 +53,44 @@ fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_looks_makes_no_directory_and_answers_for_none_that_is_not_there() {
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("typo");
+    std::fs::write(parent.path().join("receipt.json"), "{}").unwrap();
+    let receipt = parent.path().join("receipt.json");
+    let commands: [&[&str]; 5] = [
+        &["find-person", "--domain", "films", "--user", "ann"],
+        &["recommend", "--domain", "films", "--user", "ann"],
+        &["models", "list"],
+        &["redrive"],
+        &["verify-receipt", receipt.to_str().unwrap()],
+    ];
+    for command in commands {
+        crossfold(&missing, command).await.unwrap_err();
+        assert!(!missing.exists(), "{command:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_looked_for_on_a_platform_that_is_not_defined() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(LocalWorld::open(directory.path()).await.unwrap());
+    let search = ["find-person", "--domain", "filns", "--user", "ann"];
+    let refused = crossfold(directory.path(), &search).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("filns"), "{refused:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_keeps_out_of_real_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = LocalWorld::open(directory.path()).await.unwrap();
+    let definition = serde_json::json!({
+        "name": "Films", "currency": "EUR", "event_types": {"view": {"weight": 1}},
+    });
+    world.client().put("/v1/domains/films", &definition).await.unwrap();
+    drop(world);
+    let refused = crossfold(directory.path(), &["demo", "--once"]).await.unwrap_err();
+    assert!(refused.to_string().contains("films"), "{refused}");
+}

@@ -11,6 +11,6 @@ pub(crate) const OBJECTS: &str = "s3";
 ///
 /// # Errors
 /// Those of the file system.
-pub(crate) fn are_in(directory: &Path) -> std::io::Result<bool> {
+pub fn are_in(directory: &Path) -> std::io::Result<bool> {
     Ok(directory.join(DATABASE).try_exists()? || directory.join(OBJECTS).try_exists()?)
 }

@@ -19,7 +19,7 @@ pub mod activity_log;
 pub mod aws;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod data_files;
+pub mod data_files;
 pub mod definition_reader;
 #[cfg(feature = "embedded")]
 pub mod embedded;

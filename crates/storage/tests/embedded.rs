@@ -63,6 +63,30 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objects_without_their_tables_are_an_error_and_no_new_beginning() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let objects = embedded.stores().objects;
+    objects.put("a/b", Bytes::from("1"), PutCondition::Absent).await.unwrap();
+    drop((embedded, objects));
+    drop(restart(directory.path()).await);
+    for name in ["dynamodb.sqlite", "dynamodb.sqlite-wal", "dynamodb.sqlite-shm"] {
+        std::fs::remove_file(directory.path().join(name)).ok();
+    }
+    for make in [false, true] {
+        if make {
+            std::fs::write(directory.path().join("dynamodb.sqlite"), "").unwrap();
+        }
+        let mut refused = Embedded::start(directory.path()).await.err().unwrap();
+        while matches!(refused, EmbeddedError::InUse(_)) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            refused = Embedded::start(directory.path()).await.err().unwrap();
+        }
+        assert!(matches!(refused, EmbeddedError::NoTables(_)), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_in_use_is_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     let _first = Embedded::start(directory.path()).await.unwrap();

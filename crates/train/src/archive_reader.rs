@@ -366,3 +366,136 @@ impl<T: Archived> Rows<'_, T> {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use crossfold_core::archive::table::GROUP_ROWS;
+    use crossfold_core::entities::ports::ETag;
+    use crossfold_storage::{memory, set_aside};
+    use crossfold_testing::{event_at, event_id};
+
+    use super::*;
+
+    fn events(count: usize) -> impl Iterator<Item = Event> {
+        (0..count).map(|number| Event {
+            event_id: event_id(&format!("e{number:06}")),
+            ..event_at(number as i64)
+        })
+    }
+
+    fn file(events: impl Iterator<Item = Event>) -> Bytes {
+        let mut writer = ArchiveWriter::new().unwrap();
+        writer.extend(events).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn key(day: u32, name: &str) -> String {
+        format!("{EVENTS_PREFIX}domain=knowledge/date=2026-06-{day:02}/{name}.parquet")
+    }
+
+    async fn put(objects: &dyn ObjectStore, key: &str, bytes: Bytes) {
+        objects.put(key, bytes, PutCondition::None).await.unwrap();
+    }
+
+    async fn read(
+        objects: &Arc<dyn ObjectStore>,
+        limit: EventLimit,
+    ) -> Result<(EventTable, Visited), ReadError> {
+        let (people, domains) = (PeopleIndex::default(), BTreeMap::new());
+        read_events(objects, &Erased::new(&people, &domains), limit).await
+    }
+
+    #[tokio::test]
+    async fn a_file_that_tears_midway_is_set_aside_and_leaves_none_of_its_rows() {
+        let objects = memory::stores().objects;
+        put(&*objects, &key(1, "a"), file(events(3))).await;
+        let mut torn = file(events(GROUP_ROWS + 500)).to_vec();
+        // In the last group: the footer, and the first group, are whole.
+        let near_the_end = torn.len() * 9 / 10;
+        torn[near_the_end - 200..near_the_end].fill(0xff);
+        put(&*objects, &key(2, "b"), torn.into()).await;
+        let (table, visited) = read(&objects, EventLimit::NONE).await.unwrap();
+        assert_eq!((table.len(), visited.files, visited.set_aside), (3, 1, 1));
+        assert!(table.iter().eq(events(3)));
+        assert_eq!(set_aside::count(&*objects).await.unwrap().files, 1);
+    }
+
+    #[tokio::test]
+    async fn days_are_read_in_their_order_whatever_their_files_are_called() {
+        let objects = memory::stores().objects;
+        let at = |number: usize| events(9).skip(number).take(1);
+        put(&*objects, &key(2, "a"), file(at(1))).await;
+        let other = key(1, "z").replace("knowledge", "travel");
+        put(&*objects, &other, file(at(0))).await;
+        put(&*objects, &key(3, "compacted-b"), file(at(2))).await;
+        let (table, _) = read(&objects, EventLimit::NONE).await.unwrap();
+        assert!(table.iter().eq(events(3)));
+    }
+
+    #[tokio::test]
+    async fn more_events_than_memory_is_for_are_refused_by_what_the_footer_says() {
+        let objects = memory::stores().objects;
+        put(&*objects, &key(1, "a"), file(events(10))).await;
+        assert_eq!(read(&objects, EventLimit(10)).await.unwrap().0.len(), 10);
+        let refused = read(&objects, EventLimit(9)).await;
+        assert!(matches!(refused, Err(ReadError::TooLarge(9))));
+        assert_eq!(set_aside::count(&*objects).await.unwrap().files, 0);
+    }
+
+    /// Objects that take a while, and count how many are being fetched.
+    struct Slow {
+        objects: Arc<dyn ObjectStore>,
+        fetched_now: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl ObjectStore for Slow {
+        async fn get(&self, key: &str) -> StoreResult<Option<Object>> {
+            let now = self.fetched_now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.fetched_now.fetch_sub(1, Ordering::SeqCst);
+            self.objects.get(key).await
+        }
+        async fn get_if_changed(&self, key: &str, known: &ETag) -> StoreResult<Option<Object>> {
+            self.objects.get_if_changed(key, known).await
+        }
+        async fn put(
+            &self,
+            key: &str,
+            bytes: Bytes,
+            condition: PutCondition,
+        ) -> StoreResult<Option<ETag>> {
+            self.objects.put(key, bytes, condition).await
+        }
+        async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
+            self.objects.list(prefix).await
+        }
+        async fn delete(&self, key: &str) -> StoreResult<()> {
+            self.objects.delete(key).await
+        }
+    }
+
+    #[tokio::test]
+    async fn as_many_files_are_fetched_ahead_as_memory_is_for() {
+        for (name, most) in [("", 16), (COMPACTED, 2)] {
+            let objects = memory::stores().objects;
+            for number in 0..40 {
+                put(&*objects, &key(1, &format!("{name}{number:02}")), file(events(1))).await;
+            }
+            let slow = Arc::new(Slow {
+                objects,
+                fetched_now: AtomicUsize::new(0),
+                most: AtomicUsize::new(0),
+            });
+            let counted: Arc<dyn ObjectStore> = slow.clone();
+            assert_eq!(read(&counted, EventLimit::NONE).await.unwrap().0.len(), 40);
+            assert_eq!(slow.most.load(Ordering::SeqCst), most, "{name}");
+        }
+    }
+}

@@ -18,6 +18,8 @@ use crate::release::run::{TrainingRun, TrainingRunState};
 use crate::training::bridging::gate::{DirectionReport, DirectionVerdict};
 use crate::training::drift::{DriftReport, DriftStatus};
 
+/// The code of events that are refused because their user was erased: nothing to mend.
+const AS_IT_SHOULD_BE: &str = "erased_user";
 /// From this age on a model is called stale: people and catalogues change by the week.
 pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far back refusals and degraded answers count: what was mended before is past.
@@ -229,7 +231,8 @@ fn of_activity(observed: Observed<'_>) -> Vec<Attention> {
     for intake in INTAKES {
         let mut refused: BTreeMap<&String, u64> = BTreeMap::new();
         let days = recent().filter_map(|day| day.activity.intake(intake));
-        for (code, count) in days.flat_map(|day| &day.refused) {
+        let all = days.flat_map(|day| &day.refused);
+        for (code, count) in all.filter(|(code, _)| *code != AS_IT_SHOULD_BE) {
             *refused.entry(code).or_default() += count;
         }
         found.extend(refused.into_iter().map(|(code, elements)| Attention::Refused {

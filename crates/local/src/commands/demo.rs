@@ -1,7 +1,7 @@
 //! `crossfold demo`: a synthetic world through the real path, its slates, and
 //! how often they are right.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::answers::{EventsAnswer, SlateAnswer, read};
 use crate::api_client::ApiClient;
-use crate::args::DemoArgs;
+use crate::args::{DEFAULT_DATA_DIR, DemoArgs};
 use crate::commands::serve::serve_world;
 use crate::commands::train::{print_run, report_of, train_world};
 use crate::import::start_of_day;
@@ -31,6 +31,14 @@ const CONCURRENT_CALLS: usize = 8;
 /// Items on a printed slate.
 const SHOWN: usize = 3;
 
+/// Where the invented people lie, unless a directory was named: apart from real ones.
+const DEMO_DATA_DIR: &str = ".crossfold-demo";
+
+/// The directory of the demonstration, given that of the command line.
+pub(crate) fn apart(directory: PathBuf) -> PathBuf {
+    if directory == Path::new(DEFAULT_DATA_DIR) { DEMO_DATA_DIR.into() } else { directory }
+}
+
 pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     printer::line(format_args!(
         "This world is synthetic: invented people on two invented platforms, from seed {}.",
@@ -39,6 +47,7 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     let started = Instant::now();
     let world = LocalWorld::open(directory).await?;
     let client = world.client();
+    refuse_real_data(&client, directory).await?;
     // The same all day, so that the demonstration run again adds nothing.
     let today = start_of_day(Timestamp::now());
     let mut synthetic = SyntheticWorld::new(args.people, args.seed, today);
@@ -73,6 +82,25 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
     }
     printer::line("");
     serve_world(world, &args.serve).await
+}
+
+/// Invented people among real ones would be trained on and served.
+async fn refuse_real_data(client: &ApiClient, directory: &Path) -> Result<()> {
+    let domains = client.get("/v1/domains").await?;
+    let mut names = domains["domains"].as_array().into_iter().flatten();
+    let is_invented = |name: &str| [KNOWLEDGE, AUTO_FINANCE].contains(&name);
+    let real = names.find_map(|domain| {
+        let name = domain["domain"].as_str().or_else(|| domain.as_str())?;
+        (!is_invented(name)).then(|| name.to_owned())
+    });
+    if let Some(real) = real {
+        bail!(
+            "{} has data of another domain ({real}), and the demonstration would mix its invented \
+             people into them: name another directory with --data-dir",
+            directory.display()
+        );
+    }
+    Ok(())
 }
 
 async fn post_catalogues(client: &ApiClient) -> Result<()> {

@@ -6,12 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use crossfold_core::entities::erasure::Receipt;
 use crossfold_core::entities::ids::UserId;
+use crossfold_core::entities::json;
 use crossfold_storage::find_person::find_person as find;
 use crossfold_storage::pseudonym_key;
 use serde::Deserialize;
 
 use crate::args::{FindPersonArgs, VerifyReceiptArgs};
-use crate::local_world::{LocalWorld, TENANT};
+use crate::local_world::{LocalWorld, TENANT, ensure_exists};
+use crate::place::told_of_a_server;
 use crate::printer;
 
 /// The answer of `GET /v1/erasures/{pseudonym}` as far as its signature goes.
@@ -29,15 +31,19 @@ struct SignedReceipt {
 pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Result<()> {
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
+    // A key that stands twice would be shown by one reader and signed by another.
     let signed: SignedReceipt =
-        serde_json::from_str(&text).context("the file is no receipt of an erasure")?;
+        json::from_slice(text.as_bytes()).context("the file is no receipt of an erasure")?;
     let Some(signature) = signed.signature else {
         bail!("the erasure was not complete: {} were left to visit", signed.left.join(", "));
     };
     let receipt: Receipt = serde_json::from_value(signed.receipt.into())
         .context("the file is no receipt of an erasure")?;
     let keys = match &args.keys {
-        None => pseudonym_key::from_directory(directory, TENANT)?,
+        None => {
+            ensure_exists(directory)?;
+            pseudonym_key::from_directory(directory, TENANT)?
+        }
         Some(file) => {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
@@ -57,7 +63,9 @@ pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Resu
 
 /// Looks for everything that is kept of a user.
 pub(crate) async fn find_person(directory: &Path, args: &FindPersonArgs) -> Result<()> {
-    let world = LocalWorld::open(directory).await?;
+    let world = LocalWorld::open_existing(directory).await.map_err(told_of_a_server)?;
+    let defined = world.client().get(&format!("/v1/domains/{}", args.domain)).await;
+    defined.with_context(|| format!("whether {} is defined", args.domain))?;
     world.carry_streams().await?;
     let user = UserId::parse(&args.user)?;
     let pseudonym = world.pseudonym(&args.domain, &user);

@@ -15,7 +15,7 @@ pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs) -> Result<()> 
     if !directory.exists() {
         anyhow::bail!("the data directory {} does not exist", directory.display());
     }
-    let world = LocalWorld::open(directory).await?;
+    let world = LocalWorld::open_existing(directory).await?;
     let redriven = world.archiver().redrive().await?;
     let Redriven { records_taken, records_left, files_taken, files_left } = redriven;
     if args.json {

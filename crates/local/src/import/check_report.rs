@@ -17,6 +17,8 @@ pub(crate) struct CheckReport<'a> {
     pub(crate) meaning: &'a Meaning,
     /// The zone of times without one.
     pub(crate) zone: String,
+    /// Whether the first rows are shown.
+    pub(crate) shows_rows: bool,
 }
 
 impl CheckReport<'_> {
@@ -80,8 +82,9 @@ impl CheckReport<'_> {
 
     fn write_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = &self.survey.events;
-        if let Some((first, last)) = events.span {
-            writeln!(f, "  times     {first} to {last}")?;
+        match events.span {
+            Some((first, last)) => writeln!(f, "  times     {first} to {last}")?,
+            None => writeln!(f, "  times     in no row")?,
         }
         for (form, rows) in &events.time_forms {
             let zone = match form {
@@ -171,7 +174,7 @@ impl Display for CheckReport<'_> {
         for line in survey.refused.lines() {
             writeln!(f, "  refused   {line}")?;
         }
-        for row in &survey.first_rows {
+        for row in survey.first_rows.iter().filter(|_| self.shows_rows) {
             writeln!(f, "  row       {}", row.join(" | "))?;
         }
         Ok(())

@@ -57,6 +57,7 @@ use serde_json::{Value, json};
 use crate::api_client::ApiClient;
 use crate::args::{DEFAULT_DATA_DIR, ImportArgs};
 use crate::local_world::LocalWorld;
+use crate::place::told_of_a_server;
 use crate::printer;
 use check_report::CheckReport;
 use import_events::{EventsImport, Meaning};
@@ -82,6 +83,9 @@ pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
     spare_files(&surveys, options.refused.as_deref())?;
     let target = Target::open(directory, args).await?;
     let poster = Poster::new(target.client(), domain_of(args)?);
+    if !args.json {
+        announce(&poster, &options, &surveys).await?;
+    }
     let (types, defined) = define(&poster, args, &options, &surveys).await?;
     let started = Instant::now();
     let mut outcome = ImportOutcome { defined, next: target.next(directory), ..Default::default() };
@@ -125,10 +129,8 @@ impl Target {
     async fn open(directory: &Path, args: &ImportArgs) -> Result<Self> {
         match &args.api {
             None => {
-                let world = LocalWorld::open(directory).await.context(
-                    "if a server is running on it, import through the server: --api http://127.0.0.1:8080",
-                )?;
-                Ok(Self::Local(Box::new(world)))
+                let opened = LocalWorld::open(directory).await;
+                Ok(Self::Local(Box::new(opened.map_err(told_of_a_server)?)))
             }
             Some(address) => {
                 let client = ApiClient::of_server(address, args.token.clone())?;
@@ -232,6 +234,19 @@ fn can_be_taken(survey: &Survey, types: &TypeNames) -> bool {
     survey.refused.rows < survey.rows && (survey.mapping.kind == Kind::Items || has_type())
 }
 
+/// Says what was recognised, before anything is written.
+async fn announce(poster: &Poster, options: &Options, surveys: &[Survey]) -> Result<()> {
+    let definition = poster.definition().await?;
+    let defined = definition.as_ref().map(defined_types);
+    let types = TypeNames { given: options.type_names.clone(), defined };
+    for survey in surveys {
+        let meaning = meaning(options, survey, &types);
+        let zone = options.zone_name.clone();
+        printer::text(CheckReport { survey, meaning: &meaning, zone, shows_rows: false });
+    }
+    Ok(())
+}
+
 /// Defines the domain unless it is; says how its types are named, and which domain was defined.
 async fn define(
     poster: &Poster,
@@ -293,7 +308,10 @@ async fn check(
         surveys.iter().map(|survey| (meaning(options, survey, &types), survey)).collect();
     let reports: Vec<CheckReport<'_>> = reports
         .iter()
-        .map(|(meaning, survey)| CheckReport { survey, meaning, zone: options.zone_name.clone() })
+        .map(|(meaning, survey)| {
+            let zone = options.zone_name.clone();
+            CheckReport { survey, meaning, zone, shows_rows: true }
+        })
         .collect();
     if args.json {
         let files: Vec<Value> = reports.iter().map(CheckReport::to_json).collect();

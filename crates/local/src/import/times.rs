@@ -80,6 +80,10 @@ const DATE_FORMATS: [&str; 9] = [
     "%d.%b.%Y",
 ];
 
+/// Before this, a number is hardly seconds since 1970: 0 stands for what is not known, and
+/// spreadsheets count days (44927 is 2023-01-01). In March 1973.
+const FIRST_OF_NUMBERS: Timestamp = Timestamp::constant(100_000_000, 0);
+
 /// Reads times.
 #[derive(Debug, Clone)]
 pub(crate) struct TimeReader {
@@ -119,6 +123,10 @@ impl TimeReader {
         }
         let Some(text) = cell.text() else { return Ok(None) };
         let read = match number(&text, &self.zone) {
+            Some(Ok((time, form))) if form == TimeForm::Seconds && time < FIRST_OF_NUMBERS => {
+                return Err("is a number too small for a time since 1970 (days of a spreadsheet, \
+                            or nothing known?)");
+            }
             Some(found) => found,
             None => self.text(&text),
         };

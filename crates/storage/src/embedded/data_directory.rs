@@ -1,6 +1,7 @@
 //! The data directory and the lock on it.
 
 use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::{EmbeddedError, io_error};
@@ -51,6 +52,21 @@ impl DataDirectory {
         self.path.join(DATABASE)
     }
 
+    /// Whether there are objects, but no tables. The tables are made first.
+    pub(super) fn has_objects_alone(&self) -> Result<bool, EmbeddedError> {
+        let database = self.database_path();
+        let has_tables = match std::fs::metadata(&database) {
+            Ok(metadata) => metadata.len() > 0,
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(source) => return Err(io_error(database.display(), source)),
+        };
+        if has_tables {
+            return Ok(false);
+        }
+        let objects = self.objects_path();
+        has_files(&objects).map_err(|source| io_error(objects.display(), source))
+    }
+
     pub(super) fn objects_path(&self) -> PathBuf {
         self.path.join(OBJECTS)
     }
@@ -59,4 +75,19 @@ impl DataDirectory {
     pub(super) fn scrub_due_path(&self) -> PathBuf {
         self.path.join(SCRUB_DUE)
     }
+}
+
+/// Whether there is a file anywhere in a folder.
+fn has_files(folder: &Path) -> io::Result<bool> {
+    let entries = match folder.read_dir() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || has_files(&entry.path())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

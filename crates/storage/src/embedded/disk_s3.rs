@@ -95,7 +95,7 @@ impl DiskS3 {
     {
         let disk = Arc::clone(&self.disk);
         let done = tokio::task::spawn_blocking(move || work(&disk)).await;
-        done.map_err(S3Error::internal_error)?
+        done.map_err(internal_error)?
     }
 }
 
@@ -116,14 +116,14 @@ impl Disk {
     }
 
     fn open(&self, path: &Path) -> S3Result<Option<Opened>> {
-        open(path, &mut self.lock(path)).map_err(S3Error::internal_error)
+        open(path, &mut self.lock(path)).map_err(internal_error)
     }
 
     fn put(&self, path: &Path, bytes: &[u8], condition: &Condition) -> S3Result<String> {
-        let written = self.write_incoming(bytes).map_err(S3Error::internal_error)?;
+        let written = self.write_incoming(bytes).map_err(internal_error)?;
         let etag = hex(&Md5::checksum(bytes));
         let mut etags = self.lock(path);
-        let current = open(path, &mut etags).map_err(S3Error::internal_error)?;
+        let current = open(path, &mut etags).map_err(internal_error)?;
         let published = match condition.refusal(current.as_ref()) {
             Some(refusal) => Err(refusal),
             None => publish(&written, path).map_err(publish_error),
@@ -133,8 +133,8 @@ impl Disk {
             let _ = fs::remove_file(&written);
             return Err(error);
         }
-        let metadata = fs::metadata(path).map_err(S3Error::internal_error)?;
-        let modified = metadata.modified().map_err(S3Error::internal_error)?;
+        let metadata = fs::metadata(path).map_err(internal_error)?;
+        let modified = metadata.modified().map_err(internal_error)?;
         let known = KnownETag { length: metadata.len(), modified, etag: etag.clone() };
         etags.insert(path.to_owned(), known);
         Ok(etag)
@@ -155,7 +155,7 @@ impl Disk {
             Err(error) if is_absence(&error) => return Ok(()),
             removed => removed.and_then(|()| path.parent().map_or(Ok(()), sync_folder)),
         };
-        removed.map_err(S3Error::internal_error)
+        removed.map_err(internal_error)
     }
 
     /// Keys of a bucket by prefix, in the order of their bytes.
@@ -167,7 +167,7 @@ impl Disk {
             Some((folder, _)) => (bucket.join(key_path::encode(folder)), format!("{folder}/")),
         };
         let mut keys = Vec::new();
-        walk(&start, &folder, &mut keys).map_err(S3Error::internal_error)?;
+        walk(&start, &folder, &mut keys).map_err(internal_error)?;
         keys.retain(|key| key.starts_with(prefix));
         keys.sort_unstable();
         Ok(keys)
@@ -240,8 +240,13 @@ fn publish_error(error: io::Error) -> S3Error {
             s3_error!(InvalidRequest, "a key cannot be an object and a folder of others at once")
         }
         ErrorKind::InvalidFilename => s3_error!(KeyTooLongError),
-        _ => S3Error::internal_error(error),
+        _ => internal_error(error),
     }
+}
+
+/// An error of the disk, with what it says: that it is full, most likely.
+fn internal_error(error: impl std::fmt::Display) -> S3Error {
+    S3Error::with_message(S3ErrorCode::InternalError, error.to_string())
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -326,7 +331,7 @@ impl S3 for DiskS3 {
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let bucket = request.input.bucket;
         let create = move |disk: &Disk| create_folder(&disk.root.join(bucket));
-        self.on_disk(move |disk| create(disk).map_err(S3Error::internal_error)).await?;
+        self.on_disk(move |disk| create(disk).map_err(internal_error)).await?;
         Ok(S3Response::new(CreateBucketOutput::default()))
     }
 
@@ -369,7 +374,7 @@ impl S3 for DiskS3 {
                 None => 0..opened.length,
                 Some(range) => range.check(opened.length)?,
             };
-            let bytes = read_span(&mut opened.file, &span).map_err(S3Error::internal_error)?;
+            let bytes = read_span(&mut opened.file, &span).map_err(internal_error)?;
             let content_range =
                 range.map(|_| format!("bytes {}-{}/{}", span.start, span.end - 1, opened.length));
             Ok((opened, bytes, content_range))

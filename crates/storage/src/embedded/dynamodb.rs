@@ -29,9 +29,10 @@ impl<'a> Call<'a> {
 
     /// Whether something may be gone from the tables after the call.
     pub(super) fn deletes(&self) -> bool {
-        /// Names the deletions in a batch and in a transaction. A value with that name in
-        /// it is taken for one; then the files are scrubbed once more than they need be.
-        const DELETIONS: [&[u8]; 2] = [b"\"DeleteRequest\"", b"\"Delete\""];
+        /// Names the deletions in a batch and in a transaction, and what takes the place of
+        /// all that was known of someone erased. A value with that name in it is taken for
+        /// one; then the files are scrubbed once more than they need be.
+        const DELETIONS: [&[u8]; 3] = [b"\"DeleteRequest\"", b"\"Delete\"", b"\"erased\""];
         let has = |name: &[u8]| memchr::memmem::find(self.body, name).is_some();
         match self.operation {
             "DeleteItem" => true,
@@ -117,6 +118,7 @@ mod tests {
             ("BatchWriteItem", r#"{"RequestItems":{"t":[{"PutRequest":{}}]}}"#, false),
             ("TransactWriteItems", r#"{"TransactItems":[{"Delete":{}}]}"#, true),
             ("TransactWriteItems", r#"{"TransactItems":[{"Put":{}}]}"#, false),
+            ("TransactWriteItems", r#"{"TransactItems":[{"Put":{"kind":{"S":"erased"}}}]}"#, true),
             ("PutItem", "{}", false),
         ] {
             let target = format!("DynamoDB_20120810.{operation}");

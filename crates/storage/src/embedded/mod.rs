@@ -58,6 +58,13 @@ pub enum EmbeddedError {
     /// Another process uses the data directory.
     #[error("the data directory {0} is in use by another process")]
     InUse(PathBuf),
+    /// There are objects, but not the tables that belong to them.
+    #[error(
+        "{0} is not there, or empty, but there are objects beside it: without its tables nobody's \
+         consents and erasures are known; bring it back from where it is kept, or begin anew in \
+         another directory"
+    )]
+    NoTables(PathBuf),
     /// A file could not be used.
     #[error("{what} cannot be used: {source}")]
     Io {
@@ -93,11 +100,14 @@ impl Embedded {
     /// tables and the bucket.
     ///
     /// # Errors
-    /// [`EmbeddedError::InUse`] while another process holds the directory, and
-    /// the others as they say.
+    /// [`EmbeddedError::InUse`] while another process holds the directory,
+    /// [`EmbeddedError::NoTables`] when the tables are gone, and the others as they say.
     pub async fn start(directory: &Path) -> Result<Self, EmbeddedError> {
         let directory = Arc::new(DataDirectory::lock(directory)?);
         let path = directory.database_path();
+        if directory.has_objects_alone()? {
+            return Err(EmbeddedError::NoTables(path));
+        }
         let database = open_database(&path)?;
         let scrub_due = directory.scrub_due_path();
         let scrubber = Arc::new(Scrubber::new(database.clone(), &path, scrub_due)?);
