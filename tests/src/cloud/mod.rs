@@ -58,7 +58,7 @@ impl Cloud {
         let (sdk, config) = (ministack.sdk_config(), StorageConfig::with_prefix("crossfold"));
         schema::provision(&sdk, &config).await?;
         let api = AwsApi::new(ministack.endpoint());
-        let secret = create_secret(&api).await?;
+        let secret = create_secret(&ministack).await?;
         let names = physical_names(&config, &secret)?;
         let deployment = Deployment::read(&|name| names.get(name).cloned())?;
         let logs = tempfile::tempdir()?;
@@ -175,8 +175,13 @@ impl World for Cloud {
     }
 }
 
-/// The secret that the template has CloudFormation generate.
-async fn create_secret(api: &AwsApi) -> anyhow::Result<String> {
+/// The ARN of a secret with the keys of pseudonyms, as the template has CloudFormation
+/// generate one.
+///
+/// # Errors
+/// When the service refuses it.
+pub async fn create_secret(ministack: &Ministack) -> anyhow::Result<String> {
+    let api = AwsApi::new(ministack.endpoint());
     let input = json!({ "Name": "crossfold-pseudonym", "SecretString": world::pseudonym_key() });
     let answer = api.call("secretsmanager", "CreateSecret", &input).await?;
     Ok(answer["ARN"].as_str().context("the secret has no ARN")?.to_owned())

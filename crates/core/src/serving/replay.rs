@@ -212,7 +212,7 @@ pub fn replay(recorded: &Decision, present: &Present<'_>) -> Replayed {
     };
     let slate = |since| {
         let catalogues = catalogues.with_changed_since(since, present.model);
-        slate_of(recorded, (policy, present.model, &catalogues), &asked)
+        slate_of((policy, present.model, &catalogues), &asked)
     };
     let oldest = slate(Timestamp::MIN);
     let newest = if catalogues.changed.is_empty() { oldest.clone() } else { slate(Timestamp::MAX) };
@@ -418,11 +418,9 @@ fn item_of(item: &Item) -> ItemOfDomain {
 }
 
 fn slate_of(
-    recorded: &Decision,
     (policy, model, catalogues): (&Policy, Option<&Model>, &Catalogues),
     asked: &AdmittedRequest<'_>,
 ) -> Vec<SlateEntry> {
-    debug_assert_eq!(recorded.seed, asked.request.seed);
     let serving = Serving { model, catalogues, policy, degraded: &[] };
     decide(serving, asked).decision.slate
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use crossfold_core::entities::erasure::Receipt;
-use crossfold_core::entities::ids::UserId;
+use crossfold_core::entities::ids::{Pseudonym, UserId};
 use crossfold_storage::find_person::find_person as find;
 use crossfold_storage::pseudonym_key;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::args::{FindPersonArgs, VerifyReceiptArgs};
 use crate::local_world::{LocalWorld, TENANT};
 use crate::printer;
+use crate::stack::Stack;
 
 /// The answer of `GET /v1/erasures/{pseudonym}` as far as its signature goes.
 #[derive(Deserialize)]
@@ -26,7 +27,11 @@ struct SignedReceipt {
 }
 
 /// Checks the signature of a receipt, read from a file.
-pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Result<()> {
+pub(crate) async fn verify_receipt(
+    directory: &Path,
+    args: &VerifyReceiptArgs,
+    stack: &dyn Stack,
+) -> Result<()> {
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let signed: SignedReceipt =
@@ -37,6 +42,7 @@ pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Resu
     let receipt: Receipt = serde_json::from_value(signed.receipt.into())
         .context("the file is no receipt of an erasure")?;
     let keys = match &args.keys {
+        _ if args.stack => stack.keys().await?,
         None => pseudonym_key::from_directory(directory, TENANT)?,
         Some(file) => {
             let text = std::fs::read_to_string(file)
@@ -56,12 +62,27 @@ pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Resu
 }
 
 /// Looks for everything that is kept of a user.
-pub(crate) async fn find_person(directory: &Path, args: &FindPersonArgs) -> Result<()> {
-    let world = LocalWorld::open(directory).await?;
-    world.carry_streams().await?;
-    let user = UserId::parse(&args.user)?;
-    let pseudonym = world.pseudonym(&args.domain, &user);
-    let found: BTreeMap<String, u64> = find(world.stores(), &pseudonym).await?;
+pub(crate) async fn find_person(
+    directory: &Path,
+    args: &FindPersonArgs,
+    stack: &dyn Stack,
+) -> Result<()> {
+    let (domain, user) = (&args.domain, UserId::parse(&args.user)?);
+    let (pseudonym, found): (Pseudonym, BTreeMap<String, u64>) = match args.place.stack {
+        true => {
+            let (stores, keys) = (stack.stores().await?, stack.keys().await?);
+            let pseudonym = keys.pseudonym(domain, &user);
+            let found = find(&stores, &pseudonym).await?;
+            (pseudonym, found)
+        }
+        false => {
+            let world = LocalWorld::open(directory).await?;
+            world.carry_streams().await?;
+            let pseudonym = world.pseudonym(domain, &user);
+            let found = find(world.stores(), &pseudonym).await?;
+            (pseudonym, found)
+        }
+    };
     if args.json {
         return printer::json(&serde_json::json!({ "pseudonym": pseudonym, "found": found }));
     }
