@@ -130,7 +130,7 @@ async fn a_slate_is_made_again_by_a_command_until_something_of_it_is_gone() {
         "code": "catalogue_changed", "domains": [KNOWLEDGE],
         "items": [{ "domain": KNOWLEDGE, "item_id": item(1) }],
     });
-    assert_eq!(replay(directory, &id).await, [gone.clone()]);
+    assert_eq!(replay(directory, &id).await, std::slice::from_ref(&gone));
 
     let world = LocalWorld::open(directory).await.unwrap();
     let refused = json!({

@@ -125,7 +125,7 @@ impl Finding {
 
     fn of_items(code: Change, items: BTreeSet<ItemOfDomain>) -> Option<Self> {
         let domains = items.iter().map(|item| item.domain.clone()).collect();
-        (!items.is_empty()).then(|| Self { code, domains, items })
+        (!items.is_empty()).then_some(Self { code, domains, items })
     }
 }
 
