@@ -14,11 +14,12 @@ use crate::api::{ApiRequest, ApiResponse};
 use crate::polling::until;
 
 /// The tenant of every world.
-pub(crate) const TENANT: &str = "local";
+pub const TENANT: &str = "local";
 
 /// The key of every world's pseudonyms: with the same ones, people are in the
 /// same order everywhere, and so are hidden and held-out people the same.
-pub(crate) fn pseudonym_key() -> String {
+#[must_use]
+pub fn pseudonym_key() -> String {
     serde_json::json!({ "version": 1, "key": "k".repeat(64) }).to_string()
 }
 

@@ -268,8 +268,12 @@ impl World {
             locale: Locale::English,
         };
         let history = History::new(events.clone(), []);
-        let recipient =
-            Recipient { user: &asker.user, consents: &person.consents, history: &history };
+        let recipient = Recipient {
+            user: &asker.user,
+            consents: &person.consents,
+            history: &history,
+            version: None,
+        };
         let asked = AdmittedRequest::new(&request, recipient, &self.definitions);
         let policy = &ALS_FOLD_IN;
         decide(Serving { model: Some(model), catalogues, policy, degraded: &[] }, &asked)

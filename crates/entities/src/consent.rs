@@ -371,6 +371,21 @@ impl ConsentedHistory {
         self.filtered(|event| event.occurred_at >= instant)
     }
 
+    /// What of it a slate was made from that was served before: of the events those that are
+    /// kept, asked newest first, and nothing that keeps an item back which was on that slate,
+    /// for then it was neither seen nor dismissed.
+    #[must_use]
+    pub fn when_served(
+        mut self,
+        keep: impl FnMut(&Event) -> bool,
+        served: &BTreeSet<(DomainId, ItemId)>,
+    ) -> Self {
+        self.events.retain(keep);
+        self.seen.retain(|item| !served.contains(item));
+        self.dismissed.retain(|item| !served.contains(item));
+        self
+    }
+
     fn filtered(&self, keep: impl Fn(&Event) -> bool) -> Self {
         Self {
             events: self.events.iter().filter(|event| keep(event)).cloned().collect(),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::basis::Basis;
 use crate::event::Event;
 use crate::ids::{
     DomainId, EventId, EventType, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
@@ -53,6 +54,9 @@ pub struct Decision {
     pub degraded: Vec<String>,
     /// What was served, first position first.
     pub slate: Vec<SlateEntry>,
+    /// What it rests on; `None` in records from before this was kept, and in the archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
 }
 
 /// What a person did with a recommended item.

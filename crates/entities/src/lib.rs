@@ -13,6 +13,7 @@
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
 pub mod activity;
+pub mod basis;
 pub mod catalogue;
 pub mod clock;
 pub mod consent;

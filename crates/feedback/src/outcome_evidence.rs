@@ -131,6 +131,7 @@ mod tests {
             personalised: false,
             degraded: vec![],
             slate: vec![entry("shop"), entry("cinema")],
+            basis: None,
         }
     }
 

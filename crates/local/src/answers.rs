@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use anyhow::{Context, Result};
-use crossfold_core::entities::ids::{DomainId, ModelId};
+use crossfold_core::entities::decision::SlateEntry;
+use crossfold_core::entities::ids::{DomainId, ModelId, RecommendationId};
 use crossfold_core::release::attention::Attention;
 use crossfold_core::release::champion::Promotion;
 use crossfold_core::release::record::{ModelRecord, ModelState};
 use crossfold_core::release::run::TrainingRun;
+use crossfold_core::serving::replay::Finding;
 use crossfold_core::training::drift::DriftReport;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -44,6 +46,19 @@ pub(crate) struct SlateItem {
     pub(crate) score: f64,
     /// Absent when no reasons were asked for.
     pub(crate) reason: Option<SlateReason>,
+}
+
+/// `POST /v1/recommendations/{id}/replay`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReplayAnswer {
+    pub(crate) recommendation_id: RecommendationId,
+    pub(crate) decided_at: Timestamp,
+    pub(crate) policy: String,
+    pub(crate) seed: u64,
+    pub(crate) same: bool,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) served: Vec<SlateEntry>,
+    pub(crate) items: Option<Vec<SlateEntry>>,
 }
 
 /// Why an item is on a slate.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use crossfold_core::entities::ids::{DomainId, EventType, ModelId};
+use crossfold_core::entities::ids::{DomainId, EventType, ModelId, RecommendationId};
 use crossfold_core::training::tuning::DEFAULT_SECONDS;
 use crossfold_lab::args::{BenchCommand, EvaluateArgs, EvaluateTransferArgs, FitArgs};
 use rust_decimal::Decimal;
@@ -60,6 +60,15 @@ impl ServerArgs {
     }
 }
 
+/// A deployed stack to work on instead of a data directory.
+#[derive(Args, Clone, Copy, Default)]
+pub struct StackArgs {
+    /// Work on a deployed stack, with your AWS credentials: on the tables, bucket and secret
+    /// that the variables of its functions name (infra/stack_variables.sh prints them).
+    #[arg(long)]
+    pub stack: bool,
+}
+
 /// What is checked, and by which keys.
 #[derive(Args)]
 pub struct VerifyReceiptArgs {
@@ -71,6 +80,10 @@ pub struct VerifyReceiptArgs {
     /// The deployment's tenant, with --keys.
     #[arg(long, default_value = "default", value_name = "TENANT", requires = "keys")]
     pub tenant: String,
+    /// Check by the secret and the tenant of a deployed stack, with your AWS credentials: by
+    /// those that the variables of its functions name (infra/stack_variables.sh prints them).
+    #[arg(long, conflicts_with = "keys")]
+    pub stack: bool,
 }
 
 /// Who is looked for.
@@ -82,6 +95,9 @@ pub struct FindPersonArgs {
     /// The platform's id of the user.
     #[arg(long)]
     pub user: String,
+    /// Where to look, if not here.
+    #[command(flatten)]
+    pub place: StackArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -100,9 +116,9 @@ pub enum Command {
     Train(TrainArgs),
     /// Archive what was set aside because it could not be read, if it can be read by now.
     ///
-    /// Works on the data directory. A deployed stack's function does the same when it is
-    /// invoked with {"trigger": "redrive"}. Ends with 0 when nothing is left aside, with 3
-    /// when something is.
+    /// Works on the data directory, or with --stack on a deployed stack, whose function does
+    /// the same when it is invoked with {"trigger": "redrive"}, within its two minutes. Ends
+    /// with 0 when nothing is left aside, with 3 when something is.
     Redrive(RedriveArgs),
     /// Tell how everything stands, and what to do next.
     ///
@@ -117,6 +133,11 @@ pub enum Command {
     Models(ModelsArgs),
     /// Ask for a slate and print it.
     Recommend(RecommendArgs),
+    /// Make a slate that was served again, or say what is gone.
+    ///
+    /// Ends with 0 when the same slate was made, with 3 when it was not, and with 1 when there
+    /// is no such slate.
+    Replay(ReplayArgs),
     /// Measure a model of one domain on a given split, by full ranking.
     Evaluate(EvaluateArgs),
     /// Measure how fast training is.
@@ -278,6 +299,9 @@ pub struct TrainArgs {
 /// How to archive what was set aside.
 #[derive(Args)]
 pub struct RedriveArgs {
+    /// Where it was set aside, if not here.
+    #[command(flatten)]
+    pub place: StackArgs,
     /// Print what was taken and what is left as JSON.
     #[arg(long)]
     pub json: bool,
@@ -327,6 +351,20 @@ pub enum ModelsCommand {
     },
     /// Serve the model before the champion again.
     Rollback,
+}
+
+/// What to make again.
+#[derive(Args)]
+pub struct ReplayArgs {
+    /// The slate: the `recommendation_id` of the answer.
+    #[arg(value_parser = RecommendationId::parse)]
+    pub id: RecommendationId,
+    /// Where it was served, if not here.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Print the API's response as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// For whom to recommend what.

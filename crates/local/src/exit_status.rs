@@ -5,8 +5,9 @@
 //! | 0 | done |
 //! | 1 | not done, or not a single row of an import was taken |
 //! | 2 | the command line cannot be understood |
-//! | 3 | an import was carried out, and some rows were refused; or `status` or `redrive` found what needs attention |
+//! | 3 | an import was carried out, and some rows were refused; or `status` or `redrive` found what needs attention; or `replay` made another slate, or none |
 
+pub use crate::commands::replay::NotTheSame;
 pub use crate::commands::status::NeedsAttention;
 pub use crate::import::SomeRefused;
 
@@ -14,6 +15,8 @@ pub use crate::import::SomeRefused;
 pub const SOME_REFUSED: u8 = 3;
 /// The status when something needs attention.
 pub const NEEDS_ATTENTION: u8 = 3;
+/// The status when a slate was not made again as it was served.
+pub const NOT_THE_SAME: u8 = 3;
 
 /// The exit status of a command that ended in an error.
 #[must_use]
@@ -22,6 +25,8 @@ pub fn of(error: &anyhow::Error) -> u8 {
         SOME_REFUSED
     } else if error.is::<NeedsAttention>() {
         NEEDS_ATTENTION
+    } else if error.is::<NotTheSame>() {
+        NOT_THE_SAME
     } else {
         1
     }

@@ -8,6 +8,7 @@
 //! | what is done with it | [`run`], then the file of the command in `commands/` |
 //! | how files are read that are imported | `import/`: the table in its `mod.rs` |
 //! | where a command works: a data directory, or a server | `place` |
+//! | a deployed stack that a command works on | [`stack`]; `main` reaches it |
 //! | what its exit status says | [`exit_status`] |
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
@@ -20,6 +21,7 @@ pub mod args;
 pub mod exit_status;
 pub mod local_world;
 pub mod run;
+pub mod stack;
 
 mod answers;
 mod commands;

@@ -2,10 +2,30 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
+use async_trait::async_trait;
 use clap::Parser;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_lab::output;
-use crossfold_local::{args::Cli, exit_status, run::run};
+use crossfold_local::{args::Cli, exit_status, run::run, stack::Stack};
+use crossfold_storage::{aws, pseudonym_key};
 use tokio::runtime::Builder;
+
+/// The stack that this process's environment names, as it does for a function.
+struct StackOfEnvironment;
+
+#[async_trait]
+impl Stack for StackOfEnvironment {
+    async fn stores(&self) -> Result<Stores> {
+        let config = aws::StorageConfig::from_env()?;
+        Ok(aws::stores(&aws::sdk_config().await, &config))
+    }
+
+    async fn keys(&self) -> Result<Pseudonymiser> {
+        Ok(pseudonym_key::from_secret(&aws::sdk_config().await).await?)
+    }
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -16,7 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(run(cli));
+    let ended = runtime.block_on(run(cli, &StackOfEnvironment));
     // What is still on its way by now was waited for as long as it should be.
     runtime.shutdown_background();
     match ended {

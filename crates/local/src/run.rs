@@ -6,27 +6,29 @@ use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{
-    bench_served, demo, erasures, models, recommend, redrive, serve, status, train,
+    bench_served, demo, erasures, models, recommend, redrive, replay, serve, status, train,
 };
 use crate::import;
+use crate::stack::Stack;
 
-/// Runs a command.
+/// Runs a command; those that can work on a deployed stack are given the one that there is.
 ///
 /// # Errors
 /// When it cannot be completed, in words that say what to do.
-pub async fn run(cli: Cli) -> Result<()> {
+pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
     let directory = cli.data_dir;
     match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => serve::serve(&directory, &args).await,
         Command::Demo(args) => demo::demo(&demo::apart(directory), &args).await,
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train::train(&directory, &args).await,
-        Command::Redrive(args) => redrive::redrive(&directory, &args).await,
+        Command::Redrive(args) => redrive::redrive(&directory, &args, stack).await,
         Command::Status(args) => status::status(&directory, &args).await,
-        Command::VerifyReceipt(args) => erasures::verify_receipt(&directory, &args),
-        Command::FindPerson(args) => erasures::find_person(&directory, &args).await,
+        Command::VerifyReceipt(args) => erasures::verify_receipt(&directory, &args, stack).await,
+        Command::FindPerson(args) => erasures::find_person(&directory, &args, stack).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
+        Command::Replay(args) => replay::replay(&directory, &args).await,
         Command::Bench(BenchCommand::Served(args)) => bench_served::bench_served(&args).await,
         Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
         Command::Bench(BenchCommand::Run(args)) => bench_run::run(&args),

@@ -4,15 +4,39 @@
 
 use std::path::Path;
 
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
 use clap::Parser;
+use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_lab::synthetic_world::{KNOWLEDGE, Presence, SyntheticWorld};
 use crossfold_local::args::Cli;
+use crossfold_local::exit_status;
 use crossfold_local::local_world::LocalWorld;
 use crossfold_local::run::run;
+use crossfold_local::stack::Stack;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// No deployed stack.
+struct Nowhere;
+
+#[async_trait]
+impl Stack for Nowhere {
+    async fn stores(&self) -> anyhow::Result<Stores> {
+        anyhow::bail!("no stack is deployed")
+    }
+
+    async fn keys(&self) -> anyhow::Result<Pseudonymiser> {
+        anyhow::bail!("no stack is deployed")
+    }
+}
 
 /// Runs `crossfold` with these arguments, as the binary does.
 async fn crossfold(directory: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let start = ["crossfold", "--data-dir", directory.to_str().unwrap()];
-    run(Cli::try_parse_from(start.iter().chain(arguments))?).await
+    run(Cli::try_parse_from(start.iter().chain(arguments))?, &Nowhere).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,6 +70,105 @@ async fn what_was_set_aside_is_redriven_by_a_command() {
     let left = crossfold(directory, &["redrive"]).await.unwrap_err();
     assert_eq!(crossfold_local::exit_status::of(&left), 3, "{left:?}");
     assert!(bucket.exists());
+}
+
+/// A slate of `knowledge` for a user of it, by id.
+async fn slate(directory: &Path, user: &str) -> String {
+    let world = LocalWorld::open(directory).await.unwrap();
+    let body = json!({ "user_id": user, "domain": KNOWLEDGE, "limit": 5 });
+    let slate = world.client().post("/v1/recommendations", &body).await.unwrap();
+    assert_eq!(slate["personalised"], true, "{slate}");
+    slate["recommendation_id"].as_str().unwrap().to_owned()
+}
+
+/// What the command says stands against a slate: nothing, when it ends well.
+async fn replay(directory: &Path, id: &str) -> Vec<Value> {
+    let ended = crossfold(directory, &["replay", id]).await;
+    let world = LocalWorld::open(directory).await.unwrap();
+    let path = format!("/v1/recommendations/{id}/replay");
+    let answer = world.client().post(&path, &json!({})).await.unwrap();
+    let status = ended.as_ref().map_or_else(exit_status::of, |()| 0);
+    assert_eq!(status, if answer["same"] == true { 0 } else { 3 }, "{answer} {ended:?}");
+    answer["findings"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slate_is_made_again_by_a_command_until_something_of_it_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    crossfold(&directory.join("none"), &["replay", "r"]).await.unwrap_err();
+    crossfold(directory, &["demo", "--once", "--people", "60"]).await.unwrap();
+    let synthetic = SyntheticWorld::new(60, 7, jiff::Timestamp::UNIX_EPOCH);
+    let person = synthetic.people.iter().find(|p| p.presence == Presence::BothWithConsent);
+    let user = &person.unwrap().user_id;
+    let id = slate(directory, user).await;
+    assert_eq!(replay(directory, &id).await, [Value::Null; 0]);
+    let absent = crossfold(directory, &["replay", "none"]).await.unwrap_err();
+    assert_eq!(exit_status::of(&absent), 1, "{absent}");
+
+    // A new champion, and more of what the person does: neither changes what was served.
+    crossfold(directory, &["train", "--no-tune", "--factors", "4"]).await.unwrap();
+    let world = LocalWorld::open(directory).await.unwrap();
+    let client = world.client();
+    let path = format!("/v1/recommendations/{id}/replay");
+    let served = client.post(&path, &json!({})).await.unwrap()["served"].clone();
+    let item = |at: usize| served[at]["item_id"].as_str().unwrap().to_owned();
+    let event = json!({
+        "event_id": "later", "user_id": user, "type": "view", "item_id": item(0),
+        "occurred_at": jiff::Timestamp::now().to_string(),
+    });
+    client.post("/v1/events", &json!({ "domain": KNOWLEDGE, "events": [event] })).await.unwrap();
+    drop(world);
+    assert_eq!(replay(directory, &id).await, [Value::Null; 0]);
+
+    let world = LocalWorld::open(directory).await.unwrap();
+    let hidden = json!({ "items": [{ "item_id": item(1), "title": "t", "status": "hidden" }] });
+    let items = format!("/v1/domains/{KNOWLEDGE}/items");
+    world.client().post(&items, &hidden).await.unwrap();
+    drop(world);
+    let gone = json!({
+        "code": "catalogue_changed", "domains": [KNOWLEDGE],
+        "items": [{ "domain": KNOWLEDGE, "item_id": item(1) }],
+    });
+    assert_eq!(replay(directory, &id).await, std::slice::from_ref(&gone));
+
+    let world = LocalWorld::open(directory).await.unwrap();
+    let refused = json!({
+        "from": KNOWLEDGE, "to": KNOWLEDGE, "purpose": "recommendation", "granted": false,
+    });
+    let consents = format!("/v1/users/{user}/consents?domain={KNOWLEDGE}");
+    world.client().put(&consents, &json!({ "consents": [refused] })).await.unwrap();
+    drop(world);
+    let withdrawn = json!({ "code": "consents_changed", "domains": [KNOWLEDGE] });
+    assert_eq!(replay(directory, &id).await, [withdrawn, gone]);
+
+    let world = LocalWorld::open(directory).await.unwrap();
+    let erase = Request::delete(format!("/v1/users/{user}?domain={KNOWLEDGE}"));
+    let erased = world.router().oneshot(erase.body(Body::empty()).unwrap()).await.unwrap();
+    assert!(erased.status().is_success(), "{erased:?}");
+    drop(world);
+    assert_eq!(replay(directory, &id).await, [json!({ "code": "erased" })]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_sent_to_a_stack_looks_nowhere_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let receipt = directory.path().join("receipt.json");
+    let signed = json!({
+        "pseudonym": "v1_u", "domain": KNOWLEDGE, "signature": "x", "deleted": {},
+        "requested_at": "2026-06-01T00:00:00Z", "finished_at": "2026-06-01T00:00:00Z",
+    });
+    std::fs::write(&receipt, signed.to_string()).unwrap();
+    let here = directory.path().join("here");
+    for command in [
+        &["redrive", "--stack"][..],
+        &["find-person", "--stack", "--domain", KNOWLEDGE, "--user", "u"],
+        &["verify-receipt", "--stack", receipt.to_str().unwrap()],
+    ] {
+        let error = crossfold(&here, command).await.unwrap_err();
+        assert_eq!(error.to_string(), "no stack is deployed", "{command:?}");
+        assert!(!here.exists(), "{command:?}");
+    }
 }
 
 /// Every file below a directory.

@@ -17,7 +17,7 @@ use crossfold_core::entities::ports::{NoDefinition, StoreError, StoreResult};
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::model::Model;
 use crossfold_core::serving::admit::may_use_evidence_of;
-use crossfold_core::serving::request::SlateRequest;
+use crossfold_core::serving::request::{MAX_HISTORY, SlateRequest};
 use crossfold_core::serving::snapshot::Catalogues;
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::KnownDefinitions;
@@ -26,10 +26,6 @@ use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
 use crate::state::RecommendState;
-
-/// Events of each user that are read: enough for evidence, and for most
-/// people everything they have seen.
-const MAX_HISTORY: usize = 1_000;
 
 /// Codes of what could not be used, each once, in the order in which it was found.
 #[derive(Debug, Default)]
@@ -110,6 +106,8 @@ pub(crate) struct PersonRead {
     pub(crate) user: Pseudonym,
     /// What the person decided; nothing is let through when that could not be read.
     pub(crate) consents: ConsentLedger,
+    /// The version of what is stored of the person, where something is.
+    pub(crate) version: Option<u64>,
     /// The person's other users.
     others: Vec<Member>,
     /// The user's own history; `None` when it is of another life than what was read.
@@ -126,10 +124,11 @@ impl UserRead {
         definitions: &Definitions,
         degraded: &mut Degraded,
     ) -> PersonRead {
-        let mut own = user.clone();
+        let (mut own, mut version) = (user.clone(), None);
         let (consents, members) = match self.found {
             Some(Found::Person(stored)) => {
                 own = stored.person.member(user).map_or(own, |member| member.user.clone());
+                version = Some(stored.version);
                 (stored.person.consents, stored.person.members)
             }
             Some(Found::Erased { life, .. }) => {
@@ -152,6 +151,7 @@ impl UserRead {
         }
         PersonRead {
             consents,
+            version,
             others: members.into_iter().filter(|member| member.user != own).collect(),
             own_history: is_of_own.then(|| self.history.unwrap_or_default()),
             user: own,

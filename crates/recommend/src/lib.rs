@@ -1,12 +1,13 @@
 //! Slates at request time: caller -> person -> consented history -> decision ->
 //! log -> answer. What a decision is made of is read here (`inputs`); how it is
-//! made is [`crossfold_core::serving`]'s business.
+//! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
 
 mod catalogue_cache;
 mod deadline;
 mod inputs;
 mod model_cache;
 mod recommendations;
+mod replay;
 mod request;
 mod routes;
 mod state;

@@ -24,8 +24,8 @@ use serde::Serialize;
 
 use crate::deadline::{Deadline, Stage};
 use crate::inputs::{
-    Degraded, known_catalogues, read_catalogues, read_definitions, read_user, unchecked,
-    within_one_domain,
+    Degraded, PersonRead, known_catalogues, read_catalogues, read_definitions, read_user,
+    unchecked, within_one_domain,
 };
 use crate::request::RecommendationBody;
 use crate::state::RecommendState;
@@ -93,7 +93,8 @@ pub(crate) async fn post_recommendations(
     }
     let basis = (&request, definitions);
     let history = person.history(&state, basis, &deadline, &mut degraded).await;
-    let recipient = Recipient { user: &person.user, consents: &person.consents, history: &history };
+    let PersonRead { user, consents, version, .. } = &person;
+    let recipient = Recipient { user, consents, history: &history, version: *version };
     let asked = AdmittedRequest::new(&request, recipient, definitions);
     let for_titles = asked.title_domains(model);
     read_catalogues(&state, &for_titles, (&deadline, Stage::FurtherReads)).await;

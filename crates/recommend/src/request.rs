@@ -153,6 +153,6 @@ impl RecommendationBody {
 
 /// A Global Privacy Control signal (`Sec-GPC: 1`) asks that data not be shared:
 /// no evidence of another domain is used then, whatever was consented to.
-fn cross_domain(headers: &HeaderMap) -> CrossDomain {
+pub(crate) fn cross_domain(headers: &HeaderMap) -> CrossDomain {
     if privacy::asks_not_to_share(headers) { CrossDomain::Never } else { CrossDomain::ByConsent }
 }

@@ -3,9 +3,12 @@
 use crossfold_edge::router::Routes;
 
 use crate::recommendations::post_recommendations;
+use crate::replay::post_replay;
 use crate::state::RecommendState;
 
 /// The routes.
 pub fn routes() -> Routes<RecommendState> {
-    Routes::new().post("/v1/recommendations", post_recommendations)
+    Routes::new()
+        .post("/v1/recommendations", post_recommendations)
+        .post("/v1/recommendations/{id}/replay", post_replay)
 }

@@ -1,11 +1,14 @@
 //! What the handlers work with.
 
+use std::sync::Arc;
+
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::definition_reader::DefinitionReader;
 use crossfold_storage::write_count::WriteCount;
+use tokio::sync::Mutex;
 
 use crate::catalogue_cache::CatalogueCache;
 use crate::deadline::{Deadlines, Limits};
@@ -22,6 +25,8 @@ pub struct RecommendState {
     pub(crate) deadlines: Deadlines,
     pub(crate) machine: Machine,
     pub(crate) activity: ActivityLog,
+    /// Held while a model that is not the champion is loaded for a replay.
+    pub(crate) replayed_models: Arc<Mutex<()>>,
 }
 
 impl RecommendState {
@@ -35,6 +40,7 @@ impl RecommendState {
             catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch.clone()),
             deadlines: Deadlines::new(stopwatch, Limits::default()),
             activity: ActivityLog::new(stores.activity.clone(), machine.clock.clone()),
+            replayed_models: Arc::default(),
             pseudonymiser,
             machine,
             stores,

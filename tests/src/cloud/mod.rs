@@ -78,7 +78,7 @@ impl Cloud {
         let (sdk, config) = (ministack.sdk_config(), StorageConfig::with_prefix("crossfold"));
         schema::provision(&sdk, &config).await?;
         let api = AwsApi::new(ministack.endpoint());
-        let secret = create_secret(&api).await?;
+        let secret = create_secret(&ministack).await?;
         let names = physical_names(&config, &secret)?;
         let deployment = Deployment::read(&|name| names.get(name).cloned())?;
         let logs = tempfile::tempdir()?;
@@ -210,8 +210,13 @@ fn unhurried() -> Vec<(String, String)> {
     vec![("CROSSFOLD_RECOMMEND_MILLISECONDS".to_owned(), "6000".to_owned())]
 }
 
-/// The secret that the template has CloudFormation generate.
-async fn create_secret(api: &AwsApi) -> anyhow::Result<String> {
+/// The ARN of a secret with the keys of pseudonyms, as the template has CloudFormation
+/// generate one.
+///
+/// # Errors
+/// When the service refuses it.
+pub async fn create_secret(ministack: &Ministack) -> anyhow::Result<String> {
+    let api = AwsApi::new(ministack.endpoint());
     let input = json!({ "Name": "crossfold-pseudonym", "SecretString": world::pseudonym_key() });
     let answer = api.call("secretsmanager", "CreateSecret", &input).await?;
     Ok(answer["ARN"].as_str().context("the secret has no ARN")?.to_owned())

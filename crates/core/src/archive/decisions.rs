@@ -109,6 +109,7 @@ impl DecisionRow {
             personalised: self.personalised,
             degraded: self.degraded,
             slate,
+            basis: None,
         }
     }
 }
@@ -189,6 +190,7 @@ mod tests {
         let texts = proptest::collection::vec("[a-z_,\" ]{0,9}", 0..3);
         (made, any::<[bool; 3]>(), texts, proptest::collection::vec(entry(), 0..6)).prop_map(
             |((id, at, seed, personalised), [placed, ranked, varied], degraded, slate)| Decision {
+                basis: None,
                 recommendation_id: RecommendationId::parse(&id).unwrap(),
                 user: Pseudonym::parse("v1_u").unwrap(),
                 domain: DomainId::parse("knowledge").unwrap(),

@@ -49,6 +49,8 @@ pub struct AdmittedRequest<'a> {
     pub(super) request: &'a SlateRequest,
     pub(super) user: &'a Pseudonym,
     pub(super) definitions: &'a Definitions,
+    /// The version of the person's record, where there is one.
+    pub(super) version: Option<u64>,
     histories: BTreeMap<&'a DomainId, ConsentedHistory>,
 }
 
@@ -74,7 +76,23 @@ impl<'a> AdmittedRequest<'a> {
             (target, if request.personalised { history } else { history.without_events() })
         };
         let histories = request.targets.iter().map(admitted_for).collect();
-        Self { request, user: recipient.user, definitions, histories }
+        let Recipient { user, version, .. } = recipient;
+        Self { request, user, definitions, version, histories }
+    }
+
+    /// What of the person's history may be used, by target.
+    pub(super) fn histories(&self) -> impl Iterator<Item = (&'a DomainId, &ConsentedHistory)> {
+        self.histories.iter().map(|(&target, history)| (target, history))
+    }
+
+    /// The same request with another history for each target.
+    pub(super) fn with_histories(
+        self,
+        change: impl Fn(&DomainId, ConsentedHistory) -> ConsentedHistory,
+    ) -> Self {
+        let histories = self.histories.into_iter();
+        let changed = histories.map(|(target, history)| (target, change(target, history)));
+        Self { histories: changed.collect(), ..self }
     }
 
     /// Domains other than the targets whose catalogues are needed to name evidence

@@ -5,6 +5,7 @@ use crate::entities::decision::{Decision, SlateEntry};
 use crate::model::Model;
 use crate::serving::admit::{AdmittedRequest, admit};
 use crate::serving::arrange::arrange;
+use crate::serving::basis::basis_of;
 use crate::serving::blend::{ScoredItem, blend, blend_without_evidence};
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
@@ -78,6 +79,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         personalised: is_moved_by_evidence(&targets, &arranged, request.limit),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
         slate: items.iter().map(|item| item.entry.clone()).collect(),
+        basis: Some(basis_of(&serving, asked)),
     };
     let inspected = request.inspect.then(|| inspect::targets(&targets, &request.visible));
     Decided { decision, items, inspected }

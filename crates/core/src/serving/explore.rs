@@ -6,7 +6,9 @@
 
 use crate::serving::blend::ScoredItem;
 
-/// How a policy tries out what it is not sure of.
+/// How a policy tries out what it is not sure of. One that draws must see to it that
+/// [`crate::serving::replay`], which leaves out items that were not on a slate and changed
+/// since, then draws the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exploration {
     /// Not at all: the arranged slate is shown.

@@ -10,12 +10,14 @@
 //! | explain | [`explain`], [`reason`] | titles, and why each item is there |
 //!
 //! [`inspect`] tells, when asked, what the slate was chosen from. [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
+//! [`replay`] makes a logged decision again, or says what is no longer as it was.
 //! What comes out is the decision as it is logged, and what the answer needs beside
 //! it. The instant, the recommendation's id and the seed of every random choice are
 //! part of the request: the same inputs give the same decision.
 
 pub mod admit;
 pub mod arrange;
+mod basis;
 pub mod blend;
 pub mod decide;
 pub mod explain;
@@ -23,6 +25,7 @@ pub mod explore;
 pub mod inspect;
 pub mod policy;
 pub mod reason;
+pub mod replay;
 pub mod request;
 pub mod rules;
 pub mod snapshot;

@@ -21,3 +21,12 @@ pub const ALS_FOLD_IN: Policy = Policy {
     sources: &[SourceKind::Bridges, SourceKind::Popularity],
     exploration: Exploration::None,
 };
+
+/// Every policy whose slates can be made again.
+pub const POLICIES: [&Policy; 1] = [&ALS_FOLD_IN];
+
+/// The policy of a name as logged; `None` when it is no longer there.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Policy> {
+    POLICIES.into_iter().find(|policy| policy.name == name)
+}

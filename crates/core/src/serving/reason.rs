@@ -23,6 +23,15 @@ impl Locale {
             _ => Self::English,
         }
     }
+
+    /// Its BCP 47 tag, of which [`Locale::closest`] makes it again.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
 }
 
 /// The kind of reason.
@@ -100,5 +109,8 @@ mod tests {
         assert_eq!(Locale::closest("en-GB"), Locale::English);
         assert_eq!(Locale::closest("zhx"), Locale::English);
         assert_eq!(Locale::closest(""), Locale::English);
+        for locale in [Locale::English, Locale::Chinese] {
+            assert_eq!(Locale::closest(locale.tag()), locale);
+        }
     }
 }

@@ -12,6 +12,10 @@ use crate::serving::reason::Locale;
 /// Most items on one slate.
 pub const MAX_LIMIT: usize = 100;
 
+/// Events of each user that are read: enough for evidence, and for most people everything
+/// they have seen.
+pub const MAX_HISTORY: usize = 1_000;
+
 /// The person a slate is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipient<'a> {
@@ -21,6 +25,8 @@ pub struct Recipient<'a> {
     pub consents: &'a ConsentLedger,
     /// What the person did, on all linked platforms.
     pub history: &'a History,
+    /// The version of the person's record, where there is one.
+    pub version: Option<u64>,
 }
 
 /// A checked request for a slate, with everything that makes it this one.

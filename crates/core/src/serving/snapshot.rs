@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::entities::catalogue::Item;
+use crate::entities::catalogue::{ChangeNumber, Item};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::Row;
 use crate::model::Model;
@@ -19,6 +19,7 @@ pub struct CatalogueSnapshot {
     items: Vec<Item>,
     rows: Vec<Option<Row>>,
     positions: HashMap<ItemId, usize>,
+    last_change: ChangeNumber,
 }
 
 /// An item of a snapshot.
@@ -39,7 +40,14 @@ impl CatalogueSnapshot {
         let rows = items.iter().map(row).collect();
         let positions =
             items.iter().enumerate().map(|(at, item)| (item.item_id.clone(), at)).collect();
-        Self { items, rows, positions }
+        let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
+        Self { items, rows, positions, last_change }
+    }
+
+    /// The last change that made an entry what it is here; 0 without entries.
+    #[must_use]
+    pub fn last_change(&self) -> ChangeNumber {
+        self.last_change
     }
 
     /// Every item with its position, in order of ids.
@@ -70,7 +78,9 @@ impl CatalogueSnapshot {
         self.find(id).filter(|entry| entry.item.is_available(now))?.title()
     }
 
-    fn find(&self, id: &ItemId) -> Option<CatalogueEntry<'_>> {
+    /// The entry of an item.
+    #[must_use]
+    pub fn find(&self, id: &ItemId) -> Option<CatalogueEntry<'_>> {
         self.positions.get(id).map(|&position| self.entry(position))
     }
 }

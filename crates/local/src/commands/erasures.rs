@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use crossfold_core::entities::erasure::Receipt;
-use crossfold_core::entities::ids::UserId;
+use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
 use crossfold_core::entities::json;
+use crossfold_core::entities::ports::Stores;
+use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::find_person::find_person as find;
 use crossfold_storage::pseudonym_key;
 use serde::Deserialize;
@@ -15,6 +17,7 @@ use crate::args::{FindPersonArgs, VerifyReceiptArgs};
 use crate::local_world::{LocalWorld, TENANT, ensure_exists};
 use crate::place::told_of_a_server;
 use crate::printer;
+use crate::stack::Stack;
 
 /// The answer of `GET /v1/erasures/{pseudonym}` as far as its signature goes.
 #[derive(Deserialize)]
@@ -28,7 +31,11 @@ struct SignedReceipt {
 }
 
 /// Checks the signature of a receipt, read from a file.
-pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Result<()> {
+pub(crate) async fn verify_receipt(
+    directory: &Path,
+    args: &VerifyReceiptArgs,
+    stack: &dyn Stack,
+) -> Result<()> {
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     // A key that stands twice would be shown by one reader and signed by another.
@@ -40,6 +47,7 @@ pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Resu
     let receipt: Receipt = serde_json::from_value(signed.receipt.into())
         .context("the file is no receipt of an erasure")?;
     let keys = match &args.keys {
+        _ if args.stack => stack.keys().await?,
         None => {
             ensure_exists(directory)?;
             pseudonym_key::from_directory(directory, TENANT)?
@@ -62,14 +70,29 @@ pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Resu
 }
 
 /// Looks for everything that is kept of a user.
-pub(crate) async fn find_person(directory: &Path, args: &FindPersonArgs) -> Result<()> {
-    let world = LocalWorld::open_existing(directory).await.map_err(told_of_a_server)?;
-    let defined = world.client().get(&format!("/v1/domains/{}", args.domain)).await;
-    defined.with_context(|| format!("whether {} is defined", args.domain))?;
-    world.carry_streams().await?;
-    let user = UserId::parse(&args.user)?;
-    let pseudonym = world.pseudonym(&args.domain, &user);
-    let found: BTreeMap<String, u64> = find(world.stores(), &pseudonym).await?;
+pub(crate) async fn find_person(
+    directory: &Path,
+    args: &FindPersonArgs,
+    stack: &dyn Stack,
+) -> Result<()> {
+    let (domain, user) = (&args.domain, UserId::parse(&args.user)?);
+    let (pseudonym, found): (Pseudonym, BTreeMap<String, u64>) = match args.place.stack {
+        true => {
+            let (stores, keys) = (stack.stores().await?, stack.keys().await?);
+            ensure_defined(&stores, domain).await?;
+            let pseudonym = keys.pseudonym(domain, &user);
+            let found = find(&stores, &pseudonym).await?;
+            (pseudonym, found)
+        }
+        false => {
+            let world = LocalWorld::open_existing(directory).await.map_err(told_of_a_server)?;
+            ensure_defined(world.stores(), domain).await?;
+            world.carry_streams().await?;
+            let pseudonym = world.pseudonym(domain, &user);
+            let found = find(world.stores(), &pseudonym).await?;
+            (pseudonym, found)
+        }
+    };
     if args.json {
         return printer::json(&serde_json::json!({ "pseudonym": pseudonym, "found": found }));
     }
@@ -81,5 +104,12 @@ pub(crate) async fn find_person(directory: &Path, args: &FindPersonArgs) -> Resu
     for (place, records) in found {
         println!("  {records:>8}  {place}");
     }
+    Ok(())
+}
+
+/// Nothing is found of a platform that is not there, which proves nothing.
+async fn ensure_defined(stores: &Stores, domain: &DomainId) -> Result<()> {
+    let defined = definitions(&*stores.records).await?;
+    ensure!(defined.contains_key(domain), "there is no domain {domain}");
     Ok(())
 }

@@ -7,6 +7,7 @@ pub(crate) mod models;
 pub(crate) mod ordered_run;
 pub(crate) mod recommend;
 pub(crate) mod redrive;
+pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod train;

@@ -20,6 +20,8 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
     if args.json {
         return printer::json(&answer);
     }
+    let id = answer["recommendation_id"].as_str().unwrap_or_default().to_owned();
     printer::text(SlateTable(&read(answer)?));
+    printer::line(format_args!("  crossfold replay {id} makes it again"));
     Ok(())
 }

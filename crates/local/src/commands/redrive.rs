@@ -3,20 +3,19 @@
 use std::path::Path;
 
 use anyhow::Result;
-use crossfold_ingest::archive::Redriven;
+use crossfold_ingest::archive::{Archiver, Redriven};
 
 use crate::args::RedriveArgs;
 use crate::commands::status::NeedsAttention;
 use crate::local_world::LocalWorld;
 use crate::printer;
+use crate::stack::Stack;
 
-pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs) -> Result<()> {
-    // Looking must not make one.
-    if !directory.exists() {
-        anyhow::bail!("the data directory {} does not exist", directory.display());
-    }
-    let world = LocalWorld::open_existing(directory).await?;
-    let redriven = world.archiver().redrive().await?;
+pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs, stack: &dyn Stack) -> Result<()> {
+    let redriven = match args.place.stack {
+        true => Archiver::new(stack.stores().await?.objects).redrive().await?,
+        false => redrive_directory(directory).await?,
+    };
     let Redriven { records_taken, records_left, files_taken, files_left } = redriven;
     if args.json {
         printer::json(&serde_json::to_value(redriven)?)?;
@@ -30,4 +29,9 @@ pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs) -> Result<()> 
         return Err(NeedsAttention.into());
     }
     Ok(())
+}
+
+async fn redrive_directory(directory: &Path) -> Result<Redriven> {
+    let world = LocalWorld::open_existing(directory).await?;
+    Ok(world.archiver().redrive().await?)
 }

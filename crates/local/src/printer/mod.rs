@@ -4,6 +4,7 @@
 //! held against what is expected without a terminal.
 
 mod models;
+mod replay;
 mod slate;
 mod status;
 mod training_run;
@@ -16,6 +17,7 @@ use crossfold_lab::output;
 use serde::Serialize;
 
 pub(crate) use models::{ModelDetails, ModelLine, ModelTable};
+pub(crate) use replay::ReplayText;
 pub(crate) use slate::SlateTable;
 pub(crate) use status::StatusText;
 pub(crate) use training_run::TrainingRunText;

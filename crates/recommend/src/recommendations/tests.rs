@@ -40,6 +40,7 @@ use crate::{RecommendState, routes};
 
 mod deadlines;
 mod presence;
+mod replays;
 
 const DOMAINS: [&str; 2] = ["auto", "knowledge"];
 

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use crossfold_core::entities::basis::{Basis, EvidenceBasis};
+use crossfold_core::entities::catalogue::ChangeNumber;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
@@ -43,6 +45,31 @@ fn decision(recommendation: &RecommendationId, user: Pseudonym) -> Decision {
         personalised: true,
         degraded: vec!["no_text_encoder".into()],
         slate: (0..10).map(entry).collect(),
+        basis: Some(basis(&domain)),
+    }
+}
+
+fn basis(domain: &DomainId) -> Basis {
+    let source = EvidenceBasis {
+        domain: domain.clone(),
+        targets: BTreeSet::from([domain.clone()]),
+        events: 1_000,
+        digest: "0123456789abcdef".into(),
+        received_until: Timestamp::UNIX_EPOCH,
+        definition: "fedcba9876543210".into(),
+    };
+    let item = id(ItemId::parse, "课程 11");
+    Basis {
+        limit: 10,
+        targets: BTreeSet::from([domain.clone()]),
+        excluded: [(domain.clone(), BTreeSet::from([item]))].into(),
+        excluded_not_kept: 0,
+        impersonal: false,
+        within_domains: true,
+        reasons: Some("zh".into()),
+        person_version: Some(u64::MAX),
+        catalogues: [(domain.clone(), ChangeNumber(u64::MAX))].into(),
+        sources: vec![source],
     }
 }
 

@@ -73,7 +73,8 @@ impl Objections {
     fn sorted(&self, personalised: bool) -> BTreeMap<usize, Option<Ineligible>> {
         let (user, definitions) = (the_user(), both_defined());
         let (consents, history) = (ConsentLedger::default(), self.history());
-        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let recipient =
+            Recipient { user: &user, consents: &consents, history: &history, version: None };
         let request = self.request(personalised);
         let asked = AdmittedRequest::new(&request, recipient, &definitions);
         let catalogues = catalogues_of(self.catalogue(), None);
@@ -140,7 +141,7 @@ proptest! {
         let dismissal = Dismissal { user: other, by_domain: of(from), domain: of(0), item_id: item_id(1) };
         let history = History::new(events, [dismissal]);
         let user = the_user();
-        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let recipient = Recipient { user: &user, consents: &consents, history: &history, version: None };
         let asked = AdmittedRequest::new(&request, recipient, &definitions);
         let catalogues: Catalogues =
             request.targets.iter().map(|to| (to.clone(), Arc::default())).collect();
@@ -214,7 +215,8 @@ fn an_item_counts_as_seen_for_as_long_as_its_event_type_says() {
         let viewed = did(knowledge(), &[3]).into_iter().map(|event| Event { occurred_at, ..event });
         let history = History::new(viewed.collect(), []);
         let consents = ConsentLedger::default();
-        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let recipient =
+            Recipient { user: &user, consents: &consents, history: &history, version: None };
         let request = asking(knowledge(), knowledge());
         let asked = AdmittedRequest::new(&request, recipient, &definitions);
         let catalogues = catalogues_of(items(&knowledge()), None);

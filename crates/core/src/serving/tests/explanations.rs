@@ -12,7 +12,7 @@ fn first_reason(decided: &Decided) -> &Reason {
 
 fn title_domains(model: &Model, history: &History, request: &SlateRequest) -> Vec<DomainId> {
     let (user, consents, definitions) = (the_user(), both_granted(), both_defined());
-    let recipient = Recipient { user: &user, consents: &consents, history };
+    let recipient = Recipient { user: &user, consents: &consents, history, version: None };
     let asked = AdmittedRequest::new(request, recipient, &definitions);
     asked.title_domains(Some(model)).into_iter().collect()
 }
@@ -120,7 +120,8 @@ fn catalogues_for_titles_are_bounded_and_the_newest_evidence_decides() {
     let request =
         SlateRequest { visible: definitions.keys().cloned().collect(), ..asking(auto(), auto()) };
     let (user, consents) = (the_user(), ConsentLedger::from(grants));
-    let recipient = Recipient { user: &user, consents: &consents, history: &history };
+    let recipient =
+        Recipient { user: &user, consents: &consents, history: &history, version: None };
     let asked = AdmittedRequest::new(&request, recipient, &definitions);
     let model = model_of_sources(&sources);
     let found: Vec<DomainId> = asked.title_domains(Some(&model)).into_iter().collect();
@@ -150,7 +151,8 @@ fn what_is_disliked_is_no_reason_and_lowers_what_is_like_it() {
     let catalogues = catalogues_of(items(&knowledge()), Some(&model));
     let slate = |events: Vec<Event>| {
         let history = History::new(events, []);
-        let recipient = Recipient { user: &user, consents: &consents, history: &history };
+        let recipient =
+            Recipient { user: &user, consents: &consents, history: &history, version: None };
         let request = SlateRequest { limit: ITEMS, ..asking(knowledge(), knowledge()) };
         let asked = AdmittedRequest::new(&request, recipient, &definitions);
         let (model, policy) = (Some(&model), &ALS_FOLD_IN);

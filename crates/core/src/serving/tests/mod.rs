@@ -3,6 +3,7 @@
 mod admission;
 mod explanations;
 mod inspections;
+mod made_again;
 mod replay;
 mod slates;
 
@@ -180,7 +181,7 @@ fn slate_for(
     request: &SlateRequest,
 ) -> Decided {
     let (user, definitions) = (the_user(), both_defined());
-    let recipient = Recipient { user: &user, consents, history };
+    let recipient = Recipient { user: &user, consents, history, version: None };
     let asked = AdmittedRequest::new(request, recipient, &definitions);
     let catalogues = catalogues_of(items, model);
     let serving =

@@ -13,7 +13,7 @@ fn auto_user(name: &str) -> Pseudonym {
 
 /// Users of `auto`: one whom nobody knows, one alone, and for each number of events one who
 /// is linked to a user of `knowledge` with so many, as the first member and as the second.
-async fn users_of_auto(stores: &Stores, hidden: &[usize]) -> Vec<String> {
+pub(super) async fn users_of_auto(stores: &Stores, hidden: &[usize]) -> Vec<String> {
     let mut names = vec!["stranger".to_owned(), "alone".to_owned()];
     let alone = Person::of_one(auto_user("alone"), domain("auto"));
     put(stores, &auto_user("alone"), PeopleEntry::Person(alone)).await;
@@ -87,11 +87,9 @@ async fn a_linked_user_without_consent_costs_the_same_calls_as_one_who_is_not() 
     }
 }
 
-#[tokio::test]
-async fn only_histories_that_the_request_may_use_are_read() {
-    let stores = world().await;
-    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
-    // Ann lets `auto` know of `knowledge`, where she is registered alone.
+/// Makes Ann of `auto` the same person as Ann of `knowledge`, who is registered alone and lets
+/// `auto` know.
+pub(super) async fn link_ann(stores: &Stores) {
     let knowledge = pseudonymiser().pseudonym(&domain("knowledge"), &UserId::parse("ann").unwrap());
     let mut stored = stores.people.get(&knowledge).await.unwrap().unwrap();
     let PeopleEntry::Person(person) = &mut stored.entry else { panic!("a person") };
@@ -100,11 +98,18 @@ async fn only_histories_that_the_request_may_use_are_read() {
         PeopleWrite { id: knowledge.clone(), entry: stored.entry, expected: Some(stored.version) };
     stores.people.commit(&[write]).await.unwrap();
     put(
-        &stores,
+        stores,
         &auto_user("ann"),
         PeopleEntry::Link { person: knowledge, life: 0, erased_until: None },
     )
     .await;
+}
+
+#[tokio::test]
+async fn only_histories_that_the_request_may_use_are_read() {
+    let stores = world().await;
+    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
+    link_ann(&stores).await;
 
     let histories = async |more: Value| {
         let calls = calls_for(&stores, "ann", more).await;

@@ -1,0 +1,248 @@
+//! What a decision rests on, as its record keeps it: enough to make it again, or to say
+//! what is no longer as it was.
+//!
+//! It tells of a person no more than the rest of the record. Evidence stands here as a
+//! count and a digest, only as far as the platform that asked was let use it and the model
+//! could carry it to the slate: what that platform may not know of is in none of it. A
+//! digest is over records under pseudonyms, which are keyed: who has neither the key nor
+//! the records cannot try out what it might be of. It is erased with the record; what of it
+//! was of a linked user who is erased alone says nothing once their records are gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::catalogue::ChangeNumber;
+use crate::definition::DomainDefinition;
+use crate::event::Event;
+use crate::ids::{DomainId, ItemId};
+
+/// Most bytes of items that a caller did not want which are kept with a decision, so that
+/// its record stays small; of more, only their number is kept.
+pub const MAX_EXCLUDED_BYTES: usize = 4_096;
+
+/// What a decision rests on, beside what the rest of its record says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// How many items were asked for.
+    pub limit: usize,
+    /// The domains whose items were wanted.
+    pub targets: BTreeSet<DomainId>,
+    /// The items that the caller did not want, unless they were too many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub excluded: BTreeMap<DomainId, BTreeSet<ItemId>>,
+    /// How many items the caller did not want, when they were too many to be kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excluded_not_kept: usize,
+    /// Whether the person's evidence was asked to be left aside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub impersonal: bool,
+    /// Whether evidence was asked to stay in its own domain.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub within_domains: bool,
+    /// The language of the reasons; `None` when none were wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<String>,
+    /// The version of the person's record whose consents were heeded; `None` when there
+    /// was none, or it could not be read. It is told to nobody: other platforms change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_version: Option<u64>,
+    /// The last change that was known of each catalogue that was looked into.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub catalogues: BTreeMap<DomainId, ChangeNumber>,
+    /// The evidence that could move the slate, by the domain where it arose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<EvidenceBasis>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// One domain's evidence, as far as it was used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceBasis {
+    /// Where it arose.
+    pub domain: DomainId,
+    /// The targets that it was used for.
+    pub targets: BTreeSet<DomainId>,
+    /// How many events it was.
+    pub events: usize,
+    /// Their digest, see [`digest_of_events`].
+    pub digest: String,
+    /// When the last of them to arrive had arrived.
+    pub received_until: Timestamp,
+    /// The digest of what weighed them, see [`digest_of_definition`].
+    pub definition: String,
+}
+
+impl Basis {
+    /// Keeps the items that a caller did not want, or their number when they are too many.
+    #[must_use]
+    pub fn excluding(self, items: &BTreeSet<(DomainId, ItemId)>) -> Self {
+        let mut excluded: BTreeMap<DomainId, BTreeSet<ItemId>> = BTreeMap::new();
+        let mut bytes = 0;
+        for (domain, item) in items.iter().filter(|(domain, _)| self.targets.contains(domain)) {
+            // With the quotes and the comma of a list.
+            bytes += item.as_str().len() + 3;
+            excluded.entry(domain.clone()).or_default().insert(item.clone());
+        }
+        if bytes > MAX_EXCLUDED_BYTES {
+            let number = excluded.values().map(BTreeSet::len).sum();
+            return Self { excluded: BTreeMap::new(), excluded_not_kept: number, ..self };
+        }
+        Self { excluded, excluded_not_kept: 0, ..self }
+    }
+}
+
+/// A digest of events in their order, of everything that a slate may rest on: who did what
+/// to what, when, for how much and how long.
+#[must_use]
+pub fn digest_of_events<'a>(events: impl Iterator<Item = &'a Event>) -> String {
+    let mut digest = Fields::default();
+    for event in events {
+        let texts = [
+            event.user.as_str(),
+            event.event_id.as_str(),
+            event.domain.as_str(),
+            event.event_type.as_str(),
+            event.item_id.as_str(),
+        ];
+        texts.into_iter().for_each(|text| digest.add(text.as_bytes()));
+        digest.add(&event.occurred_at.as_nanosecond().to_le_bytes());
+        // 1.0 and 1.00 weigh the same, and a store may give back either.
+        let value = event.value.map(|value| value.normalize().to_string());
+        digest.add(value.unwrap_or_default().as_bytes());
+        digest.add(event.dwell_seconds.map(|s| s.to_string()).unwrap_or_default().as_bytes());
+    }
+    digest.finish()
+}
+
+/// A digest of what a domain's definition says of the weight of events, and of how long
+/// they count as seen. Its name and where its events come from move no slate.
+#[must_use]
+pub fn digest_of_definition(definition: &DomainDefinition) -> String {
+    let weighing = (&definition.event_types, definition.half_life_days);
+    let mut digest = Fields::default();
+    // Maps with texts for keys and numbers, which can always be written.
+    digest.add(&serde_json::to_vec(&weighing).unwrap_or_default());
+    digest.finish()
+}
+
+/// A digest of fields, none of which can take in a part of another.
+#[derive(Default)]
+struct Fields(Sha256);
+
+/// The bytes that are kept of a digest: it tells what changed, nobody has an interest in two
+/// histories of one digest, and it is kept with every slate.
+const KEPT_BYTES: usize = 12;
+
+impl Fields {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> String {
+        data_encoding::BASE64URL_NOPAD.encode(&self.0.finalize()[..KEPT_BYTES])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definition::tests::definition;
+
+    fn event(patch: &serde_json::Value) -> Event {
+        let mut event = json!({
+            "event_id": "e", "user": "v1_u", "domain": "films", "event_type": "view",
+            "item_id": "i", "occurred_at": "2026-06-01T00:00:00Z",
+            "received_at": "2026-06-01T00:00:00Z", "value": "1.5", "dwell_seconds": 3,
+        });
+        for (key, value) in patch.as_object().unwrap() {
+            event[key] = value.clone();
+        }
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[test]
+    fn a_digest_of_events_tells_every_difference_that_may_move_a_slate_and_no_other() {
+        let digest = |patch: serde_json::Value| digest_of_events([event(&patch)].iter());
+        let first = digest(json!({}));
+        for patch in [
+            json!({ "event_id": "f" }),
+            json!({ "user": "v1_w" }),
+            json!({ "domain": "books" }),
+            json!({ "event_type": "buy" }),
+            json!({ "item_id": "j" }),
+            json!({ "occurred_at": "2026-06-01T00:00:00.001Z" }),
+            json!({ "value": "1.6" }),
+            json!({ "value": null, "dwell_seconds": 3 }),
+            json!({ "dwell_seconds": null }),
+        ] {
+            assert_ne!(digest(patch.clone()), first, "{patch}");
+        }
+        for patch in [json!({ "received_at": "2026-06-02T00:00:00Z" }), json!({ "value": "1.50" })]
+        {
+            assert_eq!(digest(patch.clone()), first, "{patch}");
+        }
+        assert_eq!(first.len(), 16);
+    }
+
+    #[test]
+    fn a_digest_of_a_definition_tells_what_weighs_and_not_what_it_is_called() {
+        let first = digest_of_definition(&definition());
+        let mut renamed = definition();
+        renamed.name = "another".into();
+        assert_eq!(digest_of_definition(&renamed), first);
+        let mut other = definition();
+        other.half_life_days += 1.0;
+        assert_ne!(digest_of_definition(&other), first);
+        let mut other = definition();
+        other.event_types.values_mut().for_each(|event_type| event_type.weight += 1.0);
+        assert_ne!(digest_of_definition(&other), first);
+    }
+
+    fn basis() -> Basis {
+        Basis {
+            limit: 10,
+            targets: BTreeSet::from([DomainId::parse("films").unwrap()]),
+            excluded: BTreeMap::new(),
+            excluded_not_kept: 0,
+            impersonal: false,
+            within_domains: false,
+            reasons: None,
+            person_version: None,
+            catalogues: BTreeMap::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_caller_did_not_want_is_kept_of_the_targets_and_up_to_a_size() {
+        let films = DomainId::parse("films").unwrap();
+        let item = |domain: &DomainId, id: String| (domain.clone(), ItemId::parse(&id).unwrap());
+        let books = DomainId::parse("books").unwrap();
+        let few = [item(&films, "a".into()), item(&books, "b".into())];
+        let kept = basis().excluding(&few.into());
+        assert_eq!((kept.excluded.len(), kept.excluded[&films].len()), (1, 1));
+
+        let long = |number: usize| item(&films, format!("{number:0>97}"));
+        // 41 of 100 bytes each are more than 4,096.
+        let kept = basis().excluding(&(0..40).map(long).collect());
+        assert_eq!((kept.excluded[&films].len(), kept.excluded_not_kept), (40, 0));
+        let not_kept = basis().excluding(&(0..41).map(long).collect());
+        assert_eq!((not_kept.excluded.len(), not_kept.excluded_not_kept), (0, 41));
+    }
+
+    #[test]
+    fn what_is_usual_takes_no_room() {
+        let text = serde_json::to_string(&basis()).unwrap();
+        assert_eq!(text, r#"{"limit":10,"targets":["films"]}"#);
+        assert_eq!(serde_json::from_str::<Basis>(&text).unwrap(), basis());
+    }
+}

@@ -1,0 +1,116 @@
+//! What came of making a slate again.
+
+use std::fmt::{self, Display};
+
+use crossfold_core::entities::decision::SlateEntry;
+use crossfold_core::serving::replay::{Change, Finding};
+
+use crate::answers::ReplayAnswer;
+
+/// Whether a slate was made again, what stands against it, and the slate.
+pub(crate) struct ReplayText<'a>(pub(crate) &'a ReplayAnswer);
+
+impl Display for ReplayText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReplayAnswer { recommendation_id, decided_at, policy, seed, .. } = self.0;
+        writeln!(f, "{recommendation_id} of {decided_at}, {policy}, seed {seed}")?;
+        if self.0.same {
+            writeln!(f, "  the same slate was made again, to the last bit")?;
+        }
+        self.0.findings.iter().try_for_each(|finding| write_finding(f, finding))?;
+        let made = self.0.items.as_ref().filter(|_| !self.0.same);
+        write_slate(f, if made.is_some() { "served:" } else { "" }, &self.0.served)?;
+        made.map_or(Ok(()), |made| write_slate(f, "made now:", made))
+    }
+}
+
+fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+    write!(f, "  {}", words(finding.code))?;
+    let domains = finding.domains.iter().map(ToString::to_string);
+    let items = finding.items.iter().map(|item| format!("{} of {}", item.item_id, item.domain));
+    let places: Vec<String> = match finding.items.is_empty() {
+        true => domains.collect(),
+        false => items.collect(),
+    };
+    let separator = if places.is_empty() { "" } else { ": " };
+    writeln!(f, "{separator}{}", places.join(", "))
+}
+
+fn words(code: Change) -> &'static str {
+    match code {
+        Change::NotRecorded => "its record is from before it was kept what a slate rests on",
+        Change::Erased => "the user was erased",
+        Change::PolicyGone => "this version has no such policy",
+        Change::ModelGone => "the model was deleted",
+        Change::ExcludedNotKept => "too many unwanted items were named to be kept",
+        Change::DefinitionsChanged => "evidence is weighed otherwise now",
+        Change::ConsentsChanged => "evidence that was used may no longer be",
+        Change::EvidenceChanged => "evidence that was used is not all there",
+        Change::CatalogueChanged => "items of the slate changed or are gone",
+        Change::SlateDiffers => "from what seems the same another slate is made",
+    }
+}
+
+fn write_slate(f: &mut fmt::Formatter<'_>, title: &str, slate: &[SlateEntry]) -> fmt::Result {
+    if !title.is_empty() {
+        writeln!(f, "  {title}")?;
+    }
+    for (at, entry) in slate.iter().enumerate() {
+        let SlateEntry { domain, item_id, score, propensity } = entry;
+        let (rank, domain) = (at + 1, domain.as_str());
+        writeln!(f, "  {rank:>3}. {score:.3}  {propensity:.3}  {domain:<13} {item_id}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::answers::read;
+
+    fn text(more: &serde_json::Value) -> String {
+        let entry =
+            |id: &str| json!({ "domain": "films", "item_id": id, "score": 0.5, "propensity": 1.0 });
+        let mut answer = json!({
+            "recommendation_id": "r", "decided_at": "2026-06-01T00:00:00Z", "model": null,
+            "variant": null, "policy": "als-fold-in/3", "seed": 7, "same": true, "findings": [],
+            "served": [entry("a")], "items": [entry("a")],
+        });
+        answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer: ReplayAnswer = read(answer).unwrap();
+        ReplayText(&answer).to_string()
+    }
+
+    #[test]
+    fn the_same_slate_is_shown_once_and_another_beside_it() {
+        let head = "r of 2026-06-01T00:00:00Z, als-fold-in/3, seed 7\n";
+        let slate = "    1. 0.500  1.000  films         a\n";
+        let same = "  the same slate was made again, to the last bit\n";
+        assert_eq!(text(&json!({})), format!("{head}{same}{slate}"));
+        let differs =
+            json!({ "same": false, "findings": [{ "code": "slate_differs" }], "items": [] });
+        let found = "  from what seems the same another slate is made\n";
+        assert_eq!(text(&differs), format!("{head}{found}  served:\n{slate}  made now:\n"));
+    }
+
+    #[test]
+    fn what_is_gone_is_named() {
+        let findings = json!([
+            { "code": "consents_changed", "domains": ["films"] },
+            { "code": "catalogue_changed", "domains": ["films"],
+              "items": [{ "domain": "films", "item_id": "a" }, { "domain": "films", "item_id": "b" }] },
+            { "code": "model_gone" },
+        ]);
+        let text = text(&json!({ "same": false, "findings": findings, "items": null }));
+        for line in [
+            "  evidence that was used may no longer be: films\n",
+            "  items of the slate changed or are gone: a of films, b of films\n",
+            "  the model was deleted\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("the same slate was made"), "{text}");
+    }
+}
