@@ -136,6 +136,17 @@ impl DomainDefinition {
         Ok(())
     }
 
+    /// The most days for which an event of any type makes its item count as seen; `None`
+    /// when none does for a number of days.
+    #[must_use]
+    pub fn longest_seen_days(&self) -> Option<u16> {
+        let days = self.event_types.values().filter_map(|event_type| match event_type.seen_days {
+            Some(SeenFor::Days(days)) => Some(days).filter(|days| *days > 0),
+            Some(SeenFor::Ever) | None => None,
+        });
+        days.max()
+    }
+
     /// The default for a direction and purpose out of `own`, which this defines.
     #[must_use]
     pub fn consent_default(&self, own: &DomainId, to: &DomainId, purpose: Purpose) -> bool {

@@ -27,6 +27,7 @@ pub mod event_ids;
 pub mod event_type;
 pub mod history;
 pub mod ids;
+pub mod item_set;
 pub mod json;
 pub mod json_text;
 pub mod machine;

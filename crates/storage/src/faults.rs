@@ -19,8 +19,8 @@ use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationI
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
-    EventStore, Logged, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore,
-    StoreError, StoreResult, Stores,
+    EventStore, Logged, Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition,
+    RecordStore, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::civil::Date;
@@ -218,6 +218,10 @@ impl EventStore for Faulty<dyn EventStore> {
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         self.make(call("events.history", user), self.store.history(user, limit)).await
+    }
+
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past> {
+        self.make(call("events.past", user), self.store.past(user, range)).await
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
