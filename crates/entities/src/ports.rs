@@ -268,8 +268,19 @@ pub trait DecisionStore: Send + Sync {
     /// Logs an outcome unless one with the same recommendation and feedback id is there.
     async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended>;
 
-    /// The outcomes logged for a recommendation, in no particular order.
+    /// The outcomes logged for a recommendation, in no particular order: as many as its
+    /// caller sent.
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>>;
+
+    /// One outcome logged for a recommendation, as of now.
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        let logged = self.outcomes(id).await?;
+        Ok(logged.into_iter().find(|outcome| outcome.feedback_id == *feedback))
+    }
 
     /// What is logged of some users, decisions and outcomes, on one page of everything
     /// there is, as of now. It reads all of it: users have no index here, for that would

@@ -15,7 +15,7 @@ use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
@@ -311,6 +311,14 @@ impl DecisionStore for Faulty<dyn DecisionStore> {
 
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
         self.make(call("decisions.outcomes", id), self.store.outcomes(id)).await
+    }
+
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        self.make(call("decisions.outcome", feedback), self.store.outcome(id, feedback)).await
     }
 
     async fn logged_of(

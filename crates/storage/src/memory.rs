@@ -320,6 +320,15 @@ impl DecisionStore for MemoryDecisions {
         Ok(log.outcomes.get(id).into_iter().flat_map(BTreeMap::values).cloned().collect())
     }
 
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        let log = lock(&self.0);
+        Ok(log.outcomes.get(id).and_then(|outcomes| outcomes.get(feedback)).cloned())
+    }
+
     async fn logged_of(
         &self,
         users: &BTreeSet<Pseudonym>,
