@@ -6,7 +6,7 @@
 //! An event so costs two write units, one of the table and one of the index. An
 //! item of its own for the identity, in one transaction with the event, would
 //! cost four. Beside events are the items that were dismissed or seen for ever
-//! ([`marked_items`]), which lack the index's attribute and so are not in it. Only
+//! (`aws::marked_items`), which lack the index's attribute and so are not in it. Only
 //! events expire. A thousand events are read for some 90 units, whatever of them is wanted.
 
 use async_trait::async_trait;
