@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crossfold_core::entities::definition::MAX_EVENT_TYPES;
+use crossfold_core::entities::definition::{MAX_CONSENT_DEFAULTS, MAX_EVENT_TYPES};
 use crossfold_core::entities::ids::MAX_ID_CHARS;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::serving::request::MAX_LIMIT;
@@ -125,6 +125,7 @@ fn limits_in_code_are_the_documented_bounds() {
         (domains.to_owned() + "/schema/maximum", MAX_DOMAINS),
         (domains.to_owned() + "/schema/default", DEFAULT_DOMAINS),
         (body("put", "/v1/domains/{domain}") + "/event_types/maxProperties", MAX_EVENT_TYPES),
+        (body("put", "/v1/domains/{domain}") + "/consent_defaults/maxItems", MAX_CONSENT_DEFAULTS),
         ("/components/schemas/Id/maxLength".into(), MAX_ID_CHARS),
     ] {
         assert_eq!(openapi.at(&pointer), limit, "{pointer}");

@@ -215,6 +215,23 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_entry_that_is_accepted_fits_into_a_record() {
+        let wide = |chars: usize| "😀".repeat(chars);
+        let attribute = |number: usize| (format!("{number:02}{}", wide(98)), wide(1_000));
+        let largest = serde_json::json!({
+            "title": wide(1_000), "categories": vec![wide(200); 32],
+            "attributes": (0..64).map(attribute).collect::<BTreeMap<_, _>>(),
+            "price": "12345678901234567890.12345678", "status": "out_of_stock",
+            "available_from": "2026-01-01T00:00:00.123456789Z",
+            "available_until": "2199-01-01T00:00:00.123456789Z",
+        });
+        let details = ItemDetails::parse(largest).unwrap();
+        let bytes = serde_json::to_vec(&details).unwrap().len();
+        // With its keys, which have some kilobyte.
+        assert!(bytes < 350_000, "{bytes} bytes, of the 400 KB of a table's item");
+    }
+
+    #[test]
     fn money_is_exact_and_unknown_fields_are_refused() {
         let details =
             ItemDetails::parse(serde_json::json!({"title": "t", "price": "19.90"})).unwrap();

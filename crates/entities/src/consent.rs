@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::Definitions;
 use crate::event::Event;
-use crate::history::History;
+use crate::history::{History, MarkedBy, MarkedItems, PastEvent};
 use crate::ids::{DomainId, ItemId, Pseudonym};
+use crate::item_set::{ItemDigest, ItemSet};
 use crate::purpose::Purpose;
 
 /// A person's decision on one direction and purpose.
@@ -254,16 +255,33 @@ pub struct ConsentContext<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct ConsentedHistory {
     events: Vec<Event>,
-    dismissed: BTreeSet<(DomainId, ItemId)>,
-    seen: BTreeSet<(DomainId, ItemId)>,
+    past: Vec<PastEvent>,
+    dismissed: BTreeMap<DomainId, ItemSet>,
+    seen: BTreeMap<DomainId, ItemSet>,
+}
+
+/// What is in sets that are let through, by the items' domain.
+fn admitted(
+    marked: &MarkedItems,
+    admits: impl Fn(&MarkedBy) -> bool,
+) -> BTreeMap<DomainId, ItemSet> {
+    let mut admitted: BTreeMap<DomainId, ItemSet> = BTreeMap::new();
+    for (by, items) in marked.sets().filter(|(by, _)| admits(by)) {
+        admitted.entry(by.domain.clone()).or_default().extend(items.iter());
+    }
+    admitted
+}
+
+fn each(sets: &BTreeMap<DomainId, ItemSet>) -> impl Iterator<Item = (&DomainId, ItemDigest)> {
+    sets.iter().flat_map(|(domain, items)| items.iter().map(move |item| (domain, item)))
 }
 
 impl ConsentedHistory {
     /// What may be used to recommend items of `target` on the platform
     /// `display`: events of every domain whose directions to *both* are granted,
-    /// for a slate tells `display` something of what it was made from; so with what
-    /// is recorded as seen for ever, by the platform where that was. `user` is
-    /// the one who asks; their own dismissals always hold, for they are
+    /// for a slate tells `display` something of what it was made from; so with items
+    /// of `target` that are recorded as seen for ever, by the platform where that was.
+    /// `user` is the one who asks; their own dismissals always hold, for they are
     /// instructions, not evidence.
     #[must_use]
     pub fn for_recommendation(
@@ -284,15 +302,15 @@ impl ConsentedHistory {
             })
         };
         let events = history.events.iter().filter(|event| admits(&event.domain)).cloned().collect();
-        let dismissed = history
-            .dismissals
-            .iter()
-            .filter(|dismissal| dismissal.user == *request.user || admits(&dismissal.by_domain))
-            .map(|dismissal| (dismissal.domain.clone(), dismissal.item_id.clone()))
-            .collect();
-        let seen = history.seen.iter().filter(|seen| admits(&seen.by_domain));
-        let seen = seen.map(|seen| (seen.domain.clone(), seen.item_id.clone())).collect();
-        Self { events, dismissed, seen }
+        // Only items of the target can be served for it.
+        let is_of_target = |domain: &DomainId| domain == request.target;
+        let past = history.past.iter();
+        let past = past.filter(|event| is_of_target(&event.domain) && admits(&event.domain));
+        let dismissed = admitted(&history.dismissed, |by| {
+            is_of_target(&by.domain) && (by.user == *request.user || admits(&by.by_domain))
+        });
+        let seen = admitted(&history.seen, |by| is_of_target(&by.domain) && admits(&by.by_domain));
+        Self { events, past: past.cloned().collect(), dismissed, seen }
     }
 
     /// What may be used to train, as groups of domains. Evidence in one group
@@ -356,7 +374,7 @@ impl ConsentedHistory {
     /// Nothing but what was dismissed: for a slate that is not personalised.
     #[must_use]
     pub fn without_events(self) -> Self {
-        Self { events: Vec::new(), seen: BTreeSet::new(), ..self }
+        Self { dismissed: self.dismissed, ..Self::default() }
     }
 
     /// The part of it that happened before `instant`, for a split by time.
@@ -381,33 +399,53 @@ impl ConsentedHistory {
         served: &BTreeSet<(DomainId, ItemId)>,
     ) -> Self {
         self.events.retain(keep);
-        self.seen.retain(|item| !served.contains(item));
-        self.dismissed.retain(|item| !served.contains(item));
+        for (domain, item) in served {
+            let item = ItemDigest::of(item);
+            self.past.retain(|event| event.domain != *domain || event.item != item);
+            for kept_back in [&mut self.seen, &mut self.dismissed] {
+                if let Some(items) = kept_back.get_mut(domain) {
+                    items.remove(item);
+                }
+            }
+        }
         self
     }
 
     fn filtered(&self, keep: impl Fn(&Event) -> bool) -> Self {
         Self {
             events: self.events.iter().filter(|event| keep(event)).cloned().collect(),
+            past: self.past.clone(),
             dismissed: self.dismissed.clone(),
             seen: self.seen.clone(),
         }
     }
 
-    /// The items that are recorded as seen for ever, in order of domain and id.
-    pub fn seen(&self) -> impl Iterator<Item = (&DomainId, &ItemId)> {
-        self.seen.iter().map(|(domain, item)| (domain, item))
+    /// Older events, which are no evidence but whose items may count as seen.
+    #[must_use]
+    pub fn past(&self) -> &[PastEvent] {
+        &self.past
     }
 
-    /// The items that the person dismissed, in order of domain and id.
-    pub fn dismissed(&self) -> impl Iterator<Item = (&DomainId, &ItemId)> {
-        self.dismissed.iter().map(|(domain, item)| (domain, item))
+    /// The items that are recorded as seen for ever, in order of domain and digest.
+    pub fn seen(&self) -> impl Iterator<Item = (&DomainId, ItemDigest)> {
+        each(&self.seen)
+    }
+
+    /// The items that the person dismissed, in order of domain and digest.
+    pub fn dismissed(&self) -> impl Iterator<Item = (&DomainId, ItemDigest)> {
+        each(&self.dismissed)
+    }
+
+    /// Whether an item is recorded as seen for ever.
+    #[must_use]
+    pub fn is_seen_for_ever(&self, domain: &DomainId, item: impl Into<ItemDigest>) -> bool {
+        self.seen.get(domain).is_some_and(|items| items.contains(item.into()))
     }
 
     /// Whether an item was dismissed by the person.
     #[must_use]
-    pub fn is_dismissed(&self, domain: &DomainId, item: &ItemId) -> bool {
-        self.dismissed.contains(&(domain.clone(), item.clone()))
+    pub fn is_dismissed(&self, domain: &DomainId, item: impl Into<ItemDigest>) -> bool {
+        self.dismissed.get(domain).is_some_and(|items| items.contains(item.into()))
     }
 }
 
@@ -430,7 +468,7 @@ mod tests {
 
     use super::*;
     use crate::definition::tests::definition;
-    use crate::ids::{EventId, EventType};
+    use crate::ids::{EventId, EventType, ItemId};
 
     const DOMAINS: [&str; 4] = ["knowledge", "auto-finance", "travel", "health"];
 
@@ -463,6 +501,12 @@ mod tests {
     /// An item named after the platform where it was seen.
     fn seen_by(by: usize) -> ItemId {
         ItemId::parse(DOMAINS[by]).unwrap()
+    }
+
+    /// An event that is no evidence any more.
+    fn past(from: usize) -> PastEvent {
+        let Event { domain, event_type, item_id, occurred_at, .. } = event(from, 0);
+        PastEvent { domain, event_type, item: ItemDigest::of(&item_id), occurred_at }
     }
 
     fn decision(
@@ -512,7 +556,8 @@ mod tests {
                 ..crate::history::SeenItem::of(&Event { item_id: seen_by(by), ..event(target, 1) })
             };
             let history = History::new((0..4).map(|from| event(from, 1)).collect(), [])
-                .with_seen((0..4).map(seen));
+                .with_seen((0..4).map(seen))
+                .with_past((0..4).map(past).collect());
             let (me, display, target) = (user("u"), domain(display), domain(target));
             let cross_domain = if gpc { CrossDomain::Never } else { CrossDomain::ByConsent };
             let request = RecommendationUse { user: &me, display: &display, target: &target, cross_domain };
@@ -525,10 +570,14 @@ mod tests {
                 let is_there = admitted.events().iter().any(|event| event.domain == from);
                 prop_assert_eq!(is_there, may);
                 let item = ItemId::parse(from.as_str()).unwrap();
-                let counts_as_seen = admitted.seen().any(|seen| seen == (&target, &item));
+                let counts_as_seen = admitted.is_seen_for_ever(&target, &item);
                 prop_assert_eq!(counts_as_seen, may);
             }
-            prop_assert_eq!(admitted.without_events().seen().count(), 0);
+            let may_target = admitted.events().iter().any(|event| event.domain == target);
+            let past: Vec<&DomainId> = admitted.past().iter().map(|event| &event.domain).collect();
+            prop_assert_eq!(past, if may_target { vec![&target] } else { vec![] });
+            let admitted = admitted.without_events();
+            prop_assert_eq!(admitted.seen().count() + admitted.past().len(), 0);
         }
 
         #[test]

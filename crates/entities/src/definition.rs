@@ -95,6 +95,11 @@ pub struct InvalidDefinition(pub String);
 
 /// Most event types in one domain.
 pub const MAX_EVENT_TYPES: usize = 64;
+/// Most consent defaults of one domain: two for each of 128 others.
+pub const MAX_CONSENT_DEFAULTS: usize = 256;
+/// Most bytes of a definition as JSON. Every function reads all definitions whenever one
+/// has changed.
+pub const MAX_DEFINITION_BYTES: usize = 64 * 1024;
 
 impl DomainDefinition {
     /// Checks ranges that the types alone cannot express.
@@ -129,11 +134,33 @@ impl DomainDefinition {
         if !(self.half_life_days >= 1.0 && self.half_life_days <= 36_500.0) {
             return refuse("half_life_days must be 1 to 36500".into());
         }
+        if self.consent_defaults.len() > MAX_CONSENT_DEFAULTS {
+            return refuse(format!(
+                "consent_defaults must have at most {MAX_CONSENT_DEFAULTS} entries"
+            ));
+        }
         let has_type = |event_type: &EventType| self.event_types.contains_key(event_type);
         if let Some(problem) = self.sources.problem(&has_type) {
             return refuse(problem);
         }
+        let bytes = serde_json::to_vec(self).map_or(usize::MAX, |json| json.len());
+        if bytes > MAX_DEFINITION_BYTES {
+            return refuse(format!(
+                "a definition must be at most {MAX_DEFINITION_BYTES} bytes as JSON, not {bytes}"
+            ));
+        }
         Ok(())
+    }
+
+    /// The most days for which an event of any type makes its item count as seen; `None`
+    /// when none does for a number of days.
+    #[must_use]
+    pub fn longest_seen_days(&self) -> Option<u16> {
+        let days = self.event_types.values().filter_map(|event_type| match event_type.seen_days {
+            Some(SeenFor::Days(days)) => Some(days).filter(|days| *days > 0),
+            Some(SeenFor::Ever) | None => None,
+        });
+        days.max()
     }
 
     /// The default for a direction and purpose out of `own`, which this defines.
@@ -181,6 +208,32 @@ pub(crate) mod tests {
         assert!(wrong.check().unwrap_err().0.contains("outcomes.click"));
         wrong.outcomes.insert(OutcomeKind::Click, view);
         wrong.check().unwrap();
+        let default = ConsentDefault {
+            to: DomainId::parse("travel").unwrap(),
+            purpose: Purpose::Training,
+            granted: false,
+        };
+        wrong.consent_defaults = vec![default; MAX_CONSENT_DEFAULTS];
+        wrong.check().unwrap();
+        wrong.consent_defaults.push(wrong.consent_defaults[0].clone());
+        assert!(wrong.check().unwrap_err().0.contains("consent_defaults"));
+    }
+
+    #[test]
+    fn a_definition_whose_parts_are_in_range_and_together_are_too_much_is_refused() {
+        let mut wrong = definition();
+        let event = |number: usize| {
+            let mapping = serde_json::json!({"type": "view", "item_id": "i".repeat(200)});
+            (format!("{number}"), serde_json::from_value(mapping).unwrap())
+        };
+        let source = |events: usize| crate::sources::Source {
+            events: (0..events).map(event).collect(),
+            ..Default::default()
+        };
+        wrong.sources.segment = Some(source(250));
+        wrong.check().unwrap();
+        wrong.sources.cloudevents = Some(source(250));
+        assert!(wrong.check().unwrap_err().0.contains("65536 bytes"));
         definition().check().unwrap();
     }
 

@@ -31,7 +31,7 @@ pub struct Deleted {
     pub items: u64,
     /// Users that were erased.
     pub users: u64,
-    /// Events and dismissals.
+    /// Events, and items dismissed or seen for ever.
     pub events: u64,
 }
 

@@ -1,11 +1,12 @@
 //! A person's raw history. It has no way out but through [`crate::consent`].
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::event::Event;
-use crate::ids::{DomainId, ItemId, Pseudonym};
+use crate::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crate::item_set::{ItemDigest, ItemSet};
 
 /// An item that a user asked not to see again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,14 +48,116 @@ impl SeenItem {
     }
 }
 
-/// Everything known of what a person did: their users' events, newest first, what
-/// they have seen for ever, and their dismissals. Opaque: only [`crate::consent::ConsentedHistory`]
-/// gives access to evidence.
+/// Who marked items of which domain, on which platform.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MarkedBy {
+    /// The user.
+    pub user: Pseudonym,
+    /// The platform on which they did: the domain whose user that is.
+    pub by_domain: DomainId,
+    /// The items' domain.
+    pub domain: DomainId,
+}
+
+/// Items that users dismissed or have seen for ever, by who marked them where: exact,
+/// however many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MarkedItems(BTreeMap<MarkedBy, ItemSet>);
+
+impl MarkedItems {
+    /// Adds items; those that are there already change nothing.
+    pub fn add(&mut self, by: MarkedBy, items: impl IntoIterator<Item = ItemDigest>) {
+        self.0.entry(by).or_default().extend(items);
+    }
+
+    /// Adds all items of others.
+    pub fn merge(&mut self, others: Self) {
+        for (by, items) in others.0 {
+            self.add(by, items.iter());
+        }
+    }
+
+    /// The items, by who marked them where.
+    pub fn sets(&self) -> impl Iterator<Item = (&MarkedBy, &ItemSet)> {
+        self.0.iter()
+    }
+
+    /// How many items there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.values().map(ItemSet::len).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.values().all(ItemSet::is_empty)
+    }
+
+    /// Forgets what was marked on the platform of a domain, and items of the domain.
+    pub fn forget(&mut self, domain: &DomainId) {
+        self.0.retain(|by, _| by.domain != *domain && by.by_domain != *domain);
+    }
+}
+
+impl Extend<Dismissal> for MarkedItems {
+    fn extend<T: IntoIterator<Item = Dismissal>>(&mut self, dismissals: T) {
+        for Dismissal { user, by_domain, domain, item_id } in dismissals {
+            self.add(MarkedBy { user, by_domain, domain }, [ItemDigest::of(&item_id)]);
+        }
+    }
+}
+
+impl Extend<SeenItem> for MarkedItems {
+    fn extend<T: IntoIterator<Item = SeenItem>>(&mut self, seen: T) {
+        for SeenItem { user, by_domain, domain, item_id } in seen {
+            self.add(MarkedBy { user, by_domain, domain }, [ItemDigest::of(&item_id)]);
+        }
+    }
+}
+
+/// Where an event stands among a user's: they are in order of time, then of id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPosition {
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Its id.
+    pub event_id: EventId,
+}
+
+impl EventPosition {
+    /// The position of an event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        Self { occurred_at: event.occurred_at, event_id: event.event_id.clone() }
+    }
+}
+
+/// What is kept of an event that is no evidence any more, for newer ones are: its item may
+/// still count as seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastEvent {
+    /// Where it happened, and the item's domain.
+    pub domain: DomainId,
+    /// What kind of event it is.
+    pub event_type: EventType,
+    /// The item.
+    pub item: ItemDigest,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+}
+
+/// Everything known of what a person did: their users' newest events, newest first, older
+/// ones as far as their items may count as seen, what they have seen for ever, and their
+/// dismissals. Opaque: only [`crate::consent::ConsentedHistory`] gives access to evidence.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub(crate) events: Vec<Event>,
-    pub(crate) dismissals: BTreeSet<Dismissal>,
-    pub(crate) seen: BTreeSet<SeenItem>,
+    pub(crate) past: Vec<PastEvent>,
+    pub(crate) dismissed: MarkedItems,
+    pub(crate) seen: MarkedItems,
+    /// The last position that was read, if there may be events beyond it.
+    cut_at: Option<EventPosition>,
 }
 
 impl History {
@@ -68,7 +171,9 @@ impl History {
         events.dedup_by(|a, b| {
             a.occurred_at == b.occurred_at && a.event_id == b.event_id && a.user == b.user
         });
-        Self { events, dismissals: dismissals.into_iter().collect(), seen: BTreeSet::new() }
+        let mut dismissed = MarkedItems::default();
+        dismissed.extend(dismissals);
+        Self { events, dismissed, ..Self::default() }
     }
 
     /// The history with items that count as seen for ever.
@@ -78,17 +183,45 @@ impl History {
         self
     }
 
+    /// The history with items that were marked: dismissed, and seen for ever.
+    #[must_use]
+    pub fn with_marked(mut self, dismissed: MarkedItems, seen: MarkedItems) -> Self {
+        self.dismissed.merge(dismissed);
+        self.seen.merge(seen);
+        self
+    }
+
+    /// The history of one user, read only as far as a position; older events there may be.
+    #[must_use]
+    pub fn cut_at(self, position: EventPosition) -> Self {
+        Self { cut_at: Some(position), ..self }
+    }
+
+    /// The last position that was read of one user's events, if older ones there may be.
+    #[must_use]
+    pub fn cut(&self) -> Option<&EventPosition> {
+        self.cut_at.as_ref()
+    }
+
+    /// The history with older events, which are no evidence but may count as seen.
+    #[must_use]
+    pub fn with_past(mut self, past: Vec<PastEvent>) -> Self {
+        self.past.extend(past);
+        self
+    }
+
     /// Joins the histories of a person's users.
     #[must_use]
     pub fn merge(histories: impl IntoIterator<Item = Self>) -> Self {
+        let mut merged = Self::default();
         let mut events = Vec::new();
-        let (mut dismissals, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for history in histories {
             events.extend(history.events);
-            dismissals.extend(history.dismissals);
-            seen.extend(history.seen);
+            merged.past.extend(history.past);
+            merged.dismissed.merge(history.dismissed);
+            merged.seen.merge(history.seen);
         }
-        Self::new(events, dismissals).with_seen(seen)
+        Self { events: Self::new(events, []).events, ..merged }
     }
 
     /// How many events there are, whatever may be done with them.
@@ -97,10 +230,10 @@ impl History {
         self.events.len()
     }
 
-    /// How many records there are in all: events, dismissals, and items seen for ever.
+    /// How much is recorded in all: events, and items that were dismissed or seen for ever.
     #[must_use]
     pub fn records(&self) -> usize {
-        self.events.len() + self.dismissals.len() + self.seen.len()
+        self.events.len() + self.dismissed.len() + self.seen.len()
     }
 
     /// Whether there are no events.

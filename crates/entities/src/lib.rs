@@ -6,9 +6,9 @@
 //! | to find | read |
 //! | --- | --- |
 //! | what happened, where, to what | [`event`], [`definition`], [`sources`], [`domain_deletion`], [`catalogue`], [`people`] |
-//! | who may use it for what | [`consent`], the only door to a [`history`]; [`purpose`] |
+//! | who may use it for what | [`consent`], the only door to a [`history`] with its [`item_set`]s; [`purpose`] |
 //! | what callers write: bodies, money, texts, times | [`json`], [`json_text`], [`decimal`], [`plain_text`], [`text_length`], [`plausible_time`] |
-//! | who is who | [`ids`], [`pseudonym`] |
+//! | who is who, and how much is kept of them | [`ids`], [`pseudonym`], [`shares`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
@@ -28,6 +28,7 @@ pub mod event_ids;
 pub mod event_type;
 pub mod history;
 pub mod ids;
+pub mod item_set;
 pub mod json;
 pub mod json_text;
 pub mod machine;
@@ -40,6 +41,7 @@ pub mod purpose;
 pub mod records;
 pub mod retryable;
 pub mod settings;
+pub mod shares;
 pub mod sources;
 pub mod text_length;
 pub mod unique_id;

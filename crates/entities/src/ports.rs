@@ -6,13 +6,14 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::activity::{Activity, DomainDay};
 use crate::catalogue::{ChangeNumber, Item};
 use crate::decision::{Decision, Outcome};
 use crate::event::Event;
-use crate::history::{Dismissal, History, SeenItem};
+use crate::history::{Dismissal, EventPosition, History, PastEvent, SeenItem};
 use crate::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crate::people::{PeopleWrite, VersionedEntry};
 use crate::records::RecordKind;
@@ -138,10 +139,14 @@ pub trait EventStore: Send + Sync {
         false
     }
 
-    /// The user's newest `limit` events, their dismissals (bounded by
-    /// [`MAX_DISMISSALS`]) and what they have seen for ever (bounded by [`MAX_SEEN`]),
-    /// as of now: a write acknowledged before is seen.
+    /// The user's newest `limit` events, all their dismissals and all that they have seen
+    /// for ever, as of now: a write acknowledged before is seen. It says where it was cut
+    /// if there may be older events.
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History>;
+
+    /// What is needed of a user's older events to tell what they have seen: those before a
+    /// position and not before an instant, the newest `limit` of them, as of now.
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past>;
 
     /// Stores a dismissal; storing it again changes nothing.
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()>;
@@ -149,7 +154,8 @@ pub trait EventStore: Send + Sync {
     /// Stores that an item counts as seen for ever; storing it again changes nothing.
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()>;
 
-    /// Deletes everything of a user and says how many records that were.
+    /// Deletes everything of a user and says how much that was: events, and items that
+    /// were dismissed or seen for ever.
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64>;
 
     /// Deletes the events of a domain, and what was dismissed or seen by its users or
@@ -165,18 +171,31 @@ pub trait EventStore: Send + Sync {
 /// What was deleted on one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasedPage {
-    /// How many records were deleted.
+    /// How much was deleted: events, and items that were dismissed or seen for ever.
     pub records: u64,
     /// Where the next page begins; `None` after the last one.
     pub next: Option<String>,
 }
 
-/// Most dismissals read for one user; the oldest by key order are left out beyond.
-pub const MAX_DISMISSALS: usize = 2_000;
+/// Which older events of a user are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastRange {
+    /// Only those before this position.
+    pub before: EventPosition,
+    /// Only those of this instant and later.
+    pub since: Timestamp,
+    /// At most so many, the newest.
+    pub limit: usize,
+}
 
-/// Most items seen for ever that are read for one user, some 400 KB a slate; beyond, the
-/// last in order of platform, domain and id are left out.
-pub const MAX_SEEN: usize = 2_000;
+/// Older events of a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// They, newest first.
+    pub events: Vec<PastEvent>,
+    /// Whether there may be more in the range than were asked for.
+    pub is_cut: bool,
+}
 
 /// One page of a long listing.
 #[derive(Debug, Clone)]
@@ -249,8 +268,19 @@ pub trait DecisionStore: Send + Sync {
     /// Logs an outcome unless one with the same recommendation and feedback id is there.
     async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended>;
 
-    /// The outcomes logged for a recommendation, in no particular order.
+    /// The outcomes logged for a recommendation, in no particular order: as many as its
+    /// caller sent.
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>>;
+
+    /// One outcome logged for a recommendation, as of now.
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        let logged = self.outcomes(id).await?;
+        Ok(logged.into_iter().find(|outcome| outcome.feedback_id == *feedback))
+    }
 
     /// What is logged of some users, decisions and outcomes, on one page of everything
     /// there is, as of now. It reads all of it: users have no index here, for that would

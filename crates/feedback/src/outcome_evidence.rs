@@ -39,9 +39,9 @@ impl OutcomeEvidence<'_> {
         match appended {
             Appended::New => self.store_event(outcome).await?,
             Appended::Duplicate => {
-                let logged = self.stores.decisions.outcomes(&outcome.recommendation_id).await?;
-                let same = logged.iter().find(|other| other.feedback_id == outcome.feedback_id);
-                self.store_event(same.unwrap_or(outcome)).await?;
+                let (id, feedback) = (&outcome.recommendation_id, &outcome.feedback_id);
+                let logged = self.stores.decisions.outcome(id, feedback).await?;
+                self.store_event(logged.as_ref().unwrap_or(outcome)).await?;
             }
         }
         Ok(appended)

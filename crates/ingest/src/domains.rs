@@ -13,6 +13,7 @@ use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::{announce_change, definitions};
 use crossfold_storage::records::{self, Version};
+use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +23,11 @@ use crate::state::IngestState;
 
 /// Most domains on one page: whole definitions, of some kilobytes each.
 pub const MAX_DOMAINS: usize = 100;
+/// Most bytes of definitions on one page, beside the last one: a function's answer has 6 MB.
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Most domains of a deployment: every function reads all definitions whenever one has
+/// changed. Two that are defined at the same moment may make one more.
+pub const MAX_DEFINED: usize = 200;
 /// Domains on one page unless the caller asks otherwise.
 pub const DEFAULT_DOMAINS: usize = 20;
 /// How often a change that lost a race is tried again.
@@ -63,16 +69,26 @@ pub(crate) async fn get_domains(
         return Err(Problem::invalid(format!("limit must be 1 to {MAX_DOMAINS}")));
     }
     let defined = definitions(&*state.stores.records).await?;
-    let mut own = defined.into_iter().filter(|(domain, _)| {
+    let own = defined.into_iter().filter(|(domain, _)| {
         caller.acts_for(domain) && page.after.as_ref().is_none_or(|after| domain > after)
     });
-    let domains: Vec<DomainView> = (&mut own)
-        .take(page.limit)
-        .map(|(domain, definition)| DomainView { domain, definition })
-        .collect();
-    let has_more = own.next().is_some();
-    let next = domains.last().filter(|_| has_more).map(|last| last.domain.clone());
-    Ok(JsonResponse(DomainPage { domains, next }))
+    first_page(own, page.limit).map(JsonResponse)
+}
+
+/// As many domains as a page may have.
+fn first_page(
+    mut domains: impl Iterator<Item = (DomainId, DomainDefinition)>,
+    limit: usize,
+) -> Result<DomainPage, Problem> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while page.len() < limit && bytes < MAX_PAGE_BYTES {
+        let Some((domain, definition)) = domains.next() else { break };
+        bytes += to_json(&definition)?.to_string().len();
+        page.push(DomainView { domain, definition });
+    }
+    let has_more = domains.next().is_some();
+    let next = page.last().filter(|_| has_more).map(|last| last.domain.clone());
+    Ok(DomainPage { domains: page, next })
 }
 
 pub(crate) async fn get_domain(
@@ -109,6 +125,9 @@ pub(crate) async fn put_domain(
         let standing = standing(&state, &domain).await?;
         // At every try and after the look: what is gone by now may be so by a deletion.
         refuse_while_deleting(&state, &domain).await?;
+        if standing.is_none() {
+            check_room(&state).await?;
+        }
         let before = standing.as_ref().map(|(before, _)| before);
         let changed = changes(before, &definition)?;
         let reset = left_out(&changed, &posted);
@@ -144,6 +163,15 @@ pub(crate) async fn patch_domain(
         }
     }
     Err(lost_too_often())
+}
+
+/// Checks that one more domain may be defined.
+async fn check_room(state: &IngestState) -> Result<(), Problem> {
+    if definitions(&*state.stores.records).await?.len() < MAX_DEFINED {
+        return Ok(());
+    }
+    let detail = format!("there are {MAX_DEFINED} domains already; delete one first");
+    Err(Problem::new(StatusCode::CONFLICT, "too_many_domains", detail))
 }
 
 /// A definition that a caller posted, checked.
@@ -208,4 +236,56 @@ fn without_nulls(patch: Value) -> Value {
 
 fn lost_too_often() -> Problem {
     Problem::conflict("the definition was changed by others at the same time; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfold_storage::faults::{Fault, FaultPlan};
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_world::World;
+
+    #[tokio::test]
+    async fn one_domain_too_many_is_refused_and_those_that_are_there_can_be_changed() {
+        let world = World::new(&FaultPlan::from_fn(|_| Fault::None));
+        for number in 0..MAX_DEFINED {
+            world.define(&format!("d{number}")).await;
+        }
+        let definition =
+            json!({"name": "n", "currency": "EUR", "event_types": {"view": {"weight": 1}}});
+        let (status, problem) = world.call("PUT", "/v1/domains/more", &definition).await;
+        assert_eq!((status, &problem["code"]), (409, &json!("too_many_domains")));
+        world.ok("PUT", "/v1/domains/d7", definition).await;
+        let mut pages = 0;
+        let (mut found, mut after) = (0, String::new());
+        loop {
+            let path = format!("/v1/domains?limit=90{after}");
+            let page = world.ok("GET", &path, Value::Null).await;
+            (pages, found) = (pages + 1, found + page["domains"].as_array().unwrap().len());
+            let Some(next) = page["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        assert_eq!((pages, found), (3, MAX_DEFINED));
+    }
+
+    #[test]
+    fn a_page_ends_before_its_answer_is_too_large() {
+        let event = |number: usize| {
+            let mapping = json!({"type": "view", "item_id": "i".repeat(200)});
+            (format!("{number}"), mapping)
+        };
+        let events: serde_json::Map<String, Value> = (0..250).map(event).collect();
+        let definition = parse(json!({
+            "name": "n", "currency": "EUR", "event_types": {"view": {"weight": 1}},
+            "sources": {"segment": {"events": events}},
+        }))
+        .unwrap();
+        let domains = (0..150)
+            .map(|number| (DomainId::parse(&format!("d{number:03}")).unwrap(), definition.clone()));
+        let page = first_page(domains, 150).unwrap();
+        let bytes = serde_json::to_vec(&page).unwrap().len();
+        assert!((4_000_000..5_000_000).contains(&bytes), "{bytes} bytes");
+        assert_eq!(page.next, page.domains.last().map(|last| last.domain.clone()));
+    }
 }

@@ -20,7 +20,7 @@ mod test_world;
 mod user_path;
 mod users;
 
-pub use domains::{DEFAULT_DOMAINS, MAX_DOMAINS};
+pub use domains::{DEFAULT_DOMAINS, MAX_DEFINED, MAX_DOMAINS};
 pub use events::MAX_EVENTS;
 pub use items::MAX_ITEMS;
 pub use keys::routes::MAX_KEYS;

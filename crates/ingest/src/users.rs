@@ -15,6 +15,7 @@ use crossfold_core::entities::plain_text::{is_one_line, is_visible};
 use crossfold_core::entities::plausible_time::{self, is_plausible};
 use crossfold_core::entities::ports::Committed;
 use crossfold_core::entities::purpose::Purpose;
+use crossfold_core::entities::shares::{self, ShareError};
 use crossfold_core::entities::text_length::exceeds;
 use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
@@ -89,7 +90,7 @@ pub(crate) async fn put_user(
         if let Some(member) = stored.person.member_mut(&user) {
             member.declared.clone_from(&body.declared);
         }
-        let write = replace(stored.clone(), expected);
+        let write = replace(stored.clone(), expected)?;
         if state.stores.people.commit(&[write]).await? == Committed::Yes {
             return Ok(JsonResponse(view(&caller, &stored, &user, of.domain)));
         }
@@ -111,7 +112,7 @@ pub(crate) async fn declare(
             member.declared.extend(declared.clone());
             check_declared(&member.declared)?;
         }
-        if state.stores.people.commit(&[replace(stored, expected)]).await? == Committed::Yes {
+        if state.stores.people.commit(&[replace(stored, expected)?]).await? == Committed::Yes {
             return Ok(());
         }
     }
@@ -129,15 +130,26 @@ fn check_declared(declared: &BTreeMap<String, String>) -> Result<(), Problem> {
         let detail = "declared must have no control characters but line ends and tabs";
         return Err(Problem::invalid(detail));
     }
-    Ok(())
+    shares::check_declared(declared).map_err(too_much)
 }
 
 fn lost_too_often() -> Problem {
     Problem::conflict("the person was changed by others at the same time; try again")
 }
 
-fn replace(stored: StoredPerson, expected: Option<u64>) -> PeopleWrite {
-    PeopleWrite { id: stored.id, entry: PeopleEntry::Person(stored.person), expected }
+/// The write that stores a person, if they fit into a record.
+fn replace(stored: StoredPerson, expected: Option<u64>) -> Result<PeopleWrite, Problem> {
+    stored.person.check_size().map_err(too_much)?;
+    Ok(PeopleWrite { id: stored.id, entry: PeopleEntry::Person(stored.person), expected })
+}
+
+fn too_much(error: ShareError) -> Problem {
+    let code = match error {
+        ShareError::Declared => "too_much_declared",
+        ShareError::Consents(_) => "too_many_consents",
+        ShareError::Person => "person_too_large",
+    };
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
 }
 
 /// The person behind a user, or a new one, with the version to expect.
@@ -231,13 +243,10 @@ pub(crate) async fn put_consents(
     for _ in 0..MAX_TRIES {
         let mut stored = find_known(&state, &user, &of.domain).await?;
         for (decision, is_dated) in decisions.iter().cloned() {
-            match is_dated {
-                true => stored.person.consents.record_dated(decision),
-                false => stored.person.consents.record(decision),
-            }
+            stored.person.decide(decision, is_dated).map_err(too_much)?;
         }
         let version = stored.version;
-        if state.stores.people.commit(&[replace(stored.clone(), Some(version))]).await?
+        if state.stores.people.commit(&[replace(stored.clone(), Some(version))?]).await?
             == Committed::Yes
         {
             return Ok(JsonResponse(view(&caller, &stored, &user, of.domain)));
@@ -343,7 +352,7 @@ async fn link_writes(
     stored.person.join(joined.person).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_links", error.to_string())
     })?;
-    writes.push(replace(stored.clone(), expected));
+    writes.push(replace(stored.clone(), expected)?);
     Ok(Some(writes))
 }
 

@@ -13,11 +13,11 @@ use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::Member;
-use crossfold_core::entities::ports::{NoDefinition, StoreError, StoreResult};
+use crossfold_core::entities::ports::{NoDefinition, StoreError};
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::model::Model;
 use crossfold_core::serving::admit::may_use_evidence_of;
-use crossfold_core::serving::request::{MAX_HISTORY, SlateRequest};
+use crossfold_core::serving::request::SlateRequest;
 use crossfold_core::serving::snapshot::Catalogues;
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::KnownDefinitions;
@@ -25,6 +25,7 @@ use crossfold_storage::person_lookup::{Found, find_in_even_time};
 use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
+use crate::history_reader::{HistoryReader, MAX_EVIDENCE, answered};
 use crate::state::RecommendState;
 
 /// Codes of what could not be used, each once, in the order in which it was found.
@@ -80,7 +81,7 @@ pub(crate) async fn read_user(
     deadline: &Deadline,
 ) -> UserRead {
     let find = find_in_even_time(&*state.stores.people, user);
-    let history = state.stores.events.history(user, MAX_HISTORY);
+    let history = state.stores.events.history(user, MAX_EVIDENCE);
     let (found, history) =
         join(deadline.wait(Stage::FirstReads, find), deadline.wait(Stage::FirstReads, history))
             .await;
@@ -88,16 +89,6 @@ pub(crate) async fn read_user(
         found: answered("a person could not be read", found),
         history: answered("a history could not be read", history),
     }
-}
-
-/// What was answered in time.
-fn answered<T>(failure: &'static str, answer: Option<StoreResult<T>>) -> Option<T> {
-    match answer {
-        Some(Ok(answer)) => return Some(answer),
-        Some(Err(error)) => tracing::error!(%error, failure, "a read failed"),
-        None => tracing::error!(failure, "a read took too long"),
-    }
-    None
 }
 
 /// A person as far as the user who asks is concerned.
@@ -169,36 +160,21 @@ impl PersonRead {
         deadline: &Deadline,
         degraded: &mut Degraded,
     ) -> History {
-        let opens = |member: &&Member| {
-            may_use_evidence_of(&member.domain, request, &self.consents, definitions)
-        };
-        let opened: Vec<&Member> = self.others.iter().filter(opens).collect();
-        let reads = opened.iter().map(|member| {
-            let history = state.stores.events.history(&member.user, MAX_HISTORY);
-            deadline.wait(Stage::FurtherReads, history)
-        });
-        let own = async {
-            match self.own_history.clone() {
-                Some(history) => Some(Ok(history)),
-                None => {
-                    let history = state.stores.events.history(&self.user, MAX_HISTORY);
-                    deadline.wait(Stage::FurtherReads, history).await
-                }
-            }
-        };
+        let consents = &self.consents;
+        let reader = HistoryReader { state, request, definitions, consents, deadline };
+        let opens =
+            |member: &&Member| may_use_evidence_of(&member.domain, request, consents, definitions);
+        let opened = self.others.iter().filter(opens);
+        let reads = opened.map(|member| reader.read((&member.user, &member.domain), None));
+        let own = reader.read((&self.user, &request.display), self.own_history.clone());
         let (own, reads) = join(own, join_all(reads)).await;
-        let read = reads.len();
-        let failure = "a linked history could not be read";
-        let mut histories: Vec<History> =
-            reads.into_iter().filter_map(|history| answered(failure, history)).collect();
-        if histories.len() < read {
+        if own.is_partial || reads.iter().any(|read| read.is_partial || read.history.is_none()) {
             degraded.add("partial_history");
         }
-        match answered("a history could not be read", own) {
-            Some(own) => histories.push(own),
-            None => degraded.add("no_history"),
+        if own.history.is_none() {
+            degraded.add("no_history");
         }
-        History::merge(histories)
+        History::merge(reads.into_iter().chain([own]).filter_map(|read| read.history))
     }
 }
 

@@ -166,6 +166,13 @@ mod tests {
         ) -> StoreResult<crossfold_core::entities::history::History> {
             self.0.history(user, limit).await
         }
+        async fn past(
+            &self,
+            user: &Pseudonym,
+            range: &crossfold_core::entities::ports::PastRange,
+        ) -> StoreResult<crossfold_core::entities::ports::Past> {
+            self.0.past(user, range).await
+        }
         async fn dismiss(
             &self,
             dismissal: &crossfold_core::entities::history::Dismissal,

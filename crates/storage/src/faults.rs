@@ -15,12 +15,12 @@ use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
-    EventStore, Logged, Object, ObjectStore, Page, PeopleStore, PutCondition, RecordStore,
-    StoreError, StoreResult, Stores,
+    EventStore, Logged, Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition,
+    RecordStore, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::civil::Date;
@@ -220,6 +220,10 @@ impl EventStore for Faulty<dyn EventStore> {
         self.make(call("events.history", user), self.store.history(user, limit)).await
     }
 
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past> {
+        self.make(call("events.past", user), self.store.past(user, range)).await
+    }
+
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
         self.make(call("events.dismiss", &dismissal.user), self.store.dismiss(dismissal)).await
     }
@@ -307,6 +311,14 @@ impl DecisionStore for Faulty<dyn DecisionStore> {
 
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
         self.make(call("decisions.outcomes", id), self.store.outcomes(id)).await
+    }
+
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        self.make(call("decisions.outcome", feedback), self.store.outcome(id, feedback)).await
     }
 
     async fn logged_of(

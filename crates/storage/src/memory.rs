@@ -11,13 +11,16 @@ use crossfold_core::entities::activity::{Activity, DomainDay, INTAKES};
 use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::{Event, to_millisecond};
-use crossfold_core::entities::history::{Dismissal, History, SeenItem};
+use crossfold_core::entities::history::{
+    Dismissal, EventPosition, History, MarkedItems, PastEvent, SeenItem,
+};
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
-    EventStore, Logged, MAX_DISMISSALS, MAX_SEEN, Object, ObjectStore, Page, PeopleStore,
-    PutCondition, RecordStore, StoreError, StoreResult, Stores,
+    EventStore, Logged, Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition,
+    RecordStore, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::records::RecordKind;
 use jiff::civil::Date;
@@ -62,8 +65,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Default)]
 struct UserRecords {
     events: BTreeMap<EventId, Event>,
-    dismissals: BTreeSet<Dismissal>,
-    seen: BTreeSet<SeenItem>,
+    dismissed: MarkedItems,
+    seen: MarkedItems,
+}
+
+impl UserRecords {
+    /// Newest first.
+    fn ordered(&self) -> Vec<&Event> {
+        let mut events: Vec<&Event> = self.events.values().collect();
+        events.sort_by_cached_key(|event| std::cmp::Reverse(EventPosition::of(event)));
+        events
+    }
+
+    fn count(&self) -> u64 {
+        (self.events.len() + self.dismissed.len() + self.seen.len()) as u64
+    }
 }
 
 /// [`EventStore`] in memory. Nothing expires.
@@ -85,29 +101,47 @@ impl EventStore for MemoryEvents {
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         let users = lock(&self.0);
         let Some(records) = users.get(user) else { return Ok(History::default()) };
-        let mut events: Vec<Event> = records.events.values().cloned().collect();
-        events.sort_by(|a, b| (b.occurred_at, &b.event_id).cmp(&(a.occurred_at, &a.event_id)));
-        events.truncate(limit);
-        let dismissals = records.dismissals.iter().take(MAX_DISMISSALS).cloned();
-        let seen = records.seen.iter().take(MAX_SEEN).cloned();
-        Ok(History::new(events, dismissals).with_seen(seen))
+        let ordered = records.ordered();
+        let newest = &ordered[..limit.min(ordered.len())];
+        let events = newest.iter().map(|event| (*event).clone()).collect();
+        let history = History::new(events, []);
+        let history = history.with_marked(records.dismissed.clone(), records.seen.clone());
+        Ok(match newest.last().filter(|_| newest.len() == limit) {
+            Some(last) => history.cut_at(EventPosition::of(last)),
+            None => history,
+        })
+    }
+
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past> {
+        let users = lock(&self.0);
+        let Some(records) = users.get(user) else { return Ok(Past::default()) };
+        let is_asked_for = |event: &&Event| {
+            EventPosition::of(event) < range.before && event.occurred_at >= range.since
+        };
+        let in_range: Vec<&Event> = records.ordered().into_iter().filter(is_asked_for).collect();
+        let past = |event: &&Event| PastEvent {
+            domain: event.domain.clone(),
+            event_type: event.event_type.clone(),
+            item: ItemDigest::of(&event.item_id),
+            occurred_at: event.occurred_at,
+        };
+        let events = in_range.iter().take(range.limit).map(past).collect();
+        Ok(Past { events, is_cut: in_range.len() > range.limit })
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
         let mut users = lock(&self.0);
-        let records = users.entry(dismissal.user.clone()).or_default();
-        records.dismissals.insert(dismissal.clone());
+        users.entry(dismissal.user.clone()).or_default().dismissed.extend([dismissal.clone()]);
         Ok(())
     }
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
-        lock(&self.0).entry(seen.user.clone()).or_default().seen.insert(seen.clone());
+        lock(&self.0).entry(seen.user.clone()).or_default().seen.extend([seen.clone()]);
         Ok(())
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
-        let erased = lock(&self.0).remove(user).unwrap_or_default();
-        Ok((erased.events.len() + erased.dismissals.len() + erased.seen.len()) as u64)
+        Ok(lock(&self.0).remove(user).unwrap_or_default().count())
     }
 
     async fn erase_domain(
@@ -117,12 +151,11 @@ impl EventStore for MemoryEvents {
     ) -> StoreResult<ErasedPage> {
         let mut records = 0;
         for of_user in lock(&self.0).values_mut() {
-            let count = |of: &UserRecords| of.events.len() + of.dismissals.len() + of.seen.len();
-            let before = count(of_user);
+            let before = of_user.count();
             of_user.events.retain(|_, event| event.domain != *domain);
-            of_user.dismissals.retain(|one| one.domain != *domain && one.by_domain != *domain);
-            of_user.seen.retain(|one| one.domain != *domain && one.by_domain != *domain);
-            records += (before - count(of_user)) as u64;
+            of_user.dismissed.forget(domain);
+            of_user.seen.forget(domain);
+            records += before - of_user.count();
         }
         Ok(ErasedPage { records, next: None })
     }
@@ -285,6 +318,15 @@ impl DecisionStore for MemoryDecisions {
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
         let log = lock(&self.0);
         Ok(log.outcomes.get(id).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        let log = lock(&self.0);
+        Ok(log.outcomes.get(id).and_then(|outcomes| outcomes.get(feedback)).cloned())
     }
 
     async fn logged_of(

@@ -9,7 +9,8 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{
-    Appended, ETag, ErasedPage, EventStore, Object, ObjectStore, PutCondition, StoreResult, Stores,
+    Appended, ETag, ErasedPage, EventStore, Object, ObjectStore, Past, PastRange, PutCondition,
+    StoreResult, Stores,
 };
 use crossfold_storage::conformance::{Failures, run_all};
 use crossfold_storage::embedded::Embedded;
@@ -41,6 +42,10 @@ impl EventStore for CountsTwice {
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         self.0.history(user, limit).await
+    }
+
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past> {
+        self.0.past(user, range).await
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {

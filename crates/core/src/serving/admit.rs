@@ -157,7 +157,7 @@ impl Admission {
     fn sort(snapshot: &CatalogueSnapshot, rules: &Rules<'_>) -> Self {
         let mut admission = Self::default();
         for (position, entry) in snapshot.entries() {
-            match rules.refuse(entry.item) {
+            match rules.refuse(&entry) {
                 None => admission.kept.push(position),
                 Some(reason) => admission.left_out.push(LeftOut { position, reason }),
             }

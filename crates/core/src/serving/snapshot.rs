@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::entities::catalogue::{ChangeNumber, Item};
 use crate::entities::ids::{DomainId, ItemId};
+use crate::entities::item_set::ItemDigest;
 use crate::evidence::items::Row;
 use crate::model::Model;
 
@@ -18,6 +19,7 @@ pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
 pub struct CatalogueSnapshot {
     items: Vec<Item>,
     rows: Vec<Option<Row>>,
+    digests: Vec<ItemDigest>,
     positions: HashMap<ItemId, usize>,
     last_change: ChangeNumber,
 }
@@ -29,6 +31,8 @@ pub struct CatalogueEntry<'a> {
     pub item: &'a Item,
     /// Its row in the model; `None` when the model does not know it.
     pub row: Option<Row>,
+    /// The item as sets of items have it.
+    pub digest: ItemDigest,
 }
 
 impl CatalogueSnapshot {
@@ -41,7 +45,8 @@ impl CatalogueSnapshot {
         let positions =
             items.iter().enumerate().map(|(at, item)| (item.item_id.clone(), at)).collect();
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
-        Self { items, rows, positions, last_change }
+        let digests = items.iter().map(|item| ItemDigest::of(&item.item_id)).collect();
+        Self { items, rows, digests, positions, last_change }
     }
 
     /// The last change that made an entry what it is here; 0 without entries.
@@ -52,8 +57,7 @@ impl CatalogueSnapshot {
 
     /// Every item with its position, in order of ids.
     pub fn entries(&self) -> impl Iterator<Item = (usize, CatalogueEntry<'_>)> {
-        let entries = self.items.iter().zip(&self.rows);
-        entries.map(|(item, &row)| CatalogueEntry { item, row }).enumerate()
+        (0..self.items.len()).map(|position| (position, self.entry(position)))
     }
 
     /// The item at a position that this snapshot gave.
@@ -62,7 +66,11 @@ impl CatalogueSnapshot {
     /// When the position is another snapshot's, beyond this one's end.
     #[must_use]
     pub fn entry(&self, position: usize) -> CatalogueEntry<'_> {
-        CatalogueEntry { item: &self.items[position], row: self.rows[position] }
+        CatalogueEntry {
+            item: &self.items[position],
+            row: self.rows[position],
+            digest: self.digests[position],
+        }
     }
 
     /// The title of an item, unless it is not there or was deleted.

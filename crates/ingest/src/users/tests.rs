@@ -146,3 +146,83 @@ async fn a_withdrawal_holds_whatever_clocks_say() {
     assert_eq!(standing(decide(true, None)).await, true, "decided now");
     assert_eq!(standing(decide(false, None)).await, false);
 }
+
+/// Declares and grants on `films` until there is no more room for it.
+async fn fill_the_share_of_films(world: &World) -> usize {
+    let declared = json!({"declared": {"a": "声".repeat(1_000), "b": "b".repeat(1_000)}});
+    world.ok("PUT", "/v1/users/u?domain=films", declared.clone()).await;
+    let mut more = declared;
+    more["declared"]["c"] = "c".repeat(1_000).into();
+    let (status, problem) = world.call("PUT", "/v1/users/u?domain=films", &more).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("too_much_declared")));
+    for number in 0.. {
+        let to = format!("t{number}");
+        world.define(&to).await;
+        let evidence = "证".repeat(200);
+        let grant = json!({"consents": [
+            {"to": to, "purpose": "training", "granted": true, "evidence": evidence},
+        ]});
+        let (status, answer) = world.call("PUT", "/v1/users/u/consents?domain=films", &grant).await;
+        if status != 200 {
+            assert_eq!((status, &answer["code"]), (422, &json!("too_many_consents")));
+            return number;
+        }
+    }
+    unreachable!("there is room for ever")
+}
+
+#[tokio::test]
+async fn a_platform_that_has_no_room_left_keeps_no_other_from_anything() {
+    let world = world().await;
+    world.define("games").await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    let link = |domain: &str, user: &str| json!({"domain": domain, "user_id": user});
+    world.ok("PUT", "/v1/users/u/links?domain=films", link("travel", "v")).await;
+    let granted = fill_the_share_of_films(&world).await;
+    assert!(granted > 3, "room for {granted} consents alone");
+
+    let declared = json!({"declared": {"a": "声".repeat(1_000)}});
+    world.ok("PUT", "/v1/users/v?domain=travel", declared).await;
+    for number in 0..granted {
+        let to = format!("t{number}");
+        let evidence = "证".repeat(200);
+        let grant = json!({"consents": [
+            {"to": to, "purpose": "training", "granted": true, "evidence": evidence},
+        ]});
+        world.ok("PUT", "/v1/users/v/consents?domain=travel", grant).await;
+    }
+    let view = world.ok("PUT", "/v1/users/v/links?domain=travel", link("games", "w")).await;
+    assert_eq!(view["linked_domains"].as_array().unwrap().len(), 2);
+    world.ok("GET", "/v1/users/v?domain=travel", Value::Null).await;
+
+    // And who is full can still withdraw everything.
+    for number in 0..granted {
+        let withdrawal = json!({"consents": [{
+            "to": format!("t{number}"), "purpose": "training", "granted": false,
+            "evidence": "证".repeat(256),
+        }]});
+        world.ok("PUT", "/v1/users/u/consents?domain=films", withdrawal).await;
+    }
+    let view = world.ok("GET", "/v1/users/u?domain=films", Value::Null).await;
+    let consents = view["consents"].as_array().unwrap().iter();
+    assert!(consents.filter(|one| one["from"] == "films").all(|one| one["granted"] == false));
+}
+
+#[tokio::test]
+async fn users_who_do_not_fit_into_one_person_are_refused_before_anything_is_written() {
+    let world = world().await;
+    // As a version without shares left them.
+    for (domain, user) in [("films", "u"), ("travel", "v")] {
+        let user = pseudonym(domain, user);
+        let mut person = Person::of_one(user.clone(), domain.parse().unwrap());
+        person.members[0].declared.insert("a".into(), "a".repeat(250_000));
+        let entry = PeopleEntry::Person(person);
+        let write = PeopleWrite { id: user, entry, expected: None };
+        world.stores.people.commit(&[write]).await.unwrap();
+    }
+    let before = world.stores.people.scan(None).await.unwrap().entries;
+    let link = json!({"domain": "travel", "user_id": "v"});
+    let (status, problem) = world.call("PUT", "/v1/users/u/links?domain=films", &link).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("person_too_large")));
+    assert_eq!(world.stores.people.scan(None).await.unwrap().entries, before);
+}

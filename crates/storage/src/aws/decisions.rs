@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::decision::{Decision, Outcome};
-use crossfold_core::entities::ids::{Pseudonym, RecommendationId};
+use crossfold_core::entities::ids::{EventId, Pseudonym, RecommendationId};
 use crossfold_core::entities::ports::{Appended, DecisionStore, Logged, Page, StoreResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,25 @@ impl DynamoDbDecisions {
         requests::append(put).await
     }
 
+    /// A record of a recommendation, as of now.
+    async fn record_of(
+        &self,
+        id: &RecommendationId,
+        sort_key: String,
+    ) -> StoreResult<Option<DecisionRecord>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.table.name()?)
+            .key("pk", AttributeValue::S(id.to_string()))
+            .key("sk", AttributeValue::S(sort_key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(service_error)?;
+        Ok(answer.item.map(DecisionRecord::parse).transpose()?.flatten())
+    }
+
     fn expiry(&self, from: Timestamp) -> i64 {
         from.as_second().saturating_add(self.retention.as_secs())
     }
@@ -98,17 +117,7 @@ impl DecisionStore for DynamoDbDecisions {
     }
 
     async fn get(&self, id: &RecommendationId) -> StoreResult<Option<Decision>> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(self.table.name()?)
-            .key("pk", AttributeValue::S(id.to_string()))
-            .key("sk", AttributeValue::S(DECISION_KEY.into()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(service_error)?;
-        match answer.item.map(DecisionRecord::parse).transpose()?.flatten() {
+        match self.record_of(id, DECISION_KEY.into()).await? {
             Some(DecisionRecord::Decision(decision)) => Ok(Some(*decision)),
             _ => Ok(None),
         }
@@ -136,6 +145,17 @@ impl DecisionStore for DynamoDbDecisions {
             .consistent_read(true);
         let outcomes = requests::all(query).await?.into_iter().map(outcome);
         Ok(outcomes.collect::<StoreResult<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    async fn outcome(
+        &self,
+        id: &RecommendationId,
+        feedback: &EventId,
+    ) -> StoreResult<Option<Outcome>> {
+        match self.record_of(id, format!("{OUTCOME_PREFIX}{feedback}")).await? {
+            Some(DecisionRecord::Outcome(outcome)) => Ok(Some(outcome)),
+            _ => Ok(None),
+        }
     }
 
     async fn logged_of(

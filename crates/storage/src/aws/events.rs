@@ -5,8 +5,9 @@
 //! orders events by time, and can be read as of now, which a global one cannot.
 //! An event so costs two write units, one of the table and one of the index. An
 //! item of its own for the identity, in one transaction with the event, would
-//! cost four. Beside events are dismissals (`dismissed#`) and items seen for ever
-//! (`seen#`), which lack the index's attribute and so are not in it. Only events expire.
+//! cost four. Beside events are the items that were dismissed or seen for ever
+//! (`aws::marked_items`), which lack the index's attribute and so are not in it. Only
+//! events expire. A thousand events are read for some 90 units, whatever of them is wanted.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -14,18 +15,22 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
+use crossfold_core::entities::history::{
+    Dismissal, EventPosition, History, MarkedItems, PastEvent, SeenItem,
+};
+use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::ports::{
-    Appended, ErasedPage, EventStore, MAX_DISMISSALS, MAX_SEEN, StoreResult,
+    Appended, ErasedPage, EventStore, Past, PastRange, StoreResult,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Key};
 use super::config::Resource;
 use super::error::{corrupt, malformed, service_error};
+use super::marked_items::{self, Mark, Marking};
 use super::requests;
 use super::schema::TIME_INDEX;
 use super::time::sortable;
@@ -34,8 +39,6 @@ use crate::retry::Waiting;
 /// Events of one call that are written at the same time.
 const CONCURRENT_WRITES: usize = 64;
 
-const DISMISSAL_PREFIX: &str = "dismissed#";
-const SEEN_PREFIX: &str = "seen#";
 const EVENT_PREFIX: &str = "event#";
 
 /// An event as it is stored, and as the table's stream shows it.
@@ -65,21 +68,21 @@ impl EventRecord {
         Self {
             pk: event.user.clone(),
             sk: format!("{EVENT_PREFIX}{}", event.event_id),
-            by_time: format!("{}#{}", sortable(event.occurred_at), event.event_id),
+            by_time: by_time(&EventPosition::of(event)),
             ttl: event.received_at.as_second().saturating_add(retention.as_secs()),
             event: event.clone(),
         }
     }
 
     /// Reads a record of the events table or an image of its stream; `None`
-    /// when it is not an event but a dismissal or an item seen for ever.
+    /// when it is not an event but of items that were dismissed or seen for ever.
     ///
     /// # Errors
     /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it is neither.
     pub(super) fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let image = image.into();
         if let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk")
-            && [DISMISSAL_PREFIX, SEEN_PREFIX].iter().any(|prefix| sk.starts_with(prefix))
+            && marked_items::is_of_marks(sk)
         {
             return Ok(None);
         }
@@ -87,61 +90,48 @@ impl EventRecord {
     }
 }
 
-/// What a user has with one item, whenever it was: a dismissal or an item seen for ever.
-#[derive(Serialize, Deserialize)]
-struct ItemRecord {
-    pk: Pseudonym,
-    sk: String,
-    by_domain: DomainId,
+/// The sort key of [`TIME_INDEX`] at a position.
+fn by_time(position: &EventPosition) -> String {
+    format!("{}#{}", sortable(position.occurred_at), position.event_id)
+}
+
+/// What is read of an event that is no evidence any more.
+#[derive(Deserialize)]
+struct PastRecord {
+    by_time: String,
+    ttl: i64,
     domain: DomainId,
+    event_type: EventType,
     item_id: ItemId,
+    occurred_at: Timestamp,
 }
 
-impl From<&SeenItem> for ItemRecord {
-    fn from(seen: &SeenItem) -> Self {
-        Self {
-            pk: seen.user.clone(),
-            // Beside each other where two platforms tell of one item.
-            sk: format!("{SEEN_PREFIX}{}#{}#{}", seen.by_domain, seen.domain, seen.item_id),
-            by_domain: seen.by_domain.clone(),
-            domain: seen.domain.clone(),
-            item_id: seen.item_id.clone(),
-        }
-    }
+impl PastRecord {
+    const ATTRIBUTES: [&str; 6] =
+        ["by_time", "ttl", "domain", "event_type", "item_id", "occurred_at"];
 }
 
-impl From<ItemRecord> for SeenItem {
-    fn from(record: ItemRecord) -> Self {
+impl From<PastRecord> for PastEvent {
+    fn from(record: PastRecord) -> Self {
         Self {
-            user: record.pk,
-            by_domain: record.by_domain,
             domain: record.domain,
-            item_id: record.item_id,
+            event_type: record.event_type,
+            item: ItemDigest::of(&record.item_id),
+            occurred_at: record.occurred_at,
         }
     }
 }
 
-impl From<&Dismissal> for ItemRecord {
-    fn from(dismissal: &Dismissal) -> Self {
-        Self {
-            pk: dismissal.user.clone(),
-            sk: format!("{DISMISSAL_PREFIX}{}#{}", dismissal.domain, dismissal.item_id),
-            by_domain: dismissal.by_domain.clone(),
-            domain: dismissal.domain.clone(),
-            item_id: dismissal.item_id.clone(),
-        }
+/// The position of a record of [`TIME_INDEX`].
+fn position(record: &Key) -> StoreResult<EventPosition> {
+    #[derive(Deserialize)]
+    struct Position {
+        occurred_at: Timestamp,
+        event_id: EventId,
     }
-}
-
-impl From<ItemRecord> for Dismissal {
-    fn from(record: ItemRecord) -> Self {
-        Self {
-            user: record.pk,
-            by_domain: record.by_domain,
-            domain: record.domain,
-            item_id: record.item_id,
-        }
-    }
+    let read = serde_dynamo::from_item(record.clone());
+    let Position { occurred_at, event_id } = read.map_err(|error| corrupt("an event", error))?;
+    Ok(EventPosition { occurred_at, event_id })
 }
 
 /// [`EventStore`] on DynamoDB.
@@ -165,48 +155,48 @@ impl DynamoDbEvents {
             .consistent_read(true))
     }
 
-    async fn newest_events(&self, user: &Pseudonym, limit: usize) -> StoreResult<Vec<Event>> {
+    /// The newest events, and where reading ended if there may be more.
+    async fn newest_events(
+        &self,
+        user: &Pseudonym,
+        limit: usize,
+    ) -> StoreResult<(Vec<Event>, Option<EventPosition>)> {
         let query =
             self.query(user, "pk = :user")?.index_name(TIME_INDEX).scan_index_forward(false);
         let now = self.clock.now().as_second();
-        let mut events = Vec::new();
-        for item in requests::first(query, limit).await? {
-            let Some(record) = EventRecord::parse(item)? else { continue };
+        let records = requests::first(query, limit).await?;
+        let last = records.last().filter(|_| records.len() == limit);
+        let cut_at = last.map(position).transpose()?;
+        let mut events = Vec::with_capacity(records.len());
+        for record in records {
+            let Some(record) = EventRecord::parse(record)? else { continue };
             // DynamoDB deletes an expired record only some days later.
             if record.ttl > now {
                 events.push(record.event);
             }
         }
-        Ok(events)
+        Ok((events, cut_at))
     }
 
-    /// The first records of items whose sort key begins with a prefix.
-    async fn of_items<T: From<ItemRecord>>(
-        &self,
-        user: &Pseudonym,
-        prefix: &str,
-        most: usize,
-    ) -> StoreResult<Vec<T>> {
+    /// Every item with a mark.
+    async fn marked(&self, user: &Pseudonym, mark: Mark) -> StoreResult<MarkedItems> {
         let query = self
             .query(user, "pk = :user AND begins_with(sk, :prefix)")?
-            .expression_attribute_values(":prefix", AttributeValue::S(prefix.into()));
-        let read = |item| {
-            serde_dynamo::from_item::<_, ItemRecord>(item)
-                .map(T::from)
-                .map_err(|error| corrupt("a user's record of an item", error))
-        };
-        requests::first(query, most).await?.into_iter().map(read).collect()
+            .expression_attribute_values(":prefix", AttributeValue::S(mark.prefix().into()));
+        marked_items::read(requests::all(query).await?)
     }
 
-    async fn put_of_item(&self, record: ItemRecord) -> StoreResult<()> {
-        let item = serde_dynamo::to_item(record).map_err(malformed)?;
-        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(item));
-        put.send().await.map(drop).map_err(service_error)
+    async fn add(&self, marking: &Marking) -> StoreResult<()> {
+        let update = self.client.update_item().table_name(self.table.name()?);
+        marking.update(update).send().await.map(drop).map_err(service_error)
     }
 
-    async fn keys(&self, user: &Pseudonym) -> StoreResult<Vec<Key>> {
-        let query = self.query(user, "pk = :user")?.projection_expression("pk, sk");
-        requests::all(query).await
+    /// Deletes records, and says of how many events and items they were.
+    async fn delete(&self, records: Vec<Key>) -> StoreResult<u64> {
+        let count = records.iter().map(marked_items::count).sum();
+        let keys = records.into_iter().map(marked_items::key).collect();
+        batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
+        Ok(count)
     }
 }
 
@@ -227,27 +217,56 @@ impl EventStore for DynamoDbEvents {
     }
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
-        let (events, dismissals, seen) = futures::try_join!(
+        let ((events, cut_at), dismissed, seen) = futures::try_join!(
             self.newest_events(user, limit),
-            self.of_items::<Dismissal>(user, DISMISSAL_PREFIX, MAX_DISMISSALS),
-            self.of_items::<SeenItem>(user, SEEN_PREFIX, MAX_SEEN),
+            self.marked(user, Mark::Dismissed),
+            self.marked(user, Mark::Seen),
         )?;
-        Ok(History::new(events, dismissals).with_seen(seen))
+        let history = History::new(events, []).with_marked(dismissed, seen);
+        Ok(match cut_at {
+            Some(position) => history.cut_at(position),
+            None => history,
+        })
+    }
+
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past> {
+        let (text, before) = (AttributeValue::S, by_time(&range.before));
+        let names = PastRecord::ATTRIBUTES.map(|name| (format!("#{name}"), name.to_owned()));
+        let query = self
+            .query(user, "pk = :user AND by_time BETWEEN :since AND :before")?
+            .index_name(TIME_INDEX)
+            .scan_index_forward(false)
+            .expression_attribute_values(":since", text(sortable(range.since)))
+            .expression_attribute_values(":before", text(before.clone()))
+            .projection_expression(names.each_ref().map(|(name, _)| name.as_str()).join(", "))
+            .set_expression_attribute_names(Some(names.into()));
+        // One more tells that there is more; and the one at the position is in the query's range.
+        let records = requests::first(query, range.limit.saturating_add(2)).await?;
+        let records = records.into_iter().map(|record| {
+            serde_dynamo::from_item(record).map_err(|error| corrupt("an event", error))
+        });
+        let mut records = records.collect::<StoreResult<Vec<PastRecord>>>()?;
+        records.retain(|record| record.by_time != before);
+        let is_cut = records.len() > range.limit;
+        records.truncate(range.limit);
+        let now = self.clock.now().as_second();
+        records.retain(|record| record.ttl > now);
+        let events = records.into_iter().map(PastEvent::from).collect();
+        Ok(Past { events, is_cut })
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {
-        self.put_of_item(dismissal.into()).await
+        self.add(&dismissal.into()).await
     }
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
-        self.put_of_item(seen.into()).await
+        self.add(&seen.into()).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
-        let keys = self.keys(user).await?;
-        let count = keys.len() as u64;
-        batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
-        Ok(count)
+        let query = self.query(user, "pk = :user")?;
+        let records = query.projection_expression("pk, sk, item_digests");
+        self.delete(requests::all(records).await?).await
     }
 
     async fn erase_domain(
@@ -265,11 +284,9 @@ impl EventStore for DynamoDbEvents {
             .expression_attribute_names("#domain", "domain")
             .filter_expression("#domain = :domain OR by_domain = :domain")
             .expression_attribute_values(":domain", AttributeValue::S(domain.to_string()))
-            .projection_expression("pk, sk");
+            .projection_expression("pk, sk, item_digests");
         let page = scan.send().await.map_err(service_error)?;
-        let keys = page.items.unwrap_or_default();
-        let records = keys.len() as u64;
-        batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
+        let records = self.delete(page.items.unwrap_or_default()).await?;
         let next = page.last_evaluated_key.map(|key| batch::after_key(&key)).transpose()?;
         Ok(ErasedPage { records, next })
     }
@@ -314,18 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_an_item_is_no_event_and_anything_else_is_corrupt() {
-        let dismissal = Dismissal {
-            user: Pseudonym::parse("v1_u").unwrap(),
-            by_domain: DomainId::parse("knowledge").unwrap(),
-            domain: DomainId::parse("travel").unwrap(),
-            item_id: ItemId::parse("i").unwrap(),
-        };
-        let item: serde_dynamo::Item = serde_dynamo::to_item(ItemRecord::from(&dismissal)).unwrap();
-        assert_eq!(EventRecord::parse(item).unwrap(), None);
-        let item: serde_dynamo::Item =
-            serde_dynamo::to_item(ItemRecord::from(&SeenItem::of(&event()))).unwrap();
-        assert_eq!(EventRecord::parse(item).unwrap(), None);
+    fn a_record_of_items_is_no_event_and_anything_else_is_corrupt() {
+        for sk in ["dismissed#travel#i", "seen#a#b#i", "dismissedset#a#b#0", "seenset#a#b#f"] {
+            let sk = AttributeValue::S(sk.into());
+            let record = HashMap::from([("sk".to_owned(), sk)]);
+            assert_eq!(EventRecord::parse(record).unwrap(), None);
+        }
         assert!(EventRecord::parse(HashMap::<String, AttributeValue>::new()).is_err());
     }
 }

@@ -12,6 +12,7 @@ mod config;
 mod decisions;
 mod error;
 pub(crate) mod events;
+mod marked_items;
 mod objects;
 mod people;
 mod records;

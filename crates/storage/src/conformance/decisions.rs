@@ -121,6 +121,10 @@ async fn an_outcome_is_stored_once(stores: &Stores) -> Held {
     hold!(second == Appended::Duplicate, "the second append answered {second:?}");
     let found = stores.decisions.outcomes(&recommendation).await?;
     hold!(found == [outcome.clone()], "{outcome:?} came back as {found:?}");
+    let found = stores.decisions.outcome(&recommendation, &outcome.feedback_id).await?;
+    hold!(found == Some(outcome.clone()), "{outcome:?} alone came back as {found:?}");
+    let absent = stores.decisions.outcome(&recommendation, &id(EventId::parse, "g")).await?;
+    hold!(absent.is_none(), "an unknown outcome is {absent:?}");
     let decision = stores.decisions.get(&recommendation).await?;
     hold!(decision.is_none(), "an outcome made a decision");
     Ok(())

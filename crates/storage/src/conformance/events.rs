@@ -3,9 +3,10 @@ use crossfold_core::entities::consent::{
 };
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::event::{Event, to_millisecond};
-use crossfold_core::entities::history::{Dismissal, SeenItem};
+use crossfold_core::entities::history::{Dismissal, EventPosition, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
-use crossfold_core::entities::ports::{Appended, MAX_DISMISSALS, MAX_SEEN, Stores};
+use crossfold_core::entities::item_set::ItemDigest;
+use crossfold_core::entities::ports::{Appended, PastRange, Stores};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Broken, Held, checks, hold, id, together, unique_domain, unique_user};
@@ -19,8 +20,9 @@ checks! { "events":
     history_is_newest_first_and_limited,
     a_history_of_many_pages_is_whole,
     dismissals_are_kept_once_and_beside_events,
-    dismissals_are_bounded,
-    what_was_seen_for_ever_is_kept_once_beside_events_and_bounded,
+    every_dismissal_is_found_however_many_there_are,
+    everything_seen_for_ever_is_found_once_beside_events,
+    older_events_are_read_on_within_bounds,
     other_users_records_are_never_seen,
     erasing_leaves_nothing_and_counts_it,
     erasing_a_domain_takes_its_records_from_every_user,
@@ -243,20 +245,28 @@ async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Held {
     Ok(())
 }
 
-async fn dismissals_are_bounded(stores: &Stores) -> Held {
+/// More than any bound of earlier versions.
+const MANY: usize = 5_000;
+
+async fn every_dismissal_is_found_however_many_there_are(stores: &Stores) -> Held {
     let user = unique_user();
-    let items: Vec<String> = (0..MAX_DISMISSALS + 3).map(|index| format!("i{index:06}")).collect();
-    dismiss_all(stores, items.iter().map(|item| dismissal(&user, item)).collect()).await?;
+    let items: Vec<String> = (0..MANY).map(|index| format!("i{index:06}")).collect();
+    let twice = items.iter().chain(&items[..9]);
+    dismiss_all(stores, twice.map(|item| dismissal(&user, item)).collect()).await?;
     let found = evidence(stores, &user, 1).await?;
     let is_there = |item: &&String| found.is_dismissed(&domain(), &id(ItemId::parse, item));
     let count = items.iter().filter(is_there).count();
-    hold!(count == MAX_DISMISSALS, "{count} dismissals were read, not {MAX_DISMISSALS}");
+    hold!(count == MANY, "{count} of {MANY} dismissals are there");
+    let count = found.dismissed().count();
+    hold!(count == MANY, "{count} items are dismissed, not {MANY}");
+    let erased = stores.events.erase(&user).await?;
+    hold!(erased == MANY as u64, "{erased} dismissals were erased");
     Ok(())
 }
 
-async fn what_was_seen_for_ever_is_kept_once_beside_events_and_bounded(stores: &Stores) -> Held {
+async fn everything_seen_for_ever_is_found_once_beside_events(stores: &Stores) -> Held {
     let user = unique_user();
-    let marks = (0..MAX_SEEN + 3).map(|index| SeenItem {
+    let marks = (0..MANY).map(|index| SeenItem {
         item_id: id(ItemId::parse, &format!("课程#{index:06}")),
         ..SeenItem::of(&event(&user, "e", 60))
     });
@@ -271,13 +281,53 @@ async fn what_was_seen_for_ever_is_kept_once_beside_events_and_bounded(stores: &
     let found = evidence(stores, &user, 1).await?;
     hold!(found.events().len() == 1, "what was seen crowds out events: {:?}", found.events());
     hold!(found.is_dismissed(&domain(), &id(ItemId::parse, "shunned")), "a dismissal is missing");
-    let read: Vec<&ItemId> = found.seen().map(|(_, item)| item).collect();
-    let expected: Vec<&ItemId> = marks.iter().take(MAX_SEEN).map(|mark| &mark.item_id).collect();
-    hold!(read == expected, "{} items were seen, not the first {MAX_SEEN}", read.len());
+    let is_there = |mark: &&SeenItem| found.is_seen_for_ever(&domain(), &mark.item_id);
+    let count = marks.iter().filter(is_there).count();
+    hold!(count == MANY, "{count} of {MANY} items are there");
+    let count = found.seen().count();
+    hold!(count == MANY, "{count} items were seen, not {MANY}");
     let erased = stores.events.erase(&user).await?;
-    hold!(erased == MAX_SEEN as u64 + 5, "{erased} records were erased");
+    hold!(erased == MANY as u64 + 2, "{erased} events and items were erased");
     let left = evidence(stores, &user, 1).await?.seen().count();
     hold!(left == 0, "{left} seen items are left");
+    Ok(())
+}
+
+async fn older_events_are_read_on_within_bounds(stores: &Stores) -> Held {
+    const EVENTS: usize = 30;
+    let user = unique_user();
+    let start = event(&user, "e", 3_600).occurred_at;
+    // Three at each instant, which their ids alone put in order.
+    let at = |index: usize| start - SignedDuration::from_secs((index / 3) as i64);
+    let events: Vec<Event> = (0..EVENTS)
+        .map(|index| Event {
+            occurred_at: at(index),
+            item_id: id(ItemId::parse, &format!("i{index:02}")),
+            ..event(&user, &format!("e{:02}", EVENTS - index), 0)
+        })
+        .collect();
+    append_all(stores, events.clone()).await?;
+    let whole = stores.events.history(&user, EVENTS + 1).await?;
+    hold!(whole.cut().is_none(), "a whole history is cut at {:?}", whole.cut());
+    for (known, since, limit) in [(7, EVENTS, 99), (7, 18, 99), (7, EVENTS, 5), (1, EVENTS, 29)] {
+        let history = stores.events.history(&user, known).await?;
+        let position = EventPosition::of(&events[known - 1]);
+        hold!(history.cut() == Some(&position), "{known} events end at {:?}", history.cut());
+        let range = PastRange { before: position, since: at(since - 1), limit };
+        let past = stores.events.past(&user, &range).await?;
+        let found: Vec<ItemDigest> = past.events.iter().map(|event| event.item).collect();
+        let expected = events[known..since].iter().take(limit);
+        let expected: Vec<ItemDigest> = expected.map(|e| ItemDigest::of(&e.item_id)).collect();
+        hold!(found == expected, "{} events before {known}, not {}", found.len(), expected.len());
+        let is_more = since - known > limit;
+        hold!(past.is_cut == is_more, "that there is more is said to be {}", past.is_cut);
+        let first = past.events.first().map(|e| (&e.domain, &e.event_type, e.occurred_at));
+        let wanted = (&events[known].domain, &events[known].event_type, at(known));
+        hold!(first == Some(wanted), "an older event is read as {first:?}");
+    }
+    let of_nobody = PastRange { before: EventPosition::of(&events[0]), since: start, limit: 9 };
+    let past = stores.events.past(&unique_user(), &of_nobody).await?;
+    hold!(past.events.is_empty() && !past.is_cut, "an unknown user has {past:?}");
     Ok(())
 }
 
@@ -311,8 +361,15 @@ async fn erasing_a_domain_takes_its_records_from_every_user(stores: &Stores) -> 
             .events
             .dismiss(&Dismissal { by_domain: gone.clone(), ..dismissal(user, "by") })
             .await?;
+        let seen = SeenItem::of(&event(user, "e", 60));
+        stores.events.mark_seen(&seen).await?;
+        for item in ["a", "b", "c", "d"] {
+            let of_it = SeenItem { item_id: id(ItemId::parse, item), ..seen.clone() };
+            let of_it = SeenItem { domain: gone.clone(), by_domain: gone.clone(), ..of_it };
+            stores.events.mark_seen(&of_it).await?;
+        }
     }
-    for expected in [64, 0] {
+    for expected in [72, 0] {
         let (mut records, mut next) = (0, None);
         loop {
             let page = stores.events.erase_domain(&gone, next).await?;
@@ -329,6 +386,8 @@ async fn erasing_a_domain_takes_its_records_from_every_user(stores: &Stores) -> 
         let kept = left.is_dismissed(&domain(), &id(ItemId::parse, "kept"));
         let by = left.is_dismissed(&domain(), &id(ItemId::parse, "by"));
         hold!(kept && !by, "the wrong dismissals are left");
+        let seen = left.seen().count();
+        hold!(seen == 1, "{seen} seen items are left, not that of the other domain");
     }
     Ok(())
 }

@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::ports::{Appended, ErasedPage, EventStore, StoreError, StoreResult};
+use crossfold_core::entities::ports::{
+    Appended, ErasedPage, EventStore, Past, PastRange, StoreError, StoreResult,
+};
 use dynoxide::actions::batch_get_item::{BatchGetItemRequest, KeysAndAttributes};
 use dynoxide::types::AttributeValue;
 use dynoxide::{Database, ImportOptions};
@@ -71,6 +73,10 @@ impl EventStore for BulkEvents {
 
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         self.adapter.history(user, limit).await
+    }
+
+    async fn past(&self, user: &Pseudonym, range: &PastRange) -> StoreResult<Past> {
+        self.adapter.past(user, range).await
     }
 
     async fn dismiss(&self, dismissal: &Dismissal) -> StoreResult<()> {

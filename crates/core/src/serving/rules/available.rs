@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::entities::catalogue::Item;
 use crate::serving::rules::{Ineligible, Rule};
+use crate::serving::snapshot::CatalogueEntry;
 
 /// Refuses items that are deleted, hidden, out of stock, not yet or no longer offered.
 pub(super) struct Available {
@@ -18,7 +18,7 @@ impl Available {
 }
 
 impl Rule for Available {
-    fn refuses(&self, item: &Item) -> Option<Ineligible> {
-        (!item.is_available(self.now)).then_some(Ineligible::Unavailable)
+    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
+        (!entry.item.is_available(self.now)).then_some(Ineligible::Unavailable)
     }
 }

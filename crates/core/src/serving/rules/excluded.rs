@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::entities::catalogue::Item;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::serving::rules::{Ineligible, ItemRefs, Rule, is_among};
+use crate::serving::snapshot::CatalogueEntry;
 
 /// Refuses items that the request excludes.
 pub(super) struct Excluded<'a> {
@@ -19,7 +19,7 @@ impl<'a> Excluded<'a> {
 }
 
 impl Rule for Excluded<'_> {
-    fn refuses(&self, item: &Item) -> Option<Ineligible> {
-        is_among(&self.items, item).then_some(Ineligible::Excluded)
+    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
+        is_among(&self.items, entry.item).then_some(Ineligible::Excluded)
     }
 }

@@ -22,6 +22,7 @@ use crate::serving::rules::available::Available;
 use crate::serving::rules::dismissed::Dismissed;
 use crate::serving::rules::excluded::Excluded;
 use crate::serving::rules::seen::Seen;
+use crate::serving::snapshot::CatalogueEntry;
 
 /// Why an item may not be recommended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -40,7 +41,7 @@ pub enum Ineligible {
 /// A rule that items must keep to be recommended.
 pub trait Rule {
     /// What the rule has against an item; `None` when nothing.
-    fn refuses(&self, item: &Item) -> Option<Ineligible>;
+    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible>;
 }
 
 /// Items by reference, so that a look-up copies nothing.
@@ -73,7 +74,7 @@ impl<'a> Rules<'a> {
     /// The reason of the first rule that refuses an item; `None` when it may be
     /// recommended.
     #[must_use]
-    pub fn refuse(&self, item: &Item) -> Option<Ineligible> {
-        self.0.iter().find_map(|rule| rule.refuses(item))
+    pub fn refuse(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
+        self.0.iter().find_map(|rule| rule.refuses(entry))
     }
 }

@@ -1,41 +1,69 @@
 //! What a person had to do with is not recommended again, for as long as the
 //! domain's definition says.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use crate::entities::catalogue::Item;
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
 use crate::entities::event::Event;
+use crate::entities::event_type::EventTypeDefinition;
+use crate::entities::history::PastEvent;
+use crate::entities::ids::{DomainId, EventType};
+use crate::entities::item_set::ItemDigest;
 use crate::serving::rules::{Ineligible, ItemRefs, Rule, is_among};
+use crate::serving::snapshot::CatalogueEntry;
 
 /// Refuses items that an event of the person is about or that are recorded as seen
 /// for ever, as far as evidence may be used: a slate that is not personalised may hold them.
 pub(super) struct Seen<'a> {
     items: ItemRefs<'a>,
+    past: BTreeSet<(&'a DomainId, ItemDigest)>,
+    history: &'a ConsentedHistory,
 }
 
 impl<'a> Seen<'a> {
     /// What the person had to do with, and still counts as seen at `now`. An event of
-    /// a type that is no longer defined counts for as long as it is read.
+    /// a type that is no longer defined, or whose definition names no time, counts for as
+    /// long as it is evidence; an older one counts only as long as its definition says.
     pub(super) fn in_history(
         history: &'a ConsentedHistory,
         definitions: &Definitions,
         now: Timestamp,
     ) -> Self {
         let is_seen = |event: &&Event| {
-            let definition = definitions.get(&event.domain);
-            let event_type = definition.and_then(|d| d.event_types.get(&event.event_type));
+            let event_type = defined(definitions, (&event.domain, &event.event_type));
             event_type.is_none_or(|event_type| event_type.is_seen(event.occurred_at, now))
         };
+        let is_seen_still = |event: &&PastEvent| {
+            let event_type = defined(definitions, (&event.domain, &event.event_type));
+            let seen_for = event_type.and_then(|event_type| event_type.seen_days);
+            seen_for.is_some_and(|seen_for| seen_for.holds(event.occurred_at, now))
+        };
         let events = history.events().iter().filter(is_seen);
-        let items = events.map(|event| (&event.domain, &event.item_id));
-        Self { items: items.chain(history.seen()).collect() }
+        let past = history.past().iter().filter(is_seen_still);
+        Self {
+            items: events.map(|event| (&event.domain, &event.item_id)).collect(),
+            past: past.map(|event| (&event.domain, event.item)).collect(),
+            history,
+        }
     }
 }
 
+fn defined<'d>(
+    definitions: &'d Definitions,
+    (domain, event_type): (&DomainId, &EventType),
+) -> Option<&'d EventTypeDefinition> {
+    definitions.get(domain)?.event_types.get(event_type)
+}
+
 impl Rule for Seen<'_> {
-    fn refuses(&self, item: &Item) -> Option<Ineligible> {
-        is_among(&self.items, item).then_some(Ineligible::Seen)
+    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
+        let (domain, digest) = (&entry.item.domain, entry.digest);
+        let is_seen = is_among(&self.items, entry.item)
+            || self.past.contains(&(domain, digest))
+            || self.history.is_seen_for_ever(domain, digest);
+        is_seen.then_some(Ineligible::Seen)
     }
 }

@@ -1,7 +1,10 @@
 //! What is on a slate, and whether it is personal.
 
 use super::*;
+use crate::entities::decision::{Decision, SlateEntry};
+use crate::entities::ids::MAX_ID_CHARS;
 use crate::serving::reason::ReasonCode;
+use crate::serving::request::MAX_LIMIT;
 
 fn code(decided: &Decided) -> ReasonCode {
     decided.items[0].reason.as_ref().unwrap().code
@@ -128,4 +131,20 @@ fn targets_that_are_alike_take_turns_in_order_of_domain_with_their_items_in_orde
     let expected =
         [(&auto, "i0"), (&knowledge, "i0"), (&auto, "i1"), (&knowledge, "i1"), (&auto, "i2")];
     assert_eq!(slate, expected);
+}
+
+#[test]
+fn the_largest_slate_fits_into_a_record() {
+    let history = History::default();
+    let person = (&ConsentLedger::default(), &history);
+    let decided = slate_for(None, both(), person, &asking(knowledge(), auto()));
+    let largest = SlateEntry {
+        domain: DomainId::parse(&"d".repeat(63)).unwrap(),
+        item_id: ItemId::parse(&"😀".repeat(MAX_ID_CHARS)).unwrap(),
+        score: -1.234_567_9e-30,
+        propensity: 1.234_567_890_123_456_7e-30,
+    };
+    let decision = Decision { slate: vec![largest; MAX_LIMIT], ..decided.decision };
+    let bytes = serde_json::to_vec(&decision).unwrap().len();
+    assert!(bytes < 100_000, "{bytes} bytes, of the 400 KB of a table's item");
 }

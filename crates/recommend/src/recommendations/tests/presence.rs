@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 
+use super::long_histories::{seen_for_thirty_days, views_of_others};
 use super::*;
 
 /// A user of `auto` by name.
@@ -82,7 +83,9 @@ async fn a_linked_user_without_consent_costs_the_same_calls_as_one_who_is_not() 
     publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
     let expected =
         ["decisions.record", "events.history", "people.get", "people.get", "records.get"];
-    for name in users_of_auto(&stores, &[0, 100, 1_000]).await {
+    // Of more than is read as evidence, what counts as seen for a time is read on.
+    seen_for_thirty_days(&stores).await;
+    for name in users_of_auto(&stores, &[0, 100, 1_000, 1_500]).await {
         assert_eq!(calls_for(&stores, &name, json!({})).await, expected, "{name}");
     }
 }
@@ -111,12 +114,20 @@ async fn only_histories_that_the_request_may_use_are_read() {
     publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
     link_ann(&stores).await;
 
+    // She did more there than is read as evidence, within the time that it counts as seen.
+    seen_for_thirty_days(&stores).await;
+    let of_ann = pseudonymiser().pseudonym(&domain("knowledge"), &UserId::parse("ann").unwrap());
+    views_of_others(&stores, &of_ann, 1_500, noon()).await;
     let histories = async |more: Value| {
         let calls = calls_for(&stores, "ann", more).await;
-        calls.iter().filter(|call| **call == "events.history").count()
+        ["events.history", "events.past"]
+            .map(|method| calls.iter().filter(|call| **call == method).count())
     };
-    assert_eq!(histories(json!({})).await, 2, "with consent");
+    assert_eq!(histories(json!({})).await, [2, 1], "with consent");
+    let own = json!({ "target_domains": ["auto"] });
+    assert_eq!(histories(own).await, [2, 0], "no item of the platform is asked for");
+    assert_eq!(histories(json!({ "personalised": false })).await, [2, 0], "for nobody");
     let without = json!([{ "from": "knowledge", "to": "auto" }]);
     let dry = json!({ "dry_run": true, "without_consents": without });
-    assert_eq!(histories(dry).await, 1, "without");
+    assert_eq!(histories(dry).await, [1, 0], "without");
 }

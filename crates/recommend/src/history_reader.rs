@@ -1,0 +1,111 @@
+//! The histories of a person's users, as far as a request may use them.
+//!
+//! Evidence is the newest events alone. Where that is not all, and an item counts as seen
+//! for longer than they reach back, older events are read on, for that alone: otherwise
+//! whoever does much would be shown again what they have just seen. This too depends only
+//! on what the platform that asks may know.
+
+use crossfold_core::entities::consent::ConsentLedger;
+use crossfold_core::entities::definition::Definitions;
+use crossfold_core::entities::history::History;
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ports::{PastRange, StoreResult};
+use crossfold_core::serving::admit::may_use_evidence_of;
+use crossfold_core::serving::request::SlateRequest;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::deadline::{Deadline, Stage};
+use crate::state::RecommendState;
+
+/// Events of each user that are read as evidence, and for most people everything they did:
+/// some 90 read units.
+pub(crate) const MAX_EVIDENCE: usize = 1_000;
+
+/// Events of each user that are read at all, at some 90 read units a thousand. Who did more
+/// within the time that an item counts as seen may be shown one again, and the answer says
+/// that it rests on a part.
+const MAX_READ: usize = 10_000;
+
+/// Reads histories for one request.
+#[derive(Clone, Copy)]
+pub(crate) struct HistoryReader<'a> {
+    pub(crate) state: &'a RecommendState,
+    pub(crate) request: &'a SlateRequest,
+    pub(crate) definitions: &'a Definitions,
+    pub(crate) consents: &'a ConsentLedger,
+    pub(crate) deadline: &'a Deadline,
+}
+
+/// A history, as far as it could be read.
+pub(crate) struct HistoryRead {
+    /// Evidence, and what else was read; `None` when not even that could be.
+    pub(crate) history: Option<History>,
+    /// Whether there is more that would have mattered.
+    pub(crate) is_partial: bool,
+}
+
+impl HistoryReader<'_> {
+    /// The history of a user of a domain; the newest events are read unless they are known.
+    pub(crate) async fn read(
+        self,
+        (user, domain): (&Pseudonym, &DomainId),
+        known: Option<History>,
+    ) -> HistoryRead {
+        let history = match known {
+            Some(known) => Some(known),
+            None => {
+                let newest = self.state.stores.events.history(user, MAX_EVIDENCE);
+                let newest = self.deadline.wait(Stage::FurtherReads, newest).await;
+                answered("a history could not be read", newest)
+            }
+        };
+        match history {
+            Some(history) => self.read_on((user, domain), history).await,
+            None => HistoryRead { history, is_partial: false },
+        }
+    }
+
+    async fn read_on(
+        self,
+        (user, domain): (&Pseudonym, &DomainId),
+        history: History,
+    ) -> HistoryRead {
+        let since = self.counts_as_seen_since(domain);
+        let cut = history.cut().zip(since).filter(|(cut, since)| cut.occurred_at >= *since);
+        let Some((before, since)) = cut.map(|(cut, since)| (cut.clone(), since)) else {
+            return HistoryRead { history: Some(history), is_partial: false };
+        };
+        let range = PastRange { before, since, limit: MAX_READ - MAX_EVIDENCE };
+        let past = self.state.stores.events.past(user, &range);
+        let past = self.deadline.wait(Stage::FurtherReads, past).await;
+        match answered("older events could not be read", past) {
+            Some(past) => {
+                let history = Some(history.with_past(past.events));
+                HistoryRead { history, is_partial: past.is_cut }
+            }
+            None => HistoryRead { history: Some(history), is_partial: true },
+        }
+    }
+
+    /// Since when events of a domain's user may keep its items from the slate; `None` when
+    /// they do not by their definitions, or may not be used for it.
+    fn counts_as_seen_since(self, domain: &DomainId) -> Option<Timestamp> {
+        let request = self.request;
+        let matters = request.personalised
+            && request.targets.contains(domain)
+            && may_use_evidence_of(domain, request, self.consents, self.definitions);
+        let days = self.definitions.get(domain).filter(|_| matters)?.longest_seen_days()?;
+        let since = request.now.checked_sub(SignedDuration::from_hours(24 * i64::from(days)));
+        Some(since.unwrap_or(Timestamp::MIN))
+    }
+}
+
+/// What was answered in time.
+pub(crate) fn answered<T>(failure: &'static str, answer: Option<StoreResult<T>>) -> Option<T> {
+    match answer {
+        Some(Ok(answer)) => return Some(answer),
+        Some(Err(error)) => tracing::error!(%error, failure, "a read failed"),
+        None => tracing::error!(failure, "a read took too long"),
+    }
+    None
+}
