@@ -1,6 +1,6 @@
 //! A person's raw history. It has no way out but through [`crate::consent`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -89,6 +89,36 @@ impl History {
             seen.extend(history.seen);
         }
         Self::new(events, dismissals).with_seen(seen)
+    }
+
+    /// Joins what lay under several forms of one user's pseudonym, oldest form first: all of
+    /// it is the user's, an event that lay under two of them is one, as the newer form has
+    /// it, and no more is left than of one form would have been read.
+    #[must_use]
+    pub fn of_forms(
+        user: &Pseudonym,
+        forms: impl IntoIterator<Item = Self>,
+        (events, dismissals, seen): (usize, usize, usize),
+    ) -> Self {
+        let mut by_id = BTreeMap::new();
+        let mut joined = Self::default();
+        for form in forms {
+            by_id.extend(form.events.into_iter().map(|event| (event.event_id.clone(), event)));
+            joined.dismissals.extend(
+                form.dismissals.into_iter().map(|one| Dismissal { user: user.clone(), ..one }),
+            );
+            joined
+                .seen
+                .extend(form.seen.into_iter().map(|one| SeenItem { user: user.clone(), ..one }));
+        }
+        let of_user = |event: Event| Event { user: user.clone(), ..event };
+        let mut joined = Self {
+            dismissals: joined.dismissals.into_iter().take(dismissals).collect(),
+            seen: joined.seen.into_iter().take(seen).collect(),
+            ..Self::new(by_id.into_values().map(of_user).collect(), [])
+        };
+        joined.events.truncate(events);
+        joined
     }
 
     /// How many events there are, whatever may be done with them.

@@ -29,6 +29,7 @@ pub mod history;
 pub mod ids;
 pub mod json;
 pub mod json_text;
+pub mod key_versions;
 pub mod machine;
 pub mod people;
 pub mod plain_text;

@@ -10,14 +10,18 @@ use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::erasure::{Erasure, Place};
 use crossfold_core::entities::ids::{Pseudonym, TrainingRunId};
-use crossfold_core::entities::ports::{ObjectStore, StoreResult, Stores};
+use crossfold_core::entities::ports::{ObjectStore, PeopleStore, StoreResult, Stores};
 use crossfold_storage::erasure;
 use jiff::Timestamp;
 
 use crate::archive_reader::{Format, ReadError, Visited, erase_from};
 
 /// The erasures that a run goes on with.
-pub(crate) struct Erasures(BTreeMap<Pseudonym, Erasure>);
+pub(crate) struct Erasures {
+    /// By the pseudonym of the life, as it was recorded.
+    pending: BTreeMap<Pseudonym, Erasure>,
+    people: Arc<dyn PeopleStore>,
+}
 
 impl Erasures {
     /// Those under way when a run begins, with the tables visited. Before anyone is looked up:
@@ -25,13 +29,14 @@ impl Erasures {
     pub(crate) async fn begin(stores: &Stores, now: Timestamp) -> StoreResult<Self> {
         let mut pending = erasure::pending(stores).await?;
         erasure::visit_tables(stores, &mut pending, now).await?;
-        Ok(Self(pending))
+        Ok(Self { pending, people: stores.people.clone() })
     }
 
     /// Notes that a place was visited, and how many rows of each life were found there.
     pub(crate) fn visit(&mut self, place: Place, found: &BTreeMap<Pseudonym, u64>) {
-        for (user, erasure) in &mut self.0 {
-            erasure.visit(place, found.get(user).copied().unwrap_or_default());
+        for (recorded, erasure) in &mut self.pending {
+            let of_life = found.get(&self.people.canonical(recorded)).copied();
+            erasure.visit(place, of_life.unwrap_or_default());
         }
     }
 
@@ -41,7 +46,9 @@ impl Erasures {
         &mut self,
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<Visited, ReadError> {
-        let users: BTreeSet<Pseudonym> = self.0.keys().cloned().collect();
+        let recorded = self.pending.keys();
+        let users: BTreeSet<Pseudonym> =
+            recorded.map(|user| self.people.canonical(user)).collect();
         if users.is_empty() {
             return Ok(Visited::default());
         }
@@ -59,7 +66,7 @@ impl Erasures {
 
     /// Stores how far they have come by this run.
     pub(crate) async fn save(&mut self, stores: &Stores, run: &TrainingRunId) -> StoreResult<()> {
-        self.0.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
-        erasure::save(stores, &self.0).await
+        self.pending.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
+        erasure::save(stores, &self.pending).await
     }
 }

@@ -8,6 +8,8 @@
 //! cost four. Beside events are dismissals (`dismissed#`) and items seen for ever
 //! (`seen#`), which lack the index's attribute and so are not in it. Only events expire.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -15,10 +17,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym};
 use crossfold_core::entities::ports::{
-    Appended, ErasedPage, EventStore, MAX_DISMISSALS, MAX_SEEN, StoreResult,
+    Appended, ErasedPage, EventStore, MAX_DISMISSALS, MAX_SEEN, RekeyedPage, StoreResult,
 };
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -241,6 +244,29 @@ impl EventStore for DynamoDbEvents {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.put_of_item(seen.into()).await
+    }
+
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let key =
+            |(user, id): &(Pseudonym, EventId)| [user.to_string(), format!("{EVENT_PREFIX}{id}")];
+        // DynamoDB refuses to be asked for one record twice.
+        let asked: HashSet<[String; 2]> = events.iter().map(key).collect();
+        let keys = asked.into_iter().map(|[pk, sk]| {
+            let text = AttributeValue::S;
+            Key::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+        });
+        let found =
+            batch::get(&self.client, &self.waiting, self.table.name()?, keys.collect()).await?;
+        let text = |item: &Key, name: &str| {
+            item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+        };
+        let found: HashSet<[String; 2]> =
+            found.iter().map(|item| [text(item, "pk"), text(item, "sk")]).collect();
+        Ok(events.iter().map(|event| found.contains(&key(event))).collect())
+    }
+
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
+        self.rekey_page(keys, after).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

@@ -15,6 +15,7 @@ pub(crate) mod events;
 mod objects;
 mod people;
 mod records;
+mod rekeyed_events;
 mod requests;
 pub mod schema;
 mod time;
