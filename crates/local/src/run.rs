@@ -6,7 +6,7 @@ use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{
-    bench_served, demo, erasures, models, recommend, redrive, serve, status, train,
+    bench_served, demo, erasures, keys, models, recommend, redrive, serve, status, train,
 };
 use crate::import;
 
@@ -25,6 +25,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Status(args) => status::status(&directory, &args).await,
         Command::VerifyReceipt(args) => erasures::verify_receipt(&directory, &args),
         Command::FindPerson(args) => erasures::find_person(&directory, &args).await,
+        Command::RotateKey => keys::rotate(&directory).await,
+        Command::RetireKey(args) => keys::retire(&directory, &args).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
         Command::Bench(BenchCommand::Served(args)) => bench_served::bench_served(&args).await,

@@ -14,8 +14,9 @@ use crossfold_core::archive::quarantine::{decode_refused, encode_refused};
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError};
+use crossfold_core::entities::ports::{ObjectStore, PeopleStore, PutCondition, StoreError};
 use crossfold_core::entities::retryable::Retryable;
+use crossfold_core::evidence::cleaning::RefusedEvent;
 use crossfold_core::evidence::event_table::EventTable;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_storage::set_aside::move_file;
@@ -80,6 +81,8 @@ impl EventLimit {
 pub(crate) struct Erased<'a> {
     pub(crate) people: &'a PeopleIndex,
     pub(crate) domains: &'a BTreeMap<DomainId, DomainDeletion>,
+    /// Who knows the forms of pseudonyms that people are known by.
+    pub(crate) canonical: &'a dyn PeopleStore,
     /// How many rows of erased lives were met.
     met: Mutex<BTreeMap<Pseudonym, u64>>,
 }
@@ -88,8 +91,9 @@ impl<'a> Erased<'a> {
     pub(crate) fn new(
         people: &'a PeopleIndex,
         domains: &'a BTreeMap<DomainId, DomainDeletion>,
+        canonical: &'a dyn PeopleStore,
     ) -> Self {
-        Self { people, domains, met: Mutex::default() }
+        Self { people, domains, canonical, met: Mutex::default() }
     }
 
     pub(crate) fn covers(&self, event: &Event) -> bool {
@@ -164,13 +168,12 @@ async fn read_listed(
     let keys = objects.list(EVENTS_PREFIX).await?;
     let read = |key: String| async move {
         let of_erased = |event: &Event| erased.covers(event);
-        read_without(
-            &**objects,
-            &key,
-            Format { decode: decode_events, encode: encode_events },
-            of_erased,
-        )
-        .await
+        let format = Format {
+            user: |event: &mut Event| &mut event.user,
+            decode: decode_events,
+            encode: encode_events,
+        };
+        read_without((&**objects, erased.canonical), &key, format, of_erased).await
     };
     stream::iter(keys)
         .map(read)
@@ -198,8 +201,13 @@ pub(crate) async fn erase_from_quarantine(
 ) -> Result<Visited, ReadError> {
     let keys = objects.list(QUARANTINE_PREFIX).await?;
     let erase = |key: String| async move {
-        let format = Format { decode: decode_refused, encode: encode_refused };
-        read_without(&**objects, &key, format, |refused| erased.covers(&refused.event))
+        let format = Format {
+            user: |refused: &mut RefusedEvent| &mut refused.event.user,
+            decode: decode_refused,
+            encode: encode_refused,
+        };
+        let stores = (&**objects, erased.canonical);
+        read_without(stores, &key, format, |refused| erased.covers(&refused.event))
             .await
             .map(|(_, visited)| visited)
     };
@@ -216,7 +224,7 @@ pub(crate) async fn erase_from_quarantine(
 /// Takes rows out of every file under a prefix: those that `of_erased` says a life of. Gives
 /// how many of each life there were.
 pub(crate) async fn erase_from<T: Send>(
-    objects: &Arc<dyn ObjectStore>,
+    (objects, people): (&Arc<dyn ObjectStore>, &dyn PeopleStore),
     prefix: &str,
     format: Format<T>,
     of_erased: &(dyn Fn(&T) -> Option<Pseudonym> + Sync),
@@ -230,7 +238,8 @@ pub(crate) async fn erase_from<T: Send>(
     let is_erased = &is_erased;
     for _ in 0..MAX_LISTINGS {
         let erase = |key: String| async move {
-            read_without(&**objects, &key, format, is_erased).await.map(|(_, visited)| visited)
+            let stores = (&**objects, people);
+            read_without(stores, &key, format, is_erased).await.map(|(_, visited)| visited)
         };
         let visited = stream::iter(objects.list(prefix).await?)
             .map(erase)
@@ -250,8 +259,9 @@ pub(crate) async fn erase_from<T: Send>(
     Err(StoreError::Unavailable(why.into()).into())
 }
 
-/// How a file's rows are read and written.
+/// How a file's rows are read and written, and whose each is.
 pub(crate) struct Format<T> {
+    pub(crate) user: fn(&mut T) -> &mut Pseudonym,
     pub(crate) decode: fn(Bytes) -> Result<Vec<T>, ColumnsError>,
     pub(crate) encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
 }
@@ -264,11 +274,26 @@ impl<T> Clone for Format<T> {
 
 impl<T> Copy for Format<T> {}
 
-/// Reads a file's rows without those of erased lives; where there are any, the
-/// file is written anew, or deleted when nothing is left. No rows of one that cannot be
+/// Takes rows of earlier versions of pseudonyms to the canonical form; says whether there were
+/// any.
+fn take_forward<'a>(
+    people: &dyn PeopleStore,
+    users: impl Iterator<Item = &'a mut Pseudonym>,
+) -> bool {
+    let mut is_any = false;
+    for user in users {
+        let canonical = people.canonical(user);
+        is_any |= canonical != *user;
+        *user = canonical;
+    }
+    is_any
+}
+
+/// Reads a file's rows without those of erased lives; where there are any, or rows of earlier versions
+/// of pseudonyms, the file is written anew, or deleted when nothing is left. No rows of one that cannot be
 /// read: it is set aside.
 async fn read_without<T>(
-    objects: &dyn ObjectStore,
+    (objects, people): (&dyn ObjectStore, &dyn PeopleStore),
     key: &str,
     format: Format<T>,
     of_erased: impl Fn(&T) -> bool,
@@ -285,11 +310,12 @@ async fn read_without<T>(
         }
     };
     let before = rows.len();
+    let is_rekeyed = take_forward(people, rows.iter_mut().map(format.user));
     rows.retain(|row| !of_erased(row));
     let erased = (before - rows.len()) as u64;
     if rows.is_empty() {
         objects.delete(key).await?;
-    } else if rows.len() < before {
+    } else if rows.len() < before || is_rekeyed {
         let bytes: Bytes = (format.encode)(&rows).map_err(in_file)?;
         objects.put(key, bytes, PutCondition::Matches(object.etag)).await?;
     }

@@ -47,18 +47,27 @@ impl Erasures {
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<Visited, ReadError> {
         let recorded = self.pending.keys();
-        let users: BTreeSet<Pseudonym> =
-            recorded.map(|user| self.people.canonical(user)).collect();
+        let users: BTreeSet<Pseudonym> = recorded.map(|user| self.people.canonical(user)).collect();
         if users.is_empty() {
             return Ok(Visited::default());
         }
-        let decisions = Format { decode: decode_decisions, encode: encode_decisions };
+        let decisions = Format {
+            user: |decision: &mut Decision| &mut decision.user,
+            decode: decode_decisions,
+            encode: encode_decisions,
+        };
+        let people = self.people.clone();
+        let stores = (objects, &*people);
         let of = |decision: &Decision| users.get(&decision.user).cloned();
-        let (mut visited, found) = erase_from(objects, DECISIONS_PREFIX, decisions, &of).await?;
+        let (mut visited, found) = erase_from(stores, DECISIONS_PREFIX, decisions, &of).await?;
         self.visit(Place::ArchivedDecisions, &found);
-        let outcomes = Format { decode: decode_outcomes, encode: encode_outcomes };
+        let outcomes = Format {
+            user: |outcome: &mut Outcome| &mut outcome.user,
+            decode: decode_outcomes,
+            encode: encode_outcomes,
+        };
         let of = |outcome: &Outcome| users.get(&outcome.user).cloned();
-        let (more, found) = erase_from(objects, OUTCOMES_PREFIX, outcomes, &of).await?;
+        let (more, found) = erase_from(stores, OUTCOMES_PREFIX, outcomes, &of).await?;
         self.visit(Place::ArchivedOutcomes, &found);
         visited.add(more);
         Ok(visited)

@@ -11,9 +11,6 @@
 //! S3 tells the age of an object by when it was written, also of one that was merged or freed
 //! of who was erased. So what is past its time is deleted here as well, by the day in its key.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use bytes::Bytes;
 use crossfold_core::archive::columns::ColumnsError;
 use crossfold_core::archive::decisions::{decode_decisions, encode_decisions};
@@ -25,13 +22,17 @@ use crossfold_core::archive::keys::{
 use crossfold_core::archive::outcomes::{decode_outcomes, encode_outcomes};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError, StoreResult};
+use crossfold_core::entities::ids::Pseudonym;
+use crossfold_core::entities::ports::{
+    ObjectStore, PeopleStore, PutCondition, StoreError, StoreResult, Stores,
+};
 use crossfold_storage::set_aside::move_file;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Requests made at the same time.
 const CONCURRENT_REQUESTS: usize = 16;
@@ -77,6 +78,8 @@ struct Kind<T> {
     encode: fn(&[T]) -> Result<Bytes, ColumnsError>,
     /// What no two rows share.
     identity: fn(&T) -> [String; 2],
+    /// Whose a row is.
+    user: fn(&mut T) -> &mut Pseudonym,
 }
 
 const EVENTS: Kind<Event> = Kind {
@@ -84,6 +87,7 @@ const EVENTS: Kind<Event> = Kind {
     decode: decode_events,
     encode: encode_events,
     identity: |event| [event.user.to_string(), event.event_id.to_string()],
+    user: |event| &mut event.user,
 };
 
 const DECISIONS: Kind<Decision> = Kind {
@@ -91,6 +95,7 @@ const DECISIONS: Kind<Decision> = Kind {
     decode: decode_decisions,
     encode: encode_decisions,
     identity: |decision| [decision.recommendation_id.to_string(), String::new()],
+    user: |decision| &mut decision.user,
 };
 
 const OUTCOMES: Kind<Outcome> = Kind {
@@ -98,15 +103,13 @@ const OUTCOMES: Kind<Outcome> = Kind {
     decode: decode_outcomes,
     encode: encode_outcomes,
     identity: |outcome| [outcome.recommendation_id.to_string(), outcome.feedback_id.to_string()],
+    user: |outcome| &mut outcome.user,
 };
 
 /// Keeps the archive up. A run goes on without it: what was not merged is only slower to read.
-pub(crate) async fn keep_up(
-    objects: &Arc<dyn ObjectStore>,
-    retention: Option<ArchiveRetention>,
-    now: Timestamp,
-) {
-    let mut upkeep = Upkeep { objects: &**objects, now, bounds: BOUNDS, done: Done::default() };
+pub(crate) async fn keep_up(stores: &Stores, retention: Option<ArchiveRetention>, now: Timestamp) {
+    let (objects, people) = (&*stores.objects, &*stores.people);
+    let mut upkeep = Upkeep { objects, people, now, bounds: BOUNDS, done: Done::default() };
     let ended = upkeep.all(retention).await;
     let done = upkeep.done;
     match ended {
@@ -144,6 +147,8 @@ enum Read<T> {
 
 struct Upkeep<'a> {
     objects: &'a dyn ObjectStore,
+    /// Who knows the forms that rows are compared by.
+    people: &'a dyn PeopleStore,
     now: Timestamp,
     bounds: Bounds,
     done: Done,
@@ -208,9 +213,9 @@ impl Upkeep<'_> {
         if keys.len() < 2 {
             return Ok(());
         }
-        let objects = self.objects;
+        let (objects, people) = (self.objects, self.people);
         let mut read = stream::iter(keys)
-            .map(|key| read_part(objects, kind, key))
+            .map(|key| read_part((objects, people), kind, key))
             .buffered(CONCURRENT_REQUESTS);
         let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
         while let Some(part) = read.try_next().await? {
@@ -273,13 +278,16 @@ impl Upkeep<'_> {
 }
 
 async fn read_part<T>(
-    objects: &dyn ObjectStore,
+    (objects, people): (&dyn ObjectStore, &dyn PeopleStore),
     kind: &Kind<T>,
     key: String,
 ) -> StoreResult<Read<T>> {
     let Some(object) = objects.get(&key).await? else { return Ok(Read::Gone) };
     match (kind.decode)(object.bytes.clone()) {
-        Ok(rows) => {
+        Ok(mut rows) => {
+            for user in rows.iter_mut().map(kind.user) {
+                *user = people.canonical(user);
+            }
             let (digest, bytes) = (digest(&object.bytes), object.bytes.len());
             Ok(Read::Part(Part { key, digest, bytes, rows }))
         }
@@ -300,6 +308,7 @@ fn is_over(day: Date, for_so_long: SignedDuration, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use crossfold_core::entities::ids::{DomainId, EventId};
@@ -375,8 +384,8 @@ mod tests {
     }
 
     async fn run(stores: &Stores, bounds: Bounds, now: &str) -> StoreResult<Done> {
-        let (objects, now) = (&*stores.objects, at(now));
-        let mut upkeep = Upkeep { objects, now, bounds, done: Done::default() };
+        let (objects, people, now) = (&*stores.objects, &*stores.people, at(now));
+        let mut upkeep = Upkeep { objects, people, now, bounds, done: Done::default() };
         let kept = SignedDuration::from_hours(24 * 100);
         upkeep.all(Some(ArchiveRetention { events: kept, decisions: kept })).await?;
         Ok(upkeep.done)
