@@ -77,6 +77,16 @@ impl MarkedItems {
         }
     }
 
+    /// The same items as marked by one user.
+    #[must_use]
+    pub fn of_user(self, user: &Pseudonym) -> Self {
+        let mut of_user = Self::default();
+        for (by, items) in self.0 {
+            of_user.add(MarkedBy { user: user.clone(), ..by }, items.iter());
+        }
+        of_user
+    }
+
     /// The items, by who marked them where.
     pub fn sets(&self) -> impl Iterator<Item = (&MarkedBy, &ItemSet)> {
         self.0.iter()
@@ -222,6 +232,31 @@ impl History {
             merged.seen.merge(history.seen);
         }
         Self { events: Self::new(events, []).events, ..merged }
+    }
+
+    /// Joins what lay under several forms of one user's pseudonym, oldest form first: all of
+    /// it is the user's, an event that lay under two of them is one, as the newer form has
+    /// it, and no more events are left than of one form would have been read.
+    #[must_use]
+    pub fn of_forms(
+        user: &Pseudonym,
+        forms: impl IntoIterator<Item = Self>,
+        most_events: usize,
+    ) -> Self {
+        let (mut by_id, mut joined, mut is_cut) = (BTreeMap::new(), Self::default(), false);
+        for form in forms {
+            is_cut |= form.cut_at.is_some();
+            by_id.extend(form.events.into_iter().map(|event| (event.event_id.clone(), event)));
+            joined.past.extend(form.past);
+            joined.dismissed.merge(form.dismissed.of_user(user));
+            joined.seen.merge(form.seen.of_user(user));
+        }
+        let of_user = |event: Event| Event { user: user.clone(), ..event };
+        let mut events = Self::new(by_id.into_values().map(of_user).collect(), []).events;
+        is_cut |= events.len() > most_events;
+        events.truncate(most_events);
+        let cut_at = events.last().filter(|_| is_cut).map(EventPosition::of);
+        Self { events, cut_at, ..joined }
     }
 
     /// How many events there are, whatever may be done with them.

@@ -10,6 +10,8 @@
 //! assert!(refused.to_string().starts_with("a domain must be 1 to 63 characters"));
 //! ```
 
+mod pseudonym;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,6 +19,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::plain_text::is_one_line;
 use crate::text_length::exceeds;
 use crate::unique_id::UniqueId;
+
+pub(crate) use pseudonym::OtherForms;
+pub use pseudonym::Pseudonym;
 
 /// Why a text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +136,10 @@ id!(
     Placement, "a placement", is_slug, SLUG_RULE
 );
 id!(
+    /// A version of the key of pseudonyms (`v1`).
+    KeyVersionId, "a key version", is_slug, SLUG_RULE
+);
+id!(
     /// A catalogue entry's identifier, unique within its domain.
     ItemId, "an item id", is_opaque_id, OPAQUE_RULE
 );
@@ -151,56 +160,25 @@ id!(
     /// id where requests are signed as AWS does.
     KeyId, "a key id", is_key_id, KEY_RULE
 );
-id!(
-    /// The keyed pseudonym of a user or person: see [`crate::pseudonym`].
-    Pseudonym, "a pseudonym", is_opaque_id, OPAQUE_RULE
-);
-
-/// What parts the number of a life from the user's own pseudonym. No pseudonym has it.
-const LIFE_MARK: char = '~';
-
-/// A user whose data were erased and who comes back begins another life. The first one's
-/// pseudonym is the user's own, `v1_…`; the others' have their number behind it, `v1_…~1`.
-/// All that is recorded of a user is recorded under the pseudonym of a life, and so
-/// belongs to that life and no other, whatever any clock says and however late it arrives.
-impl Pseudonym {
-    /// The user's pseudonym in a life, the first being number 0.
-    #[must_use]
-    pub fn in_life(&self, life: u32) -> Self {
-        let own = self.own_text();
-        match life {
-            0 => Self(own.into()),
-            life => Self(format!("{own}{LIFE_MARK}{life}").into()),
-        }
-    }
-
-    /// The user's own pseudonym: that of their first life, which stands for them in all.
-    #[must_use]
-    pub fn own(&self) -> Self {
-        Self(self.own_text().into())
-    }
-
-    /// Which of the user's lives it is of.
-    #[must_use]
-    pub fn life(&self) -> u32 {
-        self.parts().map_or(0, |(_, life)| life)
-    }
-
-    fn own_text(&self) -> &str {
-        self.parts().map_or(&self.0, |(own, _)| own)
-    }
-
-    fn parts(&self) -> Option<(&str, u32)> {
-        let (own, life) = self.0.rsplit_once(LIFE_MARK)?;
-        Some((own, life.parse().ok().filter(|life| *life > 0)?))
-    }
-}
-
 impl EventId {
     /// An id from a text that was one before.
     pub(crate) fn of_checked(text: &str) -> Self {
         debug_assert!(is_opaque_id(text));
         Self(text.into())
+    }
+}
+
+impl KeyVersionId {
+    /// That of a version.
+    #[must_use]
+    pub fn of(version: u32) -> Self {
+        Self(format!("v{version}").into())
+    }
+
+    /// The version, if it is of one.
+    #[must_use]
+    pub fn version(&self) -> Option<u32> {
+        self.0.strip_prefix('v')?.parse().ok()
     }
 }
 
@@ -314,19 +292,5 @@ mod tests {
         }
         assert!(DomainId::parse("auto-finance").is_ok());
         assert!(ItemId::parse("课程#1/a").is_ok());
-    }
-
-    #[test]
-    fn each_life_of_a_user_has_a_pseudonym_of_its_own_that_tells_whose_it_is() {
-        let own = Pseudonym::parse("v1_u").unwrap();
-        assert_eq!((own.life(), own.own(), own.in_life(0)), (0, own.clone(), own.clone()));
-        for life in [1, 2, u32::MAX] {
-            let later = own.in_life(life);
-            assert_ne!(later, own);
-            assert_eq!((later.life(), later.own()), (life, own.clone()));
-            assert_eq!(later.in_life(3), own.in_life(3));
-            assert_eq!(Pseudonym::parse(later.as_str()).unwrap(), later);
-        }
-        assert_eq!(Pseudonym::parse("v1_u~x").unwrap().life(), 0);
     }
 }

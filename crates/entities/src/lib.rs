@@ -31,6 +31,7 @@ pub mod ids;
 pub mod item_set;
 pub mod json;
 pub mod json_text;
+pub mod key_versions;
 pub mod machine;
 pub mod people;
 pub mod plain_text;

@@ -1,7 +1,7 @@
 //! What the domain needs from the world. Adapters live in `crossfold-storage`;
 //! every one of them passes the same conformance suite.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::history::{Dismissal, EventPosition, History, PastEvent, SeenItem};
 use crate::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crate::people::{PeopleWrite, VersionedEntry};
+use crate::pseudonym::Pseudonymiser;
 use crate::records::RecordKind;
 use crate::retryable::Retryable;
 
@@ -154,6 +155,15 @@ pub trait EventStore: Send + Sync {
     /// Stores that an item counts as seen for ever; storing it again changes nothing.
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()>;
 
+    /// Which of these events are stored, each in its place, as of now.
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>>;
+
+    /// Takes what lies under an earlier form of a pseudonym to its canonical one, on one page
+    /// of everything there is; the next page begins at `next`. Each record is at every moment
+    /// under one of the two; where the canonical form has one of its identity already, that
+    /// one stands. Nothing of it is told to those who archive what is new.
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage>;
+
     /// Deletes everything of a user and says how much that was: events, and items that
     /// were dismissed or seen for ever.
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64>;
@@ -188,6 +198,15 @@ pub struct PastRange {
     pub limit: usize,
 }
 
+/// What was taken to the canonical form on one page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RekeyedPage {
+    /// How many records there were of each earlier version.
+    pub found: BTreeMap<u32, u64>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
+}
+
 /// Older events of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Past {
@@ -220,8 +239,25 @@ pub trait PeopleStore: Send + Sync {
     /// each to a different key.
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed>;
 
+    /// Stores all writes or none, provided that nothing is stored under `absent`.
+    /// At most 100 writes and absent ones in all.
+    async fn commit_unless(
+        &self,
+        writes: &[PeopleWrite],
+        absent: &[Pseudonym],
+    ) -> StoreResult<Committed>;
+
+    /// Takes an entry to another key, unless it was changed since or something is there.
+    /// Its versions go on, so that who read it before cannot overwrite a change made between.
+    async fn rekey(&self, entry: &VersionedEntry, to: &Pseudonym) -> StoreResult<Committed>;
+
     /// Everything, page by page, in no particular order.
     async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>>;
+
+    /// The form of a pseudonym, read from wherever, that others are compared with.
+    fn canonical(&self, user: &Pseudonym) -> Pseudonym {
+        user.clone()
+    }
 }
 
 /// Catalogue entries, by domain. The store numbers the changes of each domain; what an
@@ -290,6 +326,10 @@ pub trait DecisionStore: Send + Sync {
         users: &BTreeSet<Pseudonym>,
         after: Option<String>,
     ) -> StoreResult<Page<Logged>>;
+
+    /// Whose decisions and outcomes are logged, under the pseudonyms they are logged under, on
+    /// one page of everything there is, as of now; nobody's more often than there are records.
+    async fn logged_users(&self, after: Option<String>) -> StoreResult<Page<Pseudonym>>;
 
     /// Deletes a decision or an outcome; an absent one is no error.
     async fn delete(&self, logged: &[Logged]) -> StoreResult<()>;

@@ -1,12 +1,12 @@
 //! Pseudonyms: what stands for a user in every store, log and model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::erasure::Receipt;
-use crate::ids::{DomainId, Pseudonym, UserId};
+use crate::ids::{DomainId, OtherForms, Pseudonym, UserId};
 
 /// Shortest key accepted, in bytes: the output size of SHA-256 (RFC 2104, section 3).
 pub const MIN_KEY_BYTES: usize = 32;
@@ -26,19 +26,59 @@ pub enum InvalidKeys {
         /// The version named as current.
         version: u32,
     },
+    /// A retired version has no key.
+    #[error(
+        "there is no key for the retired version {version}: it must stay, for those of later \
+         versions build on it"
+    )]
+    NoRetired {
+        /// The version named as retired.
+        version: u32,
+    },
+    /// A retired version is the current one or a later one.
+    #[error("version {version} cannot be retired: it is not below the current one")]
+    RetiredInUse {
+        /// The version named as retired.
+        version: u32,
+    },
 }
 
-/// Derives pseudonyms: `v<version>_<base64url(HMAC-SHA256(key, tenant | domain | user id))>`.
+/// Derives pseudonyms, by a chain of keys.
 ///
-/// Each part is preceded by its length, so no two different triples give the
+/// | version | pseudonym |
+/// | --- | --- |
+/// | the lowest | `v<version>_<base64url(HMAC-SHA256(key, tenant \| domain \| user id))>` |
+/// | each later one | `v<version>_<base64url(HMAC-SHA256(key, "#rekeyed" \| the one before))>` |
+///
+/// Each part is preceded by its length, so no two different lists of parts give the
 /// same input. The key's version is part of the pseudonym, so a rotation can be
 /// told from the stored text alone. HMAC: RFC 2104; base64url: RFC 4648.
+///
+/// Who has the keys can take any pseudonym forward without the user's id, and so what is
+/// stored is re-keyed in the background, also of users who never come again. Nobody can
+/// take one back. A key that leaked tells who is behind pseudonyms of its version, and
+/// nothing of those that a later key made of them.
+///
+/// The form of the newest version is canonical, whether or not that version is the current
+/// one. `current` says what new records are written under: a new key is first made known
+/// to every process and then made current, so that none writes what another cannot find.
+/// Versions below the newest are looked up, but for those that are retired, of which
+/// nothing is stored; their keys remain steps of the chain.
 #[derive(Clone)]
 pub struct Pseudonymiser {
     tenant: Box<str>,
     current: u32,
     keys: BTreeMap<u32, Box<[u8]>>,
+    retired: BTreeSet<u32>,
 }
+
+/// What a later version's pseudonym is derived under. No tenant's user is called so: the
+/// lowest version's input has three parts.
+const REKEYED_LABEL: &[u8] = b"#rekeyed";
+/// What tells a key without showing it is derived under.
+const FINGERPRINT_LABEL: &[u8] = b"#fingerprint";
+/// Bytes of a fingerprint: two keys of one version are told apart, and no more.
+const FINGERPRINT_BYTES: usize = 16;
 
 impl Pseudonymiser {
     /// Makes a pseudonymiser for a tenant from its keys by version.
@@ -56,20 +96,107 @@ impl Pseudonymiser {
         if !keys.contains_key(&current) {
             return Err(InvalidKeys::NoCurrent { version: current });
         }
-        Ok(Self { tenant: tenant.into(), current, keys })
+        Ok(Self { tenant: tenant.into(), current, keys, retired: BTreeSet::new() })
     }
 
-    /// The pseudonym of a domain's user under the current key.
+    /// The same without looking up these versions.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`] when one of them has no key, or is not below the current one.
+    pub fn with_retired(self, retired: BTreeSet<u32>) -> Result<Self, InvalidKeys> {
+        for &version in &retired {
+            if !self.keys.contains_key(&version) {
+                return Err(InvalidKeys::NoRetired { version });
+            }
+            if version >= self.current {
+                return Err(InvalidKeys::RetiredInUse { version });
+            }
+        }
+        Ok(Self { retired, ..self })
+    }
+
+    /// The pseudonym of a domain's user, with the forms of earlier versions.
     #[must_use]
     pub fn pseudonym(&self, domain: &DomainId, user: &UserId) -> Pseudonym {
-        let key = &self.keys[&self.current];
+        let Some((version, key)) = self.keys.first_key_value() else {
+            unreachable!("the current version has a key");
+        };
         let parts = [self.tenant.as_bytes(), domain.as_str().as_bytes(), user.as_bytes()];
-        let digest = hmac_sha256(key, &parts);
-        let text = format!("v{}_{}", self.current, data_encoding::BASE64URL_NOPAD.encode(&digest));
-        match Pseudonym::parse(&text) {
-            Ok(pseudonym) => pseudonym,
-            Err(_) => unreachable!("base64url text is a valid identifier"),
+        self.taken_forward(*version, Pseudonym::of_digest(*version, &hmac_sha256(key, &parts)))
+    }
+
+    /// The canonical form of a pseudonym of whatever version, in the same life. One that no
+    /// key here is for stays as it is.
+    #[must_use]
+    pub fn forward(&self, pseudonym: &Pseudonym) -> Pseudonym {
+        match pseudonym.key_version() {
+            Some(version) if version < self.newest() && self.keys.contains_key(&version) => {
+                self.taken_forward(version, pseudonym.own()).in_life(pseudonym.life())
+            }
+            _ => pseudonym.clone(),
         }
+    }
+
+    fn taken_forward(&self, version: u32, own: Pseudonym) -> Pseudonym {
+        let (mut others, mut own) = (OtherForms { earlier: Vec::new(), written: None }, own);
+        let mut of_version = version;
+        for (&next, key) in self.keys.range(version..).skip(1) {
+            if !self.retired.contains(&of_version) {
+                if of_version == self.current {
+                    others.written = Some(others.earlier.len());
+                }
+                others.earlier.push(own.as_str().into());
+            }
+            let parts = [REKEYED_LABEL, own.as_str().as_bytes()];
+            own = Pseudonym::of_digest(next, &hmac_sha256(key, &parts));
+            of_version = next;
+        }
+        own.with_others(others)
+    }
+
+    /// The newest version, whose form is canonical.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.keys.last_key_value().map_or(self.current, |(version, _)| *version)
+    }
+
+    /// The version that new records are written under.
+    #[must_use]
+    pub fn current(&self) -> u32 {
+        self.current
+    }
+
+    /// The versions that have a key.
+    pub fn versions(&self) -> impl Iterator<Item = u32> + '_ {
+        self.keys.keys().copied()
+    }
+
+    /// Whether a version is retired.
+    #[must_use]
+    pub fn is_retired(&self, version: u32) -> bool {
+        self.retired.contains(&version)
+    }
+
+    /// How many forms of a user are looked up: one unless keys rotate.
+    #[must_use]
+    pub fn looked_up(&self) -> usize {
+        self.keys.len() - self.retired.len()
+    }
+
+    /// Whether a pseudonym is of an earlier version than the newest, and can be taken forward.
+    #[must_use]
+    pub fn is_earlier(&self, pseudonym: &Pseudonym) -> bool {
+        let version = pseudonym.key_version();
+        version.is_some_and(|version| version < self.newest() && self.keys.contains_key(&version))
+    }
+
+    /// What tells whether a version's key, or the tenant, is another than it was, without
+    /// telling either; `None` when the version has no key.
+    #[must_use]
+    pub fn fingerprint(&self, version: u32) -> Option<String> {
+        let parts = [self.tenant.as_bytes(), FINGERPRINT_LABEL];
+        let digest = hmac_sha256(self.keys.get(&version)?, &parts);
+        Some(data_encoding::BASE64URL_NOPAD.encode(&digest[..FINGERPRINT_BYTES]))
     }
 }
 
@@ -181,6 +308,86 @@ mod tests {
             prop_assert_ne!(&base, &pseudonymiser("b", 1).pseudonym(&knowledge, &user));
             prop_assert_ne!(&base, &pseudonymiser("a", 2).pseudonym(&knowledge, &user));
         }
+    }
+
+    fn keys(versions: &[u32]) -> BTreeMap<u32, Box<[u8]>> {
+        let key = |version: u32| vec![u8::try_from(version).unwrap(); 32].into_boxed_slice();
+        versions.iter().map(|version| (*version, key(*version))).collect()
+    }
+
+    fn of(current: u32, versions: &[u32], retired: &[u32]) -> Pseudonymiser {
+        let made = Pseudonymiser::new("t", current, keys(versions)).unwrap();
+        made.with_retired(retired.iter().copied().collect()).unwrap()
+    }
+
+    fn alice(keys: &Pseudonymiser) -> Pseudonym {
+        let domain = DomainId::parse("knowledge").unwrap();
+        keys.pseudonym(&domain, &UserId::parse("alice").unwrap())
+    }
+
+    fn texts(forms: impl Iterator<Item = Pseudonym>) -> Vec<String> {
+        forms.map(|form| form.to_string()).collect()
+    }
+
+    #[test]
+    fn every_form_of_before_a_rotation_is_known_after_it_and_leads_to_the_newest() {
+        let (first, second) = (alice(&of(1, &[1], &[])), alice(&of(2, &[1, 2], &[])));
+        let rotated = of(3, &[1, 2, 3], &[]);
+        let third = alice(&rotated);
+        let all = texts([first.clone(), second.clone(), third.clone()].into_iter());
+        assert_eq!(texts(third.forms()), all);
+        for earlier in [first, second, third.clone()] {
+            // Read from somewhere, it has no other forms by itself.
+            let read = Pseudonym::parse(earlier.in_life(4).as_str()).unwrap();
+            let forward = rotated.forward(&read);
+            assert_eq!(forward, third.in_life(4));
+            let from = all.iter().position(|form| form == earlier.as_str()).unwrap();
+            assert_eq!(texts(forward.own().forms()), all[from..]);
+            assert_eq!(rotated.is_earlier(&read), earlier != third);
+        }
+    }
+
+    #[test]
+    fn new_records_are_written_under_the_current_version_whatever_is_newest() {
+        let announced = alice(&of(1, &[1, 2], &[]));
+        let current = alice(&of(2, &[1, 2], &[]));
+        assert_eq!(announced, current);
+        assert_eq!(announced.written_form(), alice(&of(1, &[1], &[])));
+        assert_eq!(current.written_form(), current);
+    }
+
+    #[test]
+    fn a_retired_version_is_a_step_of_the_chain_and_no_form() {
+        let (before, after) = (of(3, &[1, 2, 3], &[]), of(3, &[1, 2, 3], &[1]));
+        assert_eq!(alice(&after), alice(&before));
+        assert_eq!(texts(alice(&after).forms()), texts(alice(&before).forms())[1..]);
+        let first = Pseudonym::parse(alice(&of(1, &[1], &[])).as_str()).unwrap();
+        assert_eq!(after.forward(&first), alice(&after));
+        let made = || Pseudonymiser::new("t", 2, keys(&[1, 2, 3])).unwrap();
+        let refused = |version| made().with_retired([version].into()).unwrap_err();
+        assert_eq!(refused(9), InvalidKeys::NoRetired { version: 9 });
+        for version in [2, 3] {
+            assert_eq!(refused(version), InvalidKeys::RetiredInUse { version });
+        }
+    }
+
+    #[test]
+    fn a_pseudonym_that_no_key_is_for_stays_as_it_is() {
+        let keys = of(2, &[1, 2], &[]);
+        for text in ["u", "v2_u", "v3_u~1", "v0_u"] {
+            let read = Pseudonym::parse(text).unwrap();
+            assert_eq!(keys.forward(&read).as_str(), text);
+            assert!(!keys.is_earlier(&read));
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_a_change_of_key_or_tenant() {
+        let fingerprint = |tenant, key| pseudonymiser(tenant, key).fingerprint(1).unwrap();
+        assert_eq!(fingerprint("a", 1), fingerprint("a", 1));
+        assert_ne!(fingerprint("a", 1), fingerprint("a", 2));
+        assert_ne!(fingerprint("a", 1), fingerprint("b", 1));
+        assert_eq!(pseudonymiser("a", 1).fingerprint(2), None);
     }
 
     #[test]

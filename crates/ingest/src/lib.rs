@@ -11,6 +11,8 @@ mod inflate;
 mod items;
 mod keys;
 mod personalize_calls;
+#[cfg(test)]
+mod rotation_tests;
 mod routes;
 mod segment_calls;
 mod shapes;

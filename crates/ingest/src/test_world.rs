@@ -14,8 +14,9 @@ use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::unique_id::{Ids, UniqueId};
 use crossfold_edge::caller::Caller;
 use crossfold_edge::router::complete;
-use crossfold_storage::faults::{FaultPlan, faulty};
+use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 use crossfold_storage::memory;
+use crossfold_storage::rekeying::rekeyed;
 use jiff::Timestamp;
 use lambda_http::http::Request;
 use serde_json::Value;
@@ -33,9 +34,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(plan: &FaultPlan) -> Self {
-        let stores = memory::stores();
-        let (seconds, ids) = (Arc::new(AtomicI64::new(1_800_000_000)), AtomicU64::new(0));
-        let shown = seconds.clone();
+        let seconds = Arc::new(AtomicI64::new(1_800_000_000));
+        let keys = [(1, vec![7; 32].into_boxed_slice())].into();
+        let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
+        Self::over(memory::stores(), seconds, pseudonymiser, plan)
+    }
+
+    /// The same platform with other keys: another process on the same stores.
+    pub(crate) fn with_keys(&self, pseudonymiser: Pseudonymiser) -> Self {
+        let plan = FaultPlan::from_fn(|_| Fault::None);
+        Self::over(self.stores.clone(), self.seconds.clone(), pseudonymiser, &plan)
+    }
+
+    fn over(
+        stores: Stores,
+        seconds: Arc<AtomicI64>,
+        pseudonymiser: Pseudonymiser,
+        plan: &FaultPlan,
+    ) -> Self {
+        let (shown, ids) = (seconds.clone(), AtomicU64::new(0));
         let machine = Machine {
             clock: Clock::from_fn(move || {
                 Timestamp::from_second(shown.load(Ordering::Relaxed)).unwrap()
@@ -46,9 +63,8 @@ impl World {
             }),
             dice: Dice::from_fn(|| 0),
         };
-        let keys = [(1, vec![7; 32].into_boxed_slice())].into();
-        let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
-        let state = IngestState::new(faulty(stores.clone(), plan), pseudonymiser, machine);
+        let known = rekeyed(faulty(stores.clone(), plan), &pseudonymiser);
+        let state = IngestState::new(known, pseudonymiser, machine);
         let router =
             complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
         Self { stores, seconds, router }

@@ -99,6 +99,17 @@ pub(crate) struct StatusAnswer {
     /// What the newest run that read the archive saw.
     pub(crate) archive: Option<ArchiveStatus>,
     pub(crate) activity: Vec<DayStatus>,
+    /// The versions of the key of pseudonyms; none of an older server.
+    #[serde(default)]
+    pub(crate) keys: Vec<KeyStatus>,
+}
+
+/// A version of the key of pseudonyms.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeyStatus {
+    pub(crate) version: u32,
+    pub(crate) left: Option<u64>,
+    pub(crate) unused_since: Option<Timestamp>,
 }
 
 /// One thing that was noticed.

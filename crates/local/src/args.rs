@@ -103,6 +103,13 @@ pub struct FindPersonArgs {
     pub json: bool,
 }
 
+/// Which key is retired.
+#[derive(Args)]
+pub struct RetireKeyArgs {
+    /// Its version, a number.
+    pub version: u32,
+}
+
 /// What can be done.
 #[derive(Subcommand)]
 pub enum Command {
@@ -129,6 +136,12 @@ pub enum Command {
     VerifyReceipt(VerifyReceiptArgs),
     /// Look for everything that is kept of a user, in every table and every file.
     FindPerson(FindPersonArgs),
+    /// Add a random key that pseudonyms are made with from now on. No server may be running.
+    ///
+    /// What is stored under earlier keys is found all the same, and moved by training runs.
+    RotateKey,
+    /// Look nothing up any more under an old key. Refused while something is stored under it.
+    RetireKey(RetireKeyArgs),
     /// List the models, show one, promote one, or go back to the one before.
     Models(ModelsArgs),
     /// Ask for a slate and print it.

@@ -25,8 +25,9 @@ use crossfold_recommend::{Limits, RecommendState};
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
+use crossfold_storage::rekeying::rekeyed;
 use crossfold_storage::write_count::{self, WriteCount};
-use crossfold_storage::{data_files, private_files, pseudonym_key};
+use crossfold_storage::{data_files, key_versions, private_files, pseudonym_key};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
 
@@ -71,21 +72,25 @@ impl LocalWorld {
         let unusable =
             || format!("cannot use the data directory {} (see --data-dir)", directory.display());
         // The key first: data without one are an error.
-        let pseudonymiser =
-            pseudonym_key::from_directory(directory, TENANT).with_context(unusable)?;
+        pseudonym_key::from_directory(directory, TENANT).with_context(unusable)?;
         let embedded = Embedded::start(directory).await.with_context(unusable)?;
-        let mut stores = embedded.stores();
-        let (catalogue, catalogue_writes) = write_count::counted(stores.catalogue);
-        stores.catalogue = catalogue;
+        // Nobody else changes the keys from here on.
+        let keys = pseudonym_key::from_directory(directory, TENANT).with_context(unusable)?;
+        let mut raw = embedded.stores();
+        let (catalogue, catalogue_writes) = write_count::counted(raw.catalogue);
+        raw.catalogue = catalogue;
+        let now = system::clock().now();
+        key_versions::establish(&*raw.records, &keys, now).await.with_context(unusable)?;
+        let stores = rekeyed(raw.clone(), &keys);
         Ok(Self {
             catalogue_writes,
             archiver: Archiver::new(stores.objects.clone()),
-            worker: Worker::new(stores.clone(), system::clock()),
+            worker: Worker::new(raw, system::clock()).with_keys(&keys),
             activity: ActivityLog::new(stores.activity.clone(), system::clock()),
             positions: Mutex::new(Positions::read(directory)?),
             embedded,
             stores,
-            pseudonymiser,
+            pseudonymiser: keys,
         })
     }
 

@@ -6,7 +6,7 @@ use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{
-    bench_served, demo, erasures, models, recommend, redrive, replay, serve, status, train,
+    bench_served, demo, erasures, keys, models, recommend, redrive, replay, serve, status, train,
 };
 use crate::import;
 use crate::stack::Stack;
@@ -26,6 +26,8 @@ pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
         Command::Status(args) => status::status(&directory, &args).await,
         Command::VerifyReceipt(args) => erasures::verify_receipt(&directory, &args, stack).await,
         Command::FindPerson(args) => erasures::find_person(&directory, &args, stack).await,
+        Command::RotateKey => keys::rotate(&directory).await,
+        Command::RetireKey(args) => keys::retire(&directory, &args).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
         Command::Replay(args) => replay::replay(&directory, &args).await,

@@ -32,6 +32,7 @@ impl Stack for Nowhere {
         anyhow::bail!("no stack is deployed")
     }
 }
+use crossfold_storage::embedded::Embedded;
 
 /// Runs `crossfold` with these arguments, as the binary does.
 async fn crossfold(directory: &Path, arguments: &[&str]) -> anyhow::Result<()> {
@@ -169,6 +170,65 @@ async fn a_command_that_is_sent_to_a_stack_looks_nowhere_else() {
         assert_eq!(error.to_string(), "no stack is deployed", "{command:?}");
         assert!(!here.exists(), "{command:?}");
     }
+}
+
+/// Deletes every slate, as their expiry would.
+async fn expire_slates(directory: &Path) {
+    let embedded = Embedded::start(directory).await.unwrap();
+    let decisions = embedded.stores().decisions;
+    let mut after = None;
+    loop {
+        let page = decisions.logged_users(after).await.unwrap();
+        let users = page.entries.into_iter().collect();
+        let logged = decisions.logged_of(&users, None).await.unwrap();
+        decisions.delete(&logged.entries).await.unwrap();
+        after = page.next;
+        if after.is_none() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_rotated_and_the_old_one_retired_when_nothing_is_stored_under_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    crossfold(&directory.join("none"), &["rotate-key"]).await.unwrap_err();
+    crossfold(directory, &["demo", "--once", "--people", "60"]).await.unwrap();
+    let event = serde_json::json!({"domain": "films", "events": [{"event_id": "rotation",
+        "user_id": "someone", "type": "watch", "item_id": "i", "occurred_at": "2026-01-01T00:00:00Z"}]});
+    let definition = serde_json::json!({"name": "Films", "currency": "EUR",
+        "event_types": {"watch": {"weight": 1}}});
+    let post = async || {
+        let world = LocalWorld::open(directory).await.unwrap();
+        world.client().put("/v1/domains/films", &definition).await.unwrap();
+        world.client().post("/v1/events", &event).await.unwrap()
+    };
+    assert_eq!(post().await["accepted"], 1);
+    let running = LocalWorld::open(directory).await.unwrap();
+    let refused = crossfold(directory, &["rotate-key"]).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("in use"), "{refused:#}");
+    drop(running);
+
+    crossfold(directory, &["rotate-key"]).await.unwrap();
+    assert_eq!(post().await["duplicates"], 1, "it is a stranger's");
+    let refused = crossfold(directory, &["retire-key", "1"]).await.unwrap_err();
+    assert!(refused.to_string().contains("nobody has looked yet"), "{refused}");
+    expire_slates(directory).await;
+    crossfold(directory, &["train", "--no-tune"]).await.unwrap();
+    crossfold(directory, &["retire-key", "1"]).await.unwrap();
+    assert_eq!(post().await["duplicates"], 1, "it was not moved");
+    for version in ["2", "3"] {
+        crossfold(directory, &["retire-key", version]).await.unwrap_err();
+    }
+
+    // A key that is gone is no reason to make users strangers.
+    let path = directory.join("pseudonym-key.json");
+    let keys: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let only = serde_json::json!({"current": 2, "keys": {"2": keys["keys"]["2"]}});
+    std::fs::write(&path, only.to_string()).unwrap();
+    let refused = crossfold(directory, &["status"]).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("no key of version 1"), "{refused:#}");
 }
 
 /// Every file below a directory.

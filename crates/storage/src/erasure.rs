@@ -18,7 +18,7 @@ const MAX_TRIES: usize = 8;
 /// What became of a request to erase the life that a user leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requested {
-    /// The pseudonym of the life.
+    /// The pseudonym of the life, as the erasure is recorded.
     pub user: Pseudonym,
     /// How far its erasure has come.
     pub erasure: Erasure,
@@ -35,7 +35,9 @@ pub async fn erase(
     (user, domain): (&Pseudonym, &DomainId),
     now: Timestamp,
 ) -> StoreResult<Requested> {
-    let user = life(&*stores.people, user).await?.user;
+    let life = life(&*stores.people, user).await?.user;
+    // By the oldest form: it is the same before and after keys rotate, and leads to the others.
+    let user = life.oldest_form();
     let pending = PendingErasure(Erasure::requested(domain.clone(), now));
     // The record first: were the user gone without it, nobody would look elsewhere.
     let created = records::create(&*stores.records, &user, &pending).await?;
@@ -48,7 +50,7 @@ pub async fn erase(
         },
     };
     erasure.visit(Place::People, 1);
-    erasure.visit(Place::Events, forget(stores, &user, now).await?);
+    erasure.visit(Place::Events, forget(stores, &life, now).await?);
     records::put(&*stores.records, &user, &PendingErasure(erasure.clone())).await?;
     Ok(Requested { user, erasure })
 }
@@ -63,7 +65,7 @@ pub async fn forget(stores: &Stores, user: &Pseudonym, now: Timestamp) -> StoreR
     stores.events.erase(user).await
 }
 
-/// Every erasure that is under way, by the pseudonym of the life.
+/// Every erasure that is under way, by the pseudonym of the life, as it was recorded.
 ///
 /// # Errors
 /// When the store fails.
@@ -82,7 +84,8 @@ pub async fn visit_tables(
     erasures: &mut BTreeMap<Pseudonym, Erasure>,
     now: Timestamp,
 ) -> StoreResult<()> {
-    for (user, erasure) in erasures.iter_mut() {
+    for (recorded, erasure) in erasures.iter_mut() {
+        let user = &stores.people.canonical(recorded);
         take_out(stores, user, now).await?;
         if !erasure.visited.contains_key(&Place::People) {
             // Whoever took the user out may have died before it could say so.
@@ -98,25 +101,28 @@ async fn visit_log(
     stores: &Stores,
     erasures: &mut BTreeMap<Pseudonym, Erasure>,
 ) -> StoreResult<()> {
-    let users: BTreeSet<Pseudonym> = erasures.keys().cloned().collect();
+    let users = erasures.keys().map(|recorded| stores.people.canonical(recorded));
+    let users: BTreeSet<Pseudonym> = users.collect();
     if users.is_empty() {
         return Ok(());
     }
-    erasures.values_mut().for_each(|erasure| erasure.visit(Place::Decisions, 0));
-    let mut after = None;
+    let (mut found, mut after) = (BTreeMap::<Pseudonym, u64>::new(), None);
     loop {
         let page = stores.decisions.logged_of(&users, after).await?;
         stores.decisions.delete(&page.entries).await?;
-        for logged in &page.entries {
-            if let Some(erasure) = erasures.get_mut(&logged.user) {
-                erasure.visit(Place::Decisions, 1);
-            }
+        for logged in page.entries {
+            *found.entry(logged.user).or_default() += 1;
         }
         after = page.next;
         if after.is_none() {
-            return Ok(());
+            break;
         }
     }
+    for (recorded, erasure) in erasures {
+        let of_life = found.get(&stores.people.canonical(recorded)).copied();
+        erasure.visit(Place::Decisions, of_life.unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// Stores how far erasures have come.

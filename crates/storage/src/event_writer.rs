@@ -182,6 +182,19 @@ mod tests {
         async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
             self.0.mark_seen(seen).await
         }
+        async fn holds(
+            &self,
+            events: &[(Pseudonym, crossfold_core::entities::ids::EventId)],
+        ) -> StoreResult<Vec<bool>> {
+            self.0.holds(events).await
+        }
+        async fn rekey(
+            &self,
+            keys: &crossfold_core::entities::pseudonym::Pseudonymiser,
+            after: Option<String>,
+        ) -> StoreResult<crossfold_core::entities::ports::RekeyedPage> {
+            self.0.rekey(keys, after).await
+        }
         async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
             self.0.erase(user).await
         }

@@ -20,8 +20,9 @@ use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
     EventStore, Logged, Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition,
-    RecordStore, StoreError, StoreResult, Stores,
+    RecordStore, RekeyedPage, StoreError, StoreResult, Stores,
 };
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::records::RecordKind;
 use jiff::civil::Date;
 
@@ -232,6 +233,16 @@ impl EventStore for Faulty<dyn EventStore> {
         self.make(call("events.mark_seen", &seen.user), self.store.mark_seen(seen)).await
     }
 
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let first = events.first().map(|(user, _)| user.to_string()).unwrap_or_default();
+        self.make(call("events.holds", &first), self.store.holds(events)).await
+    }
+
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
+        let key = after.clone().unwrap_or_default();
+        self.make(call("events.rekey", &key), self.store.rekey(keys, after)).await
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.make(call("events.erase", user), self.store.erase(user)).await
     }
@@ -260,6 +271,23 @@ impl PeopleStore for Faulty<dyn PeopleStore> {
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
         let first = writes.first().map(|write| write.id.to_string()).unwrap_or_default();
         self.make(call("people.commit", &first), self.store.commit(writes)).await
+    }
+
+    async fn commit_unless(
+        &self,
+        writes: &[PeopleWrite],
+        absent: &[Pseudonym],
+    ) -> StoreResult<Committed> {
+        let first = writes.first().map(|write| write.id.to_string()).unwrap_or_default();
+        self.make(call("people.commit", &first), self.store.commit_unless(writes, absent)).await
+    }
+
+    async fn rekey(&self, entry: &VersionedEntry, to: &Pseudonym) -> StoreResult<Committed> {
+        self.make(call("people.rekey", &entry.id), self.store.rekey(entry, to)).await
+    }
+
+    fn canonical(&self, user: &Pseudonym) -> Pseudonym {
+        self.store.canonical(user)
     }
 
     async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {
@@ -328,6 +356,11 @@ impl DecisionStore for Faulty<dyn DecisionStore> {
     ) -> StoreResult<Page<Logged>> {
         let key = after.clone().unwrap_or_default();
         self.make(call("decisions.logged_of", &key), self.store.logged_of(users, after)).await
+    }
+
+    async fn logged_users(&self, after: Option<String>) -> StoreResult<Page<Pseudonym>> {
+        let key = after.clone().unwrap_or_default();
+        self.make(call("decisions.logged_users", &key), self.store.logged_users(after)).await
     }
 
     async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossfold_core::archive::columns::ColumnFile;
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::people::PeopleEntry;
-use crossfold_core::entities::ports::{StoreError, StoreResult, Stores};
+use crossfold_core::entities::ports::{PeopleStore, StoreError, StoreResult, Stores};
 
 use crate::person_lookup::life;
 
@@ -35,7 +35,7 @@ pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<Found
     found.insert("decisions".into(), of_decisions(stores, &lives).await?);
     for key in stores.objects.list("").await? {
         let Some(object) = stores.objects.get(&key).await? else { continue };
-        let records = of_object(&key, &object.bytes, &own)?;
+        let records = of_object(&key, &object.bytes, &own, &*stores.people)?;
         if records > 0 {
             found.insert(key, records);
         }
@@ -80,14 +80,23 @@ async fn of_decisions(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResu
 
 /// The rows of an archived file that are the user's; of any other object, 1 when their
 /// pseudonym stands anywhere in it.
-fn of_object(key: &str, bytes: &bytes::Bytes, own: &Pseudonym) -> StoreResult<u64> {
+fn of_object(
+    key: &str,
+    bytes: &bytes::Bytes,
+    own: &Pseudonym,
+    people: &dyn PeopleStore,
+) -> StoreResult<u64> {
     if !bytes.starts_with(PARQUET) {
-        let text = own.as_str().as_bytes();
-        return Ok(u64::from(bytes.windows(text.len()).any(|window| window == text)));
+        let has = |form: Pseudonym| {
+            let text = form.as_str().as_bytes();
+            bytes.windows(text.len()).any(|window| window == text)
+        };
+        return Ok(u64::from(own.forms().any(has)));
     }
     let users = ColumnFile::open(bytes.clone()).and_then(|file| file.column::<Pseudonym>("user"));
     let users = users.map_err(|error| StoreError::corrupt(key, error))?.unwrap_or_default();
-    Ok(users.iter().filter(|user| user.own() == *own).count() as u64)
+    let is_own = |user: &&Pseudonym| people.canonical(user).own() == *own;
+    Ok(users.iter().filter(is_own).count() as u64)
 }
 
 #[cfg(test)]

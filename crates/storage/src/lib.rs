@@ -6,6 +6,7 @@
 //! - [`faults`]: any of these, failing as a network lets them, by a seed.
 //! - [`definition_reader`], [`event_writer`], [`person_lookup`], [`records`]: reading and writing
 //!   through the ports, whatever is behind them.
+//! - [`rekeying`]: stores while keys of pseudonyms rotate.
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
 //! - [`retry`]: trying again, with full jitter and a budget.
@@ -13,6 +14,7 @@
 //! - [`set_aside`]: where what cannot be read is kept.
 //! - [`private_files`]: files that their owner alone may use.
 //! - [`pseudonym_key`]: where the keys of pseudonyms come from.
+//! - [`key_versions`]: those keys held against the data that were made with them.
 //! - `conformance` (feature): one suite that holds every adapter to the ports' promises.
 
 pub mod activity_log;
@@ -27,11 +29,13 @@ pub mod erasure;
 pub mod event_writer;
 pub mod faults;
 pub mod find_person;
+pub mod key_versions;
 pub mod memory;
 pub mod person_lookup;
 pub mod private_files;
 pub mod pseudonym_key;
 pub mod records;
+pub mod rekeying;
 pub mod retry;
 pub mod set_aside;
 pub mod shared_work;

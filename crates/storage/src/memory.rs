@@ -1,5 +1,7 @@
 //! Every port on maps in memory, for simulation and unit tests.
 
+mod rekeying;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -20,8 +22,9 @@ use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry}
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
     EventStore, Logged, Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition,
-    RecordStore, StoreError, StoreResult, Stores,
+    RecordStore, RekeyedPage, StoreError, StoreResult, Stores,
 };
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::records::RecordKind;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
@@ -140,6 +143,18 @@ impl EventStore for MemoryEvents {
         Ok(())
     }
 
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let users = lock(&self.0);
+        let holds = |(user, id): &(Pseudonym, EventId)| {
+            users.get(user).is_some_and(|records| records.events.contains_key(id))
+        };
+        Ok(events.iter().map(holds).collect())
+    }
+
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
+        Ok(rekeying::rekey_events(&mut lock(&self.0), keys, after.as_deref()))
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         Ok(lock(&self.0).remove(user).unwrap_or_default().count())
     }
@@ -179,11 +194,24 @@ impl PeopleStore for MemoryPeople {
     }
 
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
+        self.commit_unless(writes, &[]).await
+    }
+
+    async fn rekey(&self, entry: &VersionedEntry, to: &Pseudonym) -> StoreResult<Committed> {
+        Ok(rekeying::rekey_entry(&mut lock(&self.0), entry, to))
+    }
+
+    async fn commit_unless(
+        &self,
+        writes: &[PeopleWrite],
+        absent: &[Pseudonym],
+    ) -> StoreResult<Committed> {
         let mut people = lock(&self.0);
         let holds = |write: &PeopleWrite| {
             people.get(&write.id).map(|(_, version)| *version) == write.expected
         };
-        if !writes.iter().all(holds) {
+        let is_there = |user: &Pseudonym| people.contains_key(user);
+        if !writes.iter().all(holds) || absent.iter().any(is_there) {
             return Ok(Committed::Conflict);
         }
         for write in writes {
@@ -347,6 +375,15 @@ impl DecisionStore for MemoryDecisions {
         });
         let entries = decisions.chain(outcomes).filter(|one| users.contains(&one.user)).collect();
         Ok(Page { entries, next: None })
+    }
+
+    async fn logged_users(&self, _after: Option<String>) -> StoreResult<Page<Pseudonym>> {
+        let log = lock(&self.0);
+        let decisions = log.decisions.values().map(|decision| &decision.user);
+        let outcomes = log.outcomes.values().flat_map(BTreeMap::values);
+        let users = decisions.chain(outcomes.map(|outcome| &outcome.user));
+        let users: BTreeSet<Pseudonym> = users.cloned().collect();
+        Ok(Page { entries: users.into_iter().collect(), next: None })
     }
 
     async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {

@@ -1,7 +1,7 @@
 //! Where the keys of pseudonyms come from: Secrets Manager in production, a
 //! file beside the data on one's own machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crossfold_core::entities::ports::StoreError;
 use crossfold_core::entities::pseudonym::{InvalidKeys, MIN_KEY_BYTES, Pseudonymiser};
 #[cfg(feature = "cloud")]
 use crossfold_core::entities::settings::Settings;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cloud")]
 use crate::aws::service_error;
@@ -30,8 +30,8 @@ pub enum KeyError {
     /// An environment variable is missing.
     #[error("{0} is not set")]
     NotSet(&'static str),
-    /// The secret could not be had.
-    #[error("the pseudonym secret cannot be read: {0}")]
+    /// The secret, or what is known of its keys, could not be had.
+    #[error("the pseudonym secret, or what is known of its keys, cannot be read: {0}")]
     Secret(#[from] StoreError),
     /// The file could not be read or made.
     #[error("the pseudonym key file {path} cannot be used: {source}")]
@@ -57,6 +57,33 @@ pub enum KeyError {
          or {{\"current\": 2, \"keys\": {{\"1\": \"...\", \"2\": \"...\"}}}}"
     )]
     Malformed,
+    /// There are data of a version that has no key.
+    #[error(
+        "there is no key of version {version}, with which pseudonyms were made: bring it back \
+         from where it is kept; without it their users are strangers"
+    )]
+    Lost {
+        /// The version.
+        version: u32,
+    },
+    /// A version's key is another than the one that pseudonyms were made with.
+    #[error(
+        "the key of version {version}, or the tenant, is not the one that pseudonyms were made \
+         with: bring it back from where it is kept, and add a new key as a new version"
+    )]
+    Changed {
+        /// The version.
+        version: u32,
+    },
+    /// A version is retired that something is stored under.
+    #[error(
+        "version {version} of the key cannot be retired: something is, or may be, stored under it \
+         (see `keys` of GET /v1/status)"
+    )]
+    StillUsed {
+        /// The version.
+        version: u32,
+    },
     /// The keys break a rule.
     #[error(transparent)]
     Invalid(#[from] InvalidKeys),
@@ -65,39 +92,57 @@ pub enum KeyError {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum KeyText {
-    One { version: u32, key: String },
-    Many { current: u32, keys: BTreeMap<String, String> },
+    One {
+        version: u32,
+        key: String,
+    },
+    Many {
+        current: u32,
+        keys: BTreeMap<String, String>,
+        #[serde(default)]
+        retired: BTreeSet<u32>,
+    },
 }
 
-/// Keys by version.
-type Keys = BTreeMap<u32, Box<[u8]>>;
+/// Keys as they are written down.
+#[derive(Serialize)]
+struct KeySet {
+    current: u32,
+    keys: BTreeMap<u32, String>,
+    retired: BTreeSet<u32>,
+}
 
-impl KeyText {
-    /// The current version, and every key.
-    fn into_keys(self) -> Option<(u32, Keys)> {
-        let bytes = |key: String| key.into_bytes().into_boxed_slice();
-        match self {
-            Self::One { version, key } => Some((version, BTreeMap::from([(version, bytes(key))]))),
-            Self::Many { current, keys } => {
-                let parsed = keys
-                    .into_iter()
-                    .map(|(version, key)| Some((version.parse().ok()?, bytes(key))));
-                Some((current, parsed.collect::<Option<_>>()?))
+impl KeySet {
+    fn parse(json: &str) -> Result<Self, KeyError> {
+        match serde_json::from_str(json).map_err(|_| KeyError::Malformed)? {
+            KeyText::One { version, key } => {
+                let keys = BTreeMap::from([(version, key)]);
+                Ok(Self { current: version, keys, retired: BTreeSet::new() })
+            }
+            KeyText::Many { current, keys, retired } => {
+                let parsed =
+                    keys.into_iter().map(|(version, key)| Some((version.parse().ok()?, key)));
+                let keys = parsed.collect::<Option<_>>().ok_or(KeyError::Malformed)?;
+                Ok(Self { current, keys, retired })
             }
         }
     }
+
+    fn into_pseudonymiser(self, tenant: &str) -> Result<Pseudonymiser, KeyError> {
+        let bytes = |key: String| key.into_bytes().into_boxed_slice();
+        let keys = self.keys.into_iter().map(|(version, key)| (version, bytes(key))).collect();
+        Ok(Pseudonymiser::new(tenant, self.current, keys)?.with_retired(self.retired)?)
+    }
 }
 
-/// Reads keys from JSON: one key, `{"version": 1, "key": "…"}`, or, during a
-/// rotation, several, `{"current": 2, "keys": {"1": "…", "2": "…"}}`. The bytes
-/// of a key's text are the key.
+/// Reads keys from JSON: one key, `{"version": 1, "key": "…"}`, or, once keys
+/// rotate, several, `{"current": 2, "keys": {"1": "…", "2": "…"}, "retired": [1]}`,
+/// of which `retired` may be left out. The bytes of a key's text are the key.
 ///
 /// # Errors
 /// [`KeyError::Malformed`] or [`KeyError::Invalid`].
 pub fn parse(json: &str, tenant: &str) -> Result<Pseudonymiser, KeyError> {
-    let text: KeyText = serde_json::from_str(json).map_err(|_| KeyError::Malformed)?;
-    let (current, keys) = text.into_keys().ok_or(KeyError::Malformed)?;
-    Ok(Pseudonymiser::new(tenant, current, keys)?)
+    KeySet::parse(json)?.into_pseudonymiser(tenant)
 }
 
 /// Loads the keys from the secret and the tenant that the environment names.
@@ -138,14 +183,67 @@ pub fn from_directory(directory: &Path, tenant: &str) -> Result<Pseudonymiser, K
     parse(&json, tenant)
 }
 
+/// Adds a random key of the next version to [`KEY_FILE`] in a data directory, makes it the
+/// current one, and gives its version. Nobody else may use the directory meanwhile.
+///
+/// # Errors
+/// [`KeyError`]; the file is then as it was.
+pub fn rotate_in_directory(directory: &Path) -> Result<u32, KeyError> {
+    change_in_directory(directory, |keys| {
+        let newest = keys.keys.keys().next_back().copied().unwrap_or(keys.current);
+        let version = newest.checked_add(1).ok_or(KeyError::Malformed)?;
+        keys.keys.insert(version, random_key());
+        keys.current = version;
+        Ok(version)
+    })
+}
+
+/// Retires a version in [`KEY_FILE`] of a data directory: its key stays as a step of the
+/// derivation, and nothing is looked up under it. Whether nothing is stored under it is for
+/// the caller to know. Nobody else may use the directory meanwhile.
+///
+/// # Errors
+/// [`KeyError`]; the file is then as it was.
+pub fn retire_in_directory(directory: &Path, version: u32) -> Result<(), KeyError> {
+    change_in_directory(directory, |keys| {
+        keys.retired.insert(version);
+        Ok(())
+    })
+}
+
+fn change_in_directory<T>(
+    directory: &Path,
+    change: impl FnOnce(&mut KeySet) -> Result<T, KeyError>,
+) -> Result<T, KeyError> {
+    let path = directory.join(KEY_FILE);
+    let of_file = |source| KeyError::File { path: path.clone(), source };
+    let mut keys = KeySet::parse(&std::fs::read_to_string(&path).map_err(of_file)?)?;
+    let changed = change(&mut keys)?;
+    let text = serde_json::to_string(&keys).map_err(|_| KeyError::Malformed)?;
+    parse(&text, "any")?;
+    replace(&path, &text).map_err(of_file)?;
+    Ok(changed)
+}
+
+/// Writes a file in the place of another, so that either is there whole.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let temporary = path.with_extension(format!("{:016x}.tmp", rand::random::<u64>()));
+    write_private(&temporary, text)?;
+    std::fs::rename(&temporary, path)?;
+    sync_directory(path)
+}
+
+fn random_key() -> String {
+    data_encoding::BASE64URL_NOPAD.encode(&rand::random::<[u8; MIN_KEY_BYTES]>())
+}
+
 /// Writes a new key so that the file is never seen in part and, of two
 /// processes that start at once, the first one's key stands.
 fn create(path: &Path) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         private_files::create_directory(directory)?;
     }
-    let key = data_encoding::BASE64URL_NOPAD.encode(&rand::random::<[u8; MIN_KEY_BYTES]>());
-    let text = serde_json::json!({ "version": 1, "key": key }).to_string();
+    let text = serde_json::json!({ "version": 1, "key": random_key() }).to_string();
     let temporary = path.with_extension(format!("{:016x}.tmp", rand::random::<u64>()));
     write_private(&temporary, &text)?;
     let linked = std::fs::hard_link(&temporary, path);
@@ -189,6 +287,39 @@ mod tests {
         let many = parse(&many, "t").unwrap();
         assert!(pseudonym(&one).starts_with("v1_"));
         assert!(pseudonym(&many).starts_with("v2_"));
+    }
+
+    #[test]
+    fn a_current_or_retired_version_without_its_key_is_an_error() {
+        let key = "b".repeat(32);
+        for text in [
+            format!(r#"{{"current":2,"keys":{{"1":"{key}"}}}}"#),
+            format!(r#"{{"current":2,"keys":{{"2":"{key}"}},"retired":[1]}}"#),
+            format!(r#"{{"current":1,"keys":{{"1":"{key}"}},"retired":[1]}}"#),
+        ] {
+            let error = parse(&text, "t").unwrap_err();
+            assert!(matches!(error, KeyError::Invalid(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_rotated_directory_knows_the_earlier_pseudonym_until_it_is_retired() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || from_directory(directory.path(), "t").unwrap();
+        let domain = DomainId::parse("knowledge").unwrap();
+        let user = UserId::parse("alice").unwrap();
+        let first = open().pseudonym(&domain, &user);
+        assert_eq!(rotate_in_directory(directory.path()).unwrap(), 2);
+        let rotated = open().pseudonym(&domain, &user);
+        assert_eq!((rotated.oldest_form(), open().forward(&first)), (first.clone(), rotated));
+        for refused in [2, 3] {
+            let error = retire_in_directory(directory.path(), refused).unwrap_err();
+            assert!(matches!(error, KeyError::Invalid(_)), "{error}");
+        }
+        retire_in_directory(directory.path(), 1).unwrap();
+        let retired = open().pseudonym(&domain, &user);
+        assert_eq!((retired.oldest_form(), open().forward(&first)), (retired.clone(), retired));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]

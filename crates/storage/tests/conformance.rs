@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
 use crossfold_core::entities::ports::{
     Appended, ETag, ErasedPage, EventStore, Object, ObjectStore, Past, PastRange, PutCondition,
-    StoreResult, Stores,
+    RekeyedPage, StoreResult, Stores,
 };
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_storage::conformance::{Failures, run_all};
 use crossfold_storage::embedded::Embedded;
 use crossfold_storage::faults::{Fault, FaultPlan, faulty};
@@ -54,6 +55,14 @@ impl EventStore for CountsTwice {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.0.mark_seen(seen).await
+    }
+
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        self.0.holds(events).await
+    }
+
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
+        self.0.rekey(keys, after).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

@@ -3,11 +3,14 @@
 
 use std::path::Path;
 
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use crossfold_core::entities::event::{Event, to_millisecond};
 use crossfold_core::entities::history::Dismissal;
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 use crossfold_core::entities::ports::{Appended, PutCondition};
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_storage::aws::changes::{NewEntry, StreamRecord};
 use crossfold_storage::embedded::{Embedded, EmbeddedError};
 use jiff::Timestamp;
@@ -404,4 +407,60 @@ async fn a_scrub_that_an_end_kept_from_happening_is_made_up_for_at_the_next_star
     until_scrubbed(directory.path()).await;
     assert_eq!(files_with(directory.path(), &telling), Vec::<String>::new());
     drop(embedded);
+}
+
+fn rotated_keys() -> Pseudonymiser {
+    let keys = [1, 2].map(|version| (version, vec![7; 32].into_boxed_slice()));
+    Pseudonymiser::new("t", 2, keys.into()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_moved_record_holds_in_sets_is_united_with_what_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let client = aws_sdk_dynamodb::Client::new(embedded.sdk_config());
+    let table = embedded.storage_config().events_table.name().unwrap();
+    let old = Pseudonym::parse("v1_u").unwrap();
+    let new = rotated_keys().forward(&old);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let set = |members: &[&str]| {
+        AttributeValue::Bs(members.iter().map(|member| Blob::new(member.as_bytes())).collect())
+    };
+    for (user, sk, members) in
+        [(&old, "marks", ["a", "b"]), (&new, "marks", ["b", "c"]), (&old, "others", ["d", "e"])]
+    {
+        let put = client.put_item().table_name(table).item("pk", text(user.as_str()));
+        let put = put.item("sk", text(sk)).item("of", text("knowledge"));
+        put.item("members", set(&members)).send().await.unwrap();
+    }
+    let page = embedded.stores().events.rekey(&rotated_keys(), None).await.unwrap();
+    assert_eq!((page.found, page.next), ([(1, 2)].into(), None));
+    let left = client.scan().table_name(table).send().await.unwrap().items.unwrap();
+    let mut left: Vec<_> = left
+        .iter()
+        .map(|item| {
+            let mut members = item["members"].as_bs().unwrap().clone();
+            members.sort_by_key(|member| member.as_ref().to_vec());
+            assert_eq!((&item["pk"], &item["of"]), (&text(new.as_str()), &text("knowledge")));
+            (item["sk"].as_s().unwrap().clone(), AttributeValue::Bs(members))
+        })
+        .collect();
+    left.sort_by_key(|(sk, _)| sk.clone());
+    let expected = [("marks", set(&["a", "b", "c"])), ("others", set(&["d", "e"]))];
+    assert_eq!(left, expected.map(|(sk, members)| (sk.to_owned(), members)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_moved_is_not_told_as_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = Embedded::start(directory.path()).await.unwrap();
+    let stores = embedded.stores();
+    stores.events.append(&event("e1")).await.unwrap();
+    stores.events.rekey(&rotated_keys(), None).await.unwrap();
+    let table = embedded.storage_config().events_table.name().unwrap();
+    let records = embedded.stream_tail().records_after(table, None, 100).unwrap();
+    let told: Vec<NewEntry> =
+        records.iter().filter_map(|record| record.new_entry().unwrap()).collect();
+    let [NewEntry::Event(told)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(told.user.as_str(), "v1_u");
 }

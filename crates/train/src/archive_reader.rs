@@ -14,10 +14,13 @@ use bytes::Bytes;
 use crossfold_core::archive::columns::ColumnsError;
 use crossfold_core::archive::keys::{COMPACTED, EVENTS_PREFIX, QUARANTINE_PREFIX, day_of_key};
 use crossfold_core::archive::table::{ArchiveReader, ArchiveWriter, Archived};
+use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::ports::{Object, ObjectStore, PutCondition, StoreError, StoreResult};
+use crossfold_core::entities::ports::{
+    Object, ObjectStore, PeopleStore, PutCondition, StoreError, StoreResult,
+};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::cleaning::RefusedEvent;
 use crossfold_core::evidence::event_table::EventTable;
@@ -83,6 +86,8 @@ impl EventLimit {
 pub(crate) struct Erased<'a> {
     pub(crate) people: &'a PeopleIndex,
     pub(crate) domains: &'a BTreeMap<DomainId, DomainDeletion>,
+    /// Who knows the forms of pseudonyms that people are known by.
+    pub(crate) canonical: &'a dyn PeopleStore,
     /// How many rows of erased lives were met.
     met: Mutex<BTreeMap<Pseudonym, u64>>,
 }
@@ -91,8 +96,9 @@ impl<'a> Erased<'a> {
     pub(crate) fn new(
         people: &'a PeopleIndex,
         domains: &'a BTreeMap<DomainId, DomainDeletion>,
+        canonical: &'a dyn PeopleStore,
     ) -> Self {
-        Self { people, domains, met: Mutex::default() }
+        Self { people, domains, canonical, met: Mutex::default() }
     }
 
     pub(crate) fn covers(&self, event: &Event) -> bool {
@@ -165,7 +171,8 @@ async fn read_listed(
     limit: EventLimit,
 ) -> Result<(EventTable, Visited), ReadError> {
     let mut events = EventTable::default();
-    let rows = Rows { of_erased: &|event: &Event| erased.covers(event), user: |event| &event.user };
+    let of_erased = |event: &Event| erased.covers(event);
+    let rows = Rows { of_erased: &of_erased, people: erased.canonical };
     let mut keys = objects.list(EVENTS_PREFIX).await?;
     keys.sort_by_cached_key(|key| (day_of_key(key), key.clone()));
     let mut fetched = pin!(fetch(objects, keys));
@@ -195,27 +202,24 @@ pub(crate) async fn erase_from_quarantine(
     objects: &Arc<dyn ObjectStore>,
     erased: &Erased<'_>,
 ) -> Result<Visited, ReadError> {
-    let rows = Rows {
-        of_erased: &|refused: &RefusedEvent| erased.covers(&refused.event),
-        user: |refused| &refused.event.user,
-    };
+    let of_erased = |refused: &RefusedEvent| erased.covers(&refused.event);
+    let rows = Rows { of_erased: &of_erased, people: erased.canonical };
     rows.erase(objects, QUARANTINE_PREFIX, &|user| erased.count(user)).await
 }
 
 /// Takes the rows of some lives out of every file under a prefix, and says how many of each
 /// there were.
-pub(crate) async fn erase_from<T: Archived>(
-    objects: &Arc<dyn ObjectStore>,
+pub(crate) async fn erase_from<T: Archived + OfUser>(
+    (objects, people): (&Arc<dyn ObjectStore>, &dyn PeopleStore),
     prefix: &str,
     users: &BTreeSet<Pseudonym>,
-    user: fn(&T) -> &Pseudonym,
 ) -> Result<(Visited, BTreeMap<Pseudonym, u64>), ReadError> {
     let (met, mut before) = (Mutex::<BTreeMap<Pseudonym, u64>>::default(), Visited::default());
     let count = |user: &Pseudonym| {
         let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
         *met.entry(user.clone()).or_default() += 1;
     };
-    let rows = Rows { of_erased: &|row: &T| users.contains(user(row)), user };
+    let rows = Rows { of_erased: &|row: &T| users.contains(row.user()), people };
     for _ in 0..MAX_LISTINGS {
         let visited = rows.erase(objects, prefix, &count).await?;
         before.add(visited);
@@ -265,19 +269,60 @@ fn fetch(
 
 /// What reading a file's rows came to.
 enum Read {
-    /// So many rows were of erased lives, those of users beside them.
-    Whole { erased: u64, of: Vec<Pseudonym> },
+    /// All were read. Those of erased lives were of these users; some may have been under
+    /// an earlier form of their user's pseudonym.
+    Whole { erased: Vec<Pseudonym>, is_rekeyed: bool },
     /// There are more rows than may be read.
     TooMany,
 }
 
-/// How rows are told to be of erased lives.
-struct Rows<'a, T> {
-    of_erased: &'a (dyn Fn(&T) -> bool + Sync),
-    user: fn(&T) -> &Pseudonym,
+/// A row that is of a user.
+pub(crate) trait OfUser {
+    /// Whose it is.
+    fn user(&self) -> &Pseudonym;
+    /// The same, to be taken forward.
+    fn user_mut(&mut self) -> &mut Pseudonym;
 }
 
-impl<T: Archived> Rows<'_, T> {
+macro_rules! of_user {
+    ($($row:ty: $($field:ident).+;)+) => {$(
+        impl OfUser for $row {
+            fn user(&self) -> &Pseudonym {
+                &self.$($field).+
+            }
+
+            fn user_mut(&mut self) -> &mut Pseudonym {
+                &mut self.$($field).+
+            }
+        }
+    )+};
+}
+
+of_user! {
+    Event: user;
+    Decision: user;
+    Outcome: user;
+    RefusedEvent: event.user;
+}
+
+/// Takes a row to the form of its user's pseudonym that others are compared with; says
+/// whether it was under another one.
+pub(crate) fn take_forward<T: OfUser>(people: &dyn PeopleStore, row: &mut T) -> bool {
+    let canonical = people.canonical(row.user());
+    let is_other = canonical != *row.user();
+    if is_other {
+        *row.user_mut() = canonical;
+    }
+    is_other
+}
+
+/// How rows are told to be of erased lives, and whose they are.
+struct Rows<'a, T> {
+    of_erased: &'a (dyn Fn(&T) -> bool + Sync),
+    people: &'a dyn PeopleStore,
+}
+
+impl<T: Archived + OfUser> Rows<'_, T> {
     /// Hands on a file's rows that are not of erased lives, a group at a time. After an error
     /// what was handed on is not to be used.
     fn read(
@@ -290,24 +335,25 @@ impl<T: Archived> Rows<'_, T> {
         if groups.rows() > most {
             return Ok(Read::TooMany);
         }
-        let (mut erased, mut of) = (0, Vec::new());
+        let (mut erased, mut is_rekeyed) = (Vec::new(), false);
         for rows in groups {
             let mut rows = rows?;
-            rows.retain(|row| {
+            rows.retain_mut(|row| {
+                is_rekeyed |= take_forward(self.people, row);
                 let is_erased = (self.of_erased)(row);
                 if is_erased {
-                    erased += 1;
-                    of.push((self.user)(row).clone());
+                    erased.push(row.user().clone());
                 }
                 !is_erased
             });
             keep(rows);
         }
-        Ok(Read::Whole { erased, of })
+        Ok(Read::Whole { erased, is_rekeyed })
     }
 
     /// Does with a file what reading it came to: one with rows of erased lives is written
-    /// anew without them, or deleted when nothing is left; one that cannot be read is set aside.
+    /// anew without them, or deleted when nothing is left, and one with rows under earlier
+    /// forms with the canonical ones; one that cannot be read is set aside.
     async fn settle(
         &self,
         objects: &dyn ObjectStore,
@@ -315,15 +361,15 @@ impl<T: Archived> Rows<'_, T> {
         read: Result<Read, ColumnsError>,
         count: &(dyn Fn(&Pseudonym) + Sync),
     ) -> Result<Visited, ReadError> {
-        let (erased, of) = match read {
-            Ok(Read::Whole { erased, of }) => (erased, of),
-            Ok(Read::TooMany) => (0, Vec::new()),
+        let (erased, is_rekeyed) = match read {
+            Ok(Read::Whole { erased, is_rekeyed }) => (erased, is_rekeyed),
+            Ok(Read::TooMany) => (Vec::new(), false),
             Err(error) => {
                 move_file(objects, key, object.bytes, &error.to_string()).await?;
                 return Ok(Visited { set_aside: 1, ..Visited::default() });
             }
         };
-        if erased > 0 {
+        if is_rekeyed || !erased.is_empty() {
             let in_file = |error| ReadError::File { key: key.to_owned(), error };
             match self.without(object.bytes).map_err(in_file)? {
                 Some(bytes) => {
@@ -331,17 +377,22 @@ impl<T: Archived> Rows<'_, T> {
                 }
                 None => objects.delete(key).await?,
             }
-            of.iter().for_each(count);
+            erased.iter().for_each(count);
         }
-        Ok(Visited { files: 1, erased, ..Visited::default() })
+        Ok(Visited { files: 1, erased: erased.len() as u64, ..Visited::default() })
     }
 
     /// A file without the rows of erased lives; `None` when there are no others.
     fn without(&self, bytes: Bytes) -> Result<Option<Bytes>, ColumnsError> {
         let (mut writer, mut is_empty) = (ArchiveWriter::<T>::new()?, true);
         for rows in ArchiveReader::<T>::open(bytes)? {
-            let kept = rows?.into_iter().filter(|row| !(self.of_erased)(row));
-            writer.extend(kept.inspect(|_| is_empty = false))?;
+            let mut rows = rows?;
+            rows.retain_mut(|row| {
+                take_forward(self.people, row);
+                !(self.of_erased)(row)
+            });
+            is_empty &= rows.is_empty();
+            writer.extend(rows)?;
         }
         Ok(if is_empty { None } else { Some(writer.finish()?) })
     }
@@ -406,7 +457,8 @@ mod tests {
         limit: EventLimit,
     ) -> Result<(EventTable, Visited), ReadError> {
         let (people, domains) = (PeopleIndex::default(), BTreeMap::new());
-        read_events(objects, &Erased::new(&people, &domains), limit).await
+        let stores = memory::stores();
+        read_events(objects, &Erased::new(&people, &domains, &*stores.people), limit).await
     }
 
     #[tokio::test]

@@ -8,14 +8,18 @@ use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::erasure::{Erasure, Place};
 use crossfold_core::entities::ids::{Pseudonym, TrainingRunId};
-use crossfold_core::entities::ports::{ObjectStore, StoreResult, Stores};
+use crossfold_core::entities::ports::{ObjectStore, PeopleStore, StoreResult, Stores};
 use crossfold_storage::erasure;
 use jiff::Timestamp;
 
 use crate::archive_reader::{ReadError, Visited, erase_from};
 
 /// The erasures that a run goes on with.
-pub(crate) struct Erasures(BTreeMap<Pseudonym, Erasure>);
+pub(crate) struct Erasures {
+    /// By the pseudonym of the life, as it was recorded.
+    pending: BTreeMap<Pseudonym, Erasure>,
+    people: Arc<dyn PeopleStore>,
+}
 
 impl Erasures {
     /// Those under way when a run begins, with the tables visited. Before anyone is looked up:
@@ -23,13 +27,14 @@ impl Erasures {
     pub(crate) async fn begin(stores: &Stores, now: Timestamp) -> StoreResult<Self> {
         let mut pending = erasure::pending(stores).await?;
         erasure::visit_tables(stores, &mut pending, now).await?;
-        Ok(Self(pending))
+        Ok(Self { pending, people: stores.people.clone() })
     }
 
     /// Notes that a place was visited, and how many rows of each life were found there.
     pub(crate) fn visit(&mut self, place: Place, found: &BTreeMap<Pseudonym, u64>) {
-        for (user, erasure) in &mut self.0 {
-            erasure.visit(place, found.get(user).copied().unwrap_or_default());
+        for (recorded, erasure) in &mut self.pending {
+            let of_life = found.get(&self.people.canonical(recorded)).copied();
+            erasure.visit(place, of_life.unwrap_or_default());
         }
     }
 
@@ -39,15 +44,16 @@ impl Erasures {
         &mut self,
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<Visited, ReadError> {
-        let users: BTreeSet<Pseudonym> = self.0.keys().cloned().collect();
+        let recorded = self.pending.keys();
+        let users: BTreeSet<Pseudonym> = recorded.map(|user| self.people.canonical(user)).collect();
         if users.is_empty() {
             return Ok(Visited::default());
         }
-        let (mut visited, found) =
-            erase_from::<Decision>(objects, DECISIONS_PREFIX, &users, |row| &row.user).await?;
+        let people = self.people.clone();
+        let stores = (objects, &*people);
+        let (mut visited, found) = erase_from::<Decision>(stores, DECISIONS_PREFIX, &users).await?;
         self.visit(Place::ArchivedDecisions, &found);
-        let (more, found) =
-            erase_from::<Outcome>(objects, OUTCOMES_PREFIX, &users, |row| &row.user).await?;
+        let (more, found) = erase_from::<Outcome>(stores, OUTCOMES_PREFIX, &users).await?;
         self.visit(Place::ArchivedOutcomes, &found);
         visited.add(more);
         Ok(visited)
@@ -55,7 +61,7 @@ impl Erasures {
 
     /// Stores how far they have come by this run.
     pub(crate) async fn save(&mut self, stores: &Stores, run: &TrainingRunId) -> StoreResult<()> {
-        self.0.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
-        erasure::save(stores, &self.0).await
+        self.pending.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
+        erasure::save(stores, &self.pending).await
     }
 }

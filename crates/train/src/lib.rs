@@ -12,6 +12,7 @@ mod half_iteration;
 mod model_routes;
 mod new_run;
 mod quarantine;
+mod rekeying;
 mod routes;
 mod seen;
 mod set_aside_eraser;

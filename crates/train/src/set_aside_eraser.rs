@@ -35,11 +35,19 @@ pub(crate) async fn erase_from_set_aside(
 
 fn of_erased(record: &StreamRecord, erased: &Erased<'_>) -> bool {
     match record.new_entry() {
-        Ok(Some(NewEntry::Event(event))) => counted(&event, erased.covers(&event), erased),
-        _ => record.user().and_then(|user| stand_in(record, user)).is_some_and(|event| {
-            let of_domain = || record.domain().is_some() && erased.covers(&event);
-            counted(&event, erased.people.is_erased(&event.user) || of_domain(), erased)
-        }),
+        Ok(Some(NewEntry::Event(event))) => {
+            let user = erased.canonical.canonical(&event.user);
+            let event = Event { user, ..event };
+            counted(&event, erased.covers(&event), erased)
+        }
+        _ => record
+            .user()
+            .map(|user| erased.canonical.canonical(&user))
+            .and_then(|user| stand_in(record, user))
+            .is_some_and(|event| {
+                let of_domain = || record.domain().is_some() && erased.covers(&event);
+                counted(&event, erased.people.is_erased(&event.user) || of_domain(), erased)
+            }),
     }
 }
 

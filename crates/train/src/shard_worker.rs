@@ -32,12 +32,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive_reader::EventLimit;
 use crate::half_iteration::Half;
+use crate::rekeying::Rekeyer;
 use crate::shard_fits::{Planner, fitted};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
 use crate::worker::{WorkerError, champion, clear_models, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_storage::rekeying::rekeyed;
 
 /// A task that the state machine sets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,13 +224,15 @@ pub struct ShardWorker {
     limit: EventLimit,
     keep_models: usize,
     retention: Option<ArchiveRetention>,
+    rekeyer: Option<Rekeyer>,
 }
 
 impl ShardWorker {
     /// A worker over stores that cuts shards within bounds.
     #[must_use]
     pub fn new(stores: Stores, clock: Clock, bounds: ShardBounds, limit: EventLimit) -> Self {
-        Self { stores, clock, bounds, limit, keep_models: DEFAULT_KEPT, retention: None }
+        let (keep_models, retention, rekeyer) = (DEFAULT_KEPT, None, None);
+        Self { stores, clock, bounds, limit, keep_models, retention, rekeyer }
     }
 
     /// The same worker, keeping so many models; the champion and the one before
@@ -235,6 +240,14 @@ impl ShardWorker {
     #[must_use]
     pub fn keeping_models(self, keep_models: usize) -> Self {
         Self { keep_models, ..self }
+    }
+
+    /// The same worker, knowing the keys of pseudonyms: it finds what is stored under earlier
+    /// versions, and takes it forward.
+    #[must_use]
+    pub fn with_keys(self, keys: &Pseudonymiser) -> Self {
+        let rekeyer = Some(Rekeyer::new(self.stores.clone(), keys.clone()));
+        Self { stores: rekeyed(self.stores, keys), rekeyer, ..self }
     }
 
     /// The same worker, deleting what the archive has kept for so long.
@@ -317,7 +330,10 @@ impl ShardWorker {
         run: &TrainingRun,
     ) -> Result<ShardPlan, ShardWorkerError> {
         let champion = champion(&*self.stores.objects).await?;
-        keep_up(&self.stores.objects, self.retention, self.clock.now()).await;
+        keep_up(&self.stores, self.retention, self.clock.now()).await;
+        if let Some(rekeyer) = &self.rekeyer {
+            rekeyer.go_on(&self.clock).await;
+        }
         let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
         let prepared = self.tuned(run, cleaned).await?;
         let options = *prepared.outline.provenance.params.options();

@@ -7,6 +7,7 @@ use axum::extract::State;
 use crossfold_core::entities::activity::{DomainDay, INTAKES, Intake, RefusedElement, day_of};
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
+use crossfold_core::entities::key_versions::KeyVersion;
 use crossfold_core::entities::ports::{ActivityStore, StoreResult};
 use crossfold_core::release::attention::{Attention, Observed, attention};
 use crossfold_core::release::champion::Pointer;
@@ -19,7 +20,7 @@ use crossfold_edge::router::Routes;
 use crossfold_registry::listing::{champion_pointer, find_record, latest_drift};
 use crossfold_registry::load::{LoadError, load_report};
 use crossfold_storage::definition_reader::definitions;
-use crossfold_storage::{records, set_aside};
+use crossfold_storage::{key_versions, records, set_aside};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -50,6 +51,18 @@ struct Status {
     archive: Option<ArchiveStatus>,
     activity: Vec<DayStatus>,
     refused: Vec<RefusedStatus>,
+    /// The versions of the key of pseudonyms; none for who does not act for all.
+    keys: Vec<KeyStatus>,
+}
+
+/// A version of the key of pseudonyms.
+#[derive(Debug, Serialize)]
+struct KeyStatus {
+    version: u32,
+    /// How many records the last whole pass over the tables found under it.
+    left: Option<u64>,
+    /// Since when nothing is stored under it: it may be retired.
+    unused_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,17 +138,20 @@ struct Read {
     runs: Vec<TrainingRun>,
     /// Of domains that the caller acts for.
     activity: Vec<DomainDay>,
+    keys: BTreeMap<u32, KeyVersion>,
 }
 
 impl Read {
     /// The same with what the caller may know.
     fn seen_by(self, sight: &Sight<'_>) -> Self {
-        let Self { mut definitions, pointer, champion, mut bridges, runs, activity } = self;
+        let Self { mut definitions, mut bridges, .. } = self;
         definitions.retain(|domain, _| sight.has(domain));
         bridges.retain(|bridge| sight.has_both(&bridge.direction));
-        let champion = champion.map(|champion| sight.own_of_record(champion));
-        let runs = runs.into_iter().map(|run| sight.own_of_run(run)).collect();
-        Self { definitions, pointer, champion, bridges, runs, activity }
+        let champion = self.champion.map(|champion| sight.own_of_record(champion));
+        let runs = self.runs.into_iter().map(|run| sight.own_of_run(run)).collect();
+        let keys = if sight.is_of_all() { self.keys } else { BTreeMap::new() };
+        let (pointer, activity) = (self.pointer, self.activity);
+        Self { definitions, pointer, champion, bridges, runs, activity, keys }
     }
 }
 
@@ -195,6 +211,7 @@ async fn read(state: &TrainingState, caller: &Caller, now: Timestamp) -> Result<
         bridges,
         runs: records::last(&*state.records, None, STATUS_RUNS).await?,
         activity: recent_activity(&*state.activity, caller, now).await?,
+        keys: key_versions::known(&*state.records).await?,
     })
 }
 
@@ -211,7 +228,7 @@ async fn recent_activity(
 }
 
 fn status(now: Timestamp, sight: &Sight<'_>, attention: Vec<Attention>, read: Read) -> Status {
-    let Read { definitions, pointer, champion, runs, activity, .. } = read;
+    let Read { definitions, pointer, champion, runs, activity, keys, .. } = read;
     let table = |domain: &DomainId| {
         let domains = champion.iter().flat_map(|champion| &champion.domains);
         domains.into_iter().find(|table| table.domain == *domain)
@@ -249,7 +266,12 @@ fn status(now: Timestamp, sight: &Sight<'_>, attention: Vec<Attention>, read: Re
         archive,
         activity: activity.into_iter().map(day_status).collect(),
         refused,
+        keys: keys.into_iter().map(key_status).collect(),
     }
+}
+
+fn key_status((version, KeyVersion { left, unused_since, .. }): (u32, KeyVersion)) -> KeyStatus {
+    KeyStatus { version, left, unused_since }
 }
 
 /// The last refused elements of all days and domains, newest first.

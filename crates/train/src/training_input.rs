@@ -98,7 +98,7 @@ async fn read(
     }
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
     let deletions = deletions.into_iter().collect();
-    let erased = Erased::new(&people, &deletions);
+    let erased = Erased::new(&people, &deletions, &*stores.people);
     let mut visited = erase_from_quarantine(&stores.objects, &erased).await?;
     visited.add(erase_from_set_aside(&stores.objects, &erased).await?);
     erasures.visit(Place::Quarantine, &erased.take_met());

@@ -12,7 +12,6 @@
 //! of who was erased. So what is past its time is deleted here as well, by the day in its key.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crossfold_core::archive::columns::ColumnsError;
 use crossfold_core::archive::keys::{
@@ -22,7 +21,9 @@ use crossfold_core::archive::keys::{
 use crossfold_core::archive::table::{ArchiveWriter, Archived, decode};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError, StoreResult};
+use crossfold_core::entities::ports::{
+    ObjectStore, PeopleStore, PutCondition, StoreError, StoreResult, Stores,
+};
 use crossfold_storage::set_aside::move_file;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
@@ -30,6 +31,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use crate::archive_reader::{OfUser, take_forward};
 /// Requests made at the same time.
 const CONCURRENT_REQUESTS: usize = 16;
 
@@ -91,12 +93,9 @@ const OUTCOMES: Kind<Outcome> = Kind {
 };
 
 /// Keeps the archive up. A run goes on without it: what was not merged is only slower to read.
-pub(crate) async fn keep_up(
-    objects: &Arc<dyn ObjectStore>,
-    retention: Option<ArchiveRetention>,
-    now: Timestamp,
-) {
-    let mut upkeep = Upkeep { objects: &**objects, now, bounds: BOUNDS, done: Done::default() };
+pub(crate) async fn keep_up(stores: &Stores, retention: Option<ArchiveRetention>, now: Timestamp) {
+    let (objects, people) = (&*stores.objects, &*stores.people);
+    let mut upkeep = Upkeep { objects, people, now, bounds: BOUNDS, done: Done::default() };
     let ended = upkeep.all(retention).await;
     let done = upkeep.done;
     match ended {
@@ -167,6 +166,8 @@ enum Read<T> {
 
 struct Upkeep<'a> {
     objects: &'a dyn ObjectStore,
+    /// Who knows the forms that rows are compared by.
+    people: &'a dyn PeopleStore,
     now: Timestamp,
     bounds: Bounds,
     done: Done,
@@ -196,7 +197,7 @@ impl Upkeep<'_> {
         Ok(())
     }
 
-    async fn of_kind<T: Archived>(
+    async fn of_kind<T: Archived + OfUser>(
         &mut self,
         kind: &Kind<T>,
         kept: Option<SignedDuration>,
@@ -221,7 +222,7 @@ impl Upkeep<'_> {
         Ok(())
     }
 
-    async fn merge_partition<T: Archived>(
+    async fn merge_partition<T: Archived + OfUser>(
         &mut self,
         kind: &Kind<T>,
         partition: &str,
@@ -231,9 +232,10 @@ impl Upkeep<'_> {
         if keys.len() < 2 {
             return Ok(());
         }
-        let objects = self.objects;
-        let mut read =
-            stream::iter(keys).map(|key| read_part(objects, key)).buffered(CONCURRENT_REQUESTS);
+        let (objects, people) = (self.objects, self.people);
+        let mut read = stream::iter(keys)
+            .map(|key| read_part((objects, people), key))
+            .buffered(CONCURRENT_REQUESTS);
         let mut merging = Merging::new().map_err(unmergeable)?;
         while let Some(part) = read.try_next().await? {
             let part = match part {
@@ -285,10 +287,16 @@ fn unmergeable(error: ColumnsError) -> StoreError {
     StoreError::refused("files of a day cannot be merged", error)
 }
 
-async fn read_part<T: Archived>(objects: &dyn ObjectStore, key: String) -> StoreResult<Read<T>> {
+async fn read_part<T: Archived + OfUser>(
+    (objects, people): (&dyn ObjectStore, &dyn PeopleStore),
+    key: String,
+) -> StoreResult<Read<T>> {
     let Some(object) = objects.get(&key).await? else { return Ok(Read::Gone) };
-    match decode(object.bytes.clone()) {
-        Ok(rows) => {
+    match decode::<T>(object.bytes.clone()) {
+        Ok(mut rows) => {
+            for row in &mut rows {
+                take_forward(people, row);
+            }
             let (digest, bytes) = (digest(&object.bytes), object.bytes.len());
             Ok(Read::Part(Part { key, digest, bytes, rows }))
         }
@@ -309,6 +317,7 @@ fn is_over(day: Date, for_so_long: SignedDuration, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use crossfold_core::entities::ids::{DomainId, EventId};
@@ -392,8 +401,8 @@ mod tests {
     }
 
     async fn run(stores: &Stores, bounds: Bounds, now: &str) -> StoreResult<Done> {
-        let (objects, now) = (&*stores.objects, at(now));
-        let mut upkeep = Upkeep { objects, now, bounds, done: Done::default() };
+        let (objects, people, now) = (&*stores.objects, &*stores.people, at(now));
+        let mut upkeep = Upkeep { objects, people, now, bounds, done: Done::default() };
         let kept = SignedDuration::from_hours(24 * 100);
         upkeep.all(Some(ArchiveRetention { events: kept, decisions: kept })).await?;
         Ok(upkeep.done)

@@ -7,6 +7,7 @@ use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::ids::{DomainId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::model::Model;
 use crossfold_core::release::gate::GateRules;
@@ -16,6 +17,7 @@ use crossfold_core::training::tuning::{FunctionPrice, Tuner, TuningRequest};
 use crossfold_core::training::{CleanedInput, Trained, TrainingError, train_cleaned};
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::aws::changes::StreamRecord;
+use crossfold_storage::rekeying::rekeyed;
 use crossfold_storage::{erasure, records};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -23,6 +25,7 @@ use serde::Deserialize;
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
 use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run, scheduled_run};
+use crate::rekeying::Rekeyer;
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
@@ -135,6 +138,7 @@ pub struct Worker {
     tuning: TuningOrder,
     deadline: Option<Timestamp>,
     retention: Option<ArchiveRetention>,
+    rekeyer: Option<Rekeyer>,
 }
 
 impl Worker {
@@ -151,7 +155,16 @@ impl Worker {
             tuning: TuningOrder::ByDefault,
             deadline: None,
             retention: None,
+            rekeyer: None,
         }
+    }
+
+    /// The same worker, knowing the keys of pseudonyms: it finds what is stored under earlier
+    /// versions, and takes it forward.
+    #[must_use]
+    pub fn with_keys(self, keys: &Pseudonymiser) -> Self {
+        let rekeyer = Some(Rekeyer::new(self.stores.clone(), keys.clone()));
+        Self { stores: rekeyed(self.stores, keys), rekeyer, ..self }
     }
 
     /// The same worker, deleting what the archive has kept for so long.
@@ -305,7 +318,10 @@ impl Worker {
         let objects = &*self.stores.objects;
         let champion = champion(objects).await?;
         let now = self.clock.now();
-        keep_up(&self.stores.objects, self.retention, now).await;
+        keep_up(&self.stores, self.retention, now).await;
+        if let Some(rekeyer) = &self.rekeyer {
+            rekeyer.go_on(&self.clock).await;
+        }
         let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
         let trained = self.train(run, cleaned).await?;
         let now = self.clock.now();

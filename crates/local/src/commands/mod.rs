@@ -3,6 +3,7 @@
 pub(crate) mod bench_served;
 pub(crate) mod demo;
 pub(crate) mod erasures;
+pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod ordered_run;
 pub(crate) mod recommend;

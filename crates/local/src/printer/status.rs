@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::answers::{ChampionStatus, DayStatus, DomainStatus, Entry, StatusAnswer};
+use crate::answers::{ChampionStatus, DayStatus, DomainStatus, Entry, KeyStatus, StatusAnswer};
 
 /// How a data directory or a server stands.
 pub(crate) struct StatusText<'a> {
@@ -37,6 +37,7 @@ impl Display for StatusText<'_> {
             None => writeln!(f, "champion   none yet")?,
         }
         write_activity(f, status)?;
+        write_keys(f, &status.keys)?;
         let entries = |pressing: bool| {
             status.attention.iter().filter(move |entry| entry.needs_attention() == pressing)
         };
@@ -110,6 +111,23 @@ fn write_champion(
     write!(f, "champion   {}, made {}", champion.id, Ago(now, champion.created_at))?;
     champion.events.iter().try_for_each(|events| write!(f, " from {events} events"))?;
     writeln!(f, "; it was promoted {}", Ago(now, champion.promoted_at))
+}
+
+/// What is left of each version of the key, once there is more than one.
+fn write_keys(f: &mut fmt::Formatter<'_>, keys: &[KeyStatus]) -> fmt::Result {
+    if keys.len() < 2 {
+        return Ok(());
+    }
+    for (number, key) in keys.iter().enumerate() {
+        let label = if number == 0 { "keys" } else { "" };
+        write!(f, "{label:<10} version {}: ", key.version)?;
+        match (key.unused_since, key.left) {
+            (Some(since), _) => writeln!(f, "nothing is stored under it since {since}")?,
+            (None, Some(left)) => writeln!(f, "{left} records were found under it")?,
+            (None, None) => writeln!(f, "in use")?,
+        }
+    }
+    Ok(())
 }
 
 /// Sums over the days and domains that are told.

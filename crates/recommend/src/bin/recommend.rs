@@ -3,7 +3,9 @@
 use crossfold_core::entities::settings::Settings;
 use crossfold_edge::{lambda, system, telemetry};
 use crossfold_recommend::{Limits, RecommendState, routes};
-use crossfold_storage::{aws, pseudonym_key};
+use crossfold_storage::pseudonym_key::KeyError;
+use crossfold_storage::rekeying::rekeyed;
+use crossfold_storage::{aws, key_versions, pseudonym_key};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -13,6 +15,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
     let sdk = aws::answering_within(&sdk, limits.request());
     let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    match key_versions::verify(&*stores.records, &pseudonymiser).await {
+        // What the keys are held against cannot be read: a slate is made all the same.
+        Err(KeyError::Secret(error)) => tracing::error!(%error, "the keys could not be verified"),
+        verified => verified?,
+    }
+    let stores = rekeyed(stores, &pseudonymiser);
     let state = RecommendState::new(stores, pseudonymiser, system::machine());
     lambda::run(routes().with_state(state.with_limits(limits))).await
 }

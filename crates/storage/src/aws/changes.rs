@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::decisions::DecisionRecord;
 use super::error::corrupt;
 use super::events::EventRecord;
+use super::rekeyed_events::REKEYED;
 
 /// A batch of one table's stream: the event of a Lambda function.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -109,6 +110,10 @@ impl StreamRecord {
         }
         let image = Item::deserialize(&self.0["dynamodb"]["NewImage"])
             .map_err(|error| corrupt("a stream's record", error))?;
+        // What was moved to another partition was told when it was new.
+        if image.contains_key(REKEYED) {
+            return Ok(None);
+        }
         // The tables share a function; only one has whole records in an attribute.
         if !image.contains_key("record") {
             return Ok(EventRecord::parse(image)?.map(|record| NewEntry::Event(record.event)));

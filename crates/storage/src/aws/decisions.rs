@@ -98,6 +98,23 @@ impl DynamoDbDecisions {
         Ok(answer.item.map(DecisionRecord::parse).transpose()?.flatten())
     }
 
+    /// One page of everything that is logged.
+    async fn page(&self, after: Option<String>) -> StoreResult<Page<Logged>> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(self.table.name()?)
+            .consistent_read(true)
+            .set_exclusive_start_key(after.as_deref().map(batch::start_key).transpose()?);
+        let page = scan.send().await.map_err(service_error)?;
+        let mut entries = Vec::new();
+        for item in page.items.unwrap_or_default() {
+            entries.extend(logged(item)?);
+        }
+        let next = page.last_evaluated_key.map(|key| batch::after_key(&key)).transpose()?;
+        Ok(Page { entries, next })
+    }
+
     fn expiry(&self, from: Timestamp) -> i64 {
         from.as_second().saturating_add(self.retention.as_secs())
     }
@@ -163,19 +180,15 @@ impl DecisionStore for DynamoDbDecisions {
         users: &BTreeSet<Pseudonym>,
         after: Option<String>,
     ) -> StoreResult<Page<Logged>> {
-        let scan = self
-            .client
-            .scan()
-            .table_name(self.table.name()?)
-            .consistent_read(true)
-            .set_exclusive_start_key(after.as_deref().map(batch::start_key).transpose()?);
-        let page = scan.send().await.map_err(service_error)?;
-        let mut entries = Vec::new();
-        for item in page.items.unwrap_or_default() {
-            entries.extend(logged(item)?.filter(|one| users.contains(&one.user)));
-        }
-        let next = page.last_evaluated_key.map(|key| batch::after_key(&key)).transpose()?;
-        Ok(Page { entries, next })
+        let mut page = self.page(after).await?;
+        page.entries.retain(|one| users.contains(&one.user));
+        Ok(page)
+    }
+
+    async fn logged_users(&self, after: Option<String>) -> StoreResult<Page<Pseudonym>> {
+        let page = self.page(after).await?;
+        let users: BTreeSet<Pseudonym> = page.entries.into_iter().map(|one| one.user).collect();
+        Ok(Page { entries: users.into_iter().collect(), next: page.next })
     }
 
     async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {

@@ -9,6 +9,8 @@
 //! (`aws::marked_items`), which lack the index's attribute and so are not in it. Only
 //! events expire. A thousand events are read for some 90 units, whatever of them is wanted.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -21,8 +23,9 @@ use crossfold_core::entities::history::{
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::ports::{
-    Appended, ErasedPage, EventStore, Past, PastRange, StoreResult,
+    Appended, ErasedPage, EventStore, Past, PastRange, RekeyedPage, StoreResult,
 };
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -261,6 +264,29 @@ impl EventStore for DynamoDbEvents {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.add(&seen.into()).await
+    }
+
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let key =
+            |(user, id): &(Pseudonym, EventId)| [user.to_string(), format!("{EVENT_PREFIX}{id}")];
+        // DynamoDB refuses to be asked for one record twice.
+        let asked: HashSet<[String; 2]> = events.iter().map(key).collect();
+        let keys = asked.into_iter().map(|[pk, sk]| {
+            let text = AttributeValue::S;
+            Key::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+        });
+        let found =
+            batch::get(&self.client, &self.waiting, self.table.name()?, keys.collect()).await?;
+        let text = |item: &Key, name: &str| {
+            item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+        };
+        let found: HashSet<[String; 2]> =
+            found.iter().map(|item| [text(item, "pk"), text(item, "sk")]).collect();
+        Ok(events.iter().map(|event| found.contains(&key(event))).collect())
+    }
+
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
+        self.rekey_page(keys, after).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

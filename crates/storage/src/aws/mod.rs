@@ -16,6 +16,7 @@ mod marked_items;
 mod objects;
 mod people;
 mod records;
+mod rekeyed_events;
 mod requests;
 pub mod schema;
 mod time;

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem,
+};
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{Committed, Page, PeopleStore, StoreError, StoreResult};
@@ -44,14 +47,49 @@ pub(super) struct DynamoDbPeople {
 }
 
 impl DynamoDbPeople {
-    fn put(&self, write: &PeopleWrite) -> StoreResult<TransactWriteItem> {
-        let record = PeopleRecord {
-            pk: write.id.clone(),
-            entry: serde_json::to_string(&write.entry).map_err(malformed)?,
-            version: write.expected.unwrap_or(0) + 1,
-        };
+    fn put_record(
+        &self,
+        id: &Pseudonym,
+        entry: &PeopleEntry,
+        version: u64,
+    ) -> StoreResult<PutBuilder> {
+        let entry = serde_json::to_string(entry).map_err(malformed)?;
+        let record = PeopleRecord { pk: id.clone(), entry, version };
         let item = serde_dynamo::to_item(record).map_err(malformed)?;
-        let put = Put::builder().table_name(self.table.name()?).set_item(Some(item));
+        Ok(Put::builder().table_name(self.table.name()?).set_item(Some(item)))
+    }
+
+    fn absence_of(&self, user: &Pseudonym) -> StoreResult<TransactWriteItem> {
+        let check = ConditionCheck::builder()
+            .table_name(self.table.name()?)
+            .key("pk", AttributeValue::S(user.to_string()))
+            .condition_expression("attribute_not_exists(pk)");
+        let check = check.build().map_err(malformed)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    async fn transact(&self, writes: Vec<TransactWriteItem>) -> StoreResult<Committed> {
+        if writes.is_empty() {
+            return Ok(Committed::Yes);
+        }
+        // The token makes a retry after a lost answer the same transaction.
+        let token = uuid::Uuid::now_v7().to_string();
+        let commit = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .client_request_token(token)
+            .send()
+            .await;
+        match commit {
+            Ok(_) => Ok(Committed::Yes),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn put(&self, write: &PeopleWrite) -> StoreResult<TransactWriteItem> {
+        let version = write.expected.unwrap_or(0) + 1;
+        let put = self.put_record(&write.id, &write.entry, version)?;
         let put = match write.expected {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(version) => put
@@ -88,23 +126,33 @@ impl PeopleStore for DynamoDbPeople {
     }
 
     async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
-        if writes.is_empty() {
-            return Ok(Committed::Yes);
-        }
-        let puts = writes.iter().map(|write| self.put(write)).collect::<StoreResult<Vec<_>>>()?;
-        // The token makes a retry after a lost answer the same transaction.
-        let token = uuid::Uuid::now_v7().to_string();
-        let commit = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(puts))
-            .client_request_token(token)
-            .send()
-            .await;
-        match commit {
-            Ok(_) => Ok(Committed::Yes),
-            Err(error) => refused(error),
-        }
+        self.commit_unless(writes, &[]).await
+    }
+
+    async fn commit_unless(
+        &self,
+        writes: &[PeopleWrite],
+        absent: &[Pseudonym],
+    ) -> StoreResult<Committed> {
+        let puts = writes.iter().map(|write| self.put(write));
+        let checks = absent.iter().map(|user| self.absence_of(user));
+        self.transact(puts.chain(checks).collect::<StoreResult<_>>()?).await
+    }
+
+    async fn rekey(&self, entry: &VersionedEntry, to: &Pseudonym) -> StoreResult<Committed> {
+        let put = self.put_record(to, &entry.entry, entry.version + 1)?;
+        let put = put.condition_expression("attribute_not_exists(pk)");
+        let delete = Delete::builder()
+            .table_name(self.table.name()?)
+            .key("pk", AttributeValue::S(entry.id.to_string()))
+            .condition_expression("version = :version")
+            .expression_attribute_values(":version", AttributeValue::N(entry.version.to_string()));
+        let write = TransactWriteItem::builder;
+        self.transact(vec![
+            write().put(put.build().map_err(malformed)?).build(),
+            write().delete(delete.build().map_err(malformed)?).build(),
+        ])
+        .await
     }
 
     async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {

@@ -7,9 +7,10 @@ use crossfold_core::entities::history::{Dismissal, EventPosition, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::ports::{Appended, PastRange, Stores};
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Broken, Held, checks, hold, id, together, unique_domain, unique_user};
+use super::{Broken, Held, checks, hold, id, together, unique, unique_domain, unique_user};
 
 checks! { "events":
     an_event_is_stored_once,
@@ -26,6 +27,8 @@ checks! { "events":
     other_users_records_are_never_seen,
     erasing_leaves_nothing_and_counts_it,
     erasing_a_domain_takes_its_records_from_every_user,
+    what_is_stored_is_told_in_its_place,
+    what_is_taken_forward_is_there_once,
 }
 
 fn domain() -> DomainId {
@@ -389,6 +392,70 @@ async fn erasing_a_domain_takes_its_records_from_every_user(stores: &Stores) -> 
         let seen = left.seen().count();
         hold!(seen == 1, "{seen} seen items are left, not that of the other domain");
     }
+    Ok(())
+}
+
+async fn what_is_stored_is_told_in_its_place(stores: &Stores) -> Held {
+    let (user, other) = (unique_user(), unique_user());
+    append_all(stores, (0..120).map(|at| event(&user, &format!("e{at}"), at)).collect()).await?;
+    let mut asked: Vec<(Pseudonym, EventId)> =
+        (0..240).map(|at| (user.clone(), id(EventId::parse, &format!("e{at}")))).collect();
+    asked.push((other, id(EventId::parse, "e1")));
+    asked.push(asked[3].clone());
+    let mut expected: Vec<bool> = (0..240).map(|at| at < 120).collect();
+    expected.extend([false, true]);
+    hold!(stores.events.holds(&asked).await? == expected, "the wrong events are stored");
+    hold!(stores.events.holds(&[]).await?.is_empty(), "nothing was asked for and answered");
+    Ok(())
+}
+
+/// Keys of two versions that no other check has data of.
+fn rotated_keys() -> Result<Pseudonymiser, Broken> {
+    let keys = [7_001, 7_002].map(|version| (version, unique("key").into_bytes().into()));
+    Pseudonymiser::new("conformance", 7_002, keys.into()).map_err(|e| Broken(e.to_string()))
+}
+
+async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
+    let keys = rotated_keys()?;
+    let old = id(Pseudonym::parse, &unique("v7001_user")).in_life(2);
+    let (new, stranger) = (keys.forward(&old), unique_user());
+    for user in [&old, &stranger] {
+        append_all(stores, (0..60).map(|at| event(user, &format!("e{at}"), at + 9)).collect())
+            .await?;
+        stores.events.dismiss(&dismissal(user, "shunned")).await?;
+        stores.events.mark_seen(&SeenItem::of(&event(user, "e", 1))).await?;
+    }
+    // One was sent again after the rotation: the newer one stands.
+    stores.events.append(&event(&new, "e0", 1)).await?;
+    stores.events.dismiss(&dismissal(&new, "shunned")).await?;
+    for expected in [62, 0] {
+        let (mut found, mut next) = (0, None);
+        loop {
+            let page = stores.events.rekey(&keys, next).await?;
+            found += page.found.get(&7_001).copied().unwrap_or_default();
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        hold!(found == expected, "{found} records were found, not {expected}");
+    }
+    let left = stores.events.history(&old, 100).await?.records();
+    hold!(left == 0, "{left} records are left under the earlier form");
+    let moved = evidence(stores, &new, 100).await?;
+    let events = moved.events();
+    hold!(events.len() == 60, "{} events were moved, not 60", events.len());
+    hold!(events.iter().all(|event| event.user == new), "an event is another user's");
+    let newer = events.iter().find(|event| event.event_id.as_str() == "e0");
+    let newest = events.iter().map(|event| event.occurred_at).max();
+    hold!(newer.map(|event| event.occurred_at) == newest, "the newer of two did not stand");
+    hold!(moved.is_dismissed(&domain(), &id(ItemId::parse, "shunned")), "no dismissal");
+    hold!(moved.seen().count() == 1, "what was seen is not there once");
+    let others = stores.events.history(&stranger, 100).await?.records();
+    hold!(others == 62, "{others} records of another user are left");
+    let held = stores.events.holds(&[(new.clone(), id(EventId::parse, "e7"))]).await?;
+    hold!(held == [true], "a moved event would be new again");
+    stores.events.erase(&new).await?;
     Ok(())
 }
 

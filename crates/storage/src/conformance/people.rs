@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::consent::ConsentDecision;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::people::{MAX_MEMBERS, PeopleEntry, PeopleWrite, Person};
+use crossfold_core::entities::people::{
+    MAX_MEMBERS, PeopleEntry, PeopleWrite, Person, VersionedEntry,
+};
 use crossfold_core::entities::ports::{Committed, Stores};
 use crossfold_core::entities::purpose::Purpose;
 use jiff::Timestamp;
@@ -16,6 +18,8 @@ checks! { "people":
     the_largest_commit_is_possible,
     of_racing_commits_exactly_one_wins,
     scanning_meets_every_entry_once,
+    a_commit_may_rest_on_what_is_not_there,
+    an_entry_goes_to_another_key_with_its_version,
 }
 
 fn person(user: &Pseudonym) -> PeopleEntry {
@@ -178,5 +182,47 @@ async fn scanning_meets_every_entry_once(stores: &Stores) -> Held {
     let distinct: BTreeSet<_> = found.iter().cloned().collect();
     hold!(distinct == users, "{} of {ENTRIES} entries were met", distinct.len());
     hold!(found.len() == ENTRIES, "entries were met {} times, not {ENTRIES}", found.len());
+    Ok(())
+}
+
+async fn a_commit_may_rest_on_what_is_not_there(stores: &Stores) -> Held {
+    let (user, there, absent) = (unique_user(), unique_user(), unique_user());
+    stores.people.commit(&[write(&there, person(&there), None)]).await?;
+    let new = [write(&user, person(&user), None)];
+    let kept = [absent.clone(), there];
+    let refused = stores.people.commit_unless(&new, &kept).await?;
+    hold!(refused == Committed::Conflict, "a commit beside what is there answered {refused:?}");
+    hold!(stores.people.get(&user).await?.is_none(), "a refused commit stored something");
+    let done = stores.people.commit_unless(&new, &[absent.clone()]).await?;
+    hold!(done == Committed::Yes, "a commit beside nothing answered {done:?}");
+    hold!(stores.people.get(&absent).await?.is_none(), "what is absent was made");
+    Ok(())
+}
+
+async fn an_entry_goes_to_another_key_with_its_version(stores: &Stores) -> Held {
+    let (from, to, taken) = (unique_user(), unique_user(), unique_user());
+    for expected in [None, Some(1)] {
+        stores.people.commit(&[write(&from, person(&from), expected)]).await?;
+    }
+    stores.people.commit(&[write(&taken, person(&taken), None)]).await?;
+    let Some(entry) = stores.people.get(&from).await? else {
+        hold!(false, "an entry is missing");
+        return Ok(());
+    };
+    let stale = VersionedEntry { version: 1, ..entry.clone() };
+    for (entry, to, what) in [(&stale, &to, "a stale entry"), (&entry, &taken, "upon another")] {
+        let moved = stores.people.rekey(entry, to).await?;
+        hold!(moved == Committed::Conflict, "{what} was moved: {moved:?}");
+    }
+    hold!(stores.people.get(&from).await?.as_ref() == Some(&entry), "a refused move moved");
+    let moved = stores.people.rekey(&entry, &to).await?;
+    hold!(moved == Committed::Yes, "a move answered {moved:?}");
+    hold!(stores.people.get(&from).await?.is_none(), "the entry stands where it was");
+    let found = stores.people.get(&to).await?.map(|found| (found.entry, found.version));
+    hold!(found == Some((entry.entry.clone(), 3)), "it arrived as {found:?}");
+    let again = stores.people.rekey(&entry, &to).await?;
+    hold!(again == Committed::Conflict, "what is gone was moved again");
+    let old = stores.people.commit(&[write(&to, person(&to), Some(2))]).await?;
+    hold!(old == Committed::Conflict, "a version of before the move was overwritten");
     Ok(())
 }

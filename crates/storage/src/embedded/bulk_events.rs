@@ -13,10 +13,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
-use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
 use crossfold_core::entities::ports::{
-    Appended, ErasedPage, EventStore, Past, PastRange, StoreError, StoreResult,
+    Appended, ErasedPage, EventStore, Past, PastRange, RekeyedPage, StoreError, StoreResult,
 };
+use crossfold_core::entities::pseudonym::Pseudonymiser;
 use dynoxide::actions::batch_get_item::{BatchGetItemRequest, KeysAndAttributes};
 use dynoxide::types::AttributeValue;
 use dynoxide::{Database, ImportOptions};
@@ -85,6 +86,16 @@ impl EventStore for BulkEvents {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.adapter.mark_seen(seen).await
+    }
+
+    async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        self.adapter.holds(events).await
+    }
+
+    async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
+        // Or else an event might be put beside one that is on its way there.
+        let _appending = self.appending.lock().await;
+        self.adapter.rekey(keys, after).await
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

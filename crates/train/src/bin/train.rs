@@ -2,7 +2,7 @@
 
 use crossfold_core::entities::settings::Settings;
 use crossfold_edge::{system, telemetry};
-use crossfold_storage::aws;
+use crossfold_storage::{aws, key_versions, pseudonym_key};
 use crossfold_train::{
     ArchiveRetention, FunctionMemory, Trigger, Worker, function_price, keep_models,
     tuning_by_default,
@@ -17,8 +17,12 @@ async fn main() -> Result<(), Error> {
     let config = aws::StorageConfig::of(&settings)?;
     let retention =
         ArchiveRetention { events: config.event_retention, decisions: config.decision_retention };
-    let stores = aws::stores(&aws::sdk_config().await, &config);
-    let worker = Worker::new(stores, system::clock()).with_price(function_price(&settings)?);
+    let sdk = aws::sdk_config().await;
+    let stores = aws::stores(&sdk, &config);
+    let keys = pseudonym_key::from_secret(&sdk).await?;
+    key_versions::establish(&*stores.records, &keys, system::clock().now()).await?;
+    let worker = Worker::new(stores, system::clock()).with_keys(&keys);
+    let worker = worker.with_price(function_price(&settings)?);
     let worker = worker.with_limit(FunctionMemory::of(&settings)?.event_limit());
     let worker = worker.tuning_by_default(tuning_by_default(&settings)?);
     let worker = &worker.retaining(retention).keeping_models(keep_models(&settings)?);
