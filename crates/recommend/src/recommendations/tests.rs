@@ -247,6 +247,10 @@ impl DecisionStore for Failing {
         self.stores.decisions.logged_of(users, after).await
     }
 
+    async fn logged_users(&self, after: Option<String>) -> StoreResult<Page<Pseudonym>> {
+        self.stores.decisions.logged_users(after).await
+    }
+
     async fn delete(&self, logged: &[Logged]) -> StoreResult<()> {
         self.stores.decisions.delete(logged).await
     }
