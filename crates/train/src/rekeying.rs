@@ -170,9 +170,13 @@ mod tests {
         Pseudonymiser::new("t", current, (1..=newest).map(key).collect()).unwrap()
     }
 
-    fn user(name: usize) -> Pseudonym {
+    fn user_by(keys: &Pseudonymiser, name: usize) -> Pseudonym {
         let films = DomainId::parse("films").unwrap();
-        keys(2, 2).pseudonym(&films, &UserId::parse(&format!("u{name}")).unwrap())
+        keys.pseudonym(&films, &UserId::parse(&format!("u{name}")).unwrap())
+    }
+
+    fn user(name: usize) -> Pseudonym {
+        user_by(&keys(2, 2), name)
     }
 
     fn clock() -> Clock {
@@ -185,7 +189,7 @@ mod tests {
         establish(&*stores.records, &keys(2, 2), Timestamp::UNIX_EPOCH).await.unwrap();
         let before = rekeyed(stores.clone(), &keys(1, 2));
         for nth in 0..4 {
-            let user = user(nth);
+            let user = user_by(&keys(1, 2), nth);
             let event =
                 crossfold_core::entities::event::Event { user: user.clone(), ..event_at(9) };
             before.events.append(&event).await.unwrap();
@@ -195,12 +199,12 @@ mod tests {
             before.people.commit(&[write]).await.unwrap();
         }
         let decision: Decision = serde_json::from_value(json!({
-            "recommendation_id": "r", "user": user(0), "domain": "films",
+            "recommendation_id": "r", "user": user(0).oldest_form(), "domain": "films",
             "decided_at": "2026-01-01T00:00:00Z", "policy": "ranked/1", "seed": 7,
             "personalised": false, "degraded": [], "slate": [],
         }))
         .unwrap();
-        before.decisions.record(&decision).await.unwrap();
+        stores.decisions.record(&decision).await.unwrap();
         stores
     }
 
