@@ -2,8 +2,9 @@
 //! process dies, and whoever comes next goes on from there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place};
+use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place, Revisit};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite};
 use crossfold_core::entities::ports::{Appended, Committed, StoreError, StoreResult, Stores};
@@ -14,6 +15,12 @@ use crate::records;
 
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
+
+/// How long after it was asked for an erasure is not visited for good. Who erases may take 15
+/// seconds to take the life out, and who had looked it up before may take 15 more to write what
+/// is of it: no function that writes lives longer (template.yaml). Five are for clocks of
+/// different machines.
+pub const SETTLING: Duration = Duration::from_secs(35);
 
 /// What became of a request to erase the life that a user leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,33 +79,86 @@ pub async fn pending(stores: &Stores) -> StoreResult<BTreeMap<Pseudonym, Erasure
     Ok(listed.into_iter().map(|(user, PendingErasure(erasure))| (user, erasure)).collect())
 }
 
-/// Goes on with erasures in the tables: takes out who is not yet, and deletes what was on its
-/// way when they were erased, and what is logged of them.
+/// Takes out of their people whom an erasure that was cut short left there, and says how long
+/// from now on something of any of these lives may still be written by who looked it up before.
+///
+/// # Errors
+/// When a store fails.
+pub async fn take_all_out(
+    stores: &Stores,
+    erasures: &mut BTreeMap<Pseudonym, Erasure>,
+    now: Timestamp,
+) -> StoreResult<Duration> {
+    let mut left = Duration::ZERO;
+    for (user, erasure) in erasures.iter_mut() {
+        let taken = take_out(stores, user, now).await?;
+        if !erasure.visited.contains_key(&Place::People) {
+            // Whoever took the user out may have died before it could say so.
+            erasure.visit(Place::People, 1);
+        }
+        let since = if taken == TakenOut::Now { now } else { erasure.requested_at };
+        // A clock that was set back makes nobody wait for longer than that.
+        let age = now.duration_since(since).try_into().unwrap_or(Duration::ZERO);
+        left = left.max(SETTLING.saturating_sub(age));
+    }
+    Ok(left)
+}
+
+/// Lives whose erasure is complete, to be visited once more by this run: all but those of
+/// which it said so itself.
+///
+/// # Errors
+/// When the store fails.
+pub async fn to_revisit(stores: &Stores, run: &TrainingRunId) -> StoreResult<BTreeSet<Pseudonym>> {
+    let listed = records::list::<Revisit>(&*stores.records).await?;
+    let due = listed.into_iter().filter(|(_, revisit)| revisit.finished_by != *run);
+    Ok(due.map(|(user, _)| user).collect())
+}
+
+/// Notes that lives were visited once more.
+///
+/// # Errors
+/// When the store fails.
+pub async fn revisited(stores: &Stores, users: &BTreeSet<Pseudonym>) -> StoreResult<()> {
+    for user in users {
+        records::delete::<Revisit>(&*stores.records, user).await?;
+    }
+    Ok(())
+}
+
+/// Goes on with erasures in the tables: deletes what was on its way when they were erased,
+/// what is logged of them, and what came in of `again` after their erasure was complete.
 ///
 /// # Errors
 /// When a store fails; then nothing counts as visited.
 pub async fn visit_tables(
     stores: &Stores,
     erasures: &mut BTreeMap<Pseudonym, Erasure>,
-    now: Timestamp,
+    again: &BTreeSet<Pseudonym>,
 ) -> StoreResult<()> {
     for (user, erasure) in erasures.iter_mut() {
-        take_out(stores, user, now).await?;
-        if !erasure.visited.contains_key(&Place::People) {
-            // Whoever took the user out may have died before it could say so.
-            erasure.visit(Place::People, 1);
-        }
         erasure.visit(Place::Events, stores.events.erase(user).await?);
     }
-    visit_log(stores, erasures).await
+    for user in again {
+        tell_of_late("events", stores.events.erase(user).await?);
+    }
+    visit_log(stores, erasures, again).await
+}
+
+/// Something that was written later than anything should be is worth a look.
+fn tell_of_late(what: &str, records: u64) {
+    if records > 0 {
+        tracing::warn!(what, records, "deleted what came in after an erasure was complete");
+    }
 }
 
 /// Deletes the decisions and outcomes of lives that are being erased. It reads the whole log.
 async fn visit_log(
     stores: &Stores,
     erasures: &mut BTreeMap<Pseudonym, Erasure>,
+    again: &BTreeSet<Pseudonym>,
 ) -> StoreResult<()> {
-    let users: BTreeSet<Pseudonym> = erasures.keys().cloned().collect();
+    let users: BTreeSet<Pseudonym> = erasures.keys().chain(again).cloned().collect();
     if users.is_empty() {
         return Ok(());
     }
@@ -108,8 +168,9 @@ async fn visit_log(
         let page = stores.decisions.logged_of(&users, after).await?;
         stores.decisions.delete(&page.entries).await?;
         for logged in &page.entries {
-            if let Some(erasure) = erasures.get_mut(&logged.user) {
-                erasure.visit(Place::Decisions, 1);
+            match erasures.get_mut(&logged.user) {
+                Some(erasure) => erasure.visit(Place::Decisions, 1),
+                None => tell_of_late("decisions", 1),
             }
         }
         after = page.next;
@@ -143,6 +204,9 @@ pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> Sto
         }
         erasure.visit(Place::Model, 1);
         erasure.finished_at = Some(now);
+        // First: without it nobody would come again.
+        let revisit = Revisit { finished_by: run.clone() };
+        records::put(&*stores.records, &user, &revisit).await?;
         records::create(&*stores.records, &user, &FinishedErasure(erasure)).await?;
         records::delete::<PendingErasure>(&*stores.records, &user).await?;
         finished += 1;
@@ -162,12 +226,19 @@ pub async fn of_life(stores: &Stores, user: &Pseudonym) -> StoreResult<Option<Er
     Ok(pending.map(|PendingErasure(erasure)| erasure))
 }
 
+/// When a life was taken out of its person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TakenOut {
+    Before,
+    Now,
+}
+
 /// Takes a life out of its person and leaves a tombstone, unless that was done.
-async fn take_out(stores: &Stores, erased: &Pseudonym, now: Timestamp) -> StoreResult<()> {
+async fn take_out(stores: &Stores, erased: &Pseudonym, now: Timestamp) -> StoreResult<TakenOut> {
     for _ in 0..MAX_TRIES {
         let standing = life(&*stores.people, erased).await?;
         if standing.user.life() > erased.life() {
-            return Ok(());
+            return Ok(TakenOut::Before);
         }
         // Its own events may claim to be of later than the clock says, or the clock may
         // have been set back: whatever is sent again of them must not be a new life's.
@@ -175,7 +246,7 @@ async fn take_out(stores: &Stores, erased: &Pseudonym, now: Timestamp) -> StoreR
         let until = [newest, standing.erased_until].into_iter().flatten().fold(now, Ord::max);
         let Some(writes) = erasure_writes(stores, erased, until).await? else { continue };
         if stores.people.commit(&writes).await? == Committed::Yes {
-            return Ok(());
+            return Ok(TakenOut::Now);
         }
     }
     Err(StoreError::Unavailable("the person was changed by others at the same time".into()))

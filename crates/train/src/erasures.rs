@@ -13,22 +13,40 @@ use crossfold_storage::erasure;
 use jiff::Timestamp;
 
 use crate::archive_reader::{ReadError, Visited, erase_from};
+use crate::pause::Pause;
 
 /// The erasures that a run goes on with.
-pub(crate) struct Erasures(BTreeMap<Pseudonym, Erasure>);
+pub(crate) struct Erasures {
+    pending: BTreeMap<Pseudonym, Erasure>,
+    /// Lives whose erasure an earlier run completed.
+    again: BTreeSet<Pseudonym>,
+}
 
 impl Erasures {
     /// Those under way when a run begins, with the tables visited. Before anyone is looked up:
-    /// who is erased later is the next run's.
-    pub(crate) async fn begin(stores: &Stores, now: Timestamp) -> StoreResult<Self> {
+    /// who is erased later is the next run's. It waits until nothing that was on its way when
+    /// the youngest of them began can be written any more: [`erasure::SETTLING`] at most, and
+    /// not at all where none is as young.
+    pub(crate) async fn begin(
+        stores: &Stores,
+        run: &TrainingRunId,
+        now: Timestamp,
+        pause: &Pause,
+    ) -> StoreResult<Self> {
         let mut pending = erasure::pending(stores).await?;
-        erasure::visit_tables(stores, &mut pending, now).await?;
-        Ok(Self(pending))
+        let again = erasure::to_revisit(stores, run).await?;
+        let settling = erasure::take_all_out(stores, &mut pending, now).await?;
+        if !settling.is_zero() {
+            tracing::info!(seconds = settling.as_secs(), "waiting for what is on its way");
+            pause.wait(settling).await;
+        }
+        erasure::visit_tables(stores, &mut pending, &again).await?;
+        Ok(Self { pending, again })
     }
 
     /// Notes that a place was visited, and how many rows of each life were found there.
     pub(crate) fn visit(&mut self, place: Place, found: &BTreeMap<Pseudonym, u64>) {
-        for (user, erasure) in &mut self.0 {
+        for (user, erasure) in &mut self.pending {
             erasure.visit(place, found.get(user).copied().unwrap_or_default());
         }
     }
@@ -39,7 +57,7 @@ impl Erasures {
         &mut self,
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<Visited, ReadError> {
-        let users: BTreeSet<Pseudonym> = self.0.keys().cloned().collect();
+        let users: BTreeSet<Pseudonym> = self.pending.keys().chain(&self.again).cloned().collect();
         if users.is_empty() {
             return Ok(Visited::default());
         }
@@ -55,7 +73,8 @@ impl Erasures {
 
     /// Stores how far they have come by this run.
     pub(crate) async fn save(&mut self, stores: &Stores, run: &TrainingRunId) -> StoreResult<()> {
-        self.0.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
-        erasure::save(stores, &self.0).await
+        self.pending.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
+        erasure::save(stores, &self.pending).await?;
+        erasure::revisited(stores, &self.again).await
     }
 }

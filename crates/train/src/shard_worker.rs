@@ -32,9 +32,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive_reader::EventLimit;
 use crate::half_iteration::Half;
+use crate::pause::Pause;
 use crate::shard_fits::{Planner, fitted};
 use crate::stored_tuner::StoredTuner;
-use crate::training_input::{GatherError, gather};
+use crate::training_input::{GatherError, Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
 use crate::worker::{WorkerError, champion, clear_models, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
@@ -221,13 +222,15 @@ pub struct ShardWorker {
     limit: EventLimit,
     keep_models: usize,
     retention: Option<ArchiveRetention>,
+    pause: Pause,
 }
 
 impl ShardWorker {
     /// A worker over stores that cuts shards within bounds.
     #[must_use]
     pub fn new(stores: Stores, clock: Clock, bounds: ShardBounds, limit: EventLimit) -> Self {
-        Self { stores, clock, bounds, limit, keep_models: DEFAULT_KEPT, retention: None }
+        let pause = Pause::system();
+        Self { stores, clock, bounds, limit, keep_models: DEFAULT_KEPT, retention: None, pause }
     }
 
     /// The same worker, keeping so many models; the champion and the one before
@@ -235,6 +238,12 @@ impl ShardWorker {
     #[must_use]
     pub fn keeping_models(self, keep_models: usize) -> Self {
         Self { keep_models, ..self }
+    }
+
+    /// The same worker, letting time pass in another way.
+    #[must_use]
+    pub fn pausing(self, pause: Pause) -> Self {
+        Self { pause, ..self }
     }
 
     /// The same worker, deleting what the archive has kept for so long.
@@ -318,7 +327,9 @@ impl ShardWorker {
     ) -> Result<ShardPlan, ShardWorkerError> {
         let champion = champion(&*self.stores.objects).await?;
         keep_up(&self.stores.objects, self.retention, self.clock.now()).await;
-        let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
+        let now = self.clock.now();
+        let gathering = Gathering { now, limit: self.limit, pause: &self.pause };
+        let cleaned = gather(&self.stores, run, champion, gathering).await?;
         let prepared = self.tuned(run, cleaned).await?;
         let options = *prepared.outline.provenance.params.options();
         let (rows, columns) = prepared.pending.shape();

@@ -23,8 +23,9 @@ use serde::Deserialize;
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
 use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run, scheduled_run};
+use crate::pause::Pause;
 use crate::stored_tuner::StoredTuner;
-use crate::training_input::{GatherError, gather};
+use crate::training_input::{GatherError, Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
 use crossfold_registry::listing::champion_pointer;
 use crossfold_registry::publish::{PublishError, Published, publish};
@@ -135,6 +136,7 @@ pub struct Worker {
     tuning: TuningOrder,
     deadline: Option<Timestamp>,
     retention: Option<ArchiveRetention>,
+    pause: Pause,
 }
 
 impl Worker {
@@ -151,7 +153,14 @@ impl Worker {
             tuning: TuningOrder::ByDefault,
             deadline: None,
             retention: None,
+            pause: Pause::system(),
         }
+    }
+
+    /// The same worker, letting time pass in another way.
+    #[must_use]
+    pub fn pausing(self, pause: Pause) -> Self {
+        Self { pause, ..self }
     }
 
     /// The same worker, deleting what the archive has kept for so long.
@@ -306,7 +315,8 @@ impl Worker {
         let champion = champion(objects).await?;
         let now = self.clock.now();
         keep_up(&self.stores.objects, self.retention, now).await;
-        let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
+        let gathering = Gathering { now, limit: self.limit, pause: &self.pause };
+        let cleaned = gather(&self.stores, run, champion.clone(), gathering).await?;
         let trained = self.train(run, cleaned).await?;
         let now = self.clock.now();
         publish_trained(&self.stores, run, trained, champion.as_deref(), now).await
