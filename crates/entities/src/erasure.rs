@@ -112,8 +112,10 @@ impl Record for FinishedErasure {
 /// than anything should be is found then. Its receipt stays as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revisit {
-    /// The run that completed the erasure: the visit is another one's.
-    pub finished_by: TrainingRunId,
+    /// The run that completed the erasure: the visit is another one's. None where the life has
+    /// not begun and only slates may have been served in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_by: Option<TrainingRunId>,
 }
 
 impl Record for Revisit {

@@ -29,10 +29,16 @@ pub(crate) struct World {
     pub(crate) stores: Stores,
     seconds: Arc<AtomicI64>,
     router: Router,
+    state: IngestState,
 }
 
 impl World {
     pub(crate) fn new(plan: &FaultPlan) -> Self {
+        Self::over(|stores| faulty(stores, plan))
+    }
+
+    /// One that works over stores in memory as `wrap` changes them.
+    pub(crate) fn over(wrap: impl Fn(Stores) -> Stores) -> Self {
         let stores = memory::stores();
         let (seconds, ids) = (Arc::new(AtomicI64::new(1_800_000_000)), AtomicU64::new(0));
         let shown = seconds.clone();
@@ -48,10 +54,14 @@ impl World {
         };
         let keys = [(1, vec![7; 32].into_boxed_slice())].into();
         let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
-        let state = IngestState::new(faulty(stores.clone(), plan), pseudonymiser, machine);
-        let router =
-            complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
-        Self { stores, seconds, router }
+        let state = IngestState::new(wrap(stores.clone()), pseudonymiser, machine);
+        let router = complete(routes().with_state(state.clone()))
+            .layer(axum::Extension(Caller::development()));
+        Self { stores, seconds, router, state }
+    }
+
+    pub(crate) fn state(&self) -> IngestState {
+        self.state.clone()
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {

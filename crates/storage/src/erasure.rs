@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place, Revisit};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
-use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite};
+use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite, UserLife};
 use crossfold_core::entities::ports::{Appended, Committed, StoreError, StoreResult, Stores};
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ pub struct Requested {
 
 /// Erases the life that a user leads: reads know nothing of it when this has ended, and its
 /// events are deleted. What is kept elsewhere is visited by [`visit_tables`] and whoever reads
-/// the archive.
+/// the archive. Asked for again before anything new came in, it is the same erasure.
 ///
 /// # Errors
 /// When a store fails. Where the record was made, the erasure goes on all the same.
@@ -42,22 +42,59 @@ pub async fn erase(
     (user, domain): (&Pseudonym, &DomainId),
     now: Timestamp,
 ) -> StoreResult<Requested> {
-    let user = life(&*stores.people, user).await?.user;
-    let pending = PendingErasure(Erasure::requested(domain.clone(), now));
-    // The record first: were the user gone without it, nobody would look elsewhere.
-    let created = records::create(&*stores.records, &user, &pending).await?;
-    let mut erasure = match created {
-        Appended::New => pending.0,
-        Appended::Duplicate => match records::get::<PendingErasure>(&*stores.records, &user).await?
-        {
+    let entry = stores.people.get(&user.own()).await?;
+    let life = entry.as_ref().map_or_else(|| UserLife::first(user), UserLife::of);
+    if life.is_erased
+        && let Some(standing) = standing(stores, &life.user).await?
+    {
+        return Ok(standing);
+    }
+    let user = life.user;
+    let known = u64::from(entry.is_some() && !life.is_erased);
+    let mut erasure = Erasure::requested(domain.clone(), now);
+    // The record first, with what was found: were the user gone without it, nobody would look
+    // elsewhere, and nobody would know that there was one.
+    erasure.visit(Place::People, known);
+    let created =
+        records::create(&*stores.records, &user, &PendingErasure(erasure.clone())).await?;
+    if created == Appended::Duplicate {
+        erasure = match records::get::<PendingErasure>(&*stores.records, &user).await? {
             Some(PendingErasure(erasure)) => erasure,
             None => return Err(StoreError::Unavailable("an erasure ended meanwhile".into())),
-        },
-    };
-    erasure.visit(Place::People, 1);
+        };
+        erasure.visited.entry(Place::People).or_insert(known);
+    }
     erasure.visit(Place::Events, forget(stores, &user, now).await?);
     records::put(&*stores.records, &user, &PendingErasure(erasure.clone())).await?;
     Ok(Requested { user, erasure })
+}
+
+/// The erasure of the life before one that has not begun; `None` when something came in since,
+/// or when there is no record of it.
+async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Requested>> {
+    let Some(before) = next.life().checked_sub(1) else { return Ok(None) };
+    let user = next.own().in_life(before);
+    let Some(mut erasure) = of_life(stores, &user).await? else { return Ok(None) };
+    if stores.events.history(next, 1).await?.records() > 0 {
+        return Ok(None);
+    }
+    // Slates may have been served since. To look for them would be to read the whole log: the
+    // next run, which reads it, deletes them.
+    let revisit = Revisit { finished_by: None };
+    records::create(&*stores.records, next, &revisit).await?;
+    if erasure.finished_at.is_none() && !erasure.visited.contains_key(&Place::Events) {
+        // Whoever was asked first died before it could say so.
+        let deleted = stores.events.erase(&user).await?;
+        let found = records::get_to_change::<PendingErasure>(&*stores.records, &user).await?;
+        if let Some((PendingErasure(mut current), version)) = found {
+            current.visit(Place::Events, deleted);
+            let changed = PendingErasure(current.clone());
+            // In a conflict a run has it in hand.
+            records::replace(&*stores.records, &user, &version, &changed).await?;
+            erasure = current;
+        }
+    }
+    Ok(Some(Requested { user, erasure }))
 }
 
 /// Takes a life out of its person and deletes its events, without a record: for whoever has
@@ -93,8 +130,8 @@ pub async fn take_all_out(
     for (user, erasure) in erasures.iter_mut() {
         let taken = take_out(stores, user, now).await?;
         if !erasure.visited.contains_key(&Place::People) {
-            // Whoever took the user out may have died before it could say so.
-            erasure.visit(Place::People, 1);
+            // Of before the record said at once what was found.
+            erasure.visit(Place::People, u64::from(taken == TakenOut::Now));
         }
         let since = if taken == TakenOut::Now { now } else { erasure.requested_at };
         // A clock that was set back makes nobody wait for longer than that.
@@ -111,7 +148,7 @@ pub async fn take_all_out(
 /// When the store fails.
 pub async fn to_revisit(stores: &Stores, run: &TrainingRunId) -> StoreResult<BTreeSet<Pseudonym>> {
     let listed = records::list::<Revisit>(&*stores.records).await?;
-    let due = listed.into_iter().filter(|(_, revisit)| revisit.finished_by != *run);
+    let due = listed.into_iter().filter(|(_, revisit)| revisit.finished_by.as_ref() != Some(run));
     Ok(due.map(|(user, _)| user).collect())
 }
 
@@ -140,6 +177,10 @@ pub async fn visit_tables(
         erasure.visit(Place::Events, stores.events.erase(user).await?);
     }
     for user in again {
+        // Of a life that goes on, slates alone are deleted: those of before it was erased.
+        if life(&*stores.people, user).await?.user.life() <= user.life() {
+            continue;
+        }
         tell_of_late("events", stores.events.erase(user).await?);
     }
     visit_log(stores, erasures, again).await
@@ -205,7 +246,7 @@ pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> Sto
         erasure.visit(Place::Model, 1);
         erasure.finished_at = Some(now);
         // First: without it nobody would come again.
-        let revisit = Revisit { finished_by: run.clone() };
+        let revisit = Revisit { finished_by: Some(run.clone()) };
         records::put(&*stores.records, &user, &revisit).await?;
         records::create(&*stores.records, &user, &FinishedErasure(erasure)).await?;
         records::delete::<PendingErasure>(&*stores.records, &user).await?;
@@ -219,11 +260,16 @@ pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> Sto
 /// # Errors
 /// When the store fails.
 pub async fn of_life(stores: &Stores, user: &Pseudonym) -> StoreResult<Option<Erasure>> {
-    if let Some(FinishedErasure(erasure)) = records::get(&*stores.records, user).await? {
+    let finished = records::get::<FinishedErasure>(&*stores.records, user);
+    if let Some(FinishedErasure(erasure)) = finished.await? {
         return Ok(Some(erasure));
     }
-    let pending = records::get::<PendingErasure>(&*stores.records, user).await?;
-    Ok(pending.map(|PendingErasure(erasure)| erasure))
+    if let Some(PendingErasure(erasure)) = records::get(&*stores.records, user).await? {
+        return Ok(Some(erasure));
+    }
+    // It may have ended between the two reads.
+    let finished = records::get::<FinishedErasure>(&*stores.records, user).await?;
+    Ok(finished.map(|FinishedErasure(erasure)| erasure))
 }
 
 /// When a life was taken out of its person.

@@ -135,7 +135,7 @@ async fn a_run_leaves_nothing_of_a_life_anywhere_and_everything_of_others() {
     assert_eq!(find_person(&stores, &user("stays")).await.unwrap(), others);
     let deleted = receipt(&stores).await.unwrap().deleted;
     let expected = [
-        (Place::People, 1),
+        (Place::People, 0),
         (Place::Events, 6),
         (Place::Decisions, 2),
         (Place::ArchivedEvents, 5),
