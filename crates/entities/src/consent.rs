@@ -83,6 +83,11 @@ struct StoredDecision {
     decided_until: Option<Timestamp>,
 }
 
+/// A ledger as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+struct StoredDecisions(Vec<StoredDecision>);
+
 impl From<StoredDecision> for Standing {
     fn from(stored: StoredDecision) -> Self {
         let StoredDecision { from, to, purpose, granted, decided_at, .. } = stored;
@@ -105,22 +110,22 @@ impl From<Standing> for StoredDecision {
 
 /// A person's decisions, at most one for each direction and purpose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<StoredDecision>", into = "Vec<StoredDecision>")]
+#[serde(from = "StoredDecisions", into = "StoredDecisions")]
 pub struct ConsentLedger {
     decisions: BTreeMap<(DomainId, DomainId, Purpose), Standing>,
 }
 
-impl From<Vec<StoredDecision>> for ConsentLedger {
-    fn from(stored: Vec<StoredDecision>) -> Self {
+impl From<StoredDecisions> for ConsentLedger {
+    fn from(StoredDecisions(stored): StoredDecisions) -> Self {
         let standing = stored.into_iter().map(Standing::from);
         let decisions = standing.map(|standing| (standing.decision.key(), standing));
         Self { decisions: decisions.collect() }
     }
 }
 
-impl From<ConsentLedger> for Vec<StoredDecision> {
+impl From<ConsentLedger> for StoredDecisions {
     fn from(ledger: ConsentLedger) -> Self {
-        ledger.decisions.into_values().map(StoredDecision::from).collect()
+        Self(ledger.decisions.into_values().map(StoredDecision::from).collect())
     }
 }
 
