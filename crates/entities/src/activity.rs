@@ -28,7 +28,7 @@ pub struct RefusedElement {
     pub index: usize,
     /// The stable code of the reason.
     pub code: String,
-    /// The reason in words, without the values that the caller sent.
+    /// The reason in words, without anything that the caller sent.
     pub detail: String,
 }
 
@@ -37,7 +37,7 @@ impl RefusedElement {
     /// quotes are taken out: they may be a user's id.
     #[must_use]
     pub fn new(at: Timestamp, index: usize, code: &str, detail: &str) -> Self {
-        let mut detail = without_values(code, detail);
+        let mut detail = without_values(detail);
         if detail.len() > MAX_DETAIL_BYTES {
             detail.truncate(detail.floor_char_boundary(MAX_DETAIL_BYTES));
             detail.push('…');
@@ -46,28 +46,26 @@ impl RefusedElement {
     }
 }
 
-/// Messages of the JSON reader that quote the names of fields, never a value.
-const NAMES_ONLY: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
+/// How the JSON reader begins to tell that a field is missing: it names one of ours.
+const MISSING_FIELD: &str = "missing field `";
 
-/// Reasons that quote the name of a kind of event: a word of the caller's, not a value, and
-/// what has to be known to mend it.
-const KINDS_OF_EVENTS: [&str; 2] = ["unknown_event_type", "unmapped_event"];
-
-/// A detail without quoted values.
-fn without_values(code: &str, detail: &str) -> String {
-    let names_only = NAMES_ONLY.iter().any(|start| detail.starts_with(start));
-    if names_only || KINDS_OF_EVENTS.contains(&code) {
-        return detail.to_owned();
+/// A detail without anything that it quotes, but the name of a field that is missing. A kind of
+/// event or a field that nobody knows is named by the caller, and may be anything.
+fn without_values(detail: &str) -> String {
+    if let Some(rest) = detail.strip_prefix(MISSING_FIELD)
+        && let Some((field, _)) = rest.split_once('`')
+    {
+        return format!("{MISSING_FIELD}{field}`");
     }
-    ['"', '`'].into_iter().fold(detail.to_owned(), |text, quote| {
+    let quotes = ['"', '`'];
+    match (detail.find(quotes), detail.rfind(quotes)) {
         // From the first quote to the last: a value may hold quotes itself.
-        match (text.find(quote), text.rfind(quote)) {
-            (Some(first), Some(last)) if first < last => {
-                format!("{}…{}", &text[..first], &text[last + quote.len_utf8()..])
-            }
-            _ => text,
+        (Some(first), Some(last)) if first < last => {
+            format!("{}…{}", &detail[..first], &detail[last + 1..])
         }
-    })
+        (Some(only), _) => format!("{}…", &detail[..only]),
+        _ => detail.to_owned(),
+    }
 }
 
 /// What became of elements that were posted in batches.
@@ -311,7 +309,25 @@ mod tests {
                 "invalid type: string …, expected u32",
             ),
             ("malformed_event", "missing field `item_id`", "missing field `item_id`"),
-            ("unknown_event_type", r#"no event type "buy""#, r#"no event type "buy""#),
+            (
+                "malformed_event",
+                "missing field `item_id` at `mei@x.org`",
+                "missing field `item_id`",
+            ),
+            (
+                "malformed_event",
+                "unknown field `mei@x.org`, expected `a` or `b`",
+                "unknown field …",
+            ),
+            ("malformed_event", "duplicate field `mei@x.org`", "duplicate field …"),
+            ("unknown_event_type", r#"no event type "mei@x.org""#, "no event type …"),
+            (
+                "unmapped_event",
+                r#"nothing known for "mei@x.org": name"#,
+                "nothing known for …: name",
+            ),
+            ("consent_refused", r#"the category "mei@x.org" was not"#, "the category … was not"),
+            ("malformed_event", "expected `mei@x.org", "expected …"),
         ] {
             let element = RefusedElement::new(Timestamp::UNIX_EPOCH, 0, code, detail);
             assert_eq!(element.detail, kept);

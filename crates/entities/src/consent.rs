@@ -53,23 +53,94 @@ impl ConsentDecision {
     }
 }
 
+/// A decision that stands, and what is known of how it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Standing {
+    decision: ConsentDecision,
+    /// The own pseudonym of the member who took it. Not known of decisions of before this was
+    /// kept, and no longer of refusals of a member who left.
+    by: Option<Pseudonym>,
+    /// The latest instant that this decision or one that it replaced names.
+    decided_until: Timestamp,
+}
+
+/// A decision as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDecision {
+    from: DomainId,
+    to: DomainId,
+    purpose: Purpose,
+    granted: bool,
+    decided_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Pseudonym>,
+    /// Only where it is later than `decided_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided_until: Option<Timestamp>,
+}
+
+/// A ledger as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+struct StoredDecisions(Vec<StoredDecision>);
+
+impl From<StoredDecision> for Standing {
+    fn from(stored: StoredDecision) -> Self {
+        let StoredDecision { from, to, purpose, granted, decided_at, .. } = stored;
+        let StoredDecision { expires_at, evidence, by, decided_until, .. } = stored;
+        let decided_until = decided_until.map_or(decided_at, |until| until.max(decided_at));
+        let decision =
+            ConsentDecision { from, to, purpose, granted, decided_at, expires_at, evidence };
+        Self { decision, by, decided_until }
+    }
+}
+
+impl From<Standing> for StoredDecision {
+    fn from(Standing { decision, by, decided_until }: Standing) -> Self {
+        let ConsentDecision { from, to, purpose, granted, decided_at, expires_at, evidence } =
+            decision;
+        let decided_until = Some(decided_until).filter(|until| *until > decided_at);
+        Self { from, to, purpose, granted, decided_at, expires_at, evidence, by, decided_until }
+    }
+}
+
 /// A person's decisions, at most one for each direction and purpose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<ConsentDecision>", into = "Vec<ConsentDecision>")]
+#[serde(from = "StoredDecisions", into = "StoredDecisions")]
 pub struct ConsentLedger {
-    decisions: BTreeMap<(DomainId, DomainId, Purpose), ConsentDecision>,
+    decisions: BTreeMap<(DomainId, DomainId, Purpose), Standing>,
+}
+
+impl From<StoredDecisions> for ConsentLedger {
+    fn from(StoredDecisions(stored): StoredDecisions) -> Self {
+        let standing = stored.into_iter().map(Standing::from);
+        let decisions = standing.map(|standing| (standing.decision.key(), standing));
+        Self { decisions: decisions.collect() }
+    }
+}
+
+impl From<ConsentLedger> for StoredDecisions {
+    fn from(ledger: ConsentLedger) -> Self {
+        Self(ledger.decisions.into_values().map(StoredDecision::from).collect())
+    }
 }
 
 impl From<Vec<ConsentDecision>> for ConsentLedger {
     fn from(decisions: Vec<ConsentDecision>) -> Self {
-        let decisions = decisions.into_iter().map(|decision| (decision.key(), decision));
-        Self { decisions: decisions.collect() }
+        let mut ledger = Self::default();
+        decisions.into_iter().for_each(|decision| ledger.record(decision));
+        ledger
     }
 }
 
 impl From<ConsentLedger> for Vec<ConsentDecision> {
     fn from(ledger: ConsentLedger) -> Self {
-        ledger.decisions.into_values().collect()
+        ledger.decisions.into_values().map(|standing| standing.decision).collect()
     }
 }
 
@@ -78,31 +149,85 @@ impl ConsentLedger {
     /// whatever instants either names. What comes first and what later is the order in
     /// which the store took them; a clock that runs ahead or was set back decides nothing.
     pub fn record(&mut self, decision: ConsentDecision) {
-        self.decisions.insert(decision.key(), decision);
+        self.stand(decision, None);
+    }
+
+    /// As [`ConsentLedger::record`], of a decision taken by one member of the person.
+    pub fn record_by(&mut self, member: &Pseudonym, decision: ConsentDecision) {
+        self.stand(decision, Some(member.own()));
     }
 
     /// Records a decision that its caller says was made at an instant, as when it is sent
     /// again or from a queue. A refusal is recorded as [`ConsentLedger::record`] does. A
-    /// grant that by its own evidence is older than the refusal that stands does not
-    /// overrule it: such a grant, sent twice, would undo the withdrawal between.
+    /// grant does not overrule a refusal if it names an instant that the refusal, or any
+    /// decision that it replaced, had reached: such a grant, sent twice, would undo the
+    /// withdrawal between, whoever's clock was wrong.
     pub fn record_dated(&mut self, decision: ConsentDecision) {
-        let is_outdated = |standing: &ConsentDecision| {
-            decision.granted && !standing.granted && decision.decided_at <= standing.decided_at
+        self.stand_dated(decision, None);
+    }
+
+    /// As [`ConsentLedger::record_dated`], of a decision taken by one member of the person.
+    pub fn record_dated_by(&mut self, member: &Pseudonym, decision: ConsentDecision) {
+        self.stand_dated(decision, Some(member.own()));
+    }
+
+    fn stand_dated(&mut self, decision: ConsentDecision, by: Option<Pseudonym>) {
+        let is_outdated = |standing: &Standing| {
+            let is_withdrawn = decision.granted && !standing.decision.granted;
+            is_withdrawn && decision.decided_at <= standing.decided_until
         };
         if !self.decisions.get(&decision.key()).is_some_and(is_outdated) {
-            self.record(decision);
+            self.stand(decision, by);
         }
+    }
+
+    fn stand(&mut self, decision: ConsentDecision, by: Option<Pseudonym>) {
+        let key = decision.key();
+        let before = self.decisions.get(&key).map_or(Timestamp::MIN, |before| before.decided_until);
+        let decided_until = before.max(decision.decided_at);
+        self.decisions.insert(key, Standing { decision, by, decided_until });
     }
 
     /// Takes over the decisions of a ledger that turns out to be the same person's. Of two
     /// on one direction and purpose the narrower stands: no order is known between them.
     pub fn merge(&mut self, other: Self) {
-        for (key, decision) in other.decisions {
-            let standing = self.decisions.get(&key);
-            if !standing.is_some_and(|standing| standing.is_as_narrow_as(&decision)) {
-                self.decisions.insert(key, decision);
+        for (key, other) in other.decisions {
+            match self.decisions.get_mut(&key) {
+                Some(standing) => {
+                    let decided_until = standing.decided_until.max(other.decided_until);
+                    if !standing.decision.is_as_narrow_as(&other.decision) {
+                        *standing = other;
+                    }
+                    standing.decided_until = decided_until;
+                }
+                None => drop(self.decisions.insert(key, other)),
             }
         }
+    }
+
+    /// Takes out what a member decided who leaves the person. Their grants go. Their
+    /// refusals stay, without what told of the member, for a default may permit what they
+    /// refuse. Where nobody who `stays` took a decision, it counts as the member's if
+    /// `is_theirs` says so.
+    pub fn leave(
+        &mut self,
+        member: &Pseudonym,
+        stays: impl Fn(&Pseudonym) -> bool,
+        is_theirs: impl Fn(&ConsentDecision) -> bool,
+    ) {
+        let member = member.own();
+        self.decisions.retain(|_, Standing { decision, by, .. }| {
+            let is_theirs = match by {
+                Some(by) if *by == member => true,
+                Some(by) if stays(by) => false,
+                _ => is_theirs(decision),
+            };
+            if is_theirs {
+                *by = None;
+                decision.evidence = None;
+            }
+            !(is_theirs && decision.granted)
+        });
     }
 
     /// The ledger as if the person had refused these directions, whatever they decided
@@ -120,7 +245,7 @@ impl ConsentLedger {
                 expires_at: None,
                 evidence: None,
             };
-            narrowed.decisions.insert(refusal.key(), refusal);
+            narrowed.record(refusal);
         }
         narrowed
     }
@@ -135,7 +260,7 @@ impl ConsentLedger {
 
     /// The decisions, in order of direction and purpose.
     pub fn decisions(&self) -> impl Iterator<Item = &ConsentDecision> {
-        self.decisions.values()
+        self.decisions.values().map(|standing| &standing.decision)
     }
 
     /// Whether evidence of `from` may be used for `purpose` in `to` at `now`:
@@ -188,7 +313,7 @@ impl ConsentLedger {
             return false;
         };
         match self.decisions.get(&(from.clone(), to.clone(), purpose)) {
-            Some(decision) => {
+            Some(Standing { decision, .. }) => {
                 decision.granted && decision.expires_at.is_none_or(|expiry| now < expiry)
             }
             None => definition.consent_default(from, to, purpose),
@@ -634,16 +759,51 @@ mod tests {
         }
 
         #[test]
-        fn a_refusal_stands_until_a_grant_of_later(decisions in decisions()) {
+        fn a_refusal_stands_until_a_grant_of_later_than_all_it_knows(
+            decisions in decisions(), dated in proptest::collection::vec(any::<bool>(), 40),
+        ) {
             let mut ledger = ConsentLedger::default();
-            for decision in decisions {
-                let before = ledger.decisions.get(&decision.key()).cloned();
-                ledger.record_dated(decision.clone());
-                let after = &ledger.decisions[&decision.key()];
-                let was_refused = before.as_ref().filter(|before| !before.granted);
-                let is_late = was_refused.is_some_and(|before| decision.decided_at <= before.decided_at);
-                let expected = if decision.granted && is_late { before } else { Some(decision) };
-                prop_assert_eq!(Some(after), expected.as_ref());
+            let mut reached: BTreeMap<_, Timestamp> = BTreeMap::new();
+            for (decision, is_dated) in decisions.into_iter().zip(dated) {
+                let key = decision.key();
+                let before = ledger.decisions.get(&key).map(|standing| standing.decision.clone());
+                match is_dated {
+                    true => ledger.record_dated(decision.clone()),
+                    false => ledger.record(decision.clone()),
+                }
+                let was_refused = before.as_ref().is_some_and(|before| !before.granted);
+                let is_late = reached.get(&key).is_some_and(|reached| decision.decided_at <= *reached);
+                let stays = is_dated && decision.granted && was_refused && is_late;
+                let instant = reached.entry(key.clone()).or_insert(Timestamp::MIN);
+                *instant = (*instant).max(decision.decided_at);
+                let expected = if stays { before } else { Some(decision) };
+                prop_assert_eq!(Some(&ledger.decisions[&key].decision), expected.as_ref());
+            }
+        }
+
+        #[test]
+        fn a_grant_that_was_withdrawn_never_comes_back_by_being_sent_again(
+            decisions in decisions(), other in decisions(), is_merged in any::<bool>(),
+        ) {
+            let mut ledger = ConsentLedger::default();
+            decisions.iter().cloned().for_each(|decision| ledger.record_dated(decision));
+            // Each direction is withdrawn, by a clock that stands at the beginning of time.
+            for decision in &decisions {
+                let withdrawn = ConsentDecision {
+                    granted: false, decided_at: Timestamp::UNIX_EPOCH, ..decision.clone()
+                };
+                ledger.record(withdrawn);
+            }
+            if is_merged {
+                let mut merged = ConsentLedger::from(other);
+                merged.merge(ledger);
+                ledger = merged;
+            }
+            let stored = serde_json::to_string(&ledger).unwrap();
+            let mut ledger: ConsentLedger = serde_json::from_str(&stored).unwrap();
+            for again in &decisions {
+                ledger.record_dated(again.clone());
+                prop_assert!(!ledger.decisions[&again.key()].decision.granted);
             }
         }
 
@@ -680,10 +840,23 @@ mod tests {
         assert!(permits(&ledger));
         ledger.record_dated(decide(false, 2));
         assert!(!permits(&ledger));
-        ledger.record_dated(decide(true, 1));
-        assert!(!permits(&ledger));
+        for again in [1, 2, 240] {
+            ledger.record_dated(decide(true, again));
+            assert!(!permits(&ledger), "{again}");
+        }
         ledger.record(decide(true, 1));
         assert!(permits(&ledger), "what is decided now stands, whatever the clock says");
+    }
+
+    #[test]
+    fn what_was_stored_before_more_was_kept_of_a_decision_is_read() {
+        let old = serde_json::to_string(&[decision(0, 1, Purpose::Training, false, 9)]).unwrap();
+        let mut ledger: ConsentLedger = serde_json::from_str(&old).unwrap();
+        assert_eq!(serde_json::to_string(&ledger).unwrap(), old);
+        ledger.record_dated(decision(0, 1, Purpose::Training, true, 9));
+        assert!(!ledger.decisions().any(|decision| decision.granted));
+        ledger.record_dated(decision(0, 1, Purpose::Training, true, 10));
+        assert!(ledger.decisions().all(|decision| decision.granted));
     }
 
     #[test]

@@ -108,6 +108,21 @@ impl Record for FinishedErasure {
     type Id = Pseudonym;
 }
 
+/// A life whose erasure is complete, to be visited once more: what was on its way for longer
+/// than anything should be is found then. Its receipt stays as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revisit {
+    /// The run that completed the erasure: the visit is another one's. None where the life has
+    /// not begun and only slates may have been served in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_by: Option<TrainingRunId>,
+}
+
+impl Record for Revisit {
+    const KIND: RecordKind = "erasure-revisit";
+    type Id = Pseudonym;
+}
+
 /// What proves an erasure, to be signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

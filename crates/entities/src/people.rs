@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::consent::ConsentLedger;
+use crate::consent::{ConsentDecision, ConsentLedger};
 use crate::ids::{DomainId, Pseudonym};
 
 /// Most users of one person: a link writes them all in one transaction.
@@ -186,10 +186,24 @@ impl Person {
         Ok(())
     }
 
-    /// Takes a user out; consents stay with those who remain.
+    /// Takes a user out, and the consents that they gave; what others decided stays. A decision
+    /// of which nobody who stays is known to have taken it counts as the user's if it concerns
+    /// their platform and nobody else of it stays.
     pub fn leave(&mut self, user: &Pseudonym) {
         let own = user.own();
-        self.members.retain(|member| member.user.own() != own);
+        let Some(place) = self.members.iter().position(|member| member.user.own() == own) else {
+            return;
+        };
+        let left = self.members.remove(place);
+        let Self { members, consents } = self;
+        let others_stay = members.iter().any(|member| member.domain == left.domain);
+        let concerns =
+            |decision: &ConsentDecision| decision.from == left.domain || decision.to == left.domain;
+        consents.leave(
+            &own,
+            |by| members.iter().any(|member| member.user.own() == *by),
+            |decision| !others_stay && concerns(decision),
+        );
     }
 }
 
@@ -211,6 +225,64 @@ mod tests {
         let before = person.clone();
         assert_eq!(person.join(one("z")), Err(LinkError::TooManyMembers));
         assert_eq!(person, before);
+    }
+
+    fn decision(granted: bool, evidence: &str) -> ConsentDecision {
+        serde_json::from_value(serde_json::json!({
+            "from": "knowledge", "to": "travel", "purpose": "training", "granted": granted,
+            "decided_at": "2026-06-01T00:00:00Z", "evidence": evidence,
+        }))
+        .unwrap()
+    }
+
+    /// `a` of knowledge and `b` of travel.
+    fn linked() -> (Person, Pseudonym, Pseudonym) {
+        let mut person = one("a");
+        let travel = DomainId::parse("travel").unwrap();
+        let [a, b] = ["a", "b"].map(|name| Pseudonym::parse(name).unwrap());
+        person.join(Person::of_one(b.clone(), travel)).unwrap();
+        (person, a, b)
+    }
+
+    fn stored(person: &Person) -> String {
+        serde_json::to_string(person).unwrap()
+    }
+
+    #[test]
+    fn who_leaves_takes_their_grants_along_and_leaves_refusals_that_tell_nothing() {
+        for granted in [true, false] {
+            let (mut person, a, _) = linked();
+            // In their second life, as well.
+            person.consents.record_by(&a.in_life(1), decision(granted, "ticket 7 of a"));
+            person.leave(&a.in_life(1));
+            let kept: Vec<&ConsentDecision> = person.consents.decisions().collect();
+            assert_eq!(kept.len(), usize::from(!granted), "{kept:?}");
+            let text = stored(&person);
+            assert!(!text.contains("ticket") && !text.contains("\"a\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_leaves_takes_no_decision_of_others_along() {
+        let (mut person, a, b) = linked();
+        person.consents.record_by(&b, decision(true, "of b"));
+        person.leave(&a);
+        assert!(stored(&person).contains("of b"));
+    }
+
+    #[test]
+    fn a_decision_of_nobody_known_goes_with_the_last_member_of_a_platform_that_it_concerns() {
+        let (mut person, a, b) = linked();
+        person.consents.record(decision(true, "of somebody"));
+        let mut other = person.clone();
+        other.join(one("c")).unwrap();
+        for leaving in [&a, &b] {
+            let mut person = person.clone();
+            person.leave(leaving);
+            assert_eq!(person.consents.decisions().count(), 0);
+        }
+        other.leave(&a);
+        assert_eq!(other.consents.decisions().count(), 1, "another of the platform stays");
     }
 
     #[test]

@@ -57,13 +57,18 @@ fn json_bytes(value: &impl serde::Serialize) -> usize {
 }
 
 impl Person {
-    /// Records a decision within the share of the domain where its evidence arose, either as
+    /// Records a member's decision within the share of the domain where its evidence arose, either as
     /// one that is made now or as one that its caller dates. A withdrawal is always recorded:
     /// where what proves it does not fit, without that.
     ///
     /// # Errors
     /// [`ShareError::Consents`]; nothing is changed then.
-    pub fn decide(&mut self, decision: ConsentDecision, is_dated: bool) -> Result<(), ShareError> {
+    pub fn decide(
+        &mut self,
+        member: &Pseudonym,
+        decision: ConsentDecision,
+        is_dated: bool,
+    ) -> Result<(), ShareError> {
         let is_withdrawal = !decision.granted
             && self.consents.decisions().any(|other| {
                 (&other.from, &other.to, other.purpose)
@@ -73,7 +78,7 @@ impl Person {
         let most = self.room_for(&decision);
         let used = self.consent_bytes(&from);
         let bare = ConsentDecision { evidence: None, expires_at: None, ..decision.clone() };
-        self.record(decision, is_dated);
+        self.record(member, decision, is_dated);
         let uses = self.consent_bytes(&from);
         if uses <= most || uses <= used {
             return Ok(());
@@ -82,14 +87,14 @@ impl Person {
         if !is_withdrawal {
             return Err(ShareError::Consents(from));
         }
-        self.record(bare, is_dated);
+        self.record(member, bare, is_dated);
         Ok(())
     }
 
-    fn record(&mut self, decision: ConsentDecision, is_dated: bool) {
+    fn record(&mut self, member: &Pseudonym, decision: ConsentDecision, is_dated: bool) {
         match is_dated {
-            true => self.consents.record_dated(decision),
-            false => self.consents.record(decision),
+            true => self.consents.record_dated_by(member, decision),
+            false => self.consents.record_by(member, decision),
         }
     }
 

@@ -25,26 +25,32 @@ pub(crate) struct OutcomeEvidence<'a> {
 }
 
 impl OutcomeEvidence<'_> {
-    /// Logs an outcome and keeps what it is evidence of. Marks are set before it is
-    /// logged, and its event is stored after, from the outcome as it was logged first:
-    /// sent again after a failure anywhere between, whatever time it then names, all of
-    /// it is complete and nothing is there twice.
+    /// Logs an outcome, then keeps what it is evidence of, from the outcome as it was logged
+    /// first: sent again after a failure anywhere between, whatever it then says, all of
+    /// that one is complete, nothing is there twice, and nothing else comes of it.
     pub(crate) async fn record(self, outcome: &Outcome) -> Result<Appended, StoreError> {
+        let appended = self.stores.decisions.append_outcome(outcome).await?;
+        match appended {
+            Appended::New => self.keep(outcome).await?,
+            Appended::Duplicate => {
+                let (id, feedback) = (&outcome.recommendation_id, &outcome.feedback_id);
+                // One that was erased meanwhile is evidence of nothing any more.
+                if let Some(same) = self.stores.decisions.outcome(id, feedback).await? {
+                    self.keep(&same).await?;
+                }
+            }
+        }
+        Ok(appended)
+    }
+
+    /// Keeps what a logged outcome is evidence of. Repeated, it changes nothing.
+    async fn keep(self, outcome: &Outcome) -> Result<(), StoreError> {
         match outcome.kind {
             OutcomeKind::Dismiss => self.stores.events.dismiss(&self.dismissal(outcome)).await?,
             OutcomeKind::Convert => self.stores.events.mark_seen(&self.seen(outcome)).await?,
             OutcomeKind::Impression | OutcomeKind::Click | OutcomeKind::Accept => {}
         }
-        let appended = self.stores.decisions.append_outcome(outcome).await?;
-        match appended {
-            Appended::New => self.store_event(outcome).await?,
-            Appended::Duplicate => {
-                let (id, feedback) = (&outcome.recommendation_id, &outcome.feedback_id);
-                let logged = self.stores.decisions.outcome(id, feedback).await?;
-                self.store_event(logged.as_ref().unwrap_or(outcome)).await?;
-            }
-        }
-        Ok(appended)
+        self.store_event(outcome).await
     }
 
     /// Stores the event that the definition of the item's domain makes of an outcome.
@@ -202,6 +208,21 @@ mod tests {
         let erased = stores.events.erase(&bought.user).await.unwrap();
         assert_eq!(erased, 2, "the event and the mark");
         assert_eq!(known(&stores, "shop").await.seen().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_outcome_under_a_logged_id_takes_no_effect_of_its_own() {
+        let stores = memory::stores();
+        record(&stores, &outcome(OutcomeKind::Click, "shop", 10)).await.unwrap();
+        for (kind, of) in [(OutcomeKind::Dismiss, "cinema"), (OutcomeKind::Convert, "shop")] {
+            let answer = record(&stores, &outcome(kind, of, 10)).await.unwrap();
+            assert_eq!(answer, Appended::Duplicate);
+            for target in ["shop", "cinema"] {
+                let known = known(&stores, target).await;
+                assert_eq!((known.dismissed().count(), known.seen().count()), (0, 0), "{kind:?}");
+            }
+        }
+        assert_eq!(known(&stores, "shop").await.events().len(), 1);
     }
 
     #[tokio::test]

@@ -123,7 +123,9 @@ async fn people(state: &IngestState, request: Request) -> Result<(), Problem> {
     let source = definition.sources.personalize.as_ref();
     let posted = personalize::users(&body, source).map_err(Problem::invalid)?;
     for user in posted {
-        users::declare(state, &domain, &user.user, user.declared).await?;
+        let personalize::DeclaredUser { user, declared } = user;
+        let declaration = users::Declaration { user, declared, declared_at: None };
+        users::declare(state, &domain, declaration).await?;
     }
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! `/v1/batch`, `/v1/track`, `/v1/identify`, `/v1/page`, `/v1/screen`, `/v1/group`,
 //! `/v1/alias`: what the SDKs of Segment and RudderStack send, answered as they expect.
 
-use std::collections::BTreeMap;
-
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -162,7 +160,7 @@ async fn take(state: &IngestState, call: &Call) -> Result<Taken, Problem> {
 #[derive(Default)]
 struct Sorted {
     events: Vec<Posted>,
-    traits: Vec<(usize, String, BTreeMap<String, String>)>,
+    traits: Vec<(usize, users::Declaration)>,
     ignored: Vec<Rejected>,
 }
 
@@ -174,7 +172,7 @@ impl Sorted {
                 Message::Events(events) => {
                     sorted.events.extend(events.into_iter().map(|event| Posted { index, event }));
                 }
-                Message::Traits { user, traits } => sorted.traits.push((index, user, traits)),
+                Message::Traits(declaration) => sorted.traits.push((index, declaration)),
                 Message::NotUsed(detail) => {
                     sorted.ignored.push(Rejected { index, code: "not_used", detail });
                 }
@@ -196,8 +194,8 @@ async fn store(
         rejected.into_iter().partition(|rejection| IGNORED.contains(&rejection.code));
     ignored.extend(of_others);
     let mut identified = 0;
-    for (index, user, declared) in traits {
-        match users::declare(state, domain, &user, declared).await {
+    for (index, declaration) in traits {
+        match users::declare(state, domain, declaration).await {
             Ok(()) => identified += 1,
             Err(problem) if problem.status.is_server_error() => return Err(problem),
             Err(problem) => {

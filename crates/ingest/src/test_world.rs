@@ -30,27 +30,35 @@ pub(crate) struct World {
     pub(crate) stores: Stores,
     seconds: Arc<AtomicI64>,
     router: Router,
+    state: IngestState,
 }
 
 impl World {
     pub(crate) fn new(plan: &FaultPlan) -> Self {
+        let plan = plan.clone();
+        Self::over(move |stores| faulty(stores, &plan))
+    }
+
+    /// One that works over stores in memory as `wrap` changes them.
+    pub(crate) fn over(wrap: impl Fn(Stores) -> Stores) -> Self {
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
         let keys = [(1, vec![7; 32].into_boxed_slice())].into();
         let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
-        Self::over(memory::stores(), seconds, pseudonymiser, plan)
+        let stores = memory::stores();
+        Self::on(stores.clone(), wrap(stores), seconds, pseudonymiser)
     }
 
     /// The same platform with other keys: another process on the same stores.
     pub(crate) fn with_keys(&self, pseudonymiser: Pseudonymiser) -> Self {
-        let plan = FaultPlan::from_fn(|_| Fault::None);
-        Self::over(self.stores.clone(), self.seconds.clone(), pseudonymiser, &plan)
+        Self::on(self.stores.clone(), self.stores.clone(), self.seconds.clone(), pseudonymiser)
     }
 
-    fn over(
+    /// One on stores, which it sees as `seen`.
+    fn on(
         stores: Stores,
+        seen: Stores,
         seconds: Arc<AtomicI64>,
         pseudonymiser: Pseudonymiser,
-        plan: &FaultPlan,
     ) -> Self {
         let (shown, ids) = (seconds.clone(), AtomicU64::new(0));
         let machine = Machine {
@@ -63,11 +71,15 @@ impl World {
             }),
             dice: Dice::from_fn(|| 0),
         };
-        let known = rekeyed(faulty(stores.clone(), plan), &pseudonymiser);
+        let known = rekeyed(seen, &pseudonymiser);
         let state = IngestState::new(known, pseudonymiser, machine);
-        let router =
-            complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
-        Self { stores, seconds, router }
+        let router = complete(routes().with_state(state.clone()))
+            .layer(axum::Extension(Caller::development()));
+        Self { stores, seconds, router, state }
+    }
+
+    pub(crate) fn state(&self) -> IngestState {
+        self.state.clone()
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {

@@ -98,16 +98,27 @@ pub(crate) async fn put_user(
     Err(lost_too_often())
 }
 
+/// What a platform declares of a user.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    pub(crate) user: String,
+    pub(crate) declared: BTreeMap<String, String>,
+    /// When the user said so; as of now where nothing tells.
+    pub(crate) declared_at: Option<Timestamp>,
+}
+
 /// Adds to what a platform declared of a user, who is registered by it.
 pub(crate) async fn declare(
     state: &IngestState,
     domain: &DomainId,
-    user: &str,
-    declared: BTreeMap<String, String>,
+    Declaration { user, declared, declared_at }: Declaration,
 ) -> Result<(), Problem> {
-    let user = state.pseudonym(domain, user)?;
+    let user = state.pseudonym(domain, &user)?;
     for _ in 0..MAX_TRIES {
         let (mut stored, expected) = find_or_new(state, &user, domain).await?;
+        if let Some(declared_at) = declared_at {
+            check_is_of_life(&stored, &user, declared_at)?;
+        }
         if let Some(member) = stored.person.member_mut(&user) {
             member.declared.extend(declared.clone());
             check_declared(&member.declared)?;
@@ -243,7 +254,10 @@ pub(crate) async fn put_consents(
     for _ in 0..MAX_TRIES {
         let mut stored = find_known(&state, &user, &of.domain).await?;
         for (decision, is_dated) in decisions.iter().cloned() {
-            stored.person.decide(decision, is_dated).map_err(too_much)?;
+            if is_dated {
+                check_is_of_life(&stored, &user, decision.decided_at)?;
+            }
+            stored.person.decide(&user, decision, is_dated).map_err(too_much)?;
         }
         let version = stored.version;
         if state.stores.people.commit(&[replace(stored.clone(), Some(version))?]).await?
@@ -253,6 +267,21 @@ pub(crate) async fn put_consents(
         }
     }
     Err(lost_too_often())
+}
+
+/// Refuses what happened in a life that was erased, as events of it are: it would otherwise be
+/// told again by whoever sends it twice.
+fn check_is_of_life(
+    stored: &StoredPerson,
+    user: &Pseudonym,
+    happened_at: Timestamp,
+) -> Result<(), Problem> {
+    let erased_until = stored.person.member(user).and_then(|member| member.erased_until);
+    if erased_until.is_some_and(|until| happened_at <= until) {
+        let detail = "the user was erased after this happened";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "erased_user", detail));
+    }
+    Ok(())
 }
 
 fn parse_consent(
@@ -337,6 +366,13 @@ async fn link_writes(
     joined: StoredPerson,
     joined_expected: Option<u64>,
 ) -> Result<Option<Vec<PeopleWrite>>, Problem> {
+    // A link the other way round was made between the two reads: a transaction that moved a
+    // user to themselves would write one entry twice.
+    let is_of_stored =
+        |user: &Pseudonym| *user == stored.id || stored.person.member(user).is_some();
+    if joined.person.members.iter().any(|member| is_of_stored(&member.user.own())) {
+        return Ok(None);
+    }
     let mut writes = Vec::with_capacity(joined.person.members.len() + 1);
     for member in &joined.person.members {
         let id = member.user.own();

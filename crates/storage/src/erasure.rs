@@ -2,10 +2,11 @@
 //! process dies, and whoever comes next goes on from there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place};
+use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place, Revisit};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
-use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite};
+use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite, UserLife};
 use crossfold_core::entities::ports::{Appended, Committed, StoreError, StoreResult, Stores};
 use jiff::Timestamp;
 
@@ -14,6 +15,12 @@ use crate::records;
 
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
+
+/// How long after it was asked for an erasure is not visited for good. Who erases may take 15
+/// seconds to take the life out, and who had looked it up before may take 15 more to write what
+/// is of it: no function that writes lives longer (template.yaml). Five are for clocks of
+/// different machines.
+pub const SETTLING: Duration = Duration::from_secs(35);
 
 /// What became of a request to erase the life that a user leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +33,7 @@ pub struct Requested {
 
 /// Erases the life that a user leads: reads know nothing of it when this has ended, and its
 /// events are deleted. What is kept elsewhere is visited by [`visit_tables`] and whoever reads
-/// the archive.
+/// the archive. Asked for again before anything new came in, it is the same erasure.
 ///
 /// # Errors
 /// When a store fails. Where the record was made, the erasure goes on all the same.
@@ -35,24 +42,62 @@ pub async fn erase(
     (user, domain): (&Pseudonym, &DomainId),
     now: Timestamp,
 ) -> StoreResult<Requested> {
-    let life = life(&*stores.people, user).await?.user;
+    let entry = stores.people.get(&user.own()).await?;
+    let life = entry.as_ref().map_or_else(|| UserLife::first(user), UserLife::of);
+    if life.is_erased
+        && let Some(standing) = standing(stores, &life.user).await?
+    {
+        return Ok(standing);
+    }
+    let known = u64::from(entry.is_some() && !life.is_erased);
+    let life = life.user;
     // By the oldest form: it is the same before and after keys rotate, and leads to the others.
     let user = life.oldest_form();
-    let pending = PendingErasure(Erasure::requested(domain.clone(), now));
-    // The record first: were the user gone without it, nobody would look elsewhere.
-    let created = records::create(&*stores.records, &user, &pending).await?;
-    let mut erasure = match created {
-        Appended::New => pending.0,
-        Appended::Duplicate => match records::get::<PendingErasure>(&*stores.records, &user).await?
-        {
+    let mut erasure = Erasure::requested(domain.clone(), now);
+    // The record first, with what was found: were the user gone without it, nobody would look
+    // elsewhere, and nobody would know that there was one.
+    erasure.visit(Place::People, known);
+    let created =
+        records::create(&*stores.records, &user, &PendingErasure(erasure.clone())).await?;
+    if created == Appended::Duplicate {
+        erasure = match records::get::<PendingErasure>(&*stores.records, &user).await? {
             Some(PendingErasure(erasure)) => erasure,
             None => return Err(StoreError::Unavailable("an erasure ended meanwhile".into())),
-        },
-    };
-    erasure.visit(Place::People, 1);
+        };
+        erasure.visited.entry(Place::People).or_insert(known);
+    }
     erasure.visit(Place::Events, forget(stores, &life, now).await?);
     records::put(&*stores.records, &user, &PendingErasure(erasure.clone())).await?;
     Ok(Requested { user, erasure })
+}
+
+/// The erasure of the life before one that has not begun; `None` when something came in since,
+/// or when there is no record of it.
+async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Requested>> {
+    let Some(before) = next.life().checked_sub(1) else { return Ok(None) };
+    let user = next.own().in_life(before);
+    let Some(mut erasure) = of_life(stores, &user).await? else { return Ok(None) };
+    if stores.events.history(next, 1).await?.records() > 0 {
+        return Ok(None);
+    }
+    // Slates may have been served since. To look for them would be to read the whole log: the
+    // next run, which reads it, deletes them.
+    let revisit = Revisit { finished_by: None };
+    records::create(&*stores.records, &next.oldest_form(), &revisit).await?;
+    if erasure.finished_at.is_none() && !erasure.visited.contains_key(&Place::Events) {
+        // Whoever was asked first died before it could say so.
+        let deleted = stores.events.erase(&user).await?;
+        let recorded = user.oldest_form();
+        let found = records::get_to_change::<PendingErasure>(&*stores.records, &recorded).await?;
+        if let Some((PendingErasure(mut current), version)) = found {
+            current.visit(Place::Events, deleted);
+            let changed = PendingErasure(current.clone());
+            // In a conflict a run has it in hand.
+            records::replace(&*stores.records, &recorded, &version, &changed).await?;
+            erasure = current;
+        }
+    }
+    Ok(Some(Requested { user, erasure }))
 }
 
 /// Takes a life out of its person and deletes its events, without a record: for whoever has
@@ -74,34 +119,92 @@ pub async fn pending(stores: &Stores) -> StoreResult<BTreeMap<Pseudonym, Erasure
     Ok(listed.into_iter().map(|(user, PendingErasure(erasure))| (user, erasure)).collect())
 }
 
-/// Goes on with erasures in the tables: takes out who is not yet, and deletes what was on its
-/// way when they were erased, and what is logged of them.
+/// Takes out of their people whom an erasure that was cut short left there, and says how long
+/// from now on something of any of these lives may still be written by who looked it up before.
+///
+/// # Errors
+/// When a store fails.
+pub async fn take_all_out(
+    stores: &Stores,
+    erasures: &mut BTreeMap<Pseudonym, Erasure>,
+    now: Timestamp,
+) -> StoreResult<Duration> {
+    let mut left = Duration::ZERO;
+    for (recorded, erasure) in erasures.iter_mut() {
+        let taken = take_out(stores, &stores.people.canonical(recorded), now).await?;
+        if !erasure.visited.contains_key(&Place::People) {
+            // Of before the record said at once what was found.
+            erasure.visit(Place::People, u64::from(taken == TakenOut::Now));
+        }
+        let since = if taken == TakenOut::Now { now } else { erasure.requested_at };
+        // A clock that was set back makes nobody wait for longer than that.
+        let age = now.duration_since(since).try_into().unwrap_or(Duration::ZERO);
+        left = left.max(SETTLING.saturating_sub(age));
+    }
+    Ok(left)
+}
+
+/// Lives whose erasure is complete, to be visited once more by this run: all but those of
+/// which it said so itself.
+///
+/// # Errors
+/// When the store fails.
+pub async fn to_revisit(stores: &Stores, run: &TrainingRunId) -> StoreResult<BTreeSet<Pseudonym>> {
+    let listed = records::list::<Revisit>(&*stores.records).await?;
+    let due = listed.into_iter().filter(|(_, revisit)| revisit.finished_by.as_ref() != Some(run));
+    Ok(due.map(|(user, _)| user).collect())
+}
+
+/// Notes that lives were visited once more.
+///
+/// # Errors
+/// When the store fails.
+pub async fn revisited(stores: &Stores, users: &BTreeSet<Pseudonym>) -> StoreResult<()> {
+    for user in users {
+        records::delete::<Revisit>(&*stores.records, user).await?;
+    }
+    Ok(())
+}
+
+/// Goes on with erasures in the tables: deletes what was on its way when they were erased,
+/// what is logged of them, and what came in of `again` after their erasure was complete.
 ///
 /// # Errors
 /// When a store fails; then nothing counts as visited.
 pub async fn visit_tables(
     stores: &Stores,
     erasures: &mut BTreeMap<Pseudonym, Erasure>,
-    now: Timestamp,
+    again: &BTreeSet<Pseudonym>,
 ) -> StoreResult<()> {
     for (recorded, erasure) in erasures.iter_mut() {
-        let user = &stores.people.canonical(recorded);
-        take_out(stores, user, now).await?;
-        if !erasure.visited.contains_key(&Place::People) {
-            // Whoever took the user out may have died before it could say so.
-            erasure.visit(Place::People, 1);
-        }
-        erasure.visit(Place::Events, stores.events.erase(user).await?);
+        let user = stores.people.canonical(recorded);
+        erasure.visit(Place::Events, stores.events.erase(&user).await?);
     }
-    visit_log(stores, erasures).await
+    for recorded in again {
+        let user = &stores.people.canonical(recorded);
+        // Of a life that goes on, slates alone are deleted: those of before it was erased.
+        if life(&*stores.people, user).await?.user.life() <= user.life() {
+            continue;
+        }
+        tell_of_late("events", stores.events.erase(user).await?);
+    }
+    visit_log(stores, erasures, again).await
+}
+
+/// Something that was written later than anything should be is worth a look.
+fn tell_of_late(what: &str, records: u64) {
+    if records > 0 {
+        tracing::warn!(what, records, "deleted what came in after an erasure was complete");
+    }
 }
 
 /// Deletes the decisions and outcomes of lives that are being erased. It reads the whole log.
 async fn visit_log(
     stores: &Stores,
     erasures: &mut BTreeMap<Pseudonym, Erasure>,
+    again: &BTreeSet<Pseudonym>,
 ) -> StoreResult<()> {
-    let users = erasures.keys().map(|recorded| stores.people.canonical(recorded));
+    let users = erasures.keys().chain(again).map(|recorded| stores.people.canonical(recorded));
     let users: BTreeSet<Pseudonym> = users.collect();
     if users.is_empty() {
         return Ok(());
@@ -149,6 +252,9 @@ pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> Sto
         }
         erasure.visit(Place::Model, 1);
         erasure.finished_at = Some(now);
+        // First: without it nobody would come again.
+        let revisit = Revisit { finished_by: Some(run.clone()) };
+        records::put(&*stores.records, &user, &revisit).await?;
         records::create(&*stores.records, &user, &FinishedErasure(erasure)).await?;
         records::delete::<PendingErasure>(&*stores.records, &user).await?;
         finished += 1;
@@ -161,19 +267,31 @@ pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> Sto
 /// # Errors
 /// When the store fails.
 pub async fn of_life(stores: &Stores, user: &Pseudonym) -> StoreResult<Option<Erasure>> {
-    if let Some(FinishedErasure(erasure)) = records::get(&*stores.records, user).await? {
+    let finished = records::get::<FinishedErasure>(&*stores.records, user);
+    if let Some(FinishedErasure(erasure)) = finished.await? {
         return Ok(Some(erasure));
     }
-    let pending = records::get::<PendingErasure>(&*stores.records, user).await?;
-    Ok(pending.map(|PendingErasure(erasure)| erasure))
+    if let Some(PendingErasure(erasure)) = records::get(&*stores.records, user).await? {
+        return Ok(Some(erasure));
+    }
+    // It may have ended between the two reads.
+    let finished = records::get::<FinishedErasure>(&*stores.records, user).await?;
+    Ok(finished.map(|FinishedErasure(erasure)| erasure))
+}
+
+/// When a life was taken out of its person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TakenOut {
+    Before,
+    Now,
 }
 
 /// Takes a life out of its person and leaves a tombstone, unless that was done.
-async fn take_out(stores: &Stores, erased: &Pseudonym, now: Timestamp) -> StoreResult<()> {
+async fn take_out(stores: &Stores, erased: &Pseudonym, now: Timestamp) -> StoreResult<TakenOut> {
     for _ in 0..MAX_TRIES {
         let standing = life(&*stores.people, erased).await?;
         if standing.user.life() > erased.life() {
-            return Ok(());
+            return Ok(TakenOut::Before);
         }
         // Its own events may claim to be of later than the clock says, or the clock may
         // have been set back: whatever is sent again of them must not be a new life's.
@@ -181,7 +299,7 @@ async fn take_out(stores: &Stores, erased: &Pseudonym, now: Timestamp) -> StoreR
         let until = [newest, standing.erased_until].into_iter().flatten().fold(now, Ord::max);
         let Some(writes) = erasure_writes(stores, erased, until).await? else { continue };
         if stores.people.commit(&writes).await? == Committed::Yes {
-            return Ok(());
+            return Ok(TakenOut::Now);
         }
     }
     Err(StoreError::Unavailable("the person was changed by others at the same time".into()))

@@ -10,7 +10,8 @@ use crossfold_core::entities::ports::{PeopleStore, StoreError, StoreResult, Stor
 
 use crate::person_lookup::life;
 
-/// How many records of a user there are, by where they lie: a table, or an object's key.
+/// How many records of a user there are, by where they lie: a table, or an object's key. Those of
+/// a later life than the first have its pseudonym beside it.
 pub type FoundRecords = BTreeMap<String, u64>;
 
 /// The first bytes of a Parquet file.
@@ -26,22 +27,32 @@ pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<Found
     let current = life(&*stores.people, &own).await?.user.life();
     let lives: BTreeSet<Pseudonym> = (0..=current).map(|life| own.in_life(life)).collect();
     let mut found = FoundRecords::new();
-    found.insert("people".into(), of_people(stores, &own).await?);
-    let mut events = 0;
+    let mut note = |place: &str, life: &Pseudonym, records: u64| {
+        *found.entry(named(place, life)).or_default() += records;
+    };
+    note("people", &own.in_life(current), of_people(stores, &own).await?);
     for life in &lives {
-        events += stores.events.history(life, usize::MAX).await?.records() as u64;
+        note("events", life, stores.events.history(life, usize::MAX).await?.records() as u64);
     }
-    found.insert("events".into(), events);
-    found.insert("decisions".into(), of_decisions(stores, &lives).await?);
+    for life in of_decisions(stores, &lives).await? {
+        note("decisions", &life, 1);
+    }
     for key in stores.objects.list("").await? {
         let Some(object) = stores.objects.get(&key).await? else { continue };
-        let records = of_object(&key, &object.bytes, &own, &*stores.people)?;
-        if records > 0 {
-            found.insert(key, records);
+        for life in of_object(&key, &object.bytes, &own, &*stores.people)? {
+            note(&key, &life, 1);
         }
     }
     found.retain(|_, records| *records > 0);
     Ok(found)
+}
+
+/// A place, and whose life's it is unless that is the first.
+fn named(place: &str, life: &Pseudonym) -> String {
+    match life.life() {
+        0 => place.to_owned(),
+        _ => format!("{place} ({life})"),
+    }
 }
 
 /// Entries of the user, and of people they are linked to.
@@ -66,11 +77,12 @@ async fn of_people(stores: &Stores, own: &Pseudonym) -> StoreResult<u64> {
     }
 }
 
-async fn of_decisions(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResult<u64> {
-    let (mut records, mut after) = (0, None);
+/// The lives whose decisions and outcomes there are, once for each.
+async fn of_decisions(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResult<Vec<Pseudonym>> {
+    let (mut records, mut after) = (Vec::new(), None);
     loop {
         let page = stores.decisions.logged_of(lives, after).await?;
-        records += page.entries.len() as u64;
+        records.extend(page.entries.into_iter().map(|logged| logged.user));
         after = page.next;
         if after.is_none() {
             return Ok(records);
@@ -78,25 +90,25 @@ async fn of_decisions(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResu
     }
 }
 
-/// The rows of an archived file that are the user's; of any other object, 1 when their
-/// pseudonym stands anywhere in it.
+/// The lives whose rows an archived file has, once for each row; of any other object, the first
+/// one when the user's pseudonym stands anywhere in it.
 fn of_object(
     key: &str,
     bytes: &bytes::Bytes,
     own: &Pseudonym,
     people: &dyn PeopleStore,
-) -> StoreResult<u64> {
+) -> StoreResult<Vec<Pseudonym>> {
     if !bytes.starts_with(PARQUET) {
         let has = |form: Pseudonym| {
             let text = form.as_str().as_bytes();
             bytes.windows(text.len()).any(|window| window == text)
         };
-        return Ok(u64::from(own.forms().any(has)));
+        return Ok(own.forms().any(has).then(|| own.clone()).into_iter().collect());
     }
     let users = ColumnFile::open(bytes.clone()).and_then(|file| file.column::<Pseudonym>("user"));
     let users = users.map_err(|error| StoreError::corrupt(key, error))?.unwrap_or_default();
-    let is_own = |user: &&Pseudonym| people.canonical(user).own() == *own;
-    Ok(users.iter().filter(is_own).count() as u64)
+    let canonical = users.iter().map(|user| people.canonical(user));
+    Ok(canonical.filter(|user| user.own() == *own).collect())
 }
 
 #[cfg(test)]
@@ -130,7 +142,9 @@ mod tests {
         stores.objects.put("events/x.parquet", file, PutCondition::None).await.unwrap();
         let note = bytes::Bytes::from_static(b"{\"of\":\"v1_u\"}");
         stores.objects.put("note.json", note, PutCondition::None).await.unwrap();
-        let expected = [("events", 1), ("events/x.parquet", 2), ("note.json", 1)];
+        let file = "events/x.parquet";
+        let of_next = "events/x.parquet (v1_u~1)";
+        let expected = [("events", 1), (file, 1), (of_next, 1), ("note.json", 1)];
         let expected = expected.map(|(place, records)| (place.to_owned(), records)).into();
         assert_eq!(find_person(&stores, &user).await.unwrap(), expected);
 

@@ -13,21 +13,37 @@ use crossfold_storage::erasure;
 use jiff::Timestamp;
 
 use crate::archive_reader::{ReadError, Visited, erase_from};
+use crate::pause::Pause;
 
 /// The erasures that a run goes on with.
 pub(crate) struct Erasures {
     /// By the pseudonym of the life, as it was recorded.
     pending: BTreeMap<Pseudonym, Erasure>,
+    /// Lives whose erasure an earlier run completed, as they were recorded.
+    again: BTreeSet<Pseudonym>,
     people: Arc<dyn PeopleStore>,
 }
 
 impl Erasures {
     /// Those under way when a run begins, with the tables visited. Before anyone is looked up:
-    /// who is erased later is the next run's.
-    pub(crate) async fn begin(stores: &Stores, now: Timestamp) -> StoreResult<Self> {
+    /// who is erased later is the next run's. It waits until nothing that was on its way when
+    /// the youngest of them began can be written any more: [`erasure::SETTLING`] at most, and
+    /// not at all where none is as young.
+    pub(crate) async fn begin(
+        stores: &Stores,
+        run: &TrainingRunId,
+        now: Timestamp,
+        pause: &Pause,
+    ) -> StoreResult<Self> {
         let mut pending = erasure::pending(stores).await?;
-        erasure::visit_tables(stores, &mut pending, now).await?;
-        Ok(Self { pending, people: stores.people.clone() })
+        let again = erasure::to_revisit(stores, run).await?;
+        let settling = erasure::take_all_out(stores, &mut pending, now).await?;
+        if !settling.is_zero() {
+            tracing::info!(seconds = settling.as_secs(), "waiting for what is on its way");
+            pause.wait(settling).await;
+        }
+        erasure::visit_tables(stores, &mut pending, &again).await?;
+        Ok(Self { pending, again, people: stores.people.clone() })
     }
 
     /// Notes that a place was visited, and how many rows of each life were found there.
@@ -44,7 +60,7 @@ impl Erasures {
         &mut self,
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<Visited, ReadError> {
-        let recorded = self.pending.keys();
+        let recorded = self.pending.keys().chain(&self.again);
         let users: BTreeSet<Pseudonym> = recorded.map(|user| self.people.canonical(user)).collect();
         if users.is_empty() {
             return Ok(Visited::default());
@@ -62,6 +78,7 @@ impl Erasures {
     /// Stores how far they have come by this run.
     pub(crate) async fn save(&mut self, stores: &Stores, run: &TrainingRunId) -> StoreResult<()> {
         self.pending.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
-        erasure::save(stores, &self.pending).await
+        erasure::save(stores, &self.pending).await?;
+        erasure::revisited(stores, &self.again).await
     }
 }

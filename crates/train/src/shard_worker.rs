@@ -32,10 +32,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive_reader::EventLimit;
 use crate::half_iteration::Half;
+use crate::pause::Pause;
 use crate::rekeying::Rekeyer;
 use crate::shard_fits::{Planner, fitted};
 use crate::stored_tuner::StoredTuner;
-use crate::training_input::{GatherError, gather};
+use crate::training_input::{GatherError, Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
 use crate::worker::{WorkerError, champion, clear_models, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
@@ -225,6 +226,7 @@ pub struct ShardWorker {
     keep_models: usize,
     retention: Option<ArchiveRetention>,
     rekeyer: Option<Rekeyer>,
+    pause: Pause,
 }
 
 impl ShardWorker {
@@ -232,7 +234,8 @@ impl ShardWorker {
     #[must_use]
     pub fn new(stores: Stores, clock: Clock, bounds: ShardBounds, limit: EventLimit) -> Self {
         let (keep_models, retention, rekeyer) = (DEFAULT_KEPT, None, None);
-        Self { stores, clock, bounds, limit, keep_models, retention, rekeyer }
+        let pause = Pause::system();
+        Self { stores, clock, bounds, limit, keep_models, retention, rekeyer, pause }
     }
 
     /// The same worker, keeping so many models; the champion and the one before
@@ -248,6 +251,12 @@ impl ShardWorker {
     pub fn with_keys(self, keys: &Pseudonymiser) -> Self {
         let rekeyer = Some(Rekeyer::new(self.stores.clone(), keys.clone()));
         Self { stores: rekeyed(self.stores, keys), rekeyer, ..self }
+    }
+
+    /// The same worker, letting time pass in another way.
+    #[must_use]
+    pub fn pausing(self, pause: Pause) -> Self {
+        Self { pause, ..self }
     }
 
     /// The same worker, deleting what the archive has kept for so long.
@@ -334,7 +343,9 @@ impl ShardWorker {
         if let Some(rekeyer) = &self.rekeyer {
             rekeyer.go_on(&self.clock).await;
         }
-        let cleaned = gather(&self.stores, run, champion, self.clock.now(), self.limit).await?;
+        let now = self.clock.now();
+        let gathering = Gathering { now, limit: self.limit, pause: &self.pause };
+        let cleaned = gather(&self.stores, run, champion, gathering).await?;
         let prepared = self.tuned(run, cleaned).await?;
         let options = *prepared.outline.provenance.params.options();
         let (rows, columns) = prepared.pending.shape();

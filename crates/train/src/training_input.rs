@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
 use crate::erasures::Erasures;
+use crate::pause::Pause;
 use crate::quarantine::{self, QuarantineError};
 use crate::set_aside_eraser::erase_from_set_aside;
 
@@ -55,16 +56,26 @@ impl Retryable for GatherError {
     }
 }
 
-/// Reads everything a run needs, as of `now`, cleans it, and keeps what was
-/// refused. `champion` is what the new model is to be compared with.
+/// How a run gathers.
+#[derive(Clone, Copy)]
+pub(crate) struct Gathering<'a> {
+    /// As of when.
+    pub(crate) now: Timestamp,
+    /// Most events.
+    pub(crate) limit: EventLimit,
+    /// How it waits for what is on its way.
+    pub(crate) pause: &'a Pause,
+}
+
+/// Reads everything a run needs, cleans it, and keeps what was refused. `champion` is what the
+/// new model is to be compared with.
 pub(crate) async fn gather(
     stores: &Stores,
     run: &TrainingRun,
     champion: Option<Arc<Model>>,
-    now: Timestamp,
-    limit: EventLimit,
+    gathering: Gathering<'_>,
 ) -> Result<CleanedInput, GatherError> {
-    let input = TrainingInput { champion, ..read(stores, run, now, limit).await? };
+    let input = TrainingInput { champion, ..read(stores, run, gathering).await? };
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
@@ -75,11 +86,10 @@ pub(crate) async fn gather(
 async fn read(
     stores: &Stores,
     run: &TrainingRun,
-    now: Timestamp,
-    limit: EventLimit,
+    Gathering { now, limit, pause }: Gathering<'_>,
 ) -> Result<TrainingInput, GatherError> {
     let definitions = definitions(&*stores.records).await?;
-    let mut erasures = Erasures::begin(stores, now).await?;
+    let mut erasures = Erasures::begin(stores, &run.id, now, pause).await?;
     let mut people = PeopleIndex::default();
     let mut next = None;
     loop {

@@ -25,9 +25,10 @@ use serde::Deserialize;
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
 use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run, scheduled_run};
+use crate::pause::Pause;
 use crate::rekeying::Rekeyer;
 use crate::stored_tuner::StoredTuner;
-use crate::training_input::{GatherError, gather};
+use crate::training_input::{GatherError, Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
 use crossfold_registry::listing::champion_pointer;
 use crossfold_registry::publish::{PublishError, Published, publish};
@@ -139,6 +140,7 @@ pub struct Worker {
     deadline: Option<Timestamp>,
     retention: Option<ArchiveRetention>,
     rekeyer: Option<Rekeyer>,
+    pause: Pause,
 }
 
 impl Worker {
@@ -156,6 +158,7 @@ impl Worker {
             deadline: None,
             retention: None,
             rekeyer: None,
+            pause: Pause::system(),
         }
     }
 
@@ -165,6 +168,12 @@ impl Worker {
     pub fn with_keys(self, keys: &Pseudonymiser) -> Self {
         let rekeyer = Some(Rekeyer::new(self.stores.clone(), keys.clone()));
         Self { stores: rekeyed(self.stores, keys), rekeyer, ..self }
+    }
+
+    /// The same worker, letting time pass in another way.
+    #[must_use]
+    pub fn pausing(self, pause: Pause) -> Self {
+        Self { pause, ..self }
     }
 
     /// The same worker, deleting what the archive has kept for so long.
@@ -322,7 +331,8 @@ impl Worker {
         if let Some(rekeyer) = &self.rekeyer {
             rekeyer.go_on(&self.clock).await;
         }
-        let cleaned = gather(&self.stores, run, champion.clone(), now, self.limit).await?;
+        let gathering = Gathering { now, limit: self.limit, pause: &self.pause };
+        let cleaned = gather(&self.stores, run, champion.clone(), gathering).await?;
         let trained = self.train(run, cleaned).await?;
         let now = self.clock.now();
         publish_trained(&self.stores, run, trained, champion.as_deref(), now).await

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crossfold_core::archive::decisions::encode_decisions;
 use crossfold_core::archive::events::encode_events;
@@ -12,7 +13,7 @@ use crossfold_core::archive::outcomes::encode_outcomes;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::definition::DomainDefinition;
-use crossfold_core::entities::erasure::{Erasure, Place, Receipt};
+use crossfold_core::entities::erasure::{Erasure, Place, Receipt, Revisit};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
@@ -23,7 +24,7 @@ use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 use crossfold_storage::find_person::find_person;
 use crossfold_storage::{memory, records};
 use crossfold_testing::{catalogue_item, event_at, event_id, item, item_key};
-use crossfold_train::{Worker, new_run};
+use crossfold_train::{Pause, Worker, new_run};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -96,11 +97,15 @@ async fn world() -> Stores {
     stores
 }
 
-/// A run; whether it made a model.
+/// A run that waits for nothing; whether it made a model.
 async fn train(stores: &Stores, second: i64) -> bool {
+    train_pausing(stores, second, Pause::from_fn(|_| Box::pin(async {}))).await
+}
+
+async fn train_pausing(stores: &Stores, second: i64, pause: Pause) -> bool {
     let seconds = Arc::new(AtomicI64::new(second));
     let now = move || Timestamp::from_second(seconds.fetch_add(1, Ordering::Relaxed)).unwrap();
-    let worker = Worker::new(stores.clone(), Clock::from_fn(now));
+    let worker = Worker::new(stores.clone(), Clock::from_fn(now)).pausing(pause);
     let options = AlsOptions { factors: 4, iterations: 3, ..AlsOptions::default() };
     let Ok(run) = new_run(options, Timestamp::from_second(second).unwrap()) else { return false };
     worker
@@ -130,7 +135,7 @@ async fn a_run_leaves_nothing_of_a_life_anywhere_and_everything_of_others() {
     assert_eq!(find_person(&stores, &user("stays")).await.unwrap(), others);
     let deleted = receipt(&stores).await.unwrap().deleted;
     let expected = [
-        (Place::People, 1),
+        (Place::People, 0),
         (Place::Events, 6),
         (Place::Decisions, 2),
         (Place::ArchivedEvents, 5),
@@ -202,4 +207,62 @@ async fn a_model_of_a_run_that_began_before_the_erasure_does_not_complete_it() {
     assert_eq!(receipt(&stores).await, None);
     assert_eq!(erasure::finish(&stores, &under_way, now).await.unwrap(), 1);
     assert!(receipt(&stores).await.is_some());
+}
+
+/// Something of the erased life that was on its way: an event, a slate and what came of it.
+async fn arrive(stores: &Stores) {
+    stores.events.append(&event("goes", 9)).await.unwrap();
+    stores.decisions.record(&decision("goes")).await.unwrap();
+    stores.decisions.append_outcome(&outcome("goes")).await.unwrap();
+}
+
+const ERASED_AT: i64 = 1_800_000_000;
+
+/// Erases, then trains so many seconds later, while something of the life is on its way for as
+/// long as the run waits. Gives how long that was.
+async fn erase_and_train_after(stores: &Stores, seconds: i64) -> Vec<Duration> {
+    let now = Timestamp::from_second(ERASED_AT).unwrap();
+    erasure::erase(stores, (&user("goes"), &knowledge()), now).await.unwrap();
+    let waited = Arc::new(Mutex::new(Vec::new()));
+    let (spans, late) = (waited.clone(), stores.clone());
+    let pause = Pause::from_fn(move |span| {
+        spans.lock().unwrap().push(span);
+        let late = late.clone();
+        Box::pin(async move { arrive(&late).await })
+    });
+    assert!(train_pausing(stores, ERASED_AT + seconds, pause).await);
+    let waited = waited.lock().unwrap().clone();
+    waited
+}
+
+#[tokio::test]
+async fn a_run_waits_for_what_is_on_its_way_before_it_visits_a_young_erasure() {
+    for seconds in [5, -3_600] {
+        let stores = world().await;
+        let waited = erase_and_train_after(&stores, seconds).await;
+        let [span] = waited[..] else { panic!("it waited for {waited:?}") };
+        assert!(span <= erasure::SETTLING, "after {seconds} seconds: {span:?}");
+        assert!(span >= erasure::SETTLING - Duration::from_secs(10), "{span:?}");
+        assert!(receipt(&stores).await.is_some());
+        assert_eq!(find_person(&stores, &user("goes")).await.unwrap(), [].into());
+    }
+    let stores = world().await;
+    let waited = erase_and_train_after(&stores, 60).await;
+    assert!(waited.is_empty(), "nothing is on its way any more, yet it waited for {waited:?}");
+}
+
+#[tokio::test]
+async fn what_came_in_after_the_receipt_is_gone_by_the_next_run_and_the_receipt_stands() {
+    let stores = world().await;
+    erase_and_train_after(&stores, 60).await;
+    let signed = receipt(&stores).await.unwrap();
+    arrive(&stores).await;
+    let archived = encode_decisions(&[decision("goes"), decision("stays")]).unwrap();
+    let key = format!("{DECISIONS_PREFIX}domain=knowledge/date=2026-06-01/late.parquet");
+    stores.objects.put(&key, archived, PutCondition::None).await.unwrap();
+    assert!(train(&stores, ERASED_AT + 7_200).await);
+    assert_eq!(find_person(&stores, &user("goes")).await.unwrap(), [].into());
+    assert_eq!(receipt(&stores).await.unwrap(), signed);
+    let revisits = records::list::<Revisit>(&*stores.records).await.unwrap();
+    assert_eq!(revisits, [], "once is enough");
 }

@@ -34,9 +34,12 @@ impl World {
         let consents = json!({"consents": [
             {"to": "films", "purpose": "training", "granted": true},
             {"from": "films", "to": "travel", "purpose": "training", "granted": true},
-            {"from": "films", "to": "films", "purpose": "training", "granted": true},
         ]});
         self.ok("PUT", "/v1/users/u/consents?domain=travel", consents).await;
+        let of_films = json!({"consents": [
+            {"to": "films", "purpose": "training", "granted": true},
+        ]});
+        self.ok("PUT", "/v1/users/u/consents?domain=films", of_films).await;
     }
 
     async fn delete(&self) -> (u16, Value) {

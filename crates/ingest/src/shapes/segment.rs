@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::mapping::{Named, UsualPlaces, at, hashed_id, malformed, meanings, text_of};
+use crate::users::Declaration;
+
+use super::mapping::{Named, UsualPlaces, hashed_id, malformed, meanings, text_of};
 
 const USUAL: UsualPlaces = UsualPlaces {
     item_id: &[
@@ -43,7 +45,7 @@ pub(crate) enum Message {
     /// Something happened.
     Events(Vec<Result<RawEvent, EventRejection>>),
     /// A user has these traits; only those that the definition keeps.
-    Traits { user: String, traits: BTreeMap<String, String> },
+    Traits(Declaration),
     /// Nothing that is used here, and why.
     NotUsed(String),
 }
@@ -81,7 +83,10 @@ pub(crate) fn read(
         "page" | "screen" => Message::NotUsed(format!(
             "{kind} calls are no events here unless sources.segment.events says which"
         )),
-        "identify" => traits(message, source),
+        "identify" => match occurred_at(message, arrival) {
+            Ok(declared_at) => traits(message, source, declared_at),
+            Err(rejection) => Message::Events(vec![Err(rejection)]),
+        },
         "group" | "alias" => Message::NotUsed(format!("{kind} calls are not used here")),
         other => Message::Events(vec![Err(malformed(format!("there is no call {other:?}")))]),
     }
@@ -140,10 +145,21 @@ fn occurred_at(message: &Value, arrival: Arrival<'_>) -> Result<Timestamp, Event
 
 /// The consent category for want of which the message is not to be stored. One
 /// that the definition names must be granted wherever consent is spoken of at
-/// all; when it names none, no category may be refused.
+/// all, in whatever form; when it names none, no category may be refused. What is said of
+/// consent and cannot be understood grants nothing.
 fn refused_category(message: &Value, source: Option<&Source>) -> Option<String> {
-    let preferences = at(message, "context.consent.categoryPreferences")?.as_object()?;
+    let consent = message.get("context")?.get("consent")?;
+    let preferences = consent.get("categoryPreferences");
     let named = source.map_or(&[][..], |source| &source.consent_categories);
+    let Some(preferences) = preferences.and_then(Value::as_object) else {
+        let says_nothing =
+            consent.is_null() || consent.is_object() && preferences.is_none_or(Value::is_null);
+        return match named.first() {
+            Some(category) => Some(category.clone()),
+            None if says_nothing => None,
+            None => Some("categoryPreferences".into()),
+        };
+    };
     if named.is_empty() {
         let refused = preferences.iter().find(|(_, granted)| **granted != true);
         return refused.map(|(category, _)| category.clone());
@@ -152,7 +168,7 @@ fn refused_category(message: &Value, source: Option<&Source>) -> Option<String> 
     named.iter().find(|category| !is_granted(category)).cloned()
 }
 
-fn traits(message: &Value, source: Option<&Source>) -> Message {
+fn traits(message: &Value, source: Option<&Source>, declared_at: Timestamp) -> Message {
     let Some(user) = user(message) else {
         return Message::Events(vec![Err(malformed("it names no user"))]);
     };
@@ -168,7 +184,7 @@ fn traits(message: &Value, source: Option<&Source>) -> Message {
         let why = "none of its traits is kept: sources.segment.traits names those that are";
         return Message::NotUsed(why.into());
     }
-    Message::Traits { user, traits }
+    Message::Traits(Declaration { user, declared: traits, declared_at: Some(declared_at) })
 }
 
 /// A trait as text.
@@ -260,6 +276,12 @@ mod tests {
             (&named, json!({"Personalisation": true, "Analytics": false}), None),
             (&named, json!({"Personalisation": false}), Some("Personalisation")),
             (&named, json!({"Analytics": true}), Some("Personalisation")),
+            (&named, json!(null), Some("Personalisation")),
+            (&named, json!(["Personalisation"]), Some("Personalisation")),
+            (&named, json!("Personalisation"), Some("Personalisation")),
+            (&strict, json!(null), None),
+            (&strict, json!(["Analytics"]), Some("categoryPreferences")),
+            (&strict, json!("none"), Some("categoryPreferences")),
         ] {
             let message = track(json!({"context": {"consent": {
                 "categoryPreferences": preferences,
@@ -268,6 +290,28 @@ mod tests {
             let expected = refused.map(|category| EventRejection::ConsentRefused(category.into()));
             assert_eq!(read.err(), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_consent_that_is_spoken_of_and_cannot_be_understood_grants_nothing() {
+        let named = json!({"consent_categories": ["Personalisation"]});
+        for (consent, by_default) in [
+            (json!("denied"), Some("categoryPreferences")),
+            (json!(["Personalisation"]), Some("categoryPreferences")),
+            (json!({}), None),
+            (json!(null), None),
+        ] {
+            let message = track(json!({"context": {"consent": consent}}));
+            let refusal = |segment: &Value| {
+                let read = read(&message, arrival(None), &definition(segment.clone()));
+                only(read).err().map(|error| error.to_string())
+            };
+            let of = |category: &str| EventRejection::ConsentRefused(category.into()).to_string();
+            assert_eq!(refusal(&named), Some(of("Personalisation")), "{message}");
+            assert_eq!(refusal(&json!({})), by_default.map(of), "{message}");
+        }
+        let unspoken = track(json!({"context": {}}));
+        assert!(only(read(&unspoken, arrival(None), &definition(named))).is_ok());
     }
 
     #[test]
@@ -285,14 +329,14 @@ mod tests {
         let message =
             json!({"type": "identify", "userId": "u", "context": {"traits": {"plan": "pro"}}});
         let kept = definition(json!({"traits": ["plan"]}));
-        assert!(matches!(read(&message, arrival(None), &kept), Message::Traits { .. }));
-        let Message::Traits { user, traits } =
-            call("identify", json!({"traits": ["plan", "age", "city"]}))
+        assert!(matches!(read(&message, arrival(None), &kept), Message::Traits(_)));
+        let Message::Traits(told) = call("identify", json!({"traits": ["plan", "age", "city"]}))
         else {
             panic!("no traits");
         };
+        assert_eq!(told.declared_at, Some("2026-06-01T00:00:00.169Z".parse().unwrap()));
         let expected = BTreeMap::from([("age".into(), "30".into()), ("plan".into(), "pro".into())]);
-        assert_eq!((user, traits), ("u".into(), expected));
+        assert_eq!((told.user, told.declared), ("u".into(), expected));
         assert_eq!(only(call("track", json!({}))).unwrap_err().code(), "malformed_event");
         assert_eq!(only(call("dance", json!({}))).unwrap_err().code(), "malformed_event");
     }

@@ -1,4 +1,6 @@
 use crossfold_core::entities::ids::UserId;
+use crossfold_core::entities::people::VersionedEntry;
+use crossfold_core::entities::ports::{Page, StoreError, StoreResult, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_storage::faults::{Fault, FaultPlan};
@@ -119,7 +121,7 @@ async fn who_comes_back_has_no_consent_and_no_link_of_before() {
     let linked = world.ok("PUT", "/v1/users/u/links?domain=films", link).await;
     assert_eq!(linked["linked_domains"], json!(["travel"]));
     let life = life(&*world.stores.people, &pseudonym("films", "u")).await.unwrap();
-    assert_eq!((life.user.life(), life.is_erased), (2, false), "a link keeps the life");
+    assert_eq!((life.user.life(), life.is_erased), (1, false), "a link keeps the life");
 }
 
 #[tokio::test]
@@ -225,4 +227,195 @@ async fn users_who_do_not_fit_into_one_person_are_refused_before_anything_is_wri
     let (status, problem) = world.call("PUT", "/v1/users/u/links?domain=films", &link).await;
     assert_eq!((status, &problem["code"]), (422, &json!("person_too_large")));
     assert_eq!(world.stores.people.scan(None).await.unwrap().entries, before);
+}
+
+async fn linked(world: &World) {
+    world.ok("PUT", "/v1/users/v?domain=travel", json!({})).await;
+    let link = json!({"domain": "travel", "user_id": "v"});
+    world.ok("PUT", "/v1/users/u/links?domain=films", link).await;
+}
+
+#[tokio::test]
+async fn an_erased_persons_consents_are_nobody_elses() {
+    let world = world().await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    linked(&world).await;
+    let grant = json!({"consents": [
+        {"to": "travel", "purpose": "training", "granted": true, "evidence": "ticket 7"},
+        {"to": "travel", "purpose": "recommendation", "granted": false, "evidence": "ticket 8"},
+    ]});
+    world.ok("PUT", "/v1/users/u/consents?domain=films", grant).await;
+    erase_user(&world).await;
+    let other = world.ok("GET", "/v1/users/v?domain=travel", Value::Null).await;
+    assert!(!other.to_string().contains("ticket"), "{other}");
+    // Another user of the platform, and the same one who came back, are asked anew.
+    for user in ["w", "u"] {
+        world.ok("PUT", &format!("/v1/users/{user}?domain=films"), json!({})).await;
+        let link = json!({"domain": "travel", "user_id": "v"});
+        let path = format!("/v1/users/{user}/links?domain=films");
+        let consents = world.ok("PUT", &path, link).await["consents"].clone();
+        let granted = consents.as_array().unwrap().iter().any(|one| one["granted"] == true);
+        assert!(!granted, "{user}: {consents}");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawn_grant_that_is_sent_again_stays_withdrawn() {
+    let world = world().await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    let decide = async |granted: bool, decided_at: Option<String>| -> Value {
+        let mut decision = json!({"to": "travel", "purpose": "training", "granted": granted});
+        if let Some(at) = decided_at {
+            decision["decided_at"] = at.into();
+        }
+        let body = json!({"consents": [decision]});
+        let user = world.ok("PUT", "/v1/users/u/consents?domain=films", body).await;
+        user["consents"][0]["granted"].clone()
+    };
+    // By a clock that runs ahead; by a refusal of a slow one; after ours was set back.
+    for (grant, refusal, back) in [(240, None, 0), (0, Some(-600), 0), (0, None, 3_600)] {
+        let granted_at = world.at(grant);
+        assert_eq!(decide(true, Some(granted_at.clone())).await, true);
+        world.pass(-back);
+        assert_eq!(decide(false, refusal.map(|seconds| world.at(seconds))).await, false);
+        world.pass(back);
+        assert_eq!(decide(true, Some(granted_at)).await, false, "{grant} {refusal:?} {back}");
+        world.pass(600);
+    }
+}
+
+#[tokio::test]
+async fn a_consent_or_trait_of_a_life_that_was_erased_is_refused() {
+    let world = world().await;
+    let definition = json!({
+        "name": "films", "currency": "EUR", "event_types": {"view": {"weight": 1}},
+        "sources": {"segment": {"traits": ["plan"]}},
+    });
+    world.ok("PUT", "/v1/domains/films", definition).await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    let (before, state) = (world.at(-60), world.state());
+    erase_user(&world).await;
+    let declared = async |declared_at: String| {
+        let declaration = Declaration {
+            user: "u".into(),
+            declared: [("plan".to_owned(), "pro".to_owned())].into(),
+            declared_at: Some(declared_at.parse().unwrap()),
+        };
+        declare(&state, &"films".parse().unwrap(), declaration).await
+    };
+    assert_eq!(declared(before.clone()).await.unwrap_err().code, "erased_user");
+    let path = "/v1/users/u?domain=films";
+    assert_eq!(world.call("GET", path, &Value::Null).await.0, 404, "nobody registered them");
+    world.pass(60);
+    declared(world.at(0)).await.unwrap();
+    let grant = |at: String| {
+        json!({"consents": [
+            {"to": "travel", "purpose": "training", "granted": true, "decided_at": at},
+        ]})
+    };
+    let path = "/v1/users/u/consents?domain=films";
+    let (status, problem) = world.call("PUT", path, &grant(before)).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("erased_user")));
+    world.ok("PUT", path, grant(world.at(0))).await;
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_asked_for_again_is_the_same_one() {
+    let world = world().await;
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    post(&world, &event("e1", &world.at(-60))).await.unwrap();
+    let first = erase_user(&world).await;
+    assert_eq!((&first["deleted"]["people"], &first["deleted"]["events"]), (&json!(1), &json!(1)));
+    world.pass(60);
+    assert_eq!(erase_user(&world).await, first);
+    // Finished, as well.
+    let user = pseudonym("films", "u");
+    let run = crossfold_core::entities::ids::TrainingRunId::parse("r").unwrap();
+    let stores = &world.stores;
+    let mut pending = crossfold_storage::erasure::pending(stores).await.unwrap();
+    let erasure = pending.get_mut(&user).unwrap();
+    Place::ALL.into_iter().filter(|place| *place != Place::Model).for_each(|place| {
+        erasure.visit(place, 0);
+    });
+    erasure.visited_by = Some(run.clone());
+    crossfold_storage::erasure::save(stores, &pending).await.unwrap();
+    let now = world.at(0).parse().unwrap();
+    assert_eq!(crossfold_storage::erasure::finish(stores, &run, now).await.unwrap(), 1);
+    let receipt = erase_user(&world).await;
+    assert_eq!(receipt["pseudonym"], first["pseudonym"]);
+    assert!(receipt["signature"].is_string(), "{receipt}");
+    assert!(crossfold_storage::erasure::pending(stores).await.unwrap().is_empty());
+    // Once something came in there is another life to erase.
+    world.pass(60);
+    post(&world, &event("e2", &world.at(0))).await.unwrap();
+    let second = erase_user(&world).await;
+    assert_ne!(second["pseudonym"], first["pseudonym"]);
+    assert_eq!(second["deleted"], json!({"people": 0, "events": 1}));
+}
+
+#[tokio::test]
+async fn who_was_never_known_is_counted_as_nobody_and_leaves_one_record() {
+    let world = world().await;
+    for _ in 0..3 {
+        let answer = erase_user(&world).await;
+        assert_eq!(answer["deleted"], json!({"people": 0, "events": 0}));
+    }
+    assert_eq!(crossfold_storage::erasure::pending(&world.stores).await.unwrap().len(), 1);
+    let life = life(&*world.stores.people, &pseudonym("films", "u")).await.unwrap();
+    assert_eq!(life.user.life(), 1);
+}
+
+/// People whose every call lets others go first, and who refuse, as DynamoDB does, a
+/// transaction that writes one entry twice.
+struct Interleaved(std::sync::Arc<dyn crossfold_core::entities::ports::PeopleStore>);
+
+#[async_trait::async_trait]
+impl crossfold_core::entities::ports::PeopleStore for Interleaved {
+    async fn get(&self, user: &Pseudonym) -> StoreResult<Option<VersionedEntry>> {
+        tokio::task::yield_now().await;
+        self.0.get(user).await
+    }
+
+    async fn get_all(&self, users: &[Pseudonym]) -> StoreResult<Vec<VersionedEntry>> {
+        self.0.get_all(users).await
+    }
+
+    async fn commit(&self, writes: &[PeopleWrite]) -> StoreResult<Committed> {
+        let ids: std::collections::BTreeSet<&Pseudonym> =
+            writes.iter().map(|write| &write.id).collect();
+        if ids.len() < writes.len() {
+            return Err(StoreError::Refused("one entry is written twice".into()));
+        }
+        self.0.commit(writes).await
+    }
+
+    async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {
+        self.0.scan(after).await
+    }
+}
+
+#[tokio::test]
+async fn links_that_are_made_in_both_directions_at_once_are_one() {
+    for delay in 0..8 {
+        let world = World::over(|stores| Stores {
+            people: std::sync::Arc::new(Interleaved(stores.people.clone())),
+            ..stores
+        });
+        world.define("films").await;
+        world.define("travel").await;
+        let (there, back) = (
+            json!({"domain": "travel", "user_id": "v"}),
+            json!({"domain": "films", "user_id": "u"}),
+        );
+        let later = async {
+            for _ in 0..delay {
+                tokio::task::yield_now().await;
+            }
+            world.call("PUT", "/v1/users/v/links?domain=travel", &back).await
+        };
+        let (one, other) =
+            tokio::join!(world.call("PUT", "/v1/users/u/links?domain=films", &there), later);
+        assert_eq!((one.0, other.0), (200, 200), "{delay}: {one:?} {other:?}");
+        assert_eq!(other.1["linked_domains"], json!(["films"]), "{delay}");
+    }
 }
