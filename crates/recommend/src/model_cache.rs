@@ -137,7 +137,10 @@ impl ModelCache {
                 Some(object) => object,
                 None => {
                     // What the pointer names is served: an earlier look failed, and this one did not.
-                    cached.served.degraded = None;
+                    cached.served.degraded = match cached.served.model {
+                        Some(_) => None,
+                        None => Some("no_model"),
+                    };
                     return Ok(());
                 }
             },
@@ -151,14 +154,20 @@ impl ModelCache {
         };
         let pointer: Pointer =
             serde_json::from_slice(&object.bytes).map_err(RefreshError::Pointer)?;
-        if cached.served.is_whole(&pointer.model) {
+        let Some(champion) = &pointer.model else {
+            // It was withdrawn: what it knows must not be served from memory either.
+            cached.served = Served { model: None, degraded: Some("no_model") };
+            cached.etag = Some(object.etag);
+            return Ok(());
+        };
+        if cached.served.is_whole(champion) {
             // The pointer was written anew, and names what is served already.
             cached.etag = Some(object.etag);
             return Ok(());
         }
-        match self.load(&pointer.model).await {
+        match self.load(champion).await {
             Ok(model) => {
-                tracing::info!(model = %pointer.model, "a model was loaded");
+                tracing::info!(model = %champion, "a model was loaded");
                 cached.served = Served { model: Some(Arc::new(model)), degraded: None };
                 cached.etag = Some(object.etag);
                 Ok(())

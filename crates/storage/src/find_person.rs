@@ -3,16 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossfold_core::archive::columns::ColumnFile;
+use crossfold_core::archive::columns::{ColumnFile, ColumnsError};
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::people::PeopleEntry;
-use crossfold_core::entities::ports::{StoreError, StoreResult, Stores};
+use crossfold_core::entities::ports::{StoreResult, Stores};
 
 use crate::person_lookup::life;
 
-/// How many records of a user there are, by where they lie: a table, or an object's key.
+/// How many records of a user there are, by where they lie: a table, or an object's key. Under
+/// [`UNREADABLE`] stands how many files nobody can look into: something may be left there.
 pub type FoundRecords = BTreeMap<String, u64>;
 
+/// What files that cannot be read are counted under.
+pub const UNREADABLE: &str = "unreadable files";
+
+/// How the name of an archived file ends.
+const ARCHIVED: &str = ".parquet";
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
@@ -20,7 +26,7 @@ const PARQUET: &[u8] = b"PAR1";
 /// their past was erased, without which it could be told again, does not count.
 ///
 /// # Errors
-/// When a store fails, or holds something that cannot be read: then nobody knows.
+/// When a store fails, or a table holds something that cannot be read: then nobody knows.
 pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<FoundRecords> {
     let own = user.own();
     let current = life(&*stores.people, &own).await?.user.life();
@@ -35,9 +41,13 @@ pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<Found
     found.insert("decisions".into(), of_decisions(stores, &lives).await?);
     for key in stores.objects.list("").await? {
         let Some(object) = stores.objects.get(&key).await? else { continue };
-        let records = of_object(&key, &object.bytes, &own)?;
-        if records > 0 {
-            found.insert(key, records);
+        match of_object(&key, &object.bytes, &own) {
+            Ok(0) => {}
+            Ok(records) => _ = found.insert(key, records),
+            Err(error) => {
+                tracing::warn!(key, %error, "a file cannot be looked into");
+                *found.entry(UNREADABLE.into()).or_default() += 1;
+            }
         }
     }
     found.retain(|_, records| *records > 0);
@@ -80,13 +90,13 @@ async fn of_decisions(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResu
 
 /// The rows of an archived file that are the user's; of any other object, 1 when their
 /// pseudonym stands anywhere in it.
-fn of_object(key: &str, bytes: &bytes::Bytes, own: &Pseudonym) -> StoreResult<u64> {
-    if !bytes.starts_with(PARQUET) {
+fn of_object(key: &str, bytes: &bytes::Bytes, own: &Pseudonym) -> Result<u64, ColumnsError> {
+    if !bytes.starts_with(PARQUET) && !key.ends_with(ARCHIVED) {
         let text = own.as_str().as_bytes();
         return Ok(u64::from(bytes.windows(text.len()).any(|window| window == text)));
     }
     let users = ColumnFile::open(bytes.clone()).and_then(|file| file.column::<Pseudonym>("user"));
-    let users = users.map_err(|error| StoreError::corrupt(key, error))?.unwrap_or_default();
+    let users = users?.unwrap_or_default();
     Ok(users.iter().filter(|user| user.own() == *own).count() as u64)
 }
 
@@ -131,5 +141,21 @@ mod tests {
             stores.objects.delete(key).await.unwrap();
         }
         assert_eq!(find_person(&stores, &user).await.unwrap(), FoundRecords::new());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_counted_and_keeps_nobody_from_being_found() {
+        let stores = memory::stores();
+        let user = Pseudonym::parse("v1_u").unwrap();
+        let file = encode_events(&[event("v1_u")]).unwrap();
+        let torn = [file.slice(..file.len() / 2), file.slice(file.len() / 2..)];
+        for (number, torn) in torn.into_iter().enumerate() {
+            let key = format!("set-aside/files/0/events/{number}.parquet");
+            stores.objects.put(&key, torn, PutCondition::None).await.unwrap();
+        }
+        stores.objects.put("events/x.parquet", file, PutCondition::None).await.unwrap();
+        let expected = [("events/x.parquet", 1), (UNREADABLE, 2)];
+        let expected = expected.map(|(place, records)| (place.to_owned(), records)).into();
+        assert_eq!(find_person(&stores, &user).await.unwrap(), expected);
     }
 }

@@ -7,28 +7,51 @@ use std::sync::Arc;
 use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::erasure::{Erasure, Place};
-use crossfold_core::entities::ids::{Pseudonym, TrainingRunId};
+use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{ObjectStore, StoreResult, Stores};
+use crossfold_core::release::gate::LONGEST_WAIT;
 use crossfold_storage::erasure;
+use crossfold_storage::set_aside::files_that_may_concern;
 use jiff::Timestamp;
 
 use crate::archive_reader::{ReadError, Visited, erase_from};
 
 /// The erasures that a run goes on with.
-pub(crate) struct Erasures(BTreeMap<Pseudonym, Erasure>);
+pub(crate) struct Erasures {
+    pending: BTreeMap<Pseudonym, Erasure>,
+    /// How many were counted when the run looked for them.
+    counted: u64,
+}
 
 impl Erasures {
     /// Those under way when a run begins, with the tables visited. Before anyone is looked up:
-    /// who is erased later is the next run's.
+    /// who is erased later is the next run's. Those that have no number get the one that is
+    /// counted after they were found; whatever run counts later finds them as well.
     pub(crate) async fn begin(stores: &Stores, now: Timestamp) -> StoreResult<Self> {
+        let mut counted = erasure::counted(stores).await?;
         let mut pending = erasure::pending(stores).await?;
+        let is_new = |(_, erasure): &(&Pseudonym, &Erasure)| erasure.number.is_none();
+        let new: BTreeSet<Pseudonym> =
+            pending.iter().filter(is_new).map(|(user, _)| user.clone()).collect();
+        if !new.is_empty() {
+            counted = erasure::count_on(stores).await?;
+            pending = erasure::pending(stores).await?;
+            for (_, erasure) in pending.iter_mut().filter(|(user, _)| new.contains(*user)) {
+                erasure.number.get_or_insert(counted);
+            }
+        }
         erasure::visit_tables(stores, &mut pending, now).await?;
-        Ok(Self(pending))
+        Ok(Self { pending, counted })
+    }
+
+    /// How many erasures a model of the run is free of.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted
     }
 
     /// Notes that a place was visited, and how many rows of each life were found there.
     pub(crate) fn visit(&mut self, place: Place, found: &BTreeMap<Pseudonym, u64>) {
-        for (user, erasure) in &mut self.0 {
+        for (user, erasure) in &mut self.pending {
             erasure.visit(place, found.get(user).copied().unwrap_or_default());
         }
     }
@@ -39,7 +62,7 @@ impl Erasures {
         &mut self,
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<Visited, ReadError> {
-        let users: BTreeSet<Pseudonym> = self.0.keys().cloned().collect();
+        let users: BTreeSet<Pseudonym> = self.pending.keys().cloned().collect();
         if users.is_empty() {
             return Ok(Visited::default());
         }
@@ -53,9 +76,46 @@ impl Erasures {
         Ok(visited)
     }
 
-    /// Stores how far they have come by this run.
-    pub(crate) async fn save(&mut self, stores: &Stores, run: &TrainingRunId) -> StoreResult<()> {
-        self.0.values_mut().for_each(|erasure| erasure.visited_by = Some(run.clone()));
-        erasure::save(stores, &self.0).await
+    /// Stores how far they have come, and how many files could not be looked into.
+    pub(crate) async fn save(&mut self, stores: &Stores) -> StoreResult<()> {
+        for erasure in self.pending.values_mut() {
+            let files = files_that_may_concern(&*stores.objects, &erasure.domain).await?;
+            erasure.unreadable_files = files;
+        }
+        erasure::save(stores, &self.pending).await
+    }
+}
+
+/// How erasures bear on what a run's model is held against.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// Whether any is under way of which the run's model is free.
+    pub(crate) is_any: bool,
+    /// How many archived events they took out of each domain that the champion was made from.
+    pub(crate) erased: BTreeMap<DomainId, u64>,
+    /// Whether one has waited for too long for a model.
+    pub(crate) is_overdue: bool,
+}
+
+impl Standing {
+    /// As of now, for a model that is free of `erasures`, beside a champion that is free of
+    /// `known`.
+    pub(crate) async fn of(
+        stores: &Stores,
+        erasures: u64,
+        known: u64,
+        now: Timestamp,
+    ) -> StoreResult<Self> {
+        let mut standing = Self::default();
+        for erasure in erasure::pending(stores).await?.into_values() {
+            if !erasure.is_among(erasures) || erasure.is_among(known) {
+                continue;
+            }
+            standing.is_any = true;
+            standing.is_overdue |= now.duration_since(erasure.requested_at) >= LONGEST_WAIT;
+            let rows = erasure.visited.get(&Place::ArchivedEvents).copied().unwrap_or_default();
+            *standing.erased.entry(erasure.domain).or_default() += rows;
+        }
+        Ok(standing)
     }
 }

@@ -64,20 +64,22 @@ pub(crate) async fn gather(
     now: Timestamp,
     limit: EventLimit,
 ) -> Result<CleanedInput, GatherError> {
-    let input = TrainingInput { champion, ..read(stores, run, now, limit).await? };
+    let (read, erasures) = read(stores, run, now, limit).await?;
+    let input = TrainingInput { champion, ..read };
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
     quarantine::write(&*stores.objects, &run.id, refused).await?;
-    Ok(cleaned.beside_what_lies_aside(aside.files, aside.records))
+    Ok(cleaned.free_of(erasures).beside_what_lies_aside(aside.files, aside.records))
 }
 
+/// What is read, and how many erasures a model of it is free of.
 async fn read(
     stores: &Stores,
     run: &TrainingRun,
     now: Timestamp,
     limit: EventLimit,
-) -> Result<TrainingInput, GatherError> {
+) -> Result<(TrainingInput, u64), GatherError> {
     let definitions = definitions(&*stores.records).await?;
     let mut erasures = Erasures::begin(stores, now).await?;
     let mut people = PeopleIndex::default();
@@ -106,11 +108,11 @@ async fn read(
     visited.add(of_archive);
     erasures.visit(Place::ArchivedEvents, &erased.take_met());
     visited.add(erasures.visit_archived_log(&stores.objects).await?);
-    erasures.save(stores, &run.id).await?;
+    erasures.save(stores).await?;
     if visited.set_aside > 0 {
         tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
     }
-    Ok(TrainingInput {
+    let input = TrainingInput {
         events,
         people,
         definitions,
@@ -121,5 +123,6 @@ async fn read(
         training_run: run.id.clone(),
         champion: None,
         now,
-    })
+    };
+    Ok((input, erasures.counted()))
 }

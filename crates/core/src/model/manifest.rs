@@ -76,6 +76,11 @@ pub struct Manifest {
     pub training_run: TrainingRunId,
     /// Events it was made from, after cleaning.
     pub events: u64,
+    /// How many erasures were under way or complete when the run that made it looked who
+    /// there is, by the number that the store counts: it knows nobody of those. 0 in models
+    /// from before they were counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erasures: u64,
     /// Hyper-parameters of the fit.
     pub options: AlsOptions,
     /// What counts as unobserved at fold-in.
@@ -109,6 +114,11 @@ pub struct Manifest {
     /// format 2, which held it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ContentReference>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Manifest {

@@ -93,6 +93,9 @@ pub struct Provenance {
     pub created_at: Timestamp,
     /// Events it was made from, after cleaning.
     pub events: u64,
+    /// As [`Manifest::erasures`].
+    #[serde(default)]
+    pub erasures: u64,
     /// What it was made from, to tell drift by.
     pub inputs: InputDistribution,
     /// The newest evidence of each domain, from which age was counted back.
@@ -134,6 +137,7 @@ impl Artefact {
             created_at: provenance.created_at,
             training_run: provenance.training_run.clone(),
             events: provenance.events,
+            erasures: provenance.erasures,
             options: *provenance.params.options(),
             unobserved_items: provenance.unobserved_items,
             evidence: provenance.evidence.clone(),
@@ -277,6 +281,7 @@ pub(crate) mod tests {
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: Timestamp::UNIX_EPOCH,
             events: 9,
+            erasures: 0,
             inputs: InputDistribution::default(),
             newest: NewestEvidence::default(),
         }

@@ -71,9 +71,23 @@ pub struct TrainingInput {
 pub struct CleanedInput {
     input: TrainingInput,
     cleaning: CleaningLedger,
+    erasures: u64,
 }
 
 impl CleanedInput {
+    /// The same, read when so many erasures had been counted: a model of it knows nobody of
+    /// those.
+    #[must_use]
+    pub fn free_of(self, erasures: u64) -> Self {
+        Self { erasures, ..self }
+    }
+
+    /// How many erasures a model of it is free of.
+    #[must_use]
+    pub fn erasures(&self) -> u64 {
+        self.erasures
+    }
+
     /// The same, with what lies aside because it cannot be read told in the run's report.
     #[must_use]
     pub fn beside_what_lies_aside(mut self, files: u64, records: u64) -> Self {
@@ -95,7 +109,7 @@ impl TrainingInput {
         };
         let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
         self.events = kept;
-        (CleanedInput { input: self, cleaning: ledger }, refused)
+        (CleanedInput { input: self, cleaning: ledger, erasures: 0 }, refused)
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) fn verify_receipt(directory: &Path, args: &VerifyReceiptArgs) -> Resu
     for (place, deleted) in &receipt.deleted {
         println!("  {:<20} {deleted}", place.as_str());
     }
+    if receipt.unreadable_files > 0 {
+        println!("  {:<20} {}", "unreadable files", receipt.unreadable_files);
+    }
     Ok(())
 }
 
