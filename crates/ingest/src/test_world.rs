@@ -27,6 +27,7 @@ use crate::state::IngestState;
 /// A platform with a clock that is set by hand, in seconds.
 pub(crate) struct World {
     pub(crate) stores: Stores,
+    pub(crate) state: IngestState,
     seconds: Arc<AtomicI64>,
     router: Router,
 }
@@ -49,9 +50,9 @@ impl World {
         let keys = [(1, vec![7; 32].into_boxed_slice())].into();
         let pseudonymiser = Pseudonymiser::new("t", 1, keys).unwrap();
         let state = IngestState::new(faulty(stores.clone(), plan), pseudonymiser, machine);
-        let router =
-            complete(routes().with_state(state)).layer(axum::Extension(Caller::development()));
-        Self { stores, seconds, router }
+        let router = complete(routes().with_state(state.clone()))
+            .layer(axum::Extension(Caller::development()));
+        Self { stores, state, seconds, router }
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
