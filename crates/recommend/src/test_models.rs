@@ -61,6 +61,7 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         created_at: Timestamp::UNIX_EPOCH,
         events: 0,
         erasures: 0,
+        deletions: Default::default(),
         inputs: InputDistribution::default(),
         newest: Default::default(),
     };

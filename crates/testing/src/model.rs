@@ -73,6 +73,7 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         created_at: Timestamp::UNIX_EPOCH,
         events: 9,
         erasures: 0,
+        deletions: Default::default(),
         inputs: Default::default(),
         newest: Default::default(),
     };

@@ -189,6 +189,7 @@ impl<'a> Sight<'a> {
         manifest.domains.retain(|table| self.has(&table.domain));
         manifest.bridges.retain(|bridge| self.has_both(&bridge.direction));
         manifest.by_popularity.retain(|domain| self.has(domain));
+        manifest.deletions.retain(|domain, _| self.has(domain));
         manifest.evidence.domain_weights.retain(|domain, _| self.has(domain));
         manifest.evidence.event_weights.retain(|domain, _| self.has(domain));
         manifest.inputs.newest = None;

@@ -1,10 +1,11 @@
 //! Gathering what a run trains on: people, catalogues, and the archive, cleaned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::erasure::Place;
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::items::ItemKey;
@@ -14,7 +15,7 @@ use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::Model;
 use crossfold_core::release::run::TrainingRun;
 use crossfold_core::training::bridging::gate::GateOptions;
-use crossfold_core::training::{CleanedInput, TrainingInput};
+use crossfold_core::training::{CleanedInput, FreeOf, TrainingInput};
 use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::{records, set_aside};
 use jiff::Timestamp;
@@ -64,22 +65,22 @@ pub(crate) async fn gather(
     now: Timestamp,
     limit: EventLimit,
 ) -> Result<CleanedInput, GatherError> {
-    let (read, erasures) = read(stores, run, now, limit).await?;
+    let (read, free_of) = read(stores, run, now, limit).await?;
     let input = TrainingInput { champion, ..read };
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
     quarantine::write(&*stores.objects, &run.id, refused).await?;
-    Ok(cleaned.free_of(erasures).beside_what_lies_aside(aside.files, aside.records))
+    Ok(cleaned.free_of(free_of).beside_what_lies_aside(aside.files, aside.records))
 }
 
-/// What is read, and how many erasures a model of it is free of.
+/// What is read, and what it is free of.
 async fn read(
     stores: &Stores,
     run: &TrainingRun,
     now: Timestamp,
     limit: EventLimit,
-) -> Result<(TrainingInput, u64), GatherError> {
+) -> Result<(TrainingInput, FreeOf), GatherError> {
     let definitions = definitions(&*stores.records).await?;
     let mut erasures = Erasures::begin(stores, now).await?;
     let mut people = PeopleIndex::default();
@@ -99,7 +100,7 @@ async fn read(
         items.extend(kept.map(|item| (item.domain, item.item_id)));
     }
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
-    let deletions = deletions.into_iter().collect();
+    let deletions: BTreeMap<DomainId, DomainDeletion> = deletions.into_iter().collect();
     let erased = Erased::new(&people, &deletions);
     let mut visited = erase_from_quarantine(&stores.objects, &erased).await?;
     visited.add(erase_from_set_aside(&stores.objects, &erased).await?);
@@ -124,5 +125,8 @@ async fn read(
         champion: None,
         now,
     };
-    Ok((input, erasures.counted()))
+    let number =
+        |(domain, deletion): (&DomainId, &DomainDeletion)| (domain.clone(), deletion.number);
+    let deletions = deletions.iter().map(number).collect();
+    Ok((input, FreeOf { erasures: erasures.counted(), deletions }))
 }

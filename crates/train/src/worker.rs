@@ -8,7 +8,7 @@ use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
-use crossfold_core::model::Model;
+use crossfold_core::model::{Manifest, Model};
 use crossfold_core::release::champion::Promoter;
 use crossfold_core::release::gate::GateRules;
 use crossfold_core::release::retention::DEFAULT_KEPT;
@@ -408,16 +408,19 @@ pub(crate) async fn end_without_events(
     Ok(TrainingRunState::withdrawn(now, serving.champion, reason))
 }
 
-/// The domains whose deletion went on after the champion was made.
+/// The domains that were deleted, or are being, by a deletion that the champion knows nothing
+/// of.
 async fn deleted_since(
     stores: &Stores,
     champion: Option<&Model>,
 ) -> Result<BTreeSet<DomainId>, StoreError> {
     let Some(champion) = champion else { return Ok(BTreeSet::new()) };
-    let made_at = champion.manifest().created_at;
+    let Manifest { created_at, deletions: known, .. } = champion.manifest();
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?.into_iter();
-    let later = deletions.filter(|(_, deletion)| {
-        deletion.finished_at.is_none_or(|finished_at| finished_at >= made_at)
+    let later = deletions.filter(|(domain, deletion)| match deletion.number {
+        // Of before deletions were numbered: all that there is to go by is the clock.
+        0 => deletion.finished_at.is_none_or(|finished_at| finished_at >= *created_at),
+        number => known.get(domain).is_none_or(|known| *known < number),
     });
     Ok(later.map(|(domain, _)| domain).collect())
 }

@@ -12,6 +12,7 @@ use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, ModelId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
@@ -462,6 +463,40 @@ async fn drift_from_the_champions_inputs_is_reported_and_shown_with_it() {
     assert_eq!(shown["drift"]["domains"]["knowledge"]["status"], "drifted", "{shown}");
     let since = time.now().duration_since(drift.until);
     assert!(since < SignedDuration::from_hours(48), "{since}");
+}
+
+#[tokio::test]
+async fn whether_a_champion_knows_a_deleted_domain_is_told_by_numbers_whatever_the_clock_says() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    published(&train(&worker, GOOD).await);
+    // The clock was an hour behind when the domain was deleted and defined again.
+    let before = time.now() - SignedDuration::from_hours(1);
+    let deletion = DomainDeletion {
+        number: 1,
+        stage: DeletionStage::Done,
+        finished_at: Some(before),
+        ..DomainDeletion::begun(before)
+    };
+    records::put(&*stores.records, &knowledge(), &deletion).await.unwrap();
+    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
+        stores.objects.delete(&key).await.unwrap();
+    }
+    archive(&stores, "c", &taken(0..30).into_iter().map(later).collect::<Vec<_>>()).await;
+    // Less than before, for what the champion knows must be known no more.
+    published(&train(&worker, GOOD).await);
+    // That one knows of the deletion.
+    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
+        stores.objects.delete(&key).await.unwrap();
+    }
+    archive(&stores, "d", &taken(0..10).into_iter().map(later).collect::<Vec<_>>()).await;
+    let refused = train(&worker, GOOD).await;
+    assert!(matches!(refused, TrainingRunState::Refused { .. }), "{refused:?}");
+}
+
+/// The same, received after everything else.
+fn later(event: Event) -> Event {
+    Event { received_at: Timestamp::from_second(3 * DAY).unwrap(), ..event }
 }
 
 /// Erases people.

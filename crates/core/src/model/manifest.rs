@@ -2,7 +2,7 @@
 //! the blob and the report by their content, so a reader that starts from the model's
 //! id (the SHA-256 of the manifest) verifies everything it loads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,11 @@ pub struct Manifest {
     /// from before they were counted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub erasures: u64,
+    /// The number of the last deletion of each domain that had been deleted, or was being, when
+    /// the run read: of lives up to there it knows nothing. Absent in models from before
+    /// deletions were numbered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deletions: BTreeMap<DomainId, u64>,
     /// Hyper-parameters of the fit.
     pub options: AlsOptions,
     /// What counts as unobserved at fold-in.

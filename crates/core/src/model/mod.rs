@@ -31,6 +31,8 @@ pub mod sections;
 pub(crate) mod factor_table;
 mod tensors;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use ndarray::ArrayView2;
@@ -96,6 +98,9 @@ pub struct Provenance {
     /// As [`Manifest::erasures`].
     #[serde(default)]
     pub erasures: u64,
+    /// As [`Manifest::deletions`].
+    #[serde(default)]
+    pub deletions: BTreeMap<DomainId, u64>,
     /// What it was made from, to tell drift by.
     pub inputs: InputDistribution,
     /// The newest evidence of each domain, from which age was counted back.
@@ -138,6 +143,7 @@ impl Artefact {
             training_run: provenance.training_run.clone(),
             events: provenance.events,
             erasures: provenance.erasures,
+            deletions: provenance.deletions.clone(),
             options: *provenance.params.options(),
             unobserved_items: provenance.unobserved_items,
             evidence: provenance.evidence.clone(),
@@ -251,7 +257,6 @@ impl Model {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
 
     use ndarray::Array2;
     use proptest::prelude::*;
@@ -282,6 +287,7 @@ pub(crate) mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             events: 9,
             erasures: 0,
+            deletions: BTreeMap::new(),
             inputs: InputDistribution::default(),
             newest: NewestEvidence::default(),
         }
