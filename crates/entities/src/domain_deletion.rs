@@ -39,6 +39,11 @@ pub struct Deleted {
 /// still holds of the domain's earlier life is known as such.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainDeletion {
+    /// How many deletions of the domain there have been, this one among them: the number of
+    /// the life that a domain of that name leads after it. 0 in records of before lives were
+    /// numbered.
+    #[serde(default)]
+    pub number: u64,
     /// When it was begun.
     pub started_at: Timestamp,
     /// When it was done.
@@ -67,6 +72,7 @@ impl DomainDeletion {
     #[must_use]
     pub fn begun(started_at: Timestamp) -> Self {
         Self {
+            number: 0,
             started_at,
             finished_at: None,
             stage: DeletionStage::Items,

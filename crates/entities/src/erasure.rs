@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DomainId, Pseudonym, TrainingRunId};
+use crate::ids::{DomainId, Pseudonym};
 use crate::records::{Record, RecordKind};
 
 /// Where something of a user may lie.
@@ -60,10 +60,16 @@ pub struct Erasure {
     /// The places that were visited, each with how many records were deleted there. A process
     /// that died before it could say so may have deleted more.
     pub visited: BTreeMap<Place, u64>,
-    /// The run that visited them last, and so trains without the life. A model of another
-    /// run, which may have begun before, completes nothing.
+    /// Its number among erasures, given by the store to those that a run finds when it begins,
+    /// before it looks who there is; several may share one. A model whose run began when so
+    /// many had been counted knows nothing of the life; any other one completes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub visited_by: Option<TrainingRunId>,
+    pub number: Option<u64>,
+    /// How many archived files of the platform lay aside when the places were last visited,
+    /// because they cannot be read: whether the life has rows there nobody can tell. They
+    /// expire as events do, and are brought back only through what erases from them.
+    #[serde(default, skip_serializing_if = "is_none_at_all")]
+    pub unreadable_files: u64,
     /// When every place had been visited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
@@ -74,7 +80,7 @@ impl Erasure {
     #[must_use]
     pub fn requested(domain: DomainId, requested_at: Timestamp) -> Self {
         let visited = BTreeMap::new();
-        Self { domain, requested_at, visited, visited_by: None, finished_at: None }
+        Self { domain, requested_at, visited, number: None, unreadable_files: 0, finished_at: None }
     }
 
     /// Notes a visit. Whoever comes again adds what was found then.
@@ -82,10 +88,21 @@ impl Erasure {
         *self.visited.entry(place).or_default() += deleted;
     }
 
+    /// Whether a model that is free of so many erasures knows nothing of the life.
+    #[must_use]
+    pub fn is_among(&self, erasures: u64) -> bool {
+        self.number.is_some_and(|number| number <= erasures)
+    }
+
     /// The places that were not visited yet.
     pub fn left(&self) -> impl Iterator<Item = Place> + '_ {
         Place::ALL.into_iter().filter(|place| !self.visited.contains_key(place))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)] // As serde hands it.
+fn is_none_at_all(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An erasure that is under way, by the pseudonym of the life.
@@ -137,6 +154,9 @@ pub struct Receipt {
     pub finished_at: Timestamp,
     /// How many records were deleted in each place.
     pub deleted: BTreeMap<Place, u64>,
+    /// How many files could not be looked into; see [`Erasure::unreadable_files`].
+    #[serde(default, skip_serializing_if = "is_none_at_all")]
+    pub unreadable_files: u64,
 }
 
 impl Receipt {
@@ -149,17 +169,22 @@ impl Receipt {
             requested_at: erasure.requested_at,
             finished_at: erasure.finished_at?,
             deleted: erasure.visited.clone(),
+            unreadable_files: erasure.unreadable_files,
         })
     }
 
     /// The text that is signed: every field with its name, in a fixed order.
     #[must_use]
     pub fn signed_text(&self) -> String {
-        let places: Vec<String> = self
+        let mut places: Vec<String> = self
             .deleted
             .iter()
             .map(|(place, deleted)| format!("{}={deleted}", place.as_str()))
             .collect();
+        // Receipts of before it was told, and those of nothing to tell, have the same text.
+        if self.unreadable_files > 0 {
+            places.push(format!("unreadable_files={}", self.unreadable_files));
+        }
         format!(
             "crossfold-erasure-1\npseudonym={}\ndomain={}\nrequested_at={}\nfinished_at={}\n{}\n",
             self.pseudonym,
@@ -226,6 +251,8 @@ mod tests {
         assert_ne!(other.signed_text(), receipt.signed_text());
         let later = Receipt { finished_at: Timestamp::from_second(61).unwrap(), ..receipt.clone() };
         assert_ne!(later.signed_text(), receipt.signed_text());
+        let torn = Receipt { unreadable_files: 1, ..receipt.clone() };
+        assert_ne!(torn.signed_text(), receipt.signed_text());
         let json = serde_json::to_string(&receipt).unwrap();
         assert_eq!(serde_json::from_str::<Receipt>(&json).unwrap(), receipt);
     }

@@ -422,6 +422,7 @@ mod tests {
             requested_at: jiff::Timestamp::UNIX_EPOCH,
             finished_at: jiff::Timestamp::UNIX_EPOCH,
             deleted: [(crate::erasure::Place::Events, 3)].into(),
+            unreadable_files: 0,
         };
         let before = pseudonymiser("t", 1);
         let signature = before.sign_receipt(&receipt);

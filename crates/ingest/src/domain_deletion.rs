@@ -123,7 +123,10 @@ async fn begin(state: &IngestState, domain: &DomainId) -> Result<DomainDeletion,
         Some(done) if done.is_done() && !is_defined => return Ok(done),
         Some(under_way) if !under_way.is_done() => under_way,
         None if !is_defined => return Err(Problem::unknown_domain(domain.as_str())),
-        _ => DomainDeletion::begun(to_millisecond(state.machine.clock.now())),
+        standing => DomainDeletion {
+            number: standing.map_or(0, |before| before.number) + 1,
+            ..DomainDeletion::begun(to_millisecond(state.machine.clock.now()))
+        },
     };
     // The record first: were the definition gone without it, nobody could go on.
     records::put(store, domain, &deletion).await?;
@@ -132,6 +135,31 @@ async fn begin(state: &IngestState, domain: &DomainId) -> Result<DomainDeletion,
     deletion.deleted.keys += revoke_all(state, domain).await?;
     records::put(store, domain, &deletion).await?;
     Ok(deletion)
+}
+
+/// The life that a domain leads: how many deletions it came after. None while it is being
+/// deleted.
+pub(crate) async fn current_life(
+    state: &IngestState,
+    domain: &DomainId,
+) -> Result<Option<u64>, Problem> {
+    let standing = records::get::<DomainDeletion>(&*state.stores.records, domain).await?;
+    Ok(match standing {
+        None => Some(0),
+        Some(deletion) => deletion.is_done().then_some(deletion.number),
+    })
+}
+
+/// The life that a domain leads, which is defined. The deletion is looked at before the
+/// definition, and neither is one of before: a deletion that begins afterwards has a higher
+/// number, and one that had begun before is under way.
+pub(crate) async fn defined_life(state: &IngestState, domain: &DomainId) -> Result<u64, Problem> {
+    let life = current_life(state, domain).await?;
+    let defined = records::get::<DomainDefinition>(&*state.stores.records, domain).await?;
+    match life.filter(|_| defined.is_some()) {
+        Some(life) => Ok(life),
+        None => Err(Problem::unknown_domain(domain.as_str())),
+    }
 }
 
 /// Refuses to define a domain that is being deleted.
@@ -199,6 +227,12 @@ impl Deleting<'_> {
         Ok(())
     }
 
+    /// Whether the catalogue has an item that is not emptied.
+    async fn has_items(&self) -> Result<bool, Problem> {
+        let listed = self.state.stores.catalogue.list(self.domain).await?;
+        Ok(listed.iter().any(|item| item.details.is_some()))
+    }
+
     /// One page of everyone who is known.
     async fn erase_people(&self, deletion: &mut DomainDeletion) -> Result<(), Problem> {
         let page = self.state.stores.people.scan(deletion.cursor.take()).await?;
@@ -250,7 +284,11 @@ impl Deleting<'_> {
         deletion.deleted.events += erased.records;
         match erased.next {
             Some(next) => deletion.cursor = Some(next),
+            // Some were on their way when the catalogue was emptied: all is gone through again.
+            None if self.has_items().await? => deletion.enter(DeletionStage::Items),
             None => {
+                // Those that were being made when the deletion began.
+                deletion.deleted.keys += revoke_all(self.state, self.domain).await?;
                 deletion.enter(DeletionStage::Done);
                 deletion.finished_at = Some(to_millisecond(self.state.machine.clock.now()));
             }

@@ -28,9 +28,9 @@ use crate::state::IngestState;
 /// A platform with a clock that is set by hand, in seconds.
 pub(crate) struct World {
     pub(crate) stores: Stores,
+    pub(crate) state: IngestState,
     seconds: Arc<AtomicI64>,
     router: Router,
-    state: IngestState,
 }
 
 impl World {

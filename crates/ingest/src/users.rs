@@ -403,6 +403,10 @@ pub(crate) struct ErasureView {
     finished_at: Option<Timestamp>,
     /// How many records were deleted in each place that was visited.
     deleted: BTreeMap<Place, u64>,
+    /// How many archived files of the platform cannot be read: whether the user has events there
+    /// nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable_files: Option<u64>,
     /// The places that were not visited yet: the next training run goes to them.
     left: Vec<Place>,
     /// The receipt's signature, once all is done.
@@ -421,6 +425,7 @@ impl ErasureView {
             requested_at: erasure.requested_at,
             finished_at: erasure.finished_at,
             deleted: erasure.visited,
+            unreadable_files: Some(erasure.unreadable_files).filter(|files| *files > 0),
         }
     }
 }

@@ -137,7 +137,10 @@ impl ModelCache {
                 Some(object) => object,
                 None => {
                     // What the pointer names is served: an earlier look failed, and this one did not.
-                    cached.served.degraded = None;
+                    cached.served.degraded = match cached.served.model {
+                        Some(_) => None,
+                        None => Some("no_model"),
+                    };
                     return Ok(());
                 }
             },
@@ -151,14 +154,20 @@ impl ModelCache {
         };
         let pointer: Pointer =
             serde_json::from_slice(&object.bytes).map_err(RefreshError::Pointer)?;
-        if cached.served.is_whole(&pointer.model) {
+        let Some(champion) = &pointer.model else {
+            // It was withdrawn: what it knows must not be served from memory either.
+            cached.served = Served { model: None, degraded: Some("no_model") };
+            cached.etag = Some(object.etag);
+            return Ok(());
+        };
+        if cached.served.is_whole(champion) {
             // The pointer was written anew, and names what is served already.
             cached.etag = Some(object.etag);
             return Ok(());
         }
-        match self.load(&pointer.model).await {
+        match self.load(champion).await {
             Ok(model) => {
-                tracing::info!(model = %pointer.model, "a model was loaded");
+                tracing::info!(model = %champion, "a model was loaded");
                 cached.served = Served { model: Some(Arc::new(model)), degraded: None };
                 cached.etag = Some(object.etag);
                 Ok(())
@@ -189,8 +198,10 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use bytes::Bytes;
+    use crossfold_core::entities::ids::TrainingRunId;
     use crossfold_core::entities::ports::PutCondition;
     use crossfold_core::model::manifest::manifest_key;
+    use crossfold_core::release::champion::Promoter;
     use crossfold_storage::faults::{Fault, FaultPlan, faulty};
     use crossfold_storage::memory;
     use jiff::Timestamp;
@@ -293,6 +304,26 @@ mod tests {
         objects.put(POINTER_KEY, pointer.into(), PutCondition::None).await.unwrap();
         let served = ask(&cache).await;
         assert_eq!((served_id(&served), served.degraded), (Some(id), None));
+    }
+
+    #[tokio::test]
+    async fn a_champion_that_was_withdrawn_is_not_served_from_memory_either() {
+        let objects = memory::stores().objects;
+        publish(&*objects, 1.0, None).await;
+        let cache = cache_without_delay(objects.clone());
+        ask(&cache).await;
+        let pointer = objects.get(POINTER_KEY).await.unwrap().unwrap().bytes;
+        let pointer: Pointer = serde_json::from_slice(&pointer).unwrap();
+        let by = Promoter::TrainingRun { id: TrainingRunId::parse("run").unwrap() };
+        let none = Pointer::withdrawn(Some(pointer), by, "erased".into(), Timestamp::MAX);
+        let none = serde_json::to_vec(&none).unwrap();
+        objects.put(POINTER_KEY, none.into(), PutCondition::None).await.unwrap();
+        for _ in 0..2 {
+            let served = ask(&cache).await;
+            assert_eq!((served_id(&served), served.degraded), (None, Some("no_model")));
+        }
+        let next = publish(&*objects, 2.0, None).await;
+        assert_eq!(served_id(&ask(&cache).await), Some(next));
     }
 
     #[tokio::test]

@@ -60,6 +60,8 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         training_run: TrainingRunId::parse("run").unwrap(),
         created_at: Timestamp::UNIX_EPOCH,
         events: 0,
+        erasures: 0,
+        deletions: Default::default(),
         inputs: InputDistribution::default(),
         newest: Default::default(),
     };
@@ -78,11 +80,12 @@ pub(crate) async fn publish(
     previous: Option<ModelId>,
 ) -> ModelId {
     let pointer = Pointer {
-        model: artefact.id.clone(),
+        model: Some(artefact.id.clone()),
         previous,
         promoted_at: Timestamp::UNIX_EPOCH,
         history: Vec::new(),
         retiring: Vec::new(),
+        erasures: 0,
     };
     let pointer = Bytes::from(serde_json::to_vec(&pointer).unwrap());
     let objects_to_put = [

@@ -109,7 +109,7 @@ pub async fn record_of(objects: &dyn ObjectStore, id: &ModelId) -> Result<ModelR
 /// there were records.
 async fn adopt(objects: &dyn ObjectStore, pointer: &Pointer) -> Result<(), PublishError> {
     let known = objects.list(RECORDS_PREFIX).await?;
-    for id in [Some(&pointer.model), pointer.previous.as_ref()].into_iter().flatten() {
+    for id in [pointer.model.as_ref(), pointer.previous.as_ref()].into_iter().flatten() {
         if known.iter().any(|key| model_of_key(key).as_ref() == Some(id)) {
             continue;
         }

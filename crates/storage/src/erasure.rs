@@ -8,6 +8,7 @@ use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite, UserLife};
 use crossfold_core::entities::ports::{Appended, Committed, StoreError, StoreResult, Stores};
+use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
 
 use crate::person_lookup::{Found, find, life};
@@ -239,15 +240,63 @@ pub async fn save(stores: &Stores, erasures: &BTreeMap<Pseudonym, Erasure>) -> S
     Ok(())
 }
 
-/// Completes the erasures of which nothing but the model was left, now that the one of a run
-/// that visited them serves. A receipt that is there stays as it is.
+/// The key of how many erasures were counted: a number that only grows. It is no record of a
+/// type.
+const COUNTED: (RecordKind, &str) = ("erasures", "counted");
+
+/// How many erasures have been counted.
+///
+/// # Errors
+/// When the store fails, or holds something that is no number.
+pub async fn counted(stores: &Stores) -> StoreResult<u64> {
+    let text = stores.records.get(COUNTED.0, COUNTED.1).await?;
+    text.map_or(Ok(0), |text| number_of(&text))
+}
+
+/// Counts on, and gives the number that erasures which were found before may have.
+///
+/// # Errors
+/// When the store fails, or holds something that is no number.
+pub async fn count_on(stores: &Stores) -> StoreResult<u64> {
+    for _ in 0..MAX_TRIES {
+        let before = stores.records.get(COUNTED.0, COUNTED.1).await?;
+        let number = before.as_deref().map_or(Ok(0), number_of)? + 1;
+        let is_written = match &before {
+            None => {
+                let first = stores.records.create(COUNTED.0, COUNTED.1, number.to_string()).await?;
+                first == Appended::New
+            }
+            Some(before) => {
+                let next = number.to_string();
+                let next = stores.records.replace(COUNTED.0, COUNTED.1, before, next).await?;
+                next == Committed::Yes
+            }
+        };
+        if is_written {
+            return Ok(number);
+        }
+    }
+    Err(StoreError::Unavailable("erasures were counted by others at the same time".into()))
+}
+
+fn number_of(text: &str) -> StoreResult<u64> {
+    text.parse().map_err(|error| StoreError::corrupt("the number of erasures", error))
+}
+
+/// Completes the erasures of which nothing but the model was left, now that by a run none
+/// serves that is not free of so many. A receipt that is there stays as it is.
 ///
 /// # Errors
 /// When the store fails; called again, it goes on.
-pub async fn finish(stores: &Stores, run: &TrainingRunId, now: Timestamp) -> StoreResult<usize> {
+pub async fn finish(
+    stores: &Stores,
+    run: &TrainingRunId,
+    erasures: u64,
+    now: Timestamp,
+) -> StoreResult<usize> {
     let mut finished = 0;
     for (user, mut erasure) in pending(stores).await? {
-        if erasure.visited_by.as_ref() != Some(run) || !erasure.left().eq([Place::Model]) {
+        if !erasure.is_among(erasures) || !erasure.left().eq([Place::Model]) {
             continue;
         }
         erasure.visit(Place::Model, 1);

@@ -3,17 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossfold_core::archive::columns::ColumnFile;
+use crossfold_core::archive::columns::{ColumnFile, ColumnsError};
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::people::PeopleEntry;
-use crossfold_core::entities::ports::{PeopleStore, StoreError, StoreResult, Stores};
+use crossfold_core::entities::ports::{PeopleStore, StoreResult, Stores};
 
 use crate::person_lookup::life;
 
 /// How many records of a user there are, by where they lie: a table, or an object's key. Those of
-/// a later life than the first have its pseudonym beside it.
+/// a later life than the first have its pseudonym beside it. Under [`UNREADABLE`] stands how many
+/// files nobody can look into: something may be left there.
 pub type FoundRecords = BTreeMap<String, u64>;
 
+/// What files that cannot be read are counted under.
+pub const UNREADABLE: &str = "unreadable files";
+
+/// How the name of an archived file ends.
+const ARCHIVED: &str = ".parquet";
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
@@ -21,7 +27,7 @@ const PARQUET: &[u8] = b"PAR1";
 /// their past was erased, without which it could be told again, does not count.
 ///
 /// # Errors
-/// When a store fails, or holds something that cannot be read: then nobody knows.
+/// When a store fails, or a table holds something that cannot be read: then nobody knows.
 pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<FoundRecords> {
     let own = user.own();
     let current = life(&*stores.people, &own).await?.user.life();
@@ -39,8 +45,12 @@ pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<Found
     }
     for key in stores.objects.list("").await? {
         let Some(object) = stores.objects.get(&key).await? else { continue };
-        for life in of_object(&key, &object.bytes, &own, &*stores.people)? {
-            note(&key, &life, 1);
+        match of_object(&key, &object.bytes, &own, &*stores.people) {
+            Ok(lives) => lives.iter().for_each(|life| note(&key, life, 1)),
+            Err(error) => {
+                tracing::warn!(key, %error, "a file cannot be looked into");
+                note(UNREADABLE, &own, 1);
+            }
         }
     }
     found.retain(|_, records| *records > 0);
@@ -97,8 +107,8 @@ fn of_object(
     bytes: &bytes::Bytes,
     own: &Pseudonym,
     people: &dyn PeopleStore,
-) -> StoreResult<Vec<Pseudonym>> {
-    if !bytes.starts_with(PARQUET) {
+) -> Result<Vec<Pseudonym>, ColumnsError> {
+    if !bytes.starts_with(PARQUET) && !key.ends_with(ARCHIVED) {
         let has = |form: Pseudonym| {
             let text = form.as_str().as_bytes();
             bytes.windows(text.len()).any(|window| window == text)
@@ -106,7 +116,7 @@ fn of_object(
         return Ok(own.forms().any(has).then(|| own.clone()).into_iter().collect());
     }
     let users = ColumnFile::open(bytes.clone()).and_then(|file| file.column::<Pseudonym>("user"));
-    let users = users.map_err(|error| StoreError::corrupt(key, error))?.unwrap_or_default();
+    let users = users?.unwrap_or_default();
     let canonical = users.iter().map(|user| people.canonical(user));
     Ok(canonical.filter(|user| user.own() == *own).collect())
 }
@@ -154,5 +164,21 @@ mod tests {
             stores.objects.delete(key).await.unwrap();
         }
         assert_eq!(find_person(&stores, &user).await.unwrap(), FoundRecords::new());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_counted_and_keeps_nobody_from_being_found() {
+        let stores = memory::stores();
+        let user = Pseudonym::parse("v1_u").unwrap();
+        let file = encode_events(&[event("v1_u")]).unwrap();
+        let torn = [file.slice(..file.len() / 2), file.slice(file.len() / 2..)];
+        for (number, torn) in torn.into_iter().enumerate() {
+            let key = format!("set-aside/files/0/events/{number}.parquet");
+            stores.objects.put(&key, torn, PutCondition::None).await.unwrap();
+        }
+        stores.objects.put("events/x.parquet", file, PutCondition::None).await.unwrap();
+        let expected = [("events/x.parquet", 1), (UNREADABLE, 2)];
+        let expected = expected.map(|(place, records)| (place.to_owned(), records)).into();
+        assert_eq!(find_person(&stores, &user).await.unwrap(), expected);
     }
 }

@@ -5,8 +5,10 @@
 
 use bytes::Bytes;
 use crossfold_core::archive::keys::{
-    SET_ASIDE_FILES_PREFIX, SET_ASIDE_RECORDS_PREFIX, set_aside_file_key, set_aside_record_key,
+    SET_ASIDE_FILES_PREFIX, SET_ASIDE_RECORDS_PREFIX, domain_of_key, set_aside_file_key,
+    set_aside_record_key,
 };
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{ObjectStore, PutCondition, StoreError, StoreResult};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +94,32 @@ pub async fn files(objects: &dyn ObjectStore) -> StoreResult<Vec<String>> {
     objects.list(SET_ASIDE_FILES_PREFIX).await
 }
 
+/// How many of the files that lie aside may hold rows of a domain: none can look.
+///
+/// # Errors
+/// When the bucket fails.
+pub async fn files_that_may_concern(
+    objects: &dyn ObjectStore,
+    domain: &DomainId,
+) -> StoreResult<u64> {
+    let may_concern = |key: &&String| domain_of_key(key).is_none_or(|of| of == *domain);
+    Ok(files(objects).await?.iter().filter(may_concern).count() as u64)
+}
+
+/// How much lies aside of the domains that pass: of files alone, for whose a record is does
+/// not show.
+///
+/// # Errors
+/// When the bucket fails.
+pub async fn count_of(
+    objects: &dyn ObjectStore,
+    is_of: impl Fn(&DomainId) -> bool,
+) -> StoreResult<LyingAside> {
+    let files = files(objects).await?;
+    let own = files.iter().filter(|key| domain_of_key(key).is_some_and(|domain| is_of(&domain)));
+    Ok(LyingAside { records: 0, files: own.count() as u64 })
+}
+
 /// How much lies aside.
 ///
 /// # Errors
@@ -137,5 +165,19 @@ mod tests {
         assert!(kept.iter().all(|key| key_before_set_aside(key) == Some("events/1.parquet")));
         let lying = count(&*objects).await.unwrap();
         assert_eq!(lying, LyingAside { records: 0, files: 2 });
+    }
+
+    #[tokio::test]
+    async fn files_are_told_apart_by_the_domain_whose_rows_they_hold() {
+        let objects = memory::stores().objects;
+        for key in
+            ["events/domain=films/x.parquet", "events/domain=books/x.parquet", "any/x.parquet"]
+        {
+            move_file(&*objects, key, "torn".into(), "torn").await.unwrap();
+        }
+        let films = DomainId::parse("films").unwrap();
+        assert_eq!(files_that_may_concern(&*objects, &films).await.unwrap(), 2);
+        let own = count_of(&*objects, |domain| *domain == films).await.unwrap();
+        assert_eq!(own, LyingAside { records: 0, files: 1 });
     }
 }

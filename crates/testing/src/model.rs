@@ -72,6 +72,8 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         training_run: run("run"),
         created_at: Timestamp::UNIX_EPOCH,
         events: 9,
+        erasures: 0,
+        deletions: Default::default(),
         inputs: Default::default(),
         newest: Default::default(),
     };

@@ -11,6 +11,7 @@ mod function_price;
 mod half_iteration;
 mod model_routes;
 mod new_run;
+mod old_samples;
 mod pause;
 mod quarantine;
 mod rekeying;

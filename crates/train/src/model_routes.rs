@@ -141,8 +141,9 @@ pub(crate) fn load_problem(error: LoadError) -> Problem {
 
 fn promotions_of(pointer: Option<Pointer>, id: &ModelId) -> Vec<Promotion> {
     let history = pointer.map(|pointer| pointer.history).unwrap_or_default();
-    let concerns =
-        |promotion: &Promotion| promotion.to == *id || promotion.from.as_ref() == Some(id);
+    let concerns = |promotion: &Promotion| {
+        promotion.to.as_ref() == Some(id) || promotion.from.as_ref() == Some(id)
+    };
     history.into_iter().filter(concerns).collect()
 }
 
@@ -200,6 +201,10 @@ fn promotion_problem(error: PromotionError, id: &ModelId) -> Problem {
         }
         PromotionError::Retiring => {
             Problem::new(StatusCode::CONFLICT, "model_unusable", error.to_string())
+        }
+        PromotionError::KnowsErased => {
+            let detail = error.to_string();
+            Problem::new(StatusCode::CONFLICT, "model_knows_erased_people", detail)
         }
         PromotionError::Unexpected | PromotionError::Race => Problem::conflict(error.to_string()),
         PromotionError::Encoding(error) => {

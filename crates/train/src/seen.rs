@@ -108,6 +108,7 @@ impl<'a> Sight<'a> {
         let narrow = |verdict: &mut VerdictSummary| {
             *verdict = VerdictSummary {
                 passed: verdict.passed,
+                for_erasures: verdict.for_erasures,
                 champion: verdict.champion.take(),
                 ..VerdictSummary::default()
             };
@@ -122,7 +123,8 @@ impl<'a> Sight<'a> {
                 reasons.retain(|reason| self.may_be_told(reason));
                 narrow(verdict);
             }
-            TrainingRunState::Failed { reason, .. } => *reason = UNTOLD.to_owned(),
+            TrainingRunState::Failed { reason, .. }
+            | TrainingRunState::Withdrawn { reason, .. } => *reason = UNTOLD.to_owned(),
             TrainingRunState::Queued | TrainingRunState::Running { .. } => {}
         }
         run
@@ -176,7 +178,7 @@ impl<'a> Sight<'a> {
         if is_whole {
             return Seen::Whole(answer);
         }
-        Seen::part(&answer, &["events", "blob", "report"])
+        Seen::part(&answer, &["events", "erasures", "blob", "report"])
     }
 
     /// A manifest, with what the caller may know of it.
@@ -187,11 +189,12 @@ impl<'a> Sight<'a> {
         manifest.domains.retain(|table| self.has(&table.domain));
         manifest.bridges.retain(|bridge| self.has_both(&bridge.direction));
         manifest.by_popularity.retain(|domain| self.has(domain));
+        manifest.deletions.retain(|domain, _| self.has(domain));
         manifest.evidence.domain_weights.retain(|domain, _| self.has(domain));
         manifest.evidence.event_weights.retain(|domain, _| self.has(domain));
         manifest.inputs.newest = None;
         manifest.inputs.domains.retain(|domain, _| self.has(domain));
-        let over_all = ["events", "blob", "report", "look_alikes", "domain_factors"];
+        let over_all = ["events", "erasures", "blob", "report", "look_alikes", "domain_factors"];
         let mut json = json_of(&manifest);
         remove(&mut json, &over_all);
         if let Some(newest) = json["newest_evidence"].as_object_mut() {
@@ -262,12 +265,13 @@ mod tests {
     fn verdict() -> Verdict {
         let of = |name: &str| Check {
             outcome: Outcome::Failed,
-            finding: Finding::Items { domain: domain(name), items: 1, champion: 9 },
+            finding: Finding::Items { domain: domain(name), items: 1, champion: 9, erased: 0 },
         };
-        let events =
-            Finding::Events { events: TOTAL as u64, champion: TOTAL as u64, accepted: false };
+        let (events, champion) = (TOTAL as u64, TOTAL as u64);
+        let events = Finding::Events { events, champion, accepted: false, erased: 0 };
         let events = Check { outcome: Outcome::Failed, finding: events };
-        Verdict { passed: false, champion: None, checks: vec![of(OWN), of(FOREIGN), events] }
+        let checks = vec![of(OWN), of(FOREIGN), events];
+        Verdict { passed: false, for_erasures: false, champion: None, checks }
     }
 
     fn report() -> TrainingReport {

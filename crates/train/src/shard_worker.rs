@@ -38,7 +38,7 @@ use crate::shard_fits::{Planner, fitted};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
-use crate::worker::{WorkerError, champion, clear_models, publish_trained};
+use crate::worker::{Serving, WorkerError, clear_models, end_without_events, publish_trained};
 use crate::working_files::{WorkingFileError, WorkingFiles};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_storage::rekeying::rekeyed;
@@ -208,6 +208,13 @@ impl From<ShardWorkerError> for Diagnostic {
     }
 }
 
+/// What came of preparing.
+enum Made {
+    Plan(ShardPlan),
+    /// There was nothing to plan for.
+    End(TrainingRunState),
+}
+
 /// Which shard a task solves.
 #[derive(Clone, Copy)]
 struct Place {
@@ -317,7 +324,14 @@ impl ShardWorker {
         let files = self.files(id);
         let plan = match files.plan().await? {
             Some(plan) => plan,
-            None => files.decide_on(&self.make_plan(&files, &run).await?).await?,
+            None => match self.make_plan(&files, &run).await? {
+                Made::Plan(plan) => files.decide_on(&plan).await?,
+                Made::End(state) => {
+                    run.state = state;
+                    records::put(&*self.stores.records, &run.id, &run).await?;
+                    return Ok(ShardOutcome::Prepared { run: run.id, steps: 0 });
+                }
+            },
         };
         // All that follows is given by the plan, so whoever repeats this writes the same.
         self.write_initial_items(&files, &plan).await?;
@@ -337,8 +351,9 @@ impl ShardWorker {
         &self,
         files: &WorkingFiles,
         run: &TrainingRun,
-    ) -> Result<ShardPlan, ShardWorkerError> {
-        let champion = champion(&*self.stores.objects).await?;
+    ) -> Result<Made, ShardWorkerError> {
+        let serving = Serving::read(&*self.stores.objects).await?;
+        let champion = serving.model.clone();
         keep_up(&self.stores, self.retention, self.clock.now()).await;
         if let Some(rekeyer) = &self.rekeyer {
             rekeyer.go_on(&self.clock).await;
@@ -346,7 +361,15 @@ impl ShardWorker {
         let now = self.clock.now();
         let gathering = Gathering { now, limit: self.limit, pause: &self.pause };
         let cleaned = gather(&self.stores, run, champion, gathering).await?;
-        let prepared = self.tuned(run, cleaned).await?;
+        let erasures = cleaned.erasures();
+        let prepared = match self.tuned(run, cleaned).await {
+            Err(ShardWorkerError::Training(TrainingError::NothingToTrainOn(left))) => {
+                let now = self.clock.now();
+                let end = end_without_events(&self.stores, run, (serving, erasures), left, now);
+                return Ok(Made::End(end.await?));
+            }
+            prepared => prepared?,
+        };
         let options = *prepared.outline.provenance.params.options();
         let (rows, columns) = prepared.pending.shape();
         self.bounds.check(rows, columns, options.factors)?;
@@ -372,7 +395,7 @@ impl ShardWorker {
                 planned.evaluation = Some(files.put_json("evaluation", &record).await?);
             }
         }
-        Ok(plan)
+        Ok(Made::Plan(plan))
     }
 
     /// Prepares, with what a search finds best if the run is to have one: on so many
@@ -508,7 +531,7 @@ impl ShardWorker {
         }
         run.state = self.publish(&files, &run).await?;
         records::put(&*self.stores.records, &run.id, &run).await?;
-        clear_models(&*self.stores.objects, self.keep_models, self.clock.now()).await;
+        clear_models(&self.stores, self.keep_models, self.clock.now()).await;
         files.delete_all().await?;
         Ok(ShardOutcome::Finished { model: model_of(&run.state).flatten() })
     }
@@ -586,6 +609,7 @@ fn model_of(state: &TrainingRunState) -> Option<Option<ModelId>> {
     match state {
         TrainingRunState::Succeeded { model, .. } => Some(Some(model.clone())),
         TrainingRunState::Refused { model, .. } => Some(model.clone()),
+        TrainingRunState::Withdrawn { .. } => Some(None),
         _ => None,
     }
 }

@@ -169,7 +169,10 @@ async fn get_status(
         None => None,
     };
     let drift = drift.map(|drift| sight.own_of_drift(drift));
-    let aside = set_aside::count(&*state.objects).await?;
+    let aside = match sight.is_of_all() {
+        true => set_aside::count(&*state.objects).await?,
+        false => set_aside::count_of(&*state.objects, |domain| sight.has(domain)).await?,
+    };
     let attention = attention(Observed {
         now,
         domains: read.definitions.len(),
@@ -187,8 +190,8 @@ async fn get_status(
 async fn read(state: &TrainingState, caller: &Caller, now: Timestamp) -> Result<Read, Problem> {
     let objects = &*state.objects;
     let pointer = champion_pointer(objects).await?;
-    let champion = match &pointer {
-        Some(pointer) => find_record(objects, &pointer.model).await?,
+    let champion = match pointer.as_ref().and_then(|pointer| pointer.model.as_ref()) {
+        Some(model) => find_record(objects, model).await?,
         None => None,
     };
     let report = champion.as_ref().and_then(|champion| champion.report.as_ref());

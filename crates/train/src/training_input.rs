@@ -1,10 +1,11 @@
 //! Gathering what a run trains on: people, catalogues, and the archive, cleaned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::erasure::Place;
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::items::ItemKey;
@@ -14,7 +15,7 @@ use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::Model;
 use crossfold_core::release::run::TrainingRun;
 use crossfold_core::training::bridging::gate::GateOptions;
-use crossfold_core::training::{CleanedInput, TrainingInput};
+use crossfold_core::training::{CleanedInput, FreeOf, TrainingInput};
 use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::{records, set_aside};
 use jiff::Timestamp;
@@ -75,19 +76,21 @@ pub(crate) async fn gather(
     champion: Option<Arc<Model>>,
     gathering: Gathering<'_>,
 ) -> Result<CleanedInput, GatherError> {
-    let input = TrainingInput { champion, ..read(stores, run, gathering).await? };
+    let (read, free_of) = read(stores, run, gathering).await?;
+    let input = TrainingInput { champion, ..read };
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
     quarantine::write(&*stores.objects, &run.id, refused).await?;
-    Ok(cleaned.beside_what_lies_aside(aside.files, aside.records))
+    Ok(cleaned.free_of(free_of).beside_what_lies_aside(aside.files, aside.records))
 }
 
+/// What is read, and what it is free of.
 async fn read(
     stores: &Stores,
     run: &TrainingRun,
     Gathering { now, limit, pause }: Gathering<'_>,
-) -> Result<TrainingInput, GatherError> {
+) -> Result<(TrainingInput, FreeOf), GatherError> {
     let definitions = definitions(&*stores.records).await?;
     let mut erasures = Erasures::begin(stores, &run.id, now, pause).await?;
     let mut people = PeopleIndex::default();
@@ -107,7 +110,7 @@ async fn read(
         items.extend(kept.map(|item| (item.domain, item.item_id)));
     }
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
-    let deletions = deletions.into_iter().collect();
+    let deletions: BTreeMap<DomainId, DomainDeletion> = deletions.into_iter().collect();
     let erased = Erased::new(&people, &deletions, &*stores.people);
     let mut visited = erase_from_quarantine(&stores.objects, &erased).await?;
     visited.add(erase_from_set_aside(&stores.objects, &erased).await?);
@@ -116,11 +119,11 @@ async fn read(
     visited.add(of_archive);
     erasures.visit(Place::ArchivedEvents, &erased.take_met());
     visited.add(erasures.visit_archived_log(&stores.objects).await?);
-    erasures.save(stores, &run.id).await?;
+    erasures.save(stores).await?;
     if visited.set_aside > 0 {
         tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
     }
-    Ok(TrainingInput {
+    let input = TrainingInput {
         events,
         people,
         definitions,
@@ -131,5 +134,9 @@ async fn read(
         training_run: run.id.clone(),
         champion: None,
         now,
-    })
+    };
+    let number =
+        |(domain, deletion): (&DomainId, &DomainDeletion)| (domain.clone(), deletion.number);
+    let deletions = deletions.iter().map(number).collect();
+    Ok((input, FreeOf { erasures: erasures.counted(), deletions }))
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::domain_deletion::DomainDeletion;
-use crossfold_core::entities::ids::{DomainId, TrainingRunId};
+use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, StoreError, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::retryable::Retryable;
-use crossfold_core::model::Model;
+use crossfold_core::model::{Manifest, Model};
+use crossfold_core::release::champion::Promoter;
 use crossfold_core::release::gate::GateRules;
 use crossfold_core::release::retention::DEFAULT_KEPT;
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::tuning::{FunctionPrice, Tuner, TuningRequest};
-use crossfold_core::training::{CleanedInput, Trained, TrainingError, train_cleaned};
+use crossfold_core::training::{CleanedInput, NothingLeft, Trained, TrainingError, train_cleaned};
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::aws::changes::StreamRecord;
 use crossfold_storage::rekeying::rekeyed;
@@ -24,13 +25,16 @@ use serde::Deserialize;
 
 use crate::archive_reader::EventLimit;
 use crate::drift_log::log_drift;
+use crate::erasures::Standing;
 use crate::new_run::{InvalidOrder, RunOrder, TuningOrder, new_run, scheduled_run};
+use crate::old_samples;
 use crate::pause::Pause;
 use crate::rekeying::Rekeyer;
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{GatherError, Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
 use crossfold_registry::listing::champion_pointer;
+use crossfold_registry::promotion::{Withdrawal, withdraw};
 use crossfold_registry::publish::{PublishError, Published, publish};
 use crossfold_registry::retention::clear_old_models;
 
@@ -319,13 +323,14 @@ impl Worker {
             }
         };
         records::put(&*self.stores.records, &run.id, &run).await?;
-        clear_models(&*self.stores.objects, self.keep_models, self.clock.now()).await;
+        clear_models(&self.stores, self.keep_models, self.clock.now()).await;
         Ok(run)
     }
 
     async fn make_model(&self, run: &TrainingRun) -> Result<TrainingRunState, WorkerError> {
         let objects = &*self.stores.objects;
-        let champion = champion(objects).await?;
+        let serving = Serving::read(objects).await?;
+        let champion = serving.model.clone();
         let now = self.clock.now();
         keep_up(&self.stores, self.retention, now).await;
         if let Some(rekeyer) = &self.rekeyer {
@@ -333,8 +338,15 @@ impl Worker {
         }
         let gathering = Gathering { now, limit: self.limit, pause: &self.pause };
         let cleaned = gather(&self.stores, run, champion.clone(), gathering).await?;
-        let trained = self.train(run, cleaned).await?;
+        let erasures = cleaned.erasures();
+        let trained = self.train(run, cleaned).await;
         let now = self.clock.now();
+        let trained = match trained {
+            Err(WorkerError::Training(TrainingError::NothingToTrainOn(left))) => {
+                return end_without_events(&self.stores, run, (serving, erasures), left, now).await;
+            }
+            trained => trained?,
+        };
         publish_trained(&self.stores, run, trained, champion.as_deref(), now).await
     }
 
@@ -366,29 +378,75 @@ impl Worker {
     }
 }
 
-/// What serves now: the champion, or the model before it when that is broken.
-pub(crate) async fn champion(objects: &dyn ObjectStore) -> Result<Option<Arc<Model>>, StoreError> {
-    let Some(pointer) = champion_pointer(objects).await? else { return Ok(None) };
-    for id in [Some(pointer.model), pointer.previous].into_iter().flatten() {
-        match load(objects, &id).await {
-            Ok(model) => return Ok(Some(Arc::new(model))),
-            Err(LoadError::Store(error)) => return Err(error),
-            Err(error) => tracing::error!(model = %id, %error, "a model is broken"),
-        }
-    }
-    Ok(None)
+/// What serves when a run begins.
+pub(crate) struct Serving {
+    /// The champion that the pointer names.
+    pub(crate) champion: Option<ModelId>,
+    /// It, or the model before it when it is broken.
+    pub(crate) model: Option<Arc<Model>>,
 }
 
-/// The domains whose deletion went on after the champion was made.
+impl Serving {
+    pub(crate) async fn read(objects: &dyn ObjectStore) -> Result<Self, StoreError> {
+        let Some(pointer) = champion_pointer(objects).await? else {
+            return Ok(Self { champion: None, model: None });
+        };
+        let champion = pointer.model;
+        for id in [champion.clone(), pointer.previous].into_iter().flatten() {
+            match load(objects, &id).await {
+                Ok(model) => return Ok(Self { champion, model: Some(Arc::new(model)) }),
+                Err(LoadError::Store(error)) => return Err(error),
+                Err(error) => tracing::error!(model = %id, %error, "a model is broken"),
+            }
+        }
+        Ok(Self { champion, model: None })
+    }
+}
+
+/// Ends a run that found nothing to train on. Where that is for what was erased, the champion
+/// knows what must be known no more: it is withdrawn, and the erasures are complete. The same
+/// for every way of training.
+pub(crate) async fn end_without_events(
+    stores: &Stores,
+    run: &TrainingRun,
+    (serving, erasures): (Serving, u64),
+    left: NothingLeft,
+    now: Timestamp,
+) -> Result<TrainingRunState, WorkerError> {
+    let standing = Standing::of(stores, erasures, 0, now).await?;
+    let deleted = deleted_since(stores, serving.model.as_deref()).await?;
+    let knew = serving.model.iter().flat_map(|model| &model.manifest().domains);
+    let knew_deleted = knew.into_iter().any(|table| deleted.contains(&table.domain));
+    if !standing.is_any && !knew_deleted {
+        return Err(TrainingError::NothingToTrainOn(left).into());
+    }
+    let reason = format!("{left}; what else there was has been erased, so that no model serves");
+    tracing::warn!(run = %run.id, model = ?serving.champion, reason, "the champion is withdrawn");
+    let order = Withdrawal {
+        by: Promoter::TrainingRun { id: run.id.clone() },
+        expected: serving.champion.clone(),
+        reason: reason.clone(),
+        erasures,
+        at: now,
+    };
+    withdraw(&*stores.objects, order).await.map_err(PublishError::from)?;
+    erasure::finish(stores, &run.id, erasures, now).await?;
+    Ok(TrainingRunState::withdrawn(now, serving.champion, reason))
+}
+
+/// The domains that were deleted, or are being, by a deletion that the champion knows nothing
+/// of.
 async fn deleted_since(
     stores: &Stores,
     champion: Option<&Model>,
 ) -> Result<BTreeSet<DomainId>, StoreError> {
     let Some(champion) = champion else { return Ok(BTreeSet::new()) };
-    let made_at = champion.manifest().created_at;
+    let Manifest { created_at, deletions: known, .. } = champion.manifest();
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?.into_iter();
-    let later = deletions.filter(|(_, deletion)| {
-        deletion.finished_at.is_none_or(|finished_at| finished_at >= made_at)
+    let later = deletions.filter(|(domain, deletion)| match deletion.number {
+        // Of before deletions were numbered: all that there is to go by is the clock.
+        0 => deletion.finished_at.is_none_or(|finished_at| finished_at >= *created_at),
+        number => known.get(domain).is_none_or(|known| *known < number),
     });
     Ok(later.map(|(domain, _)| domain).collect())
 }
@@ -404,9 +462,14 @@ pub(crate) async fn publish_trained(
 ) -> Result<TrainingRunState, WorkerError> {
     let Trained { parts, report } = trained;
     report.drift.iter().for_each(log_drift);
+    let erasures = parts.provenance.erasures;
+    let known = champion.map_or(0, |champion| champion.manifest().erasures);
+    let standing = Standing::of(stores, erasures, known, now).await?;
     let rules = GateRules {
         accept_fewer_events: run.accept_fewer_events,
         deleted: deleted_since(stores, champion).await?,
+        erased: standing.erased,
+        is_erasure_overdue: standing.is_overdue,
     };
     let published = publish(&*stores.objects, &parts, &report, champion, &rules, now).await?;
     let Published { model, verdict, report: object } = published;
@@ -418,7 +481,7 @@ pub(crate) async fn publish_trained(
         }
         _ => {
             tracing::info!(run = %run.id, "a model was published");
-            let finished = erasure::finish(stores, &run.id, now).await?;
+            let finished = erasure::finish(stores, &run.id, erasures, now).await?;
             if finished > 0 {
                 tracing::info!(run = %run.id, finished, "erasures are complete");
             }
@@ -427,10 +490,13 @@ pub(crate) async fn publish_trained(
     Ok(state)
 }
 
-/// Clears old models away. A run that made a model is not undone by models that
-/// could not be cleared.
-pub(crate) async fn clear_models(objects: &dyn ObjectStore, keep: usize, now: Timestamp) {
-    match clear_old_models(objects, keep, now).await {
+/// Clears old models away, and what old records name of events. A run that made a model is
+/// not undone by what could not be cleared.
+pub(crate) async fn clear_models(stores: &Stores, keep: usize, now: Timestamp) {
+    if let Err(error) = old_samples::strip(stores).await {
+        tracing::error!(%error, "old records of runs could not be written anew");
+    }
+    match clear_old_models(&*stores.objects, keep, now).await {
         Ok(cleared) if cleared.is_empty() => {}
         Ok(cleared) => tracing::info!(models = ?cleared, "old models were cleared away"),
         Err(error) => tracing::error!(%error, "old models could not be cleared away"),

@@ -18,10 +18,12 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::maths::als::AlsOptions;
-use crossfold_core::release::run::TrainingRunState;
+use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter};
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};
 use crossfold_storage::erasure;
 use crossfold_storage::faults::{Fault, FaultPlan, faulty};
-use crossfold_storage::find_person::find_person;
+use crossfold_storage::find_person::{UNREADABLE, find_person};
 use crossfold_storage::{memory, records};
 use crossfold_testing::{catalogue_item, event_at, event_id, item, item_key};
 use crossfold_train::{Pause, Worker, new_run};
@@ -99,19 +101,32 @@ async fn world() -> Stores {
 
 /// A run that waits for nothing; whether it made a model.
 async fn train(stores: &Stores, second: i64) -> bool {
-    train_pausing(stores, second, Pause::from_fn(|_| Box::pin(async {}))).await
+    let run = carried_out(stores, second).await;
+    run.is_some_and(|run| matches!(run.state, TrainingRunState::Succeeded { .. }))
 }
 
+/// The same, waiting in another way.
 async fn train_pausing(stores: &Stores, second: i64, pause: Pause) -> bool {
+    let run = carried_out_pausing(stores, second, pause).await;
+    run.is_some_and(|run| matches!(run.state, TrainingRunState::Succeeded { .. }))
+}
+
+/// How a run ended.
+async fn ended(stores: &Stores, second: i64) -> TrainingRunState {
+    carried_out(stores, second).await.unwrap().state
+}
+
+async fn carried_out(stores: &Stores, second: i64) -> Option<TrainingRun> {
+    carried_out_pausing(stores, second, Pause::from_fn(|_| Box::pin(async {}))).await
+}
+
+async fn carried_out_pausing(stores: &Stores, second: i64, pause: Pause) -> Option<TrainingRun> {
     let seconds = Arc::new(AtomicI64::new(second));
     let now = move || Timestamp::from_second(seconds.fetch_add(1, Ordering::Relaxed)).unwrap();
     let worker = Worker::new(stores.clone(), Clock::from_fn(now)).pausing(pause);
     let options = AlsOptions { factors: 4, iterations: 3, ..AlsOptions::default() };
-    let Ok(run) = new_run(options, Timestamp::from_second(second).unwrap()) else { return false };
-    worker
-        .carry_out(run)
-        .await
-        .is_ok_and(|run| matches!(run.state, TrainingRunState::Succeeded { .. }))
+    let run = new_run(options, Timestamp::from_second(second).unwrap()).ok()?;
+    worker.carry_out(run).await.ok()
 }
 
 async fn receipt(stores: &Stores) -> Option<Receipt> {
@@ -189,23 +204,25 @@ async fn an_erasure_that_is_cut_short_at_any_call_is_completed_by_a_later_run() 
 }
 
 #[tokio::test]
-async fn a_model_of_a_run_that_began_before_the_erasure_does_not_complete_it() {
+async fn a_model_that_was_begun_before_the_erasure_does_not_complete_it() {
     let stores = world().await;
     let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let older = erasure::counted(&stores).await.unwrap();
+    let run = TrainingRunId::parse("r").unwrap();
     erasure::erase(&stores, (&user("goes"), &knowledge()), now).await.unwrap();
     // One run has visited every place and is at its fit when another, older one publishes.
     let mut pending = erasure::pending(&stores).await.unwrap();
-    let [under_way, older] = ["run-2", "run-1"].map(|id| TrainingRunId::parse(id).unwrap());
+    let under_way = erasure::count_on(&stores).await.unwrap();
     for erasure in pending.values_mut() {
         Place::ALL.into_iter().filter(|place| *place != Place::Model).for_each(|place| {
             erasure.visit(place, 0);
         });
-        erasure.visited_by = Some(under_way.clone());
+        erasure.number = Some(under_way);
     }
     erasure::save(&stores, &pending).await.unwrap();
-    assert_eq!(erasure::finish(&stores, &older, now).await.unwrap(), 0);
+    assert_eq!(erasure::finish(&stores, &run, older, now).await.unwrap(), 0);
     assert_eq!(receipt(&stores).await, None);
-    assert_eq!(erasure::finish(&stores, &under_way, now).await.unwrap(), 1);
+    assert_eq!(erasure::finish(&stores, &run, under_way, now).await.unwrap(), 1);
     assert!(receipt(&stores).await.is_some());
 }
 
@@ -265,4 +282,59 @@ async fn what_came_in_after_the_receipt_is_gone_by_the_next_run_and_the_receipt_
     assert_eq!(receipt(&stores).await.unwrap(), signed);
     let revisits = records::list::<Revisit>(&*stores.records).await.unwrap();
     assert_eq!(revisits, [], "once is enough");
+}
+
+#[tokio::test]
+async fn a_torn_file_is_told_of_in_the_receipt() {
+    let stores = world().await;
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=2026-06-01/2.parquet");
+    let torn = encode_events(&[event("goes", 7)]).unwrap();
+    let torn = torn.slice(..torn.len() / 2);
+    stores.objects.put(&key, torn, PutCondition::None).await.unwrap();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    erasure::erase(&stores, (&user("goes"), &knowledge()), now).await.unwrap();
+    assert!(train(&stores, 1_800_000_100).await);
+    assert_eq!(receipt(&stores).await.unwrap().unreadable_files, 1);
+    let left = find_person(&stores, &user("goes")).await.unwrap();
+    assert_eq!(left, [(UNREADABLE.to_owned(), 1)].into());
+}
+
+async fn pointer(stores: &Stores) -> Pointer {
+    let object = stores.objects.get(POINTER_KEY).await.unwrap().unwrap();
+    serde_json::from_slice(&object.bytes).unwrap()
+}
+
+#[tokio::test]
+async fn when_everybody_is_erased_the_model_made_from_them_serves_no_more() {
+    let stores = world().await;
+    assert!(train(&stores, 1_800_000_000).await);
+    let made = pointer(&stores).await.model.unwrap();
+    let now = Timestamp::from_second(1_800_000_100).unwrap();
+    for name in NAMES {
+        erasure::erase(&stores, (&user(name), &knowledge()), now).await.unwrap();
+    }
+    let state = ended(&stores, 1_800_000_200).await;
+    let TrainingRunState::Withdrawn { withdrawn, reason, .. } = &state else {
+        panic!("{state:?}");
+    };
+    assert_eq!(withdrawn.as_ref(), Some(&made));
+    assert!(reason.contains("nothing to train on"), "{reason}");
+    let after = pointer(&stores).await;
+    assert_eq!((&after.model, &after.previous), (&None, &None));
+    assert_eq!((&after.history[0].from, &after.history[0].to), (&Some(made.clone()), &None));
+    assert!(receipt(&stores).await.is_some());
+    let by = Promoter::Caller { caller: "token".into(), scope: "training:write".into() };
+    let order = PromotionOrder { model: made, by, expected: None, at: now };
+    let refused = promote(&*stores.objects, order).await;
+    assert!(matches!(refused, Err(PromotionError::KnowsErased)), "{refused:?}");
+    // Without an erasure under way, an empty archive is a failure as ever.
+    let state = ended(&stores, 1_800_000_300).await;
+    assert!(matches!(state, TrainingRunState::Failed { .. }), "{state:?}");
+    // What comes in afterwards is learnt from.
+    let events: Vec<Event> = (0..5).map(|number| event("comes", number)).collect();
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=2026-06-01/2.parquet");
+    let bytes = encode_events(&events).unwrap();
+    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    assert!(train(&stores, 1_800_000_400).await);
+    assert!(pointer(&stores).await.model.is_some());
 }

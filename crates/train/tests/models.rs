@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may stop at the first surprise.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -11,6 +12,7 @@ use crossfold_core::archive::events::encode_events;
 use crossfold_core::archive::keys::EVENTS_PREFIX;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, ModelId};
 use crossfold_core::entities::ports::{PutCondition, Stores};
@@ -28,6 +30,7 @@ use crossfold_registry::listing::list_models;
 use crossfold_registry::load::{load, load_report};
 use crossfold_registry::promotion::{PromotionError, PromotionOrder, promote};
 use crossfold_registry::retention::clear_old_models;
+use crossfold_storage::erasure;
 use crossfold_storage::memory;
 use crossfold_storage::records;
 use crossfold_testing::{catalogue_item, event_at, event_id, item_key, user};
@@ -212,7 +215,7 @@ async fn a_model_worse_than_the_champion_is_kept_but_not_served_until_a_person_s
     };
     assert!(reasons.iter().any(|reason| reason.contains("the champion")), "{reasons:?}");
     assert_eq!(verdict.champion.as_ref(), Some(&champion));
-    assert_eq!(pointer(&stores).await.model, champion);
+    assert_eq!(pointer(&stores).await.model, Some(champion.clone()));
     let page = list_models(&*stores.objects, None, 10).await.unwrap().unwrap();
     let listed: Vec<_> = page.models.iter().map(|m| (m.state, &m.record.id)).collect();
     assert_eq!(listed, [(ModelState::Refused, bad), (ModelState::Champion, &champion)]);
@@ -223,7 +226,7 @@ async fn a_model_worse_than_the_champion_is_kept_but_not_served_until_a_person_s
     let (status, answer) = call(&stores, &time, Method::POST, &path).await;
     assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("champion")), "{answer}");
     let pointer = pointer(&stores).await;
-    assert_eq!((&pointer.model, pointer.previous.as_ref()), (bad, Some(&champion)));
+    assert_eq!((pointer.model.as_ref(), pointer.previous.as_ref()), (Some(bad), Some(&champion)));
     let by = Promoter::Caller { caller: "development".into(), scope: "training:write".into() };
     assert_eq!(pointer.history[0].by, by);
     // Held against the bad champion, a good model passes again.
@@ -240,7 +243,7 @@ async fn the_same_events_trained_again_pass_and_roll_back_is_one_promotion() {
     let started = std::time::Instant::now();
     let back = promote(&*stores.objects, order(&first, time.now())).await.unwrap();
     eprintln!("rolled back in {:?}", started.elapsed());
-    assert_eq!((&back.model, back.previous.as_ref()), (&first, Some(&second)));
+    assert_eq!((back.model.as_ref(), back.previous.as_ref()), (Some(&first), Some(&second)));
     // Once more changes nothing, not even the history.
     let again = promote(&*stores.objects, order(&first, time.now())).await.unwrap();
     assert_eq!((again, pointer(&stores).await), (back.clone(), back));
@@ -460,4 +463,97 @@ async fn drift_from_the_champions_inputs_is_reported_and_shown_with_it() {
     assert_eq!(shown["drift"]["domains"]["knowledge"]["status"], "drifted", "{shown}");
     let since = time.now().duration_since(drift.until);
     assert!(since < SignedDuration::from_hours(48), "{since}");
+}
+
+#[tokio::test]
+async fn whether_a_champion_knows_a_deleted_domain_is_told_by_numbers_whatever_the_clock_says() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    published(&train(&worker, GOOD).await);
+    // The clock was an hour behind when the domain was deleted and defined again.
+    let before = time.now() - SignedDuration::from_hours(1);
+    let deletion = DomainDeletion {
+        number: 1,
+        stage: DeletionStage::Done,
+        finished_at: Some(before),
+        ..DomainDeletion::begun(before)
+    };
+    records::put(&*stores.records, &knowledge(), &deletion).await.unwrap();
+    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
+        stores.objects.delete(&key).await.unwrap();
+    }
+    archive(&stores, "c", &taken(0..30).into_iter().map(later).collect::<Vec<_>>()).await;
+    // Less than before, for what the champion knows must be known no more.
+    published(&train(&worker, GOOD).await);
+    // That one knows of the deletion.
+    for key in stores.objects.list(EVENTS_PREFIX).await.unwrap() {
+        stores.objects.delete(&key).await.unwrap();
+    }
+    archive(&stores, "d", &taken(0..10).into_iter().map(later).collect::<Vec<_>>()).await;
+    let refused = train(&worker, GOOD).await;
+    assert!(matches!(refused, TrainingRunState::Refused { .. }), "{refused:?}");
+}
+
+/// The same, received after everything else.
+fn later(event: Event) -> Event {
+    Event { received_at: Timestamp::from_second(3 * DAY).unwrap(), ..event }
+}
+
+/// Erases people.
+async fn erase(stores: &Stores, time: &Time, people: std::ops::Range<usize>) {
+    for person in people {
+        let user = user(&format!("p{person}"));
+        erasure::erase(stores, (&user, &knowledge()), time.now()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_model_without_the_many_who_were_erased_is_no_shrinkage_and_they_come_back_by_no_promotion()
+ {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    let knew = published(&train(&worker, GOOD).await);
+    let knew_as_well = published(&train(&worker, variant(1)).await);
+    erase(&stores, &time, 0..50).await;
+    published(&train(&worker, GOOD).await);
+    assert_eq!(erasure::pending(&stores).await.unwrap(), BTreeMap::new());
+    // Nor may they be fallen back on.
+    assert_eq!(pointer(&stores).await.previous, None);
+    for model in [knew, knew_as_well] {
+        let path = format!("/v1/models/{model}/promote");
+        let (status, answer) = call(&stores, &time, Method::POST, &path).await;
+        let expected = (StatusCode::CONFLICT, &json!("model_knows_erased_people"));
+        assert_eq!((status, &answer["code"]), expected, "{answer}");
+    }
+    // Nobody else's model is kept from coming back.
+    let first = model_of(&train(&worker, variant(1)).await);
+    published(&train(&worker, variant(2)).await);
+    promote(&*stores.objects, order(&first, time.now())).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_a_better_model_no_longer_than_a_week() {
+    let (stores, time) = (archived().await, Time::start());
+    let worker = Worker::new(stores.clone(), time.clock());
+    published(&train(&worker, GOOD).await);
+    erase(&stores, &time, 0..1).await;
+    let refused = train(&worker, BAD).await;
+    assert!(matches!(refused, TrainingRunState::Refused { .. }), "{refused:?}");
+    assert_eq!(erasure::pending(&stores).await.unwrap().len(), 1);
+    time.advance(7 * DAY);
+    let mut run_later = new_run(BAD, Timestamp::UNIX_EPOCH).unwrap();
+    run_later.requested_at = time.now();
+    let state = run(&worker, run_later).await;
+    let TrainingRunState::Succeeded { model, verdict: Some(verdict), .. } = &state else {
+        panic!("{state:?}");
+    };
+    assert!(verdict.for_erasures && verdict.checks_failed > Some(0), "{verdict:?}");
+    assert_eq!(pointer(&stores).await.model.as_ref(), Some(model));
+    assert_eq!(erasure::pending(&stores).await.unwrap(), BTreeMap::new());
+    let (_, status) = call(&stores, &time, Method::GET, "/v1/status").await;
+    let codes: Vec<&Value> =
+        status["attention"].as_array().unwrap().iter().map(|need| &need["code"]).collect();
+    assert!(codes.contains(&&json!("promoted_for_erasures")), "{codes:?}");
+    // The next one is held against it as ever.
+    published(&train(&worker, GOOD).await);
 }

@@ -102,6 +102,14 @@ pub fn key_before_set_aside(key: &str) -> Option<&str> {
     Some(before)
 }
 
+/// The domain whose rows a file holds, by its key; of one that was set aside, by where it lay.
+/// None of a file whose rows may be of any domain.
+#[must_use]
+pub fn domain_of_key(key: &str) -> Option<DomainId> {
+    let named = key.split('/').find_map(|part| part.strip_prefix("domain="))?;
+    DomainId::parse(named).ok()
+}
+
 /// The first characters of the SHA-256 of a content, in hexadecimal.
 #[must_use]
 pub fn digest(content: &[u8]) -> String {
@@ -127,6 +135,8 @@ mod tests {
         let before = key_before_set_aside(&key);
         assert_eq!(before, Some("events/domain=a/date=2026-01-01/1.parquet"));
         assert_eq!(key_before_set_aside("events/1.parquet"), None);
+        assert_eq!(domain_of_key(&key), DomainId::parse("a").ok());
+        assert_eq!(domain_of_key("set-aside/files/0/quarantine/run=a/robot-0000.parquet"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! the blob and the report by their content, so a reader that starts from the model's
 //! id (the SHA-256 of the manifest) verifies everything it loads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,16 @@ pub struct Manifest {
     pub training_run: TrainingRunId,
     /// Events it was made from, after cleaning.
     pub events: u64,
+    /// How many erasures were under way or complete when the run that made it looked who
+    /// there is, by the number that the store counts: it knows nobody of those. 0 in models
+    /// from before they were counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erasures: u64,
+    /// The number of the last deletion of each domain that had been deleted, or was being, when
+    /// the run read: of lives up to there it knows nothing. Absent in models from before
+    /// deletions were numbered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deletions: BTreeMap<DomainId, u64>,
     /// Hyper-parameters of the fit.
     pub options: AlsOptions,
     /// What counts as unobserved at fold-in.
@@ -109,6 +119,11 @@ pub struct Manifest {
     /// format 2, which held it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ContentReference>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Manifest {

@@ -31,6 +31,8 @@ pub mod sections;
 pub(crate) mod factor_table;
 mod tensors;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use ndarray::ArrayView2;
@@ -93,6 +95,12 @@ pub struct Provenance {
     pub created_at: Timestamp,
     /// Events it was made from, after cleaning.
     pub events: u64,
+    /// As [`Manifest::erasures`].
+    #[serde(default)]
+    pub erasures: u64,
+    /// As [`Manifest::deletions`].
+    #[serde(default)]
+    pub deletions: BTreeMap<DomainId, u64>,
     /// What it was made from, to tell drift by.
     pub inputs: InputDistribution,
     /// The newest evidence of each domain, from which age was counted back.
@@ -134,6 +142,8 @@ impl Artefact {
             created_at: provenance.created_at,
             training_run: provenance.training_run.clone(),
             events: provenance.events,
+            erasures: provenance.erasures,
+            deletions: provenance.deletions.clone(),
             options: *provenance.params.options(),
             unobserved_items: provenance.unobserved_items,
             evidence: provenance.evidence.clone(),
@@ -247,7 +257,6 @@ impl Model {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
 
     use ndarray::Array2;
     use proptest::prelude::*;
@@ -277,6 +286,8 @@ pub(crate) mod tests {
             training_run: TrainingRunId::parse("run").unwrap(),
             created_at: Timestamp::UNIX_EPOCH,
             events: 9,
+            erasures: 0,
+            deletions: BTreeMap::new(),
             inputs: InputDistribution::default(),
             newest: NewestEvidence::default(),
         }

@@ -56,6 +56,25 @@ pub enum Attention {
         /// Why.
         reasons: Vec<String>,
     },
+    /// The newest run's model serves although the gate refused it: an erasure had waited for
+    /// too long, and the model before knew the person.
+    PromotedForErasures {
+        /// The run.
+        run: TrainingRunId,
+        /// When it ended.
+        at: Timestamp,
+        /// The model.
+        model: ModelId,
+    },
+    /// Nobody who was not erased was left to train on: the champion was withdrawn.
+    ModelWithdrawn {
+        /// The run.
+        run: TrainingRunId,
+        /// When it ended.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
     /// The champion is old.
     StaleModel {
         /// The champion.
@@ -189,6 +208,23 @@ fn last_end(observed: Observed<'_>) -> Option<Attention> {
                 reasons: reasons.clone(),
             })
         }
+        TrainingRunState::Succeeded { finished_at, model, verdict: Some(verdict), .. }
+            if verdict.for_erasures =>
+        {
+            let serves = observed.champion.is_some_and(|champion| champion.id == *model);
+            serves.then(|| Attention::PromotedForErasures {
+                run: run.id.clone(),
+                at: *finished_at,
+                model: model.clone(),
+            })
+        }
+        TrainingRunState::Withdrawn { finished_at, reason, .. } => {
+            observed.champion.is_none().then(|| Attention::ModelWithdrawn {
+                run: run.id.clone(),
+                at: *finished_at,
+                reason: reason.clone(),
+            })
+        }
         _ => None,
     }
 }
@@ -288,6 +324,13 @@ impl fmt::Display for Attention {
             Self::ModelRefused { at, reasons, .. } => {
                 write!(f, "the model of {at} was refused: {}", reasons.join("; "))
             }
+            Self::PromotedForErasures { at, .. } => write!(
+                f,
+                "the model of {at} serves although it was refused: erasures had waited for it"
+            ),
+            Self::ModelWithdrawn { at, reason, .. } => {
+                write!(f, "the model was withdrawn at {at}: {reason}")
+            }
             Self::StaleModel { days, .. } => write!(f, "the model is {days} days old"),
             Self::Drifted { domain, .. } => write!(
                 f,
@@ -375,6 +418,25 @@ mod tests {
         assert!(attention(aside)[0].to_string().starts_with("1 archived files and 0 records"));
         let empty = Observed { domains: 0, ..nothing_known(0) };
         assert_eq!(codes(empty), ["no_domain", "no_model"]);
+    }
+
+    #[test]
+    fn what_erasures_did_to_the_model_is_told() {
+        let champion = record(1_000);
+        let forced = run(json!({
+            "status": "succeeded", "finished_at": "2026-01-01T00:00:00Z", "model": champion.id,
+            "verdict": {"passed": true, "for_erasures": true},
+        }));
+        let runs = [forced];
+        let observed = Observed { champion: Some(&champion), runs: &runs, ..nothing_known(2_000) };
+        assert_eq!(codes(observed), ["promoted_for_erasures"]);
+        let runs = [run(json!({
+            "status": "withdrawn", "finished_at": "2026-01-01T00:00:00Z", "reason": "nobody left",
+        }))];
+        let observed = Observed { runs: &runs, ..nothing_known(2_000) };
+        assert_eq!(codes(observed), ["no_model", "model_withdrawn"]);
+        let promoted = Observed { champion: Some(&champion), ..observed };
+        assert_eq!(codes(promoted), [""; 0]);
     }
 
     #[test]

@@ -8,6 +8,11 @@
 //! A promotion that read the pointer before the list was written fails its
 //! condition, one that reads it afterwards sees the list: what a pointer names
 //! is never deleted.
+//!
+//! A pointer may name no model: the last one was made from nobody but people who were erased
+//! since, and nothing was left to make another one from. And it says how many erasures a model
+//! must be free of to be served: that number is raised with the pointer, and stands before any
+//! of those erasures is said to be complete.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,8 +53,12 @@ pub struct Promotion {
     /// The champion before; none for the first model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ModelId>,
-    /// The champion since.
-    pub to: ModelId,
+    /// The champion since; none when the one before was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<ModelId>,
+    /// Why the one before was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A model that is being deleted.
@@ -68,8 +77,9 @@ pub struct Retiring {
 /// The pointer to the champion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer {
-    /// The model to serve.
-    pub model: ModelId,
+    /// The model to serve; none when the last one was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelId>,
     /// The one served before, to fall back on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ModelId>,
@@ -81,29 +91,55 @@ pub struct Pointer {
     /// What is being deleted, and may not be promoted any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retiring: Vec<Retiring>,
+    /// How many erasures a model must be free of to be served
+    /// ([`crate::model::Manifest::erasures`]).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erasures: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Pointer {
     /// The first pointer, or the one after `current`.
     #[must_use]
     pub fn after(current: Option<Self>, to: ModelId, by: Promoter, at: Timestamp) -> Self {
-        let (from, previous, mut history, retiring) = match current {
+        let old = current.unwrap_or_else(|| Self::of_none(at));
+        let previous = match &old.model {
             // The same model again: what to fall back on stays what it was.
-            Some(old) if old.model == to => {
-                (Some(old.model), old.previous, old.history, old.retiring)
-            }
-            Some(old) => (Some(old.model.clone()), Some(old.model), old.history, old.retiring),
-            None => (None, None, Vec::new(), Vec::new()),
+            Some(model) if *model == to => old.previous,
+            other => other.clone(),
         };
-        history.insert(0, Promotion { at, by, from, to: to.clone() });
-        history.truncate(MAX_HISTORY);
-        Self { model: to, previous, promoted_at: at, history, retiring }
+        let moved = Promotion { at, by, from: old.model, to: Some(to.clone()), reason: None };
+        let history = remember(old.history, moved);
+        Self { model: Some(to), previous, promoted_at: at, history, ..old }
+    }
+
+    /// The pointer after `current` whose champion is withdrawn: nothing serves, nor is there
+    /// anything to fall back on.
+    #[must_use]
+    pub fn withdrawn(current: Option<Self>, by: Promoter, reason: String, at: Timestamp) -> Self {
+        let old = current.unwrap_or_else(|| Self::of_none(at));
+        let history = match old.model {
+            None => old.history,
+            from => {
+                remember(old.history, Promotion { at, by, from, to: None, reason: Some(reason) })
+            }
+        };
+        Self { model: None, previous: None, promoted_at: at, history, ..old }
+    }
+
+    fn of_none(at: Timestamp) -> Self {
+        let (history, retiring) = (Vec::new(), Vec::new());
+        Self { model: None, previous: None, promoted_at: at, history, retiring, erasures: 0 }
     }
 
     /// Whether it names a model, as the champion or as the one to fall back on.
     #[must_use]
     pub fn names(&self, model: &ModelId) -> bool {
-        self.model == *model || self.previous.as_ref() == Some(model)
+        self.model.as_ref() == Some(model) || self.previous.as_ref() == Some(model)
     }
 
     /// Whether a model, or its blob or report (SHA-256 in hex), is being deleted.
@@ -116,6 +152,13 @@ impl Pointer {
         };
         self.retiring.iter().any(is_gone)
     }
+}
+
+/// The last moves, with one more.
+fn remember(mut history: Vec<Promotion>, moved: Promotion) -> Vec<Promotion> {
+    history.insert(0, moved);
+    history.truncate(MAX_HISTORY);
+    history
 }
 
 #[cfg(test)]
@@ -142,9 +185,12 @@ mod tests {
         for n in 1..=30 {
             pointer = Pointer::after(Some(pointer), id(n), run(), at(n as i64));
         }
-        assert_eq!((&pointer.model, &pointer.previous), (&id(30), &Some(id(29))));
+        assert_eq!((&pointer.model, &pointer.previous), (&Some(id(30)), &Some(id(29))));
         assert_eq!(pointer.history.len(), MAX_HISTORY);
-        assert_eq!((&pointer.history[0].from, &pointer.history[0].to), (&Some(id(29)), &id(30)));
+        assert_eq!(
+            (&pointer.history[0].from, &pointer.history[0].to),
+            (&Some(id(29)), &Some(id(30)))
+        );
         assert!(pointer.names(&id(30)) && pointer.names(&id(29)) && !pointer.names(&id(28)));
     }
 
@@ -153,9 +199,25 @@ mod tests {
         let first = Pointer::after(None, id(1), run(), at(1));
         let second = Pointer::after(Some(first), id(2), run(), at(2));
         let back = Pointer::after(Some(second), id(1), run(), at(3));
-        assert_eq!((&back.model, &back.previous), (&id(1), &Some(id(2))));
+        assert_eq!((&back.model, &back.previous), (&Some(id(1)), &Some(id(2))));
         let again = Pointer::after(Some(back), id(1), run(), at(4));
-        assert_eq!((&again.model, &again.previous), (&id(1), &Some(id(2))));
+        assert_eq!((&again.model, &again.previous), (&Some(id(1)), &Some(id(2))));
+    }
+
+    #[test]
+    fn a_champion_that_is_withdrawn_leaves_nothing_to_serve_and_its_reason() {
+        let first = Pointer::after(None, id(1), run(), at(1));
+        let second = Pointer { erasures: 4, ..Pointer::after(Some(first), id(2), run(), at(2)) };
+        let none = Pointer::withdrawn(Some(second), run(), "erased".into(), at(3));
+        assert_eq!((&none.model, &none.previous, none.erasures), (&None, &None, 4));
+        assert_eq!((&none.history[0].from, &none.history[0].to), (&Some(id(2)), &None));
+        let json = serde_json::to_string(&none).unwrap();
+        assert_eq!(serde_json::from_str::<Pointer>(&json).unwrap(), none);
+        let again = Pointer::withdrawn(Some(none.clone()), run(), "again".into(), at(4));
+        assert_eq!(again.history, none.history);
+        let next = Pointer::after(Some(none), id(3), run(), at(5));
+        assert_eq!((&next.model, &next.previous, next.erasures), (&Some(id(3)), &None, 4));
+        assert_eq!(next.history.len(), 4);
     }
 
     #[test]

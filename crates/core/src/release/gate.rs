@@ -3,7 +3,12 @@
 //! A model is refused when its artefact does not verify; when, in any domain
 //! with enough held-out people, it ranks worse than popularity or than the
 //! champion beyond doubt; when it knows far fewer items than the champion; or
-//! when it was made from far fewer events (unless the run was told to accept that).
+//! when it was made from far fewer events (unless the run was told to accept that). What
+//! erasures took out since is no shrinkage: the champion counts without it.
+//!
+//! **Erasures do not wait for ever.** They are complete only once a model without the people
+//! serves. Where one has waited for [`LONGEST_WAIT`] behind models that were refused, the next
+//! one is served whatever it fails, if its artefact verifies ([`Verdict::for_erasures`]).
 //!
 //! *Beyond doubt*: the 95% interval of the paired difference lies wholly below
 //! zero (popularity), or below minus one percent of the champion's mean (the
@@ -22,6 +27,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{DomainId, ModelId};
@@ -37,6 +43,10 @@ pub const TOLERANCE: f64 = 0.01;
 
 /// Least share of the champion's items, and of its events, that a challenger must have.
 pub const LEAST_SHARE: f64 = 0.5;
+
+/// How long an erasure waits for a model that is as good. GDPR (article 12(3)) gives a month
+/// in all, of which a schedule's ticks, and whoever looks at what failed, must have their part.
+pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +115,10 @@ pub enum Finding {
         items: usize,
         /// The champion's.
         champion: usize,
+        /// Archived events that erasures took out since the champion was made, each of which may
+        /// have been the only one about an item.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        erased: u64,
     },
     /// The events that the model was made from.
     Events {
@@ -114,6 +128,9 @@ pub enum Finding {
         champion: u64,
         /// Whether the run was told to accept fewer, or domains of the champion's were deleted.
         accepted: bool,
+        /// Archived events that erasures took out since the champion was made.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        erased: u64,
     },
 }
 
@@ -132,6 +149,10 @@ pub struct Check {
 pub struct Verdict {
     /// Whether the model may be served without a person's decision.
     pub passed: bool,
+    /// Whether it passed although checks failed, for an erasure has waited for
+    /// [`LONGEST_WAIT`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_erasures: bool,
     /// The champion it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<ModelId>,
@@ -142,15 +163,28 @@ pub struct Verdict {
 impl Verdict {
     fn of(champion: Option<ModelId>, checks: Vec<Check>) -> Self {
         let passed = checks.iter().all(|check| check.outcome != Outcome::Failed);
-        Self { passed, champion, checks }
+        Self { passed, for_erasures: false, champion, checks }
     }
 
-    /// Why the model is refused, in words; empty when it passed.
+    /// The verdict on a model that is whole, where an erasure has waited for too long.
+    fn or_for_erasures(self, is_overdue: bool) -> Self {
+        match self.passed || !is_overdue {
+            true => self,
+            false => Self { passed: true, for_erasures: true, ..self },
+        }
+    }
+
+    /// What speaks against the model, in words; empty when nothing does.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         let failed = self.checks.iter().filter(|check| check.outcome == Outcome::Failed);
         failed.map(|check| check.finding.to_string()).collect()
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl std::fmt::Display for Finding {
@@ -175,13 +209,22 @@ impl std::fmt::Display for Finding {
                     ),
                 }
             }
-            Self::Items { domain, items, champion } => {
-                write!(f, "{domain}: {items} items, the champion knows {champion}")
+            Self::Items { domain, items, champion, erased } => {
+                write!(f, "{domain}: {items} items, the champion knows {champion}")?;
+                write_erased(f, *erased)
             }
-            Self::Events { events, champion, .. } => {
-                write!(f, "made from {events} events, the champion from {champion}")
+            Self::Events { events, champion, erased, .. } => {
+                write!(f, "made from {events} events, the champion from {champion}")?;
+                write_erased(f, *erased)
             }
         }
+    }
+}
+
+fn write_erased(f: &mut std::fmt::Formatter<'_>, erased: u64) -> std::fmt::Result {
+    match erased {
+        0 => Ok(()),
+        erased => write!(f, " ({erased} archived events were erased since)"),
     }
 }
 
@@ -200,6 +243,10 @@ pub struct GateRules {
     /// Domains that were deleted since the champion was made: what it knows of them is what a
     /// new model must not know.
     pub deleted: BTreeSet<DomainId>,
+    /// How many archived events of each domain erasures took out since the champion was made.
+    pub erased: BTreeMap<DomainId, u64>,
+    /// Whether an erasure has waited for [`LONGEST_WAIT`].
+    pub is_erasure_overdue: bool,
 }
 
 /// The champion, as a new model is held against it.
@@ -219,6 +266,9 @@ pub struct Incumbent<'a> {
 pub struct VerdictSummary {
     /// Whether the model may be served without a person's decision.
     pub passed: bool,
+    /// As [`Verdict::for_erasures`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_erasures: bool,
     /// The champion it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<ModelId>,
@@ -240,6 +290,7 @@ impl From<&Verdict> for VerdictSummary {
             |outcome| Some(verdict.checks.iter().filter(|check| check.outcome == outcome).count());
         Self {
             passed: verdict.passed,
+            for_erasures: verdict.for_erasures,
             champion: verdict.champion.clone(),
             checks_passed: count(Outcome::Passed),
             checks_failed: count(Outcome::Failed),
@@ -276,11 +327,13 @@ pub fn judge(
         for (domain, known) in known.filter(|(domain, _)| !rules.deleted.contains(domain)) {
             let earlier = champion.measured.and_then(|measured| measured.domains.get(&domain));
             checks.push(against_champion(&domain, compared.get(&domain), earlier));
-            checks.push(enough_items(&domain, items.get(&domain).copied().unwrap_or(0), known));
+            let erased = rules.erased.get(&domain).copied().unwrap_or(0);
+            let items = items.get(&domain).copied().unwrap_or(0);
+            checks.push(enough_items(&domain, items, known, erased));
         }
         checks.push(enough_events(manifest, champion.manifest, rules));
     }
-    Verdict::of(id, checks)
+    Verdict::of(id, checks).or_for_erasures(rules.is_erasure_overdue)
 }
 
 fn items_by_domain(manifest: &Manifest) -> BTreeMap<DomainId, usize> {
@@ -363,22 +416,28 @@ fn outcome(rival: Option<Rival>, tolerated: f64) -> Outcome {
     }
 }
 
-fn enough_items(domain: &DomainId, items: usize, champion: usize) -> Check {
-    let is_enough = items as f64 >= champion as f64 * LEAST_SHARE;
+fn enough_items(domain: &DomainId, items: usize, champion: usize, erased: u64) -> Check {
+    let is_enough = is_enough(items as u64, champion as u64, erased);
     Check {
         outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        finding: Finding::Items { domain: domain.clone(), items, champion },
+        finding: Finding::Items { domain: domain.clone(), items, champion, erased },
     }
+}
+
+/// Whether a model has enough of what the champion has, less what was erased since.
+fn is_enough(own: u64, champion: u64, erased: u64) -> bool {
+    own as f64 >= champion.saturating_sub(erased) as f64 * LEAST_SHARE
 }
 
 fn enough_events(manifest: &Manifest, champion: &Manifest, rules: &GateRules) -> Check {
     let (events, before) = (manifest.events, champion.events);
     let lost = champion.domains.iter().any(|table| rules.deleted.contains(&table.domain));
     let accepted = rules.accept_fewer_events || lost;
-    let is_enough = events as f64 >= before as f64 * LEAST_SHARE || accepted;
+    let erased = rules.erased.values().sum();
+    let is_enough = is_enough(events, before, erased) || accepted;
     Check {
         outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        finding: Finding::Events { events, champion: before, accepted },
+        finding: Finding::Events { events, champion: before, accepted, erased },
     }
 }
 
@@ -540,6 +599,40 @@ mod tests {
         assert!(refused.reasons()[0].contains("499 events"));
         let rules = GateRules { accept_fewer_events: true, ..GateRules::default() };
         assert!(unmeasured(&few, &manifest(), rules).passed);
+    }
+
+    #[test]
+    fn what_erasures_took_out_is_no_shrinkage() {
+        let mut few = manifest();
+        few.events = 100;
+        few.domains.iter_mut().for_each(|table| table.items = 1);
+        let mut before = manifest();
+        before.domains.iter_mut().for_each(|table| table.items = 10);
+        let rules = |erased: [(&str, u64); 2]| GateRules {
+            erased: erased.map(|(domain, rows)| (DomainId::parse(domain).unwrap(), rows)).into(),
+            ..GateRules::default()
+        };
+        let verdict = unmeasured(&few, &before, rules([("knowledge", 792), ("auto", 8)]));
+        assert!(verdict.passed, "{:?}", verdict.reasons());
+        let verdict = unmeasured(&few, &before, rules([("knowledge", 791), ("auto", 8)]));
+        assert!(verdict.reasons()[0].contains("799 archived events were erased"), "{verdict:?}");
+        // What was erased on one platform does not excuse what another one lost.
+        let verdict = unmeasured(&few, &before, rules([("knowledge", 800), ("auto", 7)]));
+        assert!(verdict.reasons()[0].starts_with("auto: 1 items"), "{verdict:?}");
+    }
+
+    #[test]
+    fn where_an_erasure_waited_for_too_long_a_whole_model_is_served_whatever_it_fails() {
+        let mut few = manifest();
+        few.events = 1;
+        let rules = || GateRules { is_erasure_overdue: true, ..GateRules::default() };
+        let verdict = unmeasured(&few, &manifest(), rules());
+        assert!(verdict.passed && verdict.for_erasures);
+        assert_eq!(verdict.reasons().len(), 1);
+        assert!(VerdictSummary::from(&verdict).for_erasures);
+        assert!(!unmeasured(&manifest(), &manifest(), rules()).for_erasures);
+        let error = ModelError::Checksum("the blob");
+        assert!(!judge(Err(&error), &ShadowReport::default(), None, &rules()).passed);
     }
 
     #[test]

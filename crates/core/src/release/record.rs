@@ -51,6 +51,9 @@ pub struct ModelRecord {
     /// Events it was made from; 0 where the reader may not know, like an empty blob.
     #[serde(default)]
     pub events: u64,
+    /// As [`Manifest::erasures`].
+    #[serde(default)]
+    pub erasures: u64,
     /// Full-ranking evaluation by domain.
     pub metrics: BTreeMap<DomainId, DomainMetrics>,
     /// The gate's verdict; absent for a model from before there was a gate.
@@ -91,6 +94,7 @@ impl ModelRecord {
             domains: manifest.domains.clone(),
             options: manifest.options,
             events: manifest.events,
+            erasures: manifest.erasures,
             metrics: metrics.collect(),
             verdict,
             drift: report.drift.clone(),
@@ -118,7 +122,7 @@ impl ModelRecord {
     #[must_use]
     pub fn state(&self, pointer: Option<&Pointer>) -> ModelState {
         match pointer {
-            Some(pointer) if pointer.model == self.id => ModelState::Champion,
+            Some(pointer) if pointer.model.as_ref() == Some(&self.id) => ModelState::Champion,
             Some(pointer) if pointer.previous.as_ref() == Some(&self.id) => ModelState::Previous,
             _ if self.verdict.as_ref().is_some_and(|verdict| !verdict.passed) => {
                 ModelState::Refused

@@ -17,7 +17,8 @@ pub const DEFAULT_KEPT: usize = 10;
 /// The models to delete, each with its blob and its report unless a kept model shares
 /// them. The
 /// newest `keep` stay (at least one), what the pointer names, and what is
-/// younger than [`GRACE`].
+/// younger than [`GRACE`]. Models that know people who were erased since do not stay for being
+/// new: nobody may serve them.
 #[must_use]
 pub fn to_retire(
     records: &[ModelRecord],
@@ -30,7 +31,8 @@ pub fn to_retire(
     let is_old = |record: &ModelRecord| now.duration_since(record.created_at) > GRACE;
     let (retired, kept): (Vec<_>, Vec<_>) =
         newest_first.into_iter().enumerate().partition(|(at, record)| {
-            *at >= keep.max(1) && is_old(record) && !pointer.names(&record.id)
+            let is_needless = *at >= keep.max(1) || record.erasures < pointer.erasures;
+            is_needless && is_old(record) && !pointer.names(&record.id)
         });
     let shared: BTreeSet<&str> = kept.iter().flat_map(|(_, kept)| named_by(kept)).collect();
     let unshared = |sha256: &String| !shared.contains(sha256.as_str());
@@ -69,19 +71,20 @@ mod tests {
         fn what_is_named_young_or_among_the_newest_stays_and_shared_blobs_do(
             days in proptest::collection::btree_set(0i64..30, 2..12),
             blobs in proptest::collection::vec(0u8..4, 12),
-            keep in 0usize..6, champion in any::<prop::sample::Index>(), previous in any::<prop::sample::Index>(),
+            keep in 0usize..6, erased in 0usize..12, champion in any::<prop::sample::Index>(), previous in any::<prop::sample::Index>(),
         ) {
             let mut records: Vec<ModelRecord> = days.iter().map(|day| record(day * DAY)).collect();
             for (record, blob) in records.iter_mut().zip(&blobs) {
                 record.blob.sha256 = format!("{blob:064x}");
             }
+            records.iter_mut().skip(erased).for_each(|record| record.erasures = 1);
             let (champion, previous) = (champion.get(&records), previous.get(&records));
-            let pointer = pointer(champion, Some(previous));
+            let pointer = Pointer { erasures: 1, ..pointer(champion, Some(previous)) };
             let now = Timestamp::from_second(30 * DAY).unwrap();
             let retired = to_retire(&records, &pointer, keep, now);
             let is_retired = |record: &ModelRecord| retired.iter().any(|r| r.model == record.id);
             for (rank, record) in records.iter().rev().enumerate() {
-                let stays = rank < keep.max(1)
+                let stays = (rank < keep.max(1) && record.erasures == 1)
                     || pointer.names(&record.id)
                     || record.created_at.as_second() >= 29 * DAY;
                 prop_assert_eq!(is_retired(record), !stays);

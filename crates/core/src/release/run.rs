@@ -135,6 +135,17 @@ pub enum TrainingRunState {
         /// The gate's verdict.
         verdict: VerdictSummary,
     },
+    /// Nothing was left to train on once people or domains were erased: the champion, which was
+    /// made from them, serves no more, and no model does until there is something to train on.
+    Withdrawn {
+        /// When.
+        finished_at: Timestamp,
+        /// The champion until then, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        withdrawn: Option<ModelId>,
+        /// Why, in words.
+        reason: String,
+    },
     /// It ended without a model; the last champion keeps serving.
     Failed {
         /// When.
@@ -149,6 +160,12 @@ impl TrainingRunState {
     #[must_use]
     pub fn failed(finished_at: Timestamp, reason: String) -> Self {
         Self::Failed { finished_at, reason: bounded(reason) }
+    }
+
+    /// The end of a run that found nothing left of what the champion was made from.
+    #[must_use]
+    pub fn withdrawn(finished_at: Timestamp, withdrawn: Option<ModelId>, reason: String) -> Self {
+        Self::Withdrawn { finished_at, withdrawn, reason: bounded(reason) }
     }
 
     /// The end of a run whose model was judged. `model` is none when it does not verify.
@@ -245,15 +262,18 @@ impl Record for TrainingRun {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entities::ids::{DomainId, EventId};
+    use crate::entities::ids::{DomainId, EventType, ItemId};
     use crate::evidence::cleaning::{Adjustment, MAX_SAMPLES, Refusal, Sample};
     use crate::release::gate::{Check, Finding, Outcome};
 
     /// A report and a verdict of so many domains, with the longest names and samples.
     fn of_domains(domains: usize) -> (TrainingReport, Verdict) {
         let long = |number: usize| DomainId::parse(&format!("d{number:0>62}")).unwrap();
-        let sample =
-            Sample { event_id: EventId::parse(&"\"".repeat(128)).unwrap(), domain: long(0) };
+        let sample = Sample {
+            domain: long(0),
+            event_type: Some(EventType::parse(&"t".repeat(64)).unwrap()),
+            item_id: Some(ItemId::parse(&"\"".repeat(128)).unwrap()),
+        };
         let samples = vec![sample; MAX_SAMPLES];
         let mut report = TrainingReport::default();
         report.cleaning.samples =
@@ -265,9 +285,10 @@ mod tests {
         report.evaluation = (0..domains).map(|number| (long(number), Default::default())).collect();
         let checks = (0..domains).map(|number| Check {
             outcome: Outcome::Failed,
-            finding: Finding::Items { domain: long(number), items: 1, champion: 9 },
+            finding: Finding::Items { domain: long(number), items: 1, champion: 9, erased: 0 },
         });
-        (report, Verdict { passed: false, champion: None, checks: checks.collect() })
+        let checks = checks.collect();
+        (report, Verdict { passed: false, for_erasures: false, champion: None, checks })
     }
 
     fn run(state: TrainingRunState) -> TrainingRun {

@@ -15,14 +15,14 @@ mod preparing;
 mod recipe;
 mod searching;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 
 use crate::entities::definition::Definitions;
-use crate::entities::ids::TrainingRunId;
+use crate::entities::ids::{DomainId, TrainingRunId};
 use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvents, clean};
 use crate::evidence::event_table::EventTable;
 use crate::evidence::items::ItemKey;
@@ -71,9 +71,31 @@ pub struct TrainingInput {
 pub struct CleanedInput {
     input: TrainingInput,
     cleaning: CleaningLedger,
+    free_of: FreeOf,
+}
+
+/// What a run's data are free of, by the numbers that the store had given when it read them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FreeOf {
+    /// As [`crate::model::Manifest::erasures`].
+    pub erasures: u64,
+    /// As [`crate::model::Manifest::deletions`].
+    pub deletions: BTreeMap<DomainId, u64>,
 }
 
 impl CleanedInput {
+    /// The same, which is free of this, and so is a model of it.
+    #[must_use]
+    pub fn free_of(self, free_of: FreeOf) -> Self {
+        Self { free_of, ..self }
+    }
+
+    /// How many erasures a model of it is free of.
+    #[must_use]
+    pub fn erasures(&self) -> u64 {
+        self.free_of.erasures
+    }
+
     /// The same, with what lies aside because it cannot be read told in the run's report.
     #[must_use]
     pub fn beside_what_lies_aside(mut self, files: u64, records: u64) -> Self {
@@ -95,7 +117,7 @@ impl TrainingInput {
         };
         let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
         self.events = kept;
-        (CleanedInput { input: self, cleaning: ledger }, refused)
+        (CleanedInput { input: self, cleaning: ledger, free_of: FreeOf::default() }, refused)
     }
 }
 
@@ -186,7 +208,7 @@ mod tests {
     use crate::entities::consent::ConsentDecision;
     use crate::entities::definition::EventTypeDefinition;
     use crate::entities::event::Event;
-    use crate::entities::ids::{DomainId, ItemId, Pseudonym};
+    use crate::entities::ids::{ItemId, Pseudonym};
     use crate::entities::people::{PeopleEntry, Person, VersionedEntry};
     use crate::entities::purpose::Purpose;
     use crate::evidence::items::Weighted;

@@ -37,7 +37,7 @@ use crate::training::tuning::{Search, Tuner};
 /// # Errors
 /// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
 pub fn prepare(
-    CleanedInput { mut input, cleaning }: CleanedInput,
+    CleanedInput { mut input, cleaning, free_of }: CleanedInput,
     tuner: Option<&mut dyn Tuner>,
 ) -> Result<Prepared, TrainingError> {
     let events = std::mem::take(&mut input.events);
@@ -83,6 +83,8 @@ pub fn prepare(
         training_run: input.training_run,
         created_at: input.now,
         events: cleaning.kept,
+        erasures: free_of.erasures,
+        deletions: free_of.deletions,
         inputs: rows.inputs.distribution(&index, &popularity),
         newest,
     };

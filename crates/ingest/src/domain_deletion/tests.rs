@@ -2,11 +2,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crossfold_core::entities::ids::ItemId;
+use crossfold_core::entities::ids::{ItemId, KeyId};
 use crossfold_storage::faults::{Fault, FaultPlan};
+use lambda_http::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::keys::WriteKey;
+use crate::keys::holder::by_write_key;
 use crate::test_world::World;
 
 impl World {
@@ -160,4 +163,53 @@ async fn a_deletion_that_is_interrupted_anywhere_goes_on_where_it_was() {
             world.assert_gone().await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_while_its_domain_was_deleted_is_none_of_the_next_life() {
+    let world = World::new(&without_faults());
+    world.furnish().await;
+    let key = world.ok("POST", "/v1/domains/travel/keys", json!({"name": "late"})).await;
+    let id = KeyId::parse(key["id"].as_str().unwrap()).unwrap();
+    let late = records::get::<WriteKey>(&*world.stores.records, &id).await.unwrap().unwrap();
+    assert_eq!(world.delete().await.0, 202);
+    world.pass(60);
+    assert_eq!(world.delete().await.0, 200);
+    // It was on its way all the time, and arrives once the deletion is done.
+    records::put(&*world.stores.records, &id, &late).await.unwrap();
+    let definition =
+        json!({"name": "t", "currency": "EUR", "event_types": {"view": {"weight": 1}}});
+    world.ok("PUT", "/v1/domains/travel", definition).await;
+    let listed = world.ok("GET", "/v1/domains/travel/keys", Value::Null).await;
+    assert_eq!(listed["keys"], json!([]));
+    let held = |key: &Value| {
+        let bearer = format!("Bearer {}", key["write_key"].as_str().unwrap());
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", bearer.parse().unwrap());
+        headers
+    };
+    let holder = by_write_key(&world.state, &held(&key), None).await;
+    assert!(holder.is_err(), "a key of an earlier life opens this one");
+    let own = world.ok("POST", "/v1/domains/travel/keys", json!({"name": "own"})).await;
+    assert!(by_write_key(&world.state, &held(&own), None).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_item_that_was_on_its_way_when_the_catalogue_was_emptied_is_none_of_the_next_life() {
+    let world = World::new(&without_faults());
+    world.furnish().await;
+    let travel = DomainId::parse("travel").unwrap();
+    let late = world.stores.catalogue.list(&travel).await.unwrap().remove(0);
+    assert_eq!(world.delete().await.0, 202);
+    world.stores.catalogue.put(&late).await.unwrap();
+    world.pass(60);
+    let mut ended = world.delete().await;
+    for _ in 0..3 {
+        if ended.0 == 200 {
+            break;
+        }
+        ended = world.delete().await;
+    }
+    assert_eq!((ended.0, &ended.1["deleted"]["items"]), (200, &json!(6)), "{ended:?}");
+    world.assert_gone().await;
 }

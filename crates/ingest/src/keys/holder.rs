@@ -22,6 +22,7 @@ use subtle::ConstantTimeEq;
 
 use super::signature::{self, SignedRequest};
 use super::{WriteKey, secret_text};
+use crate::domain_deletion::current_life;
 use crate::state::IngestState;
 
 /// Who sent a request, and the one domain that they act for.
@@ -105,6 +106,9 @@ async fn holder_of(
     let secret = secrets.into_iter().find(is_right).ok_or_else(unauthenticated)?;
     let key = records::get::<WriteKey>(&*state.stores.records, id).await?;
     let key = key.filter(|key| key.is_of(&secret)).ok_or_else(unauthenticated)?;
+    if current_life(state, &key.domain).await? != Some(key.life) {
+        return Err(unauthenticated());
+    }
     let caller = Caller::with([key.domain.clone()], key.granted());
     Ok(Holder { domain: key.domain, caller })
 }

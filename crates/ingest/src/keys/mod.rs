@@ -6,7 +6,9 @@
 //! told without asking a store, and a signature can be verified though no secret
 //! is stored: the record has its SHA-256. The record says for which domain and
 //! scopes the key stands, and is asked for at every request, so that a key that
-//! is revoked stops at once: one consistent read each.
+//! is revoked stops at once, and so does that of a domain which is deleted: two consistent
+//! reads each. A key that was being made while its domain was deleted is none of the next
+//! domain of that name, for that leads another life.
 
 pub(crate) mod holder;
 pub(crate) mod routes;
@@ -28,6 +30,9 @@ const GRANTABLE: [Scope; 3] = [Scope::EventsWrite, Scope::CatalogWrite, Scope::U
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WriteKey {
     domain: DomainId,
+    /// The life of the domain that it was made in: it stands for no other one.
+    #[serde(default)]
+    life: u64,
     /// What its owner calls it.
     name: String,
     /// Names of scopes.

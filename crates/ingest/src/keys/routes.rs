@@ -16,6 +16,7 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{GRANTABLE, WriteKey, secret_text, sha256};
+use crate::domain_deletion::defined_life;
 use crate::state::IngestState;
 
 /// Most keys of one domain: a sender has one, and two while it changes them.
@@ -83,8 +84,8 @@ pub(crate) async fn post_key(
         let detail = "name must be 1 to 200 characters, none of them a control character";
         return Err(Problem::invalid(detail));
     }
-    state.definitions.domain(&domain).await?;
-    if of_domain(&state, &domain).await?.len() >= MAX_KEYS {
+    let life = defined_life(&state, &domain).await?;
+    if of_domain(&state, &domain, life).await?.len() >= MAX_KEYS {
         let detail = format!("{domain} has {MAX_KEYS} keys already; revoke one first");
         return Err(Problem::new(StatusCode::CONFLICT, "too_many_keys", detail));
     }
@@ -94,6 +95,7 @@ pub(crate) async fn post_key(
     };
     let key = WriteKey {
         domain,
+        life,
         name: posted.name,
         scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
         created_at: to_millisecond(state.machine.clock.now()),
@@ -121,12 +123,14 @@ fn parse_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
     Ok(GRANTABLE.into_iter().filter(|scope| names.iter().any(|n| n == scope.as_str())).collect())
 }
 
+/// The keys of a life of a domain.
 async fn of_domain(
     state: &IngestState,
     domain: &DomainId,
+    life: u64,
 ) -> Result<Vec<(KeyId, WriteKey)>, Problem> {
     let all = records::list::<WriteKey>(&*state.stores.records).await?;
-    Ok(all.into_iter().filter(|(_, key)| key.domain == *domain).collect())
+    Ok(all.into_iter().filter(|(_, key)| key.domain == *domain && key.life == life).collect())
 }
 
 /// The keys of a domain, the oldest first, without their secrets.
@@ -136,8 +140,8 @@ pub(crate) async fn get_keys(
     Path(domain): Path<DomainId>,
 ) -> Result<JsonResponse<KeyList>, Problem> {
     caller.require(Scope::DomainsWrite, &domain)?;
-    state.definitions.domain(&domain).await?;
-    let keys = of_domain(&state, &domain).await?;
+    let life = defined_life(&state, &domain).await?;
+    let keys = of_domain(&state, &domain, life).await?;
     let keys = keys.into_iter().map(|(id, key)| KeyView::new(id, key)).collect();
     Ok(JsonResponse(KeyList { keys }))
 }
@@ -160,9 +164,11 @@ pub(crate) async fn delete_key(
 
 /// Revokes every key of a domain, and says how many there were.
 pub(crate) async fn revoke_all(state: &IngestState, domain: &DomainId) -> Result<u64, Problem> {
-    let keys = of_domain(state, domain).await?;
-    for (id, _) in &keys {
+    let all = records::list::<WriteKey>(&*state.stores.records).await?;
+    let mut revoked = 0;
+    for (id, _) in all.iter().filter(|(_, key)| key.domain == *domain) {
         records::delete::<WriteKey>(&*state.stores.records, id).await?;
+        revoked += 1;
     }
-    Ok(keys.len() as u64)
+    Ok(revoked)
 }

@@ -337,10 +337,10 @@ async fn an_erasure_that_is_asked_for_again_is_the_same_one() {
     Place::ALL.into_iter().filter(|place| *place != Place::Model).for_each(|place| {
         erasure.visit(place, 0);
     });
-    erasure.visited_by = Some(run.clone());
+    erasure.number = Some(1);
     crossfold_storage::erasure::save(stores, &pending).await.unwrap();
     let now = world.at(0).parse().unwrap();
-    assert_eq!(crossfold_storage::erasure::finish(stores, &run, now).await.unwrap(), 1);
+    assert_eq!(crossfold_storage::erasure::finish(stores, &run, 1, now).await.unwrap(), 1);
     let receipt = erase_user(&world).await;
     assert_eq!(receipt["pseudonym"], first["pseudonym"]);
     assert!(receipt["signature"].is_string(), "{receipt}");

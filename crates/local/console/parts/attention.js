@@ -4,13 +4,16 @@ import { html } from "../html.js";
 import { number, ofCode, signed, t, time } from "../text/index.js";
 
 const URGENCY = {
-  no_domain: "note", no_model: "warn", run_failed: "bad", model_refused: "bad", stale_model: "warn",
+  no_domain: "note", no_model: "warn", run_failed: "bad", model_refused: "bad", promoted_for_erasures: "warn", model_withdrawn: "warn", stale_model: "warn",
   drifted: "warn", set_aside: "bad", degraded: "warn", refused: "warn", left_out: "note", no_bridge: "note",
 };
 const PAGES = {
-  run_failed: "models", model_refused: "models", stale_model: "models", drifted: "models",
+  run_failed: "models", model_refused: "models", promoted_for_erasures: "models", model_withdrawn: "models", stale_model: "models", drifted: "models",
   refused: "ingest", left_out: "ingest", no_bridge: "bridges",
 };
+
+/** Needs whose reason is in words already. */
+const OWN_WORDS = ["run_failed", "model_withdrawn"];
 
 function words(need, names) {
   const values = { ...need };
@@ -20,7 +23,7 @@ function words(need, names) {
   }
   for (const key of ["domain", "from", "to"]) if (need[key]) values[key] = names(need[key]);
   if (need.intake) values.intake = t(`intake.${need.intake}`);
-  if (need.reason && need.code !== "run_failed") values.reason = ofCode(need.reason);
+  if (need.reason && !OWN_WORDS.includes(need.code)) values.reason = ofCode(need.reason);
   if (need.gain) values.gain = `${signed(need.gain.mean)} [${signed(need.gain.low)}, ${signed(need.gain.high)}]`;
   const key = need.code === "no_bridge" && !need.gain ? "need.no_bridge.few" : `need.${need.code}`;
   return t(key, values);
@@ -28,7 +31,7 @@ function words(need, names) {
 
 /** The reasons that the gate or a run gave are its own words, in English. */
 function reasons(need) {
-  const given = need.code === "run_failed" ? [need.reason] : need.reasons ?? [];
+  const given = OWN_WORDS.includes(need.code) ? [need.reason] : need.reasons ?? [];
   return given.length ? html`<ul lang="en">${given.map((reason) => html`<li>${reason}</li>`)}</ul>` : null;
 }
 

@@ -66,6 +66,9 @@ pub(crate) async fn verify_receipt(
     for (place, deleted) in &receipt.deleted {
         println!("  {:<20} {deleted}", place.as_str());
     }
+    if receipt.unreadable_files > 0 {
+        println!("  {:<20} {}", "unreadable files", receipt.unreadable_files);
+    }
     Ok(())
 }
 

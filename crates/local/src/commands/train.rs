@@ -134,7 +134,7 @@ pub(crate) fn print_run(run: &TrainingRun, whole: Option<&TrainingReport>) {
 mod tests {
     #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
-    use crossfold_core::entities::ids::{DomainId, EventId};
+    use crossfold_core::entities::ids::{DomainId, ItemId};
     use crossfold_core::evidence::cleaning::{MAX_SAMPLES, Refusal, Sample};
     use crossfold_core::release::run::RunReport;
     use serde_json::json;
@@ -144,7 +144,11 @@ mod tests {
     #[test]
     fn a_run_in_full_has_the_report_the_samples_and_every_check() {
         let domain = DomainId::parse("knowledge").unwrap();
-        let sample = Sample { event_id: EventId::parse("e1").unwrap(), domain: domain.clone() };
+        let sample = Sample {
+            domain: domain.clone(),
+            event_type: None,
+            item_id: Some(ItemId::parse("i1").unwrap()),
+        };
         let mut report = TrainingReport::default();
         report.cleaning.most_events_an_hour.insert(domain, 90);
         let mut seen = report.clone();
@@ -163,7 +167,7 @@ mod tests {
         let checks: Verdict = serde_json::from_value(verdict.clone()).unwrap();
         let full = in_full(&record, Some(report), Some(&checks)).unwrap();
         assert_eq!(full["report"]["cleaning"]["most_events_an_hour"]["knowledge"], 90);
-        assert_eq!(full["report"]["cleaning"]["samples"]["robot"][0]["event_id"], "e1");
+        assert_eq!(full["report"]["cleaning"]["samples"]["robot"][0]["item_id"], "i1");
         assert_eq!(full["report"]["domains_evaluated"], 0);
         assert_eq!(full["report"]["evaluation"], json!({}));
         assert_eq!((&full["verdict"], full["model"].as_str()), (&verdict, Some(&*"a".repeat(64))));

@@ -68,7 +68,10 @@ impl Display for ModelDetails<'_> {
                 Promoter::TrainingRun { .. } => "training_run",
                 Promoter::Caller { .. } => "caller",
             };
-            writeln!(f, "  {} promoted {} (by {by})", promotion.at, promotion.to)?;
+            match &promotion.to {
+                Some(to) => writeln!(f, "  {} promoted {to} (by {by})", promotion.at)?,
+                None => writeln!(f, "  {} withdrawn (by {by})", promotion.at)?,
+            }
         }
         for (domain, drift) in drift.iter().flat_map(|drift| &drift.domains) {
             let status = api_name(&drift.status);

@@ -97,6 +97,10 @@ fn write_run(f: &mut fmt::Formatter<'_>, now: Timestamp, run: &TrainingRun) -> f
             )?;
             reasons.iter().try_for_each(|reason| writeln!(f, "             {reason}"))
         }
+        TrainingRunState::Withdrawn { finished_at, reason, .. } => {
+            let ago = Ago(now, *finished_at);
+            writeln!(f, "last run   {id} left no model to serve, {ago}: {reason}")
+        }
         TrainingRunState::Failed { finished_at, reason } => {
             writeln!(f, "last run   {id} made no model, {}: {reason}", Ago(now, *finished_at))
         }

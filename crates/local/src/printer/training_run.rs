@@ -45,6 +45,10 @@ fn write_standing(f: &mut fmt::Formatter<'_>, run: &TrainingRun) -> fmt::Result 
             model.iter().try_for_each(|model| writeln!(f, "model {model} (refused)"))?;
             reasons.iter().try_for_each(|reason| writeln!(f, "refused: {reason}"))
         }
+        TrainingRunState::Withdrawn { withdrawn, reason, .. } => {
+            withdrawn.iter().try_for_each(|model| writeln!(f, "model {model} (withdrawn)"))?;
+            writeln!(f, "withdrawn: {reason}")
+        }
         TrainingRunState::Queued
         | TrainingRunState::Running { .. }
         | TrainingRunState::Failed { .. } => Ok(()),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RefusedEvent;
 use crate::entities::event::Event;
-use crate::entities::ids::{DomainId, EventId};
+use crate::entities::ids::{DomainId, EventType, ItemId};
 
 /// Why an archived event is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,19 +93,28 @@ pub enum Adjustment {
     Dwell,
 }
 
-/// Which event it was: enough to look it up in the archive or in quarantine,
-/// where erasure reaches it; nothing of what it says or of whom.
+/// What an event was about: reports and records outlive erasures, so it names neither the
+/// event nor whose it was. The events themselves are in the archive or in quarantine, where
+/// erasure reaches them. Records of before it was so held the event's id, which is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// The event.
-    pub event_id: EventId,
     /// Its domain.
     pub domain: DomainId,
+    /// Its type; like the item, absent in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<EventType>,
+    /// Its item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<ItemId>,
 }
 
 impl Sample {
     fn of(event: &Event) -> Self {
-        Self { event_id: event.event_id.clone(), domain: event.domain.clone() }
+        Self {
+            domain: event.domain.clone(),
+            event_type: Some(event.event_type.clone()),
+            item_id: Some(event.item_id.clone()),
+        }
     }
 }
 
@@ -196,6 +205,13 @@ impl CleaningLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_of_a_record_from_before_is_read_without_the_event_it_named() {
+        let old = r#"{"event_id":"of-somebody","domain":"films"}"#;
+        let sample: Sample = serde_json::from_str(old).unwrap();
+        assert_eq!(serde_json::to_string(&sample).unwrap(), r#"{"domain":"films"}"#);
+    }
 
     #[test]
     fn a_reason_reads_as_it_is_written_in_reports_too() {
