@@ -188,6 +188,17 @@ impl ConsentLedger {
         self.decisions.insert(key, Standing { decision, by, decided_until });
     }
 
+    /// Bytes that some decisions take where they are stored as JSON, each with a comma.
+    #[must_use]
+    pub fn stored_bytes(&self, is_counted: impl Fn(&ConsentDecision) -> bool) -> usize {
+        let counted = self.decisions.values().filter(|standing| is_counted(&standing.decision));
+        let bytes = |standing: &Standing| {
+            let stored = serde_json::to_vec(&StoredDecision::from(standing.clone()));
+            stored.map_or(usize::MAX / 2, |json| json.len() + 1)
+        };
+        counted.map(bytes).fold(0, usize::saturating_add)
+    }
+
     /// Takes over the decisions of a ledger that turns out to be the same person's. Of two
     /// on one direction and purpose the narrower stands: no order is known between them.
     pub fn merge(&mut self, other: Self) {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DomainId, Pseudonym};
+use crate::ids::{DomainId, Pseudonym, TrainingRunId};
 use crate::records::{Record, RecordKind};
 
 /// Where something of a user may lie.

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::consent::ConsentDecision;
-use crate::ids::DomainId;
+use crate::ids::{DomainId, Pseudonym};
 use crate::people::Person;
 
 /// Most bytes of what a platform declares of a user, as JSON.
@@ -114,10 +114,7 @@ impl Person {
             true => other == from,
             false => !own.contains(other),
         };
-        let decisions = self.consents.decisions();
-        let of_share = decisions.filter(|decision| is_in_share(&decision.from));
-        // And a comma.
-        of_share.map(|decision| json_bytes(decision) + 1).sum()
+        self.consents.stored_bytes(|decision| is_in_share(&decision.from))
     }
 
     /// Checks that the person fits into a record.
@@ -171,12 +168,14 @@ mod tests {
             // Long proofs first, then ever shorter ones.
             let evidence = "证".repeat(256_usize.saturating_sub(to * 8));
             let first = if granted { 0 } else { 1_000 };
-            match person.decide(decision(from, first + to, granted, Some(evidence)), false) {
+            let member = person.members[0].user.clone();
+            let long = decision(from, first + to, granted, Some(evidence));
+            match person.decide(&member, long, false) {
                 Ok(()) => to += 1,
                 Err(error) => {
                     assert_eq!(error, ShareError::Consents(domain(from)));
                     let short = decision(from, first + 500 + to, granted, None);
-                    if person.decide(short, false).is_err() {
+                    if person.decide(&member, short, false).is_err() {
                         return to;
                     }
                     to += 1;
@@ -238,7 +237,7 @@ mod tests {
         for decision in granted {
             let evidence = Some("证".repeat(256));
             let withdrawn = ConsentDecision { granted: false, evidence, ..decision };
-            person.decide(withdrawn, false).unwrap();
+            person.decide(&user(0), withdrawn, false).unwrap();
         }
         assert!(person.consents.decisions().all(|decision| !decision.granted));
         person.check_size().unwrap();
@@ -249,7 +248,7 @@ mod tests {
         let mut person = full(0);
         let before = person.clone();
         let grant = decision(0, 999, true, Some("证".repeat(256)));
-        assert!(person.decide(grant, false).is_err());
+        assert!(person.decide(&user(0), grant, false).is_err());
         assert_eq!(person, before);
     }
 }

@@ -249,7 +249,7 @@ async fn dismissals_are_kept_once_and_beside_events(stores: &Stores) -> Held {
 }
 
 /// More than any bound of earlier versions.
-const MANY: usize = 5_000;
+const MANY: usize = 2_100;
 
 async fn every_dismissal_is_found_however_many_there_are(stores: &Stores) -> Held {
     let user = unique_user();
