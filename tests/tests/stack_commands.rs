@@ -121,6 +121,7 @@ async fn a_receipt_is_checked_by_the_secret_of_a_stack() {
         requested_at: Timestamp::UNIX_EPOCH,
         finished_at: Timestamp::UNIX_EPOCH,
         deleted: [(Place::Events, 1)].into(),
+        unreadable_files: 0,
     };
     let mut signed = serde_json::to_value(&receipt).unwrap();
     signed["signature"] = deployed.keys.sign_receipt(&receipt).into();

@@ -14,7 +14,7 @@ use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::unique_id::{Ids, UniqueId};
 use crossfold_edge::caller::Caller;
 use crossfold_edge::router::complete;
-use crossfold_storage::faults::{Fault, FaultPlan, faulty};
+use crossfold_storage::faults::{FaultPlan, faulty};
 use crossfold_storage::memory;
 use crossfold_storage::rekeying::rekeyed;
 use jiff::Timestamp;

@@ -389,6 +389,18 @@ impl crossfold_core::entities::ports::PeopleStore for Interleaved {
         self.0.commit(writes).await
     }
 
+    async fn commit_unless(
+        &self,
+        writes: &[PeopleWrite],
+        absent: &[Pseudonym],
+    ) -> StoreResult<Committed> {
+        self.0.commit_unless(writes, absent).await
+    }
+
+    async fn rekey(&self, entry: &VersionedEntry, to: &Pseudonym) -> StoreResult<Committed> {
+        self.0.rekey(entry, to).await
+    }
+
     async fn scan(&self, after: Option<String>) -> StoreResult<Page<VersionedEntry>> {
         self.0.scan(after).await
     }
