@@ -188,6 +188,13 @@ impl ConsentLedger {
         self.decisions.insert(key, Standing { decision, by, decided_until });
     }
 
+    /// Names the members who took decisions by another form of their pseudonyms.
+    pub fn name_deciders(&mut self, form: impl Fn(&Pseudonym) -> Pseudonym) {
+        for standing in self.decisions.values_mut() {
+            standing.by = standing.by.as_ref().map(&form);
+        }
+    }
+
     /// Bytes that some decisions take where they are stored as JSON, each with a comma.
     #[must_use]
     pub fn stored_bytes(&self, is_counted: impl Fn(&ConsentDecision) -> bool) -> usize {

@@ -19,8 +19,9 @@ pub(super) struct RekeyedPeople {
 /// An entry with every user in it as `form` has them.
 fn with_users(entry: PeopleEntry, form: impl Fn(&Pseudonym) -> Pseudonym) -> PeopleEntry {
     match entry {
-        PeopleEntry::Person(Person { mut members, consents }) => {
+        PeopleEntry::Person(Person { mut members, mut consents }) => {
             members.iter_mut().for_each(|member| member.user = form(&member.user));
+            consents.name_deciders(&form);
             PeopleEntry::Person(Person { members, consents })
         }
         PeopleEntry::Link { person, life, erased_until } => {
