@@ -248,8 +248,7 @@ async fn erase_and_train_after(stores: &Stores, seconds: i64) -> Vec<Duration> {
         Box::pin(async move { arrive(&late).await })
     });
     assert!(train_pausing(stores, ERASED_AT + seconds, pause).await);
-    let waited = waited.lock().unwrap().clone();
-    waited
+    waited.lock().unwrap().clone()
 }
 
 #[tokio::test]
