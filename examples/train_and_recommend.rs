@@ -151,6 +151,7 @@ fn enrolled(user: &Pseudonym, course: &str, second: i64) -> Result<Event> {
         event_type: EventType::parse("enrol")?,
         item_id: ItemId::parse(course)?,
         occurred_at: at,
+        domain_life: 0,
         received_at: at,
         value: None,
         dwell_seconds: None,

@@ -134,7 +134,7 @@ fn what_a_client_in_python_leaves_out_is_found() {
     let document = edited(folder.path(), "enum: [\"1\"]", "const: \"1\"");
     let problems = python_problems(&document, folder.path(), &operations());
     assert!(problems[0].contains("Endpoint will not be generated"), "{problems:?}");
-    assert_eq!(problems[1..], ["postRecommendations is missing"]);
+    assert_eq!(problems[1..], ["postRecommendations is missing", "postReplay is missing"]);
 }
 
 // ---- TypeScript ---------------------------------------------------------------------------

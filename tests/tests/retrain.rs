@@ -53,6 +53,7 @@ fn view(name: &str, number: usize, (user, item): (&str, &str), at: Timestamp) ->
         item_id: crossfold_testing::item(&format!("i{item}")),
         occurred_at: at,
         received_at: at,
+        domain_life: 0,
         ..event()
     }
 }

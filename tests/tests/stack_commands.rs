@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use bytes::Bytes;
+use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::erasure::{Place, Receipt};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{DomainId, UserId};
@@ -19,6 +20,7 @@ use crossfold_e2e::scenario::cast::KNOWLEDGE;
 use crossfold_e2e::world::{TENANT, pseudonym_key};
 use crossfold_storage::aws::{self, StorageConfig, schema};
 use crossfold_storage::pseudonym_key::parse;
+use crossfold_storage::records;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -86,6 +88,11 @@ async fn a_person_is_looked_for_in_every_table_and_file_of_a_stack() {
     }))
     .unwrap();
     deployed.stores.events.append(&viewed).await.unwrap();
+    let definition: DomainDefinition = serde_json::from_value(json!({
+        "name": "Knowledge", "currency": "CNY", "event_types": { "view": { "weight": 1 } },
+    }))
+    .unwrap();
+    records::put(&*deployed.stores.records, &knowledge(), &definition).await.unwrap();
     let note = Bytes::from(json!({ "of": ann }).to_string());
     deployed.stores.objects.put("note.json", note, PutCondition::None).await.unwrap();
 

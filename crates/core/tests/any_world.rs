@@ -169,6 +169,7 @@ impl World {
             item_id: item_key(id.as_str(), &format!("i{taken}")).1,
             occurred_at: at(second),
             received_at: at(TODAY * DAY),
+            domain_life: 0,
             value: rng.random_bool(0.3).then(|| value(rng)),
             dwell_seconds: None,
         }

@@ -636,6 +636,7 @@ mod tests {
             item_id: ItemId::parse("i").unwrap(),
             occurred_at: Timestamp::from_second(second).unwrap(),
             received_at: Timestamp::from_second(second).unwrap(),
+            domain_life: 0,
             value: None,
             dwell_seconds: None,
         }

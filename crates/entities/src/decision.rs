@@ -138,10 +138,10 @@ impl Outcome {
         self.received_at.unwrap_or(self.occurred_at)
     }
 
-    /// The event that the outcome is evidence of, of a type of its item's domain. The
-    /// same outcome gives the same event, whenever and however often it is made.
+    /// The event that the outcome is evidence of, of a type of its item's domain, which is in
+    /// one of its lives. The same outcome gives the same event, whenever and however often it is made.
     #[must_use]
-    pub fn as_event(&self, event_type: EventType) -> Event {
+    pub fn as_event(&self, event_type: EventType, domain_life: u64) -> Event {
         Event {
             event_id: self.event_id(),
             user: self.user.clone(),
@@ -150,6 +150,7 @@ impl Outcome {
             item_id: self.item_id.clone(),
             occurred_at: self.occurred_at,
             received_at: self.arrived_at(),
+            domain_life,
             value: None,
             dwell_seconds: None,
         }
@@ -204,7 +205,7 @@ mod tests {
             received_at: None,
         };
         let event = |recommendation: &str, feedback: &str| {
-            outcome(recommendation, feedback).as_event(EventType::parse("view").unwrap())
+            outcome(recommendation, feedback).as_event(EventType::parse("view").unwrap(), 0)
         };
         let first = event("r", "f");
         assert_eq!(first, event("r", "f"));

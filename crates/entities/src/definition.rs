@@ -61,6 +61,11 @@ pub struct ConsentDefault {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DomainDefinition {
+    /// Which life of the domain it defines: how many deletions of the domain there had been
+    /// ([`crate::domain_deletion::DomainDeletion::number`]). Never a caller's to say, and no
+    /// part of what is stored or shown of a definition: whoever reads definitions adds it.
+    #[serde(skip)]
+    pub life: u64,
     /// The name shown to people.
     pub name: String,
     /// The currency of every price and value in the domain.

@@ -88,11 +88,22 @@ impl DomainDeletion {
         self.stage == DeletionStage::Done
     }
 
-    /// Whether an event of the domain belongs to the life that was deleted: it
-    /// arrived before the deletion was done.
+    /// Whether an event of the domain belongs to a life that was deleted. Of a deletion of
+    /// before lives were numbered there is only the clock to go by: the event arrived before
+    /// that was done.
     #[must_use]
     pub fn covers(&self, event: &Event) -> bool {
-        event.received_at <= self.finished_at.unwrap_or(Timestamp::MAX)
+        match self.number {
+            0 => self.covers_until(event.received_at),
+            number => event.domain_life < number,
+        }
+    }
+
+    /// Whether something that says of no life when it was written, by the service's clock, was
+    /// written before the deletion was done: all that there is to go by.
+    #[must_use]
+    pub fn covers_until(&self, written_at: Timestamp) -> bool {
+        written_at <= self.finished_at.unwrap_or(Timestamp::MAX)
     }
 
     /// Goes on with another stage, from its beginning.

@@ -51,12 +51,20 @@ pub struct Event {
     pub occurred_at: Timestamp,
     /// When it was accepted, to the millisecond.
     pub received_at: Timestamp,
+    /// Which life of the platform it was accepted in: [`DomainDefinition::life`].
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub domain_life: u64,
     /// Money involved, in the domain's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Decimal>,
     /// Seconds spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell_seconds: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)] // As serde hands it.
+fn is_first(life: &u64) -> bool {
+    *life == 0
 }
 
 /// Why one event of a batch was refused. [`EventRejection::code`] is stable.
@@ -152,9 +160,14 @@ impl ParsedEvent {
         &self.user
     }
 
-    /// Completes the event.
+    /// Completes the event, of a platform in one of its lives.
     #[must_use]
-    pub fn into_event(self, user: Pseudonym, domain: DomainId, received_at: Timestamp) -> Event {
+    pub fn into_event(
+        self,
+        user: Pseudonym,
+        (domain, domain_life): (DomainId, u64),
+        received_at: Timestamp,
+    ) -> Event {
         Event {
             event_id: self.event_id,
             user,
@@ -163,6 +176,7 @@ impl ParsedEvent {
             item_id: self.item_id,
             occurred_at: self.occurred_at,
             received_at: to_millisecond(received_at),
+            domain_life,
             value: self.value,
             dwell_seconds: self.dwell_seconds,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::definition::Definitions;
 use crate::event::Event;
 use crate::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
 use crate::item_set::{ItemDigest, ItemSet};
@@ -232,6 +233,17 @@ impl History {
             merged.seen.merge(history.seen);
         }
         Self { events: Self::new(events, []).events, ..merged }
+    }
+
+    /// The history without events of earlier lives of their domains: what was on its way
+    /// while a domain was deleted.
+    #[must_use]
+    pub fn in_lives_of(mut self, definitions: &Definitions) -> Self {
+        let is_of_life = |event: &Event| {
+            definitions.get(&event.domain).is_none_or(|domain| domain.life <= event.domain_life)
+        };
+        self.events.retain(is_of_life);
+        self
     }
 
     /// Joins what lay under several forms of one user's pseudonym, oldest form first: all of

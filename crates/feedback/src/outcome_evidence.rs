@@ -60,7 +60,7 @@ impl OutcomeEvidence<'_> {
         }
         let Some(definition) = self.definitions.get(&outcome.domain) else { return Ok(()) };
         let Some(event_type) = definition.outcomes.get(&outcome.kind) else { return Ok(()) };
-        let event = outcome.as_event(event_type.clone());
+        let event = outcome.as_event(event_type.clone(), definition.life);
         store_event(&*self.stores.events, definition, &event).await.map(drop)
     }
 

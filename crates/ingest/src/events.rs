@@ -166,7 +166,7 @@ pub(crate) async fn judge(
     let lives = lives(&*state.stores.people, users).await?;
     for (index, user, event) in parsed {
         let life = lives.get(&user).cloned().unwrap_or_else(|| UserLife::first(&user));
-        let event = event.into_event(life.user.clone(), domain.clone(), now);
+        let event = event.into_event(life.user.clone(), (domain.clone(), definition.life), now);
         let is_refused = life.is_erased && refuse_erased.contains(&user);
         if is_refused || life.is_before(event.occurred_at) {
             judged.rejected.push(Rejected {

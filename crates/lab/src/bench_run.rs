@@ -150,6 +150,7 @@ fn events(args: &BenchRunArgs, domain: &DomainId, items: &[ItemId]) -> Result<Ev
                 item_id: items[popularity.sample(&mut rng) as usize - 1].clone(),
                 occurred_at,
                 received_at: occurred_at,
+                domain_life: 0,
                 value: None,
                 dwell_seconds: None,
             });

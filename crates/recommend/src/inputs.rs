@@ -174,7 +174,8 @@ impl PersonRead {
         if own.history.is_none() {
             degraded.add("no_history");
         }
-        History::merge(reads.into_iter().chain([own]).filter_map(|read| read.history))
+        let histories = reads.into_iter().chain([own]).filter_map(|read| read.history);
+        History::merge(histories).in_lives_of(definitions)
     }
 }
 

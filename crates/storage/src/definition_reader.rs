@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
+use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreError, StoreResult};
 use crossfold_core::entities::records::RecordKind;
@@ -27,12 +28,19 @@ const MARK: (RecordKind, &str) = ("definitions", "mark");
 /// for a second try.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Every domain's definition, as of now.
+/// Every domain's definition, as of now, each with the life that it defines.
 ///
 /// # Errors
 /// When the store fails, or holds something that cannot be read.
 pub async fn definitions(store: &dyn RecordStore) -> StoreResult<Definitions> {
-    Ok(records::list::<DomainDefinition>(store).await?.into_iter().collect())
+    let mut definitions: Definitions =
+        records::list::<DomainDefinition>(store).await?.into_iter().collect();
+    for (domain, deletion) in records::list::<DomainDeletion>(store).await? {
+        if let Some(definition) = definitions.get_mut(&domain) {
+            definition.life = deletion.number;
+        }
+    }
+    Ok(definitions)
 }
 
 /// Makes every reader read definitions again: to be called after a definition was written or

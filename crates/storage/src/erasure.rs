@@ -77,7 +77,8 @@ pub async fn erase(
 async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Requested>> {
     let Some(before) = next.life().checked_sub(1) else { return Ok(None) };
     let user = next.own().in_life(before);
-    let Some(mut erasure) = of_life(stores, &user).await? else { return Ok(None) };
+    let recorded = user.oldest_form();
+    let Some(mut erasure) = of_life(stores, &recorded).await? else { return Ok(None) };
     if stores.events.history(next, 1).await?.records() > 0 {
         return Ok(None);
     }
@@ -88,7 +89,6 @@ async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Reque
     if erasure.finished_at.is_none() && !erasure.visited.contains_key(&Place::Events) {
         // Whoever was asked first died before it could say so.
         let deleted = stores.events.erase(&user).await?;
-        let recorded = user.oldest_form();
         let found = records::get_to_change::<PendingErasure>(&*stores.records, &recorded).await?;
         if let Some((PendingErasure(mut current), version)) = found {
             current.visit(Place::Events, deleted);
@@ -98,7 +98,7 @@ async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Reque
             erasure = current;
         }
     }
-    Ok(Some(Requested { user, erasure }))
+    Ok(Some(Requested { user: recorded, erasure }))
 }
 
 /// Takes a life out of its person and deletes its events, without a record: for whoever has

@@ -25,6 +25,7 @@ fn event(event_id: &str) -> Event {
         item_id: ItemId::parse("课程").unwrap(),
         occurred_at: now,
         received_at: now,
+        domain_life: 0,
         value: Some("19.90".parse().unwrap()),
         dwell_seconds: Some(7),
     }

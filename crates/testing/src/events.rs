@@ -27,6 +27,7 @@ pub fn event_at(second: i64) -> Event {
         item_id: item("i"),
         occurred_at: at(second),
         received_at: at(second),
+        domain_life: 0,
         value: None,
         dwell_seconds: None,
     }

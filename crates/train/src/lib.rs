@@ -19,6 +19,7 @@ mod routes;
 mod seen;
 mod set_aside_eraser;
 mod settings;
+mod shard_error;
 mod shard_fits;
 mod shard_worker;
 mod status;
@@ -37,9 +38,8 @@ pub use pause::Pause;
 pub use quarantine::QuarantineError;
 pub use routes::{DEFAULT_RUNS, MAX_RUNS, TrainingState, routes};
 pub use settings::{keep_models, tuning_by_default};
-pub use shard_worker::{
-    ExecutionEnded, ShardOutcome, ShardTask, ShardTrigger, ShardWorker, ShardWorkerError,
-};
+pub use shard_error::ShardWorkerError;
+pub use shard_worker::{ExecutionEnded, ShardOutcome, ShardTask, ShardTrigger, ShardWorker};
 pub use training_input::GatherError;
 pub use upkeep::ArchiveRetention;
 pub use worker::{Progress, ScheduledEvent, Trigger, Worker, WorkerError};

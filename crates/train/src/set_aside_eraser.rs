@@ -45,7 +45,8 @@ fn of_erased(record: &StreamRecord, erased: &Erased<'_>) -> bool {
             .map(|user| erased.canonical.canonical(&user))
             .and_then(|user| stand_in(record, user))
             .is_some_and(|event| {
-                let of_domain = || record.domain().is_some() && erased.covers(&event);
+                let deletion = record.domain().and_then(|domain| erased.domains.get(&domain));
+                let of_domain = || deletion.is_some_and(|one| one.covers_until(event.received_at));
                 counted(&event, erased.people.is_erased(&event.user) || of_domain(), erased)
             }),
     }
@@ -72,6 +73,7 @@ fn stand_in(record: &StreamRecord, user: Pseudonym) -> Option<Event> {
         item_id: ItemId::parse("unknown").ok()?,
         occurred_at: written_at,
         received_at: written_at,
+        domain_life: 0,
         value: None,
         dwell_seconds: None,
     })

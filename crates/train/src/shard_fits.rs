@@ -15,7 +15,7 @@ use crossfold_core::training::sharding::shard::{BlockShard, MatrixShard};
 use crossfold_core::training::{FitPurpose, ModelOutline};
 use ndarray::{Array2, s};
 
-use crate::shard_worker::ShardWorkerError;
+use crate::shard_error::ShardWorkerError;
 use crate::working_files::{WorkingFileError, WorkingFiles};
 
 /// Writes what is fitted for a purpose, and adds it to a plan.

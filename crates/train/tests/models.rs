@@ -494,9 +494,9 @@ async fn whether_a_champion_knows_a_deleted_domain_is_told_by_numbers_whatever_t
     assert!(matches!(refused, TrainingRunState::Refused { .. }), "{refused:?}");
 }
 
-/// The same, received after everything else.
+/// The same, received after everything else, in the platform's next life.
 fn later(event: Event) -> Event {
-    Event { received_at: Timestamp::from_second(3 * DAY).unwrap(), ..event }
+    Event { received_at: Timestamp::from_second(3 * DAY).unwrap(), domain_life: 1, ..event }
 }
 
 /// Erases people.

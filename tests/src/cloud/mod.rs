@@ -123,7 +123,8 @@ impl Cloud {
             bucket: &self.bucket,
         };
         let shard_bytes = ("CROSSFOLD_SHARD_BYTES".to_owned(), shard_bytes.to_string());
-        StateMachine::deploy(&site, &self.shard, &[shard_bytes]).await
+        let tenant = ("CROSSFOLD_TENANT".to_owned(), world::TENANT.to_owned());
+        StateMachine::deploy(&site, &self.shard, &[shard_bytes, tenant]).await
     }
 
     /// A function by its logical id.

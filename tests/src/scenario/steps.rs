@@ -466,12 +466,24 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// What knows someone who was erased serves no more.
+    async fn refuse_the_model_of_before_the_erasure(&self) -> anyhow::Result<()> {
+        let listed = self.call(ApiRequest::get(&["v1", "models"])).await?;
+        let older = listed["models"][1]["id"].as_str().unwrap_or_default();
+        let promote = ApiRequest::post(&["v1", "models", older, "promote"], &json!({}));
+        self.world.call(promote).await?.assert_problem(409, "model_knows_erased_people");
+        let run = train(self.world, &fit_options()).await?;
+        assert_eq!(run["status"], "succeeded", "{run}");
+        Ok(())
+    }
+
     /// Models are listed, and the one before serves again with one call.
     pub(super) async fn go_back_to_the_model_before(&mut self) -> anyhow::Result<()> {
+        self.refuse_the_model_of_before_the_erasure().await?;
         let listed = self.call(ApiRequest::get(&["v1", "models"])).await?;
         let models = listed["models"].as_array().cloned().unwrap_or_default();
         let states: Vec<&Value> = models.iter().map(|model| &model["state"]).collect();
-        assert_eq!(states, ["champion", "previous"], "{listed}");
+        assert_eq!(states, ["champion", "previous", "candidate"], "{listed}");
         for model in &models {
             assert_eq!(model["verdict"]["passed"], true, "{model}");
             assert_eq!(model["domains"].as_array().map(Vec::len), Some(2));
@@ -486,7 +498,10 @@ impl<'a> Stage<'a> {
             (&models[0]["id"], &models[0]["id"])
         );
         let second = self.call(pages.with_query("after", &champion)).await?;
-        assert_eq!((&second["models"][0]["id"], second.get("next")), (&models[1]["id"], None));
+        assert_eq!(
+            (&second["models"][0]["id"], &second["next"]),
+            (&models[1]["id"], &models[1]["id"])
+        );
 
         let promote = |id: &str, expected: Option<&str>| {
             let body = json!({ "expected_champion": expected });

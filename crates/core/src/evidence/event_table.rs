@@ -43,7 +43,8 @@ struct CompactEvent {
 struct Names {
     users: IndexSet<Pseudonym>,
     items: IndexSet<ItemKey>,
-    kinds: IndexSet<Kind>,
+    /// Each with the life of its domain.
+    kinds: IndexSet<(Kind, u64)>,
     values: Vec<Decimal>,
     ids: EventIds,
 }
@@ -67,7 +68,8 @@ impl EventTable {
             received_at: event.received_at.as_millisecond(),
             id,
             user: names.users.insert_full(user).0 as u32,
-            kind: names.kinds.insert_full((domain.clone(), event_type)).0 as u32,
+            kind: names.kinds.insert_full(((domain.clone(), event_type), event.domain_life)).0
+                as u32,
             item: names.items.insert_full((domain, item_id)).0 as u32,
             value,
             dwell_seconds: event.dwell_seconds.map_or(NO_DWELL, i64::from),
@@ -134,9 +136,9 @@ impl EventTable {
         (event.kind as usize, event.item as usize)
     }
 
-    /// The kinds by number.
+    /// The kinds by number; one of two lives of a domain has two.
     pub(crate) fn kind_names(&self) -> impl Iterator<Item = &Kind> {
-        self.names.kinds.iter()
+        self.names.kinds.iter().map(|(kind, _)| kind)
     }
 
     /// The items by number.
@@ -219,7 +221,7 @@ impl Names {
     }
 
     fn event(&self, event: &CompactEvent) -> Event {
-        let (domain, event_type) = self.kinds[event.kind as usize].clone();
+        let ((domain, event_type), domain_life) = self.kinds[event.kind as usize].clone();
         Event {
             event_id: self.ids.get(event.id),
             user: self.users[event.user as usize].clone(),
@@ -228,6 +230,7 @@ impl Names {
             item_id: self.items[event.item as usize].1.clone(),
             occurred_at: timestamp(event.occurred_at),
             received_at: timestamp(event.received_at),
+            domain_life,
             value: self.value(event),
             dwell_seconds: event.dwell_seconds(),
         }
@@ -295,6 +298,7 @@ mod tests {
             item_id: ItemId::parse(&item).unwrap(),
             occurred_at: Timestamp::from_millisecond(at).unwrap(),
             received_at: Timestamp::from_millisecond(at + 1).unwrap(),
+            domain_life: at as u64 % 2,
             value: money.map(|(digits, scale)| Decimal::new(digits, scale)),
             dwell_seconds: dwell,
             ..crossfold_testing::event()

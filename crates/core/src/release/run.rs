@@ -271,7 +271,7 @@ mod tests {
         let long = |number: usize| DomainId::parse(&format!("d{number:0>62}")).unwrap();
         let sample = Sample {
             domain: long(0),
-            event_type: Some(EventType::parse(&"t".repeat(64)).unwrap()),
+            event_type: Some(EventType::parse(&"t".repeat(63)).unwrap()),
             item_id: Some(ItemId::parse(&"\"".repeat(128)).unwrap()),
         };
         let samples = vec![sample; MAX_SAMPLES];

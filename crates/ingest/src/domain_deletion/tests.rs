@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crossfold_core::entities::ids::{ItemId, KeyId};
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{ItemId, KeyId, Pseudonym};
+use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::faults::{Fault, FaultPlan};
 use lambda_http::http::HeaderMap;
 use serde_json::{Value, json};
@@ -212,4 +214,35 @@ async fn an_item_that_was_on_its_way_when_the_catalogue_was_emptied_is_none_of_t
     }
     assert_eq!((ended.0, &ended.1["deleted"]["items"]), (200, &json!(6)), "{ended:?}");
     world.assert_gone().await;
+}
+
+#[tokio::test]
+async fn what_a_domain_takes_in_its_next_life_is_of_no_deletion_whatever_clocks_say() {
+    for clock_meanwhile in [3_600, -3_600] {
+        let world = World::new(&FaultPlan::from_fn(|_| Fault::None));
+        world.furnish().await;
+        let travel = DomainId::parse("travel").unwrap();
+        let user = Pseudonym::parse("v1_u").unwrap();
+        let before: Event = serde_json::from_value(json!({"event_id": "before", "user": user,
+            "domain": "travel", "event_type": "view", "item_id": "i1",
+            "occurred_at": world.at(-60), "received_at": world.at(0)}))
+        .unwrap();
+        world.pass(clock_meanwhile);
+        assert_eq!(world.delete().await.0, 200);
+        world.pass(-clock_meanwhile);
+        let definition = json!({
+            "name": "travel", "currency": "EUR", "event_types": {"view": {"weight": 1}},
+        });
+        world.ok("PUT", "/v1/domains/travel", definition).await;
+        let event = json!({"event_id": "e", "user_id": "u", "type": "view", "item_id": "i1",
+            "occurred_at": world.at(-60)});
+        let events = json!({"domain": "travel", "events": [event]});
+        assert_eq!(world.ok("POST", "/v1/events", events).await["accepted"], 1);
+        let deletion = records::get::<DomainDeletion>(&*world.stores.records, &travel).await;
+        let deletion = deletion.unwrap().unwrap();
+        let definitions = definitions(&*world.stores.records).await.unwrap();
+        assert_eq!(definitions[&travel].life, 1);
+        let after = Event { domain_life: definitions[&travel].life, ..before.clone() };
+        assert!(deletion.covers(&before) && !deletion.covers(&after));
+    }
 }

@@ -123,16 +123,16 @@ impl TimeReader {
         }
         let Some(text) = cell.text() else { return Ok(None) };
         let read = match number(&text, &self.zone) {
-            Some(Ok((time, form))) if form == TimeForm::Seconds && time < FIRST_OF_NUMBERS => {
-                return Err("is a number too small for a time since 1970 (days of a spreadsheet, \
-                            or nothing known?)");
-            }
             Some(found) => found,
             None => self.text(&text),
         };
         let (time, form) = read?;
         if time < Timestamp::UNIX_EPOCH {
             return Err("lies before 1970");
+        }
+        if form == TimeForm::Seconds && time < FIRST_OF_NUMBERS {
+            return Err("is a number too small for a time since 1970 (days of a spreadsheet, or \
+                        nothing known?)");
         }
         Ok(Some((time, form)))
     }
@@ -430,7 +430,6 @@ mod tests {
             ("1260759144123", "2009-12-14T02:52:24.123Z", Milliseconds),
             ("1260759144123456", "2009-12-14T02:52:24.123456Z", Microseconds),
             ("1260759144123456789", "2009-12-14T02:52:24.123456789Z", Nanoseconds),
-            ("0", "1970-01-01T00:00:00Z", Seconds),
         ];
         for (text, expected, form) in cases {
             assert_eq!(read(text), Ok((expected.to_owned(), form)), "{text}");
@@ -441,6 +440,9 @@ mod tests {
     fn what_is_no_time_is_refused_in_words() {
         for (text, word) in [
             ("-5", "before 1970"),
+            ("0", "too small"),
+            ("44927", "spreadsheet"),
+            ("99999999.5", "too small"),
             ("1969-12-31T00:00:00Z", "before 1970"),
             ("yesterday", "no time"),
             ("03/04/2022", "--date-order"),

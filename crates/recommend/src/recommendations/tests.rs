@@ -117,6 +117,7 @@ fn view_of(user: &Pseudonym, item: &str) -> Event {
         item_id: ItemId::parse(item).unwrap(),
         occurred_at: noon(),
         received_at: noon(),
+        domain_life: 0,
         value: None,
         dwell_seconds: None,
     }

@@ -335,6 +335,7 @@ mod tests {
             item_id: ItemId::parse("课程").unwrap(),
             occurred_at: "2026-06-01T00:00:00.120Z".parse().unwrap(),
             received_at: "2026-06-01T00:00:01Z".parse().unwrap(),
+            domain_life: 0,
             value: Some("19.90".parse().unwrap()),
             dwell_seconds: Some(7),
         }

@@ -45,6 +45,7 @@ fn event(user: &Pseudonym, event_id: &str, age_seconds: i64) -> Event {
         item_id: id(ItemId::parse, "item"),
         occurred_at: now - SignedDuration::from_secs(age_seconds),
         received_at: now,
+        domain_life: 0,
         value: None,
         dwell_seconds: None,
     }

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::disk_s3::INCOMING;
 use super::{EmbeddedError, io_error};
 use crate::data_files::{DATABASE, OBJECTS};
 use crate::private_files;
@@ -85,6 +86,10 @@ fn has_files(folder: &Path) -> io::Result<bool> {
     };
     for entry in entries {
         let entry = entry?;
+        // Half-written, and no object yet.
+        if entry.file_name() == INCOMING {
+            continue;
+        }
         if !entry.file_type()?.is_dir() || has_files(&entry.path())? {
             return Ok(true);
         }

@@ -35,7 +35,7 @@ use crate::private_files;
 
 /// Where objects are written before they have their names. No bucket's name
 /// begins with a dot.
-const INCOMING: &str = ".incoming";
+pub(super) const INCOMING: &str = ".incoming";
 
 /// Writers of different keys wait for each other once in so many times.
 const LOCKS: usize = 64;

@@ -121,6 +121,7 @@ fn did(domain: DomainId, numbers: &[usize]) -> Vec<Event> {
         item_id: item_id(*number),
         occurred_at: now(),
         received_at: now(),
+        domain_life: 0,
         value: None,
         dwell_seconds: None,
     };
