@@ -141,7 +141,7 @@ impl Outcome {
     /// The event that the outcome is evidence of, of a type of its item's domain, which is in
     /// one of its lives. The same outcome gives the same event, whenever and however often it is made.
     #[must_use]
-    pub fn as_event(&self, event_type: EventType, domain_life: u64) -> Event {
+    pub fn as_event(&self, event_type: EventType, domain_life: u32) -> Event {
         Event {
             event_id: self.event_id(),
             user: self.user.clone(),

@@ -65,7 +65,7 @@ pub struct DomainDefinition {
     /// ([`crate::domain_deletion::DomainDeletion::number`]). Never a caller's to say, and no
     /// part of what is stored or shown of a definition: whoever reads definitions adds it.
     #[serde(skip)]
-    pub life: u64,
+    pub life: u32,
     /// The name shown to people.
     pub name: String,
     /// The currency of every price and value in the domain.

@@ -95,7 +95,7 @@ impl DomainDeletion {
     pub fn covers(&self, event: &Event) -> bool {
         match self.number {
             0 => self.covers_until(event.received_at),
-            number => event.domain_life < number,
+            number => u64::from(event.domain_life) < number,
         }
     }
 

@@ -53,7 +53,7 @@ pub struct Event {
     pub received_at: Timestamp,
     /// Which life of the platform it was accepted in: [`DomainDefinition::life`].
     #[serde(default, skip_serializing_if = "is_first")]
-    pub domain_life: u64,
+    pub domain_life: u32,
     /// Money involved, in the domain's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Decimal>,
@@ -63,7 +63,7 @@ pub struct Event {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref)] // As serde hands it.
-fn is_first(life: &u64) -> bool {
+fn is_first(life: &u32) -> bool {
     *life == 0
 }
 
@@ -165,7 +165,7 @@ impl ParsedEvent {
     pub fn into_event(
         self,
         user: Pseudonym,
-        (domain, domain_life): (DomainId, u64),
+        (domain, domain_life): (DomainId, u32),
         received_at: Timestamp,
     ) -> Event {
         Event {

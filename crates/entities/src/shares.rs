@@ -13,13 +13,13 @@ use crate::ids::{DomainId, Pseudonym};
 use crate::people::Person;
 
 /// Most bytes of what a platform declares of a user, as JSON.
-pub const MAX_DECLARED_BYTES: usize = 3_584;
+pub const MAX_DECLARED_BYTES: usize = 4_608;
 /// Most bytes of decisions on a domain's evidence, as JSON, with which another may be
-/// granted: some 25 of them without evidence.
-pub const MAX_GRANT_BYTES: usize = 4_096;
+/// granted: some 15 of them without evidence.
+pub const MAX_GRANT_BYTES: usize = 3_584;
 /// Most bytes of decisions on a domain's evidence, as JSON: more than for grants, so that
 /// who granted as much as there is room for can still refuse what holds by default.
-pub const MAX_CONSENT_BYTES: usize = 6_144;
+pub const MAX_CONSENT_BYTES: usize = 5_120;
 /// Most bytes of decisions on evidence of domains that the person has no user of, together.
 pub const MAX_FOREIGN_CONSENT_BYTES: usize = 2_048;
 /// Most bytes of a person, as JSON: an item of a DynamoDB table has 400 KB, its key and

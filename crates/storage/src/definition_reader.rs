@@ -37,7 +37,7 @@ pub async fn definitions(store: &dyn RecordStore) -> StoreResult<Definitions> {
         records::list::<DomainDefinition>(store).await?.into_iter().collect();
     for (domain, deletion) in records::list::<DomainDeletion>(store).await? {
         if let Some(definition) = definitions.get_mut(&domain) {
-            definition.life = deletion.number;
+            definition.life = u32::try_from(deletion.number).unwrap_or(u32::MAX);
         }
     }
     Ok(definitions)

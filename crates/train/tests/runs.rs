@@ -501,7 +501,7 @@ async fn after_a_run_the_archive_is_free_of_a_deleted_domain_but_not_of_its_next
     let travel = DomainId::parse("travel").unwrap();
     // By the clock the next life lies before the deletion: it does not matter.
     let received_at: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-    let of_travel = |number: usize, domain_life: u64| Event {
+    let of_travel = |number: usize, domain_life: u32| Event {
         domain: travel.clone(),
         received_at,
         domain_life,

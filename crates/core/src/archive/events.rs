@@ -21,7 +21,7 @@ columns! { Event {
     "value" value: Option<Decimal>
         => "Money involved, in the domain's currency, as an exact decimal, at least 0.";
     "dwell_seconds" dwell_seconds: Option<u32> => "Time spent, in seconds.";
-    "domain_life" domain_life: u64, since 3 or 0
+    "domain_life" domain_life: u32, since 3 or 0
         => "How many deletions of the platform there had been when it was accepted.";
 } }
 
@@ -60,7 +60,7 @@ pub(crate) mod tests {
                 item_id: ItemId::parse(&item).unwrap(),
                 occurred_at: Timestamp::from_millisecond(at).unwrap(),
                 received_at: Timestamp::from_millisecond(at + 1).unwrap(),
-                domain_life: at as u64 % 3,
+                domain_life: at as u32 % 3,
                 value: money.map(|(digits, scale)| Decimal::new(digits, scale)),
                 dwell_seconds,
             })

@@ -44,7 +44,7 @@ struct Names {
     users: IndexSet<Pseudonym>,
     items: IndexSet<ItemKey>,
     /// Each with the life of its domain.
-    kinds: IndexSet<(Kind, u64)>,
+    kinds: IndexSet<(Kind, u32)>,
     values: Vec<Decimal>,
     ids: EventIds,
 }
@@ -298,7 +298,7 @@ mod tests {
             item_id: ItemId::parse(&item).unwrap(),
             occurred_at: Timestamp::from_millisecond(at).unwrap(),
             received_at: Timestamp::from_millisecond(at + 1).unwrap(),
-            domain_life: at as u64 % 2,
+            domain_life: at as u32 % 2,
             value: money.map(|(digits, scale)| Decimal::new(digits, scale)),
             dwell_seconds: dwell,
             ..crossfold_testing::event()

@@ -151,7 +151,7 @@ async fn a_withdrawal_holds_whatever_clocks_say() {
 
 /// Declares and grants on `films` until there is no more room for it.
 async fn fill_the_share_of_films(world: &World) -> usize {
-    let declared = json!({"declared": {"a": "声".repeat(800), "b": "b".repeat(900)}});
+    let declared = json!({"declared": {"a": "声".repeat(1_000), "b": "b".repeat(1_000)}});
     world.ok("PUT", "/v1/users/u?domain=films", declared.clone()).await;
     let mut more = declared;
     more["declared"]["c"] = "c".repeat(1_000).into();
