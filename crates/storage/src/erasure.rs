@@ -72,13 +72,28 @@ pub async fn erase(
     Ok(Requested { user, erasure })
 }
 
+/// The erasure of a life, and the form that it was recorded by.
+async fn recorded_of(
+    stores: &Stores,
+    user: &Pseudonym,
+) -> StoreResult<Option<(Pseudonym, Erasure)>> {
+    let oldest = user.oldest_form();
+    if let Some(erasure) = of_life(stores, &oldest).await? {
+        return Ok(Some((oldest, erasure)));
+    }
+    // By a form whose key was retired meanwhile.
+    let mut pending = pending(stores).await?.into_iter();
+    Ok(pending.find(|(recorded, _)| stores.people.canonical(recorded) == *user))
+}
+
 /// The erasure of the life before one that has not begun; `None` when something came in since,
 /// or when there is no record of it.
 async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Requested>> {
     let Some(before) = next.life().checked_sub(1) else { return Ok(None) };
     let user = next.own().in_life(before);
-    let recorded = user.oldest_form();
-    let Some(mut erasure) = of_life(stores, &recorded).await? else { return Ok(None) };
+    let Some((recorded, mut erasure)) = recorded_of(stores, &user).await? else {
+        return Ok(None);
+    };
     if stores.events.history(next, 1).await?.records() > 0 {
         return Ok(None);
     }

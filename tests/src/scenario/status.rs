@@ -120,7 +120,9 @@ impl Stage<'_> {
         assert!(
             second["runs"][0]["requested_at"].as_str() < first["runs"][0]["requested_at"].as_str()
         );
-        assert_eq!(second.get("next"), None);
+        let next = second["next"].as_str().unwrap_or_default();
+        let third = self.call(runs("1").with_query("after", next)).await?;
+        assert_eq!(third.get("next"), None);
         self.world.call(runs("0")).await?.assert_problem(422, "invalid_request");
         if self.world.checks_tokens() {
             let own = Token::covering(&[AUTO_FINANCE]);

@@ -228,6 +228,8 @@ async fn what_a_domain_takes_in_its_next_life_is_of_no_deletion_whatever_clocks_
             "occurred_at": world.at(-60), "received_at": world.at(0)}))
         .unwrap();
         world.pass(clock_meanwhile);
+        assert_eq!(world.delete().await.0, 202);
+        world.pass(60);
         assert_eq!(world.delete().await.0, 200);
         world.pass(-clock_meanwhile);
         let definition = json!({

@@ -193,7 +193,7 @@ async fn a_commit_may_rest_on_what_is_not_there(stores: &Stores) -> Held {
     let refused = stores.people.commit_unless(&new, &kept).await?;
     hold!(refused == Committed::Conflict, "a commit beside what is there answered {refused:?}");
     hold!(stores.people.get(&user).await?.is_none(), "a refused commit stored something");
-    let done = stores.people.commit_unless(&new, &[absent.clone()]).await?;
+    let done = stores.people.commit_unless(&new, std::slice::from_ref(&absent)).await?;
     hold!(done == Committed::Yes, "a commit beside nothing answered {done:?}");
     hold!(stores.people.get(&absent).await?.is_none(), "what is absent was made");
     Ok(())
