@@ -236,7 +236,7 @@ async fn what_a_domain_takes_in_its_next_life_is_of_no_deletion_whatever_clocks_
             "name": "travel", "currency": "EUR", "event_types": {"view": {"weight": 1}},
         });
         world.ok("PUT", "/v1/domains/travel", definition).await;
-        let event = json!({"event_id": "e", "user_id": "u", "type": "view", "item_id": "i1",
+        let event = json!({"event_id": "e", "user_id": "newcomer", "type": "view", "item_id": "i1",
             "occurred_at": world.at(-60)});
         let events = json!({"domain": "travel", "events": [event]});
         assert_eq!(world.ok("POST", "/v1/events", events).await["accepted"], 1);
