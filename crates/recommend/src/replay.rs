@@ -114,7 +114,10 @@ async fn replay_now(
         definitions: &definitions,
         cross_domain: cross_domain(headers),
     };
-    let history = person.history(state, &domains_to_read(recorded, &permission)).await?;
+    let history = person
+        .history(state, &domains_to_read(recorded, &permission))
+        .await?
+        .in_lives_of(&definitions);
     let champion = state.models.served(deadline.left(Stage::FirstReads)).await.model;
     let model = model_of(state, recorded, champion.as_ref()).await?;
     let looked_into = |target: &&DomainId| basis.catalogues.contains_key(*target);
