@@ -105,7 +105,8 @@ async fn a_write_whose_answer_was_lost_is_done_once_and_known_for_ones_own() {
     assert!(put("third", PutCondition::Absent).await.unwrap().is_none());
 
     let user = Pseudonym::parse("v1_user").unwrap();
-    let entry = PeopleEntry::Link { person: user.clone(), life: 0, erased_until: None };
+    let entry =
+        PeopleEntry::Link { person: user.clone(), life: 0, erased_until: None, declared: None };
     let write = PeopleWrite { id: user.clone(), entry, expected: None };
     let writes = [write];
     let committed = proxy.losing(stores.people.commit(&writes)).await.unwrap();

@@ -160,6 +160,12 @@ impl ParsedEvent {
         &self.user
     }
 
+    /// What it is known by among its user's events.
+    #[must_use]
+    pub fn event_id(&self) -> &EventId {
+        &self.event_id
+    }
+
     /// Completes the event, of a platform in one of its lives.
     #[must_use]
     pub fn into_event(

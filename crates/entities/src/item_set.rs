@@ -3,47 +3,30 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::{DIGEST_BYTES, ShortDigest};
 use crate::ids::ItemId;
 
-/// Bytes of a digest. That an item is taken for another one has a chance of one in 2^64 for
-/// each pair: for 5,000 items of a person and a catalogue of a million, one in 3.7 billion.
-pub const DIGEST_BYTES: usize = 8;
-
-/// An item within its domain, by the first bytes of the SHA-256 of its id.
+/// An item within its domain, by the digest of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ItemDigest([u8; DIGEST_BYTES]);
+pub struct ItemDigest(ShortDigest);
 
 impl ItemDigest {
     /// The digest of an item.
-    ///
-    /// ```
-    /// use crossfold_entities::ids::ItemId;
-    /// use crossfold_entities::item_set::ItemDigest;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let digest = ItemDigest::of(&ItemId::parse("abc")?);
-    /// assert_eq!(digest.bytes(), [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]);
-    /// # Ok(())
-    /// # }
-    /// ```
     #[must_use]
     pub fn of(item: &ItemId) -> Self {
-        let digest: [u8; 32] = Sha256::digest(item.as_str()).into();
-        Self(std::array::from_fn(|at| digest[at]))
+        Self(ShortDigest::of(item.as_str()))
     }
 
     /// The digest with these bytes, as one was stored.
     #[must_use]
     pub fn of_bytes(bytes: [u8; DIGEST_BYTES]) -> Self {
-        Self(bytes)
+        Self(ShortDigest::of_bytes(bytes))
     }
 
     /// Its bytes, to store.
     #[must_use]
     pub fn bytes(self) -> [u8; DIGEST_BYTES] {
-        self.0
+        self.0.bytes()
     }
 }
 

@@ -6,7 +6,7 @@
 //! | to find | read |
 //! | --- | --- |
 //! | what happened, where, to what | [`event`], [`definition`], [`sources`], [`domain_deletion`], [`catalogue`], [`people`] |
-//! | who may use it for what | [`consent`], the only door to a [`history`] with its [`item_set`]s; [`purpose`] |
+//! | who may use it for what | [`consent`], the only door to a [`history`] with its [`item_set`]s of [`digest`]s; [`purpose`] |
 //! | what callers write: bodies, money, texts, times | [`json`], [`json_text`], [`decimal`], [`plain_text`], [`text_length`], [`plausible_time`] |
 //! | who is who, and how much is kept of them | [`ids`], [`pseudonym`], [`shares`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
@@ -21,6 +21,7 @@ pub mod decimal;
 pub mod decision;
 pub mod definition;
 pub mod dice;
+pub mod digest;
 pub mod domain_deletion;
 pub mod erasure;
 pub mod event;

@@ -14,7 +14,15 @@ use crate::consent::{ConsentDecision, ConsentLedger};
 use crate::ids::{DomainId, Pseudonym};
 
 /// Most users of one person: a link writes them all in one transaction.
-pub const MAX_MEMBERS: usize = 32;
+pub const MAX_MEMBERS: usize = 48;
+/// Most users of one platform who are one person, for whoever acts for that platform. It is the
+/// limit that callers meet: how many users others have, they may not know. The one of
+/// [`MAX_MEMBERS`] is met behind it by a person alone whom more than ten other platforms know by
+/// as many users as this.
+pub const MAX_OF_DOMAIN: usize = 4;
+
+/// What a platform declares of a user: free attributes.
+pub type Declared = BTreeMap<String, String>;
 
 /// A user as part of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +32,11 @@ pub struct Member {
     pub user: Pseudonym,
     /// The platform whose user it is.
     pub domain: DomainId,
-    /// What the platform declared of them (free attributes).
-    #[serde(default)]
-    pub declared: BTreeMap<String, String>,
+    /// What the platform declared of them, of the person's first user. That of the others stands
+    /// under their own pseudonyms, so that no call about one user reads it of another; only
+    /// earlier versions kept it here.
+    #[serde(default, skip_serializing_if = "Declared::is_empty")]
+    pub declared: Declared,
     /// Until when the user's earlier life lasted, if one was erased: what happened up to
     /// then belongs to it, and is not taken again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +69,10 @@ pub enum PeopleEntry {
         /// Until when the user's earlier life lasted: as in their membership.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         erased_until: Option<Timestamp>,
+        /// What the platform declared of them; `None` where an earlier version keeps it in
+        /// their membership.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        declared: Option<Declared>,
     },
     /// The user was erased; nothing else is kept.
     Erased {
@@ -147,8 +161,8 @@ pub struct PeopleWrite {
 /// Why two people cannot become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// Together they would have too many users.
-    #[error("a person can have at most {MAX_MEMBERS} users")]
+    /// Together they would have too many users of one platform, or in all.
+    #[error("a person can have at most {MAX_OF_DOMAIN} users of a platform")]
     TooManyMembers,
 }
 
@@ -156,7 +170,7 @@ impl Person {
     /// A person with one user and no decisions.
     #[must_use]
     pub fn of_one(user: Pseudonym, domain: DomainId) -> Self {
-        let member = Member { user, domain, declared: BTreeMap::new(), erased_until: None };
+        let member = Member { user, domain, declared: Declared::new(), erased_until: None };
         Self { members: vec![member], consents: ConsentLedger::default() }
     }
 
@@ -173,15 +187,28 @@ impl Person {
         self.members.iter_mut().find(|member| member.user.own() == own)
     }
 
-    /// Joins `other` to this person: members and consents of both.
+    /// Joins `other` to this person: members and consents of both. What was declared of its
+    /// users is for the caller to keep under their own pseudonyms. Users are counted of those
+    /// domains that whoever links them acts for.
     ///
     /// # Errors
     /// [`LinkError::TooManyMembers`]; nothing is changed then.
-    pub fn join(&mut self, other: Self) -> Result<(), LinkError> {
-        if self.members.len() + other.members.len() > MAX_MEMBERS {
+    pub fn join(
+        &mut self,
+        other: Self,
+        acts_for: impl Fn(&DomainId) -> bool,
+    ) -> Result<(), LinkError> {
+        let members = || self.members.iter().chain(&other.members);
+        let mut of_domain: BTreeMap<&DomainId, usize> = BTreeMap::new();
+        for member in members().filter(|member| acts_for(&member.domain)) {
+            *of_domain.entry(&member.domain).or_default() += 1;
+        }
+        if members().count() > MAX_MEMBERS || of_domain.values().any(|users| *users > MAX_OF_DOMAIN)
+        {
             return Err(LinkError::TooManyMembers);
         }
-        self.members.extend(other.members);
+        let joined = other.members.into_iter();
+        self.members.extend(joined.map(|member| Member { declared: Declared::new(), ..member }));
         self.consents.merge(other.consents);
         Ok(())
     }
@@ -220,11 +247,39 @@ mod tests {
     fn joining_keeps_every_member_and_is_bounded() {
         let mut person = one("a");
         for index in 1..MAX_MEMBERS {
-            person.join(one(&format!("m{index}"))).unwrap();
+            person.join(one(&format!("m{index}")), |_| false).unwrap();
         }
         let before = person.clone();
-        assert_eq!(person.join(one("z")), Err(LinkError::TooManyMembers));
+        assert_eq!(person.join(one("z"), |_| false), Err(LinkError::TooManyMembers));
         assert_eq!(person, before);
+    }
+
+    #[test]
+    fn only_users_of_platforms_that_the_caller_acts_for_count_towards_their_limit() {
+        let [knowledge, travel] = ["knowledge", "travel"].map(|id| DomainId::parse(id).unwrap());
+        let of_travel = |name: &str| {
+            Person::of_one(Pseudonym::parse(name).unwrap(), DomainId::parse("travel").unwrap())
+        };
+        let mut person = one("a");
+        for index in 0..MAX_OF_DOMAIN + 2 {
+            person.join(of_travel(&format!("t{index}")), |domain| *domain == knowledge).unwrap();
+        }
+        for index in 1..MAX_OF_DOMAIN {
+            person.join(one(&format!("k{index}")), |domain| *domain == knowledge).unwrap();
+        }
+        let full = person.join(one("z"), |domain| *domain == knowledge);
+        assert_eq!(full, Err(LinkError::TooManyMembers));
+        let full = person.join(of_travel("z"), |domain| *domain == travel);
+        assert_eq!(full, Err(LinkError::TooManyMembers));
+    }
+
+    #[test]
+    fn what_is_declared_of_a_user_does_not_come_along_into_the_person_they_join() {
+        let mut other = one("b");
+        other.members[0].declared = Declared::from([("plan".into(), "gold".into())]);
+        let mut person = one("a");
+        person.join(other, |_| true).unwrap();
+        assert!(!stored(&person).contains("gold"));
     }
 
     fn decision(granted: bool, evidence: &str) -> ConsentDecision {
@@ -240,7 +295,7 @@ mod tests {
         let mut person = one("a");
         let travel = DomainId::parse("travel").unwrap();
         let [a, b] = ["a", "b"].map(|name| Pseudonym::parse(name).unwrap());
-        person.join(Person::of_one(b.clone(), travel)).unwrap();
+        person.join(Person::of_one(b.clone(), travel), |_| true).unwrap();
         (person, a, b)
     }
 
@@ -275,7 +330,7 @@ mod tests {
         let (mut person, a, b) = linked();
         person.consents.record(decision(true, "of somebody"));
         let mut other = person.clone();
-        other.join(one("c")).unwrap();
+        other.join(one("c"), |_| true).unwrap();
         for leaving in [&a, &b] {
             let mut person = person.clone();
             person.leave(leaving);

@@ -164,8 +164,17 @@ pub trait EventStore: Send + Sync {
     /// one stands. Nothing of it is told to those who archive what is new.
     async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage>;
 
+    /// Keeps of the events that a user has, who is about to be erased, what their ids will be
+    /// known by in a later life: see [`EventStore::were_erased`]. It is kept beside the user's
+    /// first life, as digests, for as long as events are.
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()>;
+
+    /// Which of these events have ids that were kept of an earlier life of their user, each in
+    /// its place, as of now.
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>>;
+
     /// Deletes everything of a user and says how much that was: events, and items that
-    /// were dismissed or seen for ever.
+    /// were dismissed or seen for ever. What was kept of erased ids stays.
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64>;
 
     /// Deletes the events of a domain, and what was dismissed or seen by its users or

@@ -1,16 +1,17 @@
 //! How much each platform may keep in a person's record, so that it always fits its item in
 //! the table, and whatever one platform writes leaves the others their room.
 //!
-//! Each user has a share for what their platform declares of them, and each domain one for
-//! what its people decided on its evidence, for each of the person's users that it has. All
+//! Each domain has a share for what its people decided on its evidence, for each of the person's
+//! users that it has, and each user one for what their platform declares of them, which is in the
+//! record for the first user alone. All
 //! [`MAX_MEMBERS`](crate::people::MAX_MEMBERS) users with full shares fit into
 //! [`MAX_PERSON_BYTES`], also after links: a ledger of two holds no more than both did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::consent::ConsentDecision;
 use crate::ids::{DomainId, Pseudonym};
-use crate::people::Person;
+use crate::people::{Declared, Person};
 
 /// Most bytes of what a platform declares of a user, as JSON.
 pub const MAX_DECLARED_BYTES: usize = 4_608;
@@ -47,7 +48,7 @@ pub enum ShareError {
 ///
 /// # Errors
 /// [`ShareError::Declared`].
-pub fn check_declared(declared: &BTreeMap<String, String>) -> Result<(), ShareError> {
+pub fn check_declared(declared: &Declared) -> Result<(), ShareError> {
     if json_bytes(declared) > MAX_DECLARED_BYTES { Err(ShareError::Declared) } else { Ok(()) }
 }
 
@@ -187,7 +188,7 @@ mod tests {
     /// A person whose every share is full.
     fn full(number: usize) -> Person {
         let mut person = Person::of_one(user(number), domain(number));
-        let mut declared = BTreeMap::new();
+        let mut declared = Declared::new();
         for key in 0.. {
             let mut more = declared.clone();
             more.insert(format!("k{key}"), "声明".repeat(20));
@@ -209,7 +210,7 @@ mod tests {
     fn as_many_users_as_there_may_be_fit_with_all_their_shares_full() {
         let mut person = full(0);
         for number in 1..MAX_MEMBERS {
-            person.join(full(number)).unwrap();
+            person.join(full(number), |_| true).unwrap();
             person.check_size().unwrap();
         }
         let bytes = json_bytes(&person);
@@ -221,7 +222,7 @@ mod tests {
         let mut alone = Person::of_one(user(1), domain(1));
         let beside_nobody = fill(&mut alone, 1, true);
         let mut person = Person::of_one(user(0), domain(0));
-        person.join(Person::of_one(user(1), domain(1))).unwrap();
+        person.join(Person::of_one(user(1), domain(1)), |_| true).unwrap();
         fill(&mut person, 0, true);
         fill(&mut person, 0, false);
         fill(&mut person, 7, true);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::{Event, EventRejection, ParsedEvent, RawEvent};
-use crossfold_core::entities::ids::{DomainId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
 use crossfold_core::entities::people::UserLife;
 use crossfold_edge::batch::{self, BatchAnswer, Rejected};
 use crossfold_edge::caller::{Caller, Scope};
@@ -164,15 +164,19 @@ pub(crate) async fn judge(
     }
     let users = parsed.iter().map(|(_, user, _)| user.clone());
     let lives = lives(&*state.stores.people, users).await?;
+    let mut again = sent_again(state, &parsed, &lives).await?.into_iter();
     for (index, user, event) in parsed {
         let life = lives.get(&user).cloned().unwrap_or_else(|| UserLife::first(&user));
         let event = event.into_event(life.user.clone(), (domain.clone(), definition.life), now);
         let is_refused = life.is_erased && refuse_erased.contains(&user);
-        if is_refused || life.is_before(event.occurred_at) {
+        let is_again = again.next().unwrap_or_default();
+        if is_refused || is_again || life.is_before(event.occurred_at) {
             judged.rejected.push(Rejected {
                 index,
                 code: "erased_user",
-                detail: "the user was erased after this happened".into(),
+                detail: "the user was erased after this happened, or had an event of this id \
+                         before"
+                    .into(),
             });
         } else {
             judged.events.push((index, event));
@@ -180,6 +184,28 @@ pub(crate) async fn judge(
     }
     judged.rejected.sort_by_key(|rejected| rejected.index);
     Ok(judged)
+}
+
+/// Which of these events are of a life that was erased by their ids, each in its place, whatever
+/// time they claim. Only who came back is looked for.
+async fn sent_again(
+    state: &IngestState,
+    parsed: &[(usize, Pseudonym, ParsedEvent)],
+    lives: &BTreeMap<Pseudonym, UserLife>,
+) -> Result<Vec<bool>, Problem> {
+    let has_earlier = |user: &Pseudonym| lives.get(user).is_some_and(|life| life.user.life() > 0);
+    let mut again = vec![false; parsed.len()];
+    let (places, asked): (Vec<usize>, Vec<(Pseudonym, EventId)>) = parsed
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, user, _))| has_earlier(user))
+        .map(|(place, (_, user, event))| (place, (user.clone(), event.event_id().clone())))
+        .unzip();
+    if !asked.is_empty() {
+        let told = state.stores.events.were_erased(&asked).await?;
+        places.into_iter().zip(told).for_each(|(place, told)| again[place] = told);
+    }
+    Ok(again)
 }
 
 /// Stores events and says what became of each. One that the store did not take is refused

@@ -10,7 +10,7 @@ use axum::extract::State;
 use crossfold_core::entities::consent::ConsentDecision;
 use crossfold_core::entities::erasure::{Erasure, Place, Receipt};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
+use crossfold_core::entities::people::{Declared, PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::plain_text::{is_one_line, is_visible};
 use crossfold_core::entities::plausible_time::{self, is_plausible};
 use crossfold_core::entities::ports::Committed;
@@ -21,7 +21,7 @@ use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
-use crossfold_storage::erasure::{Requested, erase, link_of, of_life};
+use crossfold_storage::erasure::{Link, Requested, erase, link_to, links_of, of_life};
 use crossfold_storage::person_lookup::{Found, StoredPerson, find};
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
@@ -40,13 +40,13 @@ pub const MAX_CONSENTS: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserBody {
     #[serde(default)]
-    declared: BTreeMap<String, String>,
+    declared: Declared,
 }
 
 #[derive(Serialize)]
 pub(crate) struct UserView {
     domain: DomainId,
-    declared: BTreeMap<String, String>,
+    declared: Declared,
     linked_domains: Vec<DomainId>,
     consents: Vec<ConsentDecision>,
 }
@@ -55,9 +55,8 @@ pub(crate) struct UserView {
 /// they act for.
 fn view(caller: &Caller, stored: &StoredPerson, user: &Pseudonym, domain: DomainId) -> UserView {
     let members = &stored.person.members;
-    let own = stored.person.member(user).cloned();
     UserView {
-        declared: own.map(|member| member.declared).unwrap_or_default(),
+        declared: stored.declared(user),
         linked_domains: members
             .iter()
             .filter(|member| member.user.own() != *user && caller.acts_for(&member.domain))
@@ -87,10 +86,7 @@ pub(crate) async fn put_user(
     let user = state.pseudonym(&of.domain, &user)?;
     for _ in 0..MAX_TRIES {
         let (mut stored, expected) = find_or_new(&state, &user, &of.domain).await?;
-        if let Some(member) = stored.person.member_mut(&user) {
-            member.declared.clone_from(&body.declared);
-        }
-        let write = replace(stored.clone(), expected)?;
+        let write = declaring(&mut stored, expected, (&user, body.declared.clone()))?;
         if state.stores.people.commit(&[write]).await? == Committed::Yes {
             return Ok(JsonResponse(view(&caller, &stored, &user, of.domain)));
         }
@@ -102,7 +98,7 @@ pub(crate) async fn put_user(
 #[derive(Debug)]
 pub(crate) struct Declaration {
     pub(crate) user: String,
-    pub(crate) declared: BTreeMap<String, String>,
+    pub(crate) declared: Declared,
     /// When the user said so; as of now where nothing tells.
     pub(crate) declared_at: Option<Timestamp>,
 }
@@ -119,18 +115,36 @@ pub(crate) async fn declare(
         if let Some(declared_at) = declared_at {
             check_is_of_life(&stored, &user, declared_at)?;
         }
-        if let Some(member) = stored.person.member_mut(&user) {
-            member.declared.extend(declared.clone());
-            check_declared(&member.declared)?;
-        }
-        if state.stores.people.commit(&[replace(stored, expected)?]).await? == Committed::Yes {
+        let mut all = stored.declared(&user);
+        all.extend(declared.clone());
+        check_declared(&all)?;
+        let write = declaring(&mut stored, expected, (&user, all))?;
+        if state.stores.people.commit(&[write]).await? == Committed::Yes {
             return Ok(());
         }
     }
     Err(lost_too_often())
 }
 
-fn check_declared(declared: &BTreeMap<String, String>) -> Result<(), Problem> {
+/// The write that stores what is declared of a user: under their own pseudonym, so that it
+/// changes nothing that is read for others.
+fn declaring(
+    stored: &mut StoredPerson,
+    expected: Option<u64>,
+    (user, declared): (&Pseudonym, Declared),
+) -> Result<PeopleWrite, Problem> {
+    let StoredPerson { id, person, link, .. } = stored;
+    let Some(member) = person.member_mut(user) else { return Err(lost_too_often()) };
+    if let Some(link) = link {
+        let entry = link_to(id, member, declared.clone());
+        link.declared = Some(declared);
+        return Ok(PeopleWrite { id: user.own(), entry, expected: Some(link.version) });
+    }
+    member.declared = declared;
+    replace(stored.clone(), expected)
+}
+
+fn check_declared(declared: &Declared) -> Result<(), Problem> {
     let too_long = |(key, value): (&String, &String)| exceeds(key, 100) || exceeds(value, 1_000);
     if declared.len() > 64 || declared.iter().any(too_long) {
         return Err(Problem::invalid(
@@ -172,7 +186,7 @@ async fn find_or_new(
     let fresh = |life: u32, erased_until: Option<Timestamp>| {
         let mut person = Person::of_one(user.in_life(life), domain.clone());
         person.members.iter_mut().for_each(|member| member.erased_until = erased_until);
-        StoredPerson { id: user.clone(), person, version: 0 }
+        StoredPerson::fresh(person, user.clone())
     };
     Ok(match find(&*state.stores.people, user).await? {
         Found::Nobody => (fresh(0, None), None),
@@ -347,7 +361,8 @@ pub(crate) async fn put_link(
         if stored.id == joined.id {
             return Ok(JsonResponse(view(&caller, &stored, &user, of.domain)));
         }
-        let writes = link_writes(&state, &mut stored, expected, joined, joined_expected).await?;
+        let people = ((&mut stored, expected), (joined, joined_expected));
+        let writes = link_writes(&state, people, |domain| caller.acts_for(domain)).await?;
         if let Some(writes) = writes
             && state.stores.people.commit(&writes).await? == Committed::Yes
         {
@@ -357,35 +372,34 @@ pub(crate) async fn put_link(
     Err(lost_too_often())
 }
 
-/// The writes that move every user of `joined` to `stored`; `None` when one of
-/// them was changed meanwhile.
+/// The writes that move every user of `joined` to `stored`, each person with the version that it
+/// must have; `None` when one of them was changed meanwhile.
 async fn link_writes(
     state: &IngestState,
-    stored: &mut StoredPerson,
-    expected: Option<u64>,
-    joined: StoredPerson,
-    joined_expected: Option<u64>,
+    ((stored, expected), (joined, joined_expected)): (
+        (&mut StoredPerson, Option<u64>),
+        (StoredPerson, Option<u64>),
+    ),
+    acts_for: impl Fn(&DomainId) -> bool,
 ) -> Result<Option<Vec<PeopleWrite>>, Problem> {
     // A link the other way round was made between the two reads: a transaction that moved a
     // user to themselves would write one entry twice.
     let is_of_stored =
         |user: &Pseudonym| *user == stored.id || stored.person.member(user).is_some();
+    let Some((first, others)) = joined.person.members.split_first() else { return Ok(None) };
     if joined.person.members.iter().any(|member| is_of_stored(&member.user.own())) {
         return Ok(None);
     }
+    let Some(links) = links_of(&*state.stores.people, others).await? else { return Ok(None) };
     let mut writes = Vec::with_capacity(joined.person.members.len() + 1);
-    for member in &joined.person.members {
-        let id = member.user.own();
-        let mut expected = joined_expected;
-        if id != joined.id {
-            let Some(entry) = state.stores.people.get(&id).await? else {
-                return Ok(None);
-            };
-            expected = Some(entry.version);
-        }
-        writes.push(PeopleWrite { id, entry: link_of(member, &stored.id), expected });
-    }
-    stored.person.join(joined.person).map_err(|error| {
+    let entry = link_to(&stored.id, first, first.declared.clone());
+    writes.push(PeopleWrite { id: joined.id.clone(), entry, expected: joined_expected });
+    writes.extend(links.into_iter().map(|Link { member, version, declared }| PeopleWrite {
+        id: member.user.own(),
+        entry: link_to(&stored.id, &member, declared),
+        expected: Some(version),
+    }));
+    stored.person.join(joined.person, acts_for).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_links", error.to_string())
     })?;
     writes.push(replace(stored.clone(), expected)?);

@@ -116,10 +116,18 @@ impl World<'_> {
             (false, [shop, school]) => [school, shop],
         };
         let mut person = Person::of_one(first.clone(), of_first.clone());
-        person.join(Person::of_one(second.clone(), of_second.clone()))?;
+        person.join(Person::of_one(second.clone(), of_second.clone()), |_| true)?;
         self.put(&first, PeopleEntry::Person(person)).await?;
-        self.put(&second, PeopleEntry::Link { person: first.clone(), life: 0, erased_until: None })
-            .await?;
+        self.put(
+            &second,
+            PeopleEntry::Link {
+                person: first.clone(),
+                life: 0,
+                erased_until: None,
+                declared: None,
+            },
+        )
+        .await?;
         self.view(&self.user(&self.shop, name)?, &self.shop, 20).await?;
         self.view(&self.user(&self.school, name)?, &self.school, hidden).await?;
         Ok(name.to_owned())

@@ -21,7 +21,7 @@ use crossfold_core::serving::request::SlateRequest;
 use crossfold_core::serving::snapshot::Catalogues;
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::KnownDefinitions;
-use crossfold_storage::person_lookup::{Found, find_in_even_time};
+use crossfold_storage::person_lookup::{Found, find};
 use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
@@ -80,10 +80,10 @@ pub(crate) async fn read_user(
     user: &Pseudonym,
     deadline: &Deadline,
 ) -> UserRead {
-    let find = find_in_even_time(&*state.stores.people, user);
+    let person = find(&*state.stores.people, user);
     let history = state.stores.events.history(user, MAX_EVIDENCE);
     let (found, history) =
-        join(deadline.wait(Stage::FirstReads, find), deadline.wait(Stage::FirstReads, history))
+        join(deadline.wait(Stage::FirstReads, person), deadline.wait(Stage::FirstReads, history))
             .await;
     UserRead {
         found: answered("a person could not be read", found),

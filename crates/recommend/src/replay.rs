@@ -22,7 +22,7 @@ use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Path;
 use crossfold_edge::problem::Problem;
 use crossfold_registry::load::{LoadError, load};
-use crossfold_storage::person_lookup::{Found, find_in_even_time};
+use crossfold_storage::person_lookup::{Found, find};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -148,7 +148,7 @@ async fn person_of(
     state: &RecommendState,
     user: &Pseudonym,
 ) -> Result<Option<PersonNow>, StoreError> {
-    let (own, consents, members) = match find_in_even_time(&*state.stores.people, user).await? {
+    let (own, consents, members) = match find(&*state.stores.people, user).await? {
         Found::Person(stored) => {
             let own = stored.person.member(user).map(|member| member.user.clone());
             (own.unwrap_or_else(|| user.own()), stored.person.consents, stored.person.members)

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use crossfold_core::entities::erasure::{Erasure, FinishedErasure, PendingErasure, Place, Revisit};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
-use crossfold_core::entities::people::{Member, PeopleEntry, PeopleWrite, UserLife};
-use crossfold_core::entities::ports::{Appended, Committed, StoreError, StoreResult, Stores};
+use crossfold_core::entities::people::{
+    Declared, Member, PeopleEntry, PeopleWrite, Person, UserLife, VersionedEntry,
+};
+use crossfold_core::entities::ports::{
+    Appended, Committed, PeopleStore, StoreError, StoreResult, Stores,
+};
 use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
 
@@ -103,7 +107,7 @@ async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Reque
     records::create(&*stores.records, &next.oldest_form(), &revisit).await?;
     if erasure.finished_at.is_none() && !erasure.visited.contains_key(&Place::Events) {
         // Whoever was asked first died before it could say so.
-        let deleted = stores.events.erase(&user).await?;
+        let deleted = erase_events(stores, &user).await?;
         let found = records::get_to_change::<PendingErasure>(&*stores.records, &recorded).await?;
         if let Some((PendingErasure(mut current), version)) = found {
             current.visit(Place::Events, deleted);
@@ -123,6 +127,13 @@ async fn standing(stores: &Stores, next: &Pseudonym) -> StoreResult<Option<Reque
 /// When a store fails.
 pub async fn forget(stores: &Stores, user: &Pseudonym, now: Timestamp) -> StoreResult<u64> {
     take_out(stores, user, now).await?;
+    erase_events(stores, user).await
+}
+
+/// Deletes the events of a life. What they are known by is kept first: of those that claim no
+/// time, or another one when they are sent again, nothing else would tell that they are of it.
+async fn erase_events(stores: &Stores, user: &Pseudonym) -> StoreResult<u64> {
+    stores.events.keep_erased_ids(user).await?;
     stores.events.erase(user).await
 }
 
@@ -194,7 +205,7 @@ pub async fn visit_tables(
 ) -> StoreResult<()> {
     for (recorded, erasure) in erasures.iter_mut() {
         let user = stores.people.canonical(recorded);
-        erasure.visit(Place::Events, stores.events.erase(&user).await?);
+        erasure.visit(Place::Events, erase_events(stores, &user).await?);
     }
     for recorded in again {
         let user = &stores.people.canonical(recorded);
@@ -202,7 +213,7 @@ pub async fn visit_tables(
         if life(&*stores.people, user).await?.user.life() <= user.life() {
             continue;
         }
-        tell_of_late("events", stores.events.erase(user).await?);
+        tell_of_late("events", erase_events(stores, user).await?);
     }
     visit_log(stores, erasures, again).await
 }
@@ -396,44 +407,80 @@ async fn erasure_writes(
         _ => return Ok(None),
     };
     stored.person.leave(erased);
-    let person = |id: &Pseudonym, expected| PeopleWrite {
+    let person = |id: &Pseudonym, person: Person, expected| PeopleWrite {
         id: id.clone(),
-        entry: PeopleEntry::Person(stored.person.clone()),
+        entry: PeopleEntry::Person(person),
         expected: Some(expected),
     };
-    if stored.id != id {
-        let Some(link) = stores.people.get(&id).await? else {
-            return Ok(None);
-        };
-        return Ok(Some(vec![person(&stored.id, stored.version), tombstone(Some(link.version))]));
+    if let Some(link) = stored.link {
+        let of_others = person(&stored.id, stored.person, stored.version);
+        return Ok(Some(vec![of_others, tombstone(Some(link.version))]));
     }
     // The person was stored under this user: it moves to its next one.
     let mut writes = vec![tombstone(Some(stored.version))];
-    let members = &stored.person.members;
-    let Some(heir) = members.first().map(|member| member.user.own()) else {
+    let Some(heir) = stored.person.members.first().map(|member| member.user.own()) else {
         return Ok(Some(writes));
     };
-    for member in members {
-        let id = member.user.own();
-        let Some(current) = stores.people.get(&id).await? else {
-            return Ok(None);
-        };
-        writes.push(if id == heir {
-            person(&heir, current.version)
+    let Some(links) = links_of(&*stores.people, &stored.person.members).await? else {
+        return Ok(None);
+    };
+    for (place, Link { member, version, declared }) in links.into_iter().enumerate() {
+        if place == 0 {
+            stored.person.members[0].declared = declared;
+            writes.push(person(&heir, stored.person.clone(), version));
         } else {
-            let expected = Some(current.version);
-            PeopleWrite { id, entry: link_of(member, &heir), expected }
-        });
+            let entry = link_to(&heir, &member, declared);
+            writes.push(PeopleWrite { id: member.user.own(), entry, expected: Some(version) });
+        }
     }
     Ok(Some(writes))
 }
 
+/// A member with what stands under them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The member.
+    pub member: Member,
+    /// The version that a write of their entry must name.
+    pub version: u64,
+    /// What was declared of them.
+    pub declared: Declared,
+}
+
+/// What stands under members who are not the first of their person, in the same order; `None`
+/// when one of them is linked no more.
+///
+/// # Errors
+/// When the store fails.
+pub async fn links_of(
+    people: &dyn PeopleStore,
+    members: &[Member],
+) -> StoreResult<Option<Vec<Link>>> {
+    if members.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let users: Vec<Pseudonym> = members.iter().map(|member| member.user.own()).collect();
+    let mut standing = BTreeMap::new();
+    for VersionedEntry { id, entry, version } in people.get_all(&users).await? {
+        if let PeopleEntry::Link { declared, .. } = entry {
+            standing.insert(id, (declared, version));
+        }
+    }
+    let link = |member: &Member| {
+        let (declared, version) = standing.remove(&member.user.own())?;
+        let declared = declared.unwrap_or_else(|| member.declared.clone());
+        Some(Link { member: member.clone(), version, declared })
+    };
+    Ok(members.iter().map(link).collect())
+}
+
 /// What stands under a user who belongs to a person stored under another one.
 #[must_use]
-pub fn link_of(member: &Member, person: &Pseudonym) -> PeopleEntry {
+pub fn link_to(person: &Pseudonym, member: &Member, declared: Declared) -> PeopleEntry {
     PeopleEntry::Link {
         person: person.clone(),
         life: member.user.life(),
         erased_until: member.erased_until,
+        declared: Some(declared),
     }
 }

@@ -195,6 +195,15 @@ mod tests {
         ) -> StoreResult<crossfold_core::entities::ports::RekeyedPage> {
             self.0.rekey(keys, after).await
         }
+        async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+            self.0.keep_erased_ids(user).await
+        }
+        async fn were_erased(
+            &self,
+            events: &[(Pseudonym, crossfold_core::entities::ids::EventId)],
+        ) -> StoreResult<Vec<bool>> {
+            self.0.were_erased(events).await
+        }
         async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
             self.0.erase(user).await
         }

@@ -243,6 +243,15 @@ impl EventStore for Faulty<dyn EventStore> {
         self.make(call("events.rekey", &key), self.store.rekey(keys, after)).await
     }
 
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+        self.make(call("events.keep_erased_ids", user), self.store.keep_erased_ids(user)).await
+    }
+
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let first = events.first().map(|(user, _)| user.to_string()).unwrap_or_default();
+        self.make(call("events.were_erased", &first), self.store.were_erased(events)).await
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.make(call("events.erase", user), self.store.erase(user)).await
     }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crossfold_core::entities::activity::{Activity, DomainDay, INTAKES};
 use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
+use crossfold_core::entities::digest::ShortDigest;
 use crossfold_core::entities::event::{Event, to_millisecond};
 use crossfold_core::entities::history::{
     Dismissal, EventPosition, History, MarkedItems, PastEvent, SeenItem,
@@ -70,6 +71,8 @@ struct UserRecords {
     events: BTreeMap<EventId, Event>,
     dismissed: MarkedItems,
     seen: MarkedItems,
+    /// Ids of erased events, of any life of the user whose first this is.
+    erased: BTreeSet<ShortDigest>,
 }
 
 impl UserRecords {
@@ -155,8 +158,32 @@ impl EventStore for MemoryEvents {
         Ok(rekeying::rekey_events(&mut lock(&self.0), keys, after.as_deref()))
     }
 
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+        let mut users = lock(&self.0);
+        let Some(records) = users.get(user) else { return Ok(()) };
+        let ids: Vec<ShortDigest> =
+            records.events.keys().map(|id| ShortDigest::of(id.as_str())).collect();
+        users.entry(user.own()).or_default().erased.extend(ids);
+        Ok(())
+    }
+
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let users = lock(&self.0);
+        let was_erased = |(user, id): &(Pseudonym, EventId)| {
+            let kept = users.get(&user.own()).map(|records| &records.erased);
+            kept.is_some_and(|kept| kept.contains(&ShortDigest::of(id.as_str())))
+        };
+        Ok(events.iter().map(was_erased).collect())
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
-        Ok(lock(&self.0).remove(user).unwrap_or_default().count())
+        let mut users = lock(&self.0);
+        let Some(mut records) = users.remove(user) else { return Ok(0) };
+        let erased = std::mem::take(&mut records.erased);
+        if !erased.is_empty() {
+            users.insert(user.clone(), UserRecords { erased, ..UserRecords::default() });
+        }
+        Ok(records.count())
     }
 
     async fn erase_domain(

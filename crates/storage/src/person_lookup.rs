@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossfold_core::entities::ids::Pseudonym;
-use crossfold_core::entities::people::{PeopleEntry, Person, UserLife, VersionedEntry};
+use crossfold_core::entities::people::{Declared, PeopleEntry, Person, UserLife, VersionedEntry};
 use crossfold_core::entities::ports::{PeopleStore, StoreError, StoreResult};
 use jiff::Timestamp;
 
@@ -16,6 +16,34 @@ pub struct StoredPerson {
     pub person: Person,
     /// The version to name in a write.
     pub version: u64,
+    /// What stands under the user who was looked for, where that is not the first one.
+    pub link: Option<StoredLink>,
+}
+
+/// What stands under a user who is linked to a person's first one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLink {
+    /// The version to name in a write of it.
+    pub version: u64,
+    /// What the user's platform declared of them; `None` where an earlier version of this keeps
+    /// it in the person.
+    pub declared: Option<Declared>,
+}
+
+impl StoredPerson {
+    /// A person who is not stored yet, of one user.
+    #[must_use]
+    pub fn fresh(person: Person, id: Pseudonym) -> Self {
+        Self { id, person, version: 0, link: None }
+    }
+
+    /// What was declared of the user who was looked for.
+    #[must_use]
+    pub fn declared(&self, user: &Pseudonym) -> Declared {
+        let of_link = self.link.as_ref().and_then(|link| link.declared.clone());
+        let of_member = || self.person.member(user).map(|member| member.declared.clone());
+        of_link.or_else(of_member).unwrap_or_default()
+    }
 }
 
 /// What is known of a user.
@@ -63,69 +91,42 @@ pub async fn life(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<User
     Ok(stored.map_or_else(|| UserLife::first(user), |stored| UserLife::of(&stored)))
 }
 
-/// Reads that a link can race before we give up.
-const MAX_READS: usize = 4;
+/// How often a search that a change ran into is made again.
+const MAX_TRIES: usize = 4;
 
-/// Finds the person behind a user, by any of their pseudonyms, following a link.
+/// Finds the person behind a user, by any of their pseudonyms. It takes two reads, one after
+/// another, whoever the user is: one who is linked to others, one who is not, and one whom
+/// nobody knows. Without that, who waits for the answer could tell a linked user by the time
+/// that it takes to follow the link.
 ///
 /// # Errors
 /// When the store cannot be read, or holds a link that leads nowhere.
 pub async fn find(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<Found> {
     let own = user.own();
-    let mut key = own.clone();
-    // A link made between two reads moves the person; then we read again.
-    for _ in 0..MAX_READS {
-        let Some(stored) = store.get(&key).await? else {
-            if key == own {
-                return Ok(Found::Nobody);
-            }
-            key = own.clone();
-            continue;
+    for _ in 0..MAX_TRIES {
+        let (key, link) = match store.get(&own).await? {
+            Some(VersionedEntry {
+                entry: PeopleEntry::Link { person, declared, .. },
+                version,
+                ..
+            }) => (person, Some(StoredLink { version, declared })),
+            _ => (own.clone(), None),
         };
-        match stored.entry {
-            PeopleEntry::Person(person) => {
-                return Ok(Found::Person(StoredPerson {
-                    id: key,
-                    person,
-                    version: stored.version,
-                }));
+        match store.get(&key).await? {
+            None if link.is_none() => return Ok(Found::Nobody),
+            Some(VersionedEntry { entry: PeopleEntry::Person(person), version, .. }) => {
+                return Ok(Found::Person(StoredPerson { id: key, person, version, link }));
             }
-            PeopleEntry::Erased { life, until } if key == own => {
-                return Ok(Found::Erased { life, until, version: stored.version });
+            Some(VersionedEntry {
+                entry: PeopleEntry::Erased { life, until }, version, ..
+            }) if link.is_none() => {
+                return Ok(Found::Erased { life, until, version });
             }
-            PeopleEntry::Erased { .. } => key = own.clone(),
-            PeopleEntry::Link { person, .. } => key = person,
+            // A link was made or undone between the two.
+            _ => {}
         }
     }
     Err(StoreError::Corrupt("a user's link leads nowhere".into()))
-}
-
-/// As [`find`], by two reads one after another, whoever the user is: one who is linked to
-/// others, one who is not, and one whom nobody knows. Without that, who waits for the
-/// answer could tell a linked user by the time it takes to follow the link.
-///
-/// # Errors
-/// As [`find`].
-pub async fn find_in_even_time(store: &dyn PeopleStore, user: &Pseudonym) -> StoreResult<Found> {
-    let own = user.own();
-    let first = store.get(&own).await?;
-    let key = match first.map(|stored| stored.entry) {
-        Some(PeopleEntry::Link { person, .. }) => person,
-        _ => own.clone(),
-    };
-    match store.get(&key).await? {
-        None if key == own => Ok(Found::Nobody),
-        Some(VersionedEntry { entry: PeopleEntry::Person(person), version, .. }) => {
-            Ok(Found::Person(StoredPerson { id: key, person, version }))
-        }
-        Some(VersionedEntry { entry: PeopleEntry::Erased { life, until }, version, .. })
-            if key == own =>
-        {
-            Ok(Found::Erased { life, until, version })
-        }
-        // A link was made or undone between the two.
-        _ => find(store, user).await,
-    }
 }
 
 #[cfg(test)]
@@ -144,15 +145,20 @@ mod tests {
         Pseudonym::parse(name).unwrap()
     }
 
+    fn link(first: &str) -> PeopleEntry {
+        PeopleEntry::Link { person: user(first), life: 0, erased_until: None, declared: None }
+    }
+
     #[tokio::test]
-    async fn it_takes_two_reads_whoever_the_user_is_and_finds_what_a_search_finds() {
+    async fn it_takes_two_reads_whoever_the_user_is() {
         let stores = memory::stores();
         let domain = DomainId::parse("knowledge").unwrap();
         let mut person = Person::of_one(user("first"), domain.clone());
-        person.join(Person::of_one(user("linked"), domain.clone())).unwrap();
+        person.join(Person::of_one(user("linked"), domain.clone()), |_| true).unwrap();
         let entries = [
             ("first", PeopleEntry::Person(person)),
-            ("linked", PeopleEntry::Link { person: user("first"), life: 0, erased_until: None }),
+            ("linked", link("first")),
+            ("lost", link("nobody")),
             ("alone", PeopleEntry::Person(Person::of_one(user("alone"), domain))),
             ("erased", PeopleEntry::Erased { life: 1, until: Timestamp::UNIX_EPOCH }),
         ];
@@ -167,11 +173,23 @@ mod tests {
             Fault::None
         });
         let counting = faulty(stores.clone(), &plan).people;
-        for name in ["first", "linked", "alone", "erased", "stranger"] {
+        let person = |found| match found {
+            Found::Person(StoredPerson { id, .. }) => Some(id),
+            Found::Nobody | Found::Erased { .. } => None,
+        };
+        for (name, first) in [
+            ("first", Some("first")),
+            ("linked", Some("first")),
+            ("alone", Some("alone")),
+            ("erased", None),
+            ("stranger", None),
+        ] {
             reads.store(0, Ordering::Relaxed);
-            let found = find_in_even_time(&*counting, &user(name)).await.unwrap();
+            let found = find(&*counting, &user(name)).await.unwrap();
             assert_eq!(reads.load(Ordering::Relaxed), 2, "{name}");
-            assert_eq!(found, find(&*stores.people, &user(name)).await.unwrap(), "{name}");
+            assert_eq!(person(found), first.map(user), "{name}");
         }
+        let lost = find(&*counting, &user("lost")).await;
+        assert!(matches!(lost, Err(StoreError::Corrupt(_))), "{lost:?}");
     }
 }

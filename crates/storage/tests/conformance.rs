@@ -65,6 +65,14 @@ impl EventStore for CountsTwice {
         self.0.rekey(keys, after).await
     }
 
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+        self.0.keep_erased_ids(user).await
+    }
+
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        self.0.were_erased(events).await
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.0.erase(user).await
     }

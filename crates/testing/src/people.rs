@@ -1,10 +1,8 @@
 //! People and what they consented to.
 
-use std::collections::BTreeMap;
-
 use crossfold_entities::consent::ConsentDecision;
 use crossfold_entities::ids::{DomainId, Pseudonym};
-use crossfold_entities::people::{Member, PeopleEntry, Person, VersionedEntry};
+use crossfold_entities::people::{Declared, Member, PeopleEntry, Person, VersionedEntry};
 use crossfold_entities::purpose::Purpose;
 
 use crate::ids::at;
@@ -13,7 +11,7 @@ use crate::ids::at;
 #[must_use]
 pub fn person(members: impl IntoIterator<Item = (Pseudonym, DomainId)>) -> Person {
     let member =
-        |(user, domain)| Member { user, domain, declared: BTreeMap::new(), erased_until: None };
+        |(user, domain)| Member { user, domain, declared: Declared::new(), erased_until: None };
     Person { members: members.into_iter().map(member).collect(), consents: Vec::new().into() }
 }
 

@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crossfold_core::entities::ids::UserId;
 use crossfold_core::entities::people::VersionedEntry;
 use crossfold_core::entities::ports::{Page, StoreError, StoreResult, Stores};
@@ -60,11 +63,154 @@ async fn what_is_sent_again_after_an_erasure_stays_out_and_what_is_new_begins_a_
     assert_eq!(post(&world, &old).await, Err("erased_user".to_owned()));
     assert_eq!(post(&world, &event("e0", &world.at(-61))).await, Err("erased_user".to_owned()));
     assert_eq!(known(&world).await, 0);
-    // Under an id of before: nothing is left of it that could call it a duplicate.
-    post(&world, &event("e1", &world.at(0))).await.unwrap();
+    // Under an id of before, whatever time it claims, it is the event of before.
+    assert_eq!(post(&world, &event("e1", &world.at(0))).await, Err("erased_user".to_owned()));
+    assert_eq!(known(&world).await, 0);
+    post(&world, &event("e3", &world.at(0))).await.unwrap();
     assert_eq!(known(&world).await, 1);
     assert_eq!(erase_user(&world).await["deleted"]["events"], 1);
     assert_eq!(known(&world).await, 0);
+}
+
+#[tokio::test]
+async fn an_event_of_an_erased_life_is_known_by_its_id_whatever_time_it_claims() {
+    let world = world().await;
+    post(&world, &event("e1", &world.at(0))).await.unwrap();
+    erase_user(&world).await;
+    world.pass(60);
+    // They come back, are erased once more, and come back.
+    post(&world, &event("e2", &world.at(0))).await.unwrap();
+    erase_user(&world).await;
+    world.pass(60);
+    for id in ["e1", "e2"] {
+        let again = post(&world, &event(id, &world.at(1))).await;
+        assert_eq!(again, Err("erased_user".to_owned()), "{id}");
+    }
+    assert_eq!(known(&world).await, 0);
+    post(&world, &event("e3", &world.at(0))).await.unwrap();
+    assert_eq!(known(&world).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_declared_of_a_user_is_their_platforms_own_whoever_they_are_linked_to() {
+    let world = world().await;
+    let declare = |user: &str, domain: &str, plan: &str| {
+        let path = format!("/v1/users/{user}?domain={domain}");
+        (path, json!({"declared": {"plan": plan}}))
+    };
+    let users = [("a", "films"), ("b", "travel"), ("c", "films")];
+    for (user, domain) in users {
+        let (path, body) = declare(user, domain, &format!("of {user}"));
+        world.ok("PUT", &path, body).await;
+    }
+    for (domain, user) in [("travel", "b"), ("films", "c")] {
+        let link = json!({"domain": domain, "user_id": user});
+        world.ok("PUT", "/v1/users/a/links?domain=films", link).await;
+    }
+    let first = pseudonym("films", "a");
+    let person = |entry: Option<VersionedEntry>| serde_json::to_string(&entry.unwrap().entry);
+    let stored = person(world.stores.people.get(&first).await.unwrap()).unwrap();
+    assert!(stored.contains("of a") && !stored.contains("of b") && !stored.contains("of c"));
+    let (path, body) = declare("b", "travel", "of b, later");
+    let before = world.stores.people.get(&first).await.unwrap().unwrap().version;
+    assert_eq!(world.ok("PUT", &path, body).await["declared"]["plan"], "of b, later");
+    let after = world.stores.people.get(&first).await.unwrap().unwrap().version;
+    assert_eq!(before, after, "a platform's declaration touches what others read");
+    // The first leaves: the next takes the person over, and nobody loses what is theirs.
+    world.ok("DELETE", "/v1/users/a?domain=films", Value::Null).await;
+    for (path, plan) in
+        [("/v1/users/b?domain=travel", "of b, later"), ("/v1/users/c?domain=films", "of c")]
+    {
+        assert_eq!(world.ok("GET", path, Value::Null).await["declared"]["plan"], plan, "{path}");
+    }
+    let back = world.ok("PUT", "/v1/users/a?domain=films", json!({})).await;
+    assert_eq!(back["declared"], json!({}));
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_declared_in_the_person_is_found_and_moves_out_with_the_next_change()
+ {
+    let world = world().await;
+    let [first, second] = [pseudonym("films", "a"), pseudonym("travel", "b")];
+    let mut person = Person::of_one(first.clone(), "films".parse().unwrap());
+    person.join(Person::of_one(second.clone(), "travel".parse().unwrap()), |_| true).unwrap();
+    person.members[1].declared = Declared::from([("plan".into(), "gold".into())]);
+    let link = json!({"kind": "link", "person": first.to_string()});
+    let writes = [
+        PeopleWrite { id: first.clone(), entry: PeopleEntry::Person(person), expected: None },
+        PeopleWrite { id: second, entry: serde_json::from_value(link).unwrap(), expected: None },
+    ];
+    world.stores.people.commit(&writes).await.unwrap();
+    let get = || world.ok("GET", "/v1/users/b?domain=travel", Value::Null);
+    assert_eq!(get().await["declared"]["plan"], "gold");
+    world.ok("DELETE", "/v1/users/a?domain=films", Value::Null).await;
+    assert_eq!(get().await["declared"]["plan"], "gold");
+    world.ok("PUT", "/v1/users/b?domain=travel", json!({})).await;
+    assert_eq!(get().await["declared"], json!({}));
+}
+
+#[tokio::test]
+async fn as_many_calls_are_made_for_a_user_who_is_linked_as_for_one_who_is_not() {
+    let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = calls.clone();
+    let world = World::new(&FaultPlan::from_fn(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Fault::None
+    }));
+    for domain in ["films", "travel"] {
+        world.define(domain).await;
+    }
+    for (user, domain) in [("alone", "films"), ("first", "films"), ("second", "films")] {
+        world.ok("PUT", &format!("/v1/users/{user}?domain={domain}"), json!({})).await;
+    }
+    for (user, links) in [("first", 1..9), ("hidden", 20..29)] {
+        let domain = if user == "first" { "films" } else { "travel" };
+        for other in links {
+            link_directly(&world, (domain, user), ("travel", &format!("t{other}"))).await;
+        }
+    }
+    link_directly(&world, ("travel", "hidden"), ("films", "second")).await;
+    let mut counts = BTreeMap::<&str, BTreeSet<usize>>::new();
+    let grant = json!({"consents": [{"to": "travel", "purpose": "training", "granted": true}]});
+    for user in ["alone", "first", "second"] {
+        for (method, of, body) in [
+            ("GET", "", Value::Null),
+            ("PUT", "", json!({"declared": {"a": "b"}})),
+            ("PUT", "/consents", grant.clone()),
+        ] {
+            calls.store(0, std::sync::atomic::Ordering::Relaxed);
+            world.ok(method, &format!("/v1/users/{user}{of}?domain=films"), body).await;
+            let name = if of.is_empty() { method } else { of };
+            let made = calls.load(std::sync::atomic::Ordering::Relaxed);
+            counts.entry(name).or_default().insert(made);
+        }
+    }
+    assert!(counts.values().all(|counts| counts.len() == 1), "{counts:?}");
+}
+
+/// Links users as a platform that acts for none of their domains' limits would.
+async fn link_directly(world: &World, to: (&str, &str), user: (&str, &str)) {
+    let [to, user] = [to, user]
+        .map(|(domain, user)| (pseudonym(domain, user), domain.parse::<DomainId>().unwrap()));
+    let stored = world.stores.people.get(&to.0).await.unwrap();
+    let expected = stored.as_ref().map(|stored| stored.version);
+    let mut person = match stored.map(|stored| stored.entry) {
+        Some(PeopleEntry::Person(person)) => person,
+        _ => Person::of_one(to.0.clone(), to.1),
+    };
+    person.join(Person::of_one(user.0.clone(), user.1), |_| false).unwrap();
+    let member = person.members.last().unwrap();
+    let link = link_to(&to.0, member, Declared::new());
+    let standing = world.stores.people.get(&user.0).await.unwrap();
+    let writes = [
+        PeopleWrite {
+            id: user.0,
+            entry: link,
+            expected: standing.map(|standing| standing.version),
+        },
+        PeopleWrite { id: to.0, entry: PeopleEntry::Person(person), expected },
+    ];
+    assert_eq!(world.stores.people.commit(&writes).await.unwrap(), Committed::Yes);
 }
 
 #[tokio::test]
@@ -217,7 +363,9 @@ async fn users_who_do_not_fit_into_one_person_are_refused_before_anything_is_wri
     for (domain, user) in [("films", "u"), ("travel", "v")] {
         let user = pseudonym(domain, user);
         let mut person = Person::of_one(user.clone(), domain.parse().unwrap());
-        person.members[0].declared.insert("a".into(), "a".repeat(250_000));
+        let decision = json!({"from": domain, "to": "travel", "purpose": "training",
+            "granted": true, "decided_at": world.at(0), "evidence": "a".repeat(250_000)});
+        person.consents.record_by(&user, serde_json::from_value(decision).unwrap());
         let entry = PeopleEntry::Person(person);
         let write = PeopleWrite { id: user, entry, expected: None };
         world.stores.people.commit(&[write]).await.unwrap();

@@ -6,10 +6,10 @@
 //! An event so costs two write units, one of the table and one of the index. An
 //! item of its own for the identity, in one transaction with the event, would
 //! cost four. Beside events are the items that were dismissed or seen for ever
-//! (`aws::marked_items`), which lack the index's attribute and so are not in it. Only
-//! events expire. A thousand events are read for some 90 units, whatever of them is wanted.
+//! (`aws::marked_items`), which lack the index's attribute and so are not in it, and what the
+//! ids of erased events are known by (`aws::erased_ids`). Events expire, and those. A thousand events are read for some 90 units, whatever of them is wanted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Key};
 use super::config::Resource;
+use super::erased_ids::{self, ErasedIds};
 use super::error::{corrupt, malformed, service_error};
 use super::marked_items::{self, Mark, Marking};
 use super::requests;
@@ -85,7 +86,7 @@ impl EventRecord {
     pub(super) fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
         let image = image.into();
         if let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk")
-            && marked_items::is_of_marks(sk)
+            && (marked_items::is_of_marks(sk) || erased_ids::is_of_erased_ids(sk))
         {
             return Ok(None);
         }
@@ -189,6 +190,25 @@ impl DynamoDbEvents {
         marked_items::read(requests::all(query).await?)
     }
 
+    /// The records at these keys that there are, by their keys.
+    async fn records_at(
+        &self,
+        keys: impl Iterator<Item = [String; 2]>,
+    ) -> StoreResult<HashMap<[String; 2], Key>> {
+        // DynamoDB refuses to be asked for one record twice.
+        let asked: HashSet<[String; 2]> = keys.collect();
+        let keys = asked.into_iter().map(|[pk, sk]| {
+            let text = AttributeValue::S;
+            Key::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+        });
+        let found =
+            batch::get(&self.client, &self.waiting, self.table.name()?, keys.collect()).await?;
+        let text = |item: &Key, name: &str| {
+            item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+        };
+        Ok(found.into_iter().map(|item| ([text(&item, "pk"), text(&item, "sk")], item)).collect())
+    }
+
     async fn add(&self, marking: &Marking) -> StoreResult<()> {
         let update = self.client.update_item().table_name(self.table.name()?);
         marking.update(update).send().await.map(drop).map_err(service_error)
@@ -201,6 +221,10 @@ impl DynamoDbEvents {
         batch::delete(&self.client, &self.waiting, self.table.name()?, keys).await?;
         Ok(count)
     }
+}
+
+fn is_of_erased_ids(sort_key: &AttributeValue) -> bool {
+    sort_key.as_s().is_ok_and(|sort_key| erased_ids::is_of_erased_ids(sort_key))
 }
 
 #[async_trait]
@@ -269,20 +293,36 @@ impl EventStore for DynamoDbEvents {
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
         let key =
             |(user, id): &(Pseudonym, EventId)| [user.to_string(), format!("{EVENT_PREFIX}{id}")];
-        // DynamoDB refuses to be asked for one record twice.
-        let asked: HashSet<[String; 2]> = events.iter().map(key).collect();
-        let keys = asked.into_iter().map(|[pk, sk]| {
-            let text = AttributeValue::S;
-            Key::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+        let found = self.records_at(events.iter().map(key)).await?;
+        Ok(events.iter().map(|event| found.contains_key(&key(event))).collect())
+    }
+
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+        let query = self
+            .query(user, "pk = :user AND begins_with(sk, :prefix)")?
+            .expression_attribute_values(":prefix", AttributeValue::S(EVENT_PREFIX.into()))
+            .projection_expression("sk");
+        let records = requests::all(query).await?;
+        let ids = records.iter().filter_map(|record| {
+            record.get("sk").and_then(|sk| sk.as_s().ok())?.strip_prefix(EVENT_PREFIX)
         });
-        let found =
-            batch::get(&self.client, &self.waiting, self.table.name()?, keys.collect()).await?;
-        let text = |item: &Key, name: &str| {
-            item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+        let until = self.clock.now().as_second().saturating_add(self.retention.as_secs());
+        let table = self.table.name()?;
+        let update = || self.client.update_item().table_name(table);
+        for update in ErasedIds::of(user, ids).updates(until, update) {
+            update.send().await.map_err(service_error)?;
+        }
+        Ok(())
+    }
+
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let found = self.records_at(events.iter().map(erased_ids::key)).await?;
+        let now = self.clock.now().as_second();
+        let was_erased = |event: &(Pseudonym, EventId)| {
+            let record = found.get(&erased_ids::key(event));
+            record.is_some_and(|record| erased_ids::holds(record, &event.1, now))
         };
-        let found: HashSet<[String; 2]> =
-            found.iter().map(|item| [text(item, "pk"), text(item, "sk")]).collect();
-        Ok(events.iter().map(|event| found.contains(&key(event))).collect())
+        Ok(events.iter().map(was_erased).collect())
     }
 
     async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
@@ -292,7 +332,9 @@ impl EventStore for DynamoDbEvents {
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         let query = self.query(user, "pk = :user")?;
         let records = query.projection_expression("pk, sk, item_digests");
-        self.delete(requests::all(records).await?).await
+        let mut records = requests::all(records).await?;
+        records.retain(|record| !record.get("sk").is_some_and(is_of_erased_ids));
+        self.delete(records).await
     }
 
     async fn erase_domain(
@@ -321,8 +363,6 @@ impl EventStore for DynamoDbEvents {
 #[cfg(test)]
 mod tests {
     use crossfold_core::entities::ids::{EventId, EventType};
-
-    use std::collections::HashMap;
 
     use super::*;
 
@@ -359,7 +399,13 @@ mod tests {
 
     #[test]
     fn a_record_of_items_is_no_event_and_anything_else_is_corrupt() {
-        for sk in ["dismissed#travel#i", "seen#a#b#i", "dismissedset#a#b#0", "seenset#a#b#f"] {
+        for sk in [
+            "dismissed#travel#i",
+            "seen#a#b#i",
+            "dismissedset#a#b#0",
+            "seenset#a#b#f",
+            "erasedset#0",
+        ] {
             let sk = AttributeValue::S(sk.into());
             let record = HashMap::from([("sk".to_owned(), sk)]);
             assert_eq!(EventRecord::parse(record).unwrap(), None);

@@ -10,6 +10,7 @@ mod catalogue;
 pub mod changes;
 mod config;
 mod decisions;
+mod erased_ids;
 mod error;
 pub(crate) mod events;
 mod marked_items;

@@ -29,6 +29,7 @@ checks! { "events":
     erasing_a_domain_takes_its_records_from_every_user,
     what_is_stored_is_told_in_its_place,
     what_is_taken_forward_is_there_once,
+    ids_that_were_kept_are_known_in_every_later_life_and_no_erasure_takes_them,
 }
 
 fn domain() -> DomainId {
@@ -426,10 +427,15 @@ async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
         stores.events.dismiss(&dismissal(user, "shunned")).await?;
         stores.events.mark_seen(&SeenItem::of(&event(user, "e", 1))).await?;
     }
+    let first = event(&old.own(), "of the first life", 99);
+    stores.events.append(&first).await?;
+    stores.events.keep_erased_ids(&old.own()).await?;
+    stores.events.erase(&old.own()).await?;
     // One was sent again after the rotation: the newer one stands.
     stores.events.append(&event(&new, "e0", 1)).await?;
     stores.events.dismiss(&dismissal(&new, "shunned")).await?;
-    for expected in [62, 0] {
+    // 62 of the life, and the record of an id that was erased with another one.
+    for expected in [63, 0] {
         let (mut found, mut next) = (0, None);
         loop {
             let page = stores.events.rekey(&keys, next).await?;
@@ -441,6 +447,8 @@ async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
         }
         hold!(found == expected, "{found} records were found, not {expected}");
     }
+    let known = stores.events.were_erased(&[(new.clone(), first.event_id)]).await?;
+    hold!(known == [true], "an erased id is forgotten");
     let left = stores.events.history(&old, 100).await?.records();
     hold!(left == 0, "{left} records are left under the earlier form");
     let moved = evidence(stores, &new, 100).await?;
@@ -457,6 +465,39 @@ async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
     let held = stores.events.holds(&[(new.clone(), id(EventId::parse, "e7"))]).await?;
     hold!(held == [true], "a moved event would be new again");
     stores.events.erase(&new).await?;
+    Ok(())
+}
+
+async fn ids_that_were_kept_are_known_in_every_later_life_and_no_erasure_takes_them(
+    stores: &Stores,
+) -> Held {
+    let (user, other) = (unique_user(), unique_user());
+    let event_id = |at: usize| id(EventId::parse, &format!("e{at}"));
+    stores.events.keep_erased_ids(&user).await?;
+    let asked = |life: u32| -> Vec<(Pseudonym, EventId)> {
+        (0..240).map(|at| (user.in_life(life), event_id(at))).collect()
+    };
+    hold!(!stores.events.were_erased(&asked(1)).await?.contains(&true), "nothing was erased");
+    for life in [0, 1] {
+        let in_life = user.in_life(life);
+        let ids = (0..60).map(|at| format!("e{}", 60 * life + at));
+        append_all(stores, ids.map(|event_id| event(&in_life, &event_id, 9)).collect()).await?;
+        for expected in [60, 0] {
+            stores.events.keep_erased_ids(&in_life).await?;
+            let erased = stores.events.erase(&in_life).await?;
+            hold!(erased == expected, "{erased} records were erased, not {expected}");
+        }
+    }
+    let expected: Vec<bool> = (0..240).map(|at| at < 120).collect();
+    for life in [1, 2] {
+        let told = stores.events.were_erased(&asked(life)).await?;
+        hold!(told == expected, "the wrong ids are known in life {life}");
+    }
+    let of_other = stores.events.were_erased(&[(other.in_life(1), event_id(1))]).await?;
+    hold!(of_other == [false], "an id of another user is known");
+    let left = stores.events.history(&user, 100).await?.records();
+    hold!(left == 0, "{left} records are left");
+    hold!(stores.events.were_erased(&[]).await?.is_empty(), "nothing was asked for");
     Ok(())
 }
 

@@ -27,7 +27,7 @@ fn person(user: &Pseudonym) -> PeopleEntry {
 }
 
 fn link(to: &Pseudonym) -> PeopleEntry {
-    PeopleEntry::Link { person: to.clone(), life: 0, erased_until: None }
+    PeopleEntry::Link { person: to.clone(), life: 0, erased_until: None, declared: None }
 }
 
 fn write(user: &Pseudonym, entry: PeopleEntry, expected: Option<u64>) -> PeopleWrite {

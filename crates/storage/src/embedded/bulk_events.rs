@@ -98,6 +98,14 @@ impl EventStore for BulkEvents {
         self.adapter.rekey(keys, after).await
     }
 
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+        self.adapter.keep_erased_ids(user).await
+    }
+
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        self.adapter.were_erased(events).await
+    }
+
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {
         self.adapter.erase(user).await
     }

@@ -25,11 +25,13 @@ pub(super) fn rekey_events(
         return RekeyedPage::default();
     };
     let (records, user) = (users.remove(&old).unwrap_or_default(), keys.forward(&old));
-    let found = BTreeMap::from([(version, records.count())]);
+    let found = records.count() + records.erased.len() as u64;
+    let found = BTreeMap::from([(version, found)]);
     let under = users.entry(user.clone()).or_default();
     for (id, event) in records.events {
         under.events.entry(id).or_insert(Event { user: user.clone(), ..event });
     }
+    under.erased.extend(records.erased);
     under.dismissed.merge(records.dismissed.of_user(&user));
     under.seen.merge(records.seen.of_user(&user));
     RekeyedPage { found, next: Some(old.to_string()) }

@@ -43,6 +43,36 @@ impl RekeyedEvents {
     }
 }
 
+/// Events under every form of their users' pseudonyms.
+struct Forms {
+    asked: Vec<(Pseudonym, EventId)>,
+    /// The place of the event that each of them is of.
+    places: Vec<usize>,
+    events: usize,
+}
+
+impl Forms {
+    fn of(keys: &Pseudonymiser, events: &[(Pseudonym, EventId)]) -> Self {
+        let (mut asked, mut places) = (Vec::new(), Vec::new());
+        for (place, (user, id)) in events.iter().enumerate() {
+            for form in keys.forward(user).forms() {
+                asked.push((form, id.clone()));
+                places.push(place);
+            }
+        }
+        Self { asked, places, events: events.len() }
+    }
+
+    /// What is true of an event if it is of any of its forms.
+    fn told_of(&self, forms: Vec<bool>) -> Vec<bool> {
+        let mut told = vec![false; self.events];
+        for (place, is_so) in self.places.iter().zip(forms) {
+            told[*place] |= is_so;
+        }
+        told
+    }
+}
+
 #[async_trait]
 impl EventStore for RekeyedEvents {
     async fn append(&self, event: &Event) -> StoreResult<Appended> {
@@ -104,22 +134,24 @@ impl EventStore for RekeyedEvents {
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
-        let (mut asked, mut places) = (Vec::new(), Vec::new());
-        for (place, (user, id)) in events.iter().enumerate() {
-            for form in self.keys.forward(user).forms() {
-                asked.push((form, id.clone()));
-                places.push(place);
-            }
-        }
-        let mut held = vec![false; events.len()];
-        for (place, holds) in places.into_iter().zip(self.store.holds(&asked).await?) {
-            held[place] |= holds;
-        }
-        Ok(held)
+        let forms = Forms::of(&self.keys, events);
+        Ok(forms.told_of(self.store.holds(&forms.asked).await?))
     }
 
     async fn rekey(&self, keys: &Pseudonymiser, after: Option<String>) -> StoreResult<RekeyedPage> {
         self.store.rekey(keys, after).await
+    }
+
+    async fn keep_erased_ids(&self, user: &Pseudonym) -> StoreResult<()> {
+        for form in self.keys.forward(user).forms() {
+            self.store.keep_erased_ids(&form).await?;
+        }
+        Ok(())
+    }
+
+    async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
+        let forms = Forms::of(&self.keys, events);
+        Ok(forms.told_of(self.store.were_erased(&forms.asked).await?))
     }
 
     async fn erase(&self, user: &Pseudonym) -> StoreResult<u64> {

@@ -24,8 +24,8 @@ fn with_users(entry: PeopleEntry, form: impl Fn(&Pseudonym) -> Pseudonym) -> Peo
             consents.name_deciders(&form);
             PeopleEntry::Person(Person { members, consents })
         }
-        PeopleEntry::Link { person, life, erased_until } => {
-            PeopleEntry::Link { person: form(&person), life, erased_until }
+        PeopleEntry::Link { person, life, erased_until, declared } => {
+            PeopleEntry::Link { person: form(&person), life, erased_until, declared }
         }
         erased @ PeopleEntry::Erased { .. } => erased,
     }

@@ -30,13 +30,18 @@ pub(super) async fn users_of_auto(stores: &Stores, hidden: &[usize]) -> Vec<Stri
                 "first" => (of_one(&own, "auto"), of_one(&other, "knowledge")),
                 _ => (of_one(&other, "knowledge"), of_one(&own, "auto")),
             };
-            person.join(joined).unwrap();
+            person.join(joined, |_| true).unwrap();
             let ids: Vec<Pseudonym> =
                 person.members.iter().map(|member| member.user.clone()).collect();
             put(
                 stores,
                 &ids[1],
-                PeopleEntry::Link { person: ids[0].clone(), life: 0, erased_until: None },
+                PeopleEntry::Link {
+                    person: ids[0].clone(),
+                    life: 0,
+                    erased_until: None,
+                    declared: None,
+                },
             )
             .await;
             put(stores, &ids[0], PeopleEntry::Person(person)).await;
@@ -96,14 +101,14 @@ pub(super) async fn link_ann(stores: &Stores) {
     let knowledge = pseudonymiser().pseudonym(&domain("knowledge"), &UserId::parse("ann").unwrap());
     let mut stored = stores.people.get(&knowledge).await.unwrap().unwrap();
     let PeopleEntry::Person(person) = &mut stored.entry else { panic!("a person") };
-    person.join(Person::of_one(auto_user("ann"), domain("auto"))).unwrap();
+    person.join(Person::of_one(auto_user("ann"), domain("auto")), |_| true).unwrap();
     let write =
         PeopleWrite { id: knowledge.clone(), entry: stored.entry, expected: Some(stored.version) };
     stores.people.commit(&[write]).await.unwrap();
     put(
         stores,
         &auto_user("ann"),
-        PeopleEntry::Link { person: knowledge, life: 0, erased_until: None },
+        PeopleEntry::Link { person: knowledge, life: 0, erased_until: None, declared: None },
     )
     .await;
 }
