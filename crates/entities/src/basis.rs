@@ -46,7 +46,8 @@ pub struct Basis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasons: Option<String>,
     /// The version of the person's record whose consents were heeded; `None` when there
-    /// was none, or it could not be read. It is told to nobody: other platforms change it.
+    /// was none, or it could not be read. It is told to nobody, for other platforms change it,
+    /// and replay does not go by it but by what the consents let through: it is for audits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person_version: Option<u64>,
     /// The last change that was known of each catalogue that was looked into.
@@ -103,19 +104,27 @@ impl Basis {
 pub fn digest_of_events<'a>(events: impl Iterator<Item = &'a Event>) -> String {
     let mut digest = Fields::default();
     for event in events {
-        let texts = [
-            event.user.as_str(),
-            event.event_id.as_str(),
-            event.domain.as_str(),
-            event.event_type.as_str(),
-            event.item_id.as_str(),
-        ];
+        // Field by field, so that whoever adds one has to say whether it weighs.
+        let Event {
+            event_id,
+            user,
+            domain,
+            event_type,
+            item_id,
+            occurred_at,
+            received_at: _,
+            domain_life: _,
+            value,
+            dwell_seconds,
+        } = event;
+        let (user, event_id, item_id) = (user.as_str(), event_id.as_str(), item_id.as_str());
+        let texts = [user, event_id, domain.as_str(), event_type.as_str(), item_id];
         texts.into_iter().for_each(|text| digest.add(text.as_bytes()));
-        digest.add(&event.occurred_at.as_nanosecond().to_le_bytes());
+        digest.add(&occurred_at.as_nanosecond().to_le_bytes());
         // 1.0 and 1.00 weigh the same, and a store may give back either.
-        let value = event.value.map(|value| value.normalize().to_string());
+        let value = value.map(|value| value.normalize().to_string());
         digest.add(value.unwrap_or_default().as_bytes());
-        digest.add(event.dwell_seconds.map(|s| s.to_string()).unwrap_or_default().as_bytes());
+        digest.add(dwell_seconds.map(|s| s.to_string()).unwrap_or_default().as_bytes());
     }
     digest.finish()
 }

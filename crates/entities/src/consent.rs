@@ -161,12 +161,7 @@ impl ConsentLedger {
     /// again or from a queue. A refusal is recorded as [`ConsentLedger::record`] does. A
     /// grant does not overrule a refusal if it names an instant that the refusal, or any
     /// decision that it replaced, had reached: such a grant, sent twice, would undo the
-    /// withdrawal between, whoever's clock was wrong.
-    pub fn record_dated(&mut self, decision: ConsentDecision) {
-        self.stand_dated(decision, None);
-    }
-
-    /// As [`ConsentLedger::record_dated`], of a decision taken by one member of the person.
+    /// withdrawal between, whoever's clock was wrong. It was taken by one member of the person.
     pub fn record_dated_by(&mut self, member: &Pseudonym, decision: ConsentDecision) {
         self.stand_dated(decision, Some(member.own()));
     }
@@ -359,6 +354,17 @@ pub struct ConsentContext<'a> {
     pub now: Timestamp,
 }
 
+impl ConsentContext<'_> {
+    /// Whether evidence of one domain may be used for recommending in another, or in itself: the
+    /// one rule for it.
+    #[must_use]
+    pub fn may_reach(&self, from: &DomainId, to: &DomainId, cross_domain: CrossDomain) -> bool {
+        let Self { ledger, definitions, now } = self;
+        (from == to || cross_domain == CrossDomain::ByConsent)
+            && ledger.permits(from, to, Purpose::Recommendation, definitions, *now)
+    }
+}
+
 /// The part of a history that may be used for one purpose and set of
 /// destinations. There is no other way to a person's events.
 ///
@@ -433,16 +439,8 @@ impl ConsentedHistory {
         request: &RecommendationUse<'_>,
     ) -> Self {
         let admits = |from: &DomainId| {
-            [request.display, request.target].into_iter().all(|to| {
-                (from == to || request.cross_domain == CrossDomain::ByConsent)
-                    && context.ledger.permits(
-                        from,
-                        to,
-                        Purpose::Recommendation,
-                        context.definitions,
-                        context.now,
-                    )
-            })
+            let directions = [request.display, request.target];
+            directions.into_iter().all(|to| context.may_reach(from, to, request.cross_domain))
         };
         let events = history.events.iter().filter(|event| admits(&event.domain)).cloned().collect();
         // Only items of the target can be served for it.
@@ -650,7 +648,13 @@ mod tests {
     /// An event that is no evidence any more.
     fn past(from: usize) -> PastEvent {
         let Event { domain, event_type, item_id, occurred_at, .. } = event(from, 0);
-        PastEvent { domain, event_type, item: ItemDigest::of(&item_id), occurred_at }
+        PastEvent {
+            domain,
+            event_type,
+            item: ItemDigest::of(&item_id),
+            occurred_at,
+            domain_life: 0,
+        }
     }
 
     fn decision(
@@ -787,7 +791,7 @@ mod tests {
                 let key = decision.key();
                 let before = ledger.decisions.get(&key).map(|standing| standing.decision.clone());
                 match is_dated {
-                    true => ledger.record_dated(decision.clone()),
+                    true => ledger.stand_dated(decision.clone(), None),
                     false => ledger.record(decision.clone()),
                 }
                 let was_refused = before.as_ref().is_some_and(|before| !before.granted);
@@ -805,7 +809,7 @@ mod tests {
             decisions in decisions(), other in decisions(), is_merged in any::<bool>(),
         ) {
             let mut ledger = ConsentLedger::default();
-            decisions.iter().cloned().for_each(|decision| ledger.record_dated(decision));
+            decisions.iter().cloned().for_each(|decision| ledger.stand_dated(decision, None));
             // Each direction is withdrawn, by a clock that stands at the beginning of time.
             for decision in &decisions {
                 let withdrawn = ConsentDecision {
@@ -821,7 +825,7 @@ mod tests {
             let stored = serde_json::to_string(&ledger).unwrap();
             let mut ledger: ConsentLedger = serde_json::from_str(&stored).unwrap();
             for again in &decisions {
-                ledger.record_dated(again.clone());
+                ledger.stand_dated(again.clone(), None);
                 prop_assert!(!ledger.decisions[&again.key()].decision.granted);
             }
         }
@@ -855,12 +859,12 @@ mod tests {
         };
         let decide = |granted, at| decision(0, 1, Purpose::Recommendation, granted, at);
         assert!(!permits(&ledger));
-        ledger.record_dated(decide(true, 240));
+        ledger.stand_dated(decide(true, 240), None);
         assert!(permits(&ledger));
-        ledger.record_dated(decide(false, 2));
+        ledger.stand_dated(decide(false, 2), None);
         assert!(!permits(&ledger));
         for again in [1, 2, 240] {
-            ledger.record_dated(decide(true, again));
+            ledger.stand_dated(decide(true, again), None);
             assert!(!permits(&ledger), "{again}");
         }
         ledger.record(decide(true, 1));
@@ -872,9 +876,9 @@ mod tests {
         let old = serde_json::to_string(&[decision(0, 1, Purpose::Training, false, 9)]).unwrap();
         let mut ledger: ConsentLedger = serde_json::from_str(&old).unwrap();
         assert_eq!(serde_json::to_string(&ledger).unwrap(), old);
-        ledger.record_dated(decision(0, 1, Purpose::Training, true, 9));
+        ledger.stand_dated(decision(0, 1, Purpose::Training, true, 9), None);
         assert!(!ledger.decisions().any(|decision| decision.granted));
-        ledger.record_dated(decision(0, 1, Purpose::Training, true, 10));
+        ledger.stand_dated(decision(0, 1, Purpose::Training, true, 10), None);
         assert!(ledger.decisions().all(|decision| decision.granted));
     }
 

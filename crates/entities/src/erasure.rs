@@ -18,7 +18,8 @@ use crate::records::{Record, RecordKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// What was declared of the user, their links and, if nobody was linked, their consents.
+    /// What was declared of the user, their links and what they decided; refusals stay with
+    /// users they were linked to, without evidence and without saying whose they were.
     People,
     /// Events, dismissals, and what was seen for ever.
     Events,
@@ -30,7 +31,7 @@ pub enum Place {
     ArchivedDecisions,
     /// What came of them, archived.
     ArchivedOutcomes,
-    /// Events that cleaning refused.
+    /// Events that cleaning refused, and what was set aside because it could not be read.
     Quarantine,
     /// The model that serves: replaced by one that was trained without the life.
     Model,

@@ -156,6 +156,8 @@ pub struct PastEvent {
     pub item: ItemDigest,
     /// When it happened.
     pub occurred_at: Timestamp,
+    /// Which life of its domain it is of, as its event says.
+    pub domain_life: u32,
 }
 
 /// Everything known of what a person did: their users' newest events, newest first, older
@@ -239,10 +241,11 @@ impl History {
     /// while a domain was deleted.
     #[must_use]
     pub fn in_lives_of(mut self, definitions: &Definitions) -> Self {
-        let is_of_life = |event: &Event| {
-            definitions.get(&event.domain).is_none_or(|domain| domain.life <= event.domain_life)
+        let is_of_life = |domain: &DomainId, life: u32| {
+            definitions.get(domain).is_none_or(|domain| domain.life <= life)
         };
-        self.events.retain(is_of_life);
+        self.events.retain(|event| is_of_life(&event.domain, event.domain_life));
+        self.past.retain(|event| is_of_life(&event.domain, event.domain_life));
         self
     }
 

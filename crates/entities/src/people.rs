@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::consent::{ConsentDecision, ConsentLedger};
 use crate::ids::{DomainId, Pseudonym};
 
-/// Most users of one person: a link writes them all in one transaction.
+/// Most users of one person: who erases the first one writes all the others in one transaction,
+/// of at most 100 entries on DynamoDB, and what is decided of all fits into one record
+/// ([`shares`](crate::shares)).
 pub const MAX_MEMBERS: usize = 48;
 /// Most users of one platform who are one person, for whoever acts for that platform. It is the
 /// limit that callers meet: how many users others have, they may not know. The one of

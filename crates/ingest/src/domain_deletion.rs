@@ -34,7 +34,7 @@ use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Path, Query};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::{MAX_AGE, announce_change};
-use crossfold_storage::erasure::forget;
+use crossfold_storage::erasure::{LONGEST_CALL, forget};
 use crossfold_storage::records;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -52,8 +52,6 @@ const TIME_OF_CALL: Duration = Duration::from_secs(7);
 const ITEMS_AT_A_TIME: usize = 2_000;
 /// People who are changed at the same time.
 const CONCURRENT_PEOPLE: usize = 16;
-/// What a write may take that began with a definition of before.
-const LAST_WRITES: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,7 +201,7 @@ impl Deleting<'_> {
     }
 
     fn may_be_written_to(&self, deletion: &DomainDeletion) -> bool {
-        let last = SignedDuration::try_from(MAX_AGE + LAST_WRITES).unwrap_or(SignedDuration::MAX);
+        let last = SignedDuration::try_from(MAX_AGE + LONGEST_CALL).unwrap_or(SignedDuration::MAX);
         let age = self.state.machine.clock.now().duration_since(deletion.started_at);
         !self.state.is_alone && age < last
     }

@@ -11,15 +11,11 @@ use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{PastRange, StoreResult};
 use crossfold_core::serving::admit::may_use_evidence_of;
-use crossfold_core::serving::request::SlateRequest;
+use crossfold_core::serving::request::{MAX_HISTORY, SlateRequest};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::deadline::{Deadline, Stage};
 use crate::state::RecommendState;
-
-/// Events of each user that are read as evidence, and for most people everything they did:
-/// some 90 read units.
-pub(crate) const MAX_EVIDENCE: usize = 1_000;
 
 /// Events of each user that are read at all, at some 90 read units a thousand. Who did more
 /// within the time that an item counts as seen may be shown one again, and the answer says
@@ -54,7 +50,7 @@ impl HistoryReader<'_> {
         let history = match known {
             Some(known) => Some(known),
             None => {
-                let newest = self.state.stores.events.history(user, MAX_EVIDENCE);
+                let newest = self.state.stores.events.history(user, MAX_HISTORY);
                 let newest = self.deadline.wait(Stage::FurtherReads, newest).await;
                 answered("a history could not be read", newest)
             }
@@ -75,7 +71,7 @@ impl HistoryReader<'_> {
         let Some((before, since)) = cut.map(|(cut, since)| (cut.clone(), since)) else {
             return HistoryRead { history: Some(history), is_partial: false };
         };
-        let range = PastRange { before, since, limit: MAX_READ - MAX_EVIDENCE };
+        let range = PastRange { before, since, limit: MAX_READ - MAX_HISTORY };
         let past = self.state.stores.events.past(user, &range);
         let past = self.deadline.wait(Stage::FurtherReads, past).await;
         match answered("older events could not be read", past) {

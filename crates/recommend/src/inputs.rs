@@ -17,7 +17,7 @@ use crossfold_core::entities::ports::{NoDefinition, StoreError};
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::model::Model;
 use crossfold_core::serving::admit::may_use_evidence_of;
-use crossfold_core::serving::request::SlateRequest;
+use crossfold_core::serving::request::{MAX_HISTORY, SlateRequest};
 use crossfold_core::serving::snapshot::Catalogues;
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::KnownDefinitions;
@@ -25,7 +25,7 @@ use crossfold_storage::person_lookup::{Found, find};
 use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
-use crate::history_reader::{HistoryReader, MAX_EVIDENCE, answered};
+use crate::history_reader::{HistoryReader, answered};
 use crate::state::RecommendState;
 
 /// Codes of what could not be used, each once, in the order in which it was found.
@@ -81,7 +81,7 @@ pub(crate) async fn read_user(
     deadline: &Deadline,
 ) -> UserRead {
     let person = find(&*state.stores.people, user);
-    let history = state.stores.events.history(user, MAX_EVIDENCE);
+    let history = state.stores.events.history(user, MAX_HISTORY);
     let (found, history) =
         join(deadline.wait(Stage::FirstReads, person), deadline.wait(Stage::FirstReads, history))
             .await;

@@ -21,11 +21,14 @@ use crate::records;
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
 
-/// How long after it was asked for an erasure is not visited for good. Who erases may take 15
-/// seconds to take the life out, and who had looked it up before may take 15 more to write what
-/// is of it: no function that writes lives longer (template.yaml). Five are for clocks of
-/// different machines.
-pub const SETTLING: Duration = Duration::from_secs(35);
+/// The longest that a call may last which writes what its caller sent of users: the timeout of
+/// every function that answers such calls (template.yaml).
+pub const LONGEST_CALL: Duration = Duration::from_secs(15);
+
+/// How long after it was asked for an erasure is not visited for good. Who erases may take the
+/// [`LONGEST_CALL`] to take the life out, and who had looked it up before may take as long again to
+/// write what is of it. Five seconds are for clocks of different machines.
+pub const SETTLING: Duration = Duration::from_secs(2 * LONGEST_CALL.as_secs() + 5);
 
 /// What became of a request to erase the life that a user leads.
 #[derive(Debug, Clone, PartialEq, Eq)]

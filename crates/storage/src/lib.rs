@@ -6,6 +6,8 @@
 //! - [`faults`]: any of these, failing as a network lets them, by a seed.
 //! - [`definition_reader`], [`event_writer`], [`person_lookup`], [`records`]: reading and writing
 //!   through the ports, whatever is behind them.
+//! - [`erasure`], [`find_person`]: erasing a life of a user, and looking for what is left of it.
+//! - `data_files`: what is in a directory of data.
 //! - [`rekeying`]: stores while keys of pseudonyms rotate.
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.

@@ -130,6 +130,7 @@ impl EventStore for MemoryEvents {
             event_type: event.event_type.clone(),
             item: ItemDigest::of(&event.item_id),
             occurred_at: event.occurred_at,
+            domain_life: event.domain_life,
         };
         let events = in_range.iter().take(range.limit).map(past).collect();
         Ok(Past { events, is_cut: in_range.len() > range.limit })

@@ -6,7 +6,7 @@ use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{RecordStore, StoreResult};
 use crossfold_core::model::Manifest;
 use crossfold_core::model::bridges::Direction;
-use crossfold_core::release::gate::{Finding, VerdictSummary};
+use crossfold_core::release::gate::{CheckFinding, VerdictSummary};
 use crossfold_core::release::record::ModelRecord;
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::drift::DriftReport;
@@ -149,11 +149,11 @@ impl<'a> Sight<'a> {
         record.metrics.retain(|domain, _| self.has(domain));
         if let Some(verdict) = &mut record.verdict {
             verdict.checks.retain(|check| match &check.finding {
-                Finding::Artefact { .. } => true,
-                Finding::Popularity { domain, .. }
-                | Finding::Champion { domain, .. }
-                | Finding::Items { domain, .. } => self.has(domain),
-                Finding::Events { .. } => is_whole,
+                CheckFinding::Artefact { .. } => true,
+                CheckFinding::Popularity { domain, .. }
+                | CheckFinding::Champion { domain, .. }
+                | CheckFinding::Items { domain, .. } => self.has(domain),
+                CheckFinding::Events { .. } => is_whole,
             });
         }
         record.drift = record.drift.map(|drift| self.own_of_drift(drift));
@@ -229,7 +229,7 @@ impl<'a> Sight<'a> {
 #[cfg(test)]
 mod tests {
     use crossfold_core::model::manifest::ContentReference;
-    use crossfold_core::release::gate::{Check, Outcome, Verdict};
+    use crossfold_core::release::gate::{Check, CheckOutcome, Verdict};
     use crossfold_edge::caller::Scope;
     use jiff::Timestamp;
     use serde_json::json;
@@ -264,12 +264,12 @@ mod tests {
 
     fn verdict() -> Verdict {
         let of = |name: &str| Check {
-            outcome: Outcome::Failed,
-            finding: Finding::Items { domain: domain(name), items: 1, champion: 9, erased: 0 },
+            outcome: CheckOutcome::Failed,
+            finding: CheckFinding::Items { domain: domain(name), items: 1, champion: 9, erased: 0 },
         };
         let (events, champion) = (TOTAL as u64, TOTAL as u64);
-        let events = Finding::Events { events, champion, accepted: false, erased: 0 };
-        let events = Check { outcome: Outcome::Failed, finding: events };
+        let events = CheckFinding::Events { events, champion, accepted: false, erased: 0 };
+        let events = Check { outcome: CheckOutcome::Failed, finding: events };
         let checks = vec![of(OWN), of(FOREIGN), events];
         Verdict { passed: false, for_erasures: false, champion: None, checks }
     }

@@ -20,7 +20,7 @@ use crossfold_core::maths::als::{AlsOptions, Solver};
 use crossfold_core::model::decode_manifest;
 use crossfold_core::model::manifest::{blob_key as blob_key_of, manifest_key, report_key};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer, Promoter, Retiring};
-use crossfold_core::release::gate::{Finding, Outcome, VerdictSummary};
+use crossfold_core::release::gate::{CheckFinding, CheckOutcome, VerdictSummary};
 use crossfold_core::release::record::{ModelState, RECORDS_PREFIX};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::drift::DriftStatus;
@@ -271,8 +271,8 @@ async fn far_fewer_events_are_refused_unless_the_run_accepts_them() {
     let events = verdict
         .checks
         .iter()
-        .find(|check| matches!(check.finding, Finding::Events { accepted: true, .. }));
-    assert_eq!(events.unwrap().outcome, Outcome::Passed);
+        .find(|check| matches!(check.finding, CheckFinding::Events { accepted: true, .. }));
+    assert_eq!(events.unwrap().outcome, CheckOutcome::Passed);
 }
 
 #[tokio::test]

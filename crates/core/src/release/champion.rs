@@ -23,7 +23,7 @@ use crate::entities::ids::{ModelId, TrainingRunId};
 pub const POINTER_KEY: &str = "models/current.json";
 
 /// Promotions that are remembered.
-pub const MAX_HISTORY: usize = 20;
+pub const MAX_MOVES: usize = 20;
 
 /// Who moved the pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct Pointer {
     pub previous: Option<ModelId>,
     /// Since when.
     pub promoted_at: Timestamp,
-    /// The last [`MAX_HISTORY`] moves, newest first.
+    /// The last [`MAX_MOVES`] moves, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Promotion>,
     /// What is being deleted, and may not be promoted any more.
@@ -157,7 +157,7 @@ impl Pointer {
 /// The last moves, with one more.
 fn remember(mut history: Vec<Promotion>, moved: Promotion) -> Vec<Promotion> {
     history.insert(0, moved);
-    history.truncate(MAX_HISTORY);
+    history.truncate(MAX_MOVES);
     history
 }
 
@@ -186,7 +186,7 @@ mod tests {
             pointer = Pointer::after(Some(pointer), id(n), run(), at(n as i64));
         }
         assert_eq!((&pointer.model, &pointer.previous), (&Some(id(30)), &Some(id(29))));
-        assert_eq!(pointer.history.len(), MAX_HISTORY);
+        assert_eq!(pointer.history.len(), MAX_MOVES);
         assert_eq!(
             (&pointer.history[0].from, &pointer.history[0].to),
             (&Some(id(29)), &Some(id(30)))

@@ -18,7 +18,7 @@
 //! stricter, and what a wrong refusal costs is a model of yesterday.
 //!
 //! A domain with too few held-out people cannot be judged. It is said so
-//! ([`Outcome::Unresolved`]) and does not block: a young domain would otherwise
+//! ([`CheckOutcome::Unresolved`]) and does not block: a young domain would otherwise
 //! keep every other one from learning.
 //!
 //! **The first model.** Without a champion, what would serve instead is
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::{DomainId, ModelId};
 use crate::maths::bootstrap::Interval;
 use crate::model::{Manifest, ModelError};
-use crate::training::shadow::{Basis, FEWEST_PEOPLE, Rival, ShadowComparison, ShadowReport};
+use crate::training::shadow::{FEWEST_PEOPLE, Rival, ShadowBasis, ShadowComparison, ShadowReport};
 
 /// Fewest held-out people by which a domain is judged.
 pub const MIN_PEOPLE: usize = FEWEST_PEOPLE;
@@ -51,7 +51,7 @@ pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// Nothing speaks against the model.
     Passed,
     /// There is too little to judge by; this does not block.
@@ -63,7 +63,7 @@ pub enum Outcome {
 /// What was checked, with its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "check", rename_all = "snake_case")]
-pub enum Finding {
+pub enum CheckFinding {
     /// The artefact, read back as a reader would.
     Artefact {
         /// What is wrong with it.
@@ -89,7 +89,7 @@ pub enum Finding {
         domain: DomainId,
         /// Whether neither or both had seen what was to be found.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        basis: Option<Basis>,
+        basis: Option<ShadowBasis>,
         /// People compared.
         people: usize,
         /// The champion's mean NDCG@20.
@@ -138,10 +138,10 @@ pub enum Finding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// What was checked.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub finding: CheckFinding,
 }
 
 /// The gate's verdict on one model.
@@ -162,7 +162,7 @@ pub struct Verdict {
 
 impl Verdict {
     fn of(champion: Option<ModelId>, checks: Vec<Check>) -> Self {
-        let passed = checks.iter().all(|check| check.outcome != Outcome::Failed);
+        let passed = checks.iter().all(|check| check.outcome != CheckOutcome::Failed);
         Self { passed, for_erasures: false, champion, checks }
     }
 
@@ -177,7 +177,7 @@ impl Verdict {
     /// What speaks against the model, in words; empty when nothing does.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        let failed = self.checks.iter().filter(|check| check.outcome == Outcome::Failed);
+        let failed = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
         failed.map(|check| check.finding.to_string()).collect()
     }
 }
@@ -187,7 +187,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-impl std::fmt::Display for Finding {
+impl std::fmt::Display for CheckFinding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Artefact { error: None } => write!(f, "the artefact verifies"),
@@ -292,9 +292,9 @@ impl From<&Verdict> for VerdictSummary {
             passed: verdict.passed,
             for_erasures: verdict.for_erasures,
             champion: verdict.champion.clone(),
-            checks_passed: count(Outcome::Passed),
-            checks_failed: count(Outcome::Failed),
-            checks_unresolved: count(Outcome::Unresolved),
+            checks_passed: count(CheckOutcome::Passed),
+            checks_failed: count(CheckOutcome::Failed),
+            checks_unresolved: count(CheckOutcome::Unresolved),
         }
     }
 }
@@ -312,12 +312,13 @@ pub fn judge(
     let manifest = match challenger {
         Ok(manifest) => manifest,
         Err(error) => {
-            let finding = Finding::Artefact { error: Some(error.to_string()) };
-            let check = Check { outcome: Outcome::Failed, finding };
+            let finding = CheckFinding::Artefact { error: Some(error.to_string()) };
+            let check = Check { outcome: CheckOutcome::Failed, finding };
             return Verdict::of(id, vec![check]);
         }
     };
-    let whole = Check { outcome: Outcome::Passed, finding: Finding::Artefact { error: None } };
+    let whole =
+        Check { outcome: CheckOutcome::Passed, finding: CheckFinding::Artefact { error: None } };
     let mut checks = vec![whole];
     let items = items_by_domain(manifest);
     let compared = &report.domains;
@@ -345,7 +346,7 @@ fn against_popularity(domain: &DomainId, compared: Option<&ShadowComparison>) ->
     let people = rival.map_or(0, |rival| rival.people);
     Check {
         outcome: outcome(rival, 0.0),
-        finding: Finding::Popularity {
+        finding: CheckFinding::Popularity {
             domain: domain.clone(),
             people,
             popularity: rival.map(|rival| rival.mean),
@@ -365,19 +366,19 @@ fn against_champion(
     let rival = compared.and_then(|shadow| shadow.champion);
     let people = rival.map_or(0, |rival| rival.people);
     let tolerated = rival.map(|rival| -TOLERANCE * rival.mean);
-    let is_seen = rival.is_some_and(|rival| rival.basis == Basis::Seen);
+    let is_seen = rival.is_some_and(|rival| rival.basis == ShadowBasis::Seen);
     let unseen = compared.zip(earlier).filter(|_| is_seen);
     let unseen = unseen.and_then(|(compared, earlier)| unseen_difference(compared, earlier));
     let tolerates = tolerated.unwrap_or(0.0);
     let outcome = match outcome(rival, tolerates) {
-        Outcome::Failed if unseen.is_some_and(|unseen| unseen.high >= tolerates) => {
-            Outcome::Unresolved
+        CheckOutcome::Failed if unseen.is_some_and(|unseen| unseen.high >= tolerates) => {
+            CheckOutcome::Unresolved
         }
         outcome => outcome,
     };
     Check {
         outcome,
-        finding: Finding::Champion {
+        finding: CheckFinding::Champion {
             domain: domain.clone(),
             basis: rival.map(|rival| rival.basis),
             people,
@@ -391,7 +392,8 @@ fn against_champion(
 
 /// What one gained over popularity minus what the other did, each by people's newest events,
 /// which it had not seen, in the run that made it. The people need not be the same, so the
-/// interval is that of independent means.
+/// interval is that of a difference of independent means, by squares of each one's distances
+/// (MOVER: Zou and Donner 2008, after Newcombe 1998).
 fn unseen_difference(model: &ShadowComparison, earlier: &ShadowComparison) -> Option<Interval> {
     let is_measured = |shadow: &ShadowComparison| shadow.popularity.people >= MIN_PEOPLE;
     if model.held_out != earlier.held_out || !is_measured(model) || !is_measured(earlier) {
@@ -406,21 +408,21 @@ fn unseen_difference(model: &ShadowComparison, earlier: &ShadowComparison) -> Op
     })
 }
 
-fn outcome(rival: Option<Rival>, tolerated: f64) -> Outcome {
+fn outcome(rival: Option<Rival>, tolerated: f64) -> CheckOutcome {
     match rival {
         Some(rival) if rival.people >= MIN_PEOPLE => {
             let is_worse = rival.difference.high < tolerated;
-            if is_worse { Outcome::Failed } else { Outcome::Passed }
+            if is_worse { CheckOutcome::Failed } else { CheckOutcome::Passed }
         }
-        _ => Outcome::Unresolved,
+        _ => CheckOutcome::Unresolved,
     }
 }
 
 fn enough_items(domain: &DomainId, items: usize, champion: usize, erased: u64) -> Check {
     let is_enough = is_enough(items as u64, champion as u64, erased);
     Check {
-        outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        finding: Finding::Items { domain: domain.clone(), items, champion, erased },
+        outcome: if is_enough { CheckOutcome::Passed } else { CheckOutcome::Failed },
+        finding: CheckFinding::Items { domain: domain.clone(), items, champion, erased },
     }
 }
 
@@ -436,8 +438,8 @@ fn enough_events(manifest: &Manifest, champion: &Manifest, rules: &GateRules) ->
     let erased = rules.erased.values().sum();
     let is_enough = is_enough(events, before, erased) || accepted;
     Check {
-        outcome: if is_enough { Outcome::Passed } else { Outcome::Failed },
-        finding: Finding::Events { events, champion: before, accepted, erased },
+        outcome: if is_enough { CheckOutcome::Passed } else { CheckOutcome::Failed },
+        finding: CheckFinding::Events { events, champion: before, accepted, erased },
     }
 }
 
@@ -466,7 +468,7 @@ mod tests {
 
     fn rival(mean: f64, low: f64, high: f64) -> Rival {
         Rival {
-            basis: Basis::Seen,
+            basis: ShadowBasis::Seen,
             people: 0,
             mean,
             difference: Interval { mean: (low + high) / 2.0, low, high },
@@ -509,7 +511,7 @@ mod tests {
         assert!(verdict.passed, "{verdict:?}");
         assert!(verdict.reasons().is_empty());
         assert_eq!(verdict.champion, Some(id()));
-        let unresolved = verdict.checks.iter().filter(|c| c.outcome == Outcome::Unresolved);
+        let unresolved = verdict.checks.iter().filter(|c| c.outcome == CheckOutcome::Unresolved);
         // `auto` was not measured against either.
         assert_eq!(unresolved.count(), 2);
     }
@@ -531,14 +533,14 @@ mod tests {
         let about_as_good = judged_beside(&report(0.22, 0.33), Some(&champion));
         assert!(about_as_good.passed, "{:?}", about_as_good.reasons());
         assert!(about_as_good.checks.iter().any(|check| {
-            check.outcome == Outcome::Unresolved
-                && matches!(check.finding, Finding::Champion { unseen: Some(_), .. })
+            check.outcome == CheckOutcome::Unresolved
+                && matches!(check.finding, CheckFinding::Champion { unseen: Some(_), .. })
         }));
         let worse = judged_beside(&report(0.02, 0.12), Some(&champion));
         assert!(!worse.passed);
         assert!(worse.reasons()[0].contains("from the rest alone"), "{:?}", worse.reasons());
         // Of what neither had seen, no more need be asked.
-        let unseen = Rival { basis: Basis::Unseen, ..remembered };
+        let unseen = Rival { basis: ShadowBasis::Unseen, ..remembered };
         let unseen = compared(100, rival(0.2, 0.22, 0.33), Some(unseen));
         assert!(!judged_beside(&unseen, Some(&champion)).passed);
     }

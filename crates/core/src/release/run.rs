@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use crate::entities::ids::{DomainId, EventType, ItemId};
     use crate::evidence::cleaning::{Adjustment, MAX_SAMPLES, Refusal, Sample};
-    use crate::release::gate::{Check, Finding, Outcome};
+    use crate::release::gate::{Check, CheckFinding, CheckOutcome};
 
     /// A report and a verdict of so many domains, with the longest names and samples.
     fn of_domains(domains: usize) -> (TrainingReport, Verdict) {
@@ -284,8 +284,8 @@ mod tests {
             (0..domains).map(|number| (long(number), u64::MAX)).collect();
         report.evaluation = (0..domains).map(|number| (long(number), Default::default())).collect();
         let checks = (0..domains).map(|number| Check {
-            outcome: Outcome::Failed,
-            finding: Finding::Items { domain: long(number), items: 1, champion: 9, erased: 0 },
+            outcome: CheckOutcome::Failed,
+            finding: CheckFinding::Items { domain: long(number), items: 1, champion: 9, erased: 0 },
         });
         let checks = checks.collect();
         (report, Verdict { passed: false, for_erasures: false, champion: None, checks })

@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::entities::consent::{
-    ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
+    ConsentContext, ConsentLedger, ConsentedHistory, RecommendationUse,
 };
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, Pseudonym};
-use crate::entities::purpose::Purpose;
 use crate::model::Model;
 use crate::serving::request::{Recipient, SlateRequest};
 use crate::serving::rules::{Ineligible, Rules};
@@ -36,10 +35,8 @@ pub fn may_use_evidence_of(
     consents: &ConsentLedger,
     definitions: &Definitions,
 ) -> bool {
-    let may_reach = |to: &DomainId| {
-        (from == to || request.cross_domain == CrossDomain::ByConsent)
-            && consents.permits(from, to, Purpose::Recommendation, definitions, request.now)
-    };
+    let context = ConsentContext { ledger: consents, definitions, now: request.now };
+    let may_reach = |to: &DomainId| context.may_reach(from, to, request.cross_domain);
     may_reach(&request.display) && request.targets.iter().any(may_reach)
 }
 

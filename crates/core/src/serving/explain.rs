@@ -20,7 +20,7 @@ use crate::serving::snapshot::{CatalogueEntry, Catalogues};
 use crate::serving::sources::Source;
 
 /// Past items named in one reason.
-const MAX_EVIDENCE: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// What reasons are made from, the same for each item of a slate.
 pub(super) struct Explainer<'a> {
@@ -111,7 +111,7 @@ impl<'a> Explainer<'a> {
         };
         let mut evidence: Vec<Evidence> = shares.into_iter().map(of_item).collect();
         evidence.sort_by(|a, b| b.share.total_cmp(&a.share));
-        evidence.truncate(MAX_EVIDENCE);
+        evidence.truncate(MAX_NAMED);
         evidence
     }
 }

@@ -28,12 +28,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::basis::{Basis, EvidenceBasis, digest_of_definition, digest_of_events};
 use crate::entities::catalogue::Item;
-use crate::entities::consent::{ConsentLedger, ConsentedHistory, CrossDomain};
+use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain};
 use crate::entities::decision::{Decision, SlateEntry};
 use crate::entities::definition::Definitions;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId, Pseudonym};
-use crate::entities::purpose::Purpose;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::basis::events_of;
@@ -177,11 +176,9 @@ pub struct Permission<'a> {
 impl Permission<'_> {
     fn opens(&self, source: &EvidenceBasis, display: &DomainId) -> bool {
         let from = &source.domain;
-        source.targets.iter().chain([display]).all(|to| {
-            let stays = from == to || self.cross_domain == CrossDomain::ByConsent;
-            let Self { consents, definitions, now, .. } = self;
-            stays && consents.permits(from, to, Purpose::Recommendation, definitions, *now)
-        })
+        let Self { consents: ledger, definitions, now, cross_domain } = *self;
+        let context = ConsentContext { ledger, definitions, now };
+        source.targets.iter().chain([display]).all(|to| context.may_reach(from, to, cross_domain))
     }
 }
 

@@ -219,7 +219,7 @@ mod tests {
     use crate::model::bridges::Bridges;
     use crate::training::bridging::look_alike::LookAlikeRule;
     use crate::training::drift::DriftStatus;
-    use crate::training::shadow::{Basis, HeldOut};
+    use crate::training::shadow::{HeldOut, ShadowBasis};
     use crate::training::tuning::TuningReport;
     use crate::training::tuning::{Search, SearchSpace};
     use crossfold_testing::{consent, definition, event_at, event_id, item, person, stored};
@@ -528,7 +528,7 @@ mod tests {
             assert!((shadow.popularity.mean - evaluation.popularity["ndcg@20"]).abs() < 1e-12);
             // Both have seen what is held out, and are the same model.
             let rival = shadow.champion.unwrap();
-            assert_eq!((rival.basis, rival.people), (Basis::Seen, evaluation.people));
+            assert_eq!((rival.basis, rival.people), (ShadowBasis::Seen, evaluation.people));
             assert_eq!(rival.difference, Interval::default());
         }
         let drift = report.drift.unwrap();
@@ -548,7 +548,7 @@ mod tests {
         let report = train(next, &|_, _| ()).unwrap().report;
         for shadow in report.shadow.domains.values() {
             let rival = shadow.champion.unwrap();
-            assert_eq!(rival.basis, Basis::Unseen);
+            assert_eq!(rival.basis, ShadowBasis::Unseen);
             assert_eq!(rival.people, shadow.popularity.people);
             // Both were made from the same events, weighed as of other instants.
             assert!(rival.difference.mean.abs() < 0.1, "{rival:?}");

@@ -164,12 +164,12 @@ fn mean_of(compared: &[Rival]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::shadow::Basis;
+    use crate::training::shadow::ShadowBasis;
     use crossfold_testing::domain;
 
     fn rival(people: usize, low: f64, high: f64) -> Rival {
         let difference = Interval { mean: (low + high) / 2.0, low, high };
-        Rival { basis: Basis::Unseen, people, mean: 0.2, difference }
+        Rival { basis: ShadowBasis::Unseen, people, mean: 0.2, difference }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! serving would, and ranks the same items; an item that it does not know comes
 //! after all that it knows, which is what serving makes of it.
 //!
-//! What is fair depends on what the champion has seen ([`Basis`]):
+//! What is fair depends on what the champion has seen ([`ShadowBasis`]):
 //!
 //! - **Unseen.** The champion is older than the split. The challenger is then the
 //!   fit without the held-out events: neither model has seen them, and the
@@ -60,7 +60,7 @@ pub enum HeldOut {
 /// Whether the held-out events were kept from both sides or known to both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Basis {
+pub enum ShadowBasis {
     /// Neither side was trained on them.
     Unseen,
     /// Both sides were.
@@ -71,7 +71,7 @@ pub enum Basis {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rival {
     /// What the comparison rests on.
-    pub basis: Basis,
+    pub basis: ShadowBasis,
     /// People compared.
     pub people: usize,
     /// Its mean [`SHADOW_METRIC`] over the compared people, 0 to 1.
@@ -130,7 +130,7 @@ impl ShadowCases<'_> {
         challenger: &Measurements,
         popularity: &Measurements,
     ) -> Option<ShadowComparison> {
-        let popularity = self.rival(Basis::Unseen, challenger, popularity)?;
+        let popularity = self.rival(ShadowBasis::Unseen, challenger, popularity)?;
         let mean = popularity.mean + popularity.difference.mean;
         let held_out = HeldOut::default();
         Some(ShadowComparison { held_out, mean, popularity, champion: None })
@@ -143,17 +143,17 @@ impl ShadowCases<'_> {
         challenger: &Measurements,
         champion: &Sections,
     ) -> Option<Rival> {
-        self.rival(Basis::Unseen, challenger, &self.measure(champion)?)
+        self.rival(ShadowBasis::Unseen, challenger, &self.measure(champion)?)
     }
 
     /// Compares two models that have both seen what is to be found.
     pub(crate) fn against_peer(&self, challenger: &Sections, champion: &Sections) -> Option<Rival> {
-        self.rival(Basis::Seen, &self.measure(challenger)?, &self.measure(champion)?)
+        self.rival(ShadowBasis::Seen, &self.measure(challenger)?, &self.measure(champion)?)
     }
 
     /// The difference over the people that both measured, which are all the
     /// cases or, where there are very many, the same part of them.
-    fn rival(&self, basis: Basis, a: &Measurements, b: &Measurements) -> Option<Rival> {
+    fn rival(&self, basis: ShadowBasis, a: &Measurements, b: &Measurements) -> Option<Rival> {
         let sampled = |measured: &Measurements| -> Vec<f64> {
             let all = measured.of(SHADOW_METRIC);
             let step = if all.len() == self.cases.len() { self.step() } else { 1 };
@@ -280,7 +280,7 @@ mod tests {
             shadow.against_peer(model(0, 1).sections(), model(0, 1).sections())
         })
         .unwrap();
-        assert_eq!((peer.basis, peer.people), (Basis::Seen, 60));
+        assert_eq!((peer.basis, peer.people), (ShadowBasis::Seen, 60));
         assert_eq!(peer.difference, Interval::default());
     }
 

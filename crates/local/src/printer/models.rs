@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use crossfold_core::maths::bootstrap::Interval;
 use crossfold_core::release::champion::Promoter;
-use crossfold_core::release::gate::{Check, Finding};
+use crossfold_core::release::gate::{Check, CheckFinding};
 use crossfold_core::release::record::{ModelRecord, ModelState};
 use crossfold_registry::listing::ListedModel;
 use serde::Serialize;
@@ -83,15 +83,15 @@ impl Display for ModelDetails<'_> {
 
 fn write_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     let (name, domain, compared) = match &check.finding {
-        Finding::Artefact { .. } => ("artefact", None, None),
-        Finding::Popularity { domain, people, difference, .. } => {
+        CheckFinding::Artefact { .. } => ("artefact", None, None),
+        CheckFinding::Popularity { domain, people, difference, .. } => {
             ("popularity", Some(domain), difference.as_ref().zip(Some(people)))
         }
-        Finding::Champion { domain, people, difference, .. } => {
+        CheckFinding::Champion { domain, people, difference, .. } => {
             ("champion", Some(domain), difference.as_ref().zip(Some(people)))
         }
-        Finding::Items { domain, .. } => ("items", Some(domain), None),
-        Finding::Events { .. } => ("events", None, None),
+        CheckFinding::Items { domain, .. } => ("items", Some(domain), None),
+        CheckFinding::Events { .. } => ("events", None, None),
     };
     let figures = |(difference, people): (&Interval, &usize)| {
         format!("{}, {people} people", Difference(difference))

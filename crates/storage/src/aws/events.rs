@@ -108,11 +108,13 @@ struct PastRecord {
     event_type: EventType,
     item_id: ItemId,
     occurred_at: Timestamp,
+    #[serde(default)]
+    domain_life: u32,
 }
 
 impl PastRecord {
-    const ATTRIBUTES: [&str; 6] =
-        ["by_time", "ttl", "domain", "event_type", "item_id", "occurred_at"];
+    const ATTRIBUTES: [&str; 7] =
+        ["by_time", "ttl", "domain", "event_type", "item_id", "occurred_at", "domain_life"];
 }
 
 impl From<PastRecord> for PastEvent {
@@ -122,6 +124,7 @@ impl From<PastRecord> for PastEvent {
             event_type: record.event_type,
             item: ItemDigest::of(&record.item_id),
             occurred_at: record.occurred_at,
+            domain_life: record.domain_life,
         }
     }
 }

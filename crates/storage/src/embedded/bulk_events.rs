@@ -1,8 +1,7 @@
 //! Events of the embedded database, many in one transaction.
 //!
 //! In the cloud each event is a conditional put of its own. Here each would be a request
-//! over a socket and a commit of the database, which costs ten times what storing the
-//! event does: so a batch is put by one transaction inside this process, into the same
+//! and a commit of the database, which costs ten times what storing the event does: so a batch is put by one transaction inside this process, into the same
 //! table and stream. That transaction knows no conditions. What is there is looked up
 //! before it instead, and nobody else writes events meanwhile: this process alone has the
 //! database, and every event of it comes this way. All else goes the adapter's way.

@@ -108,12 +108,17 @@ impl PeopleStore for RekeyedPeople {
         absent: &[Pseudonym],
     ) -> StoreResult<Committed> {
         let ids: Vec<Pseudonym> = writes.iter().map(|write| self.keys.forward(&write.id)).collect();
-        let standing = self.standing(&ids).await?;
+        let standing = match self.keys.looked_up() {
+            // Every entry can only be where it is written: the conditions of the write tell.
+            1 => None,
+            _ => Some(self.standing(&ids).await?),
+        };
         let (mut placed, mut nowhere) = (Vec::with_capacity(writes.len()), Vec::new());
         for (write, user) in writes.iter().zip(&ids) {
-            let id = match (write.expected, standing.get(user)) {
-                (Some(_), Some(stands)) => stands.clone(),
-                (None, None) => {
+            let id = match (write.expected, standing.as_ref().map(|standing| standing.get(user))) {
+                (_, None) => user.written_form(),
+                (Some(_), Some(Some(stands))) => stands.clone(),
+                (None, Some(None)) => {
                     nowhere.extend(not_written(user));
                     user.written_form()
                 }
