@@ -4,8 +4,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::middleware;
+use axum::response::Response;
 use axum::routing::{self, MethodRouter};
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::problem::Problem;
 use crate::request_log::log_request;
@@ -101,8 +102,19 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
     }
 }
 
+/// What every answer says of itself: it is for the caller alone, and nothing but what its type
+/// names.
+fn for_the_caller_alone(mut response: Response) -> Response {
+    for (name, value) in
+        [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")]
+    {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
 /// Completes routes to a router: a limit on bodies, problems for what it does not
-/// know, and a line in the log for each request.
+/// know, headers that keep answers to their caller, and a line in the log for each request.
 pub fn complete(routes: Routes) -> Router {
     routes
         .router
@@ -117,6 +129,7 @@ pub fn complete(routes: Routes) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(async |response| for_the_caller_alone(response)))
         .layer(middleware::from_fn(log_request))
 }
 
@@ -131,6 +144,21 @@ mod tests {
     async fn status(router: &Router, method: Method, path: &str) -> StatusCode {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         router.clone().oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_kept_on_its_way_or_taken_for_something_else() {
+        let cached = || async { ([(header::CACHE_CONTROL, "max-age=60")], "{}") };
+        let routes = Routes::new().get("/things", || async {}).get("/cached", cached);
+        let router = complete(routes.with_state(()));
+        for (path, expected) in
+            [("/things", "no-store"), ("/nothing", "no-store"), ("/cached", "max-age=60")]
+        {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.headers()[header::CACHE_CONTROL], expected, "{path}");
+            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        }
     }
 
     #[tokio::test]

@@ -1,10 +1,13 @@
 //! Slates, the log of decisions, and what came of them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::basis::Basis;
+use crate::definition::Definitions;
 use crate::event::Event;
 use crate::ids::{
     DomainId, EventId, EventType, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
@@ -54,9 +57,34 @@ pub struct Decision {
     pub degraded: Vec<String>,
     /// What was served, first position first.
     pub slate: Vec<SlateEntry>,
+    /// The lives that the platform and the domains of the slate led, where that was not their
+    /// first; in the archive they are not kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lives: BTreeMap<DomainId, u32>,
     /// What it rests on; `None` in records from before this was kept, and in the archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
+}
+
+impl Decision {
+    /// Whether a domain still leads the life that it led when the decision was made: what is
+    /// reported of a slate from before a domain was deleted is nothing of its next life.
+    #[must_use]
+    pub fn is_of_life(&self, domain: &DomainId, definitions: &Definitions) -> bool {
+        let life = self.lives.get(domain).copied().unwrap_or_default();
+        definitions.get(domain).is_some_and(|definition| definition.life == life)
+    }
+
+    /// The lives that domains lead by their definitions, as [`Decision::lives`] keeps them.
+    #[must_use]
+    pub fn lives_of<'a>(
+        domains: impl IntoIterator<Item = &'a DomainId>,
+        definitions: &Definitions,
+    ) -> BTreeMap<DomainId, u32> {
+        let life = |domain: &DomainId| definitions.get(domain).map_or(0, |known| known.life);
+        let lives = domains.into_iter().map(|domain| (domain.clone(), life(domain)));
+        lives.filter(|(_, life)| *life > 0).collect()
+    }
 }
 
 /// What a person did with a recommended item.

@@ -137,6 +137,7 @@ mod tests {
             personalised: false,
             degraded: vec![],
             slate: vec![entry("shop"), entry("cinema")],
+            lives: std::collections::BTreeMap::new(),
             basis: None,
         }
     }

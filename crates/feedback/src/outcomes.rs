@@ -4,6 +4,7 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind};
+use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::event::{check_occurred_at, to_millisecond};
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
@@ -58,11 +59,11 @@ pub(crate) async fn post_feedback(
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
     // A slate of a life that was erased is another user's: nothing comes of it any more.
     let user = life(&*state.stores.people, &user).await?.user;
-    let decision = find_decision(&state, &body, &user).await?;
+    let decision = find_decision(&state, &body, &user, &definitions).await?;
     let now = state.clock.now();
     let (mut outcomes, mut rejected) = (Vec::with_capacity(body.feedback.len()), Vec::new());
     for (index, raw) in body.feedback.into_iter().enumerate() {
-        match parse_outcome(raw, &decision, now) {
+        match parse_outcome(raw, (&decision, &definitions), now) {
             Ok(outcome) => outcomes.push(outcome),
             Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
         }
@@ -77,30 +78,35 @@ pub(crate) async fn post_feedback(
     Ok(JsonResponse(answer))
 }
 
-/// The decision that the feedback is about. Another user's is as unknown as one
-/// that never was, so that ids cannot be probed.
+/// The decision that the feedback is about. Another user's, and one of an earlier life of the
+/// platform, is as unknown as one that never was, so that ids cannot be probed.
 async fn find_decision(
     state: &FeedbackState,
     body: &FeedbackBody,
     user: &Pseudonym,
+    definitions: &Definitions,
 ) -> Result<Decision, Problem> {
     let found = state.stores.decisions.get(&body.recommendation_id).await?;
-    found.filter(|decision| decision.user == *user && decision.domain == body.domain).ok_or_else(
-        || {
-            let detail = "this user was served no such recommendation";
-            Problem::new(StatusCode::NOT_FOUND, "unknown_recommendation", detail)
-        },
-    )
+    let is_meant = |decision: &Decision| {
+        decision.user == *user
+            && decision.domain == body.domain
+            && decision.is_of_life(&body.domain, definitions)
+    };
+    found.filter(is_meant).ok_or_else(|| {
+        let detail = "this user was served no such recommendation";
+        Problem::new(StatusCode::NOT_FOUND, "unknown_recommendation", detail)
+    })
 }
 
 fn parse_outcome(
     raw: serde_json::Value,
-    decision: &Decision,
+    (decision, definitions): (&Decision, &Definitions),
     now: Timestamp,
 ) -> Result<Outcome, (&'static str, String)> {
     let raw: RawOutcome =
         json::from_value(raw).map_err(|error| ("malformed_feedback", error.to_string()))?;
-    if !decision.served(&raw.domain, &raw.item_id) {
+    let is_there_still = decision.is_of_life(&raw.domain, definitions);
+    if !is_there_still || !decision.served(&raw.domain, &raw.item_id) {
         return Err(("item_not_served", "the item was not on this slate".into()));
     }
     let occurred_at = check_occurred_at(raw.occurred_at, now)
@@ -115,4 +121,108 @@ fn parse_outcome(
         occurred_at,
         received_at: Some(to_millisecond(now)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crossfold_core::entities::clock::Clock;
+    use crossfold_core::entities::decision::SlateEntry;
+    use crossfold_core::entities::definition::DomainDefinition;
+    use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
+    use crossfold_core::entities::pseudonym::Pseudonymiser;
+    use crossfold_storage::{memory, records};
+    use serde_json::json;
+
+    use super::*;
+
+    fn domain(name: &str) -> DomainId {
+        DomainId::parse(name).unwrap()
+    }
+
+    fn entry(name: &str) -> SlateEntry {
+        let item_id = ItemId::parse("i").unwrap();
+        SlateEntry { domain: domain(name), item_id, score: 1.0, propensity: 1.0 }
+    }
+
+    /// A platform that shows items of its own and of another, and a slate of both.
+    async fn served() -> (FeedbackState, Decision) {
+        let keys = [(1, vec![7; 32].into_boxed_slice())].into();
+        let keys = Pseudonymiser::new("t", 1, keys).unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let state = FeedbackState::new(memory::stores(), keys, Clock::from_fn(move || now));
+        for name in ["shop", "cinema"] {
+            define(&state, name).await;
+        }
+        let user = state.pseudonymiser.pseudonym(&domain("shop"), &UserId::parse("u").unwrap());
+        let decision = Decision {
+            recommendation_id: RecommendationId::parse("r").unwrap(),
+            user,
+            domain: domain("shop"),
+            placement: None,
+            decided_at: now,
+            model: None,
+            policy: "p".into(),
+            variant: None,
+            seed: 1,
+            personalised: false,
+            degraded: vec![],
+            slate: vec![entry("shop"), entry("cinema")],
+            lives: BTreeMap::new(),
+            basis: None,
+        };
+        state.stores.decisions.record(&decision).await.unwrap();
+        (state, decision)
+    }
+
+    async fn define(state: &FeedbackState, name: &str) {
+        let definition = json!({"name": name, "currency": "EUR",
+            "event_types": {"view": {"weight": 1}}});
+        let definition: DomainDefinition = serde_json::from_value(definition).unwrap();
+        records::put(&*state.stores.records, &domain(name), &definition).await.unwrap();
+    }
+
+    /// What becomes of a dismissal of each item of the slate: the call's status if it fails, else
+    /// how many are taken.
+    async fn dismiss_all(state: &FeedbackState) -> Result<usize, StatusCode> {
+        let dismissal = |name: &str| {
+            json!({"feedback_id": format!("f-{name}"), "kind": "dismiss", "domain": name,
+                "item_id": "i", "occurred_at": "2027-01-15T07:59:00Z"})
+        };
+        let body = json!({"recommendation_id": "r", "user_id": "u", "domain": "shop",
+            "feedback": [dismissal("shop"), dismissal("cinema")]});
+        let body = Json(serde_json::from_value(body).unwrap());
+        let answer = post_feedback(State(state.clone()), Caller::development(), body).await;
+        answer
+            .map(|answer| answer.0.accepted + answer.0.duplicates)
+            .map_err(|problem| problem.status)
+    }
+
+    #[tokio::test]
+    async fn what_is_reported_of_a_slate_from_before_a_domain_was_deleted_is_nothing_of_its_next_life()
+     {
+        for (deleted, expected) in [("cinema", Ok(1)), ("shop", Err(StatusCode::NOT_FOUND))] {
+            let (state, decision) = served().await;
+            assert_eq!(dismiss_all(&state).await, Ok(2));
+            let mut deletion =
+                DomainDeletion { number: 1, ..DomainDeletion::begun(state.clock.now()) };
+            deletion.enter(DeletionStage::Done);
+            deletion.finished_at = Some(state.clock.now());
+            records::put(&*state.stores.records, &domain(deleted), &deletion).await.unwrap();
+            // The sweep of the deletion.
+            state.stores.events.erase(&decision.user).await.unwrap();
+            assert_eq!(dismiss_all(&state).await, expected, "{deleted}");
+            let kept = state.stores.events.history(&decision.user, 9).await.unwrap().records();
+            assert_eq!(kept, usize::from(expected.is_ok()), "{deleted}");
+            // A slate of the next life is its own.
+            let lives = [(domain(deleted), 1)].into();
+            let recommendation_id = RecommendationId::parse("r2").unwrap();
+            let next = Decision { recommendation_id, lives, ..decision };
+            let definitions = state.definitions.all().await.unwrap();
+            assert!(
+                [deleted, "shop"].iter().all(|name| next.is_of_life(&domain(name), &definitions))
+            );
+        }
+    }
 }

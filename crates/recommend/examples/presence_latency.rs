@@ -33,6 +33,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const CALLS: usize = 300;
 const WARM_UP: usize = 20;
+/// Users of the other platform whom some are linked to.
+const MEMBERS: usize = 24;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
@@ -61,8 +63,13 @@ async fn measure(stores: &Stores) -> Outcome<()> {
         for is_first in [true, false] {
             let name =
                 format!("linked {}, {hidden} hidden", if is_first { "first" } else { "second" });
-            users.push((name.clone(), world.linked(&name, is_first, hidden).await?));
+            users.push((name.clone(), world.linked(&name, is_first, (1, hidden)).await?));
         }
+    }
+    for is_first in [true, false] {
+        let place = if is_first { "first" } else { "second" };
+        let name = format!("linked {place}, {MEMBERS} hidden users");
+        users.push((name.clone(), world.linked(&name, is_first, (MEMBERS, 100)).await?));
     }
     let state = RecommendState::new(stores.clone(), keys()?, system::machine());
     let service = complete(routes().with_state(state));
@@ -104,32 +111,37 @@ impl World<'_> {
         Ok(name.to_owned())
     }
 
-    /// The same, linked to a user of the school who did so much there. No consent lets
-    /// the shop know.
-    async fn linked(&self, name: &str, is_first: bool, hidden: usize) -> Outcome<String> {
-        let users = [
-            (self.user(&self.shop, name)?, &self.shop),
-            (self.user(&self.school, name)?, &self.school),
-        ];
-        let [(first, of_first), (second, of_second)] = match (is_first, users) {
-            (true, users) => users,
-            (false, [shop, school]) => [school, shop],
-        };
-        let mut person = Person::of_one(first.clone(), of_first.clone());
-        person.join(Person::of_one(second.clone(), of_second.clone()), |_| true)?;
-        self.put(&first, PeopleEntry::Person(person)).await?;
-        self.put(
-            &second,
-            PeopleEntry::Link {
+    /// The same, linked to so many users of the school, one of whom did so much there. No
+    /// consent lets the shop know. Of each the school has declared a good deal.
+    async fn linked(
+        &self,
+        name: &str,
+        is_first: bool,
+        (members, events): (usize, usize),
+    ) -> Outcome<String> {
+        let own = (self.user(&self.shop, name)?, &self.shop);
+        let mut users = Vec::new();
+        for number in 0..members {
+            users.push((self.user(&self.school, &format!("{name} {number}"))?, &self.school));
+        }
+        let of_school = users[0].0.clone();
+        users.insert(if is_first { 0 } else { 1 }, own.clone());
+        let first = users[0].0.clone();
+        let mut person = Person::of_one(first.clone(), users[0].1.clone());
+        for (user, domain) in &users[1..] {
+            person.join(Person::of_one(user.clone(), (*domain).clone()), |_| false)?;
+            let declared = (0..20).map(|key| (format!("attribute {key}"), "of them".repeat(20)));
+            let link = PeopleEntry::Link {
                 person: first.clone(),
                 life: 0,
                 erased_until: None,
-                declared: None,
-            },
-        )
-        .await?;
-        self.view(&self.user(&self.shop, name)?, &self.shop, 20).await?;
-        self.view(&self.user(&self.school, name)?, &self.school, hidden).await?;
+                declared: Some(declared.collect()),
+            };
+            self.put(user, link).await?;
+        }
+        self.put(&first, PeopleEntry::Person(person)).await?;
+        self.view(&own.0, &self.shop, 20).await?;
+        self.view(&of_school, &self.school, events).await?;
         Ok(name.to_owned())
     }
 

@@ -1,6 +1,8 @@
 //! Archived decisions: one row for each position of a slate, and one for a
 //! slate that has none, so that what was asked for and not served is counted too.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -109,6 +111,7 @@ impl DecisionRow {
             personalised: self.personalised,
             degraded: self.degraded,
             slate,
+            lives: BTreeMap::new(),
             basis: None,
         }
     }
@@ -190,6 +193,7 @@ mod tests {
         let texts = proptest::collection::vec("[a-z_,\" ]{0,9}", 0..3);
         (made, any::<[bool; 3]>(), texts, proptest::collection::vec(entry(), 0..6)).prop_map(
             |((id, at, seed, personalised), [placed, ranked, varied], degraded, slate)| Decision {
+                lives: BTreeMap::new(),
                 basis: None,
                 recommendation_id: RecommendationId::parse(&id).unwrap(),
                 user: Pseudonym::parse("v1_u").unwrap(),

@@ -79,6 +79,10 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         personalised: is_moved_by_evidence(&targets, &arranged, request.limit),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
         slate: items.iter().map(|item| item.entry.clone()).collect(),
+        lives: Decision::lives_of(
+            request.targets.iter().chain([&request.display]),
+            asked.definitions,
+        ),
         basis: Some(basis_of(&serving, asked)),
     };
     let inspected = request.inspect.then(|| inspect::targets(&targets, &request.visible));

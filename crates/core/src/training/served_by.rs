@@ -125,8 +125,9 @@ pub(super) fn is_better(popularity: &Rival) -> bool {
 
 /// What comparisons with popularity on held-out people say of ranking by their own
 /// evidence, those on the newest events first: these decide where they are beyond doubt.
-/// Elsewhere the mean over everyone compared decides, and where too few were, only what is
-/// better by its whole interval is served. Over thousands of small worlds, people whose
+/// Elsewhere the mean over everyone compared decides, and that on the newest events unless
+/// another is better beyond doubt, for it is the one that is told first; where too few were
+/// compared, only what is better by its whole interval is served. Over thousands of small worlds, people whose
 /// evidence was worse in the mean, though not beyond doubt, were served worse by far (NDCG
 /// -.08), and so were few for whom it was better in the mean alone (-.03); few for whom it
 /// was better by the interval were served better.
@@ -137,7 +138,11 @@ pub(super) fn judge(compared: &[Rival]) -> ServedBy {
     }
     let enough: Vec<Rival> = compared.iter().filter(is_enough).copied().collect();
     let beyond_doubt = enough.iter().find(|rival| rival.difference.high < 0.0);
-    let worse = beyond_doubt.or_else(|| enough.first().filter(|_| mean_of(&enough) < 0.0));
+    let is_doubtful = |first: &&Rival| {
+        let is_below = first.difference.mean < 0.0 && !enough.iter().any(is_better);
+        is_below || mean_of(&enough) < 0.0
+    };
+    let worse = beyond_doubt.or_else(|| enough.first().filter(is_doubtful));
     if let Some(&Rival { people, difference, .. }) = worse {
         return ServedBy::Popularity(Why::Worse { people, difference });
     }
@@ -189,8 +194,18 @@ mod tests {
         let (lower, higher) = (rival(30, -0.3, 0.1), rival(90, -0.05, 0.15));
         let why = Why::Worse { people: 30, difference: lower.difference };
         assert_eq!(judge(&[lower]), ServedBy::Popularity(why));
-        assert_eq!(judge(&[lower, higher]), ServedBy::Evidence);
+        assert_eq!(judge(&[higher, lower]), ServedBy::Evidence);
         assert_eq!(judge(&[rival(30, 0.0, 0.0)]), ServedBy::Evidence);
+    }
+
+    #[test]
+    fn what_is_below_popularity_on_the_newest_events_is_served_only_if_better_beyond_doubt_elsewhere()
+     {
+        let below = rival(100, -0.0063, 0.0037);
+        let (above, better) = (rival(900, -0.01, 0.05), rival(900, 0.01, 0.05));
+        let why = Why::Worse { people: 100, difference: below.difference };
+        assert_eq!(judge(&[below, above]), ServedBy::Popularity(why));
+        assert_eq!(judge(&[below, better]), ServedBy::Evidence);
     }
 
     #[test]

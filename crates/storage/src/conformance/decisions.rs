@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::basis::{Basis, EvidenceBasis};
 use crossfold_core::entities::catalogue::ChangeNumber;
@@ -45,6 +45,7 @@ fn decision(recommendation: &RecommendationId, user: Pseudonym) -> Decision {
         personalised: true,
         degraded: vec!["no_text_encoder".into()],
         slate: (0..10).map(entry).collect(),
+        lives: BTreeMap::from([(domain.clone(), 3)]),
         basis: Some(basis(&domain)),
     }
 }
