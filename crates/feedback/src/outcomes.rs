@@ -9,7 +9,7 @@ use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
 };
 use crossfold_core::entities::json;
-use crossfold_edge::batch::{self, BatchAnswer, Rejected};
+use crossfold_edge::batch::{self, BatchAnswer, Rejection};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
@@ -64,7 +64,7 @@ pub(crate) async fn post_feedback(
     for (index, raw) in body.feedback.into_iter().enumerate() {
         match parse_outcome(raw, &decision, now) {
             Ok(outcome) => outcomes.push(outcome),
-            Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
+            Err(rejection) => rejected.push(rejection.at(index)),
         }
     }
     let evidence =
@@ -97,14 +97,13 @@ fn parse_outcome(
     raw: serde_json::Value,
     decision: &Decision,
     now: Timestamp,
-) -> Result<Outcome, (&'static str, String)> {
-    let raw: RawOutcome =
-        json::from_value(raw).map_err(|error| ("malformed_feedback", error.to_string()))?;
+) -> Result<Outcome, Rejection> {
+    let raw: RawOutcome = json::from_value(raw)
+        .map_err(|error| Rejection::new("malformed_feedback", error.to_string()))?;
     if !decision.served(&raw.domain, &raw.item_id) {
-        return Err(("item_not_served", "the item was not on this slate".into()));
+        return Err(Rejection::new("item_not_served", "the item was not on this slate"));
     }
-    let occurred_at = check_occurred_at(raw.occurred_at, now)
-        .map_err(|rejection| (rejection.code(), rejection.to_string()))?;
+    let occurred_at = check_occurred_at(raw.occurred_at, now)?;
     Ok(Outcome {
         feedback_id: raw.feedback_id,
         recommendation_id: decision.recommendation_id.clone(),
