@@ -226,7 +226,7 @@ impl<'ast> Scan<'_, 'ast> {
             (Ok(codes), Ok(status)) => self.note(kind, codes, status),
             (Err(Unreadable), _) => self.unclear(call, "a code is given that cannot be read here"),
             (_, Err(Unreadable)) => {
-                self.unclear(call, "a status is given that cannot be read here")
+                self.unclear(call, "a status is given that cannot be read here");
             }
         }
     }

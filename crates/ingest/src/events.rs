@@ -109,7 +109,7 @@ async fn post_cloudevents(
         meanings.into_iter().map(move |event| Posted { index, event })
     });
     let answer = accept(state, &domain, &definition, events.collect()).await?;
-    let answer = if mode == Mode::Batch { answer } else { all_stored(answer)? };
+    let answer = if mode == Mode::Batch { some_stored(answer)? } else { all_stored(answer)? };
     match answer.rejected.first() {
         Some(rejected) if mode != Mode::Batch => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
