@@ -14,6 +14,7 @@ pub mod api;
 pub mod binaries;
 pub mod cloud;
 pub mod deployment;
+pub mod error_codes;
 pub mod gateway;
 pub mod http_client;
 pub mod http_front;

@@ -28,11 +28,20 @@ pub struct Source {
     pub mentions: Vec<(String, usize)>,
 }
 
-/// Every source file of the crates below a root.
+/// Every source file of the crates below a root, taken apart.
 ///
 /// # Errors
 /// When a file cannot be read or parsed.
 pub fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
+    let files = texts(root)?;
+    files.iter().map(|(path, text)| parse(path, text).with_context(|| path.clone())).collect()
+}
+
+/// Every source file of the crates below a root: its path from the root, and its text.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn texts(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(root.join("crates"))? {
         collect(&entry?.path().join("src"), &mut files)?;
@@ -42,10 +51,10 @@ pub fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
         .iter()
         .map(|file| {
             let path = file.strip_prefix(root)?.to_string_lossy().into_owned();
-            let text = std::fs::read_to_string(file)?;
-            parse(&path, &text).with_context(|| path.clone())
+            let text = std::fs::read_to_string(file).with_context(|| path.clone())?;
+            Ok((path, text))
         })
-        .filter(|source| source.as_ref().map_or(true, |source| !is_test_file(&source.path)))
+        .filter(|file| file.as_ref().map_or(true, |(path, _)| !is_test_file(path)))
         .collect()
 }
 
@@ -144,6 +153,19 @@ impl Module {
     }
 }
 
+/// Whether what has these attributes is for tests alone.
+#[must_use]
+pub fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("test")
+            || (attribute.path().is_ident("cfg")
+                && attribute.meta.require_list().is_ok_and(|list| {
+                    let tokens = list.tokens.to_string();
+                    tokens.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test")
+                }))
+    })
+}
+
 struct Visitor<'a> {
     module: &'a Module,
     imports: BTreeMap<String, usize>,
@@ -194,16 +216,7 @@ impl<'a> Visitor<'a> {
 
     /// Whether an item is for tests alone; its lines are noted then.
     fn is_test(&mut self, attributes: &[syn::Attribute], span: proc_macro2::Span) -> bool {
-        let is_test = attributes.iter().any(|attribute| {
-            attribute.path().is_ident("test")
-                || (attribute.path().is_ident("cfg")
-                    && attribute.meta.require_list().is_ok_and(|list| {
-                        list.tokens
-                            .to_string()
-                            .split(|c: char| !c.is_alphanumeric())
-                            .any(|w| w == "test")
-                    }))
-        });
+        let is_test = is_for_tests(attributes);
         if is_test {
             self.tests.push((span.start().line, span.end().line));
         }

@@ -2,6 +2,7 @@
 //! that are refused one by one, and good ones that are written many at a time.
 
 use crossfold_entities::activity::{Intake, RefusedElement};
+use crossfold_entities::event::EventRejection;
 use crossfold_entities::ports::{Appended, StoreResult};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
@@ -19,6 +20,39 @@ pub struct Rejected {
     pub code: &'static str,
     /// The reason, for people.
     pub detail: String,
+}
+
+/// Why an element is refused, whichever of its batch it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    code: &'static str,
+    detail: String,
+}
+
+impl Rejection {
+    /// A reason with a stable code.
+    #[must_use]
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// The element of this place in its batch, refused.
+    #[must_use]
+    pub fn at(self, index: usize) -> Rejected {
+        Rejected { index, code: self.code, detail: self.detail }
+    }
+}
+
+impl From<EventRejection> for Rejection {
+    fn from(rejection: EventRejection) -> Self {
+        Self::new(rejection.code(), rejection.to_string())
+    }
+}
+
+impl From<Problem> for Rejection {
+    fn from(problem: Problem) -> Self {
+        Self::new(problem.code, problem.detail)
+    }
 }
 
 /// What became of a batch.

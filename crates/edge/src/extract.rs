@@ -72,10 +72,12 @@ fn json_problem(error: &serde_json::Error) -> Problem {
     }
 }
 
-fn unreadable(rejection: &BytesRejection) -> Problem {
-    let status = rejection.status();
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::new(status, "payload_too_large", rejection.body_text())
+/// What is told of a body that did not arrive whole: `payload_too_large`, `unreadable_body`.
+#[must_use]
+pub fn unreadable(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = rejection.body_text();
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
     } else {
         Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", rejection.body_text())
     }

@@ -10,7 +10,7 @@ use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
 };
 use crossfold_core::entities::json;
-use crossfold_edge::batch::{self, BatchAnswer, Rejected};
+use crossfold_edge::batch::{self, BatchAnswer, Rejection};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
@@ -65,7 +65,7 @@ pub(crate) async fn post_feedback(
     for (index, raw) in body.feedback.into_iter().enumerate() {
         match parse_outcome(raw, (&decision, &definitions), now) {
             Ok(outcome) => outcomes.push(outcome),
-            Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
+            Err(rejection) => rejected.push(rejection.at(index)),
         }
     }
     let evidence =
@@ -102,15 +102,22 @@ fn parse_outcome(
     raw: serde_json::Value,
     (decision, definitions): (&Decision, &Definitions),
     now: Timestamp,
+<<<<<<< HEAD
 ) -> Result<Outcome, (&'static str, String)> {
     let raw: RawOutcome =
         json::from_value(raw).map_err(|error| ("malformed_feedback", error.to_string()))?;
     let is_there_still = decision.is_of_life(&raw.domain, definitions);
     if !is_there_still || !decision.served(&raw.domain, &raw.item_id) {
         return Err(("item_not_served", "the item was not on this slate".into()));
+=======
+) -> Result<Outcome, Rejection> {
+    let raw: RawOutcome = json::from_value(raw)
+        .map_err(|error| Rejection::new("malformed_feedback", error.to_string()))?;
+    if !decision.served(&raw.domain, &raw.item_id) {
+        return Err(Rejection::new("item_not_served", "the item was not on this slate"));
+>>>>>>> errorcodes
     }
-    let occurred_at = check_occurred_at(raw.occurred_at, now)
-        .map_err(|rejection| (rejection.code(), rejection.to_string()))?;
+    let occurred_at = check_occurred_at(raw.occurred_at, now)?;
     Ok(Outcome {
         feedback_id: raw.feedback_id,
         recommendation_id: decision.recommendation_id.clone(),
@@ -132,6 +139,8 @@ mod tests {
     use crossfold_core::entities::definition::DomainDefinition;
     use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
     use crossfold_core::entities::pseudonym::Pseudonymiser;
+    use crossfold_core::entities::unique_id::UniqueId;
+    use crossfold_storage::definition_reader::announce_change;
     use crossfold_storage::{memory, records};
     use serde_json::json;
 
@@ -210,6 +219,8 @@ mod tests {
             deletion.enter(DeletionStage::Done);
             deletion.finished_at = Some(state.clock.now());
             records::put(&*state.stores.records, &domain(deleted), &deletion).await.unwrap();
+            let changed = UniqueId::from_u128(2);
+            announce_change(&*state.stores.records, changed).await.unwrap();
             // The sweep of the deletion.
             state.stores.events.erase(&decision.user).await.unwrap();
             assert_eq!(dismiss_all(&state).await, expected, "{deleted}");

@@ -12,9 +12,9 @@ use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::{Event, EventRejection, ParsedEvent, RawEvent};
 use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
 use crossfold_core::entities::people::UserLife;
-use crossfold_edge::batch::{self, BatchAnswer, Rejected};
+use crossfold_edge::batch::{self, BatchAnswer, Rejected, Rejection};
 use crossfold_edge::caller::{Caller, Scope};
-use crossfold_edge::extract::{Json, Query};
+use crossfold_edge::extract::{Json, Query, unreadable};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::event_writer::store_events;
 use crossfold_storage::person_lookup::lives;
@@ -97,9 +97,8 @@ async fn post_cloudevents(
     })?;
     caller.require(Scope::EventsWrite, &domain)?;
     let headers = request.headers().clone();
-    let body = Bytes::from_request(request, state)
-        .await
-        .map_err(|error| Problem::new(error.status(), "unreadable_body", error.body_text()))?;
+    let body =
+        Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
     let body = crate::inflate::body(&headers, body)?;
     let documents = cloudevents::documents(mode, &headers, &body)?;
     batch::check_size(documents.len(), MAX_EVENTS)?;
@@ -110,7 +109,7 @@ async fn post_cloudevents(
         meanings.into_iter().map(move |event| Posted { index, event })
     });
     let answer = accept(state, &domain, &definition, events.collect()).await?;
-    let answer = if mode == Mode::Batch { answer } else { all_stored(answer)? };
+    let answer = if mode == Mode::Batch { some_stored(answer)? } else { all_stored(answer)? };
     match answer.rejected.first() {
         Some(rejected) if mode != Mode::Batch => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -159,7 +158,7 @@ pub(crate) async fn judge(
     for Posted { index, event } in posted {
         match parse(event) {
             Ok((user, event)) => parsed.push((index, user, event)),
-            Err(rejection) => judged.rejected.push(rejection_of(index, &rejection)),
+            Err(rejection) => judged.rejected.push(Rejection::from(rejection).at(index)),
         }
     }
     let users = parsed.iter().map(|(_, user, _)| user.clone());
@@ -171,13 +170,9 @@ pub(crate) async fn judge(
         let is_refused = life.is_erased && refuse_erased.contains(&user);
         let is_again = again.next().unwrap_or_default();
         if is_refused || is_again || life.is_before(event.occurred_at) {
-            judged.rejected.push(Rejected {
-                index,
-                code: "erased_user",
-                detail: "the user was erased after this happened, or had an event of this id \
-                         before"
-                    .into(),
-            });
+            let detail =
+                "the user was erased after this happened, or had an event of this id before";
+            judged.rejected.push(Rejection::new("erased_user", detail).at(index));
         } else {
             judged.events.push((index, event));
         }
@@ -232,11 +227,9 @@ pub(crate) async fn append(
             }
         }
     }
-    rejected.extend(unstored.into_iter().map(|index| Rejected {
-        index,
-        code: STORE_UNAVAILABLE,
-        detail: "it could not be stored: send it again in a moment".into(),
-    }));
+    let unavailable =
+        Rejection::new(STORE_UNAVAILABLE, "it could not be stored: send it again in a moment");
+    rejected.extend(unstored.into_iter().map(|index| unavailable.clone().at(index)));
     rejected.sort_by_key(|rejected| rejected.index);
     tell_of(domain, &rejected);
     let answer = BatchAnswer::counting(rejected, &appended);
@@ -275,10 +268,6 @@ pub(crate) async fn accept(
 ) -> Result<BatchAnswer, Problem> {
     let judged = judge(state, (domain, definition), posted, &RefuseErased::new()).await?;
     append(state, domain, definition, judged).await
-}
-
-fn rejection_of(index: usize, rejection: &EventRejection) -> Rejected {
-    Rejected { index, code: rejection.code(), detail: rejection.to_string() }
 }
 
 /// Leaves a line for each reason in the log: many senders never look at an

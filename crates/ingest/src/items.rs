@@ -11,7 +11,7 @@ use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
 use crossfold_core::entities::json;
 use crossfold_core::entities::ports::{Appended, CatalogueStore, StoreResult};
-use crossfold_edge::batch::{self, Rejected};
+use crossfold_edge::batch::{self, Rejected, Rejection};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
@@ -64,7 +64,7 @@ pub(crate) async fn post_items(
     for (index, raw) in posted.items.into_iter().enumerate() {
         match parse_item(raw, &domain, updated_at) {
             Ok(item) => items.push(item),
-            Err((code, detail)) => rejected.push(Rejected { index, code, detail }),
+            Err(rejection) => rejected.push(rejection.at(index)),
         }
     }
     let standing = match posted.keep_existing {
@@ -169,10 +169,11 @@ fn parse_item(
     raw: serde_json::Value,
     domain: &DomainId,
     updated_at: Timestamp,
-) -> Result<Item, (&'static str, String)> {
-    let invalid = |error: &dyn std::fmt::Display| ("invalid_item", error.to_string());
+) -> Result<Item, Rejection> {
+    let invalid = |error: &dyn std::fmt::Display| Rejection::new("invalid_item", error.to_string());
     let raw: RawItem = json::from_value(raw).map_err(|error| invalid(&error))?;
-    let item_id = ItemId::parse(&raw.item_id).map_err(|error| ("invalid_id", error.to_string()))?;
+    let item_id = ItemId::parse(&raw.item_id)
+        .map_err(|error| Rejection::new("invalid_id", error.to_string()))?;
     let details = ItemDetails::parse(raw.details.into()).map_err(|error| invalid(&error))?;
     let change = ChangeNumber::default();
     Ok(Item { domain: domain.clone(), item_id, details: Some(details), updated_at, change })

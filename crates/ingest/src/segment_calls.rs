@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::ids::DomainId;
-use crossfold_edge::batch::{BatchAnswer, Rejected, check_size};
+use crossfold_edge::batch::{BatchAnswer, Rejected, Rejection, check_size};
 use crossfold_edge::caller::Scope;
-use crossfold_edge::extract::read_json;
+use crossfold_edge::extract::{read_json, unreadable};
 use crossfold_edge::problem::Problem;
 use lambda_http::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
@@ -90,22 +90,16 @@ async fn answer(
 ) -> Response {
     let body = match body {
         Ok(body) => body,
-        Err(error) => {
-            return refusal(error.status(), "unreadable_body", error.body_text(), Vec::new());
-        }
+        Err(error) => return refusal(unreadable(&error), Vec::new()),
     };
     match take(state, &Call { kind, headers, body }).await {
         Ok(taken) => taken.into_response(),
-        Err(problem) => refusal(problem.status, problem.code, problem.detail, Vec::new()),
+        Err(problem) => refusal(problem, Vec::new()),
     }
 }
 
-fn refusal(
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    rejected: Vec<Rejected>,
-) -> Response {
+fn refusal(problem: Problem, rejected: Vec<Rejected>) -> Response {
+    let Problem { status, code, detail: message, .. } = problem;
     let refused = Refused { success: false, code, message, rejected };
     let mut response = (status, JsonResponse(refused)).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -121,8 +115,8 @@ impl IntoResponse for Taken {
         let taken = self.accepted + self.duplicates + self.identified + self.ignored.len();
         match self.rejected.first() {
             Some(first) if taken == 0 => {
-                let (code, message) = (first.code, first.detail.clone());
-                refusal(StatusCode::BAD_REQUEST, code, message, self.rejected)
+                let detail = first.detail.clone();
+                refusal(Problem::new(StatusCode::BAD_REQUEST, first.code, detail), self.rejected)
             }
             _ => JsonResponse(self).into_response(),
         }
@@ -174,7 +168,7 @@ impl Sorted {
                 }
                 Message::Traits(declaration) => sorted.traits.push((index, declaration)),
                 Message::NotUsed(detail) => {
-                    sorted.ignored.push(Rejected { index, code: "not_used", detail });
+                    sorted.ignored.push(Rejection::new("not_used", detail).at(index));
                 }
             }
         }
@@ -198,11 +192,26 @@ async fn store(
         match users::declare(state, domain, declaration).await {
             Ok(()) => identified += 1,
             Err(problem) if problem.status.is_server_error() => return Err(problem),
-            Err(problem) => {
-                rejected.push(Rejected { index, code: problem.code, detail: problem.detail });
-            }
+            Err(problem) => rejected.push(Rejection::from(problem).at(index)),
         }
     }
     ignored.sort_by_key(|ignored| ignored.index);
     Ok(Taken { success: true, accepted, duplicates, identified, ignored, rejected })
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfold_storage::faults::{Fault, FaultPlan};
+
+    use crate::test_world::World;
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_told_by_the_code_of_every_other_route() {
+        let world = World::new(&FaultPlan::from_fn(|_| Fault::None));
+        let body = "x".repeat(crossfold_edge::router::MAX_BODY_BYTES + 1).into();
+        for path in ["/v1/track", "/v1/events"] {
+            let (status, answer) = world.call("POST", path, &body).await;
+            assert_eq!((status, &answer["code"]), (413, &"payload_too_large".into()), "{path}");
+        }
+    }
 }

@@ -26,25 +26,8 @@ use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
 use crate::history_reader::{HistoryReader, answered};
+use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
-
-/// Codes of what could not be used, each once, in the order in which it was found.
-#[derive(Debug, Default)]
-pub(crate) struct Degraded(Vec<&'static str>);
-
-impl Degraded {
-    /// What is named so far.
-    pub(crate) fn codes(&self) -> &[&'static str] {
-        &self.0
-    }
-
-    /// Names something.
-    pub(crate) fn add(&mut self, code: &'static str) {
-        if !self.0.contains(&code) {
-            self.0.push(code);
-        }
-    }
-}
 
 /// The definitions that a request is checked by.
 ///
@@ -128,7 +111,7 @@ impl UserRead {
             }
             Some(Found::Nobody) => Default::default(),
             None => {
-                degraded.add("no_profile");
+                degraded.add(Shortfall::NoProfile);
                 let to_display = |from: &DomainId| (from.clone(), display.clone());
                 let all: Vec<_> = definitions.keys().map(to_display).collect();
                 let nothing = ConsentLedger::default().without(&all, Purpose::Recommendation);
@@ -138,7 +121,7 @@ impl UserRead {
         // Nearly everyone leads their first life, and that is what was read.
         let is_of_own = own == *user;
         if is_of_own && self.history.is_none() {
-            degraded.add("no_history");
+            degraded.add(Shortfall::NoHistory);
         }
         PersonRead {
             consents,
@@ -169,10 +152,10 @@ impl PersonRead {
         let own = reader.read((&self.user, &request.display), self.own_history.clone());
         let (own, reads) = join(own, join_all(reads)).await;
         if own.is_partial || reads.iter().any(|read| read.is_partial || read.history.is_none()) {
-            degraded.add("partial_history");
+            degraded.add(Shortfall::PartialHistory);
         }
         if own.history.is_none() {
-            degraded.add("no_history");
+            degraded.add(Shortfall::NoHistory);
         }
         let histories = reads.into_iter().chain([own]).filter_map(|read| read.history);
         History::merge(histories).in_lives_of(definitions)
@@ -205,15 +188,15 @@ pub(crate) fn known_catalogues(
     degraded: &mut Degraded,
 ) -> Catalogues {
     let mut catalogues = Catalogues::new();
-    let wanted = [(targets, "no_catalogue"), (for_titles, "no_titles")];
-    for (domains, code_without) in wanted {
+    let wanted = [(targets, Shortfall::NoCatalogue), (for_titles, Shortfall::NoTitles)];
+    for (domains, shortfall) in wanted {
         for domain in domains {
             let Some(known) = state.catalogues.known(domain, model) else {
-                degraded.add(code_without);
+                degraded.add(shortfall);
                 continue;
             };
             if known.is_stale {
-                degraded.add("stale_catalogue");
+                degraded.add(Shortfall::StaleCatalogue);
             }
             catalogues.insert(domain.clone(), known.snapshot);
         }

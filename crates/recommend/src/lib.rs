@@ -11,6 +11,7 @@ mod recommendations;
 mod replay;
 mod request;
 mod routes;
+mod shortfall;
 mod state;
 #[cfg(test)]
 mod test_models;

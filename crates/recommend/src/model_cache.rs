@@ -12,6 +12,8 @@ use crossfold_core::release::champion::{POINTER_KEY, Pointer};
 use crossfold_registry::load::{LoadError, load};
 use crossfold_storage::shared_work::{Patience, SharedWork, Waited};
 
+use crate::shortfall::Shortfall;
+
 /// How long a pointer is believed before it is looked at again. Each process
 /// adds up to a fifth, so that they do not all look at once.
 const POINTER_AGE: Duration = Duration::from_secs(20);
@@ -34,14 +36,15 @@ pub(crate) enum RefreshError {
 #[derive(Clone, Default)]
 pub(crate) struct Served {
     pub(crate) model: Option<Arc<Model>>,
-    /// `no_model`, `stale_model`: see the response's `degraded`.
-    pub(crate) degraded: Option<&'static str>,
+    /// None that is new enough, or none at all.
+    pub(crate) degraded: Option<Shortfall>,
 }
 
 impl Served {
     /// The same when it could not be asked whether there is a newer one.
     fn outdated(self) -> Self {
-        let degraded = if self.model.is_some() { "stale_model" } else { "no_model" };
+        let degraded =
+            if self.model.is_some() { Shortfall::StaleModel } else { Shortfall::NoModel };
         Self { degraded: Some(degraded), ..self }
     }
 
@@ -139,7 +142,7 @@ impl ModelCache {
                     // What the pointer names is served: an earlier look failed, and this one did not.
                     cached.served.degraded = match cached.served.model {
                         Some(_) => None,
-                        None => Some("no_model"),
+                        None => Some(Shortfall::NoModel),
                     };
                     return Ok(());
                 }
@@ -147,7 +150,7 @@ impl ModelCache {
             None => match self.objects.get(POINTER_KEY).await? {
                 Some(object) => object,
                 None => {
-                    cached.served = Served { model: None, degraded: Some("no_model") };
+                    cached.served = Served { model: None, degraded: Some(Shortfall::NoModel) };
                     return Ok(());
                 }
             },
@@ -156,7 +159,7 @@ impl ModelCache {
             serde_json::from_slice(&object.bytes).map_err(RefreshError::Pointer)?;
         let Some(champion) = &pointer.model else {
             // It was withdrawn: what it knows must not be served from memory either.
-            cached.served = Served { model: None, degraded: Some("no_model") };
+            cached.served = Served { model: None, degraded: Some(Shortfall::NoModel) };
             cached.etag = Some(object.etag);
             return Ok(());
         };
@@ -264,7 +267,7 @@ mod tests {
         let objects = memory::stores().objects;
         let cache = cache_without_delay(objects.clone());
         let none = ask(&cache).await;
-        assert_eq!((served_id(&none), none.degraded), (None, Some("no_model")));
+        assert_eq!((served_id(&none), none.degraded), (None, Some(Shortfall::NoModel)));
         for value in [1.0, 2.0] {
             let id = publish(&*objects, value, None).await;
             let served = ask(&cache).await;
@@ -283,11 +286,11 @@ mod tests {
         let served = ask(&cache).await;
         assert_eq!(
             (served_id(&served), served.degraded),
-            (Some(good.clone()), Some("stale_model"))
+            (Some(good.clone()), Some(Shortfall::StaleModel))
         );
         let at_cold_start = ask(&cache_without_delay(objects.clone())).await;
         assert_eq!(served_id(&at_cold_start), Some(good));
-        assert_eq!(at_cold_start.degraded, Some("stale_model"));
+        assert_eq!(at_cold_start.degraded, Some(Shortfall::StaleModel));
     }
 
     #[tokio::test]
@@ -320,7 +323,7 @@ mod tests {
         objects.put(POINTER_KEY, none.into(), PutCondition::None).await.unwrap();
         for _ in 0..2 {
             let served = ask(&cache).await;
-            assert_eq!((served_id(&served), served.degraded), (None, Some("no_model")));
+            assert_eq!((served_id(&served), served.degraded), (None, Some(Shortfall::NoModel)));
         }
         let next = publish(&*objects, 2.0, None).await;
         assert_eq!(served_id(&ask(&cache).await), Some(next));
@@ -334,7 +337,10 @@ mod tests {
         ask(&cache).await;
         objects.put(POINTER_KEY, Bytes::from_static(b"{"), PutCondition::None).await.unwrap();
         let served = ask(&cache).await;
-        assert_eq!((served_id(&served), served.degraded), (Some(good), Some("stale_model")));
+        assert_eq!(
+            (served_id(&served), served.degraded),
+            (Some(good), Some(Shortfall::StaleModel))
+        );
     }
 
     #[tokio::test]
@@ -348,7 +354,7 @@ mod tests {
             if is_first { Fault::Before } else { Fault::None }
         });
         let cache = cache_without_delay(faulty(stores, &plan).objects);
-        for degraded in [None, Some("stale_model"), None] {
+        for degraded in [None, Some(Shortfall::StaleModel), None] {
             let served = ask(&cache).await;
             assert_eq!((served_id(&served), served.degraded), (Some(id.clone()), degraded));
         }

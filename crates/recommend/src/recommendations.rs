@@ -24,10 +24,11 @@ use serde::Serialize;
 
 use crate::deadline::{Deadline, Stage};
 use crate::inputs::{
-    Degraded, PersonRead, known_catalogues, read_catalogues, read_definitions, read_user,
-    unchecked, within_one_domain,
+    PersonRead, known_catalogues, read_catalogues, read_definitions, read_user, unchecked,
+    within_one_domain,
 };
 use crate::request::RecommendationBody;
+use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
 
 /// The response's body.
@@ -79,13 +80,13 @@ pub(crate) async fn post_recommendations(
     let Checked { request, known } = checked;
     let definitions = &*known.definitions;
     if known.is_stale {
-        degraded.add("stale_definitions");
+        degraded.add(Shortfall::StaleDefinitions);
     }
-    served.degraded.into_iter().for_each(|code| degraded.add(code));
+    served.degraded.into_iter().for_each(|shortfall| degraded.add(shortfall));
     let model = served.model.as_deref();
     if model.is_some_and(|model| request.targets.iter().any(|to| model.rows(to).is_none())) {
         // Nothing is known of what people of a target took: its newest items are served.
-        degraded.add("domain_not_in_model");
+        degraded.add(Shortfall::DomainNotInModel);
     }
     let mut person = user_read.person(&user, &request.display, definitions, &mut degraded);
     if let Some(dry_run) = &dry_run {
@@ -104,7 +105,7 @@ pub(crate) async fn post_recommendations(
         model,
         catalogues: &catalogues,
         policy: &ALS_FOLD_IN,
-        degraded: degraded.codes(),
+        degraded: &degraded.codes(),
     };
     let decided = decide(serving, &asked);
     if dry_run.is_some() {
@@ -174,7 +175,7 @@ async fn log(state: &RecommendState, mut decided: Decided, deadline: &Deadline) 
         None => "it took too long".to_owned(),
     };
     tracing::error!(failure, "a decision could not be logged");
-    decided.decision.degraded.push("not_logged".to_owned());
+    decided.decision.degraded.push(Shortfall::NotLogged.as_str().to_owned());
     decided
 }
 

@@ -91,14 +91,19 @@ async fn with_every_event_failing_the_call_is_answered_event_by_event() {
 }
 
 #[tokio::test]
-async fn a_single_cloudevent_that_cannot_be_stored_is_a_call_to_be_made_again() {
+async fn cloudevents_of_which_none_can_be_stored_are_a_call_to_be_made_again() {
     let service = service(Fault::Before, &[]).await;
     let event = json!({
         "specversion": "1.0", "id": "1", "source": "/shop", "type": "view", "subject": "i",
         "userid": "u", "time": "2026-06-01T08:00:00Z",
     });
-    let (status, answer) = post(&service, "application/cloudevents+json", event).await;
-    assert_eq!((status, &answer["code"]), (503, &json!(STORE_UNAVAILABLE)));
+    for (media_type, body) in [
+        ("application/cloudevents-batch+json", json!([&event, &event])),
+        ("application/cloudevents+json", event),
+    ] {
+        let (status, answer) = post(&service, media_type, body).await;
+        assert_eq!((status, &answer["code"]), (503, &json!(STORE_UNAVAILABLE)), "{media_type}");
+    }
 }
 
 #[test]

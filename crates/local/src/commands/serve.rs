@@ -142,14 +142,14 @@ fn foreign(headers: &HeaderMap) -> Option<Problem> {
         // Of several, one that is not is enough.
         !headers.get_all(name).into_iter().all(is_local)
     };
-    let refused = |code, detail: &str| Some(Problem::new(StatusCode::FORBIDDEN, code, detail));
     if is_foreign(header::HOST, is_local) {
-        return refused("foreign_host", "this server answers only to localhost and 127.0.0.1");
+        let detail = "this server answers only to localhost and 127.0.0.1";
+        return Some(Problem::new(StatusCode::FORBIDDEN, "foreign_host", detail));
     }
     let is_local_page = |origin: &str| origin.split_once("://").is_some_and(|(_, at)| is_local(at));
     if is_foreign(header::ORIGIN, is_local_page) {
         let detail = "this server answers only to pages of localhost and 127.0.0.1";
-        return refused("foreign_origin", detail);
+        return Some(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail));
     }
     None
 }
