@@ -102,20 +102,12 @@ fn parse_outcome(
     raw: serde_json::Value,
     (decision, definitions): (&Decision, &Definitions),
     now: Timestamp,
-<<<<<<< HEAD
-) -> Result<Outcome, (&'static str, String)> {
-    let raw: RawOutcome =
-        json::from_value(raw).map_err(|error| ("malformed_feedback", error.to_string()))?;
-    let is_there_still = decision.is_of_life(&raw.domain, definitions);
-    if !is_there_still || !decision.served(&raw.domain, &raw.item_id) {
-        return Err(("item_not_served", "the item was not on this slate".into()));
-=======
 ) -> Result<Outcome, Rejection> {
     let raw: RawOutcome = json::from_value(raw)
         .map_err(|error| Rejection::new("malformed_feedback", error.to_string()))?;
-    if !decision.served(&raw.domain, &raw.item_id) {
+    let is_there_still = decision.is_of_life(&raw.domain, definitions);
+    if !is_there_still || !decision.served(&raw.domain, &raw.item_id) {
         return Err(Rejection::new("item_not_served", "the item was not on this slate"));
->>>>>>> errorcodes
     }
     let occurred_at = check_occurred_at(raw.occurred_at, now)?;
     Ok(Outcome {
