@@ -217,12 +217,30 @@ fn change_in_directory<T>(
 ) -> Result<T, KeyError> {
     let path = directory.join(KEY_FILE);
     let of_file = |source| KeyError::File { path: path.clone(), source };
+    remove_unfinished(directory).map_err(of_file)?;
     let mut keys = KeySet::parse(&std::fs::read_to_string(&path).map_err(of_file)?)?;
     let changed = change(&mut keys)?;
     let text = serde_json::to_string(&keys).map_err(|_| KeyError::Malformed)?;
     parse(&text, "any")?;
     replace(&path, &text).map_err(of_file)?;
     Ok(changed)
+}
+
+/// Removes what a change that was cut short left beside the file: it has keys in it.
+fn remove_unfinished(directory: &Path) -> std::io::Result<()> {
+    let stem = Path::new(KEY_FILE).with_extension("");
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().map(Path::new);
+        let is_of_keys = name.is_some_and(|name| {
+            name.extension().is_some_and(|extension| extension == "tmp")
+                && name.with_extension("").with_extension("") == stem
+        });
+        if is_of_keys {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file in the place of another, so that either is there whole.
@@ -309,6 +327,8 @@ mod tests {
         let domain = DomainId::parse("knowledge").unwrap();
         let user = UserId::parse("alice").unwrap();
         let first = open().pseudonym(&domain, &user);
+        // Of a rotation that was cut short.
+        std::fs::write(directory.path().join("pseudonym-key.00af.tmp"), "keys").unwrap();
         assert_eq!(rotate_in_directory(directory.path()).unwrap(), 2);
         let rotated = open().pseudonym(&domain, &user);
         assert_eq!((rotated.oldest_form(), open().forward(&first)), (first.clone(), rotated));
