@@ -3,10 +3,12 @@
 //!
 //! It tells of a person no more than the rest of the record. Evidence stands here as a
 //! count and a digest, only as far as the platform that asked was let use it and the model
-//! could carry it to the slate: what that platform may not know of is in none of it. A
-//! digest is over records under pseudonyms, which are keyed: who has neither the key nor
-//! the records cannot try out what it might be of. It is erased with the record; what of it
-//! was of a linked user who is erased alone says nothing once their records are gone.
+//! could carry it to the slate; so do the items that were kept from it. What that platform may
+//! not know of is in none of it. A digest names nobody, for names change when keys rotate, and
+//! begins with the id of its decision: the same evidence has another one in every record, so
+//! that two records do not tell that they are of one person. It is told to nobody, and erased
+//! with the record; what of it was of a linked user who is erased alone is only of use to who
+//! knows what they did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +19,25 @@ use sha2::{Digest, Sha256};
 use crate::catalogue::ChangeNumber;
 use crate::definition::DomainDefinition;
 use crate::event::Event;
-use crate::ids::{DomainId, ItemId};
+use crate::ids::{DomainId, ItemId, RecommendationId};
+use crate::item_set::ItemSet;
+use crate::kept_back::KeptBackBy;
 
 /// Most bytes of items that a caller did not want which are kept with a decision, so that
 /// its record stays small; of more, only their number is kept.
 pub const MAX_EXCLUDED_BYTES: usize = 4_096;
 
+/// The revision of what is kept, and of how digests are made. Those of another are not to be
+/// compared with any of this one.
+pub const REVISION: u32 = 2;
+
 /// What a decision rests on, beside what the rest of its record says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Basis {
+    /// The [`REVISION`] that it was written by; 0 in the first, which did not say so: its
+    /// digests named users, and it did not keep what was kept back.
+    #[serde(default)]
+    pub revision: u32,
     /// How many items were asked for.
     pub limit: usize,
     /// The domains whose items were wanted.
@@ -56,6 +68,10 @@ pub struct Basis {
     /// The evidence that could move the slate, by the domain where it arose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<EvidenceBasis>,
+    /// The items that were kept from the slate, because they were dismissed or count as seen
+    /// whatever is evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_back: Vec<KeptBackBasis>,
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -79,7 +95,26 @@ pub struct EvidenceBasis {
     pub definition: String,
 }
 
+/// Items that were kept back, as far as one thing let them be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBackBasis {
+    /// What let them be.
+    pub by: KeptBackBy,
+    /// The targets whose items they are.
+    pub targets: BTreeSet<DomainId>,
+    /// How many items it was.
+    pub items: usize,
+    /// Their digest, see [`digest_of_items`].
+    pub digest: String,
+}
+
 impl Basis {
+    /// Whether it can be held against one that is made now.
+    #[must_use]
+    pub fn is_comparable(&self) -> bool {
+        self.revision == REVISION
+    }
+
     /// Keeps the items that a caller did not want, or their number when they are too many.
     #[must_use]
     pub fn excluding(self, items: &BTreeSet<(DomainId, ItemId)>) -> Self {
@@ -98,16 +133,20 @@ impl Basis {
     }
 }
 
-/// A digest of events in their order, of everything that a slate may rest on: who did what
-/// to what, when, for how much and how long.
+/// A digest of events in their order, of everything that a slate may rest on: what was done
+/// to what, when, for how much and how long. By whom is not in it: events are known by their
+/// ids, and what users are called changes when keys rotate.
 #[must_use]
-pub fn digest_of_events<'a>(events: impl Iterator<Item = &'a Event>) -> String {
-    let mut digest = Fields::default();
+pub fn digest_of_events<'a>(
+    decision: &RecommendationId,
+    events: impl Iterator<Item = &'a Event>,
+) -> String {
+    let mut digest = Fields::of(decision);
     for event in events {
         // Field by field, so that whoever adds one has to say whether it weighs.
         let Event {
             event_id,
-            user,
+            user: _,
             domain,
             event_type,
             item_id,
@@ -117,14 +156,28 @@ pub fn digest_of_events<'a>(events: impl Iterator<Item = &'a Event>) -> String {
             value,
             dwell_seconds,
         } = event;
-        let (user, event_id, item_id) = (user.as_str(), event_id.as_str(), item_id.as_str());
-        let texts = [user, event_id, domain.as_str(), event_type.as_str(), item_id];
+        let texts = [event_id.as_str(), domain.as_str(), event_type.as_str(), item_id.as_str()];
         texts.into_iter().for_each(|text| digest.add(text.as_bytes()));
         digest.add(&occurred_at.as_nanosecond().to_le_bytes());
         // 1.0 and 1.00 weigh the same, and a store may give back either.
         let value = value.map(|value| value.normalize().to_string());
         digest.add(value.unwrap_or_default().as_bytes());
         digest.add(dwell_seconds.map(|s| s.to_string()).unwrap_or_default().as_bytes());
+    }
+    digest.finish()
+}
+
+/// A digest of items by their domains, each set in its own order, which is always the same.
+#[must_use]
+pub fn digest_of_items<'a>(
+    decision: &RecommendationId,
+    items: impl Iterator<Item = (&'a DomainId, &'a ItemSet)>,
+) -> String {
+    let mut digest = Fields::of(decision);
+    for (domain, items) in items {
+        digest.add(domain.as_str().as_bytes());
+        digest.add(&(items.len() as u64).to_le_bytes());
+        items.iter().for_each(|item| digest.add(&item.bytes()));
     }
     digest.finish()
 }
@@ -149,6 +202,13 @@ struct Fields(Sha256);
 const KEPT_BYTES: usize = 12;
 
 impl Fields {
+    /// One that is of a decision's record, and of no other's.
+    fn of(decision: &RecommendationId) -> Self {
+        let mut fields = Self::default();
+        fields.add(decision.as_str().as_bytes());
+        fields
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
@@ -165,6 +225,11 @@ mod tests {
 
     use super::*;
     use crate::definition::tests::definition;
+    use crate::item_set::ItemDigest;
+
+    fn decision(id: &str) -> RecommendationId {
+        RecommendationId::parse(id).unwrap()
+    }
 
     fn event(patch: &serde_json::Value) -> Event {
         let mut event = json!({
@@ -180,11 +245,11 @@ mod tests {
 
     #[test]
     fn a_digest_of_events_tells_every_difference_that_may_move_a_slate_and_no_other() {
-        let digest = |patch: serde_json::Value| digest_of_events([event(&patch)].iter());
+        let digest =
+            |patch: serde_json::Value| digest_of_events(&decision("r"), [event(&patch)].iter());
         let first = digest(json!({}));
         for patch in [
             json!({ "event_id": "f" }),
-            json!({ "user": "v1_w" }),
             json!({ "domain": "books" }),
             json!({ "event_type": "buy" }),
             json!({ "item_id": "j" }),
@@ -195,11 +260,38 @@ mod tests {
         ] {
             assert_ne!(digest(patch.clone()), first, "{patch}");
         }
-        for patch in [json!({ "received_at": "2026-06-02T00:00:00Z" }), json!({ "value": "1.50" })]
-        {
+        for patch in [
+            json!({ "received_at": "2026-06-02T00:00:00Z" }),
+            json!({ "value": "1.50" }),
+            // As the same user is called under another key.
+            json!({ "user": "v2_w" }),
+        ] {
             assert_eq!(digest(patch.clone()), first, "{patch}");
         }
         assert_eq!(first.len(), 16);
+        let of_another = digest_of_events(&decision("s"), [event(&json!({}))].iter());
+        assert_ne!(of_another, first, "two records tell that they rest on the same");
+    }
+
+    #[test]
+    fn a_digest_of_items_tells_which_of_which_domain() {
+        let [films, books] = ["films", "books"].map(|domain| DomainId::parse(domain).unwrap());
+        let set = |items: &[&str]| {
+            let items = items.iter().map(|item| ItemDigest::of(&ItemId::parse(item).unwrap()));
+            items.collect::<ItemSet>()
+        };
+        let digest =
+            |sets: &[(&DomainId, &ItemSet)]| digest_of_items(&decision("r"), sets.iter().copied());
+        let first = digest(&[(&films, &set(&["a", "b"]))]);
+        assert_eq!(digest(&[(&films, &set(&["b", "a"]))]), first);
+        for (domain, items) in [(&films, &["a"][..]), (&films, &["a", "c"]), (&books, &["a", "b"])]
+        {
+            assert_ne!(digest(&[(domain, &set(items))]), first, "{domain} {items:?}");
+        }
+        assert_ne!(
+            digest(&[(&films, &set(&["a"])), (&books, &set(&["b"]))]),
+            digest(&[(&films, &set(&["a", "b"])), (&books, &set(&[]))]),
+        );
     }
 
     #[test]
@@ -218,6 +310,7 @@ mod tests {
 
     fn basis() -> Basis {
         Basis {
+            revision: REVISION,
             limit: 10,
             targets: BTreeSet::from([DomainId::parse("films").unwrap()]),
             excluded: BTreeMap::new(),
@@ -228,6 +321,7 @@ mod tests {
             person_version: None,
             catalogues: BTreeMap::new(),
             sources: Vec::new(),
+            kept_back: Vec::new(),
         }
     }
 
@@ -251,7 +345,22 @@ mod tests {
     #[test]
     fn what_is_usual_takes_no_room() {
         let text = serde_json::to_string(&basis()).unwrap();
-        assert_eq!(text, r#"{"limit":10,"targets":["films"]}"#);
+        assert_eq!(text, r#"{"revision":2,"limit":10,"targets":["films"]}"#);
         assert_eq!(serde_json::from_str::<Basis>(&text).unwrap(), basis());
+    }
+
+    #[test]
+    fn a_basis_of_before_revisions_were_told_is_read_and_compared_with_none() {
+        let first: Basis = serde_json::from_str(r#"{"limit":10,"targets":["films"]}"#).unwrap();
+        assert!(!first.is_comparable() && basis().is_comparable());
+    }
+
+    #[test]
+    fn what_lets_items_be_kept_back_is_written_as_a_platform_or_nothing() {
+        let films = KeptBackBy::Platform(DomainId::parse("films").unwrap());
+        for (by, text) in [(films, r#""films""#), (KeptBackBy::Instruction, "null")] {
+            assert_eq!(serde_json::to_string(&by).unwrap(), text);
+            assert_eq!(serde_json::from_str::<KeptBackBy>(text).unwrap(), by);
+        }
     }
 }

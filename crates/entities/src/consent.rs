@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::history::{History, MarkedBy, MarkedItems, PastEvent};
 use crate::ids::{DomainId, ItemId, Pseudonym};
 use crate::item_set::{ItemDigest, ItemSet};
+use crate::kept_back::{KeptBack, KeptBackBy};
 use crate::purpose::Purpose;
 
 /// A person's decision on one direction and purpose.
@@ -405,24 +406,30 @@ impl ConsentContext<'_> {
 pub struct ConsentedHistory {
     events: Vec<Event>,
     past: Vec<PastEvent>,
-    dismissed: BTreeMap<DomainId, ItemSet>,
-    seen: BTreeMap<DomainId, ItemSet>,
+    dismissed: KeptBack,
+    seen: KeptBack,
 }
 
-/// What is in sets that are let through, by the items' domain.
-fn admitted(
-    marked: &MarkedItems,
-    admits: impl Fn(&MarkedBy) -> bool,
-) -> BTreeMap<DomainId, ItemSet> {
-    let mut admitted: BTreeMap<DomainId, ItemSet> = BTreeMap::new();
-    for (by, items) in marked.sets().filter(|(by, _)| admits(by)) {
-        admitted.entry(by.domain.clone()).or_default().extend(items.iter());
+/// What an event was to a slate that was served before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WasThen {
+    /// It was used.
+    Evidence,
+    /// Newer ones were used; its item may have counted as seen.
+    Older,
+    /// It was not there, or not used.
+    Nothing,
+}
+
+/// What is in sets that something lets through.
+fn admitted(marked: &MarkedItems, admits: impl Fn(&MarkedBy) -> Option<KeptBackBy>) -> KeptBack {
+    let mut admitted = KeptBack::default();
+    for (marked_by, items) in marked.sets() {
+        if let Some(by) = admits(marked_by) {
+            admitted.add(&marked_by.domain, by, items.iter());
+        }
     }
     admitted
-}
-
-fn each(sets: &BTreeMap<DomainId, ItemSet>) -> impl Iterator<Item = (&DomainId, ItemDigest)> {
-    sets.iter().flat_map(|(domain, items)| items.iter().map(move |item| (domain, item)))
 }
 
 impl ConsentedHistory {
@@ -447,10 +454,15 @@ impl ConsentedHistory {
         let is_of_target = |domain: &DomainId| domain == request.target;
         let past = history.past.iter();
         let past = past.filter(|event| is_of_target(&event.domain) && admits(&event.domain));
+        let by_platform = |by: &MarkedBy| {
+            let is_admitted = is_of_target(&by.domain) && admits(&by.by_domain);
+            is_admitted.then(|| KeptBackBy::Platform(by.by_domain.clone()))
+        };
         let dismissed = admitted(&history.dismissed, |by| {
-            is_of_target(&by.domain) && (by.user == *request.user || admits(&by.by_domain))
+            let is_own = by.user == *request.user && is_of_target(&by.domain);
+            if is_own { Some(KeptBackBy::Instruction) } else { by_platform(by) }
         });
-        let seen = admitted(&history.seen, |by| is_of_target(&by.domain) && admits(&by.by_domain));
+        let seen = admitted(&history.seen, by_platform);
         Self { events, past: past.cloned().collect(), dismissed, seen }
     }
 
@@ -530,26 +542,50 @@ impl ConsentedHistory {
         self.filtered(|event| event.occurred_at >= instant)
     }
 
-    /// What of it a slate was made from that was served before: of the events those that are
-    /// kept, asked newest first, and nothing that keeps an item back which was on that slate,
-    /// for then it was neither seen nor dismissed.
+    /// What of it a slate was made from that was served before: each event, newest first, as
+    /// what it was then, and nothing that keeps an item back which was on that slate, for then
+    /// it was neither seen nor dismissed.
     #[must_use]
     pub fn when_served(
         mut self,
-        keep: impl FnMut(&Event) -> bool,
+        mut was_then: impl FnMut(&Event) -> WasThen,
         served: &BTreeSet<(DomainId, ItemId)>,
     ) -> Self {
-        self.events.retain(keep);
+        let past = &mut self.past;
+        self.events.retain(|event| {
+            let was_then = was_then(event);
+            if was_then == WasThen::Older {
+                past.push(PastEvent::from(event));
+            }
+            was_then == WasThen::Evidence
+        });
         for (domain, item) in served {
             let item = ItemDigest::of(item);
             self.past.retain(|event| event.domain != *domain || event.item != item);
-            for kept_back in [&mut self.seen, &mut self.dismissed] {
-                if let Some(items) = kept_back.get_mut(domain) {
-                    items.remove(item);
-                }
-            }
+            self.seen.remove(domain, item);
+            self.dismissed.remove(domain, item);
         }
         self
+    }
+
+    /// The items that were dismissed, or count as seen whatever is evidence, by what lets them
+    /// be kept back.
+    #[must_use]
+    pub fn kept_back(&self) -> BTreeMap<KeptBackBy, ItemSet> {
+        let mut kept_back: BTreeMap<KeptBackBy, ItemSet> = BTreeMap::new();
+        for (by, items) in self.dismissed.sets().chain(self.seen.sets()) {
+            kept_back.entry(by.clone()).or_default().extend(items.iter());
+        }
+        let mut past: BTreeMap<&DomainId, ItemSet> = BTreeMap::new();
+        for event in &self.past {
+            past.entry(&event.domain).or_default().extend([event.item]);
+        }
+        for (domain, items) in past {
+            let by = KeptBackBy::Platform(domain.clone());
+            kept_back.entry(by).or_default().extend(items.iter());
+        }
+        kept_back.retain(|_, items| !items.is_empty());
+        kept_back
     }
 
     fn filtered(&self, keep: impl Fn(&Event) -> bool) -> Self {
@@ -569,24 +605,24 @@ impl ConsentedHistory {
 
     /// The items that are recorded as seen for ever, in order of domain and digest.
     pub fn seen(&self) -> impl Iterator<Item = (&DomainId, ItemDigest)> {
-        each(&self.seen)
+        self.seen.items()
     }
 
     /// The items that the person dismissed, in order of domain and digest.
     pub fn dismissed(&self) -> impl Iterator<Item = (&DomainId, ItemDigest)> {
-        each(&self.dismissed)
+        self.dismissed.items()
     }
 
     /// Whether an item is recorded as seen for ever.
     #[must_use]
     pub fn is_seen_for_ever(&self, domain: &DomainId, item: impl Into<ItemDigest>) -> bool {
-        self.seen.get(domain).is_some_and(|items| items.contains(item.into()))
+        self.seen.contains(domain, item.into())
     }
 
     /// Whether an item was dismissed by the person.
     #[must_use]
     pub fn is_dismissed(&self, domain: &DomainId, item: impl Into<ItemDigest>) -> bool {
-        self.dismissed.get(domain).is_some_and(|items| items.contains(item.into()))
+        self.dismissed.contains(domain, item.into())
     }
 }
 

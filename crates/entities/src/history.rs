@@ -1,5 +1,6 @@
 //! A person's raw history. It has no way out but through [`crate::consent`].
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -144,6 +145,17 @@ impl EventPosition {
     }
 }
 
+/// The order of events. Users are compared last: their names change when keys rotate, and the
+/// order of what a slate rests on must not.
+fn newest_first(one: &Event, other: &Event) -> Ordering {
+    fn place(event: &Event) -> impl Ord + '_ {
+        let Event { event_id, domain, item_id, event_type, value, dwell_seconds, user, .. } = event;
+        (event_id, domain, item_id, event_type, value, dwell_seconds, user)
+    }
+    let by_time = other.occurred_at.cmp(&one.occurred_at);
+    by_time.then_with(|| place(one).cmp(&place(other)))
+}
+
 /// What is kept of an event that is no evidence any more, for newer ones are: its item may
 /// still count as seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +170,18 @@ pub struct PastEvent {
     pub occurred_at: Timestamp,
     /// Which life of its domain it is of, as its event says.
     pub domain_life: u32,
+}
+
+impl From<&Event> for PastEvent {
+    fn from(event: &Event) -> Self {
+        Self {
+            domain: event.domain.clone(),
+            event_type: event.event_type.clone(),
+            item: ItemDigest::of(&event.item_id),
+            occurred_at: event.occurred_at,
+            domain_life: event.domain_life,
+        }
+    }
 }
 
 /// Everything known of what a person did: their users' newest events, newest first, older
@@ -178,9 +202,7 @@ impl History {
     /// twice (same user, time and id) is kept once.
     #[must_use]
     pub fn new(mut events: Vec<Event>, dismissals: impl IntoIterator<Item = Dismissal>) -> Self {
-        let key =
-            |e: &Event| (std::cmp::Reverse(e.occurred_at), e.event_id.clone(), e.user.clone());
-        events.sort_by_cached_key(key);
+        events.sort_by(newest_first);
         events.dedup_by(|a, b| {
             a.occurred_at == b.occurred_at && a.event_id == b.event_id && a.user == b.user
         });
@@ -272,6 +294,14 @@ impl History {
         events.truncate(most_events);
         let cut_at = events.last().filter(|_| is_cut).map(EventPosition::of);
         Self { events, cut_at, ..joined }
+    }
+
+    /// Whether so many of one user's events that had arrived by an instant are among those
+    /// that were read, or all there are.
+    #[must_use]
+    pub fn reaches(&self, events: usize, arrived_by: Timestamp) -> bool {
+        let had_arrived = |event: &&Event| event.received_at <= arrived_by;
+        self.cut_at.is_none() || self.events.iter().filter(had_arrived).count() >= events
     }
 
     /// How many events there are, whatever may be done with them.

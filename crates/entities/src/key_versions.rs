@@ -19,6 +19,10 @@ pub struct KeyVersion {
     /// the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
+    /// Since when nothing of the tables of events and people is stored under it; slates may
+    /// be, which are not moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_since: Option<Timestamp>,
     /// Since when nothing is stored under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_since: Option<Timestamp>,

@@ -32,6 +32,7 @@ pub mod ids;
 pub mod item_set;
 pub mod json;
 pub mod json_text;
+pub mod kept_back;
 pub mod key_versions;
 pub mod machine;
 pub mod people;

@@ -183,6 +183,19 @@ impl Pseudonymiser {
         self.keys.len() - self.retired.len()
     }
 
+    /// The versions that are looked up by which a user is not found from this pseudonym alone.
+    /// Nobody can take one back: who read a later form somewhere does not know the earlier
+    /// ones, under which something of the user may still be stored.
+    #[must_use]
+    pub fn not_found_from(&self, pseudonym: &Pseudonym) -> BTreeSet<u32> {
+        let canonical = self.forward(pseudonym);
+        let found: BTreeSet<u32> =
+            canonical.forms().filter_map(|form| form.key_version()).collect();
+        let earlier = self.keys.keys().filter(|version| **version < self.newest());
+        let looked_up = earlier.filter(|version| !self.retired.contains(*version));
+        looked_up.copied().filter(|version| !found.contains(version)).collect()
+    }
+
     /// Whether a pseudonym is of an earlier version than the newest, and can be taken forward.
     #[must_use]
     pub fn is_earlier(&self, pseudonym: &Pseudonym) -> bool {
@@ -369,6 +382,21 @@ mod tests {
         for version in [2, 3] {
             assert_eq!(refused(version), InvalidKeys::RetiredInUse { version });
         }
+    }
+
+    #[test]
+    fn from_a_later_form_alone_a_user_is_not_found_by_earlier_versions() {
+        let [first, second, third] =
+            [1, 2, 3].map(|newest| alice(&of(newest, &[1, 2, 3][..newest as usize], &[])));
+        let rotated = of(3, &[1, 2, 3], &[]);
+        let read = |user: &Pseudonym| Pseudonym::parse(user.in_life(2).as_str()).unwrap();
+        for (user, not_found) in [(&first, vec![]), (&second, vec![1]), (&third, vec![1, 2])] {
+            assert_eq!(rotated.not_found_from(&read(user)), not_found.into_iter().collect());
+        }
+        assert!(rotated.not_found_from(&third).is_empty(), "with all its forms");
+        assert_eq!(of(3, &[1, 2, 3], &[1]).not_found_from(&read(&third)), [2].into());
+        assert!(of(3, &[1, 2, 3], &[1, 2]).not_found_from(&read(&third)).is_empty());
+        assert!(of(1, &[1], &[]).not_found_from(&read(&first)).is_empty());
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub(crate) struct ReplayAnswer {
     pub(crate) seed: u64,
     pub(crate) same: bool,
     pub(crate) findings: Vec<Finding>,
-    pub(crate) served: Vec<SlateEntry>,
-    pub(crate) items: Option<Vec<SlateEntry>>,
+    /// Absent where it cannot be told whether the user was erased.
+    pub(crate) served: Option<Vec<SlateEntry>>,
 }
 
 /// Why an item is on a slate.

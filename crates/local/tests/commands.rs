@@ -148,7 +148,9 @@ async fn a_slate_is_made_again_by_a_command_until_something_of_it_is_gone() {
     let erased = world.router().oneshot(erase.body(Body::empty()).unwrap()).await.unwrap();
     assert!(erased.status().is_success(), "{erased:?}");
     drop(world);
-    assert_eq!(replay(directory, &id).await, [json!({ "code": "erased" })]);
+    let unknown = crossfold(directory, &["replay", &id]).await.unwrap_err();
+    assert_eq!(exit_status::of(&unknown), 1, "{unknown}");
+    assert!(unknown.to_string().contains("no such recommendation"), "{unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
+use crossfold_core::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
@@ -25,7 +25,7 @@ use crossfold_storage::person_lookup::{Found, find};
 use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
-use crate::history_reader::{HistoryReader, answered};
+use crate::history_reader::{HistoryReader, Reach, answered};
 use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
 
@@ -143,15 +143,15 @@ impl PersonRead {
         deadline: &Deadline,
         degraded: &mut Degraded,
     ) -> History {
-        let consents = &self.consents;
-        let reader = HistoryReader { state, request, definitions, consents, deadline };
-        let opens =
-            |member: &&Member| may_use_evidence_of(&member.domain, request, consents, definitions);
+        let context = ConsentContext { ledger: &self.consents, definitions, now: request.now };
+        let reader = HistoryReader { state, request, context, deadline, reach: Reach::SERVED };
+        let opens = |member: &&Member| may_use_evidence_of(&member.domain, request, context);
         let opened = self.others.iter().filter(opens);
         let reads = opened.map(|member| reader.read((&member.user, &member.domain), None));
         let own = reader.read((&self.user, &request.display), self.own_history.clone());
         let (own, reads) = join(own, join_all(reads)).await;
-        if own.is_partial || reads.iter().any(|read| read.is_partial || read.history.is_none()) {
+        let is_own_partial = own.history.is_some() && own.missing.is_some();
+        if is_own_partial || reads.iter().any(|read| read.missing.is_some()) {
             degraded.add(Shortfall::PartialHistory);
         }
         if own.history.is_none() {

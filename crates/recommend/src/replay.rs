@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use crossfold_core::entities::consent::ConsentLedger;
+use crossfold_core::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crossfold_core::entities::decision::{Decision, SlateEntry};
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, ModelId, Pseudonym, RecommendationId};
@@ -15,26 +15,25 @@ use crossfold_core::entities::people::Member;
 use crossfold_core::entities::ports::StoreError;
 use crossfold_core::model::Model;
 use crossfold_core::serving::replay::{
-    Change, Finding, Permission, Present, Replayed, domains_to_read, replay,
+    Change, Finding, Permission, Present, Replayed, domains_to_read, replay, request_of,
 };
+use crossfold_core::serving::request::MAX_HISTORY;
 use crossfold_core::serving::snapshot::Catalogues;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Path;
 use crossfold_edge::problem::Problem;
 use crossfold_registry::load::{LoadError, load};
+use crossfold_storage::key_versions;
 use crossfold_storage::person_lookup::{Found, find};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::deadline::{Deadline, Stage};
-use crate::inputs::{read_catalogues, read_definitions, unchecked};
+use crate::history_reader::{HistoryReader, Missing, Reach};
+use crate::inputs::{read_catalogues, read_definitions, unchecked, within_one_domain};
 use crate::request::cross_domain;
 use crate::state::RecommendState;
-
-/// Events of each user that are read: ten times as many as a slate is made from, for newer
-/// ones may have come in since.
-const MAX_REPLAYED_HISTORY: usize = 10_000;
 
 /// The response's body.
 #[derive(Serialize)]
@@ -49,10 +48,9 @@ pub(crate) struct ReplayView {
     same: bool,
     /// What stands against that.
     findings: Vec<Finding>,
-    /// What was served.
-    served: Vec<SlateEntry>,
-    /// What was made now; `None` when something that it needs is gone.
-    items: Option<Vec<SlateEntry>>,
+    /// What was served, which is what was made now if it is the same; another slate is for
+    /// nobody. `None` where it cannot be told whether the user was erased.
+    served: Option<Vec<SlateEntry>>,
 }
 
 pub(crate) async fn post_replay(
@@ -64,14 +62,23 @@ pub(crate) async fn post_replay(
     caller.require_scope(Scope::RecommendationsRead)?;
     let deadline = state.deadlines.begin();
     let recorded = recorded_decision(&state, &caller, &id).await?;
-    let mut replayed = replay_now(&state, &recorded, &headers, &deadline).await?;
-    for Finding { domains, items, .. } in &mut replayed.findings {
-        // That evidence is not as it was is told, and whose only to who acts for them; items
-        // are those that were served.
-        let was_served = |domain: &DomainId| items.iter().any(|item| item.domain == *domain);
-        domains.retain(|domain| caller.acts_for(domain) || was_served(domain));
+    let replayed = match is_found(&state, &recorded.user).await? {
+        true => replay_now(&state, &recorded, &headers, &deadline).await?,
+        false => Change::KeysRotating.into(),
+    };
+    Ok(JsonResponse(view(recorded, replayed, &caller)))
+}
+
+/// What a caller is told of a finding. That evidence is not as it was is told, and whose, and
+/// why, only to who acts for them; items are those that were served.
+fn as_told(finding: Finding, caller: &Caller) -> Finding {
+    let Finding { mut code, mut domains, items } = finding;
+    let was_served = |domain: &DomainId| items.iter().any(|item| item.domain == *domain);
+    domains.retain(|domain| caller.acts_for(domain) || was_served(domain));
+    if domains.is_empty() && matches!(code, Change::TooManySince | Change::LinksChanged) {
+        code = Change::EvidenceChanged;
     }
-    Ok(JsonResponse(view(recorded, replayed)))
+    Finding { code, domains, items }
 }
 
 /// The decision of an id, of a platform that the caller acts for. Another's is as unknown as
@@ -85,11 +92,21 @@ async fn recorded_decision(
         Ok(id) => state.stores.decisions.get(&id).await?,
         Err(_) => None,
     };
-    found.filter(|decision| caller.acts_for(&decision.domain)).ok_or_else(|| {
-        let detail = "there is no such recommendation: it was never made, has expired, or was \
-                      erased with its person";
-        Problem::new(StatusCode::NOT_FOUND, "unknown_recommendation", detail)
-    })
+    found.filter(|decision| caller.acts_for(&decision.domain)).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    let detail = "there is no such recommendation: it was never made, has expired, or was erased \
+                  with its person";
+    Problem::new(StatusCode::NOT_FOUND, "unknown_recommendation", detail)
+}
+
+/// Whether a user is found, from the form that a record names, by every key under which
+/// something of them may be stored. Without that nobody knows whether they were erased, and
+/// what they let be used.
+async fn is_found(state: &RecommendState, user: &Pseudonym) -> Result<bool, StoreError> {
+    let elsewhere = state.pseudonymiser.not_found_from(user);
+    key_versions::are_moved(&*state.stores.records, &elsewhere).await
 }
 
 async fn replay_now(
@@ -98,9 +115,10 @@ async fn replay_now(
     headers: &HeaderMap,
     deadline: &Deadline,
 ) -> Result<Replayed, Problem> {
-    let Some(basis) = &recorded.basis else { return Ok(Change::NotRecorded.into()) };
-    let Some(person) = person_of(state, &recorded.user).await? else {
-        return Ok(Change::Erased.into());
+    // Before anything is told of it: who was erased is known from no slate.
+    let person = person_of(state, &recorded.user).await?.ok_or_else(unknown)?;
+    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded)) else {
+        return Ok(Change::NotRecorded.into());
     };
     let known = read_definitions(state, &recorded.domain, deadline).await?;
     if known.is_stale {
@@ -114,10 +132,20 @@ async fn replay_now(
         definitions: &definitions,
         cross_domain: cross_domain(headers),
     };
-    let history = person
-        .history(state, &domains_to_read(recorded, &permission))
-        .await?
-        .in_lives_of(&definitions);
+    let request = match permission.cross_domain {
+        CrossDomain::Never => within_one_domain(request),
+        CrossDomain::ByConsent => request,
+    };
+    let context = ConsentContext {
+        ledger: permission.consents,
+        definitions: permission.definitions,
+        now: permission.now,
+    };
+    let reach = Reach::REPLAYED;
+    let reader = HistoryReader { state, request: &request, context, deadline, reach };
+    let EvidenceNow { history, not_reached } =
+        person.evidence(reader, recorded, &domains_to_read(recorded, &permission)).await?;
+    let history = history.in_lives_of(&definitions);
     let champion = state.models.served(deadline.left(Stage::FirstReads)).await.model;
     let model = model_of(state, recorded, champion.as_ref()).await?;
     let looked_into = |target: &&DomainId| basis.catalogues.contains_key(*target);
@@ -130,6 +158,7 @@ async fn replay_now(
         definitions: &definitions,
         consents: &person.consents,
         history: &history,
+        not_reached: &not_reached,
         cross_domain: permission.cross_domain,
     };
     Ok(replay(recorded, &present))
@@ -160,17 +189,40 @@ async fn person_of(
     Ok((own == *user).then_some(PersonNow { user: own, consents, others }))
 }
 
+/// What there is of a person's evidence.
+struct EvidenceNow {
+    history: History,
+    /// The domains of users of whom it does not go back as far as the decision.
+    not_reached: BTreeSet<DomainId>,
+}
+
 impl PersonNow {
     /// The user's own history, and those of the person's users of some domains.
-    async fn history(
+    async fn evidence(
         &self,
-        state: &RecommendState,
+        reader: HistoryReader<'_>,
+        recorded: &Decision,
         domains: &BTreeSet<DomainId>,
-    ) -> Result<History, StoreError> {
+    ) -> Result<EvidenceNow, StoreError> {
         let opened = self.others.iter().filter(|member| domains.contains(&member.domain));
-        let users = [&self.user].into_iter().chain(opened.map(|member| &member.user));
-        let reads = users.map(|user| state.stores.events.history(user, MAX_REPLAYED_HISTORY));
-        Ok(History::merge(try_join_all(reads).await?))
+        let opened = opened.map(|member| (&member.user, &member.domain));
+        let users: Vec<_> = [(&self.user, &recorded.domain)].into_iter().chain(opened).collect();
+        let reads = users.iter().map(|user| reader.read(*user, None));
+        let (mut histories, mut not_reached) = (Vec::new(), BTreeSet::new());
+        for ((_, domain), read) in users.iter().zip(join_all(reads).await) {
+            let history = read.history.filter(|_| read.missing != Some(Missing::Unread));
+            let Some(history) = history else {
+                return Err(StoreError::Unavailable("a history was not read".into()));
+            };
+            let mut sources = recorded.basis.iter().flat_map(|basis| &basis.sources);
+            if let Some(source) = sources.find(|source| source.domain == **domain)
+                && !history.reaches(MAX_HISTORY, source.received_until)
+            {
+                not_reached.insert((*domain).clone());
+            }
+            histories.push(history);
+        }
+        Ok(EvidenceNow { history: History::merge(histories), not_reached })
     }
 }
 
@@ -210,17 +262,25 @@ fn catalogues_of(
     catalogues.ok_or_else(|| StoreError::Unavailable("a catalogue was not read".into()).into())
 }
 
-fn view(recorded: Decision, replayed: Replayed) -> ReplayView {
+fn view(recorded: Decision, replayed: Replayed, caller: &Caller) -> ReplayView {
+    let same = replayed.is_same();
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in replayed.findings {
+        let told = as_told(finding, caller);
+        if !findings.contains(&told) {
+            findings.push(told);
+        }
+    }
+    let is_known = findings.iter().all(|finding| finding.code != Change::KeysRotating);
     ReplayView {
-        same: replayed.is_same(),
+        same,
         recommendation_id: recorded.recommendation_id,
         decided_at: recorded.decided_at,
         model: recorded.model,
         policy: recorded.policy,
         variant: recorded.variant,
         seed: recorded.seed,
-        findings: replayed.findings,
-        served: recorded.slate,
-        items: replayed.slate,
+        findings,
+        served: is_known.then_some(recorded.slate),
     }
 }

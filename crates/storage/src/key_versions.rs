@@ -1,7 +1,7 @@
 //! The versions of the key of pseudonyms as the table `control` knows them, held against the
 //! keys that a process was given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::ids::KeyVersionId;
 use crossfold_core::entities::key_versions::KeyVersion;
@@ -38,15 +38,16 @@ pub async fn establish(
         let Some(fingerprint) = keys.fingerprint(version) else { continue };
         // Where nothing is known nothing is stored, or by none of these keys.
         let is_unused = keys.is_retired(version) && before.is_empty();
-        let made = KeyVersion { fingerprint, left: None, unused_since: is_unused.then_some(now) };
+        let unused_since = is_unused.then_some(now);
+        let made = KeyVersion { fingerprint, left: None, moved_since: unused_since, unused_since };
         let id = KeyVersionId::of(version);
         if records::create(store, &id, &made).await? == Appended::Duplicate {
             // Another process made it known at the same time, by the same key or another.
             verify(store, keys).await?;
         }
     }
-    if before.get(&keys.current()).is_some_and(|known| known.unused_since.is_some()) {
-        note(store, keys.current(), None, None).await?;
+    if before.get(&keys.current()).is_some_and(is_moved) {
+        note(store, keys.current(), &Noted::default()).await?;
     }
     Ok(())
 }
@@ -60,21 +61,55 @@ pub async fn known(store: &dyn RecordStore) -> Result<BTreeMap<u32, KeyVersion>,
     Ok(listed.into_iter().filter_map(|(id, known)| Some((id.version()?, known))).collect())
 }
 
+/// Whether everything of the tables of events and people that was stored under a version is
+/// stored under a later one.
+fn is_moved(known: &KeyVersion) -> bool {
+    known.moved_since.is_some() || known.unused_since.is_some()
+}
+
+/// Whether so is everything of some versions.
+///
+/// # Errors
+/// As [`known`].
+pub async fn are_moved(
+    store: &dyn RecordStore,
+    versions: &BTreeSet<u32>,
+) -> Result<bool, StoreError> {
+    if versions.is_empty() {
+        return Ok(true);
+    }
+    let known = known(store).await?;
+    Ok(versions.iter().all(|version| known.get(version).is_some_and(is_moved)))
+}
+
+/// What a pass over the tables found out of a version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// How many records it found under it.
+    pub left: Option<u64>,
+    /// When it found none in the tables of events and people, if so.
+    pub moved: Option<Timestamp>,
+    /// When it found none at all, if so.
+    pub unused: Option<Timestamp>,
+}
+
 /// Notes what a pass over the tables left under a version.
 ///
 /// # Errors
 /// When the store fails. A version that changes meanwhile is left to the next pass.
-pub async fn note(
-    store: &dyn RecordStore,
-    version: u32,
-    left: Option<u64>,
-    unused_since: Option<Timestamp>,
-) -> Result<(), StoreError> {
+pub async fn note(store: &dyn RecordStore, version: u32, noted: &Noted) -> Result<(), StoreError> {
     let id = KeyVersionId::of(version);
     if let Some((known, read)) = records::get_to_change::<KeyVersion>(store, &id).await? {
-        // Since when it is unused stays as it was noted first.
-        let unused_since = unused_since.map(|now| known.unused_since.unwrap_or(now));
-        let noted = KeyVersion { left, unused_since, ..known };
+        // Since when it is moved, and unused, stays as it was noted first.
+        let first = |noted: Option<Timestamp>, before: Option<Timestamp>| {
+            noted.map(|now| before.unwrap_or(now))
+        };
+        let noted = KeyVersion {
+            left: noted.left,
+            moved_since: first(noted.moved, known.moved_since),
+            unused_since: first(noted.unused, known.unused_since),
+            ..known
+        };
         records::replace(store, &id, &read, &noted).await?;
     }
     Ok(())
@@ -144,13 +179,20 @@ mod tests {
             matches!(refused, Err(KeyError::StillUsed { version: 1 }))
         };
         assert!(is_refused().await, "no pass was made");
-        note(&*store, 1, Some(3), None).await.unwrap();
+        note(&*store, 1, &Noted { left: Some(3), ..Noted::default() }).await.unwrap();
         assert!(is_refused().await, "something is left");
-        note(&*store, 1, Some(0), Some(NOW)).await.unwrap();
+        note(&*store, 1, &Noted { left: Some(1), moved: Some(NOW), unused: None }).await.unwrap();
+        assert!(is_refused().await, "a slate is left");
+        assert!(are_moved(&*store, &[1].into()).await.unwrap());
+        assert!(!are_moved(&*store, &[1, 2].into()).await.unwrap());
+        note(&*store, 1, &Noted { left: Some(0), moved: Some(NOW), unused: Some(NOW) })
+            .await
+            .unwrap();
         establish(&*store, &after, NOW).await.unwrap();
         // Who makes it current again has it in use again.
         establish(&*store, &keys("t", 1, &before, &[]), NOW).await.unwrap();
         assert!(is_refused().await, "it was current again");
+        assert!(!are_moved(&*store, &[1].into()).await.unwrap());
     }
 
     #[tokio::test]

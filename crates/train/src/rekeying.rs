@@ -19,6 +19,7 @@ use crossfold_core::entities::ids::KeyVersionId;
 use crossfold_core::entities::key_versions::{Rekeying, RekeyingStage};
 use crossfold_core::entities::ports::{RekeyedPage, StoreResult, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_storage::key_versions::Noted;
 use crossfold_storage::rekeying::rekey_people;
 use crossfold_storage::{key_versions, records};
 use jiff::{SignedDuration, Timestamp};
@@ -57,8 +58,9 @@ impl Rekeyer {
             return Ok(());
         }
         for _ in 0..MAX_PASSES {
-            let Some(found) = self.pass(clock, until).await? else { return Ok(()) };
-            self.note(&found, clock.now()).await?;
+            let Some(pass) = self.pass(clock, until).await? else { return Ok(()) };
+            self.note(&pass, clock.now()).await?;
+            let found = &pass.found;
             tracing::info!(?found, "records of earlier keys that a pass found, by version");
             if found.is_empty() {
                 return Ok(());
@@ -67,13 +69,9 @@ impl Rekeyer {
         Ok(())
     }
 
-    /// A pass, from where the last one was left. What the whole of it found; none when the
-    /// time was over before its end.
-    async fn pass(
-        &self,
-        clock: &Clock,
-        until: Timestamp,
-    ) -> StoreResult<Option<BTreeMap<u32, u64>>> {
+    /// A pass, from where the last one was left: what the whole of it found, and in which table
+    /// it ended; none when the time was over before its end.
+    async fn pass(&self, clock: &Clock, until: Timestamp) -> StoreResult<Option<Rekeying>> {
         let id = KeyVersionId::of(self.keys.newest());
         let begun = records::get::<Rekeying>(&*self.stores.records, &id).await?;
         let mut pass = begun.unwrap_or_default();
@@ -95,7 +93,7 @@ impl Rekeyer {
                     }
                     RekeyingStage::People | RekeyingStage::Decisions => {
                         records::delete::<Rekeying>(&*self.stores.records, &id).await?;
-                        return Ok(Some(pass.found));
+                        return Ok(Some(pass));
                     }
                 }
             }
@@ -135,13 +133,15 @@ impl Rekeyer {
         versions.filter(|of| *of < self.keys.newest() && !self.keys.is_retired(*of))
     }
 
-    async fn note(&self, found: &BTreeMap<u32, u64>, now: Timestamp) -> StoreResult<()> {
+    async fn note(&self, pass: &Rekeying, now: Timestamp) -> StoreResult<()> {
         for version in self.earlier() {
-            let left = found.get(&version).copied().unwrap_or_default();
-            // Where another version was met first, the log was not gone through.
-            let is_unused = found.is_empty();
-            let unused_since = is_unused.then_some(now);
-            key_versions::note(&*self.stores.records, version, Some(left), unused_since).await?;
+            let left = Some(pass.found.get(&version).copied().unwrap_or_default());
+            // The log is gone through only where the tables before it had nothing.
+            let moved = (pass.stage == RekeyingStage::Decisions).then_some(now);
+            // Where another version was met first, it was not gone through to its end.
+            let unused = pass.found.is_empty().then_some(now);
+            let noted = Noted { left, moved, unused };
+            key_versions::note(&*self.stores.records, version, &noted).await?;
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ mod tests {
     use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
     use crossfold_core::entities::ports::Logged;
     use crossfold_storage::faults::{Fault, FaultPlan, faulty};
-    use crossfold_storage::key_versions::{establish, known};
+    use crossfold_storage::key_versions::{are_moved, establish, known};
     use crossfold_storage::memory;
     use crossfold_storage::rekeying::rekeyed;
     use crossfold_testing::event_at;
@@ -219,6 +219,10 @@ mod tests {
         (known.left, known.unused_since.is_some())
     }
 
+    async fn is_first_moved(stores: &Stores) -> bool {
+        are_moved(&*stores.records, &[1].into()).await.unwrap()
+    }
+
     /// Everyone's events and entry are there once, under the canonical form alone.
     async fn assert_moved(stores: &Stores, what: &str) {
         for nth in 0..4 {
@@ -235,11 +239,13 @@ mod tests {
         let stores = world().await;
         Rekeyer::new(stores.clone(), keys(1, 2)).passes(&clock(), Timestamp::MAX).await.unwrap();
         assert_eq!(left_of_first(&stores).await, (None, false), "it was only announced");
+        assert!(!is_first_moved(&stores).await);
 
         let rekeyer = Rekeyer::new(stores.clone(), keys(2, 2));
         rekeyer.passes(&clock(), Timestamp::MAX).await.unwrap();
         assert_moved(&stores, "moved").await;
         assert_eq!(left_of_first(&stores).await, (Some(1), false), "a slate is logged under it");
+        assert!(is_first_moved(&stores).await, "a slate is not moved");
 
         delete_decision(&stores).await;
         rekeyer.passes(&clock(), Timestamp::MAX).await.unwrap();
@@ -251,7 +257,9 @@ mod tests {
             ..event_at(9)
         };
         stores.events.append(&late).await.unwrap();
-        rekeyer.pass(&clock(), Timestamp::MAX).await.unwrap();
+        let pass = rekeyer.pass(&clock(), Timestamp::MAX).await.unwrap().unwrap();
+        rekeyer.note(&pass, clock().now()).await.unwrap();
+        assert!(!is_first_moved(&stores).await, "an event was written under it");
         rekeyer.passes(&clock(), Timestamp::MAX).await.unwrap();
         assert_eq!(stores.events.history(&user(1), 9).await.unwrap().len(), 2);
     }

@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::entities::consent::{
-    ConsentContext, ConsentLedger, ConsentedHistory, RecommendationUse,
-};
+use crate::entities::consent::{ConsentContext, ConsentedHistory, RecommendationUse};
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, Pseudonym};
 use crate::model::Model;
@@ -32,10 +30,8 @@ pub const MAX_TITLE_CATALOGUES: usize = 8;
 pub fn may_use_evidence_of(
     from: &DomainId,
     request: &SlateRequest,
-    consents: &ConsentLedger,
-    definitions: &Definitions,
+    context: ConsentContext<'_>,
 ) -> bool {
-    let context = ConsentContext { ledger: consents, definitions, now: request.now };
     let may_reach = |to: &DomainId| context.may_reach(from, to, request.cross_domain);
     may_reach(&request.display) && request.targets.iter().any(may_reach)
 }

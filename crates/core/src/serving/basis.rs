@@ -3,23 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::entities::basis::{Basis, EvidenceBasis, digest_of_definition, digest_of_events};
+use crate::entities::basis::{
+    Basis, EvidenceBasis, KeptBackBasis, REVISION, digest_of_definition, digest_of_events,
+    digest_of_items,
+};
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
+use crate::entities::decision::SlateEntry;
 use crate::entities::event::Event;
 use crate::entities::ids::DomainId;
+use crate::entities::item_set::{ItemDigest, ItemSet};
+use crate::entities::kept_back::KeptBackBy;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
 use crate::serving::snapshot::CatalogueSnapshot;
 use crate::serving::sources::bridges;
 
-/// What a decision on this request rests on.
-pub(super) fn basis_of(serving: &Serving<'_>, asked: &AdmittedRequest<'_>) -> Basis {
+/// What a decision for this slate rests on.
+pub(super) fn basis_of(
+    serving: &Serving<'_>,
+    asked: &AdmittedRequest<'_>,
+    slate: &[SlateEntry],
+) -> Basis {
     let request = asked.request;
     let last_change = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
         (domain.clone(), snapshot.last_change())
     };
     let basis = Basis {
+        revision: REVISION,
         limit: request.limit,
         targets: request.targets.clone(),
         excluded: BTreeMap::new(),
@@ -30,6 +41,7 @@ pub(super) fn basis_of(serving: &Serving<'_>, asked: &AdmittedRequest<'_>) -> Ba
         person_version: asked.version,
         catalogues: serving.catalogues.iter().map(last_change).collect(),
         sources: sources_of(serving.model, asked),
+        kept_back: kept_back_of(asked, slate),
     };
     basis.excluding(&request.excluded)
 }
@@ -64,10 +76,55 @@ fn evidence_of(
         domain: domain.clone(),
         targets,
         events: events().count(),
-        digest: digest_of_events(events()),
+        digest: digest_of_events(&asked.request.recommendation_id, events()),
         received_until: events().map(|event| event.received_at).max()?,
         definition: digest_of_definition(asked.definitions.get(domain)?),
     })
+}
+
+/// What was kept from the slate, of which nothing is on it: older events that do not count as
+/// seen keep nothing from it.
+fn kept_back_of(asked: &AdmittedRequest<'_>, slate: &[SlateEntry]) -> Vec<KeptBackBasis> {
+    let mut kept_back = kept_back(asked);
+    for by_target in kept_back.values_mut() {
+        for entry in slate {
+            if let Some(items) = by_target.get_mut(&entry.domain) {
+                items.remove(ItemDigest::of(&entry.item_id));
+            }
+        }
+        by_target.retain(|_, items| !items.is_empty());
+    }
+    kept_back.retain(|_, by_target| !by_target.is_empty());
+    let basis = |(by, items): (KeptBackBy, ItemsByTarget<'_>)| KeptBackBasis {
+        by,
+        targets: items.keys().map(|&target| target.clone()).collect(),
+        items: items.values().map(ItemSet::len).sum(),
+        digest: digest_of_items(&asked.request.recommendation_id, sets(&items)),
+    };
+    kept_back.into_iter().map(basis).collect()
+}
+
+/// Items that are kept back, by the target that they are of.
+pub(super) type ItemsByTarget<'a> = BTreeMap<&'a DomainId, ItemSet>;
+
+/// What is kept from a slate, by what lets it be.
+pub(super) fn kept_back<'a>(
+    asked: &AdmittedRequest<'a>,
+) -> BTreeMap<KeptBackBy, ItemsByTarget<'a>> {
+    let mut kept_back: BTreeMap<KeptBackBy, ItemsByTarget<'a>> = BTreeMap::new();
+    for (target, history) in asked.histories() {
+        for (by, items) in history.kept_back() {
+            kept_back.entry(by).or_default().insert(target, items);
+        }
+    }
+    kept_back
+}
+
+/// The sets of [`ItemsByTarget`], in order of targets.
+pub(super) fn sets<'a>(
+    items: &'a ItemsByTarget<'_>,
+) -> impl Iterator<Item = (&'a DomainId, &'a ItemSet)> {
+    items.iter().map(|(&target, items)| (target, items))
 }
 
 /// The events of one domain, newest first.

@@ -66,6 +66,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let explainer = Explainer::new(serving, asked);
     let described = |item: &PlacedItem| describe(&explainer, request, &targets, item);
     let items: Vec<DescribedItem> = placed.iter().map(described).collect();
+    let slate: Vec<SlateEntry> = items.iter().map(|item| item.entry.clone()).collect();
     let decision = Decision {
         recommendation_id: request.recommendation_id.clone(),
         user: asked.user.clone(),
@@ -78,12 +79,12 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         seed: request.seed,
         personalised: is_moved_by_evidence(&targets, &arranged, request.limit),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
-        slate: items.iter().map(|item| item.entry.clone()).collect(),
         lives: Decision::lives_of(
             request.targets.iter().chain([&request.display]),
             asked.definitions,
         ),
-        basis: Some(basis_of(&serving, asked)),
+        basis: Some(basis_of(&serving, asked, &slate)),
+        slate,
     };
     let inspected = request.inspect.then(|| inspect::targets(&targets, &request.visible));
     Decided { decision, items, inspected }

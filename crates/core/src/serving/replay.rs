@@ -14,33 +14,43 @@
 //!   oldest and as the newest: where both give the recorded slate, what changed did not
 //!   matter. One that can no longer be shown is gone.
 //! - **Seen and dismissed** have no time of their own. What was on the slate was neither
-//!   then; what was not on it is the same to the slate whether it was or not.
+//!   then; what was marked since and is not on it is the same to the slate. So more of it does
+//!   no harm, and less of it than was recorded is told.
 //!
 //! Evidence of domains that the record does not name was not used, and is not looked at:
-//! who was linked, or gave consent, since then does not show. Evidence that the person no
+//! who was linked, or gave consent, since then does not show. Of a domain that it names, the
+//! users are told whose evidence gives the recorded digest. Evidence that the person no
 //! longer lets be used is not used for this either.
+//!
+//! What had arrived by then is told by when events arrived, which is by the clocks of those
+//! who took them. A clock that was set back since, or that lagged behind others, makes an event
+//! of later look as if it had been there: that gives `evidence_changed` where nothing did, and
+//! never the same slate from other evidence, for the digests must agree.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod catalogues;
+mod evidence;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::entities::basis::{Basis, EvidenceBasis, digest_of_definition, digest_of_events};
-use crate::entities::catalogue::Item;
-use crate::entities::consent::{ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain};
+use crate::entities::basis::{Basis, EvidenceBasis, KeptBackBasis};
+use crate::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crate::entities::decision::{Decision, SlateEntry};
 use crate::entities::definition::Definitions;
 use crate::entities::history::History;
-use crate::entities::ids::{DomainId, ItemId, Pseudonym};
+use crate::entities::ids::{DomainId, ItemId};
+use crate::entities::kept_back::KeptBackBy;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
-use crate::serving::basis::events_of;
 use crate::serving::decide::{Serving, decide};
 use crate::serving::policy::{self, Policy};
 use crate::serving::reason::Locale;
-use crate::serving::request::{MAX_HISTORY, Recipient, SlateRequest};
-use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
+use crate::serving::replay::catalogues::{CataloguesThen, item_of};
+use crate::serving::replay::evidence::EvidenceThen;
+use crate::serving::request::SlateRequest;
+use crate::serving::snapshot::Catalogues;
 
 /// What there is now of what a decision rested on.
 #[derive(Debug, Clone)]
@@ -55,9 +65,11 @@ pub struct Present<'a> {
     pub definitions: &'a Definitions,
     /// What the person decided, up to now.
     pub consents: &'a ConsentLedger,
-    /// What the person did, up to now, of the domains that [`domains_to_read`] names; more
-    /// of it than [`MAX_HISTORY`] events of each user, for newer ones came in since.
+    /// What the person did, up to now, of the domains that [`domains_to_read`] names: of each
+    /// user as far back as a slate is made from, and what is newer on top.
     pub history: &'a History,
+    /// The domains of users of whom it does not go back as far.
+    pub not_reached: &'a BTreeSet<DomainId>,
     /// Whether the one who asks for the replay lets evidence cross domains.
     pub cross_domain: CrossDomain,
 }
@@ -66,10 +78,11 @@ pub struct Present<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// The record is from before it was kept what a decision rests on.
+    /// The record is from before it was kept what a decision rests on, or as it is kept now.
     NotRecorded,
-    /// The person, or the user, was erased.
-    Erased,
+    /// Something of the user may be stored under an earlier key, by which they are not found
+    /// from the record: nothing is known of them until everything was moved.
+    KeysRotating,
     /// This version has no policy of that name.
     PolicyGone,
     /// The model was deleted.
@@ -80,7 +93,12 @@ pub enum Change {
     DefinitionsChanged,
     /// Evidence that was used may no longer be.
     ConsentsChanged,
-    /// Evidence that was used is not all there.
+    /// More evidence came in since than is read: what was used is not reached.
+    TooManySince,
+    /// The person has more users of a platform now than can be told apart, and another was
+    /// linked since.
+    LinksChanged,
+    /// Evidence that was used, or what kept items back, is not all there.
     EvidenceChanged,
     /// Items that were on the slate can no longer be shown, or are gone; or since when they
     /// are there decided their place, and is not known any more.
@@ -133,7 +151,9 @@ impl Finding {
 pub struct Replayed {
     /// What stands against it; the slate is the recorded one when nothing does.
     pub findings: Vec<Finding>,
-    /// The slate that was made; `None` when what it needs is gone.
+    /// The slate that was made; `None` when what it needs is gone. Where it is not the recorded
+    /// one it is for nobody: what is on it alone may have been kept back by what they may not
+    /// know.
     pub slate: Option<Vec<SlateEntry>>,
 }
 
@@ -151,136 +171,31 @@ impl From<Change> for Replayed {
     }
 }
 
-/// The domains whose evidence a decision rested on and may be used for it now: no other
-/// history is to be read.
+/// The domains whose evidence a decision rested on, or that kept items back, and may be used
+/// for it now: no other history is to be read.
 #[must_use]
 pub fn domains_to_read(recorded: &Decision, present: &Permission<'_>) -> BTreeSet<DomainId> {
-    let sources = recorded.basis.iter().flat_map(|basis| &basis.sources);
-    let open = sources.filter(|source| present.opens(source, &recorded.domain));
-    open.map(|source| source.domain.clone()).collect()
+    let (Some(basis), display) = (&recorded.basis, &recorded.domain) else {
+        return BTreeSet::new();
+    };
+    let sources = basis.sources.iter().filter(|source| present.opens(source, display));
+    let kept_back = basis.kept_back.iter().filter(|kept| present.lets_keep_back(kept, display));
+    let of_platforms = kept_back.filter_map(|kept| match &kept.by {
+        KeptBackBy::Platform(domain) => Some(domain),
+        KeptBackBy::Instruction => None,
+    });
+    sources.map(|source| &source.domain).chain(of_platforms).cloned().collect()
 }
 
-/// What says whether evidence may be used.
-#[derive(Debug, Clone, Copy)]
-pub struct Permission<'a> {
-    /// The instant at which it would be.
-    pub now: Timestamp,
-    /// What the person decided.
-    pub consents: &'a ConsentLedger,
-    /// The definitions, for what holds without a decision.
-    pub definitions: &'a Definitions,
-    /// Whether it may cross domains at all.
-    pub cross_domain: CrossDomain,
-}
-
-impl Permission<'_> {
-    fn opens(&self, source: &EvidenceBasis, display: &DomainId) -> bool {
-        let from = &source.domain;
-        let Self { consents: ledger, definitions, now, cross_domain } = *self;
-        let context = ConsentContext { ledger, definitions, now };
-        source.targets.iter().chain([display]).all(|to| context.may_reach(from, to, cross_domain))
-    }
-}
-
-impl<'a> Present<'a> {
-    fn permission(&self) -> Permission<'a> {
-        Permission {
-            now: self.now,
-            consents: self.consents,
-            definitions: self.definitions,
-            cross_domain: self.cross_domain,
-        }
-    }
-}
-
-/// Makes a decision again from what there is now, or says what stands against it.
+/// The request of a decision, as it was checked; `None` where it was not kept.
 #[must_use]
-pub fn replay(recorded: &Decision, present: &Present<'_>) -> Replayed {
-    let Some(basis) = &recorded.basis else { return Change::NotRecorded.into() };
-    let policy = policy::named(&recorded.policy);
-    let request = request_of(recorded, basis);
-    let asked = asked_then(recorded, basis, present, &request);
-    let catalogues = CataloguesThen::new(recorded, basis, present);
-    let mut findings = gone(recorded, basis, present);
-    findings.extend(changed_sources(recorded, basis, present, &asked));
-    findings.extend(Finding::of_items(Change::CatalogueChanged, catalogues.gone.clone()));
-    let Some(policy) = policy.filter(|_| findings.is_empty()) else {
-        return Replayed { findings, slate: None };
-    };
-    let slate = |since| {
-        let catalogues = catalogues.with_changed_since(since, present.model);
-        slate_of((policy, present.model, &catalogues), &asked)
-    };
-    let oldest = slate(Timestamp::MIN);
-    let newest = if catalogues.changed.is_empty() { oldest.clone() } else { slate(Timestamp::MAX) };
-    let is_recorded = |slate: &[SlateEntry]| is_same_slate(&recorded.slate, slate);
-    let findings = match (is_recorded(&oldest), is_recorded(&newest)) {
-        (true, true) => Vec::new(),
-        _ => {
-            let changed = catalogues.changed.iter().map(item_of).collect();
-            let by_catalogue = Finding::of_items(Change::CatalogueChanged, changed);
-            vec![by_catalogue.unwrap_or_else(|| Change::SlateDiffers.into())]
-        }
-    };
-    Replayed { findings, slate: Some(oldest) }
-}
-
-/// What of the whole decision is gone.
-fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Finding> {
-    let mut gone = Vec::new();
-    if policy::named(&recorded.policy).is_none() {
-        gone.push(Change::PolicyGone.into());
-    }
-    if recorded.model.as_ref() != present.model.map(Model::id) {
-        gone.push(Change::ModelGone.into());
-    }
-    if basis.excluded_not_kept > 0 {
-        gone.push(Change::ExcludedNotKept.into());
-    }
-    gone
-}
-
-/// What of the evidence, and of what lets it be used and weighs it, is not as it was. Of
-/// each domain the first thing alone: without consent evidence is not looked at.
-fn changed_sources(
-    recorded: &Decision,
-    basis: &Basis,
-    present: &Present<'_>,
-    asked: &AdmittedRequest<'_>,
-) -> Vec<Finding> {
-    let mut changed: BTreeMap<Change, BTreeSet<DomainId>> = BTreeMap::new();
-    for source in &basis.sources {
-        let definition = present.definitions.get(&source.domain).map(digest_of_definition);
-        let change =
-            if !present.permission().opens(source, &recorded.domain) && definition.is_some() {
-                Change::ConsentsChanged
-            } else if definition.as_ref() != Some(&source.definition) {
-                Change::DefinitionsChanged
-            } else if !is_same_evidence(source, asked) {
-                Change::EvidenceChanged
-            } else {
-                continue;
-            };
-        changed.entry(change).or_default().insert(source.domain.clone());
-    }
-    changed.into_iter().filter_map(|(code, domains)| Finding::of_domains(code, domains)).collect()
-}
-
-fn is_same_evidence(source: &EvidenceBasis, asked: &AdmittedRequest<'_>) -> bool {
-    let mut histories = asked.histories().filter(|(target, _)| source.targets.contains(target));
-    histories.all(|(_, history)| {
-        let events = || events_of(&source.domain, history);
-        events().count() == source.events && digest_of_events(events()) == source.digest
-    })
-}
-
-/// The request as it was checked.
-fn request_of(recorded: &Decision, basis: &Basis) -> SlateRequest {
+pub fn request_of(recorded: &Decision) -> Option<SlateRequest> {
+    let basis = recorded.basis.as_ref().filter(|basis| basis.is_comparable())?;
     let excluded = basis
         .excluded
         .iter()
         .flat_map(|(domain, items)| items.iter().map(|item| (domain.clone(), item.clone())));
-    SlateRequest {
+    Some(SlateRequest {
         recommendation_id: recorded.recommendation_id.clone(),
         seed: recorded.seed,
         now: recorded.decided_at,
@@ -299,119 +214,104 @@ fn request_of(recorded: &Decision, basis: &Basis) -> SlateRequest {
         explain: false,
         inspect: false,
         locale: Locale::closest(basis.reasons.as_deref().unwrap_or_default()),
+    })
+}
+
+/// What says whether evidence may be used.
+#[derive(Debug, Clone, Copy)]
+pub struct Permission<'a> {
+    /// The instant at which it would be.
+    pub now: Timestamp,
+    /// What the person decided.
+    pub consents: &'a ConsentLedger,
+    /// The definitions, for what holds without a decision.
+    pub definitions: &'a Definitions,
+    /// Whether it may cross domains at all.
+    pub cross_domain: CrossDomain,
+}
+
+impl Permission<'_> {
+    fn opens(&self, source: &EvidenceBasis, display: &DomainId) -> bool {
+        self.reaches(&source.domain, &source.targets, display)
+    }
+
+    /// What the user who asked dismissed holds whatever they consent to.
+    fn lets_keep_back(&self, kept: &KeptBackBasis, display: &DomainId) -> bool {
+        match &kept.by {
+            KeptBackBy::Instruction => true,
+            KeptBackBy::Platform(from) => self.reaches(from, &kept.targets, display),
+        }
+    }
+
+    fn reaches(&self, from: &DomainId, targets: &BTreeSet<DomainId>, display: &DomainId) -> bool {
+        let Self { consents: ledger, definitions, now, cross_domain } = *self;
+        let context = ConsentContext { ledger, definitions, now };
+        targets.iter().chain([display]).all(|to| context.may_reach(from, to, cross_domain))
     }
 }
 
-/// The request with the evidence that was used for it, as far as it is there.
-fn asked_then<'a>(
-    recorded: &'a Decision,
-    basis: &Basis,
-    present: &Present<'a>,
-    request: &'a SlateRequest,
-) -> AdmittedRequest<'a> {
-    let recipient = Recipient {
-        user: &recorded.user,
-        consents: present.consents,
-        history: present.history,
-        version: basis.person_version,
-    };
-    let served = served(recorded);
-    let asked = AdmittedRequest::new(request, recipient, present.definitions);
-    asked.with_histories(|target, history| history_then(basis, target, history, &served))
+impl<'a> Present<'a> {
+    fn permission(&self) -> Permission<'a> {
+        Permission {
+            now: self.now,
+            consents: self.consents,
+            definitions: self.definitions,
+            cross_domain: self.cross_domain,
+        }
+    }
 }
 
-/// What of a history was used for a target: of the sources that the record names, what had
-/// arrived, and of each user the newest of that, as many as are read.
-fn history_then(
-    basis: &Basis,
-    target: &DomainId,
-    history: ConsentedHistory,
-    served: &BTreeSet<(DomainId, ItemId)>,
-) -> ConsentedHistory {
-    let sources = basis.sources.iter().filter(|source| source.targets.contains(target));
-    let until: BTreeMap<&DomainId, Timestamp> =
-        sources.map(|source| (&source.domain, source.received_until)).collect();
-    let mut read: BTreeMap<Pseudonym, usize> = BTreeMap::new();
-    history.when_served(
-        |event| {
-            let was_there =
-                until.get(&event.domain).is_some_and(|until| event.received_at <= *until);
-            let read = read.entry(event.user.clone()).or_default();
-            *read += usize::from(was_there);
-            was_there && *read <= MAX_HISTORY
-        },
-        served,
-    )
+/// Makes a decision again from what there is now, or says what stands against it.
+#[must_use]
+pub fn replay(recorded: &Decision, present: &Present<'_>) -> Replayed {
+    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded)) else {
+        return Change::NotRecorded.into();
+    };
+    let policy = policy::named(&recorded.policy);
+    let evidence = EvidenceThen::new(recorded, basis, present, &request);
+    let catalogues = CataloguesThen::new(recorded, basis, present);
+    let mut findings = gone(recorded, basis, present);
+    findings.extend(evidence.changed);
+    findings.extend(Finding::of_items(Change::CatalogueChanged, catalogues.gone.clone()));
+    let Some(policy) = policy.filter(|_| findings.is_empty()) else {
+        return Replayed { findings, slate: None };
+    };
+    let slate = |since| {
+        let catalogues = catalogues.with_changed_since(since, present.model);
+        slate_of((policy, present.model, &catalogues), &evidence.asked)
+    };
+    let oldest = slate(Timestamp::MIN);
+    let newest = if catalogues.changed.is_empty() { oldest.clone() } else { slate(Timestamp::MAX) };
+    let is_recorded = |slate: &[SlateEntry]| is_same_slate(&recorded.slate, slate);
+    let mut findings = Vec::new();
+    if !is_recorded(&oldest) || !is_recorded(&newest) {
+        let changed = catalogues.changed.iter().map(item_of).collect();
+        findings.extend(Finding::of_items(Change::CatalogueChanged, changed));
+        findings.extend(Finding::of_domains(Change::EvidenceChanged, evidence.other));
+        if findings.is_empty() {
+            findings.push(Change::SlateDiffers.into());
+        }
+    }
+    Replayed { findings, slate: Some(oldest) }
+}
+
+/// What of the whole decision is gone.
+fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Finding> {
+    let mut gone = Vec::new();
+    if policy::named(&recorded.policy).is_none() {
+        gone.push(Change::PolicyGone.into());
+    }
+    if recorded.model.as_ref() != present.model.map(Model::id) {
+        gone.push(Change::ModelGone.into());
+    }
+    if basis.excluded_not_kept > 0 {
+        gone.push(Change::ExcludedNotKept.into());
+    }
+    gone
 }
 
 fn served(recorded: &Decision) -> BTreeSet<(DomainId, ItemId)> {
     recorded.slate.iter().map(|entry| (entry.domain.clone(), entry.item_id.clone())).collect()
-}
-
-/// The targets' catalogues as far as they are as they were.
-struct CataloguesThen {
-    /// The entries that did not change since, by target; a target whose catalogue was not
-    /// read then is not there.
-    unchanged: BTreeMap<DomainId, Vec<Item>>,
-    /// Entries on the slate that changed since and can still be shown.
-    changed: Vec<Item>,
-    /// Items on the slate that are gone, or can no longer be shown.
-    gone: BTreeSet<ItemOfDomain>,
-}
-
-impl CataloguesThen {
-    fn new(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Self {
-        let served = served(recorded);
-        let mut then = Self {
-            unchanged: BTreeMap::new(),
-            changed: Vec::new(),
-            gone: served
-                .iter()
-                .map(|(domain, item_id)| ItemOfDomain {
-                    domain: domain.clone(),
-                    item_id: item_id.clone(),
-                })
-                .collect(),
-        };
-        let looked_into = |target: &&DomainId| basis.catalogues.contains_key(*target);
-        for target in basis.targets.iter().filter(looked_into) {
-            let last_change = basis.catalogues[target];
-            let unchanged = then.unchanged.entry(target.clone()).or_default();
-            let snapshot = present.catalogues.get(target);
-            for (_, entry) in snapshot.into_iter().flat_map(|snapshot| snapshot.entries()) {
-                let item = entry.item;
-                let was_served = served.contains(&(item.domain.clone(), item.item_id.clone()));
-                if item.change <= last_change {
-                    unchanged.push(item.clone());
-                } else if was_served && item.is_available(recorded.decided_at) {
-                    then.changed.push(item.clone());
-                } else {
-                    continue;
-                }
-                then.gone.remove(&item_of(item));
-            }
-        }
-        then
-    }
-
-    /// The catalogues, in which entries that changed have been there since an instant.
-    fn with_changed_since(&self, since: Timestamp, model: Option<&Model>) -> Catalogues {
-        let mut items = self.unchanged.clone();
-        for changed in &self.changed {
-            let mut item = changed.clone();
-            item.updated_at = since;
-            if let Some(details) = &mut item.details {
-                details.available_from = None;
-            }
-            items.entry(item.domain.clone()).or_default().push(item);
-        }
-        let snapshot = |items| Arc::new(CatalogueSnapshot::new(items, model));
-        items.into_iter().map(|(domain, items)| (domain, snapshot(items))).collect()
-    }
-}
-
-fn item_of(item: &Item) -> ItemOfDomain {
-    ItemOfDomain { domain: item.domain.clone(), item_id: item.item_id.clone() }
 }
 
 fn slate_of(

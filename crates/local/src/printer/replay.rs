@@ -7,7 +7,7 @@ use crossfold_core::serving::replay::{Change, Finding};
 
 use crate::answers::ReplayAnswer;
 
-/// Whether a slate was made again, what stands against it, and the slate.
+/// Whether a slate was made again, what stands against it, and the slate as it was served.
 pub(crate) struct ReplayText<'a>(pub(crate) &'a ReplayAnswer);
 
 impl Display for ReplayText<'_> {
@@ -18,14 +18,12 @@ impl Display for ReplayText<'_> {
             writeln!(f, "  the same slate was made again, to the last bit")?;
         }
         self.0.findings.iter().try_for_each(|finding| write_finding(f, finding))?;
-        let made = self.0.items.as_ref().filter(|_| !self.0.same);
-        write_slate(f, if made.is_some() { "served:" } else { "" }, &self.0.served)?;
-        made.map_or(Ok(()), |made| write_slate(f, "made now:", made))
+        write_slate(f, self.0.served.as_deref().unwrap_or_default())
     }
 }
 
 fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
-    write!(f, "  {}", words(finding.code))?;
+    write!(f, "  {}", words(finding))?;
     let domains = finding.domains.iter().map(ToString::to_string);
     let items = finding.items.iter().map(|item| format!("{} of {}", item.item_id, item.domain));
     let places: Vec<String> = match finding.items.is_empty() {
@@ -36,25 +34,36 @@ fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     writeln!(f, "{separator}{}", places.join(", "))
 }
 
-fn words(code: Change) -> &'static str {
-    match code {
-        Change::NotRecorded => "its record is from before it was kept what a slate rests on",
-        Change::Erased => "the user was erased",
+fn words(finding: &Finding) -> &'static str {
+    match finding.code {
+        Change::NotRecorded => {
+            "its record is from before what a slate rests on was kept as it is now"
+        }
+        Change::KeysRotating => {
+            "keys are being rotated, and the user is not found from its record: ask again after \
+             the next run"
+        }
         Change::PolicyGone => "this version has no such policy",
         Change::ModelGone => "the model was deleted",
         Change::ExcludedNotKept => "too many unwanted items were named to be kept",
-        Change::DefinitionsChanged => "evidence is weighed otherwise now",
+        Change::DefinitionsChanged => "evidence is weighed otherwise now, or its domain is gone",
         Change::ConsentsChanged => "evidence that was used may no longer be",
+        Change::TooManySince => "more came in since than is read, and what was used is not reached",
+        Change::LinksChanged => {
+            "another user was linked since, and the person has too many to tell whose evidence \
+             was used"
+        }
+        // Of a platform that others act for it is not told why.
+        Change::EvidenceChanged if finding.domains.is_empty() => {
+            "evidence that was used is not all there, or cannot be told from what came since"
+        }
         Change::EvidenceChanged => "evidence that was used is not all there",
         Change::CatalogueChanged => "items of the slate changed or are gone",
         Change::SlateDiffers => "from what seems the same another slate is made",
     }
 }
 
-fn write_slate(f: &mut fmt::Formatter<'_>, title: &str, slate: &[SlateEntry]) -> fmt::Result {
-    if !title.is_empty() {
-        writeln!(f, "  {title}")?;
-    }
+fn write_slate(f: &mut fmt::Formatter<'_>, slate: &[SlateEntry]) -> fmt::Result {
     for (at, entry) in slate.iter().enumerate() {
         let SlateEntry { domain, item_id, score, propensity } = entry;
         let (rank, domain) = (at + 1, domain.as_str());
@@ -76,7 +85,7 @@ mod tests {
         let mut answer = json!({
             "recommendation_id": "r", "decided_at": "2026-06-01T00:00:00Z", "model": null,
             "variant": null, "policy": "als-fold-in/3", "seed": 7, "same": true, "findings": [],
-            "served": [entry("a")], "items": [entry("a")],
+            "served": [entry("a")],
         });
         answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer: ReplayAnswer = read(answer).unwrap();
@@ -84,15 +93,42 @@ mod tests {
     }
 
     #[test]
-    fn the_same_slate_is_shown_once_and_another_beside_it() {
+    fn the_slate_is_shown_as_it_was_served_whatever_came_of_it() {
         let head = "r of 2026-06-01T00:00:00Z, als-fold-in/3, seed 7\n";
         let slate = "    1. 0.500  1.000  films         a\n";
         let same = "  the same slate was made again, to the last bit\n";
         assert_eq!(text(&json!({})), format!("{head}{same}{slate}"));
-        let differs =
-            json!({ "same": false, "findings": [{ "code": "slate_differs" }], "items": [] });
+        let differs = json!({ "same": false, "findings": [{ "code": "slate_differs" }] });
         let found = "  from what seems the same another slate is made\n";
-        assert_eq!(text(&differs), format!("{head}{found}  served:\n{slate}  made now:\n"));
+        assert_eq!(text(&differs), format!("{head}{found}{slate}"));
+        let rotating = json!({
+            "same": false, "findings": [{ "code": "keys_rotating" }], "served": null,
+        });
+        let found = "  keys are being rotated, and the user is not found from its record: ask \
+                     again after the next run\n";
+        assert_eq!(text(&rotating), format!("{head}{found}"));
+    }
+
+    #[test]
+    fn why_evidence_is_not_there_is_told_of_a_platform_alone() {
+        for (code, domains, words) in [
+            (
+                "evidence_changed",
+                json!(["films"]),
+                "evidence that was used is not all there: films",
+            ),
+            (
+                "evidence_changed",
+                json!([]),
+                "not all there, or cannot be told from what came since",
+            ),
+            ("links_changed", json!(["films"]), "another user was linked since"),
+            ("too_many_since", json!(["films"]), "more came in since than is read"),
+        ] {
+            let finding = json!({ "code": code, "domains": domains });
+            let text = text(&json!({ "same": false, "findings": [finding] }));
+            assert!(text.contains(words), "{text}");
+        }
     }
 
     #[test]
@@ -103,7 +139,7 @@ mod tests {
               "items": [{ "domain": "films", "item_id": "a" }, { "domain": "films", "item_id": "b" }] },
             { "code": "model_gone" },
         ]);
-        let text = text(&json!({ "same": false, "findings": findings, "items": null }));
+        let text = text(&json!({ "same": false, "findings": findings }));
         for line in [
             "  evidence that was used may no longer be: films\n",
             "  items of the slate changed or are gone: a of films, b of films\n",

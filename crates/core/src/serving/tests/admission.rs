@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::entities::consent::ConsentContext;
 use crate::entities::history::Dismissal;
 use crate::serving::admit::{admit, may_use_evidence_of};
 use crate::serving::request::MAX_LIMIT;
@@ -148,7 +149,9 @@ proptest! {
         let is_used = admit(&asked, &catalogues).iter().any(|target| {
             !target.history.events().is_empty() || target.history.dismissed().next().is_some()
         });
-        prop_assert_eq!(may_use_evidence_of(&of(from), &request, &consents, &definitions), is_used);
+        let context =
+            ConsentContext { ledger: &consents, definitions: &definitions, now: request.now };
+        prop_assert_eq!(may_use_evidence_of(&of(from), &request, context), is_used);
     }
 
     #[test]

@@ -19,6 +19,7 @@ struct World {
     events: Vec<Event>,
     dismissals: Vec<Dismissal>,
     seen: Vec<SeenItem>,
+    not_reached: BTreeSet<DomainId>,
     now: Timestamp,
     cross_domain: CrossDomain,
 }
@@ -38,6 +39,7 @@ impl World {
             events: did(knowledge(), liked),
             dismissals: Vec::new(),
             seen: Vec::new(),
+            not_reached: BTreeSet::new(),
             now: now(),
             cross_domain: CrossDomain::ByConsent,
         }
@@ -77,6 +79,7 @@ impl World {
             definitions: &self.definitions,
             consents: &self.consents,
             history: &history,
+            not_reached: &self.not_reached,
             cross_domain: self.cross_domain,
         };
         replay(recorded, &present)
@@ -90,6 +93,12 @@ impl World {
         item.updated_at = now() + SignedDuration::from_hours(1);
         change(item);
     }
+}
+
+/// The user who asks does not want an item of a domain.
+fn dismissal(of: DomainId, number: usize) -> Dismissal {
+    let by_domain = knowledge();
+    Dismissal { user: the_user(), by_domain, domain: of, item_id: item_id(number) }
 }
 
 fn hide(item: &mut Item) {
@@ -146,9 +155,10 @@ fn check_what_does_not_matter(world: &World, recorded: &Decision) {
         received_at: now() + SignedDuration::from_millis(1),
         ..event
     }));
-    for entry in &recorded.slate {
+    // Also what was not on it: it is no more than what was there.
+    for item in &world.items {
         let (user, by_domain) = (the_user(), knowledge());
-        let (domain, item_id) = (entry.domain.clone(), entry.item_id.clone());
+        let (domain, item_id) = (item.domain.clone(), item.item_id.clone());
         since.dismissals.push(Dismissal {
             user: user.clone(),
             by_domain: by_domain.clone(),
@@ -184,6 +194,10 @@ fn check_what_matters(world: &World, recorded: &Decision) {
     assert_told(world, &renamed, Change::PolicyGone, &[]);
     let before = Decision { basis: None, ..recorded.clone() };
     assert_told(world, &before, Change::NotRecorded, &[]);
+    // Its digests named users, who are called otherwise once keys were rotated.
+    let mut before = recorded.clone();
+    before.basis.as_mut().unwrap().revision = 0;
+    assert_told(world, &before, Change::NotRecorded, &[]);
     let mut many = recorded.clone();
     many.basis.as_mut().unwrap().excluded_not_kept = 1;
     assert_told(world, &many, Change::ExcludedNotKept, &[]);
@@ -205,6 +219,8 @@ fn check_evidence(world: &World, recorded: &Decision) {
     let mut changed = world.clone();
     changed.events[0].dwell_seconds = Some(1);
     told(&changed, Change::EvidenceChanged);
+    let not_reached = World { not_reached: from.clone().into(), ..world.clone() };
+    told(&not_reached, Change::TooManySince);
     let mut changed = world.clone();
     changed.definitions.get_mut(&knowledge()).unwrap().half_life_days += 1.0;
     told(&changed, Change::DefinitionsChanged);
@@ -224,12 +240,15 @@ proptest! {
     fn from_the_same_inputs_the_same_slate_is_made_and_of_each_that_changed_it_is_said_which(
         liked in proptest::collection::btree_set(0..ITEMS, 0..5),
         excluded in proptest::collection::btree_set(0..ITEMS, 0..4),
+        dismissed in proptest::collection::btree_set(0..ITEMS, 0..3),
         seed in any::<u64>(), limit in 1..6usize, targets in 1..4usize, has_model in any::<bool>(),
         personalised in any::<bool>(),
     ) {
         let liked: Vec<usize> = liked.into_iter().collect();
         let world = World::of(&liked);
         let world = if has_model { world } else { World { model: None, ..world } };
+        let mut world = world;
+        world.dismissals = dismissed.iter().map(|&number| dismissal(knowledge(), number)).collect();
         let all = [knowledge(), auto()];
         let targets: BTreeSet<DomainId> =
             (0..2).filter(|at| targets >> at & 1 == 1).map(|at| all[at].clone()).collect();
@@ -241,11 +260,17 @@ proptest! {
             ..asking(knowledge(), first)
         };
         let recorded = world.decide(&request);
+        prop_assume!(!recorded.slate.is_empty());
         check_what_does_not_matter(&world, &recorded);
         check_what_matters(&world, &recorded);
         let is_used = personalised && !liked.is_empty()
             && (has_model || targets.contains(&knowledge()));
         prop_assert_eq!(sources(&recorded) == [knowledge()], is_used);
+        if targets.contains(&knowledge()) && !dismissed.is_empty() {
+            let mut changed = world.clone();
+            changed.dismissals.pop();
+            assert_told(&changed, &recorded, Change::EvidenceChanged, &[knowledge()]);
+        }
         if is_used && (has_model || targets.len() == 1) {
             check_evidence(&world, &recorded);
         }
@@ -321,6 +346,93 @@ fn of_each_user_as_much_is_used_again_as_was_read() {
     };
     world.events.extend((0..100).map(newer));
     assert_same(&world, &recorded, "newer events, which push others out");
+}
+
+#[test]
+fn what_kept_items_back_is_told_where_another_slate_is_made_without_it() {
+    let mut world = World::of(&[5, 6]);
+    world.dismissals = vec![dismissal(auto(), 4)];
+    let recorded = world.decide(&asking(knowledge(), auto()));
+    // Another in its place, of an item that was on the slate or not: what is there is no less.
+    let with = |number| World { dismissals: vec![dismissal(auto(), number)], ..world.clone() };
+    let told: Vec<_> = (0..ITEMS).filter(|number| *number != 4).map(with).collect();
+    let without = World { dismissals: Vec::new(), ..world.clone() };
+    for world in told.iter().chain([&without]) {
+        assert_told(world, &recorded, Change::EvidenceChanged, &[knowledge()]);
+    }
+    // As much as a platform may use of what another user of the person dismissed there.
+    let other = |user: &str, number| Dismissal {
+        user: Pseudonym::parse(user).unwrap(),
+        ..dismissal(auto(), number)
+    };
+    let mut linked = world.clone();
+    linked.dismissals = vec![other("w", 4)];
+    let recorded = linked.decide(&asking(knowledge(), auto()));
+    let kept_back = &recorded.basis.as_ref().unwrap().kept_back;
+    assert_eq!((kept_back.len(), kept_back[0].items), (1, 1));
+    assert_same(&linked, &recorded, "nothing changed");
+    // By another name, as after a rotation of keys.
+    let renamed = World { dismissals: vec![other("v2_w", 4)], ..linked.clone() };
+    assert_same(&renamed, &recorded, "another name");
+    let refused = world.consents.without(&[(knowledge(), auto())], Purpose::Recommendation);
+    let refused = World { consents: refused, ..linked };
+    assert_told(&refused, &recorded, Change::ConsentsChanged, &[knowledge()]);
+    let recorded = refused.decide(&asking(knowledge(), auto()));
+    assert_eq!(recorded.basis.as_ref().unwrap().kept_back, [], "it may not be used");
+}
+
+/// Other users of the person with a like each on `knowledge`, of before.
+fn of_others(count: usize) -> Vec<Event> {
+    let of = |number: usize| Event {
+        user: Pseudonym::parse(&format!("o{number}")).unwrap(),
+        event_id: EventId::parse(&format!("other {number}")).unwrap(),
+        ..did(knowledge(), &[1]).remove(0)
+    };
+    (0..count).map(of).collect()
+}
+
+#[test]
+fn evidence_of_who_was_linked_since_does_not_count() {
+    for linked_then in 0..6 {
+        let mut world = World::of(&[5, 6]);
+        world.events.extend(of_others(linked_then));
+        let recorded = world.decide(&asking(knowledge(), auto()));
+        for linked_now in linked_then..6 {
+            let mut since = World::of(&[5, 6]);
+            since.events.extend(of_others(linked_now));
+            assert_same(&since, &recorded, &format!("{linked_now} instead of {linked_then}"));
+        }
+        let mut since = World::of(&[5, 6]);
+        since.events.extend(of_others(6));
+        assert_told(&since, &recorded, Change::LinksChanged, &[knowledge()]);
+        if linked_then > 0 {
+            since.events = did(knowledge(), &[5, 6]);
+            assert_told(&since, &recorded, Change::EvidenceChanged, &[knowledge()]);
+        }
+    }
+    // So many at once are all as it was, or not.
+    let mut world = World::of(&[5, 6]);
+    world.events.extend(of_others(9));
+    let recorded = world.decide(&asking(knowledge(), auto()));
+    assert_same(&world, &recorded, "as many as then");
+    world.events.pop();
+    assert_told(&world, &recorded, Change::EvidenceChanged, &[knowledge()]);
+}
+
+#[test]
+fn what_users_are_called_changes_nothing() {
+    let mut world = World::of(&[5, 6]);
+    // The same ids at the same time, of two users: their names are no order.
+    let named = |name: &str, number: usize| Event {
+        user: Pseudonym::parse(name).unwrap(),
+        event_id: EventId::parse("same").unwrap(),
+        ..did(knowledge(), &[number]).remove(0)
+    };
+    world.events.extend([named("a", 1), named("b", 2)]);
+    let recorded = world.decide(&asking(knowledge(), auto()));
+    let mut renamed = World::of(&[5, 6]);
+    renamed.events.extend([named("z", 1), named("b", 2)]);
+    assert_same(&renamed, &recorded, "after a rotation");
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! The catalogues that a decision was made from, as far as they are as they were.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::entities::basis::Basis;
+use crate::entities::catalogue::Item;
+use crate::entities::decision::Decision;
+use crate::entities::ids::DomainId;
+use crate::model::Model;
+use crate::serving::replay::{ItemOfDomain, Present, served};
+use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
+
+/// The targets' catalogues as far as they are as they were.
+pub(super) struct CataloguesThen {
+    /// The entries that did not change since, by target; a target whose catalogue was not
+    /// read then is not there.
+    unchanged: BTreeMap<DomainId, Vec<Item>>,
+    /// Entries on the slate that changed since and can still be shown.
+    pub(super) changed: Vec<Item>,
+    /// Items on the slate that are gone, or can no longer be shown.
+    pub(super) gone: BTreeSet<ItemOfDomain>,
+}
+
+impl CataloguesThen {
+    pub(super) fn new(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Self {
+        let served = served(recorded);
+        let mut then = Self {
+            unchanged: BTreeMap::new(),
+            changed: Vec::new(),
+            gone: served
+                .iter()
+                .map(|(domain, item_id)| ItemOfDomain {
+                    domain: domain.clone(),
+                    item_id: item_id.clone(),
+                })
+                .collect(),
+        };
+        let looked_into = |target: &&DomainId| basis.catalogues.contains_key(*target);
+        for target in basis.targets.iter().filter(looked_into) {
+            let last_change = basis.catalogues[target];
+            let unchanged = then.unchanged.entry(target.clone()).or_default();
+            let snapshot = present.catalogues.get(target);
+            for (_, entry) in snapshot.into_iter().flat_map(|snapshot| snapshot.entries()) {
+                let item = entry.item;
+                let was_served = served.contains(&(item.domain.clone(), item.item_id.clone()));
+                if item.change <= last_change {
+                    unchanged.push(item.clone());
+                } else if was_served && item.is_available(recorded.decided_at) {
+                    then.changed.push(item.clone());
+                } else {
+                    continue;
+                }
+                then.gone.remove(&item_of(item));
+            }
+        }
+        then
+    }
+
+    /// The catalogues, in which entries that changed have been there since an instant.
+    pub(super) fn with_changed_since(&self, since: Timestamp, model: Option<&Model>) -> Catalogues {
+        let mut items = self.unchanged.clone();
+        for changed in &self.changed {
+            let mut item = changed.clone();
+            item.updated_at = since;
+            if let Some(details) = &mut item.details {
+                details.available_from = None;
+            }
+            items.entry(item.domain.clone()).or_default().push(item);
+        }
+        let snapshot = |items| Arc::new(CatalogueSnapshot::new(items, model));
+        items.into_iter().map(|(domain, items)| (domain, snapshot(items))).collect()
+    }
+}
+
+pub(super) fn item_of(item: &Item) -> ItemOfDomain {
+    ItemOfDomain { domain: item.domain.clone(), item_id: item.item_id.clone() }
+}
