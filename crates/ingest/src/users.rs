@@ -408,13 +408,16 @@ fn check_merges_nobody(caller: &Caller, one: &Person, other: &Person) -> Result<
     Err(Problem::new(StatusCode::CONFLICT, "would_merge", detail))
 }
 
+/// A person, and the version that a write of them must name; `None`: nothing is stored of them.
+type Expecting<P> = (P, Option<u64>);
+
 /// The writes that move every user of `joined` to `stored`, each person with the version that it
 /// must have; `None` when one of them was changed meanwhile.
 async fn link_writes(
     state: &IngestState,
     ((stored, expected), (joined, joined_expected)): (
-        (&mut StoredPerson, Option<u64>),
-        (StoredPerson, Option<u64>),
+        Expecting<&mut StoredPerson>,
+        Expecting<StoredPerson>,
     ),
     (caller, may_merge): (&Caller, bool),
 ) -> Result<Option<Vec<PeopleWrite>>, Problem> {

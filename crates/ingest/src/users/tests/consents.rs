@@ -178,7 +178,7 @@ async fn what_is_decided_of_evidence_elsewhere_takes_no_other_platform_its_room(
 }
 
 /// What the platform of b and c calls of a user of b, with ever other numbers.
-async fn call_of_b(world: &World, user: &str, number: u64) -> u16 {
+async fn call_of_b(world: &World, user: &str, number: u64) -> (u16, Value) {
     let of_user = |rest: &str| format!("/v1/users/{user}{rest}?domain=b");
     let to = format!("t{}", number % 7);
     let from = if number.is_multiple_of(3) { "b" } else { "c" };
@@ -192,7 +192,7 @@ async fn call_of_b(world: &World, user: &str, number: u64) -> u16 {
         2 => ("PUT", of_user("/consents"), consent(false)),
         _ => ("PUT", of_user("/consents"), consent(true)),
     };
-    world.call_for(&["b", "c"], (method, &path), &body).await.0
+    world.call_for(&["b", "c"], (method, &path), &body).await
 }
 
 /// A world in which `v` of b is linked with `u` of a, and `alone` of b with nobody.
