@@ -16,8 +16,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// What an API may answer to a call that is as documented: it depends on what is stored.
-const NOT_STORED: [&str; 5] =
-    ["unknown_domain", "unknown_model", "unknown_recommendation", "item_not_served", "conflict"];
+const NOT_STORED: [&str; 6] = [
+    "unknown_domain",
+    "unknown_model",
+    "unknown_recommendation",
+    "item_not_served",
+    "conflict",
+    "would_merge",
+];
 
 /// A changed value.
 struct Trial {
@@ -279,7 +285,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
         (
             "PUT /v1/users/{user}/links",
             vec!["users", "u", "links"],
-            json!({ "domain": "travel", "user_id": "v" }),
+            json!({ "domain": "travel", "user_id": "v", "merge": true }),
         ),
         (
             "POST /v1/recommendations",

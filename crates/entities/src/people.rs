@@ -5,7 +5,7 @@
 //! together. Events stay under the user who did them, so an event resent after
 //! a link is still recognised as a duplicate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -189,6 +189,15 @@ impl Person {
         self.members.iter_mut().find(|member| member.user.own() == own)
     }
 
+    /// The domains that both this person and another one have users of: one person with them
+    /// would have several there.
+    pub fn domains_of_both<'p>(&'p self, other: &'p Self) -> BTreeSet<&'p DomainId> {
+        let others: BTreeSet<&DomainId> =
+            other.members.iter().map(|member| &member.domain).collect();
+        let domains = self.members.iter().map(|member| &member.domain);
+        domains.filter(|domain| others.contains(domain)).collect()
+    }
+
     /// Joins `other` to this person: members and consents of both. What was declared of its
     /// users is for the caller to keep under their own pseudonyms. Users are counted of those
     /// domains that whoever links them acts for.
@@ -215,7 +224,7 @@ impl Person {
         Ok(())
     }
 
-    /// Takes a user out, and the consents that they gave; what others decided stays. A decision
+    /// Takes a user out, and the consents that they gave; what others decided stands. A decision
     /// of which nobody who stays is known to have taken it counts as the user's if it concerns
     /// their platform and nobody else of it stays.
     pub fn leave(&mut self, user: &Pseudonym) {

@@ -11,3 +11,8 @@ pub enum Purpose {
     /// To train models that serve everyone.
     Training,
 }
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 2] = [Self::Recommendation, Self::Training];
+}

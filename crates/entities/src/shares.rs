@@ -1,28 +1,25 @@
-//! How much each platform may keep in a person's record, so that it always fits its item in
-//! the table, and whatever one platform writes leaves the others their room.
+//! How much may be kept in a person's record through each of the person's users, so that it always
+//! fits its item in the table, and whatever one platform writes leaves the others their room.
 //!
-//! Each domain has a share for what its people decided on its evidence, for each of the person's
-//! users that it has, and each user one for what their platform declares of them, which is in the
-//! record for the first user alone. All
+//! Each user has a share for what was decided through them, on whatever evidence, and one for what
+//! their platform declares of them, which is in the record for the first user alone. What users who
+//! left had refused has a room of its own ([`MAX_BARE_BYTES`](crate::consent::MAX_BARE_BYTES)), and
+//! so has what is closed because single refusals found none: an opt-out is never refused. All
 //! [`MAX_MEMBERS`](crate::people::MAX_MEMBERS) users with full shares fit into
 //! [`MAX_PERSON_BYTES`], also after links: a ledger of two holds no more than both did.
 
-use std::collections::BTreeSet;
-
 use crate::consent::ConsentDecision;
-use crate::ids::{DomainId, Pseudonym};
+use crate::ids::Pseudonym;
 use crate::people::{Declared, Person};
 
 /// Most bytes of what a platform declares of a user, as JSON.
 pub const MAX_DECLARED_BYTES: usize = 4_608;
-/// Most bytes of decisions on a domain's evidence, as JSON, with which another may be
-/// granted: some 15 of them without evidence.
-pub const MAX_GRANT_BYTES: usize = 3_584;
-/// Most bytes of decisions on a domain's evidence, as JSON: more than for grants, so that
-/// who granted as much as there is room for can still refuse what holds by default.
-pub const MAX_CONSENT_BYTES: usize = 5_120;
-/// Most bytes of decisions on evidence of domains that the person has no user of, together.
-pub const MAX_FOREIGN_CONSENT_BYTES: usize = 2_048;
+/// Most bytes of what is decided through a user, as JSON, with which something more may be
+/// granted: some 15 decisions without evidence.
+pub const MAX_GRANT_BYTES: usize = 5_120;
+/// Most bytes of what is decided through a user, as JSON: more than for grants, so that who
+/// granted as much as there is room for can still refuse by name what holds by default.
+pub const MAX_CONSENT_BYTES: usize = 6_656;
 /// Most bytes of a person, as JSON: an item of a DynamoDB table has 400 KB, its key and
 /// version among them.
 pub const MAX_PERSON_BYTES: usize = 400_000;
@@ -33,12 +30,12 @@ pub enum ShareError {
     /// What is declared of a user takes too much room.
     #[error("what is declared of a user must be at most {MAX_DECLARED_BYTES} bytes as JSON")]
     Declared,
-    /// A domain's share of decisions is full.
+    /// A user's share of decisions is full.
     #[error(
-        "the decisions on evidence of {0} take all the room that there is for them: withdraw \
-         some, or send shorter evidence"
+        "what was decided through this user takes all the room that there is for it: withdraw \
+         some of it, or send shorter evidence"
     )]
-    Consents(DomainId),
+    Consents,
     /// What two people have would not fit into one record.
     #[error("together these users have too much declared and decided to be one person")]
     Person,
@@ -58,9 +55,10 @@ fn json_bytes(value: &impl serde::Serialize) -> usize {
 }
 
 impl Person {
-    /// Records a member's decision within the share of the domain where its evidence arose, either as
-    /// one that is made now or as one that its caller dates. A withdrawal is always recorded:
-    /// where what proves it does not fit, without that.
+    /// Records a member's decision within the member's share, either as one that is made now or
+    /// as one that its caller dates. A refusal is always recorded: where what proves it does
+    /// not fit, without that; where that does not fit either, by closing its purpose for all
+    /// evidence of its domain.
     ///
     /// # Errors
     /// [`ShareError::Consents`]; nothing is changed then.
@@ -70,25 +68,23 @@ impl Person {
         decision: ConsentDecision,
         is_dated: bool,
     ) -> Result<(), ShareError> {
-        let is_withdrawal = !decision.granted
-            && self.consents.decisions().any(|other| {
-                (&other.from, &other.to, other.purpose)
-                    == (&decision.from, &decision.to, decision.purpose)
-            });
-        let (before, from) = (self.consents.clone(), decision.from.clone());
-        let most = self.room_for(&decision);
-        let used = self.consent_bytes(&from);
+        let (before, used) = (self.consents.clone(), self.consents.bytes_of(member));
+        let most = if decision.granted { MAX_GRANT_BYTES } else { MAX_CONSENT_BYTES };
+        let fits = |person: &Self| person.consents.bytes_of(member) <= most.max(used);
         let bare = ConsentDecision { evidence: None, expires_at: None, ..decision.clone() };
         self.record(member, decision, is_dated);
-        let uses = self.consent_bytes(&from);
-        if uses <= most || uses <= used {
+        if fits(self) {
             return Ok(());
         }
-        self.consents = before;
-        if !is_withdrawal {
-            return Err(ShareError::Consents(from));
+        self.consents.clone_from(&before);
+        if bare.granted {
+            return Err(ShareError::Consents);
         }
-        self.record(member, bare, is_dated);
+        self.record(member, bare.clone(), is_dated);
+        if !fits(self) {
+            self.consents = before;
+            self.consents.close_by(member, &bare);
+        }
         Ok(())
     }
 
@@ -97,25 +93,6 @@ impl Person {
             true => self.consents.record_dated_by(member, decision),
             false => self.consents.record_by(member, decision),
         }
-    }
-
-    fn room_for(&self, decision: &ConsentDecision) -> usize {
-        let users = self.members.iter().filter(|member| member.domain == decision.from).count();
-        match (users, decision.granted) {
-            (0, _) => MAX_FOREIGN_CONSENT_BYTES,
-            (users, true) => users * MAX_GRANT_BYTES,
-            (users, false) => users * MAX_CONSENT_BYTES,
-        }
-    }
-
-    /// Bytes of the share that decisions on evidence of a domain are kept in.
-    fn consent_bytes(&self, from: &DomainId) -> usize {
-        let own: BTreeSet<&DomainId> = self.members.iter().map(|member| &member.domain).collect();
-        let is_in_share = |other: &DomainId| match own.contains(from) {
-            true => other == from,
-            false => !own.contains(other),
-        };
-        self.consents.stored_bytes(|decision| is_in_share(&decision.from))
     }
 
     /// Checks that the person fits into a record.
@@ -132,7 +109,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::ids::Pseudonym;
+    use crate::ids::{DomainId, Pseudonym};
     use crate::people::MAX_MEMBERS;
     use crate::purpose::Purpose;
 
@@ -162,21 +139,19 @@ mod tests {
         }
     }
 
-    /// Decides on evidence of `from` until there is no more room; says on how many targets.
-    fn fill(person: &mut Person, from: usize, granted: bool) -> usize {
+    /// Grants through a member on evidence of `from` until there is no more room; says on how
+    /// many targets.
+    fn fill(person: &mut Person, member: &Pseudonym, from: usize) -> usize {
         let mut to = 0;
         loop {
             // Long proofs first, then ever shorter ones.
             let evidence = "证".repeat(256_usize.saturating_sub(to * 8));
-            let first = if granted { 0 } else { 1_000 };
-            let member = person.members[0].user.clone();
-            let long = decision(from, first + to, granted, Some(evidence));
-            match person.decide(&member, long, false) {
+            match person.decide(member, decision(from, to, true, Some(evidence)), false) {
                 Ok(()) => to += 1,
                 Err(error) => {
-                    assert_eq!(error, ShareError::Consents(domain(from)));
-                    let short = decision(from, first + 500 + to, granted, None);
-                    if person.decide(&member, short, false).is_err() {
+                    assert_eq!(error, ShareError::Consents);
+                    let short = decision(from, 500 + to, true, None);
+                    if person.decide(member, short, false).is_err() {
                         return to;
                     }
                     to += 1;
@@ -185,9 +160,21 @@ mod tests {
         }
     }
 
-    /// A person whose every share is full.
-    fn full(number: usize) -> Person {
-        let mut person = Person::of_one(user(number), domain(number));
+    /// Refuses through a member on evidence of `from` until refusals close it.
+    fn refuse(person: &mut Person, member: &Pseudonym, from: usize) {
+        for to in 1_000.. {
+            let evidence = Some("证".repeat(256));
+            let before = person.clone();
+            person.decide(member, decision(from, to, false, evidence), false).unwrap();
+            if person.consents.is_closed(&domain(from), Purpose::Recommendation) {
+                // As full as it may be, before anything was taken together.
+                *person = before;
+                return;
+            }
+        }
+    }
+
+    fn declared() -> Declared {
         let mut declared = Declared::new();
         for key in 0.. {
             let mut more = declared.clone();
@@ -197,36 +184,78 @@ mod tests {
             }
             declared = more;
         }
-        person.members[0].declared = declared;
+        declared
+    }
+
+    /// A person whose every share is full.
+    fn full(number: usize) -> Person {
+        let mut person = Person::of_one(user(number), domain(number));
+        person.members[0].declared = declared();
         person.members[0].erased_until = Some(Timestamp::MAX);
-        for granted in [true, false] {
-            assert!(fill(&mut person, number, granted) > 0);
-        }
-        fill(&mut person, 700 + number, true);
+        assert!(fill(&mut person, &user(number), number) > 0);
+        refuse(&mut person, &user(number), number);
         person
+    }
+
+    /// Closes as many domains as can be closed by name, for every purpose.
+    fn close_as_much_as_there_is(person: &mut Person) {
+        for number in 0..200 {
+            for purpose in Purpose::ALL {
+                let refused = decision(1_000 + number, 999, false, None);
+                let refusal = ConsentDecision { purpose, ..refused };
+                person.consents.close_by(&user(0), &refusal);
+            }
+        }
+    }
+
+    /// Lets users who left have refused as much as there is room for.
+    fn leave_refusals(person: &mut Person) {
+        for number in 300..345 {
+            let mut other = Person::of_one(user(number), domain(number));
+            let refused = decision(number, 1_000, false, None);
+            other.decide(&user(number), refused, false).unwrap();
+            person.join(other, |_| false).unwrap();
+            person.leave(&user(number));
+        }
     }
 
     #[test]
     fn as_many_users_as_there_may_be_fit_with_all_their_shares_full() {
         let mut person = full(0);
+        close_as_much_as_there_is(&mut person);
+        leave_refusals(&mut person);
         for number in 1..MAX_MEMBERS {
             person.join(full(number), |_| true).unwrap();
             person.check_size().unwrap();
         }
+        assert_eq!(person.consents.closed_domains().count(), 200);
         let bytes = json_bytes(&person);
         assert!(bytes > MAX_PERSON_BYTES * 3 / 4, "{bytes} bytes: shares could be larger");
     }
 
     #[test]
+    fn what_is_reckoned_with_is_the_most_that_shares_come_to() {
+        let members = MAX_MEMBERS * (MAX_CONSENT_BYTES + 320);
+        let closed = 200 * 170;
+        let most = members + MAX_DECLARED_BYTES + crate::consent::MAX_BARE_BYTES + closed + 1_000;
+        assert!(most <= MAX_PERSON_BYTES, "{most} bytes");
+        let mut member = Person::of_one(user(0), domain(0));
+        member.members[0].erased_until = Some(Timestamp::MAX);
+        assert!(json_bytes(&member.members[0]) < 320);
+    }
+
+    #[test]
     fn a_platform_that_fills_its_share_takes_no_room_from_the_others() {
         let mut alone = Person::of_one(user(1), domain(1));
-        let beside_nobody = fill(&mut alone, 1, true);
+        let beside_nobody = fill(&mut alone, &user(1), 1);
         let mut person = Person::of_one(user(0), domain(0));
         person.join(Person::of_one(user(1), domain(1)), |_| true).unwrap();
-        fill(&mut person, 0, true);
-        fill(&mut person, 0, false);
-        fill(&mut person, 7, true);
-        assert_eq!(fill(&mut person, 1, true), beside_nobody);
+        // Whatever the evidence that is decided on.
+        for from in [0, 7, 1] {
+            fill(&mut person, &user(0), from);
+            refuse(&mut person, &user(0), from);
+        }
+        assert_eq!(fill(&mut person, &user(1), 1), beside_nobody);
     }
 
     #[test]
@@ -241,7 +270,21 @@ mod tests {
             person.decide(&user(0), withdrawn, false).unwrap();
         }
         assert!(person.consents.decisions().all(|decision| !decision.granted));
+        assert!(!person.consents.is_closed(&domain(0), Purpose::Recommendation));
         person.check_size().unwrap();
+    }
+
+    #[test]
+    fn a_refusal_without_room_refuses_what_another_member_granted_and_what_holds_by_default() {
+        let mut person = full(0);
+        person.join(Person::of_one(user(1), domain(1)), |_| true).unwrap();
+        person.decide(&user(1), decision(0, 998, true, None), false).unwrap();
+        person.decide(&user(0), decision(0, 998, false, None), false).unwrap();
+        let mut decisions = person.consents.decisions();
+        let stands = decisions.find(|kept| kept.to == domain(998)).map(|kept| kept.granted);
+        assert_eq!(stands, Some(false));
+        assert!(person.consents.is_closed(&domain(0), Purpose::Recommendation));
+        assert!(!person.consents.is_closed(&domain(0), Purpose::Training));
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! | --- | --- |
 //! | catalogue entries | entries without details, whose ids expire after 30 days |
 //! | registered users | erased, as by `DELETE /v1/users/{user}`; linked users of other domains stay |
-//! | consents about the domain | forgotten |
+//! | grants about the domain | forgotten, and what proved refusals |
+//! | refusals about the domain | kept, without who took them: the next domain of that name may have defaults |
 //! | events and dismissals, of registered users or not | deleted |
 //!
 //! The archive and quarantine are freed of its events by the next training run,
@@ -250,7 +251,7 @@ impl Deleting<'_> {
         Ok(())
     }
 
-    /// Takes the domain's users and what was decided about it out of a person;
+    /// Takes the domain's users and what was granted about it out of a person;
     /// says how many users, and how many of their events.
     async fn forget_in(&self, entry: VersionedEntry) -> Result<(u64, u64), Problem> {
         let PeopleEntry::Person(mut person) = entry.entry else { return Ok((0, 0)) };

@@ -16,7 +16,7 @@ use crossfold_storage::{erasure, find_person};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::test_world::World;
+use crate::test_world::{Numbers, World};
 
 const DOMAINS: [&str; 2] = ["films", "travel"];
 const USERS: u64 = 4;
@@ -28,18 +28,6 @@ fn keys(current: u32, newest: u32, retired: &[u32]) -> Pseudonymiser {
     let keys = (1..=newest).map(|version| (version, key(version))).collect();
     let made = Pseudonymiser::new("t", current, keys).unwrap();
     made.with_retired(retired.iter().copied().collect()).unwrap()
-}
-
-/// Numbers that look random (G. Marsaglia, "Xorshift RNGs", 2003).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }
 
 /// What a caller does.
@@ -60,7 +48,8 @@ fn step(numbers: &mut Numbers, now: i64) -> Step {
     let (method, path, body) = match numbers.below(12) {
         0 => ("PUT", of_user(""), json!({"declared": {"n": numbers.below(9).to_string()}})),
         1 | 2 => {
-            ("PUT", of_user("/links"), json!({"domain": other, "user_id": format!("u{linked}")}))
+            let link = json!({"domain": other, "user_id": format!("u{linked}"), "merge": true});
+            ("PUT", of_user("/links"), link)
         }
         3 => {
             let granted = numbers.below(2) == 0;

@@ -8,11 +8,12 @@ use axum::Router;
 use axum::body::Body;
 use crossfold_core::entities::clock::{Clock, Stopwatch};
 use crossfold_core::entities::dice::Dice;
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::unique_id::{Ids, UniqueId};
-use crossfold_edge::caller::Caller;
+use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::router::complete;
 use crossfold_storage::faults::{FaultPlan, faulty};
 use crossfold_storage::memory;
@@ -86,7 +87,26 @@ impl World {
         let request = Request::builder().method(method).uri(path);
         let request = request.header("content-type", "application/json");
         let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        Self::answer(self.router.clone(), request).await
+    }
+
+    /// As [`World::call`], by a caller who acts for some domains alone, in every scope.
+    pub(crate) async fn call_for(
+        &self,
+        domains: &[&str],
+        (method, path): (&str, &str),
+        body: &Value,
+    ) -> (u16, Value) {
+        let domains = domains.iter().map(|domain| domain.parse::<DomainId>().unwrap());
+        let caller = Caller::with(domains, Scope::ALL);
+        let router = complete(routes().with_state(self.state())).layer(axum::Extension(caller));
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json");
+        Self::answer(router, request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn answer(router: Router, request: Request<Body>) -> (u16, Value) {
+        let response = router.oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -114,5 +134,17 @@ impl World {
             "name": domain, "currency": "EUR", "event_types": {"view": {"weight": 1}},
         });
         self.ok("PUT", &format!("/v1/domains/{domain}"), definition).await;
+    }
+}
+
+/// Numbers that look random (G. Marsaglia, "Xorshift RNGs", 2003).
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
     }
 }

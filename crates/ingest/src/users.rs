@@ -3,7 +3,7 @@
 //! Every change is one conditional transaction on a person's entry; when
 //! someone else wrote first, it is read and tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
@@ -47,30 +47,47 @@ pub(crate) struct UserBody {
 pub(crate) struct UserView {
     domain: DomainId,
     declared: Declared,
-    linked_domains: Vec<DomainId>,
+    linked_domains: BTreeSet<DomainId>,
     consents: Vec<ConsentDecision>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<ClosedEvidence>,
+}
+
+/// Evidence that is used for a purpose only where a decision grants it.
+#[derive(Serialize)]
+struct ClosedEvidence {
+    from: DomainId,
+    purpose: Purpose,
 }
 
 /// What a caller may see of a person: their own user, and what concerns domains
 /// they act for.
 fn view(caller: &Caller, stored: &StoredPerson, user: &Pseudonym, domain: DomainId) -> UserView {
-    let members = &stored.person.members;
+    let Person { members, consents } = &stored.person;
+    let others = members.iter().filter(|member| member.user.own() != *user);
+    let decided = consents.decisions().filter(|decision| caller.acts_for(&decision.from));
     UserView {
         declared: stored.declared(user),
-        linked_domains: members
-            .iter()
-            .filter(|member| member.user.own() != *user && caller.acts_for(&member.domain))
+        linked_domains: others
             .map(|member| member.domain.clone())
+            .filter(|domain| caller.acts_for(domain))
             .collect(),
-        consents: stored
-            .person
-            .consents
-            .decisions()
-            .filter(|decision| caller.acts_for(&decision.from))
-            .cloned()
-            .collect(),
+        closed: closed(caller, &stored.person),
+        consents: decided.cloned().collect(),
         domain,
     }
+}
+
+fn closed(caller: &Caller, Person { members, consents }: &Person) -> Vec<ClosedEvidence> {
+    let of_members = members.iter().map(|member| &member.domain);
+    let of_decisions = consents.decisions().map(|decision| &decision.from);
+    let domains = of_members.chain(of_decisions).chain(consents.closed_domains());
+    let domains: BTreeSet<&DomainId> = domains.filter(|domain| caller.acts_for(domain)).collect();
+    let purposes = domains.into_iter().flat_map(|from| Purpose::ALL.map(|purpose| (from, purpose)));
+    purposes
+        .filter(|(from, purpose)| consents.is_closed(from, *purpose))
+        .map(|(from, purpose)| ClosedEvidence { from: from.clone(), purpose })
+        .collect()
 }
 
 pub(crate) async fn put_user(
@@ -171,7 +188,7 @@ fn replace(stored: StoredPerson, expected: Option<u64>) -> Result<PeopleWrite, P
 fn too_much(error: ShareError) -> Problem {
     let code = match error {
         ShareError::Declared => "too_much_declared",
-        ShareError::Consents(_) => "too_many_consents",
+        ShareError::Consents => "too_many_consents",
         ShareError::Person => "person_too_large",
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
@@ -336,6 +353,9 @@ fn parse_consent(
 pub(crate) struct LinkBody {
     domain: DomainId,
     user_id: String,
+    /// Whether different users of one platform may become one person.
+    #[serde(default)]
+    merge: bool,
 }
 
 /// Makes two platforms' users one person. Whoever links must act for both.
@@ -362,7 +382,7 @@ pub(crate) async fn put_link(
             return Ok(JsonResponse(view(&caller, &stored, &user, of.domain)));
         }
         let people = ((&mut stored, expected), (joined, joined_expected));
-        let writes = link_writes(&state, people, |domain| caller.acts_for(domain)).await?;
+        let writes = link_writes(&state, people, (&caller, body.merge)).await?;
         if let Some(writes) = writes
             && state.stores.people.commit(&writes).await? == Committed::Yes
         {
@@ -372,15 +392,34 @@ pub(crate) async fn put_link(
     Err(lost_too_often())
 }
 
+/// Refuses to make one person of different users of a platform that the caller acts for. Of those
+/// of other platforms nothing shows.
+fn check_merges_nobody(caller: &Caller, one: &Person, other: &Person) -> Result<(), Problem> {
+    let domains = one.domains_of_both(other).into_iter().filter(|domain| caller.acts_for(domain));
+    let domains: Vec<&str> = domains.map(DomainId::as_str).collect();
+    if domains.is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "this would make one person of different users of {}, which nothing undoes: say \
+         \"merge\": true if they are one",
+        domains.join(", ")
+    );
+    Err(Problem::new(StatusCode::CONFLICT, "would_merge", detail))
+}
+
+/// A person, and the version that a write of them must name; `None`: nothing is stored of them.
+type Expecting<P> = (P, Option<u64>);
+
 /// The writes that move every user of `joined` to `stored`, each person with the version that it
 /// must have; `None` when one of them was changed meanwhile.
 async fn link_writes(
     state: &IngestState,
     ((stored, expected), (joined, joined_expected)): (
-        (&mut StoredPerson, Option<u64>),
-        (StoredPerson, Option<u64>),
+        Expecting<&mut StoredPerson>,
+        Expecting<StoredPerson>,
     ),
-    acts_for: impl Fn(&DomainId) -> bool,
+    (caller, may_merge): (&Caller, bool),
 ) -> Result<Option<Vec<PeopleWrite>>, Problem> {
     // A link the other way round was made between the two reads: a transaction that moved a
     // user to themselves would write one entry twice.
@@ -389,6 +428,9 @@ async fn link_writes(
     let Some((first, others)) = joined.person.members.split_first() else { return Ok(None) };
     if joined.person.members.iter().any(|member| is_of_stored(&member.user.own())) {
         return Ok(None);
+    }
+    if !may_merge {
+        check_merges_nobody(caller, &stored.person, &joined.person)?;
     }
     let Some(links) = links_of(&*state.stores.people, others).await? else { return Ok(None) };
     let mut writes = Vec::with_capacity(joined.person.members.len() + 1);
@@ -399,7 +441,7 @@ async fn link_writes(
         entry: link_to(&stored.id, &member, declared),
         expected: Some(version),
     }));
-    stored.person.join(joined.person, acts_for).map_err(|error| {
+    stored.person.join(joined.person, |domain| caller.acts_for(domain)).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_links", error.to_string())
     })?;
     writes.push(replace(stored.clone(), expected)?);

@@ -14,6 +14,9 @@ use crossfold_storage::person_lookup::life;
 use super::*;
 use crate::test_world::World;
 
+mod consents;
+mod links;
+
 async fn world() -> World {
     let world = World::new(&FaultPlan::from_fn(|_| Fault::None));
     world.define("films").await;
@@ -104,7 +107,7 @@ async fn what_is_declared_of_a_user_is_their_platforms_own_whoever_they_are_link
         world.ok("PUT", &path, body).await;
     }
     for (domain, user) in [("travel", "b"), ("films", "c")] {
-        let link = json!({"domain": domain, "user_id": user});
+        let link = json!({"domain": domain, "user_id": user, "merge": true});
         world.ok("PUT", "/v1/users/a/links?domain=films", link).await;
     }
     let first = pseudonym("films", "a");
@@ -399,7 +402,7 @@ async fn an_erased_persons_consents_are_nobody_elses() {
     // Another user of the platform, and the same one who came back, are asked anew.
     for user in ["w", "u"] {
         world.ok("PUT", &format!("/v1/users/{user}?domain=films"), json!({})).await;
-        let link = json!({"domain": "travel", "user_id": "v"});
+        let link = json!({"domain": "travel", "user_id": "v", "merge": true});
         let path = format!("/v1/users/{user}/links?domain=films");
         let consents = world.ok("PUT", &path, link).await["consents"].clone();
         let granted = consents.as_array().unwrap().iter().any(|one| one["granted"] == true);
