@@ -184,8 +184,8 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
     /// How many synthetic people.
-    #[arg(long, default_value_t = 600)]
-    pub people: usize,
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub people: u64,
     /// How to serve afterwards.
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -398,6 +398,9 @@ pub struct RecommendArgs {
     /// Language of the reasons, as a BCP 47 tag.
     #[arg(long, default_value = "en")]
     pub locale: String,
+    /// Say as well which items were left out, and by which rule.
+    #[arg(long)]
+    pub inspect: bool,
     /// What to ask, if not the data directory.
     #[command(flatten)]
     pub server: ServerArgs,

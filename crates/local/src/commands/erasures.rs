@@ -14,8 +14,8 @@ use crossfold_storage::pseudonym_key;
 use serde::Deserialize;
 
 use crate::args::{FindPersonArgs, VerifyReceiptArgs};
-use crate::local_world::{LocalWorld, TENANT, ensure_exists};
-use crate::place::told_of_a_server;
+use crate::local_world::{TENANT, ensure_exists};
+use crate::place::open_alone;
 use crate::printer;
 use crate::stack::Stack;
 
@@ -61,13 +61,19 @@ pub(crate) async fn verify_receipt(
     if !keys.is_signed(&receipt, &signature) {
         bail!("the signature is none of these keys', or the receipt was changed");
     }
-    println!("the receipt is genuine: {} of {}", receipt.pseudonym, receipt.domain);
-    println!("  asked for {}, complete {}", receipt.requested_at, receipt.finished_at);
+    printer::line(format_args!(
+        "the receipt is genuine: {} of {}",
+        receipt.pseudonym, receipt.domain
+    ));
+    printer::line(format_args!(
+        "  asked for {}, complete {}",
+        receipt.requested_at, receipt.finished_at
+    ));
     for (place, deleted) in &receipt.deleted {
-        println!("  {:<20} {deleted}", place.as_str());
+        printer::line(format_args!("  {:<20} {deleted}", place.as_str()));
     }
     if receipt.unreadable_files > 0 {
-        println!("  {:<20} {}", "unreadable files", receipt.unreadable_files);
+        printer::line(format_args!("  {:<20} {}", "unreadable files", receipt.unreadable_files));
     }
     Ok(())
 }
@@ -88,7 +94,7 @@ pub(crate) async fn find_person(
             (pseudonym, found)
         }
         false => {
-            let world = LocalWorld::open_existing(directory).await.map_err(told_of_a_server)?;
+            let world = open_alone(directory).await?;
             ensure_defined(world.stores(), domain).await?;
             world.carry_streams().await?;
             let pseudonym = world.pseudonym(domain, &user);
@@ -100,12 +106,12 @@ pub(crate) async fn find_person(
         return printer::json(&serde_json::json!({ "pseudonym": pseudonym, "found": found }));
     }
     if found.is_empty() {
-        println!("nothing is kept of this user of {}", args.domain);
+        printer::line(format_args!("nothing is kept of this user of {}", args.domain));
         return Ok(());
     }
-    println!("{pseudonym} of {}:", args.domain);
+    printer::line(format_args!("{pseudonym} of {}:", args.domain));
     for (place, records) in found {
-        println!("  {records:>8}  {place}");
+        printer::line(format_args!("  {records:>8}  {place}"));
     }
     Ok(())
 }

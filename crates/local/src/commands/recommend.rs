@@ -12,10 +12,13 @@ use crate::printer::{self, SlateTable};
 
 pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<()> {
     let place = Place::open(directory, &args.server).await?;
-    let request = json!({
+    let mut request = json!({
         "user_id": args.user, "domain": args.domain, "target_domains": args.target,
         "limit": args.limit, "locale": args.locale,
     });
+    if args.inspect {
+        request["inspect"] = true.into();
+    }
     let answer = place.client().post("/v1/recommendations", &request).await?;
     if args.json {
         return printer::json(&answer);
