@@ -93,7 +93,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+            Err(rejection) => {
+                let why = rejection.body_text();
+                let why = why.strip_prefix("Invalid URL: ").unwrap_or(&why);
+                Err(Problem::invalid(format!("the path is not as documented: {why}")))
+            }
         }
     }
 }

@@ -196,7 +196,8 @@ pub struct DemoArgs {
 /// Any table of events or items is recognised by its content: CSV, TSV and their kin, JSON
 /// lines and arrays, Parquet; packed with gzip, zstd or zip or not; in any usual encoding.
 /// docs/import.md has the whole of it. Exit status: 0 when everything was taken, 3 when
-/// some rows were refused, 1 when nothing was taken.
+/// some rows were refused, 1 when nothing was taken, 130 or 143 when it was told to end; the
+/// same command then goes on.
 #[derive(Args)]
 pub struct ImportArgs {
     /// Files of events, of items, or of both kinds.

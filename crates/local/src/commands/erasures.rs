@@ -8,6 +8,7 @@ use crossfold_core::entities::erasure::Receipt;
 use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
 use crossfold_core::entities::json;
 use crossfold_core::entities::ports::Stores;
+use crossfold_lab::output::ForeignNames;
 use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::find_person::find_person as find;
 use crossfold_storage::pseudonym_key;
@@ -42,7 +43,8 @@ pub(crate) async fn verify_receipt(
     let signed: SignedReceipt =
         json::from_slice(text.as_bytes()).context("the file is no receipt of an erasure")?;
     let Some(signature) = signed.signature else {
-        bail!("the erasure was not complete: {} were left to visit", signed.left.join(", "));
+        let left = ForeignNames(&signed.left);
+        bail!("the erasure was not complete; left to visit: {left}");
     };
     let receipt: Receipt = serde_json::from_value(signed.receipt.into())
         .context("the file is no receipt of an erasure")?;

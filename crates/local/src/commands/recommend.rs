@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use crossfold_lab::output::Foreign;
 use serde_json::json;
 
 use crate::answers::read;
@@ -25,6 +26,6 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
     }
     let id = answer["recommendation_id"].as_str().unwrap_or_default().to_owned();
     printer::text(SlateTable(&read(answer)?));
-    printer::line(format_args!("  crossfold replay {id} makes it again"));
+    printer::line(format_args!("  crossfold replay {} makes it again", Foreign::name(&id)));
     Ok(())
 }

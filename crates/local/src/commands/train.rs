@@ -48,7 +48,9 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     match run.state {
         TrainingRunState::Failed { reason, .. } => bail!("no model was made: {reason}"),
         // Why, was told.
-        TrainingRunState::Refused { .. } => bail!("the model was refused, the last one serves on"),
+        TrainingRunState::Refused { .. } => {
+            bail!("the model was refused; what served before serves on")
+        }
         _ => Ok(()),
     }
 }

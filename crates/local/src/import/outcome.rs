@@ -232,8 +232,10 @@ impl ImportOutcome {
         self.sum(|file| file.events.map_or(0, |e| e.done.accepted + e.done.duplicates))
     }
 
+    /// Rows of the files that were refused, by this import or by the one that it goes on with.
     fn refused(&self) -> u64 {
-        self.sum(|file| file.refused.rows)
+        let before = |file: &FileOutcome| file.events.map_or(0, |events| events.refused_before);
+        self.sum(|file| file.refused.rows + before(file))
     }
 
     /// The outcome as JSON.
