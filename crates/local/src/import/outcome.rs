@@ -290,3 +290,54 @@ impl Display for ImportOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::progress_note::Done;
+
+    fn gone_on() -> ImportOutcome {
+        let done = Done { rows: 900, accepted: 899, named_items: 3, refused: 1, ..Done::default() };
+        let events =
+            EventsOutcome { done, resumed_at: 500, refused_before: 1, ..EventsOutcome::default() };
+        let file = FileOutcome {
+            path: "a.csv".into(),
+            description: "text".into(),
+            rows: 900,
+            ignored: Vec::new(),
+            refused: Tally::default(),
+            refused_file: None,
+            untitled: 0,
+            cut: 0,
+            rating_min: None,
+            items: None,
+            events: Some(events),
+        };
+        ImportOutcome { files: vec![file], seconds: 1.0, ..ImportOutcome::default() }
+    }
+
+    #[test]
+    fn an_import_that_went_on_counts_what_was_before() {
+        let text = gone_on().to_string();
+        for line in [
+            "  went on after row 500, where an earlier import ended",
+            "  899 events accepted, 0 duplicates, 0 rows refused",
+            "  1 row was refused by the earlier import, and written to its file",
+            "  at least 3 items that the catalogue did not know, named by id",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line:?} not in\n{text}");
+        }
+        let ended = gone_on().verdict().unwrap_err();
+        assert_eq!(ended.to_string(), "1 row was refused");
+        assert_eq!(crate::exit_status::of(&ended), 3);
+        assert_eq!(gone_on().to_json()["rejected"], 1);
+    }
+
+    #[test]
+    fn an_import_that_is_told_to_end_says_what_was_stored() {
+        let interrupted = Interrupted::by(Ending::Interrupted, &Stored::default());
+        assert_eq!(interrupted.to_string(), "interrupted before anything was stored");
+        assert_eq!(interrupted.status, 130);
+        assert_eq!(Interrupted::by(Ending::Terminated, &Stored::default()).status, 143);
+    }
+}
