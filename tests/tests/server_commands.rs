@@ -165,6 +165,31 @@ async fn a_token_that_is_refused_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_server_neither_commands_the_terminal_nor_forges_a_line() {
+    let refused = r#"{"code":"\u001b[2J","detail":"\u001b]0;x\u0007\nForged: \u009b31m\u202e"}"#;
+    let slate = r#"{"recommendation_id":"r\nForged: \u001b[2J","personalised":true,
+        "degraded":["\u001b[2J\nForged: "],"items":[{"rank":1,"domain":"knowledge","item_id":"i",
+        "title":"\u001b[2J\nForged: ","score":0.5,"reason":{"text":"\u009b31m\nForged: "}}]}"#;
+    let recommend = &COMMANDS[6..];
+    for (status, answer, commands) in
+        [(StatusCode::BAD_REQUEST, refused, &COMMANDS[..]), (StatusCode::OK, slate, recommend)]
+    {
+        let api = serve(status, "application/json", answer).await;
+        for command in commands {
+            let Ended { written, complaint, .. } =
+                crossfold(&[command, &["--api", &api][..]].concat()).await;
+            let said = written + &complaint;
+            let is_command = |sign: char| {
+                (sign.is_control() && sign != '\n') || sign == '\u{202e}' || sign == '\u{fffd}'
+            };
+            assert!(!said.contains(is_command), "{command:?}: {said:?}");
+            assert!(said.contains("\\nForged: "), "{command:?}: {said}");
+            assert!(!said.lines().any(|line| line.starts_with("Forged")), "{command:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_crossfold_is_told_apart_from_what_is_not_there() {
     let api = serve(StatusCode::OK, "text/html", "<html>Welcome</html>").await;
     every_command_says(&api, "without JSON").await;

@@ -1,5 +1,7 @@
 //! Extractors whose refusals are problems.
 
+use std::error::Error;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -93,7 +95,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+            Err(rejection) => {
+                let why = rejection.body_text();
+                let why = why.strip_prefix("Invalid URL: ").unwrap_or(&why);
+                Err(Problem::invalid(format!("the path is not as documented: {why}")))
+            }
         }
     }
 }
@@ -108,9 +114,37 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+            Err(rejection) => {
+                let why = rejection.source().map_or_else(|| rejection.body_text(), why);
+                Err(Problem::invalid(query_detail(&why)))
+            }
         }
     }
+}
+
+/// The innermost reason of an error: those around it say only where it arose.
+fn why(mut error: &(dyn Error + 'static)) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// What is wrong with a query string, in words of our own.
+fn query_detail(why: &str) -> String {
+    // Where the parameter itself is at fault, its name stands before.
+    let text = why.split_once(": ").map_or(why, |(_, text)| text);
+    let quoted = |before: &str| text.strip_prefix(before)?.strip_prefix('`')?.split_once('`');
+    if let Some((name, _)) = quoted("missing field ") {
+        return format!("the query parameter {name} is missing");
+    }
+    if let Some((name, _)) = quoted("duplicate field ") {
+        return format!("the query parameter {name} stands twice");
+    }
+    if let Some((name, rest)) = quoted("unknown field ") {
+        return format!("there is no query parameter {name} here{rest}");
+    }
+    format!("the query string is not as documented: {why}")
 }
 
 #[cfg(test)]
@@ -124,6 +158,34 @@ mod tests {
     struct Point {
         x: u8,
         y: u8,
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_query_string_is_told_in_our_own_words() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)] // Only that they can be read is looked at.
+        struct Window {
+            domain: String,
+            limit: Option<u8>,
+        }
+        for (query, detail) in [
+            ("limit=1", "the query parameter domain is missing"),
+            ("domain=a&domain=b", "the query parameter domain stands twice"),
+            (
+                "domain=a&after=1",
+                "there is no query parameter after here, expected `domain` or `limit`",
+            ),
+            (
+                "domain=a&limit=many",
+                "the query string is not as documented: limit: invalid digit found in string",
+            ),
+        ] {
+            let request = Request::builder().uri(format!("/?{query}"));
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            let refused = Query::<Window>::from_request_parts(&mut parts, &()).await;
+            assert_eq!(refused.unwrap_err().detail, detail, "{query}");
+        }
     }
 
     async fn read(media_type: &str, body: &str) -> Result<Point, Problem> {

@@ -9,6 +9,9 @@
 //! | what a whole run takes | [`bench_run`] |
 //! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
+// The standard library's panic at a closed pipe, and let through what commands a terminal.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 // First: its macros are those that the others print with.
 #[macro_use]
 pub mod output;

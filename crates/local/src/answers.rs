@@ -34,6 +34,33 @@ pub(crate) struct SlateAnswer {
     pub(crate) personalised: bool,
     pub(crate) degraded: Vec<String>,
     pub(crate) items: Vec<SlateItem>,
+    /// What became of each target's catalogue, if that was asked.
+    #[serde(default)]
+    pub(crate) inspection: Option<Vec<InspectedAnswer>>,
+}
+
+/// What became of a target's catalogue.
+#[derive(Debug, Deserialize)]
+pub(crate) struct InspectedAnswer {
+    pub(crate) domain: DomainId,
+    pub(crate) eligible: u64,
+    pub(crate) left_out: Vec<LeftOutAnswer>,
+}
+
+/// What a rule left out.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LeftOutAnswer {
+    /// A rule of a newer server is one, too.
+    pub(crate) rule: String,
+    pub(crate) items: u64,
+    /// The first of them.
+    pub(crate) samples: Vec<LeftOutItemAnswer>,
+}
+
+/// An item that was left out.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LeftOutItemAnswer {
+    pub(crate) item_id: String,
 }
 
 /// An item of a slate.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use crossfold_lab::output::Foreign;
 use http_body_util::BodyExt;
 use reqwest::Url;
 use serde::Serialize;
@@ -34,7 +35,7 @@ enum Transport {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The API refused it, with a problem (RFC 9457).
-    #[error("{call}: {detail} ({code})")]
+    #[error("{call}: {}", told(.detail, .code))]
     Refused {
         /// Method and path.
         call: String,
@@ -63,6 +64,14 @@ pub enum CallError {
         /// Why.
         source: reqwest::Error,
     },
+}
+
+/// A problem in words, with its code if it has one. API Gateway's own have none.
+fn told(detail: &str, code: &str) -> String {
+    match code.is_empty() {
+        true => Foreign::text(detail).to_string(),
+        false => format!("{} ({})", Foreign::text(detail), Foreign::name(code)),
+    }
 }
 
 impl CallError {
@@ -215,6 +224,20 @@ mod tests {
         for address in ["http://api.example.com", "ftp://localhost", "api.example.com", ""] {
             assert!(ApiClient::of_server(address, token()).is_err(), "{address}");
         }
+    }
+
+    #[test]
+    fn what_a_server_answers_neither_commands_the_terminal_nor_fills_it() {
+        let refused = |detail: String, code: &str| CallError::Refused {
+            call: "GET /".into(),
+            status: 400,
+            code: code.into(),
+            detail,
+        };
+        let hostile = refused("\u{1b}[2J\nError: gone".into(), "a\u{7}").to_string();
+        assert_eq!(hostile, "GET /: \\u{1b}[2J\\nError: gone (a\\u{7})");
+        assert!(refused("x".repeat(1_000_000), "c").to_string().len() < 2_000);
+        assert_eq!(refused("Unauthorized".into(), "").to_string(), "GET /: Unauthorized");
     }
 
     #[tokio::test]

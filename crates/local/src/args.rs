@@ -184,8 +184,8 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
     /// How many synthetic people.
-    #[arg(long, default_value_t = 600)]
-    pub people: usize,
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub people: u64,
     /// How to serve afterwards.
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -196,7 +196,8 @@ pub struct DemoArgs {
 /// Any table of events or items is recognised by its content: CSV, TSV and their kin, JSON
 /// lines and arrays, Parquet; packed with gzip, zstd or zip or not; in any usual encoding.
 /// docs/import.md has the whole of it. Exit status: 0 when everything was taken, 3 when
-/// some rows were refused, 1 when nothing was taken.
+/// some rows were refused, 1 when nothing was taken, 130 or 143 when it was told to end; the
+/// same command then goes on.
 #[derive(Args)]
 pub struct ImportArgs {
     /// Files of events, of items, or of both kinds.
@@ -398,6 +399,9 @@ pub struct RecommendArgs {
     /// Language of the reasons, as a BCP 47 tag.
     #[arg(long, default_value = "en")]
     pub locale: String,
+    /// Say as well which items were left out, and by which rule.
+    #[arg(long)]
+    pub inspect: bool,
     /// What to ask, if not the data directory.
     #[command(flatten)]
     pub server: ServerArgs,

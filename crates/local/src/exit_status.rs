@@ -6,10 +6,11 @@
 //! | 1 | not done, or not a single row of an import was taken |
 //! | 2 | the command line cannot be understood |
 //! | 3 | an import was carried out, and some rows were refused; or `status` or `redrive` found what needs attention; or `replay` made another slate, or none |
+//! | 130, 143 | an import was told to end by SIGINT (Ctrl-C) or SIGTERM; what was stored until then stays |
 
 pub use crate::commands::replay::NotTheSame;
 pub use crate::commands::status::NeedsAttention;
-pub use crate::import::SomeRefused;
+pub use crate::import::{Interrupted, SomeRefused};
 
 /// The status of an import that refused some rows.
 pub const SOME_REFUSED: u8 = 3;
@@ -27,6 +28,8 @@ pub fn of(error: &anyhow::Error) -> u8 {
         NEEDS_ATTENTION
     } else if error.is::<NotTheSame>() {
         NOT_THE_SAME
+    } else if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        interrupted.status
     } else {
         1
     }

@@ -10,11 +10,15 @@
 //! | where a command works: a data directory, or a server | `place` |
 //! | a deployed stack that a command works on | [`stack`]; `main` reaches it |
 //! | what its exit status says | [`exit_status`] |
+//! | what tells a process to end, and what it does then | `endings` |
 //! | what is printed | `printer/`; the laboratory prints its own reports |
 //! | what the API's answers are read into | `answers` |
 //! | the page in the browser | `console/`, and the files in `crates/local/console/` |
 //! | what a caller can keep the server busy with | `http_server` |
 //! | the world that the commands work on | [`local_world`], reached through [`api_client`] |
+
+// The standard library's panic at a closed pipe, and let through what commands a terminal.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api_client;
 pub mod args;
@@ -26,6 +30,7 @@ pub mod stack;
 mod answers;
 mod commands;
 mod console;
+mod endings;
 mod http_server;
 mod import;
 mod place;

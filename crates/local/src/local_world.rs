@@ -2,7 +2,7 @@
 //! would do between the functions: carrying streams to the archive and to the
 //! training worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,6 +106,17 @@ impl LocalWorld {
     /// What stands for a user of a domain.
     pub(crate) fn pseudonym(&self, domain: &DomainId, user: &UserId) -> Pseudonym {
         self.pseudonymiser.pseudonym(domain, user)
+    }
+
+    /// Whether pseudonyms are made with this version of the key.
+    pub(crate) fn is_current_key(&self, version: u32) -> bool {
+        self.pseudonymiser.current() == version
+    }
+
+    /// The versions of the key under which nothing is looked up any more.
+    pub(crate) fn retired_keys(&self) -> BTreeSet<u32> {
+        let keys = &self.pseudonymiser;
+        keys.versions().filter(|version| keys.is_retired(*version)).collect()
     }
 
     pub(crate) fn stores(&self) -> &Stores {

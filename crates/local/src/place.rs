@@ -1,5 +1,6 @@
 //! Where a command works: on a data directory, in this process, or on a server.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -17,13 +18,35 @@ pub(crate) enum Place {
     Server(ApiClient),
 }
 
-/// Adds what to do when a directory is in use.
+/// Adds what to do when a directory is in use, for a command that a server can be named to.
 pub(crate) fn told_of_a_server(error: anyhow::Error) -> anyhow::Error {
+    advised(
+        error,
+        "a running crossfold has the data directory; name its server by the address that it \
+         printed, such as --api http://127.0.0.1:8080",
+    )
+}
+
+/// Adds what to do when a directory is in use, for a command that works on its files alone.
+pub(crate) fn told_to_stop_the_server(error: anyhow::Error) -> anyhow::Error {
+    advised(
+        error,
+        "a running crossfold has the data directory, and this command needs it for itself: stop \
+         the server first",
+    )
+}
+
+/// Opens the world of a directory that has one, for a command that works on its files alone.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub(crate) async fn open_alone(directory: &Path) -> Result<LocalWorld> {
+    LocalWorld::open_existing(directory).await.map_err(told_to_stop_the_server)
+}
+
+fn advised(error: anyhow::Error, advice: &'static str) -> anyhow::Error {
     match error.downcast_ref::<EmbeddedError>() {
-        Some(EmbeddedError::InUse(_)) => error.context(
-            "a running crossfold has the data directory; name its server by the address that it \
-             printed, such as --api http://127.0.0.1:8080",
-        ),
+        Some(EmbeddedError::InUse(_)) => error.context(advice),
         _ => error,
     }
 }
@@ -41,6 +64,14 @@ impl Place {
                 Self::Directory(Box::new(opened.map_err(told_of_a_server)?))
             }
         })
+    }
+
+    /// The versions of the key that are retired; `None` of a server, which does not tell.
+    pub(crate) fn retired_keys(&self) -> Option<BTreeSet<u32>> {
+        match self {
+            Self::Directory(world) => Some(world.retired_keys()),
+            Self::Server(_) => None,
+        }
     }
 
     /// A client of the API there.

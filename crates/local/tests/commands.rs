@@ -7,7 +7,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_lab::synthetic_world::{KNOWLEDGE, Presence, SyntheticWorld};
@@ -104,8 +104,9 @@ async fn a_slate_is_made_again_by_a_command_until_something_of_it_is_gone() {
     let user = &person.unwrap().user_id;
     let id = slate(directory, user).await;
     assert_eq!(replay(directory, &id).await, [Value::Null; 0]);
-    let absent = crossfold(directory, &["replay", "none"]).await.unwrap_err();
+    let absent = crossfold(directory, &["replay", "no-such_slate.~/?"]).await.unwrap_err();
     assert_eq!(exit_status::of(&absent), 1, "{absent}");
+    assert!(absent.to_string().contains("/no-such_slate.~%2F%3F/replay: "), "{absent}");
 
     // A new champion, and more of what the person does: neither changes what was served.
     crossfold(directory, &["train", "--no-tune", "--factors", "4"]).await.unwrap();
@@ -220,8 +221,9 @@ async fn a_key_is_rotated_and_the_old_one_retired_when_nothing_is_stored_under_i
     crossfold(directory, &["train", "--no-tune"]).await.unwrap();
     crossfold(directory, &["retire-key", "1"]).await.unwrap();
     assert_eq!(post().await["duplicates"], 1, "it was not moved");
-    for version in ["2", "3"] {
-        crossfold(directory, &["retire-key", version]).await.unwrap_err();
+    for (version, why) in [("2", "is the current one"), ("3", "there is no version 3")] {
+        let refused = crossfold(directory, &["retire-key", version]).await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
     }
 
     // A key that is gone is no reason to make users strangers.
@@ -231,6 +233,56 @@ async fn a_key_is_rotated_and_the_old_one_retired_when_nothing_is_stored_under_i
     std::fs::write(&path, only.to_string()).unwrap();
     let refused = crossfold(directory, &["status"]).await.unwrap_err();
     assert!(format!("{refused:#}").contains("no key of version 1"), "{refused:#}");
+}
+
+/// Every command with what it needs at least, and whether it uses the data directory.
+const COMMANDS: [(&[&str], bool); 14] = [
+    (&["serve", "--port", "0"], true),
+    (&["demo", "--once"], true),
+    (&["import", "FILE", "--domain", "shop"], true),
+    (&["train"], true),
+    (&["redrive"], true),
+    (&["status"], true),
+    (&["verify-receipt", "FILE"], false),
+    (&["find-person", "--domain", "shop", "--user", "ann"], true),
+    (&["rotate-key"], true),
+    (&["retire-key", "1"], true),
+    (&["models", "list"], true),
+    (&["recommend", "--domain", "shop", "--user", "ann"], true),
+    (&["replay", "r"], true),
+    (&["evaluate", "--train", "FILE", "--test", "FILE"], false),
+];
+/// Commands of files alone.
+const OF_FILES: [&str; 2] = ["bench", "evaluate-transfer"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_finds_a_server_at_its_data_says_what_can_be_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("events.csv");
+    std::fs::write(&file, "user_id,item_id,occurred_at\nu1,i1,2026-06-01\n").unwrap();
+    let data = directory.path().join("data");
+    let running = LocalWorld::open(&data).await.unwrap();
+    let known = Cli::command();
+    for command in known.get_subcommands() {
+        let name = command.get_name();
+        let is_listed = COMMANDS.iter().any(|(arguments, _)| arguments[0] == name);
+        assert!(is_listed || OF_FILES.contains(&name), "what does {name} say?");
+    }
+    for (arguments, uses_data) in COMMANDS {
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(|argument| if *argument == "FILE" { file.to_str().unwrap() } else { argument })
+            .collect();
+        let ended = crossfold(&data, &arguments).await;
+        assert!(ended.is_err() || !uses_data, "{arguments:?}");
+        let error = ended.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        let command = known.find_subcommand(arguments[0]).unwrap();
+        let can_go_by_a_server = command.get_arguments().any(|argument| argument.get_id() == "api");
+        let (by_address, alone) = (error.contains("--api"), error.contains("stop the server"));
+        let expected = (uses_data && can_go_by_a_server, uses_data && !can_go_by_a_server);
+        assert_eq!((by_address, alone), expected, "{arguments:?}: {error}");
+    }
+    drop(running);
 }
 
 /// Every file below a directory.
@@ -265,6 +317,17 @@ async fn nobody_is_looked_for_on_a_platform_that_is_not_defined() {
     let search = ["find-person", "--domain", "filns", "--user", "ann"];
     let refused = crossfold(directory.path(), &search).await.unwrap_err();
     assert!(format!("{refused:#}").contains("filns"), "{refused:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_world_without_people_is_refused_before_anything_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    for people in ["--people=0", "--people=-1", "--people=many"] {
+        let refused = crossfold(&data, &["demo", "--once", people]).await.unwrap_err();
+        assert!(refused.to_string().contains("--people"), "{refused}");
+        assert!(!data.exists());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ impl Desk {
     fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_crossfold"))
             .env_remove("CROSSFOLD_TOKEN")
+            .env_remove("RUST_BACKTRACE")
             .arg("--data-dir")
             .arg(self.path("data"))
             .args(arguments)
@@ -336,6 +337,63 @@ fn what_cannot_be_imported_says_where_why_and_what_helps() {
     assert!(refused.contains("--date-order"), "{refused}");
 }
 
+/// Signs that stand in hostile files: they clear the screen, forge a line, turn the text around.
+const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\u{7}\u{202e}";
+
+#[test]
+fn nothing_of_a_file_commands_the_terminal_or_fills_it() {
+    let desk = Desk::new();
+    let lines = format!("\"user_id\nError: {HOSTILE}\"");
+    let long = "x".repeat(500_000);
+    let many: String = (0..900).map(|at| format!(",{HOSTILE}{at}")).collect();
+    let row = format!("u1,i1,{HOSTILE},2026-06-01");
+    let json_key = format!("{{\"{}\": 1, \"b\": 2}}\n", "k\\u001b[2J".repeat(2_000));
+    for (name, content) in [
+        ("header.csv", format!("a{HOSTILE},b\n1,2\n")),
+        ("lines.csv", format!("{lines},x\n1,2\n")),
+        ("long.csv", format!("{long},{long}\n1,2\n")),
+        ("many.csv", format!("a{many}\n1,2\n")),
+        ("unknown.csv", format!("user_id{many}\nu1{}\n", ",1".repeat(900))),
+        ("type.csv", format!("user_id,item_id,type,occurred_at\n{row}\n")),
+        ("kept.csv", format!("user_id,item_id,a{HOSTILE},occurred_at\n{row}\n")),
+        ("key.jsonl", json_key),
+    ] {
+        let file = desk.file(name, content);
+        let file = file.to_str().unwrap();
+        for arguments in [&["import", "--check", file][..], &["import", file, "--domain", "shop"]] {
+            let Output { stdout, stderr, .. } = desk.run(arguments);
+            let said = String::from_utf8([stdout, stderr].concat()).unwrap();
+            let is_command = |sign: char| {
+                (sign.is_control() && sign != '\n' && sign != '\t') || sign == '\u{202e}'
+            };
+            assert!(!said.contains(is_command), "{arguments:?}: {said:?}");
+            assert!(said.len() < 10_000, "{arguments:?}: {} bytes", said.len());
+            let forged = said.lines().filter(|line| line.starts_with("Error: \\u")).count();
+            assert_eq!(forged, 0, "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_table_is_called_so_in_a_line() {
+    let desk = Desk::new();
+    let program = fs::read(env!("CARGO_BIN_EXE_crossfold")).unwrap();
+    let noise: Vec<u8> = (0..90_000_u32).map(|at| (at * 167 % 251) as u8).collect();
+    let picture = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &noise].concat();
+    for (name, content, word) in [
+        ("program.csv", &program[..1_000_000], "is no text but a program"),
+        ("picture.csv", &picture, "is no text but a picture"),
+        ("noise.csv", &noise, "is no text"),
+        ("zeros.csv", &[0; 5_000], "is no text"),
+    ] {
+        let file = desk.file(name, content);
+        let output = desk.run(&["import", "--check", file.to_str().unwrap()]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {error}");
+        assert!(error.contains(word) && error.len() < 400, "{name}: {error}");
+    }
+}
+
 #[test]
 fn refused_rows_can_be_mended_and_imported_again() {
     let desk = Desk::new();
@@ -527,7 +585,7 @@ async fn an_import_says_that_it_met_erased_people_and_leaves_their_past_out() {
     check(&desk.import(&file, &[]).1);
     let text = desk.run(&["import", file.to_str().unwrap(), "--domain", "shop"]);
     let text = String::from_utf8_lossy(&text.stdout);
-    assert!(text.contains("met 1 erased people: 2 of their events were left out"), "{text}");
+    assert!(text.contains("met 1 erased person, whose events were left out: 2"), "{text}");
 }
 
 #[test]
@@ -716,6 +774,40 @@ fn an_import_feeds_a_running_server_and_goes_on_after_a_kill_without_doubles() {
 }
 
 #[test]
+fn an_import_that_is_told_to_end_says_what_was_stored_and_the_same_command_goes_on() {
+    let desk = Desk::new();
+    let count = 20_000;
+    let file = many_events(&desk, count);
+    let note = desk.path("events.csv.importing.json");
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        fs::remove_file(&note).ok();
+        let mut importing = Command::new(env!("CARGO_BIN_EXE_crossfold"))
+            .args(["import", file.to_str().unwrap(), "--domain", "shop", "--data-dir"])
+            .arg(desk.path(signal))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while !note.exists() && importing.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let id = importing.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        let output = importing.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{error}");
+        let told = error.split("stored so far: ").nth(1).unwrap();
+        let events: u64 = told.split(' ').next().unwrap().parse().unwrap();
+        assert!((500..=count).contains(&events), "{error}");
+        assert!(error.contains("13 items. The same command goes on from there"), "{error}");
+    }
+    let data = desk.path("TERM");
+    let (status, result) = desk.import(&file, &["--data-dir", data.to_str().unwrap()]);
+    assert_eq!((status, &result["items"]), (0, &json!(13)), "{result}");
+    assert!(result["files"][0]["resumed_at_row"].as_u64().unwrap() > 0, "{result}");
+}
+
+#[test]
 fn a_note_of_events_that_are_gone_is_not_believed() {
     let desk = Desk::new();
     let count = 20_000;
@@ -758,6 +850,9 @@ fn a_closed_pipe_is_no_panic() {
         &["import", "--check", file.to_str().unwrap()][..],
         &["import", file.to_str().unwrap(), "--domain", "shop"],
         &["models", "list"],
+        &["status"],
+        &["find-person", "--domain", "shop", "--user", "u1"],
+        &["recommend", "--domain", "shop", "--user", "u1"],
         &["bench", "train", "--synthetic", "2000"],
         &["--help"],
     ] {
@@ -808,7 +903,9 @@ fn every_shape_that_is_documented_is_recognised() {
         let row: Vec<&str> = header
             .split(',')
             .map(|name| match name.to_lowercase() {
-                name if name.contains("time") || name == "occurred_at" => "1260759144",
+                name if name.contains("time") || ["occurred_at", "when"].contains(&&*name) => {
+                    "1260759144"
+                }
                 name if name.contains("type") || name == "event" => "view",
                 name if ["price", "value", "rating", "seconds"]
                     .iter()

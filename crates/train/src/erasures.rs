@@ -10,8 +10,9 @@ use crossfold_core::entities::erasure::{Erasure, Place};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, PeopleStore, StoreResult, Stores};
 use crossfold_core::release::gate::LONGEST_WAIT;
-use crossfold_storage::erasure;
+use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_storage::set_aside::files_that_may_concern;
+use crossfold_storage::{erasure, records};
 use jiff::Timestamp;
 
 use crate::archive_reader::{ReadError, Visited, erase_from};
@@ -45,6 +46,7 @@ impl Erasures {
         let settling = erasure::take_all_out(stores, &mut pending, now).await?;
         if !settling.is_zero() {
             tracing::info!(seconds = settling.as_secs(), "waiting for what is on its way");
+            note_wait(stores, run, now.checked_add(settling).ok()).await?;
             pause.wait(settling).await;
         }
         erasure::visit_tables(stores, &mut pending, &again).await?;
@@ -94,6 +96,22 @@ impl Erasures {
         erasure::save(stores, &self.pending).await?;
         erasure::revisited(stores, &self.again).await
     }
+}
+
+/// Says in the record of a run that it waits, so that who follows it knows. One that was ended
+/// meanwhile waits for nothing.
+async fn note_wait(
+    stores: &Stores,
+    run: &TrainingRunId,
+    until: Option<Timestamp>,
+) -> StoreResult<()> {
+    let found = records::get_to_change::<TrainingRun>(&*stores.records, run).await?;
+    let Some((mut found, version)) = found else { return Ok(()) };
+    if let TrainingRunState::Running { waits_until, .. } = &mut found.state {
+        *waits_until = until;
+        records::replace(&*stores.records, run, &version, &found).await?;
+    }
+    Ok(())
 }
 
 /// The erasures under way, each with its number, and how many were counted.

@@ -114,7 +114,8 @@ impl<'a> Sight<'a> {
             };
         };
         match &mut run.state {
-            TrainingRunState::Succeeded { report, verdict, .. } => {
+            TrainingRunState::Succeeded { report, verdict, erasures_completed, .. } => {
+                *erasures_completed = 0;
                 **report = RunReport::default();
                 verdict.iter_mut().for_each(narrow);
             }
@@ -123,9 +124,14 @@ impl<'a> Sight<'a> {
                 reasons.retain(|reason| self.may_be_told(reason));
                 narrow(verdict);
             }
-            TrainingRunState::Failed { reason, .. }
-            | TrainingRunState::Withdrawn { reason, .. } => *reason = UNTOLD.to_owned(),
-            TrainingRunState::Queued | TrainingRunState::Running { .. } => {}
+            TrainingRunState::Failed { reason, .. } => *reason = UNTOLD.to_owned(),
+            TrainingRunState::Withdrawn { reason, erasures_completed, .. } => {
+                *reason = UNTOLD.to_owned();
+                *erasures_completed = 0;
+            }
+            // That somebody was just erased may be another platform's to know.
+            TrainingRunState::Running { waits_until, .. } => *waits_until = None,
+            TrainingRunState::Queued => {}
         }
         run
     }
@@ -321,8 +327,21 @@ mod tests {
         let seen = RunReport::new(&report(), None);
         let refused = TrainingRunState::judged(Timestamp::MAX, None, &verdict(), seen);
         tells_of_own_alone(&sight.run(run(refused.clone())));
-        let failed = TrainingRunState::failed(Timestamp::MAX, format!("{FOREIGN}: {TOTAL} {OWN}"));
-        assert!(told(&sight.run(run(failed))).contains(UNTOLD));
+        let reason = || format!("{FOREIGN}: {TOTAL} {OWN}");
+        let failed = TrainingRunState::failed(Timestamp::MAX, reason());
+        let withdrawn =
+            TrainingRunState::withdrawn(Timestamp::MAX, None, reason()).completing(TOTAL);
+        for state in [failed, withdrawn] {
+            let told = told(&sight.run(run(state)));
+            assert!(told.contains(UNTOLD) && !told.contains(&TOTAL.to_string()), "{told}");
+        }
+        let now = Timestamp::UNIX_EPOCH;
+        let waiting = TrainingRunState::Running {
+            started_at: now,
+            deadline: None,
+            waits_until: Some(Timestamp::MAX),
+        };
+        assert!(!told(&sight.run(run(waiting))).contains("waits_until"));
         // What is left can be read by who reads a whole one.
         let part: TrainingRun = serde_json::from_str(&told(&sight.run(run(refused)))).unwrap();
         assert_eq!(part.state.report(), Some(&RunReport::default()));

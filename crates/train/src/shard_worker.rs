@@ -239,7 +239,8 @@ impl ShardWorker {
         if model_of(&run.state).is_some() {
             return Ok(ShardOutcome::Prepared { run: run.id, steps: 0 });
         }
-        run.state = TrainingRunState::Running { started_at: self.clock.now(), deadline: None };
+        let started_at = self.clock.now();
+        run.state = TrainingRunState::Running { started_at, deadline: None, waits_until: None };
         records::put(&*self.stores.records, &run.id, &run).await?;
         let files = self.files(id);
         let plan = match files.plan().await? {

@@ -311,8 +311,8 @@ impl Worker {
     /// When a store fails. The run is then open, for the trigger to be delivered again, and
     /// counts as failed once the worker's deadline is long over.
     pub async fn carry_out(&self, mut run: TrainingRun) -> Result<TrainingRun, WorkerError> {
-        run.state =
-            TrainingRunState::Running { started_at: self.clock.now(), deadline: self.deadline };
+        let (started_at, deadline) = (self.clock.now(), self.deadline);
+        run.state = TrainingRunState::Running { started_at, deadline, waits_until: None };
         records::put(&*self.stores.records, &run.id, &run).await?;
         run.state = match self.make_model(&run).await {
             Ok(end) => end,
@@ -430,8 +430,8 @@ pub(crate) async fn end_without_events(
         at: now,
     };
     withdraw(&*stores.objects, order).await.map_err(PublishError::from)?;
-    erasure::finish(stores, &run.id, erasures, now).await?;
-    Ok(TrainingRunState::withdrawn(now, serving.champion, reason))
+    let finished = erasure::finish(stores, &run.id, erasures, now).await?;
+    Ok(TrainingRunState::withdrawn(now, serving.champion, reason).completing(finished))
 }
 
 /// The domains that were deleted, or are being, by a deletion that the champion knows nothing
@@ -485,6 +485,7 @@ pub(crate) async fn publish_trained(
             if finished > 0 {
                 tracing::info!(run = %run.id, finished, "erasures are complete");
             }
+            return Ok(state.completing(finished));
         }
     }
     Ok(state)

@@ -111,6 +111,11 @@ async fn train_pausing(stores: &Stores, second: i64, pause: Pause) -> bool {
     run.is_some_and(|run| matches!(run.state, TrainingRunState::Succeeded { .. }))
 }
 
+/// How many erasures a run completed.
+async fn completed(stores: &Stores, second: i64) -> usize {
+    ended(stores, second).await.erasures_completed()
+}
+
 /// How a run ended.
 async fn ended(stores: &Stores, second: i64) -> TrainingRunState {
     carried_out(stores, second).await.unwrap().state
@@ -268,6 +273,37 @@ async fn a_run_waits_for_what_is_on_its_way_before_it_visits_a_young_erasure() {
 }
 
 #[tokio::test]
+async fn a_run_says_until_when_it_waits_and_how_many_erasures_it_completed() {
+    let stores = world().await;
+    let erased_at = Timestamp::from_second(ERASED_AT).unwrap();
+    for name in NAMES {
+        erasure::erase(&stores, (&user(name), &knowledge()), erased_at).await.unwrap();
+    }
+    let events: Vec<Event> = (0..5).map(|number| event("comes", number)).collect();
+    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=2026-06-01/2.parquet");
+    let bytes = encode_events(&events).unwrap();
+    stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    let told = Arc::new(Mutex::new(None));
+    let (seen, looked_at) = (told.clone(), stores.clone());
+    let pause = Pause::from_fn(move |_| {
+        let (seen, looked_at) = (seen.clone(), looked_at.clone());
+        Box::pin(async move {
+            let runs = records::last::<TrainingRun>(&*looked_at.records, None, 1).await.unwrap();
+            *seen.lock().unwrap() = Some(runs[0].state.clone());
+        })
+    });
+    let run = carried_out_pausing(&stores, ERASED_AT + 5, pause).await.unwrap();
+    let state = told.lock().unwrap().take();
+    let Some(TrainingRunState::Running { waits_until: Some(until), .. }) = state else {
+        panic!("{state:?}");
+    };
+    let latest = erased_at + erasure::SETTLING;
+    assert!(until > erased_at && until <= latest, "{until}, not by {latest}");
+    assert_eq!(run.state.erasures_completed(), 2, "{:?}", run.state);
+    assert_eq!(completed(&stores, ERASED_AT + 100).await, 0, "once is enough");
+}
+
+#[tokio::test]
 async fn what_came_in_after_the_receipt_is_gone_by_the_next_run_and_the_receipt_stands() {
     let stores = world().await;
     erase_and_train_after(&stores, 60).await;
@@ -317,6 +353,7 @@ async fn when_everybody_is_erased_the_model_made_from_them_serves_no_more() {
         panic!("{state:?}");
     };
     assert_eq!(withdrawn.as_ref(), Some(&made));
+    assert_eq!(state.erasures_completed(), 2);
     assert!(reason.contains("nothing to train on"), "{reason}");
     let after = pointer(&stores).await;
     assert_eq!((&after.model, &after.previous), (&None, &None));

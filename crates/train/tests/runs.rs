@@ -234,6 +234,7 @@ async fn the_next_run_records_that_one_whose_worker_died_has_failed() {
     let running = |deadline: i64| TrainingRunState::Running {
         started_at: at(deadline - 900),
         deadline: Some(at(deadline)),
+        waits_until: None,
     };
     let (mut lives, _) = queue(&stores).await;
     (died.state, lives.state) = (running(999_000), running(1_000_000));

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::activity::{DomainDay, INTAKES, day_of};
+use crate::entities::counted::{of, were};
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crate::evidence::cleaning::Refusal;
 use crate::maths::bootstrap::Interval;
@@ -338,26 +339,26 @@ impl fmt::Display for Attention {
             ),
             Self::SetAside { files, records } => write!(
                 f,
-                "{files} archived files and {records} records cannot be read and were set aside"
+                "{} and {} cannot be read and were set aside",
+                of(*files, "archived file"),
+                of(*records, "record")
             ),
             Self::Degraded { reason, slates, served } => {
                 write!(f, "{slates} of {served} answers were degraded: {reason}")
             }
-            Self::Refused { intake, reason, elements } => {
-                write!(f, "{elements} {intake} were refused: {reason}")
-            }
+            Self::Refused { intake, reason, elements } => match intake.strip_suffix('s') {
+                Some(one) => write!(f, "{} refused: {reason}", were(*elements, one)),
+                None => write!(f, "{} refused: {reason}", were(*elements, "outcome")),
+            },
             Self::LeftOut { reason, events, read } => {
-                write!(
-                    f,
-                    "{events} of {read} events were left out of training: {}",
-                    reason.as_str()
-                )
+                let was = if *events == 1 { "was" } else { "were" };
+                let reason = reason.as_str();
+                write!(f, "{events} of {read} events {was} left out of training: {reason}")
             }
             Self::NoBridge { direction: Direction { from, to }, people, gain: None } => {
-                write!(
-                    f,
-                    "{from} -> {to}: no bridge, {people} people with both are too few to tell"
-                )
+                let are = if *people == 1 { "is" } else { "are" };
+                let people = of(*people as u64, "person");
+                write!(f, "{from} -> {to}: no bridge, {people} with both {are} too few to tell")
             }
             Self::NoBridge { direction: Direction { from, to }, gain: Some(gain), .. } => write!(
                 f,
@@ -409,13 +410,24 @@ mod tests {
     }
 
     #[test]
+    fn one_of_something_is_told_in_the_singular() {
+        let refused = |intake: &str, elements| {
+            let (intake, reason) = (intake.to_owned(), "unknown_type".to_owned());
+            Attention::Refused { intake, reason, elements }.to_string()
+        };
+        assert_eq!(refused("events", 1), "1 event was refused: unknown_type");
+        assert_eq!(refused("items", 2), "2 items were refused: unknown_type");
+        assert_eq!(refused("feedback", 1), "1 outcome was refused: unknown_type");
+    }
+
+    #[test]
     fn a_system_that_does_well_needs_nobody() {
         let champion = record(1_000);
         let observed = Observed { champion: Some(&champion), ..nothing_known(2_000) };
         assert_eq!(codes(observed), [""; 0]);
         let aside = Observed { files_set_aside: 1, ..observed };
         assert_eq!(codes(aside), ["set_aside"]);
-        assert!(attention(aside)[0].to_string().starts_with("1 archived files and 0 records"));
+        assert!(attention(aside)[0].to_string().starts_with("1 archived file and 0 records"));
         let empty = Observed { domains: 0, ..nothing_known(0) };
         assert_eq!(codes(empty), ["no_domain", "no_model"]);
     }

@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::entities::counted::{of, were};
 use crate::entities::ids::{DomainId, ModelId};
 use crate::maths::bootstrap::Interval;
 use crate::model::{Manifest, ModelError};
@@ -192,29 +193,20 @@ impl std::fmt::Display for CheckFinding {
         match self {
             Self::Artefact { error: None } => write!(f, "the artefact verifies"),
             Self::Artefact { error: Some(error) } => write!(f, "the artefact: {error}"),
-            Self::Popularity { domain, people, difference, .. } => {
-                write!(f, "{domain}: NDCG@20 against popularity {}", compared(*people, difference))
+            Self::Popularity { domain, .. } => {
+                write!(f, "{domain}: NDCG@20 against popularity {}", self.comparison())
             }
-            Self::Champion { domain, people, difference, unseen, .. } => {
-                write!(
-                    f,
-                    "{domain}: NDCG@20 against the champion {}",
-                    compared(*people, difference)
-                )?;
-                match unseen {
-                    None => Ok(()),
-                    Some(Interval { mean, low, high }) => write!(
-                        f,
-                        ", both made from what was to be found; from the rest alone, over popularity, {mean:+.4} [{low:+.4}, {high:+.4}]"
-                    ),
-                }
+            Self::Champion { domain, .. } => {
+                write!(f, "{domain}: NDCG@20 against the champion {}", self.comparison())
             }
             Self::Items { domain, items, champion, erased } => {
-                write!(f, "{domain}: {items} items, the champion knows {champion}")?;
+                let items = of(*items as u64, "item");
+                write!(f, "{domain}: {items}, the champion knows {champion}")?;
                 write_erased(f, *erased)
             }
             Self::Events { events, champion, erased, .. } => {
-                write!(f, "made from {events} events, the champion from {champion}")?;
+                let events = of(*events, "event");
+                write!(f, "made from {events}, the champion from {champion}")?;
                 write_erased(f, *erased)
             }
         }
@@ -224,15 +216,41 @@ impl std::fmt::Display for CheckFinding {
 fn write_erased(f: &mut std::fmt::Formatter<'_>, erased: u64) -> std::fmt::Result {
     match erased {
         0 => Ok(()),
-        erased => write!(f, " ({erased} archived events were erased since)"),
+        erased => write!(f, " ({} erased since)", were(erased, "archived event")),
     }
 }
 
 fn compared(people: usize, difference: &Option<Interval>) -> String {
+    let people = of(people as u64, "person");
     let Some(Interval { mean, low, high }) = difference else {
-        return format!("not measured ({people} people)");
+        return format!("not measured ({people})");
     };
-    format!("{mean:+.4} [{low:+.4}, {high:+.4}] ({people} people)")
+    format!("{mean:+.4} [{low:+.4}, {high:+.4}] ({people})")
+}
+
+impl CheckFinding {
+    /// How the model ranks beside the other, in words, with what the figures rest on: they say
+    /// little where both models remember what was to be found. Empty where nothing is ranked.
+    #[must_use]
+    pub fn comparison(&self) -> String {
+        match self {
+            Self::Popularity { people, difference, .. } => compared(*people, difference),
+            Self::Champion { people, difference, basis, unseen, .. } => {
+                let seen = match basis {
+                    Some(ShadowBasis::Seen) => ", both made from what was to be found",
+                    Some(ShadowBasis::Unseen) | None => "",
+                };
+                let without = unseen.map(|Interval { mean, low, high }| {
+                    format!(
+                        "; made without it, its gain over popularity differs from the champion's \
+                         by {mean:+.4} [{low:+.4}, {high:+.4}]"
+                    )
+                });
+                format!("{}{seen}{}", compared(*people, difference), without.unwrap_or_default())
+            }
+            Self::Artefact { .. } | Self::Items { .. } | Self::Events { .. } => String::new(),
+        }
+    }
 }
 
 /// What a run allows.
@@ -538,7 +556,12 @@ mod tests {
         }));
         let worse = judged_beside(&report(0.02, 0.12), Some(&champion));
         assert!(!worse.passed);
-        assert!(worse.reasons()[0].contains("from the rest alone"), "{:?}", worse.reasons());
+        assert_eq!(
+            worse.reasons()[0],
+            "knowledge: NDCG@20 against the champion -0.2650 [-0.3300, -0.2000] (100 people), both \
+             made from what was to be found; made without it, its gain over popularity differs from \
+             the champion's by -0.2300 [-0.3007, -0.1593]"
+        );
         // Of what neither had seen, no more need be asked.
         let unseen = Rival { basis: ShadowBasis::Unseen, ..remembered };
         let unseen = compared(100, rival(0.2, 0.22, 0.33), Some(unseen));
@@ -620,7 +643,7 @@ mod tests {
         assert!(verdict.reasons()[0].contains("799 archived events were erased"), "{verdict:?}");
         // What was erased on one platform does not excuse what another one lost.
         let verdict = unmeasured(&few, &before, rules([("knowledge", 800), ("auto", 7)]));
-        assert!(verdict.reasons()[0].starts_with("auto: 1 items"), "{verdict:?}");
+        assert!(verdict.reasons()[0].starts_with("auto: 1 item,"), "{verdict:?}");
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl RunReport {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_none_of(count: &usize) -> bool {
+    *count == 0
+}
+
 /// A text cut to what a record holds.
 fn bounded(mut text: String) -> String {
     if text.len() > MAX_REASON_BYTES {
@@ -106,6 +111,10 @@ pub enum TrainingRunState {
         /// as long as it takes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
+        /// Until when it waited, or waits, for what an erasure that is younger than that leaves
+        /// on its way; none when there was no such erasure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_until: Option<Timestamp>,
     },
     /// Its model was published.
     Succeeded {
@@ -119,6 +128,9 @@ pub enum TrainingRunState {
         /// The gate's verdict; absent in runs from before there was a gate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<VerdictSummary>,
+        /// How many erasures are complete by it.
+        #[serde(default, skip_serializing_if = "is_none_of")]
+        erasures_completed: usize,
     },
     /// It made a model that the gate refused; the last champion keeps serving.
     Refused {
@@ -145,6 +157,9 @@ pub enum TrainingRunState {
         withdrawn: Option<ModelId>,
         /// Why, in words.
         reason: String,
+        /// How many erasures are complete by it.
+        #[serde(default, skip_serializing_if = "is_none_of")]
+        erasures_completed: usize,
     },
     /// It ended without a model; the last champion keeps serving.
     Failed {
@@ -165,7 +180,30 @@ impl TrainingRunState {
     /// The end of a run that found nothing left of what the champion was made from.
     #[must_use]
     pub fn withdrawn(finished_at: Timestamp, withdrawn: Option<ModelId>, reason: String) -> Self {
-        Self::Withdrawn { finished_at, withdrawn, reason: bounded(reason) }
+        let reason = bounded(reason);
+        Self::Withdrawn { finished_at, withdrawn, reason, erasures_completed: 0 }
+    }
+
+    /// The same end, by which so many erasures are complete. A run that ended otherwise
+    /// completes none.
+    #[must_use]
+    pub fn completing(mut self, erasures: usize) -> Self {
+        if let Self::Succeeded { erasures_completed, .. }
+        | Self::Withdrawn { erasures_completed, .. } = &mut self
+        {
+            *erasures_completed = erasures;
+        }
+        self
+    }
+
+    /// How many erasures are complete by it.
+    #[must_use]
+    pub fn erasures_completed(&self) -> usize {
+        match self {
+            Self::Succeeded { erasures_completed, .. }
+            | Self::Withdrawn { erasures_completed, .. } => *erasures_completed,
+            _ => 0,
+        }
     }
 
     /// The end of a run whose model was judged. `model` is none when it does not verify.
@@ -179,7 +217,8 @@ impl TrainingRunState {
         let (report, summary) = (Box::new(report), VerdictSummary::from(verdict));
         match model {
             Some(model) if verdict.passed => {
-                Self::Succeeded { finished_at, model, report, verdict: Some(summary) }
+                let verdict = Some(summary);
+                Self::Succeeded { finished_at, model, report, verdict, erasures_completed: 0 }
             }
             model => {
                 let reasons = verdict.reasons().into_iter().take(MAX_REASONS).map(bounded);
@@ -324,7 +363,8 @@ mod tests {
     #[test]
     fn a_run_whose_worker_is_long_gone_has_failed() {
         let at = |second: i64| Timestamp::from_second(second).unwrap();
-        let running = |deadline| TrainingRunState::Running { started_at: at(0), deadline };
+        let running =
+            |deadline| TrainingRunState::Running { started_at: at(0), deadline, waits_until: None };
         let late = at(900 + ABANDONED_AFTER.as_secs());
         for (deadline, now) in [(None, Timestamp::MAX), (Some(at(900)), late)] {
             let record = run(running(deadline));

@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entities::counted::of;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRanges, DomainRows};
 use crate::maths::bootstrap::Interval;
@@ -72,18 +73,27 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FewPeople { people, needed } => {
-                write!(f, "{people} people have two items or more, {needed} are needed")
+                let have = if *people == 1 { "has" } else { "have" };
+                let people = of(*people as u64, "person");
+                write!(f, "{people} {have} two items or more, {needed} are needed")
             }
-            Self::FewItems { items, needed } => write!(f, "{items} items, {needed} are needed"),
-            Self::Worse { people, difference: Interval { mean, low, high } } => write!(
-                f,
-                "ranking by their own evidence is worse for {people} people: ndcg@20 {mean:+.4} \
-                 [{low:+.4}, {high:+.4}]"
-            ),
+            Self::FewItems { items, needed } => {
+                write!(f, "{}, {needed} are needed", of(*items as u64, "item"))
+            }
+            Self::Worse { people, difference: Interval { mean, low, high } } => {
+                let is = if *high < 0.0 { "is worse" } else { "is not better" };
+                let people = of(*people as u64, "person");
+                write!(
+                    f,
+                    "ranking by their own evidence {is} for {people}: ndcg@20 {mean:+.4} \
+                     [{low:+.4}, {high:+.4}]"
+                )
+            }
             Self::WorseForFew { people, difference } => write!(
                 f,
-                "ranking by their own evidence is no better for the {people} people held out, too \
-                 few to judge by: ndcg@20 {:+.4}",
+                "ranking by their own evidence is no better for the {} held out, too few to judge \
+                 by: ndcg@20 {:+.4}",
+                of(*people as u64, "person"),
                 difference.mean
             ),
         }
@@ -199,13 +209,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_popularity_on_the_newest_events_is_served_only_if_better_beyond_doubt_elsewhere()
-     {
+    fn what_is_below_popularity_on_the_newest_events_is_served_only_if_surely_better_elsewhere() {
         let below = rival(100, -0.0063, 0.0037);
         let (above, better) = (rival(900, -0.01, 0.05), rival(900, 0.01, 0.05));
         let why = Why::Worse { people: 100, difference: below.difference };
         assert_eq!(judge(&[below, above]), ServedBy::Popularity(why));
         assert_eq!(judge(&[below, better]), ServedBy::Evidence);
+    }
+
+    #[test]
+    fn words_claim_no_more_than_the_interval() {
+        let words = |low, high| {
+            let difference = Interval { mean: -0.0006, low, high };
+            Why::Worse { people: 40, difference }.to_string()
+        };
+        assert_eq!(
+            words(-0.0142, 0.0147),
+            "ranking by their own evidence is not better for 40 people: ndcg@20 -0.0006 \
+             [-0.0142, +0.0147]"
+        );
+        assert!(words(-0.0142, 0.0).contains("is not better"));
+        assert!(words(-0.0142, -0.0001).contains("is worse for 40 people"));
     }
 
     #[test]

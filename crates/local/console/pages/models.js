@@ -47,7 +47,10 @@ function Checks({ model, names }) {
   if (!model.verdict) return null;
   const bound = boundOf(model.verdict.checks.map((check) => check.difference));
   const against = (check) => {
-    if (check.difference) return html`<${Difference} interval=${check.difference} bound=${bound}/>`;
+    if (check.difference) {
+      const seen = check.basis === "seen" ? html`<p>${t("check.seen")}</p>` : null;
+      return html`<${Difference} interval=${check.difference} bound=${bound}/>${seen}`;
+    }
     if (check.items !== undefined) return t("check.counts", { own: number(check.items), other: number(check.champion) });
     if (check.events !== undefined) return t("check.counts", { own: number(check.events), other: number(check.champion) });
     return check.error ? html`<span lang="en">${check.error}</span>` : "–";

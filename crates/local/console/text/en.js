@@ -168,6 +168,7 @@ export default {
   "check.artefact": "Whole",
   "check.popularity": "Against popularity",
   "check.champion": "Against the champion",
+  "check.seen": "Both were made from what was to be found.",
   "check.items": "Items known",
   "check.events": "Events",
   "check.counts": "{own} to {other}",

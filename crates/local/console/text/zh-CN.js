@@ -168,6 +168,7 @@ export default {
   "check.artefact": "完整性",
   "check.popularity": "对比热门基线",
   "check.champion": "对比当前模型",
+  "check.seen": "两个模型训练时都见过待找的内容。",
   "check.items": "已知物品",
   "check.events": "事件数",
   "check.counts": "{own} 对 {other}",

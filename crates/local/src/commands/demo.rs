@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use crossfold_core::entities::counted::of;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::release::run::TrainingRunState;
 use crossfold_ingest::MAX_EVENTS;
@@ -24,6 +25,7 @@ use crate::commands::serve::serve_world;
 use crate::commands::train::{print_run, report_of, train_world};
 use crate::import::start_of_day;
 use crate::local_world::LocalWorld;
+use crate::place::told_to_stop_the_server;
 use crate::printer::{self, SlateTable};
 
 /// Calls under way at a time.
@@ -45,12 +47,12 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
         args.seed
     ));
     let started = Instant::now();
-    let world = LocalWorld::open(directory).await?;
+    let world = LocalWorld::open(directory).await.map_err(told_to_stop_the_server)?;
     let client = world.client();
     refuse_real_data(&client, directory).await?;
     // The same all day, so that the demonstration run again adds nothing.
     let today = start_of_day(Timestamp::now());
-    let mut synthetic = SyntheticWorld::new(args.people, args.seed, today);
+    let mut synthetic = SyntheticWorld::new(args.people as usize, args.seed, today);
     post_catalogues(&client).await?;
     register_people(&client, &synthetic.people).await?;
     let mut events = Vec::new();
@@ -60,9 +62,9 @@ pub(crate) async fn demo(directory: &Path, args: &DemoArgs) -> Result<()> {
         events.extend(of_domain.into_iter().map(|event| (domain, event)));
     }
     printer::line(format_args!(
-        "{} people and {} events posted through the API in {:.1} s.",
-        synthetic.people.len(),
-        events.len(),
+        "{} and {} posted through the API in {:.1} s.",
+        of(synthetic.people.len() as u64, "person"),
+        of(events.len() as u64, "event"),
         started.elapsed().as_secs_f64()
     ));
     let trained = Instant::now();

@@ -8,14 +8,15 @@ use crossfold_core::entities::erasure::Receipt;
 use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
 use crossfold_core::entities::json;
 use crossfold_core::entities::ports::Stores;
+use crossfold_lab::output::ForeignNames;
 use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::find_person::find_person as find;
 use crossfold_storage::pseudonym_key;
 use serde::Deserialize;
 
 use crate::args::{FindPersonArgs, VerifyReceiptArgs};
-use crate::local_world::{LocalWorld, TENANT, ensure_exists};
-use crate::place::told_of_a_server;
+use crate::local_world::{TENANT, ensure_exists};
+use crate::place::open_alone;
 use crate::printer;
 use crate::stack::Stack;
 
@@ -42,7 +43,8 @@ pub(crate) async fn verify_receipt(
     let signed: SignedReceipt =
         json::from_slice(text.as_bytes()).context("the file is no receipt of an erasure")?;
     let Some(signature) = signed.signature else {
-        bail!("the erasure was not complete: {} were left to visit", signed.left.join(", "));
+        let left = ForeignNames(&signed.left);
+        bail!("the erasure was not complete; left to visit: {left}");
     };
     let receipt: Receipt = serde_json::from_value(signed.receipt.into())
         .context("the file is no receipt of an erasure")?;
@@ -61,13 +63,19 @@ pub(crate) async fn verify_receipt(
     if !keys.is_signed(&receipt, &signature) {
         bail!("the signature is none of these keys', or the receipt was changed");
     }
-    println!("the receipt is genuine: {} of {}", receipt.pseudonym, receipt.domain);
-    println!("  asked for {}, complete {}", receipt.requested_at, receipt.finished_at);
+    printer::line(format_args!(
+        "the receipt is genuine: {} of {}",
+        receipt.pseudonym, receipt.domain
+    ));
+    printer::line(format_args!(
+        "  asked for {}, complete {}",
+        receipt.requested_at, receipt.finished_at
+    ));
     for (place, deleted) in &receipt.deleted {
-        println!("  {:<20} {deleted}", place.as_str());
+        printer::line(format_args!("  {:<20} {deleted}", place.as_str()));
     }
     if receipt.unreadable_files > 0 {
-        println!("  {:<20} {}", "unreadable files", receipt.unreadable_files);
+        printer::line(format_args!("  {:<20} {}", "unreadable files", receipt.unreadable_files));
     }
     Ok(())
 }
@@ -88,7 +96,7 @@ pub(crate) async fn find_person(
             (pseudonym, found)
         }
         false => {
-            let world = LocalWorld::open_existing(directory).await.map_err(told_of_a_server)?;
+            let world = open_alone(directory).await?;
             ensure_defined(world.stores(), domain).await?;
             world.carry_streams().await?;
             let pseudonym = world.pseudonym(domain, &user);
@@ -100,12 +108,12 @@ pub(crate) async fn find_person(
         return printer::json(&serde_json::json!({ "pseudonym": pseudonym, "found": found }));
     }
     if found.is_empty() {
-        println!("nothing is kept of this user of {}", args.domain);
+        printer::line(format_args!("nothing is kept of this user of {}", args.domain));
         return Ok(());
     }
-    println!("{pseudonym} of {}:", args.domain);
+    printer::line(format_args!("{pseudonym} of {}:", args.domain));
     for (place, records) in found {
-        println!("  {records:>8}  {place}");
+        printer::line(format_args!("  {records:>8}  {place}"));
     }
     Ok(())
 }

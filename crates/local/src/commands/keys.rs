@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use crossfold_core::entities::counted::of;
 use crossfold_storage::{key_versions, pseudonym_key};
 
 use crate::args::RetireKeyArgs;
 use crate::local_world::LocalWorld;
+use crate::place::told_to_stop_the_server;
 use crate::printer;
 
 /// Adds a key and makes it the current one.
@@ -27,6 +29,12 @@ pub(crate) async fn rotate(directory: &Path) -> Result<()> {
 pub(crate) async fn retire(directory: &Path, args: &RetireKeyArgs) -> Result<()> {
     let world = open(directory).await?;
     let RetireKeyArgs { version } = *args;
+    if world.is_current_key(version) {
+        bail!(
+            "version {version} of the key is the current one: `crossfold rotate-key` makes another \
+             current first"
+        );
+    }
     let known = key_versions::known(&*world.stores().records).await?;
     let Some(known) = known.get(&version) else {
         bail!("there is no version {version} of the key");
@@ -34,8 +42,9 @@ pub(crate) async fn retire(directory: &Path, args: &RetireKeyArgs) -> Result<()>
     if known.unused_since.is_none() {
         match known.left {
             Some(left) if left > 0 => bail!(
-                "{left} records at least are stored under version {version}: training runs move \
-                 events and people, and slates expire"
+                "{} at least stored under version {version}: training runs move events and people, \
+                 and slates expire",
+                of(left, "record")
             ),
             _ => bail!(
                 "nobody has looked yet whether something is stored under version {version}, once \
@@ -59,5 +68,5 @@ async fn open(directory: &Path) -> Result<LocalWorld> {
     if !directory.exists() {
         bail!("the data directory {} does not exist", directory.display());
     }
-    LocalWorld::open(directory).await.context("stop the server that is running on it, if one is")
+    LocalWorld::open(directory).await.map_err(told_to_stop_the_server)
 }

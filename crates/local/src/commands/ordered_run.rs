@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::answers::read;
 use crate::api_client::{ApiClient, CallError};
+use crate::commands::train::WHY_IT_WAITS;
 
 /// How often the run is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -54,11 +55,9 @@ async fn follow(
         match client.get(&path).await {
             Ok(answer) => {
                 let seen: TrainingRun = read(answer)?;
-                if let (TrainingRunState::Queued, TrainingRunState::Running { started_at, .. }) =
-                    (&run.state, &seen.state)
-                {
-                    output::warn(format_args!("It was started at {started_at}."));
-                }
+                news(&run.state, &seen.state)
+                    .into_iter()
+                    .for_each(|line| output::warn(format_args!("{line}")));
                 (run, failed_looks) = (seen, 0);
             }
             Err(error) if failed_looks < MAX_FAILED_LOOKS && is_passing(&error) => {
@@ -71,6 +70,20 @@ async fn follow(
             }
         }
     }
+}
+
+/// What is told of how a run stands now, after how it stood before.
+fn news(before: &TrainingRunState, now: &TrainingRunState) -> Vec<String> {
+    let TrainingRunState::Running { started_at, waits_until, .. } = now else { return Vec::new() };
+    let waited = match before {
+        TrainingRunState::Running { waits_until, .. } => waits_until.is_some(),
+        _ => false,
+    };
+    let is_started = !matches!(before, TrainingRunState::Running { .. });
+    let started = is_started.then(|| format!("It was started at {started_at}."));
+    let waits = waits_until.filter(|_| !waited);
+    let waits = waits.map(|until| format!("It waits until {until}: {WHY_IT_WAITS}."));
+    started.into_iter().chain(waits).collect()
 }
 
 fn is_passing(error: &anyhow::Error) -> bool {
@@ -163,6 +176,24 @@ mod tests {
         );
         let given_up = followed(vec![(StatusCode::SERVICE_UNAVAILABLE, away)]).await.unwrap_err();
         assert!(given_up.to_string().contains("run-1"), "{given_up:#}");
+    }
+
+    #[test]
+    fn that_a_run_was_started_and_that_it_waits_is_told_once() {
+        let state = |json: Value| read::<TrainingRun>(run(json)).unwrap().state;
+        let queued = state(json!({"status": "queued"}));
+        let running = json!({"status": "running", "started_at": "2026-01-01T00:00:01Z"});
+        let mut waiting = running.clone();
+        waiting["waits_until"] = json!("2026-01-01T00:00:30Z");
+        let (running, waiting) = (state(running), state(waiting));
+        assert_eq!(news(&queued, &running), ["It was started at 2026-01-01T00:00:01Z."]);
+        let told = news(&queued, &waiting);
+        assert_eq!(told.len(), 2);
+        assert!(told[1].starts_with("It waits until 2026-01-01T00:00:30Z: someone was erased"));
+        assert_eq!(news(&running, &waiting), told[1..]);
+        for (before, now) in [(&queued, &queued), (&running, &running), (&waiting, &waiting)] {
+            assert_eq!(news(before, now), [""; 0]);
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use crossfold_lab::output::Foreign;
 use serde_json::json;
 
 use crate::answers::read;
@@ -12,16 +13,19 @@ use crate::printer::{self, SlateTable};
 
 pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<()> {
     let place = Place::open(directory, &args.server).await?;
-    let request = json!({
+    let mut request = json!({
         "user_id": args.user, "domain": args.domain, "target_domains": args.target,
         "limit": args.limit, "locale": args.locale,
     });
+    if args.inspect {
+        request["inspect"] = true.into();
+    }
     let answer = place.client().post("/v1/recommendations", &request).await?;
     if args.json {
         return printer::json(&answer);
     }
     let id = answer["recommendation_id"].as_str().unwrap_or_default().to_owned();
     printer::text(SlateTable(&read(answer)?));
-    printer::line(format_args!("  crossfold replay {id} makes it again"));
+    printer::line(format_args!("  crossfold replay {} makes it again", Foreign::name(&id)));
     Ok(())
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
+use crossfold_core::entities::counted::of;
 use crossfold_ingest::archive::{Archiver, Redriven};
 
 use crate::args::RedriveArgs;
 use crate::commands::status::NeedsAttention;
-use crate::local_world::LocalWorld;
+use crate::place::open_alone;
 use crate::printer;
 use crate::stack::Stack;
 
@@ -21,8 +22,11 @@ pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs, stack: &dyn St
         printer::json(&serde_json::to_value(redriven)?)?;
     } else {
         printer::line(format_args!(
-            "Archived {records_taken} records and {files_taken} files that had been set aside; \
-             {records_left} records and {files_left} files still cannot be read."
+            "Archived {} and {} that had been set aside; {} and {} still cannot be read.",
+            of(records_taken, "record"),
+            of(files_taken, "file"),
+            of(records_left, "record"),
+            of(files_left, "file")
         ));
     }
     if records_left + files_left > 0 {
@@ -32,6 +36,6 @@ pub(crate) async fn redrive(directory: &Path, args: &RedriveArgs, stack: &dyn St
 }
 
 async fn redrive_directory(directory: &Path) -> Result<Redriven> {
-    let world = LocalWorld::open_existing(directory).await?;
+    let world = open_alone(directory).await?;
     Ok(world.archiver().redrive().await?)
 }

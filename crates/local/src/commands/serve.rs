@@ -16,8 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::ServeArgs;
+use crate::endings::Endings;
 use crate::http_server::{self, LIMITS};
 use crate::local_world::LocalWorld;
+use crate::place::told_to_stop_the_server;
 
 /// How often streams are looked at.
 const STREAM_INTERVAL: Duration = Duration::from_millis(500);
@@ -27,7 +29,8 @@ const ENDING: Duration = Duration::from_secs(10);
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(directory: &Path, args: &ServeArgs) -> Result<()> {
-    serve_world(LocalWorld::open(directory).await?, args).await
+    let world = LocalWorld::open(directory).await.map_err(told_to_stop_the_server)?;
+    serve_world(world, args).await
 }
 
 /// Serves until told to end (SIGINT, SIGTERM). Only on the loopback interface: whoever can
@@ -52,7 +55,7 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
         let mut work = pin!(async { tokio::join!(serving, carry_streams(&world, stopped)) });
         tokio::select! {
             _ = &mut work => {}
-            () = endings.next() => {}
+            _ = endings.next() => {}
         }
         stop.send_replace(true);
         tokio::select! {
@@ -61,54 +64,13 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
                 "crossfold: what had begun did not end within {} seconds", ENDING.as_secs()
             )),
             // Who says so twice does not want to wait.
-            () = endings.next() => {}
+            _ = endings.next() => {}
         }
     }
     if tokio::time::timeout(LAST_WRITE, world.write_activity()).await.is_err() {
         output::warn(format_args!("crossfold: the last activity could not be written"));
     }
     Ok(())
-}
-
-/// What tells the process to end.
-struct Endings {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Endings {
-    /// From now on, the process ends as its code says.
-    fn listen() -> Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits until the process is told to end, once more.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Endings {
-    /// From now on, the process ends as its code says.
-    fn listen() -> Result<Self> {
-        Ok(Self {})
-    }
-
-    /// Waits until the process is told to end, once more.
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// Carries streams until told to stop, and then to the end of what it is carrying.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use crossfold_storage::embedded::EmbeddedError;
 use serde_json::json;
 
 use crate::answers::{StatusAnswer, read};
@@ -33,15 +32,7 @@ pub(crate) async fn status(directory: &Path, args: &StatusArgs) -> Result<()> {
         }
         return Err(NeedsAttention.into());
     }
-    let opened = Place::open(directory, &args.server).await.map_err(|error| {
-        if error.downcast_ref::<EmbeddedError>().is_some_and(is_in_use) {
-            return error.context(
-                "a running crossfold has the data directory; ask that one, with the address that \
-                 it printed: crossfold status --api http://127.0.0.1:8080",
-            );
-        }
-        error
-    })?;
+    let opened = Place::open(directory, &args.server).await?;
     let answer = opened
         .client()
         .get("/v1/status")
@@ -51,14 +42,12 @@ pub(crate) async fn status(directory: &Path, args: &StatusArgs) -> Result<()> {
     if args.json {
         printer::json(&answer)?;
     } else {
-        printer::text(StatusText { place: &place, status: &status });
+        let retired_keys = opened.retired_keys();
+        let retired_keys = retired_keys.as_ref();
+        printer::text(StatusText { place: &place, status: &status, retired_keys });
     }
     if status.attention.iter().any(|entry| entry.needs_attention()) {
         return Err(NeedsAttention.into());
     }
     Ok(())
-}
-
-fn is_in_use(error: &EmbeddedError) -> bool {
-    matches!(error, EmbeddedError::InUse(_))
 }

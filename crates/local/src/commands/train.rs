@@ -8,11 +8,11 @@ use crossfold_core::release::gate::Verdict;
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::tuning::TuningRequest;
-use crossfold_lab::progress;
+use crossfold_lab::{output, progress};
 use crossfold_registry::listing::find_record;
 use crossfold_registry::load::load_report;
 use crossfold_storage::records;
-use crossfold_train::{RunOrder, TuningOrder, new_run};
+use crossfold_train::{Pause, RunOrder, TuningOrder, new_run};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -47,8 +47,9 @@ pub(crate) async fn train(directory: &Path, args: &TrainArgs) -> Result<()> {
     }
     match run.state {
         TrainingRunState::Failed { reason, .. } => bail!("no model was made: {reason}"),
-        TrainingRunState::Refused { reasons, .. } => {
-            bail!("the model was refused, the last one serves on: {}", reasons.join("; "))
+        // Why, was told.
+        TrainingRunState::Refused { .. } => {
+            bail!("the model was refused; what served before serves on")
         }
         _ => Ok(()),
     }
@@ -62,6 +63,10 @@ fn tuning(args: &TrainArgs) -> TuningOrder {
     TuningOrder::Within(TuningRequest::of_seconds(args.budget_seconds))
 }
 
+/// Why a run waits before it begins.
+pub(super) const WHY_IT_WAITS: &str = "someone was erased a moment ago, and what of them was on \
+                                       its way then has to arrive before it can be deleted";
+
 /// Carries everything posted to the archive, trains on it, and publishes.
 pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<TrainingRun> {
     world.carry_streams().await?;
@@ -71,6 +76,12 @@ pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<
     let worker = world.worker().clone().with_progress(Arc::new(move |done, total| {
         shown.set_length(total as u64);
         shown.set_position(done as u64);
+    }));
+    let beside = bar.clone();
+    let worker = worker.pausing(Pause::from_fn(move |span| {
+        let seconds = span.as_secs_f64().ceil();
+        beside.suspend(|| output::warn(format_args!("Waiting for {seconds} s: {WHY_IT_WAITS}.")));
+        Box::pin(tokio::time::sleep(span))
     }));
     let run = worker.carry_out(run).await?;
     bar.finish_and_clear();
@@ -123,11 +134,9 @@ fn as_printed(value: &impl Serialize) -> Result<Value> {
     Ok(serde_json::from_str(&serde_json::to_string(value)?)?)
 }
 
-/// Prints what a run saw and measured; nothing of one that made no model.
+/// Prints how a run ended, what it saw and measured; nothing of one that failed.
 pub(crate) fn print_run(run: &TrainingRun, whole: Option<&TrainingReport>) {
-    if let Some(seen) = run.state.report() {
-        printer::text(TrainingRunText { run, seen, whole });
-    }
+    printer::text(TrainingRunText { run, whole });
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use crossfold_core::entities::counted::of;
+use crossfold_lab::output::Foreign;
 use serde_json::{Value, json};
 
 use super::import_events::Meaning;
@@ -61,9 +63,13 @@ impl CheckReport<'_> {
         self.write_times(f)?;
         if !events.types.is_empty() {
             for (name, rows) in events.types.iter().take(20) {
+                let shown = Foreign::name(name);
                 match self.meaning.types.of(name) {
-                    Ok(event_type) => writeln!(f, "  type      {name} -> {event_type}: {rows}")?,
-                    Err(why) => writeln!(f, "  type      {name}: {rows} refused: {why}")?,
+                    Ok(event_type) => writeln!(f, "  type      {shown} -> {event_type}: {rows}")?,
+                    Err(why) => {
+                        let why = Foreign::text(&why);
+                        writeln!(f, "  type      {shown}: {rows} refused: {why}")?;
+                    }
                 }
             }
         } else if self.meaning.ratings.is_none() {
@@ -75,7 +81,7 @@ impl CheckReport<'_> {
         }
         self.write_ratings(f)?;
         if events.with_value > 0 {
-            writeln!(f, "  value     in {} rows", events.with_value)?;
+            writeln!(f, "  value     in {}", of(events.with_value, "row"))?;
         }
         Ok(())
     }
@@ -138,18 +144,18 @@ impl Display for CheckReport<'_> {
         let kind = if survey.mapping.kind == Kind::Events { "events" } else { "items" };
         writeln!(
             f,
-            "{}: {}; {} rows of {kind}",
+            "{}: {}; {} of {kind}",
             survey.path.display(),
             survey.description,
-            survey.rows
+            of(survey.rows, "row")
         )?;
         for (column, field) in self.fields() {
-            writeln!(f, "  column    {column} -> {}", field.name())?;
+            writeln!(f, "  column    {} -> {}", Foreign::name(column), field.name())?;
         }
         if survey.mapping.kind == Kind::Items {
             let taken = |column: &str| self.fields().any(|(other, _)| other == column);
             for column in survey.columns.iter().filter(|c| !c.is_empty() && !taken(c)) {
-                writeln!(f, "  column    {column} -> an attribute")?;
+                writeln!(f, "  column    {} -> an attribute", Foreign::name(column))?;
             }
             writeln!(f, "  items     {}", survey.items.items.words())?;
             if survey.items.untitled > 0 {
@@ -162,7 +168,7 @@ impl Display for CheckReport<'_> {
             self.write_events(f)?;
         }
         for (column, why) in survey.mapping.unused(&survey.columns) {
-            writeln!(f, "  ignored   {column}: {why}")?;
+            writeln!(f, "  ignored   {}: {}", Foreign::name(&column), Foreign::text(&why))?;
         }
         if survey.repeated_headers > 0 {
             writeln!(
@@ -175,7 +181,9 @@ impl Display for CheckReport<'_> {
             writeln!(f, "  refused   {line}")?;
         }
         for row in survey.first_rows.iter().filter(|_| self.shows_rows) {
-            writeln!(f, "  row       {}", row.join(" | "))?;
+            let cells: Vec<String> =
+                row.iter().map(|cell| Foreign::name(cell).to_string()).collect();
+            writeln!(f, "  row       {}", cells.join(" | "))?;
         }
         Ok(())
     }

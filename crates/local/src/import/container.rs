@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use crossfold_lab::output::{Foreign, ForeignNames};
 use flate2::read::MultiGzDecoder;
 use zip::ZipArchive;
 
@@ -46,7 +47,7 @@ enum Magic {
 }
 
 fn magic(head: &[u8]) -> Magic {
-    let other: [(&[u8], &'static str); 10] = [
+    let other: [(&[u8], &'static str); 14] = [
         (b"\xfd7zXZ\0", "is packed with xz; unpack it first (xz -d)"),
         (b"BZh", "is packed with bzip2; unpack it first (bzip2 -d)"),
         (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it first"),
@@ -57,6 +58,10 @@ fn magic(head: &[u8]) -> Magic {
         (b"ORC", "is an ORC file; write it as Parquet or CSV"),
         (b"Obj\x01", "is an Avro file; write it as Parquet or CSV"),
         (b"\x89HDF", "is an HDF5 file; write it as Parquet or CSV"),
+        (b"\x7fELF", "is no text but a program"),
+        (b"\x89PNG", "is no text but a picture"),
+        (b"\xff\xd8\xff", "is no text but a picture"),
+        (b"GIF8", "is no text but a picture"),
     ];
     match head {
         [0x1f, 0x8b, ..] => Magic::Gzip,
@@ -94,7 +99,7 @@ pub(crate) fn with_contents<T>(
             let name = choose_entry(&mut archive, entry)?;
             let reader = archive
                 .by_name(&name)
-                .with_context(|| format!("the entry {name} cannot be read"))?;
+                .with_context(|| format!("the entry {} cannot be read", Foreign::name(&name)))?;
             use_it(unpacked(Box::new(reader), vec!["zip"])?)
         }
         _ if entry.is_some() => bail!("--entry names a file in a zip archive; this is none"),
@@ -154,7 +159,10 @@ fn choose_entry<R: Read + Seek>(
             && !NOT_DATA_ENDS.iter().any(|end| file.ends_with(end))
     };
     let data: Vec<&String> = names.iter().filter(is_data).collect();
-    let list = || data.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let list = || {
+        let names: Vec<String> = data.iter().map(|name| (*name).clone()).collect();
+        ForeignNames(&names).to_string()
+    };
     if let Some(wanted) = wanted {
         let ends_so =
             |name: &&&String| name.as_str() == wanted || name.rsplit('/').next() == Some(wanted);
@@ -256,6 +264,8 @@ mod tests {
             (b"\xfd7zXZ\0rest".to_vec(), "xz"),
             (gzip(&gzip(&gzip(&gzip(b"x")))), "more than"),
             (gzip(b"PAR1...."), "Parquet"),
+            (b"\x7fELF\x02\x01\x01\0".to_vec(), "is no text but a program"),
+            (gzip(b"\x89PNG\r\n\x1a\n\0\0"), "is no text but a picture"),
         ];
         for (bytes, word) in cases {
             let error = read(&bytes, None).unwrap_err().to_string();

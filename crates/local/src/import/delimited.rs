@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
+use crossfold_lab::output::{Foreign, ForeignNames};
 
 use super::dialect::{self, Dialect};
 use super::line_ends::{LineEnds, RowLength, Separator};
@@ -115,8 +116,8 @@ impl<'a> DelimitedRows<'a> {
         if !names.iter().any(is_named) {
             bail!(
                 "line 1 names no column that is known: {}. If it has no header, name its columns with --columns {}; if they have other names, say which is which with --map user_id=COLUMN --map item_id=COLUMN",
-                names.join(", "),
-                guessed_columns(&names),
+                ForeignNames(&names),
+                Foreign::text(&guessed_columns(&names)),
             );
         }
         self.columns = names;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use crossfold_core::entities::counted::of;
 use crossfold_core::entities::ids::EventType;
 use crossfold_ingest::{MAX_EVENTS, MAX_ITEMS};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -57,12 +58,12 @@ pub(crate) struct EventsOutcome {
     pub(crate) done: Done,
     /// Rows whose rating is evidence of nothing.
     pub(crate) passed_over: u64,
-    /// Items that got a name.
-    pub(crate) named_items: u64,
     /// Users whose events were refused as they were erased, as far as they were counted.
     pub(crate) erased_people: u64,
     /// Rows that an earlier, killed import had done.
     pub(crate) resumed_at: u64,
+    /// Events that the API had refused until then: they stand in the earlier import's file.
+    pub(crate) refused_before: u64,
 }
 
 /// Some rows on their way.
@@ -132,8 +133,12 @@ impl EventsImport {
         let producer = Producer::new(meaning.clone(), Arc::clone(refused), resumed.rows, sender);
         let (survey, options) = (survey.clone(), options.clone());
         let reading = tokio::task::spawn_blocking(move || producer.run(&survey, &options));
-        let outcome =
-            EventsOutcome { done: resumed, resumed_at: resumed.rows, ..EventsOutcome::default() };
+        let outcome = EventsOutcome {
+            done: resumed,
+            resumed_at: resumed.rows,
+            refused_before: resumed.refused,
+            ..EventsOutcome::default()
+        };
         let (living, mut erased) = (Living::default(), Distinct::default());
         let batches = stream::unfold(receiver, |mut receiver| async move {
             Some((receiver.recv().await?, receiver))
@@ -154,7 +159,8 @@ impl EventsImport {
         let read = reading.await.context("the thread that reads rows was lost");
         let so_far = || {
             let accepted = note.read().accepted;
-            format!("{accepted} events had been accepted; the same import again goes on there")
+            let events = of(accepted, "event");
+            format!("accepted so far: {events}; the same import again goes on there")
         };
         let mut outcome = match posted {
             Err(error) if error.is::<FalseNote>() => return Err(error),
@@ -216,7 +222,7 @@ impl EventsOutcome {
             let accepted = posted.answer.as_ref().map_or(0, |answer| answer.accepted);
             return if accepted == 0 { Ok(()) } else { Err(FalseNote.into()) };
         }
-        self.named_items += posted.named_items;
+        self.done.named_items += posted.named_items;
         self.done.rows = batch.rows_read;
         let Some(answer) = &posted.answer else { return Ok(()) };
         self.done.accepted += answer.accepted;

@@ -1,6 +1,7 @@
 //! Which column is which field, and what is not used.
 
 use anyhow::{Result, bail};
+use crossfold_lab::output::{Foreign, ForeignNames};
 
 use super::usual_names::{Field, is_added};
 
@@ -69,7 +70,7 @@ impl Mapping {
                 let name = field.name();
                 bail!(
                     "no column is known as {name} among {}; say which it is: --map {name}=COLUMN",
-                    columns.join(", ")
+                    ForeignNames(columns)
                 );
             }
         }
@@ -131,7 +132,11 @@ fn named_columns(columns: &[String], map: &[(String, String)]) -> Result<Vec<(Fi
     let mut named = Vec::new();
     for (name, column) in map {
         let Some(field) = Field::named(name) else {
-            bail!("--map {name}={column}: there is no field {name}");
+            let fields: Vec<&str> = Field::all().map(Field::name).collect();
+            bail!(
+                "--map {name}={column}: there is no field {name}; the fields are {}",
+                fields.join(", ")
+            );
         };
         let found: Vec<usize> = places(columns, |other| other == column);
         let found = if found.is_empty() {
@@ -141,7 +146,10 @@ fn named_columns(columns: &[String], map: &[(String, String)]) -> Result<Vec<(Fi
         };
         match found.as_slice() {
             [] => {
-                bail!("--map {name}={column}: there is no such column, but {}", columns.join(", "))
+                bail!(
+                    "--map {name}={column}: there is no such column, but {}",
+                    ForeignNames(columns)
+                )
             }
             [at] => named.push((field, *at)),
             _ => bail!("{}", said_twice(column)),
@@ -155,6 +163,7 @@ fn places(columns: &[String], is_it: impl Fn(&str) -> bool) -> Vec<usize> {
 }
 
 fn said_twice(column: &str) -> String {
+    let column = Foreign::name(column);
     format!(
         "line 1: two columns are called {column}; name every column with --columns (a - leaves one out), after taking the header away"
     )
@@ -243,8 +252,10 @@ mod tests {
         let map = |field: &str, column: &str| vec![(field.to_owned(), column.to_owned())];
         let mapping = Mapping::of(&header, &map("user_id", "wer"), None).unwrap();
         assert_eq!(mapping.column(Field::User), Some(1));
-        for (map, word) in [(map("user", "Wer"), "no field"), (map("value", "y"), "no such column")]
-        {
+        for (map, word) in [
+            (map("user", "Wer"), "no field user; the fields are user_id, item_id, type"),
+            (map("value", "y"), "no such column"),
+        ] {
             let error = Mapping::of(&header, &map, None).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }

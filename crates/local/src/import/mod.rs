@@ -56,6 +56,7 @@ use serde_json::{Value, json};
 
 use crate::api_client::ApiClient;
 use crate::args::{DEFAULT_DATA_DIR, ImportArgs};
+use crate::endings::Endings;
 use crate::local_world::LocalWorld;
 use crate::place::told_of_a_server;
 use crate::printer;
@@ -64,9 +65,9 @@ use import_events::{EventsImport, Meaning};
 use import_items::ItemsImport;
 use mapping::Kind;
 use options::Options;
-pub use outcome::SomeRefused;
 use outcome::{FileOutcome, ImportOutcome};
-use posting::Poster;
+pub use outcome::{Interrupted, SomeRefused};
+use posting::{Poster, Stored};
 use progress_note::ProgressNote;
 use proposal::proposal;
 use refusals::RefusedRows;
@@ -74,7 +75,17 @@ use survey::Survey;
 pub(crate) use times::start_of_day;
 use type_names::TypeNames;
 
+/// Imports. Told to end, it says what was stored until then.
 pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
+    let stored = Arc::new(Stored::default());
+    let mut endings = Endings::listen()?;
+    tokio::select! {
+        ended = carry_out(directory, args, &stored) => ended,
+        ending = endings.next() => Err(Interrupted::by(ending, &stored).into()),
+    }
+}
+
+async fn carry_out(directory: &Path, args: &ImportArgs, stored: &Arc<Stored>) -> Result<()> {
     let options = Options::of(args, Timestamp::now())?;
     let surveys = look_through(args, &options).await?;
     if args.check {
@@ -82,7 +93,7 @@ pub(crate) async fn import(directory: &Path, args: &ImportArgs) -> Result<()> {
     }
     spare_files(&surveys, options.refused.as_deref())?;
     let target = Target::open(directory, args).await?;
-    let poster = Poster::new(target.client(), domain_of(args)?);
+    let poster = Poster::new(target.client(), domain_of(args)?, Arc::clone(stored));
     if !args.json {
         announce(&poster, &options, &surveys).await?;
     }
@@ -346,7 +357,7 @@ async fn definition_at(
         return Ok(None);
     }
     let target = Target::open(directory, args).await?;
-    Poster::new(target.client(), domain.clone()).definition().await
+    Poster::new(target.client(), domain.clone(), Arc::default()).definition().await
 }
 
 async fn import_file(

@@ -4,21 +4,57 @@ use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use crossfold_core::entities::counted::{of, were};
 use crossfold_core::entities::ids::DomainId;
+use crossfold_lab::output::ForeignNames;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::import_events::EventsOutcome;
 use super::import_items::ItemsOutcome;
+use super::posting::Stored;
 use super::refusals::{RefusedRows, Tally};
 use super::survey::Survey;
+use crate::endings::Ending;
 
 /// The import was carried out, and some rows were refused: exit status 3.
 #[derive(Debug, thiserror::Error)]
-#[error("{rows} rows were refused")]
+#[error("{}", refused_rows(*.rows))]
 pub struct SomeRefused {
     /// How many.
     pub rows: u64,
+}
+
+/// The import was told to end before it had: exit status 130 or 143.
+#[derive(Debug, thiserror::Error)]
+#[error("{told}")]
+pub struct Interrupted {
+    told: String,
+    /// The exit status.
+    pub status: u8,
+}
+
+impl Interrupted {
+    /// Told to end so, when so much was stored.
+    pub(crate) fn by(ending: Ending, stored: &Stored) -> Self {
+        let parts = [
+            Some(stored.events()).filter(|count| *count > 0).map(|count| of(count, "event")),
+            Some(stored.items()).filter(|count| *count > 0).map(|count| of(count, "item")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let told = match parts.as_slice() {
+            [] => "interrupted before anything was stored".to_owned(),
+            parts => format!(
+                "interrupted; stored so far: {}. The same command goes on from there",
+                parts.join(" and ")
+            ),
+        };
+        Self { told, status: ending.exit_status() }
+    }
+}
+
+fn refused_rows(rows: u64) -> String {
+    format!("{} refused", were(rows, "row"))
 }
 
 /// What became of the files.
@@ -85,31 +121,42 @@ impl FileOutcome {
     }
 
     fn write_events(&self, f: &mut fmt::Formatter<'_>, events: &EventsOutcome) -> fmt::Result {
-        let EventsOutcome { done, passed_over, named_items, erased_people, resumed_at } = events;
+        let EventsOutcome { done, passed_over, erased_people, resumed_at, refused_before } = events;
+        // What was on its way when the earlier import ended is not known to have been its doing.
+        let at_least = if *resumed_at > 0 { "at least " } else { "" };
         if *resumed_at > 0 {
             writeln!(f, "  went on after row {resumed_at}, where an earlier import ended")?;
         }
         writeln!(
             f,
-            "  {} events accepted, {} duplicates, {} rows refused",
-            done.accepted, done.duplicates, self.refused.rows
+            "  {} accepted, {}, {} refused",
+            of(done.accepted, "event"),
+            of(done.duplicates, "duplicate"),
+            of(self.refused.rows, "row")
         )?;
+        if *refused_before > 0 {
+            let rows = were(*refused_before, "row");
+            writeln!(f, "  {rows} refused by the earlier import, and written to its file")?;
+        }
         if let Some(min) = self.rating_min {
             writeln!(
                 f,
-                "  {passed_over} rows passed over: their rating is below {min} (--rating-min, --rating-below)"
+                "  {} passed over: a rating below {min} (--rating-min, --rating-below)",
+                of(*passed_over, "row")
             )?;
         }
-        if *named_items > 0 {
+        if done.named_items > 0 {
             writeln!(
                 f,
-                "  {named_items} items that the catalogue did not know are named after their ids"
+                "  {at_least}{} that the catalogue did not know, named by id",
+                of(done.named_items, "item")
             )?;
         }
         if done.of_erased > 0 {
             writeln!(
                 f,
-                "  met {erased_people} erased people: {} of their events were left out, and stay out unless the person is registered again (PUT /v1/users/…) and does something new",
+                "  met {at_least}{}, whose events were left out: {}; they stay out unless the person is registered again (PUT /v1/users/…) and does something new",
+                of(*erased_people, "erased person"),
                 done.of_erased
             )?;
         }
@@ -125,10 +172,11 @@ impl FileOutcome {
             json["accepted"] = events.done.accepted.into();
             json["duplicates"] = events.done.duplicates.into();
             json["passed_over"] = events.passed_over.into();
-            json["named_items"] = events.named_items.into();
+            json["named_items"] = events.done.named_items.into();
             json["erased_people"] = events.erased_people.into();
             json["events_of_erased_people"] = events.done.of_erased.into();
             json["resumed_at_row"] = events.resumed_at.into();
+            json["refused_before"] = events.refused_before.into();
         }
         if let Some(items) = &self.items {
             json["items"] = items.upserted.into();
@@ -139,24 +187,23 @@ impl FileOutcome {
 
 impl Display for FileOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}; {} rows", self.path.display(), self.description, self.rows)?;
+        let (path, rows) = (self.path.display(), of(self.rows, "row"));
+        writeln!(f, "{path}: {}; {rows}", self.description)?;
         if !self.ignored.is_empty() {
-            writeln!(f, "  ignored columns: {} (--check says why)", self.ignored.join(", "))?;
+            writeln!(f, "  ignored columns: {} (--check says why)", ForeignNames(&self.ignored))?;
         }
         if let Some(items) = &self.items {
-            writeln!(f, "  {} items stored, {} rows refused", items.upserted, self.refused.rows)?;
+            let (stored, refused) = (of(items.upserted, "item"), of(self.refused.rows, "row"));
+            writeln!(f, "  {stored} stored, {refused} refused")?;
             if items.overruled > 0 {
-                writeln!(
-                    f,
-                    "  {} rows overruled by a later row about the same item",
-                    items.overruled
-                )?;
+                let rows = of(items.overruled, "row");
+                writeln!(f, "  {rows} overruled by a later row about the same item")?;
             }
             if self.untitled > 0 {
-                writeln!(f, "  {} items without a title are named after their ids", self.untitled)?;
+                writeln!(f, "  {} without a title, named by id", of(self.untitled, "item"))?;
             }
             if self.cut > 0 {
-                writeln!(f, "  {} texts were cut to 1,000 bytes", self.cut)?;
+                writeln!(f, "  {} cut to 1,000 bytes", were(self.cut, "text"))?;
             }
         }
         if let Some(events) = &self.events {
@@ -185,8 +232,10 @@ impl ImportOutcome {
         self.sum(|file| file.events.map_or(0, |e| e.done.accepted + e.done.duplicates))
     }
 
+    /// Rows of the files that were refused, by this import or by the one that it goes on with.
     fn refused(&self) -> u64 {
-        self.sum(|file| file.refused.rows)
+        let before = |file: &FileOutcome| file.events.map_or(0, |events| events.refused_before);
+        self.sum(|file| file.refused.rows + before(file))
     }
 
     /// The outcome as JSON.
@@ -194,7 +243,7 @@ impl ImportOutcome {
         json!({
             "items": self.sum(|file| {
                 file.items.map_or(0, |items| items.upserted)
-                    + file.events.map_or(0, |events| events.named_items)
+                    + file.events.map_or(0, |events| events.done.named_items)
             }),
             "accepted": self.sum(|file| file.events.map_or(0, |events| events.done.accepted)),
             "duplicates": self.sum(|file| file.events.map_or(0, |events| events.done.duplicates)),
@@ -226,7 +275,8 @@ impl Display for ImportOutcome {
         let events = self.events();
         if events > 0 {
             let speed = events as f64 / self.seconds;
-            writeln!(f, "{events} events in {:.1} s: {speed:.0} events/s", self.seconds)?;
+            let events = of(events, "event");
+            writeln!(f, "{events} in {:.1} s: {speed:.0} events/s", self.seconds)?;
         }
         if let Some(domain) = &self.defined {
             writeln!(
@@ -238,5 +288,56 @@ impl Display for ImportOutcome {
             0 => Ok(()),
             _ => writeln!(f, "next: {}", self.next),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::progress_note::Done;
+
+    fn gone_on() -> ImportOutcome {
+        let done = Done { rows: 900, accepted: 899, named_items: 3, refused: 1, ..Done::default() };
+        let events =
+            EventsOutcome { done, resumed_at: 500, refused_before: 1, ..EventsOutcome::default() };
+        let file = FileOutcome {
+            path: "a.csv".into(),
+            description: "text".into(),
+            rows: 900,
+            ignored: Vec::new(),
+            refused: Tally::default(),
+            refused_file: None,
+            untitled: 0,
+            cut: 0,
+            rating_min: None,
+            items: None,
+            events: Some(events),
+        };
+        ImportOutcome { files: vec![file], seconds: 1.0, ..ImportOutcome::default() }
+    }
+
+    #[test]
+    fn an_import_that_went_on_counts_what_was_before() {
+        let text = gone_on().to_string();
+        for line in [
+            "  went on after row 500, where an earlier import ended",
+            "  899 events accepted, 0 duplicates, 0 rows refused",
+            "  1 row was refused by the earlier import, and written to its file",
+            "  at least 3 items that the catalogue did not know, named by id",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line:?} not in\n{text}");
+        }
+        let ended = gone_on().verdict().unwrap_err();
+        assert_eq!(ended.to_string(), "1 row was refused");
+        assert_eq!(crate::exit_status::of(&ended), 3);
+        assert_eq!(gone_on().to_json()["rejected"], 1);
+    }
+
+    #[test]
+    fn an_import_that_is_told_to_end_says_what_was_stored() {
+        let interrupted = Interrupted::by(Ending::Interrupted, &Stored::default());
+        assert_eq!(interrupted.to_string(), "interrupted before anything was stored");
+        assert_eq!(interrupted.status, 130);
+        assert_eq!(Interrupted::by(Ending::Terminated, &Stored::default()).status, 143);
     }
 }

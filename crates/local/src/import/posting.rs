@@ -1,6 +1,8 @@
 //! Posting to the API: batches, a few at a time, and again while it cannot be reached.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -30,6 +32,26 @@ const STORE_UNAVAILABLE: &str = "store_unavailable";
 pub(crate) struct Poster {
     client: ApiClient,
     domain: DomainId,
+    stored: Arc<Stored>,
+}
+
+/// What is stored so far, of every file.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    events: AtomicU64,
+    items: AtomicU64,
+}
+
+impl Stored {
+    /// Events, those that had been stored before among them.
+    pub(crate) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Items that were written.
+    pub(crate) fn items(&self) -> u64 {
+        self.items.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Serialize)]
@@ -41,8 +63,8 @@ struct EventsBody<'a> {
 }
 
 impl Poster {
-    pub(crate) fn new(client: ApiClient, domain: DomainId) -> Self {
-        Self { client, domain }
+    pub(crate) fn new(client: ApiClient, domain: DomainId, stored: Arc<Stored>) -> Self {
+        Self { client, domain, stored }
     }
 
     /// The domain's definition, if it has one.
@@ -75,7 +97,10 @@ impl Poster {
         users: &BTreeSet<&str>,
     ) -> Result<EventsAnswer> {
         let body = EventsBody { domain: &self.domain, events, refuse_erased: users };
-        read(again(async || all_stored(self.client.post("/v1/events", &body).await?)).await?)
+        let post = async || all_stored(self.client.post("/v1/events", &body).await?);
+        let answer: EventsAnswer = read(again(post).await?)?;
+        self.stored.events.fetch_add(answer.accepted + answer.duplicates, Ordering::Relaxed);
+        Ok(answer)
     }
 
     /// Posts items, replacing what the catalogue has.
@@ -91,7 +116,9 @@ impl Poster {
 
     async fn post_items(&self, body: &Value) -> Result<ItemsAnswer> {
         let path = format!("/v1/domains/{}/items", self.domain);
-        read(again(|| self.client.post(&path, body)).await?)
+        let answer: ItemsAnswer = read(again(|| self.client.post(&path, body)).await?)?;
+        self.stored.items.fetch_add(answer.upserted, Ordering::Relaxed);
+        Ok(answer)
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct Done {
     pub(crate) of_erased: u64,
     /// Events that the API refused.
     pub(crate) refused: u64,
+    /// Items that got a name.
+    #[serde(default)]
+    pub(crate) named_items: u64,
 }
 
 #[derive(Serialize, Deserialize)]

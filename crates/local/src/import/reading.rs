@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use encoding_rs::Encoding;
 
 use super::container::{Contents, with_contents};
@@ -77,6 +77,9 @@ pub(crate) fn with_table<T>(
             let packed: String = packings.iter().map(|packing| format!("{packing}, ")).collect();
             let form = format!("{packed}{encoding}, ");
             let (head, whole) = peek(text.reader, HEAD);
+            if is_no_text(&head) {
+                bail!("the file is no text, and none of the formats that are read");
+            }
             let is_json = JsonRows::is_json(&head) && options.columns.is_none();
             let rows = if is_json {
                 Rows::Json(JsonRows::open(whole)?)
@@ -86,6 +89,18 @@ pub(crate) fn with_table<T>(
             use_it(Table { rows, form })
         }
     })
+}
+
+/// Whether what stands at the beginning of a decoded file is no text: a zero byte in its first
+/// line, or more bytes that are no signs than any text has. Some separate cells, and others end
+/// a file or a page.
+fn is_no_text(head: &[u8]) -> bool {
+    /// So few may have come into a text by mistake.
+    const MISTAKES: usize = 16;
+    let is_no_sign = |byte: &&u8| matches!(byte, 0 | 2..=8 | 0x0b | 0x0e..=0x19);
+    let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let no_signs = head.iter().filter(is_no_sign).count();
+    first_line.contains(&0) || (no_signs >= MISTAKES && no_signs * 50 > head.len())
 }
 
 impl Table<'_> {
@@ -133,6 +148,25 @@ impl Table<'_> {
         match &self.rows {
             Rows::Delimited(rows) => rows.repeated_headers(),
             Rows::Json(_) | Rows::Parquet(_) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_told_from_text_of_any_kind() {
+        let noise: Vec<u8> = (0..4_000_u32).map(|at| (at * 167 % 251) as u8).collect();
+        let picture = [b"\x89WEBP\r\n\x1a\n".as_slice(), &noise].concat();
+        for binary in [b"a\0b,c\n1,2\n".as_slice(), &picture, &[0; 9]] {
+            assert!(is_no_text(binary), "{:?}", &binary[..9]);
+        }
+        let stray = format!("user_id,item_id\nu\0,i\n{}", "u1,i1\n".repeat(100));
+        let separated = "user_id\u{1}item_id\u{1f}x\n1\u{1}2\u{1f}\u{c}\n\u{1a}".repeat(99);
+        for text in ["", "user_id,item_id\n", "用户\u{1b}[2J,商品\n", &stray, &separated] {
+            assert!(!is_no_text(text.as_bytes()), "{text:?}");
         }
     }
 }

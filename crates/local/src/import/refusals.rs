@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use crossfold_lab::output::Foreign;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -73,6 +74,7 @@ impl Tally {
             .into_iter()
             .map(|(name, Reason { rows, first_line, found })| {
                 let found = if found.is_empty() { String::new() } else { format!(" ({found:?})") };
+                let name = Foreign::text(name);
                 format!("{rows} x {name}; first on line {first_line}{found}")
             })
             .collect()

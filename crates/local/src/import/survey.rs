@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use crossfold_core::entities::counted::of;
+use crossfold_lab::output::Foreign;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
@@ -211,7 +213,7 @@ fn learn(
     if let Some(fault) =
         rows[0].fault.as_ref().filter(|_| rows.iter().all(|row| row.fault.is_some()))
     {
-        bail!("no row can be read; line {}: {}", rows[0].line, fault.kind);
+        bail!("no row can be read; line {}: {}", rows[0].line, Foreign::text(&fault.kind));
     }
     let mapping = Mapping::of(table.columns(), &options.reading.map, forced)?;
     let order = options.order.or_else(|| {
@@ -229,14 +231,15 @@ impl Survey {
         }
         let (rows, items) = (self.rows - self.refused.rows, self.items.items.count() as u64);
         if rows >= REPEATING_ROWS && items * 2 < rows {
-            return Some(format!("{rows} rows name only {items} items"));
+            return Some(format!("{rows} rows name only {}", of(items, "item")));
         }
         let is_address = |at: usize| {
             let cell = |row: &Vec<String>| row.get(at).is_some_and(|cell| is_email_address(cell));
             !self.first_rows.is_empty() && self.first_rows.iter().all(cell)
         };
         let addresses = (0..self.columns.len()).find(|at| is_address(*at))?;
-        Some(format!("the column {:?} holds e-mail addresses", self.columns[addresses]))
+        let column = Foreign::name(&self.columns[addresses]);
+        Some(format!("the column {column} holds e-mail addresses"))
     }
 
     fn complete(mut self, mut table: Table<'_>, options: &RowOptions) -> Result<Self> {

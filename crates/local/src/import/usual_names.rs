@@ -82,6 +82,11 @@ impl Field {
         self.usual_names().next().unwrap_or_default()
     }
 
+    /// Every field, those of events first.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+
     /// A field by its own name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
@@ -94,13 +99,13 @@ impl Field {
             Self::User => {
                 "user_id user uid visitor_id customer_id customer member_id account_id \
                  reviewer_id person_id buyer_id client_id learner_id student_id reader_id \
-                 listener_id subscriber_id profile_id anonymous_id user_no 用户id 用户 用户编号"
+                 listener_id subscriber_id profile_id anonymous_id user_no who 用户id 用户 用户编号"
             }
             Self::Item => {
                 "item_id item iid movie_id product_id article_id course_id book_id song_id \
                  track_id artist_id video_id news_id asin parent_asin content_id goods_id \
                  sku_id sku offer_id ad_id listing_id business_id game_id recipe_id \
-                 anime_id poi_id isbn post_id product movie article course 商品id 商品编号 课程id \
+                 anime_id poi_id isbn post_id product movie article course what 商品id 商品编号 课程id \
                  物品id"
             }
             Self::Type => {
@@ -112,7 +117,7 @@ impl Field {
                 "occurred_at timestamp event_time event_timestamp time datetime date_time \
                  ts created_at create_time creation_time unix_time unix_review_time \
                  unix_timestamp interaction_time event_date purchase_date order_date date \
-                 rating_timestamp review_date 时间 时间戳 日期"
+                 rating_timestamp review_date when 时间 时间戳 日期"
             }
             Self::Value => {
                 "value event_value price amount revenue total total_price purchase_amount \
@@ -180,13 +185,16 @@ mod tests {
         let cases = [
             (
                 Field::User,
-                &["userId", "USER_ID", "UserId", "user_id:token", "visitorid", "User ID"][..],
+                &["userId", "USER_ID", "UserId", "user_id:token", "visitorid", "User ID", "who"][..],
             ),
-            (Field::Item, &["movieId", "ITEM_ID", "itemid", "product_id", "item_id:token", "asin"]),
+            (
+                Field::Item,
+                &["movieId", "ITEM_ID", "itemid", "product_id", "item_id:token", "asin", "What"],
+            ),
             (Field::Type, &["event_type", "EVENT_TYPE", "FeedbackType", "event", "Type"]),
             (
                 Field::Time,
-                &["timestamp", "TIMESTAMP", "event_time", "timestamp:float", "Timestamp"],
+                &["timestamp", "TIMESTAMP", "event_time", "timestamp:float", "Timestamp", "when"],
             ),
             (Field::Value, &["price", "value", "EVENT_VALUE", "Price"]),
             (Field::Rating, &["rating", "rating:float", "stars"]),

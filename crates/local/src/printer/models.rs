@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use crossfold_core::maths::bootstrap::Interval;
+use crossfold_core::entities::counted::of;
 use crossfold_core::release::champion::Promoter;
 use crossfold_core::release::gate::{Check, CheckFinding};
 use crossfold_core::release::record::{ModelRecord, ModelState};
@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answers::ModelAnswer;
-use crate::printer::Difference;
 
 /// The metric that a line shows of each domain.
 const METRIC: &str = "ndcg@20";
@@ -58,7 +57,7 @@ impl Display for ModelDetails<'_> {
         match record.events {
             // Who does not act for every domain is not told.
             0 => writeln!(f)?,
-            events => writeln!(f, " from {events} events")?,
+            events => writeln!(f, " from {}", of(events, "event"))?,
         }
         for check in record.verdict.iter().flat_map(|verdict| &verdict.checks) {
             write_check(f, check)?;
@@ -75,30 +74,23 @@ impl Display for ModelDetails<'_> {
         }
         for (domain, drift) in drift.iter().flat_map(|drift| &drift.domains) {
             let status = api_name(&drift.status);
-            writeln!(f, "  inputs of {domain}: {status} ({} events)", drift.events)?;
+            let events = of(drift.events, "event");
+            writeln!(f, "  inputs of {domain}: {status} ({events})")?;
         }
         Ok(())
     }
 }
 
 fn write_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
-    let (name, domain, compared) = match &check.finding {
-        CheckFinding::Artefact { .. } => ("artefact", None, None),
-        CheckFinding::Popularity { domain, people, difference, .. } => {
-            ("popularity", Some(domain), difference.as_ref().zip(Some(people)))
-        }
-        CheckFinding::Champion { domain, people, difference, .. } => {
-            ("champion", Some(domain), difference.as_ref().zip(Some(people)))
-        }
-        CheckFinding::Items { domain, .. } => ("items", Some(domain), None),
-        CheckFinding::Events { .. } => ("events", None, None),
+    let (name, domain) = match &check.finding {
+        CheckFinding::Artefact { .. } => ("artefact", None),
+        CheckFinding::Popularity { domain, .. } => ("popularity", Some(domain)),
+        CheckFinding::Champion { domain, .. } => ("champion", Some(domain)),
+        CheckFinding::Items { domain, .. } => ("items", Some(domain)),
+        CheckFinding::Events { .. } => ("events", None),
     };
-    let figures = |(difference, people): (&Interval, &usize)| {
-        format!("{}, {people} people", Difference(difference))
-    };
-    let outcome = api_name(&check.outcome);
+    let (outcome, figures) = (api_name(&check.outcome), check.finding.comparison());
     let domain = domain.map_or("", |domain| domain.as_str());
-    let figures = compared.map(figures).unwrap_or_default();
     writeln!(f, "  {outcome:<10}  {name:<10} {domain} {figures}")
 }
 
@@ -136,6 +128,9 @@ mod tests {
                 {"outcome": "passed", "check": "popularity", "domain": "knowledge", "people": 40,
                  "popularity": 0.125, "difference": {"mean": 0.125, "low": -0.01, "high": 0.26}},
                 {"outcome": "unresolved", "check": "champion", "domain": "knowledge", "people": 7},
+                {"outcome": "passed", "check": "champion", "domain": "travel", "people": 40,
+                 "basis": "seen", "champion": 0.5, "tolerated": -0.005,
+                 "difference": {"mean": 0.125, "low": 0.01, "high": 0.26}},
                 {"outcome": "failed", "check": "items", "domain": "knowledge", "items": 1, "champion": 9},
                 {"outcome": "passed", "check": "events", "events": 1234, "champion": 1000,
                  "accepted": false},
@@ -159,8 +154,9 @@ mod tests {
             "champion   {a}  2026-06-01T00:00:00Z  ndcg@20: knowledge 0.2500\n\
              made by the run run-1 from 1234 events\n\
              \x20 passed      artefact    \n\
-             \x20 passed      popularity knowledge +0.1250 [-0.0100, +0.2600], 40 people\n\
-             \x20 unresolved  champion   knowledge \n\
+             \x20 passed      popularity knowledge +0.1250 [-0.0100, +0.2600] (40 people)\n\
+             \x20 unresolved  champion   knowledge not measured (7 people)\n\
+             \x20 passed      champion   travel +0.1250 [+0.0100, +0.2600] (40 people), both made from what was to be found\n\
              \x20 failed      items      knowledge \n\
              \x20 passed      events      \n\
              \x20 2026-06-02T00:00:00Z promoted {a} (by training_run)\n\

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use crossfold_core::entities::decision::SlateEntry;
 use crossfold_core::serving::replay::{Change, Finding};
+use crossfold_lab::output::Foreign;
 
 use crate::answers::ReplayAnswer;
 
@@ -13,6 +14,7 @@ pub(crate) struct ReplayText<'a>(pub(crate) &'a ReplayAnswer);
 impl Display for ReplayText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ReplayAnswer { recommendation_id, decided_at, policy, seed, .. } = self.0;
+        let policy = Foreign::name(policy);
         writeln!(f, "{recommendation_id} of {decided_at}, {policy}, seed {seed}")?;
         if self.0.same {
             writeln!(f, "  the same slate was made again, to the last bit")?;

@@ -2,14 +2,17 @@
 
 use std::fmt::{self, Display};
 
-use crate::answers::{SlateAnswer, SlateItem};
+use crossfold_core::entities::counted::of;
+use crossfold_lab::output::{Foreign, ForeignNames};
+
+use crate::answers::{InspectedAnswer, LeftOutAnswer, SlateAnswer, SlateItem};
 
 /// A slate, each item with its place, score, domain, title and reason.
 pub(crate) struct SlateTable<'a>(pub(crate) &'a SlateAnswer);
 
 impl Display for SlateTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SlateAnswer { personalised, degraded, items } = self.0;
+        let SlateAnswer { personalised, degraded, items, inspection } = self.0;
         let has_no_model = degraded.iter().any(|what| what == "no_model");
         let kind = match personalised {
             true => "personalised",
@@ -18,26 +21,42 @@ impl Display for SlateTable<'_> {
         };
         let note = match degraded.as_slice() {
             [] => String::new(),
-            degraded => format!(" ({})", degraded.join(", ")),
+            degraded => format!(" ({})", ForeignNames(degraded)),
         };
         writeln!(f, "  {kind} slate{note}")?;
         if has_no_model {
             writeln!(f, "  there is no model yet: crossfold train makes one")?;
         }
         if items.is_empty() {
-            return writeln!(
+            let how = if inspection.is_some() { "" } else { " (--inspect says which)" };
+            writeln!(
                 f,
-                "  nothing: every item was seen, is hidden or sold out, or there is none (\"inspect\": true says which)"
-            );
+                "  nothing: every item was seen, is hidden or sold out, or there is none{how}"
+            )?;
         }
-        items.iter().try_for_each(|item| write_item(f, item))
+        items.iter().try_for_each(|item| write_item(f, item))?;
+        inspection.iter().flatten().try_for_each(|target| write_inspected(f, target))
     }
+}
+
+/// How many items of a target could be shown, and which could not, by rule.
+fn write_inspected(f: &mut fmt::Formatter<'_>, target: &InspectedAnswer) -> fmt::Result {
+    let InspectedAnswer { domain, eligible, left_out } = target;
+    writeln!(f, "  of {domain}, {} could be shown", of(*eligible, "item"))?;
+    for LeftOutAnswer { rule, items, samples } in left_out {
+        let ids: Vec<String> = samples.iter().map(|sample| sample.item_id.clone()).collect();
+        let more = if *items > ids.len() as u64 { ", …" } else { "" };
+        let rule = Foreign::name(rule);
+        writeln!(f, "    {items} left out, {rule}: {}{more}", ForeignNames(&ids))?;
+    }
+    Ok(())
 }
 
 fn write_item(f: &mut fmt::Formatter<'_>, item: &SlateItem) -> fmt::Result {
     let SlateItem { rank, score, title, .. } = item;
     let domain = item.domain.as_str();
-    let reason = item.reason.as_ref().map_or("", |reason| &reason.text);
+    let reason = Foreign::text(item.reason.as_ref().map_or("", |reason| &reason.text));
+    let title = Foreign::text(title);
     writeln!(f, "  {rank:>3}. {score:.3}  {domain:<13} {title}  -  {reason}")
 }
 
@@ -67,9 +86,10 @@ mod tests {
 
     #[test]
     fn an_empty_slate_and_one_that_nobody_shaped_say_so() {
-        let slate = SlateAnswer { personalised: false, degraded: vec![], items: vec![] };
+        let slate =
+            SlateAnswer { personalised: false, degraded: vec![], items: vec![], inspection: None };
         let text = SlateTable(&slate).to_string();
-        let expected = "  popularity slate\n  nothing: every item was seen, is hidden or sold out, or there is none (\"inspect\": true says which)\n";
+        let expected = "  popularity slate\n  nothing: every item was seen, is hidden or sold out, or there is none (--inspect says which)\n";
         assert_eq!(text, expected);
     }
 
@@ -79,9 +99,24 @@ mod tests {
             personalised: false,
             degraded: vec!["no_model".into(), "no_profile".into()],
             items: vec![],
+            inspection: None,
         };
         let text = SlateTable(&slate).to_string();
         let expected = "  newest-first slate (no_model, no_profile)\n  there is no model yet: crossfold train makes one\n  nothing: ";
         assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_by_rule_where_it_was_asked() {
+        let answer = json!({
+            "personalised": false, "degraded": [], "items": [],
+            "inspection": [{ "domain": "shop", "eligible": 1, "left_out": [
+                { "rule": "seen", "items": 7, "samples": [{"item_id": "i1", "title": "t"}, {"item_id": "i2"}] },
+                { "rule": "hidden", "items": 1, "samples": [{"item_id": "i9"}] },
+            ]}],
+        });
+        let slate: SlateAnswer = read(answer).unwrap();
+        let expected = "  popularity slate\n  nothing: every item was seen, is hidden or sold out, or there is none\n  of shop, 1 item could be shown\n    7 left out, seen: i1, i2, …\n    1 left out, hidden: i9\n";
+        assert_eq!(SlateTable(&slate).to_string(), expected);
     }
 }

@@ -1,8 +1,11 @@
 //! How everything stands, in words.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
+use crossfold_core::entities::counted::{of, were};
 use crossfold_core::release::run::{TrainingRun, TrainingRunState};
+use crossfold_lab::output::Foreign;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::answers::{ChampionStatus, DayStatus, DomainStatus, Entry, KeyStatus, StatusAnswer};
@@ -13,6 +16,8 @@ pub(crate) struct StatusText<'a> {
     pub(crate) place: &'a str,
     /// What it answered.
     pub(crate) status: &'a StatusAnswer,
+    /// The versions of the key that are retired, where that is known: a server does not tell.
+    pub(crate) retired_keys: Option<&'a BTreeSet<u32>>,
 }
 
 impl Display for StatusText<'_> {
@@ -20,12 +25,21 @@ impl Display for StatusText<'_> {
         let status = self.status;
         writeln!(f, "{} answers", self.place)?;
         write_domains(f, &status.domains)?;
+        if status.archive.is_none() {
+            // What lies there is counted by who reads it: a run.
+            let taken: u64 = status.activity.iter().map(|day| day.events.accepted).sum();
+            if taken > 0 {
+                let taken = of(taken, "event");
+                writeln!(f, "archive    {taken} taken in 30 days; a run counts what lies there")?;
+            }
+        }
         if let Some(archive) = &status.archive {
             let ago = Ago(status.at, archive.requested_at);
             writeln!(
                 f,
-                "archive    {} events of {} people, {ago}",
-                archive.events, archive.people
+                "archive    {} of {}, {ago}",
+                of(archive.events, "event"),
+                of(archive.people, "person")
             )?;
         }
         match &status.last_run {
@@ -37,7 +51,7 @@ impl Display for StatusText<'_> {
             None => writeln!(f, "champion   none yet")?,
         }
         write_activity(f, status)?;
-        write_keys(f, &status.keys)?;
+        write_keys(f, &status.keys, self.retired_keys)?;
         let entries = |pressing: bool| {
             status.attention.iter().filter(move |entry| entry.needs_attention() == pressing)
         };
@@ -61,12 +75,13 @@ fn write_domains(f: &mut fmt::Formatter<'_>, domains: &[DomainStatus]) -> fmt::R
     }
     for (number, domain) in domains.iter().enumerate() {
         let label = if number == 0 { "domains" } else { "" };
-        write!(f, "{label:<10} {} ({})", domain.domain, domain.name)?;
+        write!(f, "{label:<10} {} ({})", domain.domain, Foreign::name(&domain.name))?;
         match (domain.items, domain.people) {
             (Some(items), Some(people)) => {
-                writeln!(f, ": {items} items and {people} people in the model")?;
+                let (items, people) = (of(items, "item"), of(people, "person"));
+                writeln!(f, ": {items} and {people} in the model")?;
             }
-            (Some(items), None) => writeln!(f, ": {items} items in the model")?,
+            (Some(items), None) => writeln!(f, ": {} in the model", of(items, "item"))?,
             _ => writeln!(f, ": not in a model yet")?,
         }
     }
@@ -89,20 +104,17 @@ fn write_run(f: &mut fmt::Formatter<'_>, now: Timestamp, run: &TrainingRun) -> f
                 Ago(now, *finished_at)
             )
         }
-        TrainingRunState::Refused { finished_at, reasons, .. } => {
-            writeln!(
-                f,
-                "last run   {id} made a model that was refused {}:",
-                Ago(now, *finished_at)
-            )?;
-            reasons.iter().try_for_each(|reason| writeln!(f, "             {reason}"))
+        // Why, stands among what needs attention.
+        TrainingRunState::Refused { finished_at, .. } => {
+            writeln!(f, "last run   {id} made a model that was refused {}", Ago(now, *finished_at))
         }
         TrainingRunState::Withdrawn { finished_at, reason, .. } => {
-            let ago = Ago(now, *finished_at);
+            let (ago, reason) = (Ago(now, *finished_at), Foreign::text(reason));
             writeln!(f, "last run   {id} left no model to serve, {ago}: {reason}")
         }
         TrainingRunState::Failed { finished_at, reason } => {
-            writeln!(f, "last run   {id} made no model, {}: {reason}", Ago(now, *finished_at))
+            let (ago, reason) = (Ago(now, *finished_at), Foreign::text(reason));
+            writeln!(f, "last run   {id} made no model, {ago}: {reason}")
         }
     }
 }
@@ -113,22 +125,38 @@ fn write_champion(
     champion: &ChampionStatus,
 ) -> fmt::Result {
     write!(f, "champion   {}, made {}", champion.id, Ago(now, champion.created_at))?;
-    champion.events.iter().try_for_each(|events| write!(f, " from {events} events"))?;
+    champion.events.iter().try_for_each(|events| write!(f, " from {}", of(*events, "event")))?;
     writeln!(f, "; it was promoted {}", Ago(now, champion.promoted_at))
 }
 
-/// What is left of each version of the key, once there is more than one.
-fn write_keys(f: &mut fmt::Formatter<'_>, keys: &[KeyStatus]) -> fmt::Result {
+/// What is left of each version of the key, once there is more than one, and what may be done.
+fn write_keys(
+    f: &mut fmt::Formatter<'_>,
+    keys: &[KeyStatus],
+    retired: Option<&BTreeSet<u32>>,
+) -> fmt::Result {
     if keys.len() < 2 {
         return Ok(());
     }
-    for (number, key) in keys.iter().enumerate() {
+    for (number, KeyStatus { version, left, unused_since }) in keys.iter().enumerate() {
         let label = if number == 0 { "keys" } else { "" };
-        write!(f, "{label:<10} version {}: ", key.version)?;
-        match (key.unused_since, key.left) {
-            (Some(since), _) => writeln!(f, "nothing is stored under it since {since}")?,
-            (None, Some(left)) => writeln!(f, "{left} records were found under it")?,
-            (None, None) => writeln!(f, "in use")?,
+        write!(f, "{label:<10} version {version}: ")?;
+        match (unused_since, left, retired) {
+            (Some(_), _, Some(retired)) if retired.contains(version) => writeln!(f, "retired")?,
+            (Some(since), _, Some(_)) => writeln!(
+                f,
+                "nothing is stored under it since {since}; it can be retired: crossfold retire-key {version}"
+            )?,
+            (Some(since), _, None) => writeln!(
+                f,
+                "nothing is stored under it since {since}; it can be retired a day after that, if it is not (infra/deploy.md)"
+            )?,
+            (None, Some(left), _) => writeln!(
+                f,
+                "{} found under it; it can be retired once there is none: training runs move events and people, and slates expire",
+                were(*left, "record")
+            )?,
+            (None, None, _) => writeln!(f, "in use")?,
         }
     }
     Ok(())
@@ -142,16 +170,16 @@ fn write_activity(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Res
     }
     writeln!(
         f,
-        "activity   in 30 days {} events taken and {} refused; {} slates, {} of them personal",
-        sum(|day| day.events.accepted),
+        "activity   in 30 days {} taken and {} refused; {}, {} of them personal",
+        of(sum(|day| day.events.accepted), "event"),
         sum(|day| day.events.refused.values().sum()),
-        sum(|day| day.slates.served),
+        of(sum(|day| day.slates.served), "slate"),
         sum(|day| day.slates.personalised),
     )
 }
 
 fn write_entry(f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
-    writeln!(f, "  {entry}")?;
+    writeln!(f, "  {}", Foreign::text(&entry.to_string()))?;
     match entry.what_to_do() {
         Some(advice) => writeln!(f, "    {advice}"),
         None => Ok(()),
@@ -187,7 +215,8 @@ mod tests {
 
     fn text(answer: Value) -> String {
         let status: StatusAnswer = read(answer).unwrap();
-        StatusText { place: "https://api.example.com", status: &status }.to_string()
+        let place = "https://api.example.com";
+        StatusText { place, status: &status, retired_keys: None }.to_string()
     }
 
     fn answer() -> Value {
@@ -265,6 +294,46 @@ Needs attention:
         ] {
             assert!(written.lines().any(|written| written == line), "{line:?} not in\n{written}");
         }
+    }
+
+    #[test]
+    fn before_the_first_run_the_archive_is_told_by_what_was_taken() {
+        let mut imported = answer();
+        imported["activity"] = json!([{
+            "day": "2026-01-10", "domain": "knowledge",
+            "events": {"accepted": 1, "duplicates": 0, "refused": {}},
+            "slates": {"served": 1, "personalised": 0},
+        }]);
+        let written = text(imported);
+        for line in [
+            "archive    1 event taken in 30 days; a run counts what lies there",
+            "activity   in 30 days 1 event taken and 0 refused; 1 slate, 0 of them personal",
+        ] {
+            assert!(written.lines().any(|written| written == line), "{line:?} not in\n{written}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_the_key_says_when_and_how_it_can_be_retired() {
+        let mut rotated = answer();
+        rotated["keys"] = json!([
+            {"version": 1, "left": 0, "unused_since": "2026-01-09T00:00:00Z"},
+            {"version": 2, "left": 0, "unused_since": "2026-01-09T00:00:00Z"},
+            {"version": 3, "left": 1, "unused_since": null},
+            {"version": 4, "left": null, "unused_since": null},
+        ]);
+        let since = "nothing is stored under it since 2026-01-09T00:00:00Z; it can be retired";
+        let left = "1 record was found under it; it can be retired once there is none: training runs move events and people, and slates expire";
+        let status: StatusAnswer = read(rotated).unwrap();
+        let told = |retired_keys: Option<&BTreeSet<u32>>| {
+            let text = StatusText { place: "here", status: &status, retired_keys }.to_string();
+            let lines = text.lines().filter(|line| line.contains("version "));
+            lines.map(|line| line.split_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
+        };
+        let here = [&*format!("{since}: crossfold retire-key 1"), "retired", left, "in use"];
+        assert_eq!(told(Some(&BTreeSet::from([2]))), here);
+        let there = format!("{since} a day after that, if it is not (infra/deploy.md)");
+        assert_eq!(told(None), [&*there, &there, left, "in use"]);
     }
 
     #[test]

@@ -2,19 +2,19 @@
 
 use std::fmt::{self, Display};
 
+use crossfold_core::entities::counted::of;
 use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::gate::{DirectionReport, DirectionVerdict};
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::served_by::ServedBy;
+use crossfold_lab::output::Foreign;
 
 use crate::printer::Difference;
 
-/// A run that made a model.
+/// A run that ended.
 pub(crate) struct TrainingRunText<'a> {
     pub(crate) run: &'a TrainingRun,
-    /// What its record says of what came in.
-    pub(crate) seen: &'a RunReport,
     /// Its whole report, if that was stored.
     pub(crate) whole: Option<&'a TrainingReport>,
 }
@@ -22,7 +22,9 @@ pub(crate) struct TrainingRunText<'a> {
 impl Display for TrainingRunText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_standing(f, self.run)?;
-        write_input(f, self.seen)?;
+        if let Some(seen) = self.run.state.report() {
+            write_input(f, seen)?;
+        }
         let Some(report) = self.whole else { return Ok(()) };
         write_search(f, report)?;
         write_served(f, report)?;
@@ -30,24 +32,35 @@ impl Display for TrainingRunText<'_> {
         write_unjudged(f, report)?;
         report.bridges.iter().try_for_each(|bridge| write_bridge(f, bridge))?;
         let pairs = report.look_alikes.pairs;
-        if pairs > 0 {
-            writeln!(f, "{pairs} pairs of items look alike: no evidence for each other")?;
+        match pairs {
+            0 => {}
+            1 => writeln!(f, "1 pair of items looks alike: no evidence for each other")?,
+            _ => writeln!(f, "{pairs} pairs of items look alike: no evidence for each other")?,
         }
         Ok(())
     }
 }
 
-/// Which model was made, and why it is refused if it is.
+/// Which model was made, why it is refused if it is, and what became of erasures.
 fn write_standing(f: &mut fmt::Formatter<'_>, run: &TrainingRun) -> fmt::Result {
+    write_model(f, run)?;
+    match run.state.erasures_completed() {
+        0 => Ok(()),
+        1 => writeln!(f, "1 erasure is complete by this run"),
+        erasures => writeln!(f, "{erasures} erasures are complete by this run"),
+    }
+}
+
+fn write_model(f: &mut fmt::Formatter<'_>, run: &TrainingRun) -> fmt::Result {
     match &run.state {
         TrainingRunState::Succeeded { model, .. } => writeln!(f, "model {model}"),
         TrainingRunState::Refused { model, reasons, .. } => {
             model.iter().try_for_each(|model| writeln!(f, "model {model} (refused)"))?;
-            reasons.iter().try_for_each(|reason| writeln!(f, "refused: {reason}"))
+            reasons.iter().try_for_each(|reason| writeln!(f, "refused: {}", Foreign::text(reason)))
         }
         TrainingRunState::Withdrawn { withdrawn, reason, .. } => {
             withdrawn.iter().try_for_each(|model| writeln!(f, "model {model} (withdrawn)"))?;
-            writeln!(f, "withdrawn: {reason}")
+            writeln!(f, "withdrawn: {}", Foreign::text(reason))
         }
         TrainingRunState::Queued
         | TrainingRunState::Running { .. }
@@ -62,21 +75,19 @@ fn write_input(f: &mut fmt::Formatter<'_>, report: &RunReport) -> fmt::Result {
     }
     writeln!(
         f,
-        "{} of {} events kept, {} without consent; {} people in {} rows, {} items, {} interactions",
+        "{} of {} kept, {} without consent; {} in {}, {}, {}",
         report.cleaning.kept,
-        report.cleaning.read,
+        of(report.cleaning.read, "event"),
         report.without_consent,
-        report.people,
-        report.rows,
-        report.items,
-        report.interactions,
+        of(report.people as u64, "person"),
+        of(report.rows as u64, "row"),
+        of(report.items as u64, "item"),
+        of(report.interactions as u64, "interaction"),
     )?;
     let (files, records) = (report.cleaning.files_set_aside, report.cleaning.records_set_aside);
     if files + records > 0 {
-        writeln!(
-            f,
-            "  set aside, unreadable: {files} files, {records} records (crossfold redrive)"
-        )?;
+        let (files, records) = (of(files, "file"), of(records, "record"));
+        writeln!(f, "  set aside, unreadable: {files}, {records} (crossfold redrive)")?;
     }
     for (reason, count) in &report.cleaning.refused {
         writeln!(f, "  refused {count}: {}", reason.as_str())?;
@@ -136,18 +147,18 @@ fn write_domain(
     if evaluation.people == 0 {
         return writeln!(f, "  {name:<14} not measured: nobody of it has anything held out");
     }
-    let of = |metrics: &Metrics, name: &str| metrics.get(name).copied().unwrap_or(f64::NAN);
+    let mean = |metrics: &Metrics, name: &str| metrics.get(name).copied().unwrap_or(f64::NAN);
     let interval = evaluation.intervals.get("ndcg@20").copied().unwrap_or_default();
     writeln!(
         f,
-        "  {name:<14} {} people  ndcg@20 {:.4} [{:.4}, {:.4}] (popularity {:.4})  recall@20 {:.4} ({:.4})",
-        evaluation.people,
-        of(&evaluation.metrics, "ndcg@20"),
+        "  {name:<14} {}  ndcg@20 {:.4} [{:.4}, {:.4}] (popularity {:.4})  recall@20 {:.4} ({:.4})",
+        of(evaluation.people as u64, "person"),
+        mean(&evaluation.metrics, "ndcg@20"),
         interval.low,
         interval.high,
-        of(&evaluation.popularity, "ndcg@20"),
-        of(&evaluation.metrics, "recall@20"),
-        of(&evaluation.popularity, "recall@20"),
+        mean(&evaluation.popularity, "ndcg@20"),
+        mean(&evaluation.metrics, "recall@20"),
+        mean(&evaluation.popularity, "recall@20"),
     )
 }
 
@@ -181,8 +192,11 @@ fn write_bridge(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Re
     }
     writeln!(
         f,
-        "  {} of {} people, their target history hidden: ndcg@20 popularity {:.4}, target-only {:.4}",
-        report.judging_people, report.people, report.popularity, report.target_only
+        "  {} of {}, their target history hidden: ndcg@20 popularity {:.4}, target-only {:.4}",
+        report.judging_people,
+        of(report.people as u64, "person"),
+        report.popularity,
+        report.target_only
     )?;
     for figures in &report.candidates {
         writeln!(
@@ -199,9 +213,10 @@ fn write_bridge(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Re
 
 #[cfg(test)]
 mod tests {
-    use crossfold_core::entities::ids::TrainingRunId;
+    use crossfold_core::entities::ids::{ModelId, TrainingRunId};
     use crossfold_core::maths::als::AlsOptions;
     use crossfold_core::maths::bootstrap::Interval;
+    use crossfold_core::release::gate::Verdict;
     use crossfold_core::training::served_by::Why;
     use jiff::Timestamp;
 
@@ -209,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_report_shows_what_came_in_and_each_domain_with_its_interval() {
-        let run = TrainingRun {
+        let mut run = TrainingRun {
             id: TrainingRunId::parse("run-1").unwrap(),
             requested_at: Timestamp::UNIX_EPOCH,
             options: AlsOptions::default(),
@@ -236,6 +251,8 @@ mod tests {
         report.look_alikes.pairs = 2;
         (report.cleaning.read, report.cleaning.kept) = (9, 7);
         let expected = "\
+model MODEL
+2 erasures are complete by this run
 7 of 9 events kept, 0 without consent; 50 people in 60 rows, 0 items, 0 interactions
 travel is served by popularity: 3 people have two items or more, 10 are needed
 held out from 1970-01-01T00:00:00Z on, every item ranked:
@@ -244,8 +261,16 @@ held out from 1970-01-01T00:00:00Z on, every item ranked:
 no direction between domains was judged: nobody who uses several consents to training in both directions between them
 2 pairs of items look alike: no evidence for each other
 ";
+        let model = ModelId::parse(&"a".repeat(64)).unwrap();
         let seen = RunReport::new(&report, None);
-        let text = TrainingRunText { run: &run, seen: &seen, whole: Some(&report) };
-        assert_eq!(text.to_string(), expected);
+        let verdict = Verdict { passed: true, for_erasures: false, champion: None, checks: vec![] };
+        let now = Timestamp::UNIX_EPOCH;
+        run.state = TrainingRunState::judged(now, Some(model.clone()), &verdict, seen);
+        run.state = run.state.completing(2);
+        let text = TrainingRunText { run: &run, whole: Some(&report) };
+        assert_eq!(text.to_string(), expected.replace("MODEL", model.as_str()));
+        run.state = TrainingRunState::withdrawn(now, None, "nothing is left".into()).completing(1);
+        let withdrawn = "withdrawn: nothing is left\n1 erasure is complete by this run\n";
+        assert_eq!(TrainingRunText { run: &run, whole: None }.to_string(), withdrawn);
     }
 }

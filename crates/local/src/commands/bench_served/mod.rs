@@ -1,7 +1,10 @@
 //! `crossfold bench served`: what people get on slates, beside what the laboratory
 //! says of the same files.
 
+use std::fmt::{self, Display};
+
 use anyhow::{Context, Result};
+use crossfold_core::entities::counted::of;
 use crossfold_lab::args::{BenchServedArgs, FitArgs};
 use crossfold_train::{RunOrder, TuningOrder};
 
@@ -35,26 +38,45 @@ fn order(fit: &FitArgs) -> RunOrder {
 }
 
 fn print(figures: &Figures) {
-    let Figures { people, served, popularity, evaluated, evaluated_with_options, .. } = figures;
-    printer::line(format_args!("{people} people asked for slates of 20, by default settings"));
-    printer::line(format_args!(
-        "ndcg@20 served {:.4} [{:.4}, {:.4}], popularity {popularity:.4}",
-        served.mean, served.low, served.high
-    ));
-    printer::line(format_args!(
-        "of them, the laboratory finds {evaluated:.4}; with what the run chose {evaluated_with_options:.4}"
-    ));
-    if let Some(everyone) = figures.evaluated_everyone {
-        printer::line(format_args!("of everyone held out, it finds {everyone:.4}"));
+    printer::text(FiguresText(figures));
+}
+
+/// What was served beside what the laboratory and the run say, each with what it is measured on.
+struct FiguresText<'a>(&'a Figures);
+
+impl Display for FiguresText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Figures { people, served, popularity, evaluated, evaluated_with_options, .. } = self.0;
+        let people = of(*people as u64, "person");
+        writeln!(f, "{people} asked for slates of 20, by default settings")?;
+        writeln!(
+            f,
+            "ndcg@20 served {:.4} [{:.4}, {:.4}], popularity {popularity:.4}",
+            served.mean, served.low, served.high
+        )?;
+        writeln!(
+            f,
+            "of them, the laboratory finds {evaluated:.4}; with what the run chose {evaluated_with_options:.4}"
+        )?;
+        if let Some(everyone) = self.0.evaluated_everyone {
+            writeln!(f, "of everyone held out, it finds {everyone:.4}")?;
+        }
+        for (domain, reported) in &self.0.reported {
+            writeln!(f, "the run reports of {domain}: {reported:.4}")?;
+        }
+        if !self.0.reported.is_empty() {
+            writeln!(
+                f,
+                "  (served: all that the test file holds of a person; reported by the run: one item of each person that it held out of the train file itself, which is harder to find)"
+            )?;
+        }
+        writeln!(
+            f,
+            "personalised slates: {:.1}%; bridge: {}; run: {:.1} s, {}",
+            100.0 * self.0.personalised,
+            self.0.bridge.as_deref().unwrap_or("none"),
+            self.0.run_seconds,
+            serde_json::to_string(&self.0.options).unwrap_or_default()
+        )
     }
-    for (domain, reported) in &figures.reported {
-        printer::line(format_args!("the run reports of {domain}: {reported:.4}"));
-    }
-    printer::line(format_args!(
-        "personalised slates: {:.1}%; bridge: {}; run: {:.1} s, {}",
-        100.0 * figures.personalised,
-        figures.bridge.as_deref().unwrap_or("none"),
-        figures.run_seconds,
-        serde_json::to_string(&figures.options).unwrap_or_default()
-    ));
 }
