@@ -10,7 +10,6 @@ use crate::history::{History, MarkedBy, MarkedItems, PastEvent};
 use crate::ids::{DomainId, ItemId, Pseudonym};
 use crate::item_set::{ItemDigest, ItemSet};
 use crate::kept_back::{KeptBack, KeptBackBy};
-use crate::kept_back::{KeptBack, KeptBackBy};
 use crate::purpose::Purpose;
 
 /// The part of a history that may be used for one purpose and set of

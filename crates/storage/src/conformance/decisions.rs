@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossfold_core::entities::basis::{Basis, EvidenceBasis};
+use crossfold_core::entities::basis::{Basis, EvidenceBasis, KeptBackBasis, REVISION};
 use crossfold_core::entities::catalogue::ChangeNumber;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
+use crossfold_core::entities::kept_back::KeptBackBy;
 use crossfold_core::entities::ports::{Appended, Logged, Stores};
 use jiff::Timestamp;
 
@@ -61,6 +62,7 @@ fn basis(domain: &DomainId) -> Basis {
     };
     let item = id(ItemId::parse, "课程 11");
     Basis {
+        revision: REVISION,
         limit: 10,
         targets: BTreeSet::from([domain.clone()]),
         excluded: [(domain.clone(), BTreeSet::from([item]))].into(),
@@ -71,6 +73,12 @@ fn basis(domain: &DomainId) -> Basis {
         person_version: Some(u64::MAX),
         catalogues: [(domain.clone(), ChangeNumber(u64::MAX))].into(),
         sources: vec![source],
+        kept_back: vec![KeptBackBasis {
+            by: KeptBackBy::Platform(domain.clone()),
+            targets: BTreeSet::from([domain.clone()]),
+            items: 3,
+            digest: "0123456789abcdef".into(),
+        }],
     }
 }
 
