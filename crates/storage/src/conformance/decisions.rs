@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
-use crossfold_core::entities::basis::{Basis, EvidenceBasis};
+use crossfold_core::entities::basis::{Basis, EvidenceBasis, KeptBackBasis, REVISION};
 use crossfold_core::entities::catalogue::ChangeNumber;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
+use crossfold_core::entities::kept_back::KeptBackBy;
 use crossfold_core::entities::ports::{Appended, Logged, Stores};
 use jiff::Timestamp;
 
@@ -59,7 +60,14 @@ fn basis(domain: &DomainId) -> Basis {
         definition: "fedcba9876543210".into(),
     };
     let item = id(ItemId::parse, "课程 11");
+    let kept_back = |by| KeptBackBasis {
+        by,
+        targets: BTreeSet::from([domain.clone()]),
+        items: 2_100,
+        digest: "0123456789abcdef".into(),
+    };
     Basis {
+        revision: REVISION,
         limit: 10,
         targets: BTreeSet::from([domain.clone()]),
         excluded: [(domain.clone(), BTreeSet::from([item]))].into(),
@@ -70,6 +78,9 @@ fn basis(domain: &DomainId) -> Basis {
         person_version: Some(u64::MAX),
         catalogues: [(domain.clone(), ChangeNumber(u64::MAX))].into(),
         sources: vec![source],
+        kept_back: [KeptBackBy::Instruction, KeptBackBy::Platform(domain.clone())]
+            .map(kept_back)
+            .into(),
     }
 }
 
