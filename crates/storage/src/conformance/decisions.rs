@@ -61,6 +61,12 @@ fn basis(domain: &DomainId) -> Basis {
         definition: "fedcba9876543210".into(),
     };
     let item = id(ItemId::parse, "课程 11");
+    let kept_back = |by| KeptBackBasis {
+        by,
+        targets: BTreeSet::from([domain.clone()]),
+        items: 2_100,
+        digest: "0123456789abcdef".into(),
+    };
     Basis {
         revision: REVISION,
         limit: 10,
@@ -73,12 +79,9 @@ fn basis(domain: &DomainId) -> Basis {
         person_version: Some(u64::MAX),
         catalogues: [(domain.clone(), ChangeNumber(u64::MAX))].into(),
         sources: vec![source],
-        kept_back: vec![KeptBackBasis {
-            by: KeptBackBy::Platform(domain.clone()),
-            targets: BTreeSet::from([domain.clone()]),
-            items: 3,
-            digest: "0123456789abcdef".into(),
-        }],
+        kept_back: [KeptBackBy::Instruction, KeptBackBy::Platform(domain.clone())]
+            .map(kept_back)
+            .into(),
     }
 }
 
