@@ -97,7 +97,7 @@ async fn recorded_decision(
 
 fn unknown() -> Problem {
     let detail = "there is no such recommendation: it was never made, has expired, or was erased \
-                  with its person";
+                  with its person or platform";
     Problem::new(StatusCode::NOT_FOUND, "unknown_recommendation", detail)
 }
 
@@ -117,14 +117,17 @@ async fn replay_now(
 ) -> Result<Replayed, Problem> {
     // Before anything is told of it: who was erased is known from no slate.
     let person = person_of(state, &recorded.user).await?.ok_or_else(unknown)?;
-    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded)) else {
-        return Ok(Change::NotRecorded.into());
-    };
     let known = read_definitions(state, &recorded.domain, deadline).await?;
     if known.is_stale {
         // By them evidence might be used that may no longer be.
         return Err(unchecked(StoreError::Unavailable("the definitions are outdated".into())));
     }
+    if !recorded.is_of_life(&recorded.domain, &known.definitions) {
+        return Err(unknown());
+    }
+    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded)) else {
+        return Ok(Change::NotRecorded.into());
+    };
     let definitions = known.definitions;
     let permission = Permission {
         now: state.machine.clock.now(),

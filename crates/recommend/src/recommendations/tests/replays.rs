@@ -5,10 +5,12 @@ use std::sync::Mutex;
 
 use axum::http::StatusCode;
 use crossfold_core::entities::catalogue::ItemStatus;
+use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
 use crossfold_core::entities::history::Dismissal;
 use crossfold_core::entities::ids::ModelId;
 use crossfold_core::model::manifest::manifest_key;
 use crossfold_edge::caller::Scope;
+use crossfold_storage::definition_reader::announce_change;
 use crossfold_storage::erasure;
 use crossfold_storage::faults::{Fault, FaultPlan, faulty};
 
@@ -148,6 +150,18 @@ async fn a_slate_of_an_erased_user_is_unknown_as_soon_as_they_are_erased() {
     let expected = Some(stored.version);
     let write = PeopleWrite { id: user.clone(), entry: stored.entry, expected };
     stores.people.commit(&[write]).await.unwrap();
+    assert_unknown(&service, &id).await;
+}
+
+#[tokio::test]
+async fn a_slate_of_an_earlier_life_of_its_platform_is_unknown() {
+    let (stores, service, _, id) = served().await;
+    let knowledge = domain("knowledge");
+    let mut deletion = DomainDeletion { number: 1, ..DomainDeletion::begun(noon()) };
+    deletion.enter(DeletionStage::Done);
+    deletion.finished_at = Some(noon());
+    records::put(&*stores.records, &knowledge, &deletion).await.unwrap();
+    announce_change(&*stores.records, UniqueId::from_u128(9)).await.unwrap();
     assert_unknown(&service, &id).await;
 }
 
