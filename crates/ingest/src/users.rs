@@ -270,15 +270,19 @@ pub(crate) async fn put_consents(
 ) -> Result<JsonResponse<UserView>, Problem> {
     caller.require(Scope::UsersWrite, &of.domain)?;
     batch::check_size(body.consents.len(), MAX_CONSENTS)?;
-    state.definitions.domain(&of.domain).await?;
+    // Once for all of them, and anew where one was not known: defined a moment ago, it is.
+    let mut definitions = state.definitions.with(&of.domain).await?;
     let now = state.machine.clock.now();
     let mut decisions = Vec::with_capacity(body.consents.len());
     for raw in body.consents {
         let is_dated = raw.decided_at.is_some();
         let decision = parse_consent(raw, &of.domain, now)?;
         caller.require(Scope::UsersWrite, &decision.from)?;
-        state.definitions.domain(&decision.from).await?;
-        state.definitions.domain(&decision.to).await?;
+        for domain in [&decision.from, &decision.to] {
+            if !definitions.contains_key(domain) {
+                definitions = state.definitions.with(domain).await?;
+            }
+        }
         decisions.push((decision, is_dated));
     }
     let user = state.pseudonym(&of.domain, &user)?;

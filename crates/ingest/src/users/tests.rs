@@ -153,6 +153,32 @@ async fn what_an_earlier_version_declared_in_the_person_is_found_and_moves_out_w
 }
 
 #[tokio::test]
+async fn many_consents_are_as_many_calls_as_one() {
+    let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = calls.clone();
+    let world = World::new(&FaultPlan::from_fn(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Fault::None
+    }));
+    for domain in ["films", "travel"] {
+        world.define(domain).await;
+    }
+    world.ok("PUT", "/v1/users/u?domain=films", json!({})).await;
+    let refusal = json!({"to": "travel", "purpose": "training", "granted": false});
+    let mut counts = BTreeSet::new();
+    for consents in [1, 100] {
+        let body = json!({ "consents": vec![refusal.clone(); consents] });
+        calls.store(0, std::sync::atomic::Ordering::Relaxed);
+        world.ok("PUT", "/v1/users/u/consents?domain=films", body).await;
+        counts.insert(calls.load(std::sync::atomic::Ordering::Relaxed));
+    }
+    assert_eq!(counts.len(), 1, "{counts:?}");
+    let unknown = json!({"consents": [{"to": "nowhere", "purpose": "training", "granted": true}]});
+    let (status, problem) = world.call("PUT", "/v1/users/u/consents?domain=films", &unknown).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("unknown_domain")));
+}
+
+#[tokio::test]
 async fn as_many_calls_are_made_for_a_user_who_is_linked_as_for_one_who_is_not() {
     let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = calls.clone();
