@@ -84,7 +84,7 @@ impl OutcomeEvidence<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -117,7 +117,8 @@ mod tests {
         ["shop", "cinema"].map(|name| (domain(name), definition.clone())).into()
     }
 
-    fn decision() -> Decision {
+    /// A slate of `shop` for `v1_u`, with an item of its own and one of `cinema`.
+    pub(crate) fn decision() -> Decision {
         let entry = |name: &str| SlateEntry {
             domain: domain(name),
             item_id: ItemId::parse("i").unwrap(),

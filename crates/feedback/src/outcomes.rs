@@ -124,10 +124,7 @@ fn parse_outcome(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use crossfold_core::entities::clock::Clock;
-    use crossfold_core::entities::decision::SlateEntry;
     use crossfold_core::entities::definition::DomainDefinition;
     use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
     use crossfold_core::entities::pseudonym::Pseudonymiser;
@@ -137,14 +134,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::outcome_evidence::tests::decision;
 
     fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
-    }
-
-    fn entry(name: &str) -> SlateEntry {
-        let item_id = ItemId::parse("i").unwrap();
-        SlateEntry { domain: domain(name), item_id, score: 1.0, propensity: 1.0 }
     }
 
     /// A platform that shows items of its own and of another, and a slate of both.
@@ -157,22 +150,7 @@ mod tests {
             define(&state, name).await;
         }
         let user = state.pseudonymiser.pseudonym(&domain("shop"), &UserId::parse("u").unwrap());
-        let decision = Decision {
-            recommendation_id: RecommendationId::parse("r").unwrap(),
-            user,
-            domain: domain("shop"),
-            placement: None,
-            decided_at: now,
-            model: None,
-            policy: "p".into(),
-            variant: None,
-            seed: 1,
-            personalised: false,
-            degraded: vec![],
-            slate: vec![entry("shop"), entry("cinema")],
-            lives: BTreeMap::new(),
-            basis: None,
-        };
+        let decision = Decision { user, decided_at: now, ..decision() };
         state.stores.decisions.record(&decision).await.unwrap();
         (state, decision)
     }

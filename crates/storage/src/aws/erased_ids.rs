@@ -3,7 +3,9 @@
 //!
 //! 16 records a user, one for each first half byte of the digests, as those of marked items are
 //! (`aws::marked_items`). They expire when the events would have at the latest, and move with the
-//! user's other records when keys rotate. Looked up are they only for who came back.
+//! user's other records when keys rotate. Looked up are they only for who came back. A record
+//! holds 400 KB, so that there is room for some 700,000 ids of a user; of more, those that find
+//! none are not known again, for an erasure has to end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

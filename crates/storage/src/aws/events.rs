@@ -13,7 +13,9 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
@@ -226,6 +228,12 @@ impl DynamoDbEvents {
     }
 }
 
+/// Whether an update was refused because its record would be larger than one may be.
+fn is_full(refusal: &UpdateItemError) -> bool {
+    let is_of_size = |message: &str| message.contains("Item size");
+    refusal.code() == Some("ValidationException") && refusal.message().is_some_and(is_of_size)
+}
+
 fn is_of_erased_ids(sort_key: &AttributeValue) -> bool {
     sort_key.as_s().is_ok_and(|sort_key| erased_ids::is_of_erased_ids(sort_key))
 }
@@ -312,10 +320,16 @@ impl EventStore for DynamoDbEvents {
         let until = self.clock.now().as_second().saturating_add(self.retention.as_secs());
         let table = self.table.name()?;
         let update = || self.client.update_item().table_name(table);
-        for update in ErasedIds::of(user, ids).updates(until, update) {
-            update.send().await.map_err(service_error)?;
-        }
-        Ok(())
+        let updates = ErasedIds::of(user, ids).updates(until, update).into_iter();
+        let sent = updates.map(async |update| match update.send().await {
+            // An erasure that could never end would be worse than an id that is not known again.
+            Err(error) if error.as_service_error().is_some_and(is_full) => {
+                tracing::warn!("there are too many ids of erased events to keep them all");
+                Ok(())
+            }
+            sent => sent.map(drop).map_err(service_error),
+        });
+        stream::iter(sent).buffer_unordered(CONCURRENT_WRITES).try_collect().await
     }
 
     async fn were_erased(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {
@@ -365,6 +379,7 @@ impl EventStore for DynamoDbEvents {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::error::ErrorMetadata;
     use crossfold_core::entities::ids::{EventId, EventType};
 
     use super::*;
@@ -398,6 +413,18 @@ mod tests {
         assert_eq!(text("domain"), "knowledge");
         assert_eq!(record.ttl, record.event.received_at.as_second() + 86_400);
         assert_eq!(EventRecord::parse(item).unwrap().unwrap(), record);
+    }
+
+    #[test]
+    fn a_record_that_is_full_is_told_from_other_refusals() {
+        let refused = |code: &str, message: &str| {
+            let metadata = ErrorMetadata::builder().code(code).message(message).build();
+            is_full(&UpdateItemError::generic(metadata))
+        };
+        let size = "Item size to update has exceeded the maximum allowed size";
+        assert!(refused("ValidationException", size));
+        assert!(!refused("ValidationException", "The provided key element does not match"));
+        assert!(!refused("AccessDeniedException", size));
     }
 
     #[test]
