@@ -44,6 +44,7 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         item_factors: Array2::from_shape_fn((index.len(), 2), |(row, _)| value * (row + 1) as f32),
         domain_factors: None,
         bridges,
+        mixtures: Mixtures::none(),
         look_alikes: LookAlikes::default(),
         by_popularity: Default::default(),
     };

@@ -62,6 +62,7 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         item_factors,
         domain_factors: None,
         bridges: Bridges::none(),
+        mixtures: Default::default(),
         look_alikes: Default::default(),
         by_popularity: Default::default(),
     };

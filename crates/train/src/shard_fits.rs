@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crossfold_core::evidence::items::DomainRows;
+use crossfold_core::evidence::items::{DomainRanges, DomainRows};
 use crossfold_core::maths::als::HalfStep;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
@@ -11,6 +11,7 @@ use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, cross_bloc
 use crossfold_core::training::sharding::plan::{
     Part, PeopleRecord, PlannedFit, PurposeFiles, ShardBounds, ShardPlan, Side,
 };
+use crossfold_core::training::mixing::ItemItemWeights;
 use crossfold_core::training::sharding::shard::{BlockShard, MatrixShard};
 use crossfold_core::training::{FitPurpose, ModelOutline};
 use ndarray::{Array2, s};
@@ -52,8 +53,15 @@ impl Planner<'_> {
             let key = self.files.put_addressed("block", BlockShard::encode(&block)?).await?;
             blocks.push((direction, key));
         }
+        let mut weights = Vec::new();
+        for (domain, of_domain) in self.outline.weights(matrix) {
+            for (at, table) in of_domain {
+                let key = self.files.put_addressed("block", BlockShard::encode(&table)?).await?;
+                weights.push((domain.clone(), at, key));
+            }
+        }
         let files = plan.purposes.entry(purpose).or_default();
-        files.blocks = blocks;
+        (files.blocks, files.weights) = (blocks, weights);
         Ok(files)
     }
 
@@ -143,4 +151,24 @@ pub(crate) async fn fitted(
         fitted.blocks.insert(direction.clone(), block);
     }
     Ok(fitted)
+}
+
+/// The weights between items that were made for a purpose.
+pub(crate) async fn weights(
+    files: &WorkingFiles,
+    plan: &ShardPlan,
+    ranges: &DomainRanges,
+    purpose: FitPurpose,
+) -> Result<ItemItemWeights, ShardWorkerError> {
+    let mut weights = ItemItemWeights::new();
+    let made = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.weights);
+    for (domain, at, key) in made {
+        let table = files.block(key).await?.0;
+        let items = ranges.get(domain).map(DomainRows::len);
+        if items.map(|items| (items, items)) != Some((table.rows(), table.columns())) {
+            return Err(WorkingFileError::Misfit { key: key.clone() }.into());
+        }
+        weights.entry(domain.clone()).or_default().insert(*at, table);
+    }
+    Ok(weights)
 }

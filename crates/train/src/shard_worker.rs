@@ -33,7 +33,7 @@ use crate::half_iteration::Half;
 use crate::pause::Pause;
 use crate::rekeying::Rekeyer;
 use crate::shard_error::ShardWorkerError;
-use crate::shard_fits::{Planner, fitted};
+use crate::shard_fits::{Planner, fitted, weights};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
@@ -352,6 +352,8 @@ impl ShardWorker {
                 let outline = &mut prepared.outline;
                 (outline.look_alikes, outline.report.bridges) = (look_alikes, report.bridges);
                 outline.report.look_alikes = report.look_alikes;
+                outline.report.rankings = report.rankings;
+                prepared.pending.skip_choosing();
                 return Ok(prepared);
             }
         }
@@ -481,8 +483,10 @@ impl ShardWorker {
                 None => None,
             };
             let fitted = fitted(files, &plan, recipe.outline(), purpose).await?;
+            let ranges = recipe.outline().index.ranges();
+            let weights = weights(files, &plan, ranges, purpose).await?;
             let take = move || {
-                let fits = recipe.outline().serve(fitted);
+                let fits = recipe.outline().serve(fitted, weights);
                 recipe.take(purpose, set, fits)?;
                 Ok::<_, TrainingError>(recipe)
             };

@@ -167,6 +167,15 @@ impl DomainRows {
     pub fn within(&self, interactions: &[Weighted]) -> Vec<Weighted> {
         interactions.iter().filter(|interaction| self.contains(interaction.row)).copied().collect()
     }
+
+    /// The items of the domain that interactions tell for, in their order, with their
+    /// confidences.
+    #[must_use]
+    pub fn liked(&self, interactions: &[Weighted]) -> Vec<(LocalRow, f32)> {
+        let liked = interactions.iter().filter(|interaction| interaction.is_liked());
+        let local = |known: &Weighted| Some((self.local(known.row)?, known.confidence));
+        liked.filter_map(local).collect()
+    }
 }
 
 /// The rows of each domain in a table of items, in order of domain and of row.

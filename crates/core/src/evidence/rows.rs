@@ -1,5 +1,7 @@
 //! The joint matrix, whole and without what is held out.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,6 +35,8 @@ pub(crate) fn split_instant(times: impl Iterator<Item = Timestamp>) -> Option<Ti
 const LAST_OUT_PEOPLE: f64 = 20_000.0;
 /// Seed of their draw.
 const LAST_OUT_SEED: u64 = 3;
+/// Seed of which items of one instant are held out to choose by.
+const CHOOSING_SEED: u64 = 7;
 
 /// The rows of the joint matrix, whole and split by time.
 #[derive(Default)]
@@ -50,6 +54,12 @@ pub(crate) struct Rows {
     pub(crate) popularity: Popularity,
     pub(crate) popularity_before: Popularity,
     pub(crate) popularity_without_last: Popularity,
+    /// What is held out once more, from what is trained on to be measured on the newest
+    /// events, else on last items: the newest fifth of each domain, of the rows drawn for
+    /// leave-last-out. To choose by.
+    pub(crate) choosing: Vec<Vec<u32>>,
+    /// Of what is left then.
+    pub(crate) popularity_choosing: Popularity,
     pub(crate) people: usize,
     pub(crate) consented_events: u64,
     pub(crate) inputs: InputCounts,
@@ -75,6 +85,7 @@ impl RowBuilder<'_> {
         let mut rows = Rows { inputs, ..Rows::default() };
         let count = || PopularityCount::new(self.index);
         let (mut of_all, mut of_before, mut without_last) = (count(), count(), count());
+        let mut of_choosing = count();
         let mut drawn = ChaCha8Rng::seed_from_u64(LAST_OUT_SEED);
         let share = (LAST_OUT_PEOPLE / histories.len().max(1) as f64).min(1.0);
         let seen_before = self.seen_before;
@@ -97,12 +108,23 @@ impl RowBuilder<'_> {
                 let recencies = self.recencies(&group, &row, self.newest);
                 of_all.add(&recencies, &[]);
                 without_last.add(&recencies, &last);
+                if self.split_at.is_none() {
+                    let choosing = self.newest_fifth(&group, &row, (&last, all.len()), is_drawn);
+                    let left_out: Vec<u32> = last.iter().chain(&choosing).copied().collect();
+                    of_choosing.add(&recencies, &left_out);
+                    rows.choosing.push(choosing);
+                }
                 rows.last.push(last);
                 all.push(entries(row));
                 if let Some(instant) = self.split_at {
                     let earlier = group.before(instant);
                     let row = self.interactions(&earlier, self.newest_before);
-                    of_before.add(&self.recencies(&earlier, &row, self.newest_before), &[]);
+                    let recencies = self.recencies(&earlier, &row, self.newest_before);
+                    let number = before.len();
+                    let choosing = self.newest_fifth(&earlier, &row, (&[], number), is_drawn);
+                    of_choosing.add(&recencies, &choosing);
+                    rows.choosing.push(choosing);
+                    of_before.add(&recencies, &[]);
                     before.push(entries(row));
                     let later = group.since(instant);
                     rows.held_out.push(self.items(&later));
@@ -119,6 +141,7 @@ impl RowBuilder<'_> {
         rows.popularity = of_all.finish();
         rows.popularity_before = of_before.finish();
         rows.popularity_without_last = without_last.finish();
+        rows.popularity_choosing = of_choosing.finish();
         rows
     }
 
@@ -157,6 +180,43 @@ impl RowBuilder<'_> {
             Some((chosen.0, newest))
         };
         self.index.ranges().values().filter_map(&mut last).collect()
+    }
+
+    /// Of the liked items of each domain, but for those `left_out` before, the fifth whose
+    /// newest event is newest, one at least, where another is left; of what is of one
+    /// instant, any. Nothing of a row that was not drawn.
+    fn newest_fifth(
+        &self,
+        history: &ConsentedHistory,
+        row: &[Weighted],
+        (left_out, number): (&[u32], usize),
+        is_drawn: bool,
+    ) -> Vec<u32> {
+        if !is_drawn {
+            return Vec::new();
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(CHOOSING_SEED);
+        rng.set_stream(1 + number as u64);
+        let is_known = |item: &Row| {
+            let at = row.binary_search_by_key(item, |known| known.row);
+            at.is_ok_and(|at| row[at].is_liked()) && !left_out.contains(&item.0)
+        };
+        let mut newest: BTreeMap<Row, Timestamp> = BTreeMap::new();
+        for event in history.events() {
+            let item = self.index.row(&(event.domain.clone(), event.item_id.clone()));
+            if let Some(item) = item.filter(is_known) {
+                newest.entry(item).or_insert(event.occurred_at); // Newest first.
+            }
+        }
+        let mut of_domain = |rows: &DomainRows| {
+            let known = newest.iter().filter(|(item, _)| rows.contains(**item));
+            let mut order: Vec<(Timestamp, u64, u32)> =
+                known.map(|(item, at)| (*at, rng.random(), item.0)).collect();
+            order.sort_unstable_by(|a, b| b.cmp(a));
+            let held_out = (order.len() / 5).max(usize::from(order.len() > 1));
+            order.into_iter().take(held_out).map(|(.., item)| item).collect::<Vec<_>>()
+        };
+        self.index.ranges().values().flat_map(&mut of_domain).collect()
     }
 
     /// What of a history should have been recommended: the items that it likes.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bridges::ServedBridge;
 use super::items::DomainTable;
+use super::mixtures::ServedMixture;
 use super::{ModelError, malformed, sha256_hex};
 use crate::entities::event::Event;
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
@@ -18,9 +19,11 @@ use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::AlsOptions;
 use crate::maths::fold_in::UnobservedItems;
 
-/// Version of the artefact's layout. Since 3 the report is an object of its own;
-/// the tables are those of [`OLDEST_FORMAT`].
-pub const FORMAT: u32 = 3;
+/// Version of the artefact's layout. Since 3 the report is an object of its own; since 4
+/// a domain's items may be ranked by a mixture of rankers, which earlier programs would
+/// leave out, and so serve what nobody measured. A model of 3 is read as one of 4
+/// without any.
+pub const FORMAT: u32 = 4;
 /// The oldest layout that is read.
 pub const OLDEST_FORMAT: u32 = 2;
 
@@ -102,6 +105,10 @@ pub struct Manifest {
     pub domain_factors: bool,
     /// Pairs of items that look alike.
     pub look_alikes: usize,
+    /// How the items of domains are ranked by own evidence, in order of domains; those
+    /// that are not named by their factors alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<ServedMixture>,
     /// Domains whose people with evidence there are all served alike, by popularity.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub by_popularity: BTreeSet<DomainId>,
@@ -169,7 +176,7 @@ pub fn decode_manifest(id: &ModelId, bytes: &[u8]) -> Result<Manifest, ModelErro
     }
     let Version { format } = serde_json::from_slice(bytes).map_err(malformed)?;
     match format {
-        FORMAT => serde_json::from_slice(bytes).map_err(malformed),
+        3 | FORMAT => serde_json::from_slice(bytes).map_err(malformed),
         OLDEST_FORMAT => decode_inline(bytes),
         other => Err(ModelError::Format(other)),
     }

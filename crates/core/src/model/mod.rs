@@ -13,6 +13,7 @@
 //! | `item_ids` | u8, bytes | item ids, one after another, UTF-8 |
 //! | `item_id_ends` | u32, items | where each id ends in `item_ids` |
 //! | `look_alikes` | u32, pairs x 2 | rows of items that look alike, the lower first, in order |
+//! | `mixture_{n}_{m}_ends`, `_items`, `_values` | u32, items of the domain; u32 and f32, weights | as those of a cross block: what each past item adds to the domain's items by ranker `m` of the manifest's mixture `n` |
 //! | `bridge_{n}_map` | f32, factors x factors | the map of the manifest's bridge `n`, from source to target |
 //! | `bridge_{n}_ends` | u32, source items | where each source item's entries end in the next two |
 //! | `bridge_{n}_items` | u32, entries | target items, numbered within their domain, ascending |
@@ -25,10 +26,13 @@ pub mod bridges;
 pub mod items;
 pub mod look_alikes;
 pub mod manifest;
+pub mod mixtures;
 pub mod scoring;
 pub mod sections;
 
 pub(crate) mod factor_table;
+pub(crate) mod own_evidence;
+pub(crate) mod sparse_tables;
 mod tensors;
 
 use std::collections::BTreeMap;
@@ -151,6 +155,7 @@ impl Artefact {
             bridges: headers.bridges,
             domain_factors: headers.domain_factors,
             look_alikes: headers.look_alikes,
+            mixtures: headers.mixtures,
             by_popularity: headers.by_popularity,
             blob: manifest::ContentReference::of(&blob),
             inputs: provenance.inputs.clone(),
@@ -266,12 +271,15 @@ pub(crate) mod tests {
     use super::bridges::mapping::LinearMap;
     use super::bridges::{Bridge, Carrier, Direction, ServedCarrier};
     use super::look_alikes::LookAlikes;
+    use super::mixtures::item_item::{ItemItem, ItemItemMethod};
+    use super::mixtures::{Mixture, Mixtures, Ranker, RankerKind};
     use super::manifest::ContentReference;
     use super::scoring::{ScoringTables, TableParts};
     use super::*;
     use crate::entities::ids::ItemId;
     use crate::evidence::items::ItemKey;
     use crate::maths::als::AlsOptions;
+    use crate::maths::item_item::ease::EaseOptions;
     use crate::maths::sparse::SparseRows;
 
     fn key(domain: &str, item: &str) -> ItemKey {
@@ -303,6 +311,7 @@ pub(crate) mod tests {
             }),
             domain_factors: None,
             bridges: Bridges::none(),
+            mixtures: Mixtures::none(),
             look_alikes: LookAlikes::default(),
             by_popularity: Default::default(),
         }
@@ -346,7 +355,26 @@ pub(crate) mod tests {
         Artefact::encode(parts, Bytes::from_static(b"{}")).unwrap()
     }
 
-    /// The same with a bridge of every kind and items that look alike.
+    /// A mixture of rankers of every kind, for a domain of items that are so popular.
+    pub(crate) fn mixture(popularity: Vec<f32>) -> Mixture {
+        let rows = (0..popularity.len() as u32).map(|past| {
+            let others = (0..popularity.len() as u32).filter(|item| *item != past);
+            others.map(|item| (item, 0.5 + past as f32 - item as f32 / 3.0)).collect()
+        });
+        let weights = SparseRows::from_rows(popularity.len(), rows);
+        let method = ItemItemMethod::Ease(EaseOptions::default().check().unwrap());
+        Mixture {
+            rankers: vec![
+                Ranker::Factors,
+                Ranker::Popularity(popularity),
+                Ranker::ItemItem(ItemItem::new(method, weights)),
+            ],
+            shares: [vec![0.25, 0.5, 0.25], vec![0.5, 0.0, 0.5], vec![0.0, 0.0, 1.0]],
+            unit: 0.25,
+        }
+    }
+
+    /// The same with a bridge of every kind, items that look alike, and a mixture.
     pub(crate) fn bridged_parts() -> ModelParts {
         let direction = |from: &str, to: &str| Direction {
             from: DomainId::parse(from).unwrap(),
@@ -363,9 +391,13 @@ pub(crate) mod tests {
         add("knowledge", "auto", Carrier::Mapping(LinearMap::new(map)));
         let block = SparseRows::from_rows(1, [vec![(0, 0.5)], vec![]]);
         add("knowledge", "travel", Carrier::CrossBlock(CrossBlock::new(block)));
+        let mut mixtures = Mixtures::none();
+        let knowledge = DomainId::parse("knowledge").unwrap();
+        mixtures.insert(knowledge, mixture(vec![0.5; 2]));
         let tables = TableParts {
             domain_factors: Some(Array2::from_shape_fn((4, 4), |(i, j)| (i + j) as f32 / 7.0)),
             bridges,
+            mixtures,
             look_alikes: LookAlikes::new([(Row(0), Row(1)), (Row(2), Row(3))]),
             by_popularity: [DomainId::parse("travel").unwrap()].into(),
             ..table_parts(&index)
@@ -392,6 +424,7 @@ pub(crate) mod tests {
             assert_eq!(model.bridges(), written.tables.bridges());
             assert_eq!(read.tables.look_alikes(), written.tables.look_alikes());
             assert_eq!(read.tables.by_popularity(), written.tables.by_popularity());
+            assert_eq!(read.tables.mixtures(), written.tables.mixtures());
             assert_eq!(model.manifest().events, 9);
             assert_eq!(encode(&parts).id, artefact.id);
         }
@@ -406,9 +439,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_bridge_that_does_not_fit_is_refused() {
+    fn a_bridge_or_a_mixture_that_does_not_fit_is_refused() {
         decode_changed(|_| ()).unwrap();
-        let changes: [fn(&mut Manifest); 9] = [
+        let changes: [fn(&mut Manifest); 15] = [
+            |m| m.mixtures[0].domain = DomainId::parse("elsewhere").unwrap(),
+            |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5],
+            |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0],
+            |m| m.mixtures[0].unit = f32::NAN,
+            |m| m.mixtures[0].rankers.truncate(2),
+            |m| m.mixtures[0].rankers = vec![RankerKind::Factors; 9],
             |m| m.by_popularity = [DomainId::parse("elsewhere").unwrap()].into(),
             |m| m.domain_factors = false,
             |m| m.look_alikes = 1,

@@ -13,9 +13,12 @@
 //! - Of several sources whose evidence a person has, the one with the greatest
 //!   measured lift decides which of the two is done.
 //!
-//! Everything is linear in the past items, so each score is exactly the sum of
-//! their contributions. An item that looks like one of the person's source items
-//! gets nothing from it.
+//! Where a domain has a mixture of rankers ([`crate::model::mixtures`]), it ranks in
+//! place of the fold-in for who likes anything there.
+//!
+//! Everything but popularity is linear in the past items, so each score is exactly the
+//! sum of their contributions and of what popularity adds. An item that looks like one
+//! of the person's source items gets nothing from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,8 +30,10 @@ use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
 use crate::maths::als::AlsParams;
 use crate::maths::fold_in::{FoldedPerson, UnobservedItems};
 use crate::model::bridges::{Bridge, Bridges, Carried, Crossing, Direction};
-use crate::model::factor_table::{FactorTable, by_row};
+use crate::model::factor_table::FactorTable;
 use crate::model::look_alikes::LookAlikes;
+use crate::model::mixtures::{Mixture, Mixtures, Ranker};
+use crate::model::own_evidence::{OwnEvidence, Ranked, RankedBy};
 
 /// Own items in the target from which on a map or a cross block is not asked.
 pub const OWN_ITEMS_ENOUGH: usize = 5;
@@ -44,6 +49,7 @@ pub struct ScoringTables {
     /// Fitted domain by domain; there if any domain or bridge needs them.
     domain_factors: Option<Arc<FactorTable>>,
     bridges: Bridges,
+    mixtures: Arc<Mixtures>,
     look_alikes: Arc<LookAlikes>,
     by_popularity: BTreeSet<DomainId>,
 }
@@ -63,6 +69,8 @@ pub struct TableParts {
     pub domain_factors: Option<Array2<f32>>,
     /// The bridges that passed.
     pub bridges: Bridges,
+    /// How the domains' items are ranked by own evidence, where not by factors alone.
+    pub mixtures: Mixtures,
     /// Items that look alike.
     pub look_alikes: LookAlikes,
     /// Domains whose people with evidence there are all served alike, by popularity.
@@ -104,6 +112,7 @@ impl SharedFactors {
             joint_factors: Some(self.joint.clone()),
             domain_factors: Some(self.domain_factors.clone()),
             bridges,
+            mixtures: Arc::default(),
             look_alikes: Arc::default(),
             by_popularity: BTreeSet::new(),
         };
@@ -118,7 +127,7 @@ impl ScoringTables {
     /// [`Mismatch`] in words.
     pub fn new(parts: TableParts) -> Result<Self, Mismatch> {
         let TableParts { ranges, params, unobserved, bridges, look_alikes, .. } = parts;
-        let by_popularity = parts.by_popularity;
+        let (mixtures, by_popularity) = (Arc::new(parts.mixtures), parts.by_popularity);
         let is_joint = ranges.keys().any(|domain| bridges.is_joint(domain));
         let needs_both = is_joint && bridges.need_domain_factors(&ranges);
         if needs_both != parts.domain_factors.is_some() {
@@ -137,6 +146,7 @@ impl ScoringTables {
             params,
             unobserved,
             bridges,
+            mixtures,
             look_alikes,
             by_popularity,
         };
@@ -158,6 +168,9 @@ impl ScoringTables {
         if !self.bridges.iter().all(fits) {
             return Err(Mismatch("a bridge has another shape or leads nowhere"));
         }
+        if !self.mixtures.fit(|domain| self.ranges.get(domain).map(DomainRows::len)) {
+            return Err(Mismatch("a mixture of rankers does not fit its domain"));
+        }
         if self.look_alikes.pairs().any(|(_, second)| second.index() >= self.ranges.items()) {
             return Err(Mismatch("an item that looks alike is not in the model"));
         }
@@ -177,6 +190,12 @@ impl ScoringTables {
     #[must_use]
     pub fn bridges(&self) -> &Bridges {
         &self.bridges
+    }
+
+    /// How the domains' items are ranked by own evidence, where not by factors alone.
+    #[must_use]
+    pub fn mixtures(&self) -> &Mixtures {
+        &self.mixtures
     }
 
     /// Item factors, one row for each item: of the joint fit if any bridge is
@@ -230,17 +249,13 @@ impl ScoringTables {
             .filter(|_| fading > 0.0)
             .and_then(|(source, bridge)| self.carry((source, target), bridge, interactions));
         let weight = if carried.is_some() { fading } else { 0.0 };
-        let factors = self.factors_of(&target.domain);
-        let folded = factors.filter(|_| weight < 1.0).and_then(|factors| {
-            let person = self.fold_in(target, factors, &evidence.foldable)?;
-            Some(Folded { weight: 1.0 - weight, factors, person })
-        });
-        if carried.is_none() && folded.is_none() {
+        let own = if weight < 1.0 { self.own(target, &evidence) } else { OwnEvidence::none() };
+        if carried.is_none() && own.is_none() {
             return None;
         }
         let mut estimate = Estimate {
             target,
-            folded,
+            own: own.weighed(1.0 - weight),
             carried: carried.map(|carried| (weight, carried)),
             scores: Vec::new(),
             look_alikes: BTreeMap::new(),
@@ -248,6 +263,68 @@ impl ScoringTables {
         estimate.score_all();
         estimate.leave_out(&self.look_alikes, interactions);
         estimate.tells_items_apart().then_some(estimate)
+    }
+
+    /// Ranks by the person's own evidence, and by that of sources with a joint bridge:
+    /// as the target's mixture says, or by the fold-in alone.
+    fn own(&self, target: &DomainRows, evidence: &Admitted<'_>) -> OwnEvidence<'_> {
+        let mixture = self.mixtures.get(&target.domain).filter(|_| evidence.own_liked > 0);
+        let Some(mixture) = mixture else {
+            return OwnEvidence::alone(self.ranked(&Ranker::Factors, target, evidence));
+        };
+        let shares = mixture.shares_of(evidence.own_liked);
+        let ranked = shares
+            .filter_map(|(ranker, share)| Some((self.ranked(ranker, target, evidence)?, share)));
+        OwnEvidence::mixed(ranked, mixture.unit)
+    }
+
+    /// What one ranker makes of the evidence; `None` when it has nothing to say.
+    fn ranked<'a>(
+        &'a self,
+        ranker: &'a Ranker,
+        target: &DomainRows,
+        evidence: &Admitted<'_>,
+    ) -> Option<Ranked<'a>> {
+        let target = self.ranges.get(&target.domain)?;
+        let by = match ranker {
+            Ranker::Factors => {
+                let factors = self.factors_of(&target.domain)?;
+                let person = self.fold_in(target, factors, &evidence.foldable)?;
+                RankedBy::Factors { factors, person }
+            }
+            Ranker::Popularity(shares) => RankedBy::Popularity(shares),
+            Ranker::ItemItem(table) => {
+                RankedBy::ItemItem { table, liked: target.liked(&evidence.foldable) }
+            }
+        };
+        Some(Ranked { target, by })
+    }
+
+    /// The scores of a domain's items, in order of rows, by one ranker alone; `None` when
+    /// it has nothing to say.
+    pub(crate) fn rank_by(
+        &self,
+        ranker: &Ranker,
+        target: &DomainRows,
+        interactions: &[Weighted],
+    ) -> Option<Vec<f32>> {
+        let evidence = self.admitted(target, interactions);
+        Some(self.ranked(ranker, target, &evidence)?.scores())
+    }
+
+    /// The same with the mixture of one domain in place of any that it has.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when it does not fit.
+    pub(crate) fn with_mixture(
+        &self,
+        rows: &DomainRows,
+        mixture: Mixture,
+    ) -> Result<Self, Mismatch> {
+        let mut mixtures = Mixtures::clone(&self.mixtures);
+        mixtures.insert(rows.domain.clone(), mixture);
+        let tables = Self { mixtures: Arc::new(mixtures), ..self.clone() };
+        tables.check().map(|()| tables)
     }
 
     /// Sorts out what may be used for a target.
@@ -318,17 +395,10 @@ struct Admitted<'a> {
     strongest: Option<(&'a DomainRows, &'a Bridge)>,
 }
 
-/// A person folded in, with the factors that the target's items are scored by.
-struct Folded<'a> {
-    weight: f32,
-    factors: &'a FactorTable,
-    person: FoldedPerson,
-}
-
 /// The scores of a target's items for one person, and where they come from.
 pub struct Estimate<'a> {
     target: &'a DomainRows,
-    folded: Option<Folded<'a>>,
+    own: OwnEvidence<'a>,
     carried: Option<(f32, Box<dyn Carried + 'a>)>,
     /// By row within the target.
     scores: Vec<f32>,
@@ -357,8 +427,8 @@ impl Estimate<'_> {
         self.scores
     }
 
-    /// How much each past item adds to the score of an item of the target. They
-    /// sum up to the score.
+    /// How much each past item adds to the score of an item of the target. With
+    /// [`Estimate::anyway`] they sum up to the score.
     ///
     /// # Panics
     /// When there is no such row.
@@ -371,18 +441,19 @@ impl Estimate<'_> {
         contributions
     }
 
+    /// What is added to an item's score whatever the person did: by how popular it is,
+    /// where that has a share in the scores.
+    #[must_use]
+    pub fn anyway(&self, row: Row) -> f32 {
+        self.own.anyway(row)
+    }
+
     fn all_contributions(&self, row: Row) -> Vec<(Row, f32)> {
         let mut sums: BTreeMap<Row, f32> = BTreeMap::new();
-        let mut add = |weight: f32, contributions: Vec<(Row, f32)>| {
-            for (past, amount) in contributions {
-                *sums.entry(past).or_default() += weight * amount;
-            }
-        };
-        if let Some(Folded { weight, factors, person }) = &self.folded {
-            add(*weight, by_row(person.contributions(factors.items(), row.0)));
-        }
+        let mut add = |past: Row, amount: f32| *sums.entry(past).or_default() += amount;
+        self.own.contributions(row).for_each(|(past, amount)| add(past, amount));
         if let Some((weight, carried)) = &self.carried {
-            add(*weight, carried.contributions(row));
+            carried.contributions(row).into_iter().for_each(|(past, c)| add(past, weight * c));
         }
         sums.into_iter().collect()
     }
@@ -396,9 +467,7 @@ impl Estimate<'_> {
 
     fn score_all(&mut self) {
         let mut scores = vec![0.0; self.target.len()];
-        if let Some(Folded { weight, factors, person }) = &self.folded {
-            factors.add_products(self.target, *weight, person.vector(), &mut scores);
-        }
+        self.own.add_scores(&mut scores);
         if let Some((weight, carried)) = &self.carried {
             carried.add_scores(*weight, &mut scores);
         }
@@ -417,7 +486,10 @@ impl Estimate<'_> {
         let rescored: Vec<(Row, f32)> = self
             .look_alikes
             .keys()
-            .map(|&row| (row, self.contributions(row).iter().map(|(_, amount)| amount).sum()))
+            .map(|&row| {
+                let added: f32 = self.contributions(row).iter().map(|(_, amount)| amount).sum();
+                (row, added + self.anyway(row))
+            })
             .collect();
         for (row, score) in rescored {
             if let Some(local) = self.target.local(row) {
@@ -437,12 +509,14 @@ mod tests {
     use super::*;
     use crate::maths::als::AlsOptions;
     use crate::maths::dense::gram;
-    use crate::maths::fold_in::FoldInBasis;
+    use crate::maths::fold_in::{FoldInBasis, FoldedPerson};
     use crate::maths::sparse::SparseRows;
     use crate::model::bridges::cross_block::CrossBlock;
     use crate::model::bridges::joint::JointFoldIn;
     use crate::model::bridges::mapping::LinearMap;
     use crate::model::bridges::{BridgeKind, Carrier, Direction};
+    use crate::model::own_evidence::spread;
+    use crate::model::tests::mixture;
 
     const FACTORS: usize = 4;
     /// Items of each of the three domains.
@@ -505,6 +579,7 @@ mod tests {
             item_factors,
             domain_factors: needs.then_some(domain_factors),
             bridges: passed,
+            mixtures: Mixtures::none(),
             look_alikes: LookAlikes::new(look_alikes.iter().map(|&(a, b)| (Row(a), Row(b)))),
             by_popularity: BTreeSet::new(),
         })
@@ -543,12 +618,48 @@ mod tests {
         )
     }
 
+    /// The same, with a mixture of rankers for each domain.
+    fn mixed(mut tables: ScoringTables, is_mixed: bool) -> ScoringTables {
+        let ranges = ranges();
+        for rows in ranges.values().filter(|_| is_mixed) {
+            let popularity = (0..ITEMS).map(|item| 1.0 / (item + 1) as f32).collect();
+            tables = tables.with_mixture(rows, mixture(popularity)).unwrap();
+        }
+        tables
+    }
+
+    #[test]
+    fn a_mixture_ranks_by_its_shares_for_who_likes_something_there() {
+        let open = tables_with(&[], &[]);
+        let tables = mixed(open.clone(), true);
+        let own: Vec<(u32, f32)> = (0..4).map(|item| (item, 1.0)).collect();
+        let ranges = ranges();
+        let rows = &ranges[&domain("a")];
+        let of_mixture = tables.mixtures().get(&domain("a")).unwrap();
+        let in_units = |ranker: &Ranker| -> Vec<f32> {
+            let scores = tables.rank_by(ranker, rows, &weighted(&own)).unwrap();
+            let spread = spread(&scores);
+            scores.into_iter().map(|score| score / spread).collect()
+        };
+        // Four items: half by the factors, half by what goes with them.
+        let (factors, weights) = (in_units(&of_mixture.rankers[0]), in_units(&of_mixture.rankers[2]));
+        let served = scores(&tables, "a", &own).unwrap();
+        for (served, (factors, weights)) in served.iter().zip(factors.iter().zip(&weights)) {
+            let by_hand = of_mixture.unit * (0.5 * factors + 0.5 * weights);
+            assert!((served - by_hand).abs() < 1e-4, "{served} {by_hand}");
+        }
+        // Of who only dislikes nothing is known that a mixture could go by.
+        let disliked = [(0, -1.0)];
+        assert_eq!(scores(&tables, "a", &disliked), scores(&open, "a", &disliked));
+    }
+
     proptest! {
         #[test]
         fn evidence_without_a_bridge_changes_nothing(
             bridges in bridge_sets(), history in histories(), target in 0..3usize,
+            is_mixed in any::<bool>(),
         ) {
-            let tables = tables_with(&bridges, &[]);
+            let tables = mixed(tables_with(&bridges, &[]), is_mixed);
             let target = domain(NAMES[target]);
             let may_pass = |row: u32| {
                 let from = domain(NAMES[row as usize / ITEMS]);
@@ -591,13 +702,16 @@ mod tests {
         fn contributions_sum_up_to_the_score_whatever_carries(
             bridges in bridge_sets(), history in histories(), target in 0..3usize, item in 0..ITEMS,
             look_alikes in proptest::collection::vec((0..ITEMS as u32, ITEMS as u32..3 * ITEMS as u32), 0..4),
+            is_mixed in any::<bool>(),
         ) {
-            let tables = tables_with(&bridges, &look_alikes);
+            let tables = mixed(tables_with(&bridges, &look_alikes), is_mixed);
             let target_id = domain(NAMES[target]);
             let Some(estimate) = tables.estimate(&target_id, &weighted(&history)) else { return Ok(()) };
             let row = Row((target * ITEMS + item) as u32);
             let contributions = estimate.contributions(row);
             let sum: f32 = contributions.iter().map(|(_, c)| c).sum();
+            let sum = sum + estimate.anyway(row);
+            prop_assert!(is_mixed || estimate.anyway(row) == 0.0);
             prop_assert!((estimate.score(row) - sum).abs() < 2e-3, "{} {sum}", estimate.score(row));
             let looks_alike = |past: &Row| {
                 look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))
@@ -716,6 +830,7 @@ mod tests {
             item_factors: Array2::zeros((3 * ITEMS, FACTORS)),
             domain_factors: None,
             bridges: Bridges::none(),
+            mixtures: Mixtures::none(),
             look_alikes: LookAlikes::default(),
             by_popularity: BTreeSet::new(),
         };
@@ -733,6 +848,7 @@ mod tests {
             item_factors: Array2::zeros((3 * ITEMS, FACTORS)),
             domain_factors: None,
             bridges: Bridges::none(),
+            mixtures: Mixtures::none(),
             look_alikes: LookAlikes::default(),
             by_popularity: BTreeSet::new(),
         };

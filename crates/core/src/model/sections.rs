@@ -10,7 +10,7 @@ use super::look_alikes;
 use super::manifest::Manifest;
 use super::scoring::{Estimate, ScoringTables, TableParts};
 use super::tensors::{Tensor, serialise, table};
-use super::{ModelError, bridges, items, malformed};
+use super::{ModelError, bridges, items, malformed, mixtures};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 
@@ -34,6 +34,7 @@ pub(crate) struct SectionHeaders {
     pub(crate) bridges: Vec<bridges::ServedBridge>,
     pub(crate) domain_factors: bool,
     pub(crate) look_alikes: usize,
+    pub(crate) mixtures: Vec<mixtures::ServedMixture>,
     pub(crate) by_popularity: BTreeSet<DomainId>,
 }
 
@@ -56,10 +57,16 @@ impl Sections {
         tensors.extend(pairs);
         let (bridges, of_bridges) = bridges::write(self.tables.bridges())?;
         tensors.extend(of_bridges);
-        let domain_factors = domain_factors.is_some();
-        let by_popularity = self.tables.by_popularity().clone();
-        let headers =
-            SectionHeaders { domains, bridges, domain_factors, look_alikes, by_popularity };
+        let (mixtures, of_mixtures) = mixtures::write(self.tables.mixtures());
+        tensors.extend(of_mixtures);
+        let headers = SectionHeaders {
+            domains,
+            bridges,
+            domain_factors: domain_factors.is_some(),
+            look_alikes,
+            mixtures,
+            by_popularity: self.tables.by_popularity().clone(),
+        };
         Ok((headers, serialise(&tensors)?))
     }
 
@@ -68,6 +75,7 @@ impl Sections {
         let params = manifest.options.check().map_err(malformed)?;
         let tensors = SafeTensors::deserialize(blob).map_err(malformed)?;
         let index = items::read(&manifest.domains, &tensors)?;
+        let popularity = items::read_popularity(&tensors, index.len())?;
         let factors = manifest.options.factors;
         let shape = (index.len(), factors);
         let parts = TableParts {
@@ -80,11 +88,12 @@ impl Sections {
                 .then(|| table(&tensors, "domain_factors", shape))
                 .transpose()?,
             bridges: bridges::read(&manifest.bridges, &tensors, &index, factors)?,
+            mixtures: mixtures::read(&manifest.mixtures, &tensors, (&index, &popularity))?,
             look_alikes: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
             by_popularity: manifest.by_popularity.clone(),
         };
         Ok(Self {
-            popularity: items::read_popularity(&tensors, index.len())?,
+            popularity,
             people: items::people_of(&manifest.domains),
             tables: ScoringTables::new(parts).map_err(malformed)?,
             index,

@@ -170,7 +170,7 @@ impl EvaluationSet {
 
 /// Ranks a domain's items for each case as a slate would: by what may be used of
 /// the person's evidence, else by popularity.
-fn rank_served(
+pub(super) fn rank_served(
     tables: &ScoringTables,
     known: &SparseRows,
     (domain, popularity): (&DomainId, &[f32]),

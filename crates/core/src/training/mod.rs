@@ -2,6 +2,7 @@
 
 pub mod bridging;
 pub mod drift;
+pub mod mixing;
 pub mod report;
 pub mod served_by;
 pub mod shadow;
@@ -37,7 +38,7 @@ use crate::training::tuning::{Interrupted, Tuner};
 
 pub use evaluating::EvaluationSet;
 pub use nothing_left::NothingLeft;
-pub use outline::ModelOutline;
+pub use outline::{Fits, ModelOutline};
 pub use preparing::{Pending, Prepared, prepare};
 pub use recipe::{FitPurpose, PendingFit, Recipe, Trained};
 

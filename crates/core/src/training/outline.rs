@@ -18,7 +18,17 @@ use crate::model::look_alikes::LookAlikes;
 use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
+use crate::training::mixing::{ItemItemWeights, item_item_weights, mixtures};
 use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
+
+/// Everything that is fitted to one matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fits {
+    /// The factors and the bridges.
+    pub served: ServedFits,
+    /// The weights between items.
+    pub weights: ItemItemWeights,
+}
 
 /// A model without its factors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,22 +113,35 @@ impl ModelOutline {
         &self,
         matrix: &SparseRows,
         progress: &(dyn Fn() + Sync),
-    ) -> Result<ServedFits, NotPositiveDefinite> {
+    ) -> Result<Fits, NotPositiveDefinite> {
         let (ranges, params) = (self.index.ranges(), &self.provenance.params);
-        fit_served(matrix, ranges, params, &self.report.bridges, progress)
+        let served = fit_served(matrix, ranges, params, &self.report.bridges, progress)?;
+        Ok(Fits { served, weights: self.weights(matrix) })
+    }
+
+    /// Makes the weights between items that the verdicts on rankers call for.
+    #[must_use]
+    pub fn weights(&self, matrix: &SparseRows) -> ItemItemWeights {
+        item_item_weights(matrix, self.index.ranges(), &self.report.rankings)
     }
 
     /// Puts together what was fitted elsewhere.
     #[must_use]
-    pub fn serve(&self, fitted: Fitted) -> ServedFits {
-        fitted.serve(&self.report.bridges, self.index.ranges(), &self.provenance.params)
+    pub fn serve(&self, fitted: Fitted, weights: ItemItemWeights) -> Fits {
+        let (ranges, params) = (self.index.ranges(), &self.provenance.params);
+        Fits { served: fitted.serve(&self.report.bridges, ranges, params), weights }
     }
 
-    /// What scores are made from, once it is fitted.
+    /// What scores are made from, once it is fitted, for items that are so popular.
     ///
     /// # Errors
     /// [`TrainingError::Tables`] when the factors do not fit the items.
-    pub(super) fn tables(&self, served: ServedFits) -> Result<ScoringTables, TrainingError> {
+    pub(super) fn tables(
+        &self,
+        Fits { served, weights }: Fits,
+        popularity: &[f32],
+    ) -> Result<ScoringTables, TrainingError> {
+        let of_items = (self.index.ranges(), popularity);
         Ok(ScoringTables::new(TableParts {
             ranges: self.index.ranges().clone(),
             params: self.provenance.params,
@@ -126,6 +149,7 @@ impl ModelOutline {
             item_factors: served.item_factors,
             domain_factors: served.domain_factors,
             bridges: served.bridges,
+            mixtures: mixtures(weights, &self.report.rankings, of_items),
             look_alikes: self.look_alikes.clone(),
             by_popularity: by_popularity(&self.report.served),
         })?)
@@ -135,8 +159,8 @@ impl ModelOutline {
     ///
     /// # Errors
     /// [`TrainingError::Tables`] when the factors do not fit the items.
-    pub(super) fn into_trained(self, served: ServedFits) -> Result<Trained, TrainingError> {
-        let tables = self.tables(served)?;
+    pub(super) fn into_trained(self, fits: Fits) -> Result<Trained, TrainingError> {
+        let tables = self.tables(fits, &self.popularity)?;
         let Self { index, popularity, people, provenance, report, .. } = self;
         let sections = Sections { index, popularity, people, tables };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
-use super::served_by::before_fitting;
+use super::served_by::{ServedBy, before_fitting};
 use super::{CleanedInput, NothingLeft, TrainingError, TrainingInput};
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
@@ -16,7 +16,6 @@ use crate::evidence::popularity::Popularity;
 use crate::evidence::rows::{RowBuilder, Rows, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::{AlsOptions, AlsParams};
-use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::look_alikes::LookAlikes;
 use crate::model::{Model, Provenance};
@@ -25,6 +24,7 @@ use crate::training::bridging::gate::{self, GateOptions, judge_all};
 use crate::training::bridging::look_alike::{self, LookAlikeReport};
 use crate::training::bridging::trial::Ground;
 use crate::training::drift::{self, DriftReport};
+use crate::training::mixing::{self, ChoosingItems, Grounds};
 use crate::training::report::TrainingReport;
 use crate::training::searching::{Known, search};
 use crate::training::shadow::ShadowReport;
@@ -138,6 +138,10 @@ fn report_of(
     }
 }
 
+/// Most interactions of a run that chooses rankers: it fits everything once more, on one
+/// machine. Beyond it factors rank.
+const MOST_CHOSEN_BY: usize = 60_000_000;
+
 /// What a run fits, and everything of its model but the factors.
 pub struct Prepared {
     /// What becomes the model once it has factors.
@@ -150,6 +154,7 @@ pub struct Prepared {
 /// The fits of a run that are still to be made.
 pub struct Pending {
     all: Option<SparseRows>,
+    choosing: ChoosingItems,
     newest: Option<HeldOutRows>,
     last: Option<LastItems>,
 }
@@ -168,12 +173,13 @@ struct HeldOutRows {
 }
 
 impl Prepared {
-    /// Finds items that look alike, and judges the bridges between domains; both
-    /// become part of the outline. `progress` hears of each finished iteration.
+    /// Finds items that look alike, judges the bridges between domains, and chooses what
+    /// ranks each domain's items; all become part of the outline. `progress` hears of
+    /// each finished iteration.
     ///
     /// # Errors
-    /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
-    pub fn judge(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), NotPositiveDefinite> {
+    /// [`TrainingError`] when confidences are too extreme for single precision.
+    pub fn judge(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), TrainingError> {
         let Some(all) = &self.pending.all else { return Ok(()) };
         let outline = &mut self.outline;
         let ranges = outline.index.ranges();
@@ -184,15 +190,32 @@ impl Prepared {
         let Provenance { params, unobserved_items, .. } = &outline.provenance;
         outline.report.bridges =
             judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
+        self.choose_rankers(progress)
+    }
+
+    /// Tries the rankers of each domain that is served by evidence: see
+    /// [`crate::training::mixing`]. What was found becomes part of the outline.
+    fn choose_rankers(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), TrainingError> {
+        let Some((matrix, choosing)) = self.pending.take_choosing() else { return Ok(()) };
+        let outline = &mut self.outline;
+        let tables = outline.tables(outline.fit(&matrix, progress)?, &choosing.popularity.shares)?;
+        let seed = outline.provenance.params.options().seed;
+        let grounds = Grounds { matrix: &matrix, choosing: &choosing, tables: &tables, seed };
+        for (domain, rows) in outline.index.ranges() {
+            if outline.report.served.get(domain) == Some(&ServedBy::Evidence) {
+                outline.report.rankings.push(mixing::choose(grounds, rows)?);
+            }
+        }
         Ok(())
     }
 
-    /// Most iterations that the run does: judging bridges, evaluating twice, fitting.
+    /// Most iterations that the run does: judging bridges, choosing rankers, evaluating
+    /// twice, fitting.
     pub(super) fn iterations(&self) -> usize {
         let (domains, params) =
             (self.outline.index.ranges().len(), &self.outline.provenance.params);
         gate::iterations(domains, params, &self.gate)
-            + self.pending.fits() * fitting::iterations(domains, params)
+            + (1 + self.pending.fits()) * fitting::iterations(domains, params)
     }
 }
 
@@ -201,14 +224,43 @@ impl Pending {
     /// over time; on last items, that somebody has a second one.
     fn of(rows: Rows, is_spread: bool) -> Self {
         let Rows { all, before: matrix, held_out, held_out_seen: seen, last, last_seen, .. } = rows;
+        let choosing =
+            ChoosingItems { held_out: rows.choosing, popularity: rows.popularity_choosing };
         let newest = HeldOutRows { matrix, held_out, seen, popularity: rows.popularity_before };
         let has_last = last.iter().any(|items| !items.is_empty());
         let popularity = rows.popularity_without_last;
         Self {
             all: Some(all),
+            choosing,
             newest: is_spread.then_some(newest),
             last: has_last.then_some(LastItems { held_out: last, seen: last_seen, popularity }),
         }
+    }
+
+    /// Lets go of what is held out to choose rankers by: they were chosen before.
+    pub fn skip_choosing(&mut self) {
+        self.choosing = ChoosingItems::default();
+    }
+
+    /// What is trained on to be measured, without what is held out once more to choose
+    /// by, and that; once. `None` when nothing is.
+    fn take_choosing(&mut self) -> Option<(SparseRows, ChoosingItems)> {
+        let choosing = std::mem::take(&mut self.choosing);
+        let entries = self.all.as_ref().map_or(0, SparseRows::entries);
+        if choosing.held_out.iter().all(Vec::is_empty) || entries > MOST_CHOSEN_BY {
+            return None;
+        }
+        let matrix = match (&self.newest, &self.last, &self.all) {
+            (Some(newest), ..) => newest.matrix.without(&choosing.held_out),
+            (None, Some(last), Some(all)) => {
+                let both = |(last, choosing): (&Vec<u32>, &Vec<u32>)| [&last[..], choosing].concat();
+                let held_out: Vec<Vec<u32>> =
+                    last.held_out.iter().zip(&choosing.held_out).map(both).collect();
+                all.without(&held_out)
+            }
+            (None, None, _) | (None, _, None) => return None,
+        };
+        Some((matrix, choosing))
     }
 
     fn fits(&self) -> usize {

@@ -10,13 +10,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::evaluating::{Evaluated, EvaluationSet, Measured};
-use super::outline::ModelOutline;
+use super::outline::{Fits, ModelOutline};
 use super::report::TrainingReport;
 use super::{TrainingError, preparing::Pending};
 use crate::entities::ids::DomainId;
 use crate::maths::sparse::SparseRows;
 use crate::model::{Model, ModelParts};
-use crate::training::bridging::fitting::ServedFits;
 use crate::training::shadow::HeldOut;
 
 /// What a fit is for.
@@ -54,7 +53,7 @@ pub struct Recipe {
     outline: ModelOutline,
     champion: Option<Arc<Model>>,
     measured: Vec<(HeldOut, EvaluationSet)>,
-    served: Option<ServedFits>,
+    served: Option<Fits>,
     evaluated: Vec<(HeldOut, Evaluated)>,
 }
 
@@ -91,13 +90,13 @@ impl Recipe {
         &mut self,
         purpose: FitPurpose,
         set: Option<EvaluationSet>,
-        fits: ServedFits,
+        fits: Fits,
     ) -> Result<(), TrainingError> {
         let Some(set) = set.filter(|_| purpose != FitPurpose::Final) else {
             self.served = Some(fits);
             return Ok(());
         };
-        let tables = self.outline.tables(fits)?;
+        let tables = self.outline.tables(fits, &set.popularity)?;
         let held_out = match purpose {
             FitPurpose::WithoutNewest => HeldOut::NewestEvents,
             FitPurpose::WithoutLast | FitPurpose::Final => HeldOut::LastItems,

@@ -12,6 +12,7 @@ use crate::maths::measure::DomainEvaluation;
 use crate::training::bridging::gate::DirectionReport;
 use crate::training::bridging::look_alike::LookAlikeReport;
 use crate::training::drift::DriftReport;
+use crate::training::mixing::MixtureReport;
 use crate::training::served_by::ServedBy;
 use crate::training::shadow::ShadowReport;
 use crate::training::tuning::TuningReport;
@@ -53,6 +54,10 @@ pub struct TrainingReport {
     /// figures, and which is served.
     #[serde(default)]
     pub bridges: Vec<DirectionReport>,
+    /// For each domain that is served by evidence, what may rank its items, the figures,
+    /// and which is served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rankings: Vec<MixtureReport>,
     /// Items of two domains that look like one thing sold on both.
     #[serde(default)]
     pub look_alikes: LookAlikeReport,

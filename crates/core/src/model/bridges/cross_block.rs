@@ -5,8 +5,8 @@ use safetensors::SafeTensors;
 use super::{Carried, Crossing, TensorNames};
 use crate::evidence::items::{LocalRow, Row, Weighted};
 use crate::maths::sparse::SparseRows;
-use crate::model::tensors::{Tensor, finite, numbers};
-use crate::model::{ModelError, malformed};
+use crate::model::tensors::Tensor;
+use crate::model::{ModelError, sparse_tables};
 
 /// What each source item adds to the scores of target items: source items x
 /// target items, both numbered within their domain.
@@ -61,20 +61,7 @@ impl CrossBlock {
     }
 
     pub(super) fn write(&self, names: TensorNames) -> Vec<Tensor> {
-        let block = &self.entries;
-        let mut ends = Vec::with_capacity(block.rows());
-        let (mut items, mut values) = (Vec::new(), Vec::new());
-        for row in 0..block.rows() {
-            let (columns, entries) = block.row(row);
-            items.extend_from_slice(columns);
-            values.extend_from_slice(entries);
-            ends.push(items.len() as u32);
-        }
-        vec![
-            Tensor::numbers(names.of("ends"), vec![ends.len()], &ends),
-            Tensor::numbers(names.of("items"), vec![items.len()], &items),
-            Tensor::floats(names.of("values"), vec![values.len()], &values),
-        ]
+        sparse_tables::write(&self.entries, &|name| names.of(name))
     }
 
     /// Reads a block of so many entries between so many source and target items.
@@ -82,12 +69,9 @@ impl CrossBlock {
         tensors: &SafeTensors<'_>,
         names: TensorNames,
         entries: usize,
-        (source_items, target_items): (usize, usize),
+        shape: (usize, usize),
     ) -> Result<Self, ModelError> {
-        let ends = numbers(tensors, &names.of("ends"), &[source_items])?;
-        let targets = numbers(tensors, &names.of("items"), &[entries])?;
-        let values = finite(tensors, &names.of("values"), &[entries])?;
-        cut(&ends, &targets, &values, target_items)
+        sparse_tables::read(tensors, &|name| names.of(name), entries, shape).map(Self::new)
     }
 }
 
@@ -116,49 +100,9 @@ impl Carried for ThroughBlock<'_> {
     }
 }
 
-/// Cuts entries into the rows that end where `ends` says.
-fn cut(
-    ends: &[u32],
-    targets: &[u32],
-    values: &[f32],
-    target_items: usize,
-) -> Result<CrossBlock, ModelError> {
-    let wrong = || malformed("a cross block is cut wrongly");
-    let mut rows = Vec::with_capacity(ends.len());
-    let mut start = 0;
-    for &end in ends {
-        let row = targets.get(start..end as usize).ok_or_else(wrong)?;
-        let is_known = |target: &u32| (*target as usize) < target_items;
-        if !row.is_sorted_by(|a, b| a < b) || !row.iter().all(is_known) {
-            return Err(wrong());
-        }
-        rows.push(row.iter().copied().zip(values[start..end as usize].iter().copied()).collect());
-        start = end as usize;
-    }
-    if start != targets.len() {
-        return Err(wrong());
-    }
-    Ok(CrossBlock::new(SparseRows::from_rows(target_items, rows)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_block_that_is_cut_wrongly_is_refused() {
-        let values = [1.0; 3];
-        assert!(cut(&[2, 3], &[0, 1, 1], &values, 2).is_ok());
-        for (ends, targets) in [
-            ([2, 2], [0, 1, 1]), // Entries are left over.
-            ([3, 2], [0, 1, 2]), // Ends fall.
-            ([2, 4], [0, 1, 1]), // Beyond the entries.
-            ([2, 3], [1, 0, 1]), // Not ascending.
-            ([2, 3], [0, 2, 1]), // Not an item.
-        ] {
-            assert!(cut(&ends, &targets, &values, 2).is_err(), "{ends:?} {targets:?}");
-        }
-    }
 
     #[test]
     fn scores_add_up_over_source_items() {

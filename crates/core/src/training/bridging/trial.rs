@@ -421,6 +421,7 @@ pub(crate) mod tests {
                     item_factors: fits.item_factors,
                     domain_factors: fits.domain_factors,
                     bridges: fits.bridges,
+                    mixtures: Mixtures::none(),
                     look_alikes: look_alikes.clone(),
                     by_popularity: BTreeSet::new(),
                 });

@@ -200,6 +200,9 @@ pub struct PurposeFiles {
     /// Its cross blocks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<(Direction, String)>,
+    /// The weights between the items of domains, with the place of their ranker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<(DomainId, usize, String)>,
 }
 
 /// The plan.

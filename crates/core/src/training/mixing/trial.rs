@@ -1,0 +1,265 @@
+//! Trying the rankers of each domain on people whose newest items were held out.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::ensemble::{Pool, select};
+use super::item_item_fit::{families, fit};
+use super::{MixtureChoice, MixtureReport, MixtureVerdict, RankerChoice, RankerFigures};
+use crate::evidence::items::{DomainRows, Weighted};
+use crate::evidence::popularity::Popularity;
+use crate::maths::bootstrap::{Interval, paired_difference};
+use crate::maths::measure::{LIST_LENGTH, Measurements, RankingCase, cases_of, measure};
+use crate::maths::rank::rank_unseen;
+use crate::maths::sparse::SparseRows;
+use crate::model::mixtures::item_item::ItemItem;
+use crate::model::mixtures::{EvidenceAmount, Mixture, Ranker};
+use crate::model::own_evidence::spread;
+use crate::model::scoring::{Mismatch, ScoringTables};
+use crate::training::bridging::domain_fits::DomainPart;
+use crate::training::bridging::measures::METRIC;
+use crate::training::evaluating::rank_served;
+
+/// Most people of a domain who choose and judge: enough for a narrow interval, and a
+/// bound on the time and room that it takes.
+const MOST_PEOPLE: usize = 4_000;
+/// Fewest people who judge.
+const FEWEST_JUDGING: usize = 30;
+/// Share of the people who choose; the others judge.
+const CHOOSING: f64 = 0.6;
+/// Fewest people with an amount of evidence who choose the shares of their own; fewer
+/// take those of all.
+const FEWEST_OF_AMOUNT: usize = 60;
+/// The first items of each ranker that are in a person's pool.
+const POOLED: usize = 60;
+
+/// What is held out once more, to choose by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ChoosingItems {
+    /// By row of the joint matrix: items, by column.
+    pub(crate) held_out: Vec<Vec<u32>>,
+    /// Popularity without them.
+    pub(crate) popularity: Popularity,
+}
+
+/// What rankers are tried on.
+#[derive(Clone, Copy)]
+pub(crate) struct Grounds<'a> {
+    /// The joint matrix without what is held out.
+    pub(crate) matrix: &'a SparseRows,
+    /// What is held out, and popularity without it.
+    pub(crate) choosing: &'a ChoosingItems,
+    /// What was fitted to the matrix, without any mixture.
+    pub(crate) tables: &'a ScoringTables,
+    /// Seed of the cut and of the bootstrap.
+    pub(crate) seed: u64,
+}
+
+/// Tries the rankers of one domain, and judges their mixture.
+///
+/// # Errors
+/// [`Mismatch`] when what was chosen cannot be served.
+pub(crate) fn choose(
+    grounds: Grounds<'_>,
+    rows: &DomainRows,
+) -> Result<MixtureReport, Mismatch> {
+    let trial = Trial::new(grounds, rows);
+    let (choosing, judging) = trial.cut();
+    let mut report = MixtureReport {
+        domain: rows.domain.clone(),
+        choosing_people: choosing.len(),
+        judging_people: judging.len(),
+        tried: Vec::new(),
+        chosen: None,
+        factors: 0.0,
+        mixed: 0.0,
+        over_factors: Interval::default(),
+        verdict: MixtureVerdict::TooFewPeople,
+    };
+    if judging.len() < FEWEST_JUDGING {
+        return Ok(report);
+    }
+    let rankers = trial.rankers(&choosing, &mut report.tried);
+    let (choice, mixture) = trial.mix(&choosing, rankers);
+    report.chosen = Some(choice);
+    let mixed = trial.served(&judging, &grounds.tables.with_mixture(rows, mixture)?);
+    let factors = trial.served(&judging, grounds.tables);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    (report.mixed, report.factors) = (mean(mixed.of(METRIC)), mean(factors.of(METRIC)));
+    let over = paired_difference(mixed.of(METRIC), factors.of(METRIC), grounds.seed);
+    report.over_factors = over.unwrap_or_default();
+    report.verdict = if report.over_factors.low > 0.0 {
+        MixtureVerdict::Served
+    } else {
+        MixtureVerdict::NotBetter
+    };
+    Ok(report)
+}
+
+/// One domain's people, and what ranks for them.
+struct Trial<'a> {
+    grounds: Grounds<'a>,
+    rows: &'a DomainRows,
+    cases: Vec<RankingCase>,
+}
+
+/// Rankers with what they were chosen as.
+type Rankers = Vec<(RankerChoice, Ranker)>;
+
+impl<'a> Trial<'a> {
+    fn new(grounds: Grounds<'a>, rows: &'a DomainRows) -> Self {
+        let mut cases = cases_of(grounds.matrix, &grounds.choosing.held_out, &rows.range);
+        let has_evidence = |case: &RankingCase| {
+            let known = Weighted::of_person(grounds.matrix, case.person);
+            known.iter().any(|known| known.is_liked() && rows.contains(known.row))
+        };
+        cases.retain(has_evidence);
+        let stride = cases.len().div_ceil(MOST_PEOPLE).max(1);
+        let cases = cases.into_iter().step_by(stride).collect();
+        Self { grounds, rows, cases }
+    }
+
+    /// Who chooses and who judges.
+    fn cut(&self) -> (Vec<&RankingCase>, Vec<&RankingCase>) {
+        let mut order: Vec<&RankingCase> = self.cases.iter().collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(self.grounds.seed));
+        let judging = order.split_off((order.len() as f64 * CHOOSING).round() as usize);
+        (order, judging)
+    }
+
+    /// The rankers that may have a share: the factors, popularity, and of each kind of
+    /// weights between items the one that ranks best alone.
+    fn rankers(&self, choosing: &[&RankingCase], tried: &mut Vec<RankerFigures>) -> Rankers {
+        let popularity = self.grounds.choosing.popularity.shares[self.rows.range.clone()].to_vec();
+        let mut rankers = vec![
+            (RankerChoice::Factors, Ranker::Factors),
+            (RankerChoice::Popularity, Ranker::Popularity(popularity)),
+        ];
+        for (choice, ranker) in &rankers {
+            let choosing = self.alone(choosing, ranker);
+            tried.push(RankerFigures { ranker: *choice, choosing });
+        }
+        let part = DomainPart::of(self.grounds.matrix, self.rows).matrix;
+        for family in families(part.columns(), part.entries()) {
+            let mut best: Option<(f64, (RankerChoice, Ranker))> = None;
+            for method in family {
+                let Some(weights) = fit(&part, method) else { continue };
+                let ranker = Ranker::ItemItem(ItemItem::new(method, weights));
+                let (choice, value) =
+                    (RankerChoice::ItemItem(method), self.alone(choosing, &ranker));
+                tried.push(RankerFigures { ranker: choice, choosing: value });
+                if best.as_ref().is_none_or(|(other, _)| value > *other) {
+                    best = Some((value, (choice, ranker)));
+                }
+            }
+            rankers.extend(best.map(|(_, best)| best));
+        }
+        rankers
+    }
+
+    /// Mean NDCG@20 when one ranker ranks alone.
+    fn alone(&self, cases: &[&RankingCase], ranker: &Ranker) -> f64 {
+        let value = |case: &&RankingCase| {
+            let [scores] = self.scores(case, [ranker]);
+            let list = rank_unseen(&scores, &case.seen, LIST_LENGTH);
+            let mut measured = Measurements::default();
+            measured.add(&list, &case.relevant);
+            measured.of(METRIC).first().copied().unwrap_or(0.0)
+        };
+        let values: Vec<f64> = cases.par_iter().map(value).collect();
+        values.iter().sum::<f64>() / values.len().max(1) as f64
+    }
+
+    /// What rankers say of a person, each in units of its spread; nothing of a ranker
+    /// that has nothing to say.
+    fn scores<const N: usize>(&self, case: &RankingCase, rankers: [&Ranker; N]) -> [Vec<f32>; N] {
+        let evidence = Weighted::of_person(self.grounds.matrix, case.person);
+        let tables = self.grounds.tables;
+        rankers.map(|ranker| {
+            let scores = tables.rank_by(ranker, self.rows, &evidence);
+            let mut scores = scores.unwrap_or_else(|| vec![0.0; self.rows.len()]);
+            let spread = spread(&scores);
+            let unit = if spread > 0.0 { 1.0 / spread } else { 0.0 };
+            scores.iter_mut().for_each(|score| *score *= unit);
+            scores
+        })
+    }
+
+    /// The shares that rank best for those who choose, by amount of evidence.
+    fn mix(&self, choosing: &[&RankingCase], rankers: Rankers) -> (MixtureChoice, Mixture) {
+        let pools: Vec<(Option<EvidenceAmount>, Pool)> = choosing
+            .par_iter()
+            .map(|case| (self.amount(case), self.pool(case, &rankers)))
+            .collect();
+        let all: Vec<&Pool> = pools.iter().map(|(_, pool)| pool).collect();
+        let (of_all, _) = select(&all, rankers.len());
+        let shares = EvidenceAmount::ALL.map(|amount| {
+            let with_amount = pools.iter().filter(|(known, _)| *known == Some(amount));
+            let own: Vec<&Pool> = with_amount.map(|(_, pool)| pool).collect();
+            if own.len() < FEWEST_OF_AMOUNT {
+                return of_all.clone();
+            }
+            select(&own, rankers.len()).0
+        });
+        let unit = self.unit(choosing);
+        let has_share = |at: &usize| shares.iter().any(|shares| shares[*at] > 0.0);
+        let kept: Vec<usize> = (0..rankers.len()).filter(has_share).collect();
+        let shares = shares.map(|shares| kept.iter().map(|&at| shares[at]).collect());
+        let (choices, kept): (Vec<RankerChoice>, Vec<Ranker>) = rankers
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| kept.contains(at))
+            .map(|(_, ranker)| ranker)
+            .unzip();
+        let choice = MixtureChoice { rankers: choices, shares: shares.clone(), unit };
+        (choice, Mixture { rankers: kept, shares, unit })
+    }
+
+    fn amount(&self, case: &RankingCase) -> Option<EvidenceAmount> {
+        let known = Weighted::of_person(self.grounds.matrix, case.person);
+        EvidenceAmount::of(self.rows.liked(&known).len())
+    }
+
+    fn pool(&self, case: &RankingCase, rankers: &Rankers) -> Pool {
+        let of_each: Vec<Vec<f32>> = rankers
+            .iter()
+            .map(|(_, ranker)| {
+                let [scores] = self.scores(case, [ranker]);
+                scores
+            })
+            .collect();
+        let firsts = of_each.iter().flat_map(|scores| rank_unseen(scores, &case.seen, POOLED));
+        let mut items: Vec<u32> = firsts.chain(case.relevant.iter().copied()).collect();
+        items.sort_unstable();
+        items.dedup();
+        let of_pool = |scores: &Vec<f32>| -> Vec<f32> {
+            items.iter().map(|item| scores[*item as usize]).collect()
+        };
+        let scores = of_each.iter().flat_map(of_pool).collect();
+        let place = |item: &u32| items.binary_search(item).ok().map(|at| at as u32);
+        let relevant = case.relevant.iter().filter_map(place).collect();
+        Pool { scores, items: items.len(), relevant }
+    }
+
+    /// How far the scores of a fold-in spread, in the middle of those who choose.
+    fn unit(&self, choosing: &[&RankingCase]) -> f32 {
+        let of_person = |case: &&RankingCase| {
+            let evidence = Weighted::of_person(self.grounds.matrix, case.person);
+            let scores = self.grounds.tables.rank_by(&Ranker::Factors, self.rows, &evidence)?;
+            Some(spread(&scores)).filter(|spread| *spread > 0.0)
+        };
+        let mut spreads: Vec<f32> = choosing.par_iter().filter_map(of_person).collect();
+        spreads.sort_unstable_by(f32::total_cmp);
+        spreads.get(spreads.len() / 2).copied().unwrap_or(1.0)
+    }
+
+    /// What these people are served by tables.
+    fn served(&self, cases: &[&RankingCase], tables: &ScoringTables) -> Measurements {
+        let popularity = &self.grounds.choosing.popularity.shares[self.rows.range.clone()];
+        let cases: Vec<RankingCase> = cases.iter().map(|case| (*case).clone()).collect();
+        let of_target = (&self.rows.domain, popularity);
+        measure(&rank_served(tables, self.grounds.matrix, of_target, &cases), &cases)
+    }
+}
