@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | implicit alternating least squares | [`als`] |
 //! | a row solved at request time | [`fold_in`] |
+//! | item-item models: EASE, walks, cosine, ridges | [`item_item`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
@@ -13,6 +14,7 @@ pub mod als;
 pub mod bootstrap;
 pub mod dense;
 pub mod fold_in;
+pub mod item_item;
 pub mod measure;
 pub mod rank;
 pub mod sparse;
