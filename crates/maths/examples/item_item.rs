@@ -24,7 +24,9 @@ use std::time::Instant;
 use crossfold_maths::als::{self, Factors};
 use crossfold_maths::dense::dot;
 use crossfold_maths::item_item::next_item::{NextItemParams, Ordered, past_values};
-use crossfold_maths::item_item::{ConfidenceUse, cosine, ease, local_ridge, next_item, scores, walks};
+use crossfold_maths::item_item::{
+    ConfidenceUse, cosine, ease, local_ridge, next_item, scores, walks,
+};
 use crossfold_maths::measure::{LIST_LENGTH, Measurements, RankingCase, cases_of, measure};
 use crossfold_maths::rank::rank_unseen;
 use crossfold_maths::sparse::SparseRows;
@@ -123,7 +125,7 @@ fn read_pairs(
         return Err(format!("{path} has no columns user_id and item_id").into());
     };
     let occurred_at = column("occurred_at");
-    let mut number = |numbers: &mut HashMap<String, usize>, name: &str| {
+    let number = |numbers: &mut HashMap<String, usize>, name: &str| {
         let next = numbers.len();
         *numbers.entry(name.to_owned()).or_insert(next)
     };
@@ -131,7 +133,8 @@ fn read_pairs(
         .map(|line| {
             let cells: Vec<&str> = line.split(',').collect();
             let cell = |at: usize| cells.get(at).copied().ok_or_else(|| format!("{path}: {line}"));
-            let at = occurred_at.map_or(Ok(0), |at| cell(at)?.parse().map_err(|_| line.to_owned()))?;
+            let at =
+                occurred_at.map_or(Ok(0), |at| cell(at)?.parse().map_err(|_| line.to_owned()))?;
             Ok((number(users, cell(user)?), number(items, cell(item)?) as u32, at))
         })
         .collect()
@@ -157,10 +160,9 @@ impl Model {
         if name != "als" && options.get("kept").is_none() {
             options["kept"] = data.train.columns().max(1).into();
         }
-        let values: ConfidenceUse =
-            options.get("values").map_or(Ok(ConfidenceUse::default()), |value| {
-                serde_json::from_value(value.clone())
-            })?;
+        let values: ConfidenceUse = options
+            .get("values")
+            .map_or(Ok(ConfidenceUse::default()), |value| serde_json::from_value(value.clone()))?;
         let weights = match name {
             "ease" => ease::fit(&data.train, &serde_json::from_value(options)?)?,
             "local" => local_ridge::fit(&data.train, &serde_json::from_value(options)?)?,
@@ -256,7 +258,8 @@ fn strongest(weights: &SparseRows, kept: usize) -> SparseRows {
 }
 
 fn blend(data: &Data, named: &[String]) -> Result<(), Problem> {
-    let models = named.iter().map(|named| Model::fit(data, named)).collect::<Result<Vec<_>, _>>()?;
+    let models =
+        named.iter().map(|named| Model::fit(data, named)).collect::<Result<Vec<_>, _>>()?;
     let mixtures = mixtures(models.len(), 10);
     let lists_of = |case: &RankingCase| -> Vec<Vec<u32>> {
         let all: Vec<Vec<f32>> =
@@ -273,13 +276,13 @@ fn blend(data: &Data, named: &[String]) -> Result<(), Problem> {
     let lists: Vec<Vec<Vec<u32>>> = data.cases.par_iter().map(lists_of).collect();
     let halves: [Vec<usize>; 2] =
         [0, 1].map(|half| (0..data.cases.len()).filter(|case| case % 2 == half).collect());
-    let mean = |measured: &Measurements, name: &str| measured.means().get(name).copied().unwrap_or(0.0);
+    let mean =
+        |measured: &Measurements, name: &str| measured.means().get(name).copied().unwrap_or(0.0);
     let mut rows: Vec<(f64, f64, [f64; 2], &Vec<f32>)> = Vec::new();
     for (at, mixture) in mixtures.iter().enumerate() {
         let own: Vec<Vec<u32>> = lists.iter().map(|lists| lists[at].clone()).collect();
         let measured = measure(&own, &data.cases);
-        let by_half =
-            [0, 1].map(|half: usize| mean(&measured.select(&halves[half]), "ndcg@20"));
+        let by_half = [0, 1].map(|half: usize| mean(&measured.select(&halves[half]), "ndcg@20"));
         rows.push((mean(&measured, "ndcg@20"), mean(&measured, "recall@20"), by_half, mixture));
     }
     println!("shares of {named:?} | NDCG@20 | recall@20");
@@ -292,15 +295,28 @@ fn blend(data: &Data, named: &[String]) -> Result<(), Problem> {
         println!("{mixture:?} | {ndcg:.4} | {recall:.4}");
     }
     for half in [0, 1] {
-        let Some(best) = rows.iter().max_by(|a, b| a.2[half].total_cmp(&b.2[half])) else { continue };
-        println!("chosen on half {half} {:?}: {:.4} there, {:.4} on the other", best.3, best.2[half], best.2[1 - half]);
+        let Some(best) = rows.iter().max_by(|a, b| a.2[half].total_cmp(&b.2[half])) else {
+            continue;
+        };
+        println!(
+            "chosen on half {half} {:?}: {:.4} there, {:.4} on the other",
+            best.3,
+            best.2[half],
+            best.2[1 - half]
+        );
     }
     Ok(())
 }
 
 /// All shares of `parts` that sum up to 1, in steps of one by `steps`.
 fn mixtures(parts: usize, steps: usize) -> Vec<Vec<f32>> {
-    fn fill(parts: usize, left: usize, steps: usize, begun: &mut Vec<f32>, all: &mut Vec<Vec<f32>>) {
+    fn fill(
+        parts: usize,
+        left: usize,
+        steps: usize,
+        begun: &mut Vec<f32>,
+        all: &mut Vec<Vec<f32>>,
+    ) {
         let shares = if parts == 1 { left..=left } else { 0..=left };
         for share in shares {
             begun.push(share as f32 / steps as f32);

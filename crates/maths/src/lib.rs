@@ -1,5 +1,5 @@
-//! Numbers, with no word of the business: factorisation, fold-in, ranking, and
-//! measuring. Everything is a function of its arguments; randomness comes from seeds.
+//! Numbers, with no word of the business: factorisation, item-item models, fold-in,
+//! ranking, and measuring. Everything is a function of its arguments; randomness comes from seeds.
 //!
 //! | to find | read |
 //! | --- | --- |
