@@ -1,10 +1,11 @@
-//! Numbers, with no word of the business: factorisation, fold-in, ranking, and
-//! measuring. Everything is a function of its arguments; randomness comes from seeds.
+//! Numbers, with no word of the business: factorisation, item-item models, fold-in,
+//! ranking, and measuring. Everything is a function of its arguments; randomness comes from seeds.
 //!
 //! | to find | read |
 //! | --- | --- |
 //! | implicit alternating least squares | [`als`] |
 //! | a row solved at request time | [`fold_in`] |
+//! | item-item models: EASE, walks, cosine, ridges | [`item_item`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
@@ -13,6 +14,7 @@ pub mod als;
 pub mod bootstrap;
 pub mod dense;
 pub mod fold_in;
+pub mod item_item;
 pub mod measure;
 pub mod rank;
 pub mod sparse;

@@ -1,0 +1,396 @@
+//! A closed-form ridge from what people did earlier to what they did later.
+//!
+//! It is SLIST of Choi, Kim, Lee, Shim, Lee, "Session-aware Linear Item-Item Models for
+//! Session-based Recommendation" (2021), with the zero diagonal of [`super::ease`]. Every
+//! place in a person's order splits it into a past and a future. In the past, an item
+//! that is `d` places from the split has the value `e^(-d / past_decay)`, in the future
+//! `e^(-d / future_decay)` (both count from 0). With `S` and `T` the rows of all splits and
+//! `X` those of whole histories, the weights minimise
+//!
+//! `s |X - X B|^2 + (1 - s) |T - S B|^2 + r |B|^2`, `diag(B) = 0`,
+//!
+//! where `s` is the share of similarity. With `P = (s X'X + (1 - s) S'S + r I)^-1` and
+//! `R = s X'X + (1 - s) S'T` that is `B = P R - P dMat(g)`, `g_j = (P R)_jj / P_jj`; for
+//! `s = 1` it is EASE.
+//!
+//! The splits are never made: two places at a distance `d` meet in `S'S` and `S'T` with
+//! sums of powers that depend on `d` and on what is left of the order alone.
+
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::ease::inverse_despite_rounding;
+use super::inverse::Symmetric;
+use super::strongest::strongest;
+use super::{FitError, KEPT, Rule, checked, is_within, kept_rule};
+use crate::sparse::SparseRows;
+
+/// Most items: two matrices take 968 MB.
+pub const MOST_ITEMS: usize = 11_000;
+
+/// Items of a person that count, the newest: pairs grow with the square.
+pub const NEWEST: usize = 512;
+
+/// What one person did, oldest first. An item may come again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ordered {
+    /// The items, all below the number of items that is given with them.
+    pub items: Vec<u32>,
+}
+
+/// Options of [`fit`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NextItemOptions {
+    /// The ridge, in units of people who like an item; 1e-3 to 1e9.
+    pub ridge: f32,
+    /// The share of similarity within a history, whatever its order, 0 to 1.
+    pub similarity_share: f32,
+    /// Places after which an item of the past counts 1/e, 0.1 to 10,000.
+    pub past_decay: f32,
+    /// Places after which an item of the future counts 1/e, 0.1 to 10,000.
+    pub future_decay: f32,
+    /// Weights of a past item that are kept, 1 to 2^20.
+    pub kept: usize,
+}
+
+impl Default for NextItemOptions {
+    fn default() -> Self {
+        Self { ridge: 100.0, similarity_share: 0.5, past_decay: 5.0, future_decay: 5.0, kept: KEPT }
+    }
+}
+
+/// Checked options; made by [`NextItemOptions::check`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "NextItemOptions", into = "NextItemOptions")]
+pub struct NextItemParams(NextItemOptions);
+
+impl NextItemOptions {
+    fn rules(&self) -> [Rule; 5] {
+        [
+            (is_within(self.ridge, 1e-3, 1e9), "ridge", "1e-3 to 1e9"),
+            (is_within(self.similarity_share, 0.0, 1.0), "similarity_share", "0 to 1"),
+            (is_within(self.past_decay, 0.1, 1e4), "past_decay", "0.1 to 10000"),
+            (is_within(self.future_decay, 0.1, 1e4), "future_decay", "0.1 to 10000"),
+            kept_rule(self.kept),
+        ]
+    }
+}
+
+checked!(NextItemOptions, NextItemParams);
+
+/// Fits the weights (items x items) to people's orders.
+///
+/// Memory beside the input: two times items^2 values of 4 bytes, 8 bytes a place, and 8
+/// bytes a weight that is kept. Time: 3 times items^3 operations, and for each person the
+/// square of their places, of which the newest 512 count.
+///
+/// # Errors
+/// [`FitError::UnknownItem`], [`FitError::TooManyItems`] above [`MOST_ITEMS`].
+pub fn fit(
+    people: &[Ordered],
+    items: usize,
+    params: &NextItemParams,
+) -> Result<SparseRows, FitError> {
+    let options = params.options();
+    if items > MOST_ITEMS {
+        return Err(FitError::TooManyItems { items, limit: MOST_ITEMS });
+    }
+    let known = |item: &&u32| (**item as usize) < items;
+    if let Some(item) = people.iter().flat_map(|person| &person.items).find(|item| !known(item)) {
+        return Err(FitError::UnknownItem { item: *item, items });
+    }
+    let places = Places::of(people, items, options);
+    let matrix = inverse_despite_rounding(|jitter| {
+        let mut matrix = places.past_products();
+        let mean = matrix.diagonal().iter().sum::<f32>() / items.max(1) as f32;
+        matrix.add_to_diagonal(|_| options.ridge + jitter * mean);
+        matrix
+    })?;
+    let by_scored = places.future_products();
+    let diagonal = matrix.diagonal();
+    let dot = |item: usize, row: &[f32]| -> f64 {
+        row.iter().zip(by_scored.row(item)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let multipliers: Vec<f32> = matrix
+        .map_rows(dot)
+        .into_iter()
+        .zip(&diagonal)
+        .map(|(product, own)| (product / f64::from(*own)) as f32)
+        .collect();
+    // The matrix is -P, so signs are turned.
+    let rows = matrix.map_panels(|first, panel| {
+        let products = panel.dot(&by_scored.t());
+        let row = |at: usize| row_of_weights(first + at, panel, &products, at, &multipliers);
+        (0..panel.nrows()).map(|at| strongest(row(at), options.kept)).collect()
+    });
+    Ok(SparseRows::from_rows(items, rows))
+}
+
+fn row_of_weights(
+    past: usize,
+    panel: ArrayView2<'_, f32>,
+    products: &Array2<f32>,
+    at: usize,
+    multipliers: &[f32],
+) -> Vec<(u32, f32)> {
+    let weight = |(scored, multiplier): (usize, &f32)| {
+        let weight = panel[(at, scored)] * multiplier - products[(at, scored)];
+        (scored as u32, if scored == past { 0.0 } else { weight })
+    };
+    multipliers.iter().enumerate().map(weight).collect()
+}
+
+/// The values of a past, oldest first, as the fit saw them: the newest counts 1, each
+/// further place less by `past_decay`. For [`super::scores`].
+#[must_use]
+pub fn past_values(items: &[u32], params: &NextItemParams) -> Vec<(u32, f32)> {
+    let newest = &items[items.len().saturating_sub(NEWEST)..];
+    let value = |distance: usize| (-(distance as f32) / params.options().past_decay).exp();
+    newest.iter().rev().enumerate().map(|(distance, item)| (*item, value(distance))).collect()
+}
+
+/// Where everybody's items stand, and what pairs of places weigh.
+struct Places<'a> {
+    people: Vec<&'a [u32]>,
+    /// Whether a place is the first of its item in the person's order.
+    is_first: Vec<Vec<bool>>,
+    /// For each item the places where it stands: (person, position).
+    by_item: Vec<Vec<(u32, u32)>>,
+    weights: PairWeights,
+}
+
+impl<'a> Places<'a> {
+    fn of(people: &'a [Ordered], items: usize, options: &NextItemOptions) -> Self {
+        let newest =
+            |person: &'a Ordered| &person.items[person.items.len().saturating_sub(NEWEST)..];
+        let people: Vec<&[u32]> = people.iter().map(newest).collect();
+        let mut by_item = vec![Vec::new(); items];
+        let mut is_first = Vec::with_capacity(people.len());
+        for (person, order) in people.iter().enumerate() {
+            let first = |(position, item): (usize, &u32)| {
+                let places: &mut Vec<(u32, u32)> = &mut by_item[*item as usize];
+                let is_first = places.last().is_none_or(|(last, _)| *last as usize != person);
+                places.push((person as u32, position as u32));
+                is_first
+            };
+            is_first.push(order.iter().enumerate().map(first).collect());
+        }
+        Self { people, is_first, by_item, weights: PairWeights::new(options) }
+    }
+
+    /// `s X'X + (1 - s) S'S`.
+    fn past_products(&self) -> Symmetric {
+        let mut matrix = Symmetric::zeros(self.by_item.len());
+        let sums = || vec![0.0f64; self.by_item.len()];
+        matrix.rows_mut().enumerate().for_each_init(sums, |sums, (item, row)| {
+            let weight =
+                |own: usize, other: usize, length: usize| self.weights.of_pasts(own, other, length);
+            self.sum_pairs(item, sums, weight);
+            row[..=item].iter_mut().zip(&*sums).for_each(|(to, from)| *to = *from as f32);
+        });
+        matrix
+    }
+
+    /// The transpose of `s X'X + (1 - s) S'T`: a row for each item of the future.
+    fn future_products(&self) -> Array2<f32> {
+        let items = self.by_item.len();
+        let mut matrix = vec![0.0f32; items * items];
+        let rows = matrix.par_chunks_exact_mut(items.max(1)).enumerate();
+        rows.for_each_init(
+            || vec![0.0f64; items],
+            |sums, (item, row)| {
+                let weight = |own: usize, other: usize, _| self.weights.of_future(own, other);
+                self.sum_pairs(item, sums, weight);
+                row.iter_mut().zip(&*sums).for_each(|(to, from)| *to = *from as f32);
+            },
+        );
+        match Array2::from_shape_vec((items, items), matrix) {
+            Ok(matrix) => matrix,
+            Err(_) => unreachable!("there are items^2 values"),
+        }
+    }
+
+    /// For all items the sums of the weights of the pairs of places of `item` and them.
+    fn sum_pairs(
+        &self,
+        item: usize,
+        sums: &mut [f64],
+        weight: impl Fn(usize, usize, usize) -> f64,
+    ) {
+        sums.fill(0.0);
+        for &(person, own) in &self.by_item[item] {
+            let (order, is_first) = (self.people[person as usize], &self.is_first[person as usize]);
+            let own_is_first = is_first[own as usize];
+            for (other, scored) in order.iter().enumerate() {
+                let both_first = f64::from(u8::from(own_is_first && is_first[other]));
+                sums[*scored as usize] += self.weights.similarity_share * both_first
+                    + weight(own as usize, other, order.len());
+            }
+        }
+    }
+}
+
+/// What two places of an order weigh, by their distance.
+struct PairWeights {
+    similarity_share: f64,
+    /// Powers of the past's decay, for twice as many places as count.
+    past: Vec<f64>,
+    /// `sum_(k < d) past^k future^(d - 1 - k)`: of the splits between two places.
+    between: Vec<f64>,
+    /// `sum_(k < n) past^(2 k)`: of the splits after both.
+    after: Vec<f64>,
+}
+
+impl PairWeights {
+    fn new(options: &NextItemOptions) -> Self {
+        let past = (-1.0 / f64::from(options.past_decay)).exp();
+        let future = (-1.0 / f64::from(options.future_decay)).exp();
+        let (mut powers, mut between, mut after) = (vec![1.0], vec![0.0], vec![0.0]);
+        for at in 0..NEWEST {
+            between.push(future * between[at] + powers[at]);
+            after.push(after[at] + powers[at] * powers[at]);
+            powers.push(powers[at] * past);
+        }
+        let similarity_share = f64::from(options.similarity_share);
+        Self { similarity_share, past: powers, between, after }
+    }
+
+    /// In `S'S`, times its share.
+    fn of_pasts(&self, a: usize, b: usize, length: usize) -> f64 {
+        let splits = length - 1 - a.max(b);
+        (1.0 - self.similarity_share) * self.past[a.abs_diff(b)] * self.after[splits]
+    }
+
+    /// In `S'T`, times its share: of `scored` in the future and `past` before it.
+    fn of_future(&self, scored: usize, past: usize) -> f64 {
+        (1.0 - self.similarity_share) * self.between[scored.saturating_sub(past)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::item_item::ease;
+
+    const ITEMS: usize = 6;
+
+    fn orders() -> impl Strategy<Value = Vec<Ordered>> {
+        let order = proptest::collection::vec(0..ITEMS as u32, 0..9);
+        proptest::collection::vec(order.prop_map(|items| Ordered { items }), 0..8)
+    }
+
+    /// The weights from rows for every split, by a plain inverse.
+    fn naive(people: &[Ordered], options: &NextItemOptions) -> DMatrix<f64> {
+        let share = f64::from(options.similarity_share);
+        let (mut left, mut right) =
+            (DMatrix::zeros(ITEMS, ITEMS), DMatrix::<f64>::zeros(ITEMS, ITEMS));
+        for Ordered { items } in people {
+            let mut whole = DMatrix::<f64>::zeros(1, ITEMS);
+            items.iter().for_each(|item| whole[*item as usize] = 1.0);
+            left += share * whole.transpose() * &whole;
+            right += share * whole.transpose() * &whole;
+            for split in 1..items.len() {
+                let (mut past, mut future) =
+                    (DMatrix::<f64>::zeros(1, ITEMS), DMatrix::<f64>::zeros(1, ITEMS));
+                for (position, item) in items.iter().enumerate() {
+                    let value =
+                        |distance: usize, decay: f32| (-(distance as f64) / f64::from(decay)).exp();
+                    if position < split {
+                        past[*item as usize] += value(split - 1 - position, options.past_decay);
+                    } else {
+                        future[*item as usize] += value(position - split, options.future_decay);
+                    }
+                }
+                left += (1.0 - share) * past.transpose() * &past;
+                right += (1.0 - share) * past.transpose() * &future;
+            }
+        }
+        (0..ITEMS).for_each(|i| left[(i, i)] += f64::from(options.ridge));
+        let inverse = left.try_inverse().unwrap();
+        let product = &inverse * right;
+        DMatrix::from_fn(ITEMS, ITEMS, |i, j| {
+            product[(i, j)] - inverse[(i, j)] * product[(j, j)] / inverse[(j, j)]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_ridge_over_all_splits(
+            people in orders(), similarity_share in 0.0f32..1.0, past_decay in 0.5f32..9.0,
+            future_decay in 0.5f32..9.0, ridge in 0.5f32..9.0,
+        ) {
+            let options = NextItemOptions { ridge, similarity_share, past_decay, future_decay, kept: ITEMS };
+            let weights = fit(&people, ITEMS, &options.check().unwrap()).unwrap();
+            let expected = naive(&people, &options);
+            for i in 0..ITEMS {
+                let mut row = [0.0; ITEMS];
+                crate::item_item::scores(&weights, &[(i as u32, 1.0)], &mut row);
+                for j in 0..ITEMS {
+                    let off = f64::from(row[j]) - expected[(i, j)];
+                    prop_assert!(off.abs() < 1e-4 && (i != j || row[j] == 0.0), "{i} {j} {off}");
+                }
+            }
+        }
+
+        #[test]
+        fn all_of_it_similarity_is_ease(people in orders()) {
+            let options = NextItemOptions { ridge: 2.0, similarity_share: 1.0, ..NextItemOptions::default() };
+            let weights = fit(&people, ITEMS, &options.check().unwrap()).unwrap();
+            let distinct = |person: &Ordered| {
+                let items: std::collections::BTreeSet<u32> = person.items.iter().copied().collect();
+                items.into_iter().map(|item| (item, 1.0)).collect()
+            };
+            let rows = SparseRows::from_rows(ITEMS, people.iter().map(distinct));
+            let options = ease::EaseOptions { ridge: 2.0, ..ease::EaseOptions::default() };
+            let same = ease::fit(&rows, &options.check().unwrap()).unwrap();
+            for item in 0..ITEMS as u32 {
+                let (mut a, mut b) = ([0.0; ITEMS], [0.0; ITEMS]);
+                crate::item_item::scores(&weights, &[(item, 1.0)], &mut a);
+                crate::item_item::scores(&same, &[(item, 1.0)], &mut b);
+                prop_assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_is_spoken_for_and_what_went_before_is_not() {
+        let people: Vec<Ordered> =
+            (0..30).map(|u| Ordered { items: vec![u % 3, 3 + u % 3] }).collect();
+        let options =
+            NextItemOptions { ridge: 1.0, similarity_share: 0.0, ..NextItemOptions::default() };
+        let params = options.check().unwrap();
+        let weights = fit(&people, ITEMS, &params).unwrap();
+        let mut scores = [0.0; ITEMS];
+        crate::item_item::scores(&weights, &past_values(&[1], &params), &mut scores);
+        assert!(scores[4] > 0.5 && scores[1] == 0.0 && scores[3].abs() < 1e-6, "{scores:?}");
+        let mut scores = [0.0; ITEMS];
+        crate::item_item::scores(&weights, &past_values(&[4], &params), &mut scores);
+        assert!(scores.iter().all(|score| score.abs() < 1e-6), "{scores:?}");
+    }
+
+    #[test]
+    fn an_unknown_item_is_named_and_nothing_gives_nothing() {
+        let params = NextItemOptions::default().check().unwrap();
+        let order = Ordered { items: vec![0, 9] };
+        assert_eq!(fit(&[order], 9, &params), Err(FitError::UnknownItem { item: 9, items: 9 }));
+        assert_eq!(fit(&[], 0, &params).unwrap().rows(), 0);
+        assert_eq!(fit(&[Ordered::default()], 3, &params).unwrap().entries(), 0);
+        let too_many = FitError::TooManyItems { items: MOST_ITEMS + 1, limit: MOST_ITEMS };
+        assert_eq!(fit(&[], MOST_ITEMS + 1, &params), Err(too_many));
+    }
+
+    #[test]
+    fn the_newest_places_count_and_no_more() {
+        let params = NextItemOptions::default().check().unwrap();
+        let newest: Vec<u32> = (0..NEWEST as u32).map(|at| at * 7 % 5).collect();
+        let longer = [vec![5; 40], newest.clone()].concat();
+        let of = |items: &[u32]| fit(&[Ordered { items: items.to_vec() }], ITEMS, &params).unwrap();
+        assert_eq!(of(&longer), of(&newest));
+        assert_eq!(past_values(&longer, &params), past_values(&newest, &params));
+    }
+}
