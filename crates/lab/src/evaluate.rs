@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use crossfold_core::entities::ids::DomainId;
-use crossfold_core::evidence::items::DomainRanges;
 use crossfold_core::maths::als::{AlsOptions, AlsParams, fit};
+use crossfold_core::maths::bootstrap::mean_interval;
 use crossfold_core::maths::dense::gram;
 use crossfold_core::maths::fold_in::{FoldInBasis, FoldedPerson};
 use crossfold_core::maths::measure::{Metrics, evaluate_common_scores, evaluate_factors};
+use crossfold_core::training::mixing::{MixtureReport, choose_on};
 use ndarray::{Array2, ArrayView2};
 
 use crate::args::EvaluateArgs;
@@ -34,26 +35,36 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
 pub struct ByPerson {
     /// What the model was fitted with.
     pub options: AlsOptions,
-    /// Under the model, folded in as they are when served.
+    /// Under the model, as they are served.
     pub model: BTreeMap<String, f64>,
     /// Under popularity.
     pub popularity: BTreeMap<String, f64>,
 }
 
-/// What [`evaluate`] finds, person by person, for those with something held out;
-/// fitted with these options if any are given.
+/// What a run chose, to be measured with.
+pub struct RunChoice<'a> {
+    /// Hyper-parameters of its fit.
+    pub options: AlsOptions,
+    /// What it found of the domain's rankers; chosen anew where it is not given.
+    pub ranking: Option<&'a MixtureReport>,
+}
+
+/// What [`evaluate`] finds, person by person, for those with something held out; with
+/// what a run chose, if that is given.
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn by_person(args: &EvaluateArgs, options: Option<AlsOptions>) -> Result<ByPerson> {
+pub fn by_person(args: &EvaluateArgs, run: Option<RunChoice<'_>>) -> Result<ByPerson> {
     let split = Split::read(&args.train, Some(&args.test))?;
-    let params = match options {
-        Some(options) => options.check()?,
-        None => chosen(&split, args)?,
+    let (params, ranking) = match run {
+        Some(run) => (run.options.check()?, run.ranking.cloned()),
+        None => (chosen(&split, args)?, None),
     };
-    let factors = fit(&split.train, &params, &|_| ())?;
-    let items = factors.items.view();
-    let folded = fold_in_all(&split, items, &params)?;
+    let found = match ranking {
+        Some(ranking) => vec![MixtureReport { domain: domain()?, ..ranking }],
+        None => choose_on(&split.train, &split.ranges()?, &params, &|| ())?,
+    };
+    let served = split.evaluate_served(&params, &found)?;
     let counts = split.train.column_counts();
     let counts: Vec<f32> = counts.into_iter().map(|count| count as f32).collect();
     // Without a relevant item nobody is measured.
@@ -62,18 +73,21 @@ pub fn by_person(args: &EvaluateArgs, options: Option<AlsOptions>) -> Result<ByP
     let named = |values: &[f64]| -> BTreeMap<String, f64> {
         users.iter().map(|user| (*user).clone()).zip(values.iter().copied()).collect()
     };
-    let model = evaluate_factors(folded.view(), items, &split.cases);
     let popularity = evaluate_common_scores(&counts, &split.cases);
     Ok(ByPerson {
         options: *params.options(),
-        model: named(model.of("ndcg@20")),
+        model: named(served.of("ndcg@20")),
         popularity: named(popularity.of("ndcg@20")),
     })
 }
 
 fn chosen(split: &Split, args: &EvaluateArgs) -> Result<AlsParams> {
-    let ranges = DomainRanges::from([(DomainId::parse("domain")?, 0..split.train.columns())]);
-    choose(&split.train, &ranges, &args.fit)
+    choose(&split.train, &split.ranges()?, &args.fit)
+}
+
+/// The name of the only domain.
+pub(crate) fn domain() -> Result<DomainId> {
+    Ok(DomainId::parse("domain")?)
 }
 
 fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
@@ -89,9 +103,17 @@ fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
     let evaluation = split.evaluate(&factors);
     let folded = fold_in_all(&split, factors.items.view(), &params)?;
     let folded = evaluate_factors(folded.view(), factors.items.view(), &split.cases);
+    let mixing = Instant::now();
+    let found = choose_on(&split.train, &split.ranges()?, &params, &|| ())?;
+    let mixing_seconds = mixing.elapsed().as_secs_f64();
+    let served = split.evaluate_served(&params, &found)?;
+    let served_interval = mean_interval(served.of("ndcg@20"), params.options().seed);
     let seeds = vary_seeds(&split, &params, &evaluation.metrics, args.seeds)?;
     let details = EvaluationDetails {
         choice_seconds,
+        mixing_seconds,
+        served_interval: served_interval.unwrap_or_default(),
+        rankings: found,
         intervals: evaluation.intervals,
         lift: evaluation.lift,
         lists: evaluation.lists,
@@ -103,6 +125,7 @@ fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
         people: evaluation.people,
         metrics: evaluation.metrics,
         baselines: BTreeMap::from([("popularity", evaluation.popularity)]),
+        served: Some(served.means()),
         fold_in: Some(folded.means()),
         fit_seconds,
         peak_rss_mb: peak_rss_mb(),

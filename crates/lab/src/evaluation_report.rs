@@ -19,6 +19,9 @@ pub(crate) struct EvaluationReport {
     pub(crate) metrics: Metrics,
     /// Figures of simpler methods on the same people, by name.
     pub(crate) baselines: BTreeMap<&'static str, Metrics>,
+    /// The same people as they are served: by the factors, or by a mixture of rankers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) served: Option<Metrics>,
     /// The same people folded in from their history instead of trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fold_in: Option<Metrics>,
@@ -38,6 +41,12 @@ pub(crate) struct EvaluationReport {
 pub(crate) struct EvaluationDetails {
     /// Seconds that choosing hyper-parameters took.
     pub(crate) choice_seconds: f64,
+    /// Seconds that choosing rankers took.
+    pub(crate) mixing_seconds: f64,
+    /// NDCG@20 of what is served, with its bootstrap interval over people.
+    pub(crate) served_interval: Interval,
+    /// What ranks the items, with what was tried.
+    pub(crate) rankings: Vec<MixtureReport>,
     /// The model's main metrics with bootstrap intervals over people.
     pub(crate) intervals: Intervals,
     /// Model minus popularity, paired by person.
@@ -56,6 +65,22 @@ pub(crate) struct EvaluationDetails {
 impl EvaluationDetails {
     fn print(&self) {
         let range = |of: &Interval| format!("{:.4} [{:.4}, {:.4}]", of.mean, of.low, of.high);
+        println!(
+            "served: ndcg@20 {}; rankers chosen in {:.1} s:",
+            range(&self.served_interval),
+            self.mixing_seconds
+        );
+        for found in &self.rankings {
+            for ranker in &found.tried {
+                let name = serde_json::to_string(&ranker.ranker).unwrap_or_default();
+                println!("  {:.4} alone  {name}", ranker.choosing);
+            }
+            let over = range(&found.over_factors);
+            println!("  mixture over factors {over}: {:?}", found.verdict);
+            for choice in &found.chosen {
+                println!("  shares by 1-2, 3-9, 10+ items liked: {:.2?}", choice.shares);
+            }
+        }
         println!("means over people with 95% intervals; model minus popularity:");
         for (name, interval) in &self.intervals {
             let lift = self.lift.get(name).map(range).unwrap_or_default();
@@ -95,6 +120,7 @@ impl EvaluationReport {
             return Ok(());
         }
         let mut columns: Vec<(&str, &Metrics)> = vec![("model", &self.metrics)];
+        columns.extend(self.served.iter().map(|metrics| ("served", metrics)));
         columns.extend(self.fold_in.iter().map(|metrics| ("folded in", metrics)));
         columns.extend(self.baselines.iter().map(|(name, metrics)| (*name, metrics)));
         print!("{:<14}", format!("{} people", self.people));

@@ -4,12 +4,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use crossfold_core::maths::als::Factors;
+use crossfold_core::evidence::items::{DomainRanges, Weighted};
+use crossfold_core::maths::als::{AlsParams, Factors};
 use crossfold_core::maths::measure::{
-    Catalogue, DomainEvaluation, RankingCase, rank_by_common_scores, rank_by_factors, summarise,
+    Catalogue, DomainEvaluation, LIST_LENGTH, Measurements, RankingCase, measure,
+    rank_by_common_scores, rank_by_factors, summarise,
 };
+use crossfold_core::maths::rank::rank_unseen;
 use crossfold_core::maths::sparse::SparseRows;
+use crossfold_core::model::scoring::Estimate;
+use crossfold_core::training::mixing::{MixtureReport, tables_on};
+use rayon::prelude::*;
 
+use crate::evaluate::domain;
 use crate::data_set::{Numbering, Pairs, read_pairs};
 
 /// The given split, numbered.
@@ -57,6 +64,38 @@ impl Split {
         };
         let cases = train.keys().enumerate().filter_map(case).collect();
         Ok(Self { train: matrix, users: train.into_keys().collect(), cases })
+    }
+
+    /// The rows of the only domain.
+    ///
+    /// # Errors
+    /// None that can be met.
+    pub(crate) fn ranges(&self) -> Result<DomainRanges> {
+        Ok(DomainRanges::from([(domain()?, 0..self.train.columns())]))
+    }
+
+    /// Fits with these parameters, and measures what is served by what was found of the
+    /// domain's rankers.
+    ///
+    /// # Errors
+    /// When confidences are too extreme.
+    pub(crate) fn evaluate_served(
+        &self,
+        params: &AlsParams,
+        found: &[MixtureReport],
+    ) -> Result<Measurements> {
+        let tables = tables_on(&self.train, (&self.ranges()?, params), found, &|| ())?;
+        let domain = domain()?;
+        let counts = self.train.column_counts();
+        let popularity: Vec<f32> = counts.into_iter().map(|count| count as f32).collect();
+        let rank = |case: &RankingCase| {
+            let evidence = Weighted::of_person(&self.train, case.person);
+            let estimate = tables.estimate(&domain, &evidence);
+            let scores = estimate.map_or_else(|| popularity.clone(), Estimate::into_scores);
+            rank_unseen(&scores, &case.seen, LIST_LENGTH)
+        };
+        let lists: Vec<Vec<u32>> = self.cases.par_iter().map(rank).collect();
+        Ok(measure(&lists, &self.cases))
     }
 
     /// The model beside popularity.

@@ -322,9 +322,9 @@ mod tests {
     fn a_run_reports_what_it_saw_and_beats_popularity_on_what_it_held_out() {
         let progressed = std::sync::atomic::AtomicUsize::new(0);
         let note = |done, total| {
-            // Each of the two domains and the joint fit: to judge in five folds, to evaluate
-            // twice, to serve.
-            assert_eq!(total, 3 * (5 + 3) * 5);
+            // Each of the two domains and the joint fit: to judge in five folds, to choose
+            // rankers, to evaluate twice, to serve.
+            assert_eq!(total, 3 * (5 + 4) * 5);
             assert!(done <= total);
             progressed.store(done, std::sync::atomic::Ordering::Relaxed);
         };

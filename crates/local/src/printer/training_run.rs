@@ -4,8 +4,10 @@ use std::fmt::{self, Display};
 
 use crossfold_core::entities::counted::of;
 use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
+use crossfold_core::model::mixtures::item_item::ItemItemMethod;
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::gate::{DirectionReport, DirectionVerdict};
+use crossfold_core::training::mixing::{MixtureReport, RankerChoice};
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::served_by::ServedBy;
 use crossfold_lab::output::Foreign;
@@ -28,6 +30,7 @@ impl Display for TrainingRunText<'_> {
         let Some(report) = self.whole else { return Ok(()) };
         write_search(f, report)?;
         write_served(f, report)?;
+        report.rankings.iter().try_for_each(|found| write_ranking(f, found))?;
         write_evaluation(f, report)?;
         write_unjudged(f, report)?;
         report.bridges.iter().try_for_each(|bridge| write_bridge(f, bridge))?;
@@ -117,6 +120,34 @@ fn write_served(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
         ServedBy::Evidence => Ok(()),
         ServedBy::Popularity(why) => writeln!(f, "{domain} is served by popularity: {why}"),
     })
+}
+
+/// What ranks a domain's items, where that is more than its factors.
+fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Result {
+    let Some(choice) = found.served() else { return Ok(()) };
+    let names: Vec<&str> = choice.rankers.iter().map(|ranker| name_of(ranker)).collect();
+    writeln!(
+        f,
+        "{} is ranked by {}: ndcg@20 {:.4} of {}, {:.4} by factors alone, difference {}",
+        found.domain,
+        names.join(", "),
+        found.mixed,
+        of(found.judging_people as u64, "person"),
+        found.factors,
+        Difference(&found.over_factors),
+    )
+}
+
+fn name_of(ranker: &RankerChoice) -> &'static str {
+    match ranker {
+        RankerChoice::Factors => "factors",
+        RankerChoice::Popularity => "popularity",
+        RankerChoice::ItemItem(ItemItemMethod::Ease(_) | ItemItemMethod::LocalRidge(_)) => {
+            "items by regression"
+        }
+        RankerChoice::ItemItem(ItemItemMethod::Walk(_)) => "items by walks",
+        RankerChoice::ItemItem(ItemItemMethod::Cosine(_)) => "items by shared people",
+    }
 }
 
 fn write_evaluation(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {

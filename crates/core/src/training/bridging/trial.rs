@@ -296,6 +296,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::maths::als::AlsOptions;
+    use crate::model::mixtures::Mixtures;
     use crate::model::scoring::TableParts;
     use crate::training::bridging::candidates::candidates;
     use crate::training::bridging::fitting::fit_served;

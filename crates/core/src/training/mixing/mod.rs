@@ -9,6 +9,7 @@
 
 pub mod ensemble;
 mod item_item_fit;
+mod on_matrix;
 mod trial;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::model::mixtures::EvidenceAmount;
 use crate::model::mixtures::item_item::ItemItemMethod;
 
 pub use item_item_fit::{ItemItemWeights, item_item_weights, mixtures};
+pub use on_matrix::{choose_on, tables_on};
 pub(crate) use trial::{ChoosingItems, Grounds, choose};
 
 /// A ranker that may be served: its kind and its settings.

@@ -263,3 +263,106 @@ impl<'a> Trial<'a> {
         measure(&rank_served(tables, self.grounds.matrix, of_target, &cases), &cases)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+    use crate::maths::als::AlsOptions;
+    use crate::maths::fold_in::UnobservedItems;
+    use crate::model::bridges::Bridges;
+    use crate::model::mixtures::Mixtures;
+    use crate::model::scoring::TableParts;
+    use crate::training::bridging::domain_fits::DomainFits;
+    use crate::training::bridging::trial::tests::{domain, ranges};
+
+    /// Twenty items of `a` that are taken in pairs, and nothing in `b`; or any items.
+    fn world(people: usize, is_paired: bool) -> (SparseRows, ChoosingItems) {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (mut rows, mut held_out) = (Vec::new(), Vec::new());
+        let mut sums = vec![0.0f32; 40];
+        for _ in 0..people {
+            let first = rng.random_range(0..10u32) * 2;
+            let other = (first + 1 + rng.random_range(1..19u32)) % 20;
+            let wanted = if is_paired { first + 1 } else { (first + 7) % 20 };
+            let wanted = if is_paired { wanted } else { rng.random_range(0..20u32).max(wanted) };
+            let mut row: Vec<u32> = vec![first, other];
+            row.retain(|item| *item != wanted);
+            row.dedup();
+            row.iter().for_each(|item| sums[*item as usize] += 1.0 / people as f32);
+            rows.push(row.into_iter().map(|item| (item, 1.0)).collect::<Vec<_>>());
+            held_out.push(vec![wanted]);
+        }
+        // Of everybody the pair is known but of those who are held out: as many again.
+        let known: Vec<Vec<(u32, f32)>> = (0..people as u32)
+            .map(|person| {
+                let first = person % 10 * 2;
+                if is_paired { vec![(first, 1.0), (first + 1, 1.0)] } else { vec![(first, 1.0)] }
+            })
+            .collect();
+        held_out.extend(known.iter().map(|_| Vec::new()));
+        rows.extend(known);
+        let shares = sums.iter().map(|sum| sum.min(1.0)).collect();
+        let popularity = Popularity { shares, ..Popularity::default() };
+        (SparseRows::from_rows(40, rows), ChoosingItems { held_out, popularity })
+    }
+
+    fn chosen(people: usize, is_paired: bool) -> MixtureReport {
+        let (matrix, choosing) = world(people, is_paired);
+        // Two factors cannot tell ten pairs apart.
+        let options = AlsOptions { factors: 2, iterations: 5, ..AlsOptions::default() };
+        let (ranges, params) = (ranges(), options.check().unwrap());
+        let fits = DomainFits::fit(&matrix, &ranges, &params, &|| ()).unwrap();
+        let tables = ScoringTables::new(TableParts {
+            ranges: ranges.clone(),
+            params,
+            unobserved: UnobservedItems::default(),
+            item_factors: fits.items,
+            domain_factors: None,
+            bridges: Bridges::none(),
+            mixtures: Mixtures::none(),
+            look_alikes: Default::default(),
+            by_popularity: Default::default(),
+        })
+        .unwrap();
+        let grounds = Grounds { matrix: &matrix, choosing: &choosing, tables: &tables, seed: 3 };
+        choose(grounds, &ranges[&domain("a")]).unwrap()
+    }
+
+    #[test]
+    fn what_ranks_better_than_the_factors_beyond_doubt_is_served() {
+        let report = chosen(200, true);
+        assert_eq!(report.verdict, MixtureVerdict::Served, "{report:?}");
+        assert!(report.mixed > report.factors + 0.2, "{report:?}");
+        assert_eq!((report.choosing_people, report.judging_people), (120, 80));
+        let choice = report.served().unwrap();
+        let weighs = |ranker: &RankerChoice| matches!(ranker, RankerChoice::ItemItem(_));
+        assert!(choice.rankers.iter().any(weighs), "{choice:?}");
+        for shares in &choice.shares {
+            assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        assert_eq!(report, chosen(200, true), "the same again");
+    }
+
+    #[test]
+    fn with_too_few_people_to_judge_by_the_factors_serve() {
+        let report = chosen(40, true);
+        assert_eq!(report.verdict, MixtureVerdict::TooFewPeople);
+        assert_eq!(report.served(), None);
+    }
+
+    #[test]
+    fn the_figures_are_those_of_the_tables_with_what_was_chosen() {
+        let (matrix, choosing) = world(200, true);
+        let report = chosen(200, true);
+        let ranges = ranges();
+        let reports = [report];
+        let weights = super::super::item_item_weights(&matrix, &ranges, &reports);
+        let of_items = (&ranges, &choosing.popularity.shares[..]);
+        let mixtures = super::super::mixtures(weights, &reports, of_items);
+        let mixture = mixtures.get(&domain("a")).unwrap();
+        assert_eq!(mixture.rankers.len(), reports[0].served().unwrap().rankers.len());
+        assert!(mixtures.get(&domain("b")).is_none());
+    }
+}

@@ -15,7 +15,7 @@ use crossfold_core::training::report::TrainingReport;
 use crossfold_ingest::MAX_EVENTS;
 use crossfold_lab::args::{EvaluateArgs, EvaluateTransferArgs, FitArgs};
 use crossfold_lab::data_set::{Pairs, read_lines, read_pairs};
-use crossfold_lab::evaluate::by_person;
+use crossfold_lab::evaluate::{RunChoice, by_person};
 use crossfold_lab::evaluate_transfer::{ServedToCold, served_to_cold};
 use crossfold_lab::progress;
 use crossfold_train::{RunOrder, new_run};
@@ -117,9 +117,10 @@ pub(super) async fn one_domain(
         seeds: 1,
         json: false,
     };
-    let given = Some(trained.options).filter(|_| !trained.is_tuned);
-    let own = by_person(&args, given)?;
-    let same = by_person(&args, Some(trained.options))?;
+    let given = RunChoice { options: trained.options, ranking: None };
+    let own = by_person(&args, Some(given).filter(|_| !trained.is_tuned))?;
+    let ranking = trained.report.rankings.first();
+    let same = by_person(&args, Some(RunChoice { options: trained.options, ranking }))?;
     let of_asked = |values: &BTreeMap<String, f64>| {
         mean(asked.iter().filter_map(|(user, _)| values.get(user)).copied())
     };

@@ -1,0 +1,121 @@
+//! The same on a matrix alone: for measurements on files, which have no histories.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::trial::{ChoosingItems, Grounds, choose};
+use super::{MixtureReport, item_item_weights, mixtures};
+use crate::evidence::items::{DomainRanges, Weighted};
+use crate::evidence::popularity::Popularity;
+use crate::maths::als::AlsParams;
+use crate::maths::fold_in::UnobservedItems;
+use crate::maths::sparse::SparseRows;
+use crate::model::bridges::Bridges;
+use crate::model::look_alikes::LookAlikes;
+use crate::model::scoring::{ScoringTables, TableParts};
+use crate::training::TrainingError;
+use crate::training::bridging::domain_fits::DomainFits;
+
+/// Tries the rankers of each domain on any fifth of what each person likes in it, one item
+/// at least, where another is left.
+///
+/// # Errors
+/// [`TrainingError`] when confidences are too extreme for single precision.
+pub fn choose_on(
+    matrix: &SparseRows,
+    ranges: &DomainRanges,
+    params: &AlsParams,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Vec<MixtureReport>, TrainingError> {
+    let seed = params.options().seed;
+    let held_out = any_fifth(matrix, ranges, seed);
+    let without = matrix.without(&held_out);
+    let popularity = Popularity { shares: shares(&without), ..Popularity::default() };
+    let tables = tables_on(&without, (ranges, params), &[], progress)?;
+    let choosing = ChoosingItems { held_out, popularity };
+    let grounds = Grounds { matrix: &without, choosing: &choosing, tables: &tables, seed };
+    ranges.values().map(|rows| Ok(choose(grounds, rows)?)).collect()
+}
+
+/// What is served of each domain alone, by what was found of its rankers.
+///
+/// # Errors
+/// [`TrainingError`] when confidences are too extreme for single precision.
+pub fn tables_on(
+    matrix: &SparseRows,
+    (ranges, params): (&DomainRanges, &AlsParams),
+    found: &[MixtureReport],
+    progress: &(dyn Fn() + Sync),
+) -> Result<ScoringTables, TrainingError> {
+    let popularity = shares(matrix);
+    let weights = item_item_weights(matrix, ranges, found);
+    Ok(ScoringTables::new(TableParts {
+        ranges: ranges.clone(),
+        params: *params,
+        unobserved: UnobservedItems::default(),
+        item_factors: DomainFits::fit(matrix, ranges, params, progress)?.items,
+        domain_factors: None,
+        bridges: Bridges::none(),
+        mixtures: mixtures(weights, found, (ranges, &popularity)),
+        look_alikes: LookAlikes::default(),
+        by_popularity: Default::default(),
+    })?)
+}
+
+/// The share of all people who like each item.
+fn shares(matrix: &SparseRows) -> Vec<f32> {
+    let people = matrix.rows().max(1) as f32;
+    matrix.column_counts().into_iter().map(|count| count as f32 / people).collect()
+}
+
+fn any_fifth(matrix: &SparseRows, ranges: &DomainRanges, seed: u64) -> Vec<Vec<u32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut of_person = |person: usize| {
+        let mut held_out = Vec::new();
+        for rows in ranges.values() {
+            let known = rows.interactions_of(matrix, person);
+            let liked = known.iter().filter(|known| known.is_liked());
+            let mut liked: Vec<u32> = liked.map(|known: &Weighted| known.row.0).collect();
+            liked.shuffle(&mut rng);
+            liked.truncate((liked.len() / 5).max(usize::from(liked.len() > 1)));
+            held_out.extend(liked);
+        }
+        held_out
+    };
+    (0..matrix.rows()).map(&mut of_person).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::maths::als::AlsOptions;
+    use crate::training::bridging::trial::tests::{ranges, world};
+
+    #[test]
+    fn what_is_held_out_to_choose_by_is_a_fifth_of_each_domain_and_never_all() {
+        let matrix = world(50, true, 1);
+        for person in 0..matrix.rows() {
+            let held_out = &any_fifth(&matrix, &ranges(), 3)[person];
+            for rows in ranges().values() {
+                let liked = rows.interactions_of(&matrix, person).len();
+                let out = held_out.iter().filter(|item| rows.range.contains(&(**item as usize)));
+                assert_eq!(out.count(), (liked / 5).max(usize::from(liked > 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_domain_of_a_matrix_is_judged_and_served() {
+        let (matrix, ranges) = (world(200, true, 1), ranges());
+        let options = AlsOptions { factors: 2, iterations: 4, ..AlsOptions::default() };
+        let params = options.check().unwrap();
+        let found = choose_on(&matrix, &ranges, &params, &|| ()).unwrap();
+        assert_eq!(found.len(), 2);
+        let served = tables_on(&matrix, (&ranges, &params), &found, &|| ()).unwrap();
+        for (report, domain) in found.iter().zip(ranges.keys()) {
+            assert_eq!(&report.domain, domain);
+            assert_eq!(served.mixtures().get(domain).is_some(), report.served().is_some());
+        }
+    }
+}
