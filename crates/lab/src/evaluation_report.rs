@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use crossfold_core::maths::bootstrap::Interval;
 use crossfold_core::maths::measure::{BucketEvaluation, Intervals, Metrics};
+use crossfold_core::training::mixing::MixtureReport;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -59,7 +59,7 @@ impl Ranked<'_> {
     }
 
     /// What is added to an item's score whatever the person did.
-    fn anyway(&self, row: Row) -> f32 {
+    fn base(&self, row: Row) -> f32 {
         let local = self.target.local(row);
         match (&self.by, local) {
             (RankedBy::Popularity(shares), Some(local)) => {
@@ -158,8 +158,8 @@ impl<'a> OwnEvidence<'a> {
     }
 
     /// What is added to an item's score whatever the person did.
-    pub(crate) fn anyway(&self, row: Row) -> f32 {
-        self.parts.iter().map(|part| part.weight * part.ranked.anyway(row)).sum()
+    pub(crate) fn base(&self, row: Row) -> f32 {
+        self.parts.iter().map(|part| part.weight * part.ranked.base(row)).sum()
     }
 }
 

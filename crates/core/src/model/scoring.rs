@@ -428,7 +428,7 @@ impl Estimate<'_> {
     }
 
     /// How much each past item adds to the score of an item of the target. With
-    /// [`Estimate::anyway`] they sum up to the score.
+    /// [`Estimate::base`] they sum up to the score.
     ///
     /// # Panics
     /// When there is no such row.
@@ -444,8 +444,8 @@ impl Estimate<'_> {
     /// What is added to an item's score whatever the person did: by how popular it is,
     /// where that has a share in the scores.
     #[must_use]
-    pub fn anyway(&self, row: Row) -> f32 {
-        self.own.anyway(row)
+    pub fn base(&self, row: Row) -> f32 {
+        self.own.base(row)
     }
 
     fn all_contributions(&self, row: Row) -> Vec<(Row, f32)> {
@@ -488,7 +488,7 @@ impl Estimate<'_> {
             .keys()
             .map(|&row| {
                 let added: f32 = self.contributions(row).iter().map(|(_, amount)| amount).sum();
-                (row, added + self.anyway(row))
+                (row, added + self.base(row))
             })
             .collect();
         for (row, score) in rescored {
@@ -710,8 +710,8 @@ mod tests {
             let row = Row((target * ITEMS + item) as u32);
             let contributions = estimate.contributions(row);
             let sum: f32 = contributions.iter().map(|(_, c)| c).sum();
-            let sum = sum + estimate.anyway(row);
-            prop_assert!(is_mixed || estimate.anyway(row) == 0.0);
+            let sum = sum + estimate.base(row);
+            prop_assert!(is_mixed || estimate.base(row) == 0.0);
             prop_assert!((estimate.score(row) - sum).abs() < 2e-3, "{} {sum}", estimate.score(row));
             let looks_alike = |past: &Row| {
                 look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))

@@ -330,7 +330,7 @@ mod tests {
         };
         let Trained { parts, report } =
             train(input([events(), events()].concat(), people(true)), &note).unwrap();
-        assert_eq!(progressed.into_inner(), 120);
+        assert_eq!(progressed.into_inner(), 135);
         assert_eq!(report.cleaning.kept, 600);
         assert_eq!(report.cleaning.refused[&crate::evidence::cleaning::Refusal::Duplicate], 600);
         assert_eq!(report.without_consent, 0);

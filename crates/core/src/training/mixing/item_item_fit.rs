@@ -17,8 +17,12 @@ use crate::training::bridging::domain_fits::DomainPart;
 /// Most items of a catalogue whose items are all regressed on each other: the time grows
 /// with the cube of their number, some seconds here.
 const MOST_ITEMS_AT_ONCE: usize = 5_000;
-/// Weights kept for each past item: a bound on the model's size, 8 bytes each.
-const KEPT: usize = 128;
+/// Weights kept for each past item where all items were regressed on each other: fewer cost
+/// quality there. A bound on the model's size, 8 bytes each.
+const KEPT: usize = 256;
+/// Weights kept for each past item elsewhere, and items that each is regressed on: more
+/// bring nothing.
+const NEAREST: usize = 64;
 /// Most interactions of a domain between whose items weights are made: a bound on the
 /// time, which grows with the square of what a person did.
 const MOST_INTERACTIONS: usize = 30_000_000;
@@ -33,41 +37,43 @@ pub(super) fn families(items: usize, interactions: usize) -> Vec<Vec<ItemItemMet
 }
 
 fn ridges(items: usize) -> Vec<ItemItemMethod> {
-    if items > MOST_ITEMS_AT_ONCE {
-        let of = |dropout| {
-            let options = LocalRidgeOptions {
-                dropout,
-                ridge: 20.0,
-                kept: KEPT,
-                ..LocalRidgeOptions::default()
-            };
-            options.check().map(ItemItemMethod::LocalRidge)
+    let on_nearest = |ridge| {
+        let candidates = NEAREST;
+        let options =
+            LocalRidgeOptions { ridge, candidates, kept: NEAREST, ..LocalRidgeOptions::default() };
+        options.check().map(ItemItemMethod::LocalRidge)
+    };
+    let on_all = |(ridge, dropout, activity_exponent)| {
+        let options = EaseOptions {
+            ridge,
+            dropout,
+            activity_exponent,
+            kept: KEPT,
+            ..EaseOptions::default()
         };
-        return [0.0, 0.3].into_iter().filter_map(|dropout| of(dropout).ok()).collect();
-    }
-    let of = |(ridge, dropout)| {
-        let options = EaseOptions { ridge, dropout, kept: KEPT, ..EaseOptions::default() };
         options.check().map(ItemItemMethod::Ease)
     };
-    let tried = [(10.0, 0.0), (100.0, 0.0), (500.0, 0.0), (2_000.0, 0.0), (50.0, 0.3), (50.0, 0.6)];
-    tried.into_iter().filter_map(|settings| of(settings).ok()).collect()
+    let small = [(5.0, 0.0, 0.5), (50.0, 0.0, 0.5), (300.0, 0.0, 0.0), (1_000.0, 0.0, 0.0)];
+    let small = small.into_iter().filter(|_| items <= MOST_ITEMS_AT_ONCE);
+    let nearest = [10.0, 100.0].into_iter().map(on_nearest);
+    nearest.chain(small.map(on_all)).filter_map(Result::ok).collect()
 }
 
 fn walking() -> Vec<ItemItemMethod> {
     let of = |(alpha, beta)| {
-        let options = WalkOptions { alpha, beta, kept: KEPT, ..WalkOptions::default() };
+        let options = WalkOptions { alpha, beta, kept: NEAREST, ..WalkOptions::default() };
         options.check().map(ItemItemMethod::Walk)
     };
-    let tried = [(1.0, 0.2), (1.0, 0.5), (0.7, 0.3), (1.4, 0.5)];
-    tried.into_iter().filter_map(|settings| of(settings).ok()).collect()
+    [(1.0, 0.2), (1.0, 0.5)].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
 fn cosines() -> Vec<ItemItemMethod> {
-    let of = |shrinkage| {
-        let options = CosineOptions { shrinkage, kept: KEPT, ..CosineOptions::default() };
+    let of = |(shrinkage, exponent)| {
+        let kept = NEAREST;
+        let options = CosineOptions { shrinkage, exponent, kept, ..CosineOptions::default() };
         options.check().map(ItemItemMethod::Cosine)
     };
-    [1.0, 50.0].into_iter().filter_map(|shrinkage| of(shrinkage).ok()).collect()
+    [(10.0, 1.0), (100.0, 0.5)].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
 /// Makes the weights of a domain's part; `None` when it cannot.
