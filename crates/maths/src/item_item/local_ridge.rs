@@ -9,7 +9,8 @@
 //! with the choice of neighbours before the fit and a ridge in place of its elastic net;
 //! Steck, "Markov Random Fields for Collaborative Filtering" (2019), section 3.2, chooses
 //! by a threshold and approximates on such sets likewise. With as many candidates as there are
-//! items it is EASE.
+//! items it is EASE. On sparse data few candidates are better, not only cheaper: an item
+//! without a place among them cannot take a weight by chance.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,9 @@ use super::{ConfidenceUse, FitError, KEPT, Rule, checked, is_within, kept_rule};
 use crate::dense::{NotPositiveDefinite, cholesky_despite_rounding, cholesky_solve};
 use crate::sparse::SparseRows;
 
-/// Most co-occurrences that are held: 8 bytes each, so 640 MB. Of each item as many are
-/// as make that in all, those of the greatest cosine.
-const MOST_PAIRS: usize = 80_000_000;
+/// Most co-occurrences that are held, of 8 bytes each. Every item has an equal part of
+/// them: those of the greatest cosine.
+const MOST_PAIRS: usize = 40_000_000;
 
 /// Options of [`fit`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -78,7 +79,8 @@ checked!(LocalRidgeOptions, LocalRidgeParams);
 
 /// Fits the weights (items x items) to a person x item matrix.
 ///
-/// Memory: the input three times, at most 640 MB of co-occurrences, 8 bytes for each
+/// Memory: the input four times, at most 320 MB of co-occurrences (up to three times
+/// that while they are gathered), 8 bytes for each
 /// candidate of each item, and for each thread candidates^2 values of 8 bytes. Time:
 /// that of [`super::walks::fit`], and for each item the cube of its candidates.
 ///
