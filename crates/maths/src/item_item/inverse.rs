@@ -181,8 +181,8 @@ mod tests {
     fn matrix(size: usize) -> Symmetric {
         let mut matrix = Symmetric::zeros(size);
         matrix.rows_mut().enumerate().for_each(|(i, row)| {
-            for j in 0..i {
-                row[j] = ((i * 31 + j * 17) % 13) as f32 / 13.0 - 0.4;
+            for (j, value) in row.iter_mut().enumerate().take(i) {
+                *value = ((i * 31 + j * 17) % 13) as f32 / 13.0 - 0.4;
             }
             row[i] = size as f32;
         });

@@ -9,20 +9,22 @@
 //! with the choice of neighbours before the fit and a ridge in place of its elastic net;
 //! Steck, "Markov Random Fields for Collaborative Filtering" (2019), section 3.2, chooses
 //! by a threshold and approximates on such sets likewise. With as many candidates as there are
-//! items it is EASE.
+//! items it is EASE. On sparse data few candidates are better, not only cheaper: an item
+//! without a place among them cannot take a weight by chance.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::ease::person_weights;
 use super::pair_sums::{PairSums, bounded};
 use super::strongest::{strongest, strongest_by};
 use super::{ConfidenceUse, FitError, KEPT, Rule, checked, is_within, kept_rule};
 use crate::dense::{NotPositiveDefinite, cholesky_despite_rounding, cholesky_solve};
 use crate::sparse::SparseRows;
 
-/// Most co-occurrences that are held: 8 bytes each, so 640 MB. Of each item as many are
-/// as make that in all, those of the greatest cosine.
-const MOST_PAIRS: usize = 80_000_000;
+/// Most co-occurrences that are held, of 8 bytes each. Every item has an equal part of
+/// them: those of the greatest cosine.
+const MOST_PAIRS: usize = 40_000_000;
 
 /// Options of [`fit`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct LocalRidgeOptions {
     pub ridge: f32,
     /// The dropout that the ridge of popular items stands for, 0 to 0.99.
     pub dropout: f32,
+    /// A person's errors weigh by their number of values to the power of minus this, 0
+    /// to 1: with 1, all people count alike, however much they did.
+    pub activity_exponent: f32,
     /// Candidates of an item, 1 to 1024: time grows with their cube.
     pub candidates: usize,
     /// Weights of a past item that are kept, 1 to 2^20.
@@ -46,6 +51,7 @@ impl Default for LocalRidgeOptions {
             values: ConfidenceUse::default(),
             ridge: 100.0,
             dropout: 0.0,
+            activity_exponent: 0.0,
             candidates: 256,
             kept: KEPT,
         }
@@ -58,10 +64,11 @@ impl Default for LocalRidgeOptions {
 pub struct LocalRidgeParams(LocalRidgeOptions);
 
 impl LocalRidgeOptions {
-    fn rules(&self) -> [Rule; 4] {
+    fn rules(&self) -> [Rule; 5] {
         [
             (is_within(self.ridge, 1e-3, 1e9), "ridge", "1e-3 to 1e9"),
             (is_within(self.dropout, 0.0, 0.99), "dropout", "0 to 0.99"),
+            (is_within(self.activity_exponent, 0.0, 1.0), "activity_exponent", "0 to 1"),
             ((1..=1024).contains(&self.candidates), "candidates", "1 to 1024"),
             kept_rule(self.kept),
         ]
@@ -72,7 +79,8 @@ checked!(LocalRidgeOptions, LocalRidgeParams);
 
 /// Fits the weights (items x items) to a person x item matrix.
 ///
-/// Memory: the input three times, at most 640 MB of co-occurrences, 8 bytes for each
+/// Memory: the input four times, at most 320 MB of co-occurrences (up to three times
+/// that while they are gathered), 8 bytes for each
 /// candidate of each item, and for each thread candidates^2 values of 8 bytes. Time:
 /// that of [`super::walks::fit`], and for each item the cube of its candidates.
 ///
@@ -82,7 +90,8 @@ pub fn fit(people: &SparseRows, params: &LocalRidgeParams) -> Result<SparseRows,
     let options = params.options();
     let people = bounded(options.values.apply(people)?);
     let items = people.columns();
-    let pairs = Pairs::of(&people, MOST_PAIRS / items.max(1));
+    let weights = person_weights(&people, options.activity_exponent);
+    let pairs = Pairs::of(&people, &weights, MOST_PAIRS / items.max(1));
     let columns = (0..items)
         .into_par_iter()
         .map_init(|| vec![ABSENT; items], |places, item| pairs.solve(item, options, places))
@@ -106,19 +115,25 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn of(people: &SparseRows, most: usize) -> Self {
+    fn of(people: &SparseRows, weights: &[f64], most: usize) -> Self {
         let mut diagonal = vec![0.0f64; people.columns()];
-        for person in 0..people.rows() {
+        for (person, weight) in weights.iter().enumerate() {
             let (items, values) = people.row(person);
-            let squares = values.iter().map(|value| f64::from(*value).powi(2));
+            let squares = values.iter().map(|value| weight * f64::from(*value).powi(2));
             items.iter().zip(squares).for_each(|(item, square)| diagonal[*item as usize] += square);
         }
+        let weighted = |person: usize| {
+            let (items, values) = people.row(person);
+            let weighted = values.iter().map(|value| (weights[person] * f64::from(*value)) as f32);
+            items.iter().copied().zip(weighted.map(|v| v.max(f32::MIN_POSITIVE))).collect()
+        };
+        let left = SparseRows::from_rows(people.columns(), (0..people.rows()).map(weighted));
         let row = |item: usize, row: Vec<(u32, f64)>| {
             let others = row.into_iter().filter(|(other, _)| *other as usize != item);
             let others = others.map(|(other, sum)| (other, sum as f32)).collect();
             strongest_by(others, most.max(1), |pair| cosine(&diagonal, pair))
         };
-        let rows = PairSums::new(people, people).map_rows(row);
+        let rows = PairSums::new(&left, people).map_rows(row);
         Self { others: SparseRows::from_rows(people.columns(), rows), diagonal }
     }
 

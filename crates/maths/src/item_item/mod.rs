@@ -59,10 +59,8 @@ impl ConfidenceUse {
     /// The value of an item with this confidence; 0 for what is not liked.
     #[must_use]
     pub fn value(self, confidence: f32) -> f32 {
-        if !(confidence > 0.0) {
-            return 0.0;
-        }
         match self {
+            _ if confidence.is_nan() || confidence <= 0.0 => 0.0,
             Self::Binary => 1.0,
             Self::Saturated => confidence / (confidence + 1.0),
             Self::Logarithmic => confidence.ln_1p(),

@@ -385,6 +385,28 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_threads_does_not_change_the_weights() {
+        let order = |u: u32| Ordered { items: (0..12).map(|k| (u * 7 + k * k) % 230).collect() };
+        let people: Vec<Ordered> = (0..300).map(order).collect();
+        let params = NextItemOptions::default().check().unwrap();
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(&people, 230, &params).unwrap())
+        };
+        assert!(with(1) == with(3));
+    }
+
+    #[test]
+    fn one_item_again_and_again_has_an_answer() {
+        let people = vec![Ordered { items: vec![2; 5000] }; 20];
+        for ridge in [1e-3, 1e9] {
+            let options = NextItemOptions { ridge, past_decay: 1e4, ..NextItemOptions::default() };
+            let weights = fit(&people, ITEMS, &options.check().unwrap()).unwrap();
+            assert_eq!(weights.entries(), 0);
+        }
+    }
+
+    #[test]
     fn the_newest_places_count_and_no_more() {
         let params = NextItemOptions::default().check().unwrap();
         let newest: Vec<u32> = (0..NEWEST as u32).map(|at| at * 7 % 5).collect();

@@ -20,8 +20,9 @@ pub(super) fn strongest_by(
             });
         }
         row.truncate(kept);
-        row.shrink_to_fit();
     }
+    // Rows are kept by the thousand, and may have been longer or of wider entries.
+    row.shrink_to_fit();
     row.sort_unstable_by_key(|(index, _)| *index);
     row
 }

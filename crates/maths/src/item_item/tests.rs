@@ -24,8 +24,14 @@ fn by_local_ridge(
     kept: usize,
     values: ConfidenceUse,
 ) -> Result<SparseRows, FitError> {
-    let options =
-        local_ridge::LocalRidgeOptions { ridge: 2.0, dropout: 0.2, candidates: 5, kept, values };
+    let options = local_ridge::LocalRidgeOptions {
+        ridge: 2.0,
+        dropout: 0.2,
+        activity_exponent: 0.3,
+        candidates: 5,
+        kept,
+        values,
+    };
     local_ridge::fit(people, &options.check().unwrap())
 }
 
@@ -111,7 +117,7 @@ proptest! {
             row.iter().map(|(item, c)| (names[*item as usize], *c)).collect()
         };
         let there = SparseRows::from_rows(ITEMS, rows.iter().map(renamed));
-        let here = SparseRows::from_rows(ITEMS, rows.clone());
+        let here = SparseRows::from_rows(ITEMS, rows);
         for (name, fit) in METHODS {
             if name == "local ridge" {
                 // Of candidates that are tied for the last place the lower item wins.
@@ -168,12 +174,18 @@ proptest! {
     #[test]
     fn ease_is_what_a_plain_inverse_gives(
         rows in rows(usual()), values in uses(), ridge in 0.5f32..20.0, dropout in 0.0f32..0.9,
+        activity_exponent in 0.0f32..1.0,
     ) {
-        let options = ease::EaseOptions { ridge, dropout, values, ..Default::default() };
+        let options = ease::EaseOptions { ridge, dropout, activity_exponent, values, ..Default::default() };
         let people = SparseRows::from_rows(ITEMS, rows.clone());
         let weights = dense(&ease::fit(&people, &options.check().unwrap()).unwrap());
         let x = values_of(&rows, values);
-        let mut gram = x.transpose() * &x;
+        let mut weighted = x.clone();
+        for u in 0..x.nrows() {
+            let count = x.row(u).iter().filter(|value| **value > 0.0).count().max(1) as f64;
+            weighted.row_mut(u).iter_mut().for_each(|v| *v *= count.powf(-f64::from(activity_exponent)));
+        }
+        let mut gram = x.transpose() * weighted;
         for i in 0..ITEMS {
             gram[(i, i)] *= 1.0 + f64::from(dropout / (1.0 - dropout));
             gram[(i, i)] += f64::from(ridge);
@@ -188,9 +200,9 @@ proptest! {
     #[test]
     fn a_local_ridge_on_all_items_is_ease(rows in rows(usual()), values in uses(), ridge in 0.5f32..20.0) {
         let people = SparseRows::from_rows(ITEMS, rows);
-        let exact = ease::EaseOptions { ridge, values, dropout: 0.3, ..Default::default() };
+        let exact = ease::EaseOptions { ridge, values, dropout: 0.3, activity_exponent: 0.4, ..Default::default() };
         let local = local_ridge::LocalRidgeOptions {
-            ridge, values, dropout: 0.3, candidates: ITEMS, ..Default::default()
+            ridge, values, dropout: 0.3, activity_exponent: 0.4, candidates: ITEMS, ..Default::default()
         };
         // Items that share no one with another are no candidates, though they may speak for
         // each other by way of a third; so everybody else has an item in common here.
