@@ -8,6 +8,7 @@
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
+//! | what few observations say of one person | [`small_samples`] |
 
 pub mod als;
 pub mod bootstrap;
@@ -15,4 +16,5 @@ pub mod dense;
 pub mod fold_in;
 pub mod measure;
 pub mod rank;
+pub mod small_samples;
 pub mod sparse;
