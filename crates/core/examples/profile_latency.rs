@@ -156,7 +156,7 @@ fn entry(number: usize) -> Item {
     let details = json!({
         "title": format!("Course {number}"), "price": (number % 500 + 9).to_string(),
         "categories": [format!("c{}", number % 40), format!("d{}", number % 7)],
-        "attributes": {"format": ["video", "text", "live"][number % 3], "list_price": "300"},
+        "attributes": {"format": (["video", "text", "live"][number % 3]), "list_price": "300"},
     });
     let details = Some(ItemDetails::parse(details).expect("details"));
     Item { details, ..catalogue_item(item_key("knowledge", &format!("i{number}"))) }
