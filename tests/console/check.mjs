@@ -13,7 +13,7 @@ import { deeds } from "./deeds.mjs";
 
 const [base, executablePath, screenshots] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["home", "try", "bridges", "models", "ingest"];
+const PAGES = ["home", "try", "people", "bridges", "models", "ingest"];
 const WIDTHS = [[1280, 900], [390, 844]];
 const LANGUAGES = ["en", "zh-CN"];
 const problems = [];
@@ -54,6 +54,13 @@ export async function show(page, name) {
     await page.click("form.ask button[type=submit]");
     await page.locator(".slate > li").first().waitFor();
     await page.locator("#consents").waitFor();
+  }
+  if (name === "people") {
+    await page.fill("#user", LEARNER);
+    await page.selectOption("#domain", "knowledge");
+    await page.click("form.ask button[type=submit]");
+    await page.locator("#profile ~ .card").first().waitFor();
+    await page.locator(".slate > li").first().waitFor();
   }
   await page.waitForFunction(() => document.querySelector("main h1 ~ *") && !document.querySelector(".loading"));
 }

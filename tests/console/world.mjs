@@ -63,6 +63,10 @@ async function train(base, options) {
 export async function prepare(base) {
   await refuse(base);
   await addSmallPlatform(base);
+  // What the learner can and will spend is told as well.
+  await call(base, "PUT", `/v1/users/${LEARNER}/consents?domain=knowledge`, {
+    consents: [{ from: "knowledge", to: "knowledge", purpose: "financial_profiling", granted: true }],
+  });
   // An item that is not offered, so that a rule leaves something out.
   await call(base, "PUT", "/v1/domains/auto-finance/items/first-job-0-0", { title: "首购青年贷款", status: "hidden" });
   for (const domain of ["knowledge", "auto-finance"]) {

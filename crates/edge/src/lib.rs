@@ -14,3 +14,4 @@ mod request_path;
 pub mod router;
 pub mod system;
 pub mod telemetry;
+pub mod user_path;

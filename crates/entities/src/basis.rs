@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::ChangeNumber;
-use crate::definition::DomainDefinition;
+use crate::definition::{DomainDefinition, EventTypeDefinition};
 use crate::event::Event;
-use crate::ids::{DomainId, ItemId, RecommendationId};
+use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
 use crate::item_set::ItemSet;
 use crate::kept_back::KeptBackBy;
 
@@ -183,10 +183,16 @@ pub fn digest_of_items<'a>(
 }
 
 /// A digest of what a domain's definition says of the weight of events, and of how long
-/// they count as seen. Its name and where its events come from move no slate.
+/// they count as seen. Its name, where its events come from, and what steps they are move no
+/// slate.
 #[must_use]
 pub fn digest_of_definition(definition: &DomainDefinition) -> String {
-    let weighing = (&definition.event_types, definition.half_life_days);
+    let without_steps = |(name, event_type): (&EventType, &EventTypeDefinition)| {
+        (name.clone(), EventTypeDefinition { steps: BTreeSet::new(), ..event_type.clone() })
+    };
+    let event_types: BTreeMap<EventType, EventTypeDefinition> =
+        definition.event_types.iter().map(without_steps).collect();
+    let weighing = (&event_types, definition.half_life_days);
     let mut digest = Fields::default();
     // Maps with texts for keys and numbers, which can always be written.
     digest.add(&serde_json::to_vec(&weighing).unwrap_or_default());

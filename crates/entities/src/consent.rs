@@ -11,6 +11,7 @@
 //! | `closed` | what is refused altogether, where single refusals found no room |
 //! | `stored` | a ledger as JSON, and the room that it takes |
 //! | `history` | what of a history may be used |
+//! | `economic` | what of that may tell of a person's means |
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,12 @@ use crate::purpose::Purpose;
 
 mod closed;
 mod direction;
+mod economic;
 mod history;
 mod ledger;
 mod stored;
 
+pub use economic::EconomicEvidence;
 pub use history::{ConsentedHistory, RecommendationUse, WasThen};
 pub use ledger::{ConsentLedger, MAX_BARE_BYTES};
 
@@ -92,6 +95,21 @@ impl ConsentContext<'_> {
         let Self { ledger, definitions, now } = self;
         (from == to || cross_domain == CrossDomain::ByConsent)
             && ledger.permits(from, to, Purpose::Recommendation, definitions, *now)
+    }
+
+    /// Whether evidence of one domain may be used to tell in another, or in itself, what the
+    /// person can and will spend: the one rule for it. It needs both consents, for what may not
+    /// choose what a person is shown may not describe them either.
+    #[must_use]
+    pub fn may_tell_of_means(
+        &self,
+        from: &DomainId,
+        to: &DomainId,
+        cross_domain: CrossDomain,
+    ) -> bool {
+        let Self { ledger, definitions, now } = self;
+        self.may_reach(from, to, cross_domain)
+            && ledger.permits(from, to, Purpose::FinancialProfiling, definitions, *now)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::OutcomeKind;
-pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor};
+pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor, Step};
 use crate::ids::{DomainId, EventType};
 use crate::plain_text::is_one_line;
 use crate::purpose::Purpose;
@@ -76,7 +76,7 @@ pub struct DomainDefinition {
     #[serde(default = "default_half_life_days")]
     pub half_life_days: f32,
     /// Consent defaults by direction and purpose. Without an entry, evidence may
-    /// be used within its own domain and nowhere else.
+    /// be used within its own domain and nowhere else; for financial profiling, nowhere.
     #[serde(default)]
     pub consent_defaults: Vec<ConsentDefault>,
     /// What an outcome of a served item of this domain is evidence of: an event of
@@ -144,6 +144,12 @@ impl DomainDefinition {
                 "consent_defaults must have at most {MAX_CONSENT_DEFAULTS} entries"
             ));
         }
+        let mut defaults = self.consent_defaults.iter();
+        if defaults.any(|default| default.granted && !default.purpose.may_be_default()) {
+            return refuse(
+                "consent_defaults cannot grant financial_profiling: the person alone can".into(),
+            );
+        }
         let has_type = |event_type: &EventType| self.event_types.contains_key(event_type);
         if let Some(problem) = self.sources.problem(&has_type) {
             return refuse(problem);
@@ -168,13 +174,13 @@ impl DomainDefinition {
         days.max()
     }
 
-    /// The default for a direction and purpose out of `own`, which this defines.
+    /// The default for a direction and purpose out of `own`, which this defines. There is none
+    /// for financial profiling, whatever is defined.
     #[must_use]
     pub fn consent_default(&self, own: &DomainId, to: &DomainId, purpose: Purpose) -> bool {
-        self.consent_defaults
-            .iter()
-            .find(|default| default.to == *to && default.purpose == purpose)
-            .map_or(own == to, |default| default.granted)
+        let mut defaults = self.consent_defaults.iter();
+        let named = defaults.find(|default| default.to == *to && default.purpose == purpose);
+        purpose.may_be_default() && named.map_or(own == to, |default| default.granted)
     }
 }
 

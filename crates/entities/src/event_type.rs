@@ -1,5 +1,7 @@
 //! What one type of event means: how it becomes evidence, and what counts as seen.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -40,6 +42,24 @@ pub struct EventTypeDefinition {
     /// long as the event is among those that are read for a slate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_days: Option<SeenFor>,
+    /// How far the user came with the item: what profiles are told from. It weighs nothing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub steps: BTreeSet<Step>,
+}
+
+/// A step of a user's way with an item. An event type may be several: who enrols in a free course
+/// acquires and starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// They looked at it.
+    Looked,
+    /// They bought, ordered or enrolled in it. The event's value is what they paid.
+    Acquired,
+    /// They began with it.
+    Started,
+    /// They finished it.
+    Completed,
 }
 
 /// What several events of one type about one item weigh together.
@@ -124,7 +144,21 @@ impl EventTypeDefinition {
             neutral_value: None,
             repeats: Repeats::Sum,
             seen_days: None,
+            steps: BTreeSet::new(),
         }
+    }
+
+    /// Whether an event of this type is a step.
+    #[must_use]
+    pub fn is(&self, step: Step) -> bool {
+        self.steps.contains(&step)
+    }
+
+    /// Whether an event's value is an amount of money that was paid: one of who acquires
+    /// something, and no rating.
+    #[must_use]
+    pub fn is_paid(&self) -> bool {
+        self.is(Step::Acquired) && self.neutral_value.is_none()
     }
 
     /// Whether an item counts as seen at `now` by an event of this type.
@@ -182,6 +216,7 @@ mod tests {
             json!({"weight": 1.0, "negative": true, "seen_days": "forever"}),
             json!({"weight": 1.0, "neutral_value": "3", "repeats": "latest", "seen_days": 0}),
             json!({"weight": 1.0, "repeats": "strongest", "seen_days": 30}),
+            json!({"weight": 1.0, "steps": ["acquired", "started"]}),
         ];
         for meaning in meanings {
             let event_type = read(meaning.clone());

@@ -10,9 +10,19 @@ pub enum Purpose {
     Recommendation,
     /// To train models that serve everyone.
     Training,
+    /// To tell what this person can and will spend. It evaluates a person's economic situation
+    /// (GDPR Article 4(4), PIPL Article 73(2)), so nothing but the person's own decision permits
+    /// it, not even within the platform where the evidence arose.
+    FinancialProfiling,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 2] = [Self::Recommendation, Self::Training];
+    pub const ALL: [Self; 3] = [Self::Recommendation, Self::Training, Self::FinancialProfiling];
+
+    /// Whether a default may permit it; otherwise the person alone does.
+    #[must_use]
+    pub fn may_be_default(self) -> bool {
+        self != Self::FinancialProfiling
+    }
 }

@@ -19,7 +19,6 @@ mod shapes;
 mod state;
 #[cfg(test)]
 mod test_world;
-mod user_path;
 mod users;
 
 pub use domains::{DEFAULT_DOMAINS, MAX_DEFINED, MAX_DOMAINS};

@@ -21,6 +21,7 @@ use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::problem::Problem;
+use crossfold_edge::user_path::UserPath;
 use crossfold_storage::erasure::{Link, Requested, erase, link_to, links_of, of_life};
 use crossfold_storage::person_lookup::{Found, StoredPerson, find};
 use jiff::Timestamp;
@@ -29,7 +30,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::routes::OfDomain;
 use crate::state::IngestState;
-use crate::user_path::UserPath;
 
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;

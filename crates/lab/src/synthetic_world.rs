@@ -216,18 +216,23 @@ impl SyntheticWorld {
     /// The definitions of the two domains.
     #[must_use]
     pub fn domains() -> [(&'static str, Value); 2] {
-        let types = |weights: &[(&str, f64)]| -> Value {
-            weights
-                .iter()
-                .map(|(name, weight)| (name.to_string(), json!({"weight": weight})))
-                .collect()
+        let types = |meanings: &[(&str, f64, &[&str])]| -> Value {
+            let meaning = |(name, weight, steps): &(&str, f64, &[&str])| {
+                (name.to_string(), json!({"weight": weight, "steps": steps}))
+            };
+            meanings.iter().map(meaning).collect()
         };
+        let looked: (&str, f64, &[&str]) = ("view", 1.0, &["looked"]);
         [
             (
                 KNOWLEDGE,
                 json!({
                     "name": "知行课堂 Knowledge", "currency": "CNY",
-                    "event_types": types(&[("view", 1.0), ("enrol", 3.0), ("complete", 5.0)]),
+                    "event_types": types(&[
+                        looked,
+                        ("enrol", 3.0, &["acquired", "started"]),
+                        ("complete", 5.0, &["completed"]),
+                    ]),
                     "half_life_days": 180.0,
                 }),
             ),
@@ -235,7 +240,7 @@ impl SyntheticWorld {
                 AUTO_FINANCE,
                 json!({
                     "name": "车易融 Auto Finance", "currency": "CNY",
-                    "event_types": types(&[("view", 1.0), ("quote", 3.0), ("apply", 5.0)]),
+                    "event_types": types(&[looked, ("quote", 3.0, &["started"]), ("apply", 5.0, &["acquired"])]),
                     "half_life_days": 180.0,
                 }),
             ),

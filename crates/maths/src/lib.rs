@@ -9,6 +9,7 @@
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
+//! | what few observations say of one person | [`small_samples`] |
 
 pub mod als;
 pub mod bootstrap;
@@ -17,4 +18,5 @@ pub mod fold_in;
 pub mod item_item;
 pub mod measure;
 pub mod rank;
+pub mod small_samples;
 pub mod sparse;

@@ -36,6 +36,8 @@ pub(crate) struct Reach {
 impl Reach {
     /// For a slate that is made.
     pub(crate) const SERVED: Self = Self { newest: MAX_HISTORY, older: MAX_READ - MAX_HISTORY };
+    /// For a profile, which shows no item that was not seen, so that nothing is read for that.
+    pub(crate) const PROFILED: Self = Self { newest: MAX_HISTORY, older: 0 };
     /// For one that is made again: ten times as many as are evidence, for newer ones may have
     /// come in since, and then as many as a slate can rest on in all. More does no harm: it is
     /// known when events arrived, and what was on the slate did not count as seen.
@@ -97,6 +99,7 @@ impl HistoryReader<'_> {
         history: History,
     ) -> HistoryRead {
         let since = self.counts_as_seen_since(domain);
+        let since = since.filter(|_| self.reach.older > 0);
         let cut = history.cut().zip(since).filter(|(cut, since)| cut.occurred_at >= *since);
         let Some((before, since)) = cut.map(|(cut, since)| (cut.clone(), since)) else {
             return HistoryRead { history: Some(history), missing: None };

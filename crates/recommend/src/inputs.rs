@@ -12,7 +12,7 @@ use crossfold_core::entities::consent::{ConsentContext, ConsentLedger, CrossDoma
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
-use crossfold_core::entities::people::Member;
+use crossfold_core::entities::people::{Declared, Member};
 use crossfold_core::entities::ports::{NoDefinition, StoreError};
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::model::Model;
@@ -82,6 +82,8 @@ pub(crate) struct PersonRead {
     pub(crate) consents: ConsentLedger,
     /// The version of what is stored of the person, where something is.
     pub(crate) version: Option<u64>,
+    /// What the platform declares of the user who asks.
+    pub(crate) declared: Declared,
     /// The person's other users.
     others: Vec<Member>,
     /// The user's own history; `None` when it is of another life than what was read.
@@ -98,11 +100,12 @@ impl UserRead {
         definitions: &Definitions,
         degraded: &mut Degraded,
     ) -> PersonRead {
-        let (mut own, mut version) = (user.clone(), None);
+        let (mut own, mut version, mut declared) = (user.clone(), None, Declared::new());
         let (consents, members) = match self.found {
             Some(Found::Person(stored)) => {
                 own = stored.person.member(user).map_or(own, |member| member.user.clone());
                 version = Some(stored.version);
+                declared = stored.declared(user);
                 (stored.person.consents, stored.person.members)
             }
             Some(Found::Erased { life, .. }) => {
@@ -126,6 +129,7 @@ impl UserRead {
         PersonRead {
             consents,
             version,
+            declared,
             others: members.into_iter().filter(|member| member.user != own).collect(),
             own_history: is_of_own.then(|| self.history.unwrap_or_default()),
             user: own,
@@ -139,12 +143,12 @@ impl PersonRead {
     pub(crate) async fn history(
         &self,
         state: &RecommendState,
-        (request, definitions): (&SlateRequest, &Definitions),
+        (request, definitions, reach): (&SlateRequest, &Definitions, Reach),
         deadline: &Deadline,
         degraded: &mut Degraded,
     ) -> History {
         let context = ConsentContext { ledger: &self.consents, definitions, now: request.now };
-        let reader = HistoryReader { state, request, context, deadline, reach: Reach::SERVED };
+        let reader = HistoryReader { state, request, context, deadline, reach };
         let opens = |member: &&Member| may_use_evidence_of(&member.domain, request, context);
         let opened = self.others.iter().filter(opens);
         let reads = opened.map(|member| reader.read((&member.user, &member.domain), None));

@@ -7,6 +7,7 @@ mod deadline;
 mod history_reader;
 mod inputs;
 mod model_cache;
+mod profile;
 mod recommendations;
 mod replay;
 mod request;

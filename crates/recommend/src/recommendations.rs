@@ -23,6 +23,7 @@ use futures::{FutureExt, try_join};
 use serde::Serialize;
 
 use crate::deadline::{Deadline, Stage};
+use crate::history_reader::Reach;
 use crate::inputs::{
     PersonRead, known_catalogues, read_catalogues, read_definitions, read_user, unchecked,
     within_one_domain,
@@ -92,7 +93,7 @@ pub(crate) async fn post_recommendations(
     if let Some(dry_run) = &dry_run {
         person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);
     }
-    let basis = (&request, definitions);
+    let basis = (&request, definitions, Reach::SERVED);
     let history = person.history(&state, basis, &deadline, &mut degraded).await;
     let PersonRead { user, consents, version, .. } = &person;
     let recipient = Recipient { user, consents, history: &history, version: *version };

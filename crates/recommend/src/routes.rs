@@ -2,6 +2,7 @@
 
 use crossfold_edge::router::Routes;
 
+use crate::profile::get_profile;
 use crate::recommendations::post_recommendations;
 use crate::replay::post_replay;
 use crate::state::RecommendState;
@@ -11,4 +12,5 @@ pub fn routes() -> Routes<RecommendState> {
     Routes::new()
         .post("/v1/recommendations", post_recommendations)
         .post("/v1/recommendations/{id}/replay", post_replay)
+        .get("/v1/users/{user}/profile", get_profile)
 }

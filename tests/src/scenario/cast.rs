@@ -56,7 +56,10 @@ pub fn definitions() -> BTreeMap<&'static str, Value> {
             KNOWLEDGE,
             json!({
                 "name": "Knowledge Garden", "currency": "CNY",
-                "event_types": { "view": { "weight": 1.0 }, "enrol": { "weight": 3.0 } },
+                "event_types": {
+                    "view": { "weight": 1.0, "steps": ["looked"] },
+                    "enrol": { "weight": 3.0, "steps": ["acquired", "started"] },
+                },
             }),
         ),
         (

@@ -4,6 +4,7 @@
 
 pub mod cast;
 mod domains;
+mod profiles;
 mod replaying;
 mod status;
 mod steps;
@@ -37,6 +38,7 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.train().await?;
     stage.serve_across_domains().await?;
     stage.make_a_slate_again().await?;
+    stage.tell_what_is_known().await?;
     stage.look_into_a_slate().await?;
     stage.serve_without_evidence().await?;
     stage.keep_out_what_is_not_eligible().await?;

@@ -90,7 +90,7 @@ pub(super) fn recommendation(body: &Value) -> ApiRequest {
     ApiRequest::post(&["v1", "recommendations"], body)
 }
 
-fn of_user(request: ApiRequest, domain: &str) -> ApiRequest {
+pub(super) fn of_user(request: ApiRequest, domain: &str) -> ApiRequest {
     request.with_query("domain", domain)
 }
 

@@ -8,6 +8,7 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::{Definitions, DomainDefinition, EventTypeDefinition, Repeats};
 use crate::entities::event::Event;
+use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::items::ItemKey;
 
@@ -27,11 +28,26 @@ pub fn confidences(
     definitions: &Definitions,
     newest: &NewestEvidence,
 ) -> BTreeMap<ItemKey, f32> {
+    let owned =
+        |((domain, item), amount): (ItemOf<'_>, f32)| ((domain.clone(), item.clone()), amount);
+    confidences_of_items(history, definitions, newest).into_iter().map(owned).collect()
+}
+
+/// An item where it stands.
+pub type ItemOf<'a> = (&'a DomainId, &'a ItemId);
+
+/// [`confidences`] by items where they stand in the history.
+#[must_use]
+pub fn confidences_of_items<'h>(
+    history: &'h ConsentedHistory,
+    definitions: &Definitions,
+    newest: &NewestEvidence,
+) -> BTreeMap<ItemOf<'h>, f32> {
     gather(history.events().iter().filter_map(|event| {
         let definition = definitions.get(&event.domain)?;
         let event_type = definition.event_types.get(&event.event_type)?;
         Some(Weighed {
-            item: (event.domain.clone(), event.item_id.clone()),
+            item: (&event.domain, &event.item_id),
             kind: &event.event_type,
             repeats: event_type.repeats,
             amount: event_confidence(event, definition, event_type, newest),

@@ -9,6 +9,7 @@
 //! | explore | [`explore`] | draws what is shown, and says with what probability |
 //! | explain | [`explain`], [`reason`] | titles, and why each item is there |
 //!
+//! [`profile`] tells what is known of a person, from what a slate may use of them.
 //! [`inspect`] tells, when asked, what the slate was chosen from. [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
 //! [`replay`] makes a logged decision again, or says what is no longer as it was.
 //! What comes out is the decision as it is logged, and what the answer needs beside
@@ -19,11 +20,13 @@ pub mod admit;
 pub mod arrange;
 mod basis;
 pub mod blend;
+pub mod catalogue_facts;
 pub mod decide;
 pub mod explain;
 pub mod explore;
 pub mod inspect;
 pub mod policy;
+pub mod profile;
 pub mod reason;
 pub mod replay;
 pub mod request;

@@ -1,7 +1,7 @@
 //! A domain's catalogue at one moment, matched with a model's rows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use crate::entities::ids::{DomainId, ItemId};
 use crate::entities::item_set::ItemDigest;
 use crate::evidence::items::Row;
 use crate::model::Model;
+use crate::serving::catalogue_facts::CatalogueFacts;
 
 /// Catalogues by domain.
 pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
@@ -22,6 +23,8 @@ pub struct CatalogueSnapshot {
     digests: Vec<ItemDigest>,
     positions: HashMap<ItemId, usize>,
     last_change: ChangeNumber,
+    /// Made when they are first asked for: slates do without.
+    facts: OnceLock<CatalogueFacts>,
 }
 
 /// An item of a snapshot.
@@ -46,7 +49,14 @@ impl CatalogueSnapshot {
             items.iter().enumerate().map(|(at, item)| (item.item_id.clone(), at)).collect();
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
         let digests = items.iter().map(|item| ItemDigest::of(&item.item_id)).collect();
-        Self { items, rows, digests, positions, last_change }
+        let facts = OnceLock::new();
+        Self { items, rows, digests, positions, last_change, facts }
+    }
+
+    /// What the catalogue is like as a whole.
+    #[must_use]
+    pub fn facts(&self) -> &CatalogueFacts {
+        self.facts.get_or_init(|| CatalogueFacts::of(&self.items))
     }
 
     /// The last change that made an entry what it is here; 0 without entries.

@@ -127,7 +127,7 @@ fn act(ledger: &mut ConsentLedger, act: Act) {
 }
 
 fn any_decision() -> impl Strategy<Value = ConsentDecision> {
-    let purpose = prop_oneof![Just(Purpose::Recommendation), Just(Purpose::Training)];
+    let purpose = proptest::sample::select(Purpose::ALL.to_vec());
     // Few directions, so that many decisions are on the same one.
     let one =
         (0..2usize, 0..2usize, purpose, any::<bool>(), 0..9i64, proptest::option::of(0..20i64));
@@ -139,7 +139,7 @@ fn any_decision() -> impl Strategy<Value = ConsentDecision> {
 }
 
 fn decisions() -> impl Strategy<Value = Vec<ConsentDecision>> {
-    let purpose = prop_oneof![Just(Purpose::Recommendation), Just(Purpose::Training)];
+    let purpose = proptest::sample::select(Purpose::ALL.to_vec());
     let one =
         (0..4usize, 0..4usize, purpose, any::<bool>(), 0..9i64, proptest::option::of(0..20i64));
     proptest::collection::vec(
@@ -223,7 +223,7 @@ proptest! {
             withdrawn.iter().map(|(from, to)| (domain(*from), domain(*to))).collect();
         let narrowed = ledger.without(&directions, Purpose::Recommendation);
         for (from, to) in (0..16).map(|at| (at / 4, at % 4)) {
-            for purpose in [Purpose::Recommendation, Purpose::Training] {
+            for purpose in Purpose::ALL {
                 let permits = |ledger: &ConsentLedger| {
                     ledger.permits(&domain(from), &domain(to), purpose, &definitions, now)
                 };
@@ -604,4 +604,64 @@ fn a_grant_that_was_withdrawn_without_room_for_that_does_not_come_back_by_being_
     assert_eq!(ledger.decisions().count(), 1, "what was refused there is not known");
     ledger.record_by(&one, elsewhere);
     assert_eq!(ledger.decisions().filter(|decision| decision.granted).count(), 1);
+}
+
+#[test]
+fn no_default_lets_anybodys_means_be_told_of_and_a_grant_does_with_the_use_of_the_evidence() {
+    let default =
+        ConsentDefault { to: domain(0), purpose: Purpose::FinancialProfiling, granted: true };
+    let mut definitions = definitions();
+    definitions.values_mut().for_each(|own| own.consent_defaults.push(default.clone()));
+    assert!(definitions.values().all(|own| own.check().is_err()), "it cannot be defined");
+    let tells = |ledger: &ConsentLedger, from: usize, cross_domain: CrossDomain| {
+        let now = Timestamp::UNIX_EPOCH;
+        let context = ConsentContext { ledger, definitions: &definitions, now };
+        context.may_tell_of_means(&domain(from), &domain(0), cross_domain)
+    };
+    let by_consent = CrossDomain::ByConsent;
+    assert!((0..4).all(|from| !tells(&ConsentLedger::default(), from, by_consent)));
+    let means = |from| decision(from, 0, Purpose::FinancialProfiling, true, 0);
+    let own = ConsentLedger::from(vec![means(0)]);
+    assert!(tells(&own, 0, by_consent) && tells(&own, 0, CrossDomain::Never));
+    assert!(!tells(&own, 1, by_consent));
+    let alone = ConsentLedger::from(vec![means(1)]);
+    assert!(!tells(&alone, 1, by_consent), "the evidence itself may not be used");
+    let both = vec![means(1), decision(1, 0, Purpose::Recommendation, true, 0)];
+    let both = ConsentLedger::from(both);
+    assert!(tells(&both, 1, by_consent) && !tells(&both, 1, CrossDomain::Never));
+    let opted_out = vec![means(0), decision(0, 0, Purpose::Recommendation, false, 0)];
+    assert!(!tells(&ConsentLedger::from(opted_out), 0, by_consent));
+}
+
+proptest! {
+    #[test]
+    fn nothing_of_a_persons_means_is_evidence_without_both_consents(
+        decisions in decisions(), display in 0..4usize, gpc in any::<bool>(), now in 0..25i64,
+    ) {
+        let (ledger, definitions) = (ConsentLedger::from(decisions), definitions());
+        let now = Timestamp::from_second(now).unwrap();
+        let history = History::new((0..4).map(|from| event(from, from as i64)).collect(), []);
+        let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+        let (me, display) = (user("me"), domain(display));
+        let cross_domain = if gpc { CrossDomain::Never } else { CrossDomain::ByConsent };
+        let request =
+            RecommendationUse { user: &me, display: &display, target: &display, cross_domain };
+        let consented = ConsentedHistory::for_recommendation(&history, context, &request);
+        let declared = crate::people::Declared::from([("income_band".into(), "B".into())]);
+        let evidence =
+            EconomicEvidence::of(&consented, &declared, context, (&display, cross_domain));
+        for from in (0..4).map(domain) {
+            let permits = |purpose| ledger.permits(&from, &display, purpose, &definitions, now);
+            let may = (from == display || !gpc) && Purpose::ALL.into_iter()
+                .filter(|purpose| *purpose != Purpose::Training).all(permits);
+            let told = evidence.as_ref().is_some_and(|evidence| {
+                evidence.events().any(|event| event.domain == from)
+            });
+            prop_assert_eq!(told, may);
+            if from == display {
+                let band = evidence.as_ref().and_then(|evidence| evidence.declared("income_band"));
+                prop_assert_eq!(band.is_some(), may);
+            }
+        }
+    }
 }

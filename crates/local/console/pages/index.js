@@ -3,8 +3,9 @@
 
 import { home } from "./home.js";
 import { tryIt } from "./try.js";
+import { people } from "./people.js";
 import { bridges } from "./bridges.js";
 import { models } from "./models.js";
 import { ingest } from "./ingest.js";
 
-export const pages = [home, tryIt, bridges, models, ingest];
+export const pages = [home, tryIt, people, bridges, models, ingest];

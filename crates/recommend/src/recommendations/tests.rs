@@ -41,6 +41,7 @@ use crate::{RecommendState, routes};
 mod deadlines;
 mod long_histories;
 mod presence;
+mod profiles;
 mod replays;
 
 const DOMAINS: [&str; 2] = ["auto", "knowledge"];

@@ -64,6 +64,11 @@ impl<'a> SourceInputs<'a> {
         };
         Self { model, definitions }
     }
+
+    /// The definitions, weighing evidence as in the model's training.
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
 }
 
 impl SourceKind {

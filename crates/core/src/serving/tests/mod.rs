@@ -1,6 +1,7 @@
 //! Promises of whole slates, on a small world of two platforms and two tastes.
 
 mod admission;
+mod economic;
 mod explanations;
 mod inspections;
 mod made_again;

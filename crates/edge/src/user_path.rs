@@ -1,10 +1,11 @@
 //! Whose user a route is about.
 
 use axum::extract::FromRequestParts;
-use crossfold_edge::extract::{Path, Query};
-use crossfold_edge::problem::Problem;
-use lambda_http::http::request::Parts;
+use http::request::Parts;
 use serde::Deserialize;
+
+use crate::extract::{Path, Query};
+use crate::problem::Problem;
 
 /// Stands in the path for a user who is named in the query. API Gateway hands paths on
 /// decoded, so that an id with a slash is two segments there, and none of the routes.
@@ -12,7 +13,8 @@ const IN_THE_QUERY: &str = "-";
 
 /// The id of the user that a route is about: the path's segment, or, where that is `-`, the
 /// query's `user_id`. Of the path `-` without one, the user called so.
-pub(crate) struct UserPath(pub(crate) String);
+#[derive(Debug, Clone)]
+pub struct UserPath(pub String);
 
 #[derive(Deserialize)]
 struct Named {
@@ -37,7 +39,7 @@ mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
     use axum::routing::get;
-    use lambda_http::http::Request;
+    use http::Request;
     use tower::ServiceExt;
 
     use super::*;

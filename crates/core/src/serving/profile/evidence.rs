@@ -1,0 +1,138 @@
+//! What lines of a profile rest on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::entities::catalogue::ItemDetails;
+use crate::entities::definition::{Definitions, DomainDefinition, EventTypeDefinition};
+use crate::entities::event::Event;
+use crate::entities::ids::DomainId;
+use crate::maths::small_samples::Spread;
+use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
+
+/// One line of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line<T> {
+    /// The line in the caller's language.
+    pub text: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub finding: T,
+    /// What it rests on.
+    pub evidence: Evidence,
+}
+
+/// What a line rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Where it happened.
+    pub domains: Vec<DomainId>,
+    /// How many events; where the caller does not act, at least so many, in round numbers.
+    pub events: usize,
+    /// When the first of them happened; absent where the caller does not act, and of what is
+    /// declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// When the last of them happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Evidence {
+    /// Events of one domain.
+    pub(super) fn of<'e>(domain: &DomainId, events: impl IntoIterator<Item = &'e Event>) -> Self {
+        let (mut count, mut from, mut until) = (0, None, None);
+        for at in events.into_iter().map(|event| event.occurred_at) {
+            count += 1;
+            from = Some(from.map_or(at, |from: Timestamp| from.min(at)));
+            until = until.max(Some(at));
+        }
+        Self { domains: vec![domain.clone()], events: count, from, until }
+    }
+
+    /// As it is told where the caller does not act: neither when, nor exactly how much, so that
+    /// who asks again and again does not learn of single events.
+    pub(super) fn in_round_numbers(self) -> Self {
+        let steps = [1_000, 500, 200, 100, 50, 20, 10];
+        let events = steps.into_iter().find(|step| *step <= self.events).unwrap_or(0);
+        Self { domains: self.domains, events, from: None, until: None }
+    }
+}
+
+/// A number with its 95% interval, each to four decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measured {
+    /// The number.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl From<Spread> for Measured {
+    fn from(Spread { value, low, high }: Spread) -> Self {
+        Self { value: rounded(value), low: rounded(low), high: rounded(high) }
+    }
+}
+
+/// To four decimals.
+pub(super) fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}
+
+/// An event with what is known of its type and its item.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done<'a> {
+    pub(super) event: &'a Event,
+    pub(super) kind: &'a EventTypeDefinition,
+    pub(super) details: Option<&'a ItemDetails>,
+}
+
+/// What a person did in one domain, oldest first.
+#[derive(Debug)]
+pub(super) struct DomainEvents<'a> {
+    pub(super) domain: &'a DomainId,
+    pub(super) definition: &'a DomainDefinition,
+    pub(super) catalogue: Option<&'a CatalogueSnapshot>,
+    /// Never empty.
+    pub(super) done: Vec<Done<'a>>,
+}
+
+impl<'a> DomainEvents<'a> {
+    /// The events by domain, in order; those of a type that is not defined any more say nothing.
+    pub(super) fn by_domain(
+        newest_first: impl IntoIterator<Item = &'a Event>,
+        definitions: &'a Definitions,
+        catalogues: &'a Catalogues,
+    ) -> Vec<Self> {
+        let mut by_domain: BTreeMap<&'a DomainId, Self> = BTreeMap::new();
+        for event in newest_first {
+            let Some((domain, definition)) = definitions.get_key_value(&event.domain) else {
+                continue;
+            };
+            let Some(kind) = definition.event_types.get(&event.event_type) else { continue };
+            let of_domain = by_domain.entry(domain).or_insert_with(|| Self {
+                domain,
+                definition,
+                catalogue: catalogues.get(domain).map(|catalogue| &**catalogue),
+                done: Vec::new(),
+            });
+            let entry = of_domain.catalogue.and_then(|catalogue| catalogue.find(&event.item_id));
+            let details = entry.and_then(|entry| entry.item.details.as_ref());
+            of_domain.done.push(Done { event, kind, details });
+        }
+        let oldest_first = |mut of_domain: Self| {
+            of_domain.done.reverse();
+            of_domain
+        };
+        by_domain.into_values().map(oldest_first).collect()
+    }
+
+    /// All of it, as evidence.
+    pub(super) fn evidence(&self) -> Evidence {
+        Evidence::of(self.domain, self.done.iter().map(|done| done.event))
+    }
+}

@@ -1,0 +1,68 @@
+//! What a person did in a domain that the caller acts for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::entities::ids::{EventType, ItemId};
+use crate::serving::profile::evidence::DomainEvents;
+
+/// The newest events that are told one by one.
+pub const MAX_RECENT: usize = 20;
+
+/// What a person did in a domain, as far as it may be used. Amounts are not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HistorySummary {
+    /// How many events there are.
+    pub events: usize,
+    /// With how many items.
+    pub items: usize,
+    /// When the first of them happened.
+    pub from: Timestamp,
+    /// When the last of them happened.
+    pub until: Timestamp,
+    /// How many there are of each type.
+    pub by_type: BTreeMap<EventType, usize>,
+    /// The newest, at most [`MAX_RECENT`].
+    pub recent: Vec<RecentEvent>,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecentEvent {
+    /// What was done.
+    pub event_type: EventType,
+    /// What it was done to.
+    pub item_id: ItemId,
+    /// The item's title, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// When.
+    pub occurred_at: Timestamp,
+}
+
+pub(super) fn summary(events: &DomainEvents<'_>) -> HistorySummary {
+    let mut by_type: BTreeMap<&EventType, usize> = BTreeMap::new();
+    for done in &events.done {
+        *by_type.entry(&done.event.event_type).or_default() += 1;
+    }
+    let items: BTreeSet<&ItemId> = events.done.iter().map(|done| &done.event.item_id).collect();
+    let at = |place: usize| {
+        events.done.get(place).map_or(Timestamp::UNIX_EPOCH, |done| done.event.occurred_at)
+    };
+    let recent = events.done.iter().rev().take(MAX_RECENT).map(|done| RecentEvent {
+        event_type: done.event.event_type.clone(),
+        item_id: done.event.item_id.clone(),
+        title: done.details.map(|details| details.title.clone()),
+        occurred_at: done.event.occurred_at,
+    });
+    HistorySummary {
+        events: events.done.len(),
+        items: items.len(),
+        from: at(0),
+        until: at(events.done.len() - 1),
+        by_type: by_type.into_iter().map(|(kind, count)| (kind.clone(), count)).collect(),
+        recent: recent.collect(),
+    }
+}
