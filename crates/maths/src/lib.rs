@@ -6,6 +6,7 @@
 //! | implicit alternating least squares | [`als`] |
 //! | a row solved at request time | [`fold_in`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
+//! | what follows what in people's histories | [`sequence`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 
@@ -15,4 +16,5 @@ pub mod dense;
 pub mod fold_in;
 pub mod measure;
 pub mod rank;
+pub mod sequence;
 pub mod sparse;
