@@ -7,6 +7,7 @@
 //! | a row solved at request time | [`fold_in`] |
 //! | item-item models: EASE, walks, cosine, ridges | [`item_item`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
+//! | what follows what in people's histories | [`sequence`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 //! | what few observations say of one person | [`small_samples`] |
@@ -18,5 +19,6 @@ pub mod fold_in;
 pub mod item_item;
 pub mod measure;
 pub mod rank;
+pub mod sequence;
 pub mod small_samples;
 pub mod sparse;
