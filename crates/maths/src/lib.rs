@@ -6,6 +6,7 @@
 //! | implicit alternating least squares | [`als`] |
 //! | a row solved at request time | [`fold_in`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
+//! | the first singular vectors of a sparse matrix | [`svd`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 
@@ -16,3 +17,4 @@ pub mod fold_in;
 pub mod measure;
 pub mod rank;
 pub mod sparse;
+pub mod svd;
