@@ -124,12 +124,13 @@ def agree(artefact):
         pieces = whole(text[:MAX_CHARACTERS], **{**options, "add_bos": False, "add_eos": False})[:MAX_PIECES]
         return [1, *pieces, 2]
     package._tokenizer.encode = cut
+    nothing = [0, package._tokenizer._pieces.index("\u2581")]
     wrong = 0
     rows = [json.loads(line) for line in run_example("encode", artefact, LIMITS).splitlines()]
     for text, row in zip(LIMITS, rows):
         pieces = cut(text)[1:-1]
         row = np.array(row)
-        if all(piece == 0 for piece in pieces):
+        if all(piece in nothing for piece in pieces):
             outcome, right = "zeros" if not row.any() else "NOT zeros", not row.any()
         else:
             cosine = float(row @ package.encode(text))

@@ -48,7 +48,8 @@ impl Npz {
         let mut arrays = BTreeMap::new();
         for index in 0..archive.len() {
             let entry = archive.by_index(index).map_err(|error| torn(FILE, error))?;
-            let name = entry.name().trim_end_matches(".npy").to_owned();
+            let name = entry.name().map_err(|error| torn(FILE, error))?;
+            let name = name.trim_end_matches(".npy").to_owned();
             let mut data = Vec::new();
             let read = entry.take(left + 1).read_to_end(&mut data);
             let read = read.map_err(|error| torn(FILE, format_args!("{name}: {error}")))?;

@@ -119,7 +119,6 @@ fn read(arrays: &mut Arrays) -> Result<Weights, ConversionError> {
 pub(super) mod tests {
     use super::super::npz::tests::{npy, zipped};
     use super::*;
-    use crate::encoder::TextEncoder;
     use crate::sentencepiece::test_model::TestModel;
 
     pub(in super::super) fn origin() -> Origin {

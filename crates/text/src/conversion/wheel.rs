@@ -1,5 +1,6 @@
 //! A wheel of a Python package: a zip archive whose `.dist-info` says what it is. PEP 427.
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
@@ -53,7 +54,8 @@ impl<'data> Wheel<'data> {
 
 impl PackageFiles for Wheel<'_> {
     fn paths(&self) -> Vec<String> {
-        self.archive.file_names().map(str::to_owned).collect()
+        // A name that is no text is none of those that are asked for.
+        self.archive.file_names().flatten().map(Cow::into_owned).collect()
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, ConversionError> {

@@ -102,8 +102,7 @@ pub fn fit(texts: &[&str], params: &LexicalParams) -> Result<Vec<u8>, LexicalErr
         .collect();
     let rows = counted.iter().map(|words| row(words, &terms, &rarities));
     let matrix = SparseRows::from_rows(terms.len(), rows.collect::<Vec<_>>());
-    let reduced = svd::truncated(&matrix, dimensions, seed)
-        .map_err(crate::artefact::malformed)?;
+    let reduced = svd::truncated(&matrix, dimensions, seed).map_err(crate::artefact::malformed)?;
     let mut writer = ArtefactWriter::default();
     let names: Vec<&str> = terms.keys().map(|term| &**term).collect();
     writer.bytes(TERMS, names.join("\n").into_bytes());

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn chinese_is_cut_by_meaning_and_the_rest_between_signs() {
         assert_eq!(words("新能源汽车 loan"), ["能源", "新能源", "汽车", "loan"]);
-        assert_eq!(words("Excel数据分析"), ["excel", "数据", "分析", "数据分析"][..3].to_vec());
+        assert_eq!(words("Excel数据分析"), ["excel", "数据", "分析", "数据分析"]);
         assert_eq!(words("ＳＵＶ，36期!"), ["suv", "36", "期"]);
         assert_eq!(words("naïve—ЁЖ straße"), ["naïve", "ёж", "straße"]);
         assert_eq!(words(" \u{3000}😀、 "), [""; 0]);

@@ -20,7 +20,7 @@ pub(crate) mod test_model;
 
 pub use model::ModelError;
 use model::{Kind, Model};
-use normaliser::Normaliser;
+use normaliser::{Normaliser, SPACE};
 use prefixes::Prefixes;
 
 /// Most characters of a text that are read. A piece has three or four, and encoders read a few
@@ -39,6 +39,8 @@ pub struct Tokenizer {
     scores: Vec<f32>,
     unknown: u32,
     unknown_score: f32,
+    /// A space by itself, as it stands before what has no piece that begins with one.
+    space: Option<u32>,
     begin: Option<u32>,
     end: Option<u32>,
 }
@@ -80,6 +82,7 @@ impl Tokenizer {
             scores,
             unknown: unknown as u32,
             unknown_score: least - UNKNOWN_PENALTY,
+            space: pieces.iter().position(|piece| piece.text == SPACE).map(|id| id as u32),
             begin,
             end,
         })
@@ -91,10 +94,10 @@ impl Tokenizer {
         self.scores.len()
     }
 
-    /// The id of what no piece covers.
+    /// Whether a piece says something: what no piece covers does not, nor does a space.
     #[must_use]
-    pub fn unknown(&self) -> u32 {
-        self.unknown
+    pub fn is_word(&self, id: u32) -> bool {
+        id != self.unknown && Some(id) != self.space
     }
 
     /// The ids that stand before and after a sentence (`<s>`, `</s>`), where the model has them.

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use super::model::{ModelError, Normalisation};
 
 /// What stands for a space among pieces, U+2581.
-const SPACE: &str = "\u{2581}";
+pub(super) const SPACE: &str = "\u{2581}";
 
 /// Most bytes that a text becomes: what a map could do to [`super::MAX_CHARACTERS`] is bounded.
 const MAX_BYTES: usize = 8 * super::MAX_CHARACTERS;

@@ -59,7 +59,7 @@ impl Universal {
     pub fn pieces(&self, text: &str) -> Vec<u32> {
         let mut pieces = self.tokenizer.encode(text);
         pieces.truncate(MAX_PIECES);
-        if pieces.iter().all(|piece| *piece == self.tokenizer.unknown()) {
+        if !pieces.iter().any(|piece| self.tokenizer.is_word(*piece)) {
             return Vec::new();
         }
         let (begin, end) = self.tokenizer.ends();
