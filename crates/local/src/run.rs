@@ -6,7 +6,8 @@ use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{
-    bench_served, demo, erasures, keys, models, recommend, redrive, replay, serve, status, train,
+    bench_served, demo, encoder, erasures, keys, models, recommend, redrive, replay, serve, status,
+    train,
 };
 use crate::import;
 use crate::stack::Stack;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
         Command::FindPerson(args) => erasures::find_person(&directory, &args, stack).await,
         Command::RotateKey => keys::rotate(&directory).await,
         Command::RetireKey(args) => keys::retire(&directory, &args).await,
+        Command::Encoder(args) => encoder::encoder(&directory, &args, stack).await,
         Command::Models(args) => models::models(&directory, &args).await,
         Command::Recommend(args) => recommend::recommend(&directory, &args).await,
         Command::Replay(args) => replay::replay(&directory, &args).await,

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use clap::{CommandFactory, Parser};
-use crossfold_core::entities::ports::Stores;
+use crossfold_core::archive::keys::encoder_key;
+use crossfold_core::entities::ports::{PutCondition, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_lab::synthetic_world::{KNOWLEDGE, Presence, SyntheticWorld};
 use crossfold_local::args::Cli;
@@ -16,6 +17,8 @@ use crossfold_local::exit_status;
 use crossfold_local::local_world::LocalWorld;
 use crossfold_local::run::run;
 use crossfold_local::stack::Stack;
+use crossfold_registry::encoders;
+use crossfold_text::lexical::{LexicalOptions, fit};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -54,6 +57,69 @@ async fn models_are_listed_shown_and_promoted_on_what_a_run_left() {
     crossfold(directory, &["models", "promote", champion]).await.unwrap();
     let refused = crossfold(directory, &["models", "rollback"]).await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no model before the champion");
+}
+
+/// The artefact of an encoder, as a file.
+fn encoder_file(directory: &Path, texts: &[&str]) -> String {
+    let params = LexicalOptions::default().check().unwrap();
+    let path = directory.join("artefact.safetensors");
+    std::fs::write(&path, fit(texts, &params).unwrap()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_encoder_is_installed_once_and_shown_while_it_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (directory, data) = (directory.path(), directory.path().join("data"));
+    let first = encoder_file(directory, &["first car loan", "首次购车贷款"]);
+    crossfold(&data, &["encoder", "install", &first]).await.unwrap();
+    crossfold(&data, &["encoder", "show"]).await.unwrap();
+    let installed = async || {
+        let embedded = Embedded::start(&data).await.unwrap();
+        let objects = embedded.stores().objects;
+        let pointer = encoders::installed(&*objects).await.unwrap().unwrap();
+        let artefact = encoders::load(&*objects, &pointer).await.map(|bytes| bytes.to_vec());
+        (pointer, artefact)
+    };
+    let (pointer, artefact) = installed().await;
+    assert_eq!(artefact.unwrap(), std::fs::read(&first).unwrap());
+    assert_eq!((&*pointer.identity.name, &*pointer.format), ("lexical", "lexical/1"));
+
+    crossfold(&data, &["encoder", "install", &first]).await.unwrap();
+    assert_eq!(installed().await.0, pointer, "installed again, nothing changes");
+    let other = encoder_file(directory, &["a car", "一辆车", "first 首次"]);
+    crossfold(&data, &["encoder", "install", &other]).await.unwrap();
+    let (pointer, _) = installed().await;
+    assert_eq!(pointer.size, std::fs::metadata(&other).unwrap().len());
+
+    let embedded = Embedded::start(&data).await.unwrap();
+    let key = encoder_key(&pointer.identity.sha256);
+    let objects = embedded.stores().objects;
+    objects.put(&key, "torn".into(), PutCondition::None).await.unwrap();
+    drop((objects, embedded));
+    let torn = crossfold(&data, &["encoder", "show"]).await.unwrap_err();
+    assert!(torn.to_string().contains("not what its name says"), "{torn}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_text_encoder_is_not_installed() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let torn = encoder_file(directory, &["first car loan"]);
+    let bytes = std::fs::read(&torn).unwrap();
+    std::fs::write(&torn, &bytes[..bytes.len() - 1]).unwrap();
+    let data = directory.join("data");
+    let refused = crossfold(&data, &["encoder", "install", &torn]).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("it is torn"), "{refused:#}");
+    let unknown = encoder_file(directory, &["piano"]);
+    let refused = crossfold(&data, &["encoder", "install", &unknown]).await.unwrap_err();
+    assert!(refused.to_string().contains("it makes nothing of texts"), "{refused:#}");
+    assert!(!data.exists(), "nothing was made");
+    let whole = encoder_file(directory, &["first car loan"]);
+    let refused = crossfold(&data, &["encoder", "install", "--stack", &whole]).await.unwrap_err();
+    assert_eq!(refused.to_string(), "no stack is deployed");
+    let nowhere = crossfold(&data, &["encoder", "show"]).await.unwrap_err();
+    assert!(nowhere.to_string().contains("there are no data"), "{nowhere:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

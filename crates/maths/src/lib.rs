@@ -8,6 +8,8 @@
 //! | item-item models: EASE, walks, cosine, ridges | [`item_item`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | what follows what in people's histories | [`sequence`] |
+//! | the first singular vectors of a sparse matrix | [`svd`] |
+//! | a weighted ridge of many targets | [`weighted_ridge`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 //! | what few observations say of one person | [`small_samples`] |
@@ -22,3 +24,5 @@ pub mod rank;
 pub mod sequence;
 pub mod small_samples;
 pub mod sparse;
+pub mod svd;
+pub mod weighted_ridge;

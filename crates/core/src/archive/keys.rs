@@ -12,6 +12,8 @@
 //! | `models/current.json` | the pointer to the champion | always | `release::champion` |
 //! | `models/records/` | a record for each model | as long as the model | `release::record` |
 //! | `models/<id>/` | a model's parts, by content | as the number of kept models says | `model` |
+//! | `encoders/current.json` | which text encoder is installed | always | [`ENCODER_POINTER_KEY`] |
+//! | `encoders/<sha256>.safetensors` | the artefact of a text encoder | always | [`encoder_key`] |
 //! | `tuning/` | searches for hyper-parameters under way | 30 days | the function `train` |
 //! | `retraining/` | working files of runs in shards | 14 days | `training::sharding::plan` |
 //!
@@ -41,6 +43,11 @@ pub const QUARANTINE_PREFIX: &str = "quarantine/";
 pub const SET_ASIDE_RECORDS_PREFIX: &str = "set-aside/records/";
 /// Where files of the bucket that cannot be read are kept, for the same reason.
 pub const SET_ASIDE_FILES_PREFIX: &str = "set-aside/files/";
+
+/// Where the artefacts of text encoders lie: of their own, because they outlive models.
+pub const ENCODERS_PREFIX: &str = "encoders/";
+/// The pointer to the text encoder that is installed.
+pub const ENCODER_POINTER_KEY: &str = "encoders/current.json";
 
 /// Where a merge of small files is written down while it goes on.
 pub const COMPACTION_PREFIX: &str = "compaction/";
@@ -108,6 +115,12 @@ pub fn key_before_set_aside(key: &str) -> Option<&str> {
 pub fn domain_of_key(key: &str) -> Option<DomainId> {
     let named = key.split('/').find_map(|part| part.strip_prefix("domain="))?;
     DomainId::parse(named).ok()
+}
+
+/// The key of a text encoder's artefact, by the SHA-256 of its content in hexadecimal.
+#[must_use]
+pub fn encoder_key(sha256: &str) -> String {
+    format!("{ENCODERS_PREFIX}{sha256}.safetensors")
 }
 
 /// The first characters of the SHA-256 of a content, in hexadecimal.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench_served;
 pub(crate) mod demo;
+pub(crate) mod encoder;
 pub(crate) mod erasures;
 pub(crate) mod keys;
 pub(crate) mod models;

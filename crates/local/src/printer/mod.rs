@@ -3,6 +3,7 @@
 //! A text is a value that is displayed, line by line, each with its end: so it can be
 //! held against what is expected without a terminal.
 
+mod encoder;
 mod models;
 mod replay;
 mod slate;
@@ -16,6 +17,7 @@ use crossfold_core::maths::bootstrap::Interval;
 use crossfold_lab::output;
 use serde::Serialize;
 
+pub(crate) use encoder::EncoderText;
 pub(crate) use models::{ModelDetails, ModelLine, ModelTable};
 pub(crate) use replay::ReplayText;
 pub(crate) use slate::SlateTable;
