@@ -9,8 +9,10 @@ use safetensors::SafeTensors;
 use super::look_alikes;
 use super::manifest::Manifest;
 use super::scoring::{Estimate, ScoringTables, TableParts};
+use super::segments::Segments;
 use super::tensors::{Tensor, serialise, table};
-use super::{ModelError, bridges, items, malformed};
+use super::topics::Topics;
+use super::{ModelError, bridges, items, malformed, segments, topics};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 
@@ -26,6 +28,10 @@ pub struct Sections {
     pub people: BTreeMap<DomainId, u64>,
     /// Factors, bridges and look-alikes: what scores are made from.
     pub tables: ScoringTables,
+    /// Kinds of people, by domain.
+    pub segments: Segments,
+    /// What people are interested in, by domain.
+    pub topics: Topics,
 }
 
 /// What the manifest says of the sections.
@@ -35,6 +41,8 @@ pub(crate) struct SectionHeaders {
     pub(crate) domain_factors: bool,
     pub(crate) look_alikes: usize,
     pub(crate) by_popularity: BTreeSet<DomainId>,
+    pub(crate) segments: bool,
+    pub(crate) topics: Option<usize>,
 }
 
 impl Sections {
@@ -56,10 +64,21 @@ impl Sections {
         tensors.extend(pairs);
         let (bridges, of_bridges) = bridges::write(self.tables.bridges())?;
         tensors.extend(of_bridges);
+        let (segments, of_segments) = segments::write(&self.segments)?;
+        tensors.extend(of_segments);
+        let (topics, of_topics) = topics::write(&self.topics)?;
+        tensors.extend(of_topics);
         let domain_factors = domain_factors.is_some();
         let by_popularity = self.tables.by_popularity().clone();
-        let headers =
-            SectionHeaders { domains, bridges, domain_factors, look_alikes, by_popularity };
+        let headers = SectionHeaders {
+            domains,
+            bridges,
+            domain_factors,
+            look_alikes,
+            by_popularity,
+            segments,
+            topics,
+        };
         Ok((headers, serialise(&tensors)?))
     }
 
@@ -87,6 +106,8 @@ impl Sections {
             popularity: items::read_popularity(&tensors, index.len())?,
             people: items::people_of(&manifest.domains),
             tables: ScoringTables::new(parts).map_err(malformed)?,
+            segments: segments::read(manifest.segments, &tensors, &index)?,
+            topics: topics::read(manifest.topics, &tensors, &index)?,
             index,
         })
     }
