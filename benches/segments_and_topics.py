@@ -80,7 +80,7 @@ def people_of_ml(rows, directory):
     shares = np.zeros((len(people), len(categories)))
     stars = [[] for _ in people]
     times = [[] for _ in people]
-    time_column = next(name for name in rows[0] if "time" in name)
+    time_column = next(name for name in ("occurred_at", "timestamp") if name in rows[0])
     for row in rows:
         person = people[row["user_id"]]
         for category in items.get(row["item_id"], []):
