@@ -32,6 +32,7 @@
 //!         people,
 //!         definitions: world.definitions,
 //!         items: world.items,
+//!         facts: Default::default(),
 //!         params: AlsOptions { factors: 4, ..AlsOptions::default() }.check()?,
 //!         unobserved_items: Default::default(),
 //!         gate: GateOptions::default(),

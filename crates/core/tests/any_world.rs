@@ -194,6 +194,7 @@ impl World {
             people: index,
             definitions: self.definitions.clone(),
             items: self.catalogue.clone(),
+            facts: Default::default(),
             params: AlsOptions::default().check().unwrap(),
             unobserved_items: UnobservedItems::default(),
             gate: GateOptions::default(),

@@ -39,6 +39,7 @@ fn input(events: Vec<Event>) -> TrainingInput {
     let names = [KNOWLEDGE, AUTO_FINANCE].map(domain);
     TrainingInput {
         items: events.iter().map(|e| (e.domain.clone(), e.item_id.clone())).collect(),
+        facts: Default::default(),
         events: events.into(),
         people: PeopleIndex::default(),
         definitions: names.map(|name| (name, definition())).into_iter().collect::<Definitions>(),

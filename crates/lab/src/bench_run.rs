@@ -116,6 +116,7 @@ fn input(args: &BenchRunArgs) -> Result<TrainingInput> {
         people: PeopleIndex::default(),
         definitions: Definitions::from([(domain, definition)]),
         items: all,
+        facts: Default::default(),
         params: args.fit.options().check()?,
         unobserved_items: UnobservedItems::default(),
         gate: GateOptions::default(),

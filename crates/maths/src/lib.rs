@@ -6,16 +6,19 @@
 //! | implicit alternating least squares | [`als`] |
 //! | a row solved at request time | [`fold_in`] |
 //! | item-item models: EASE, walks, cosine, ridges | [`item_item`] |
+//! | points in clusters, and how many there are | [`clusters`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | what follows what in people's histories | [`sequence`] |
 //! | the first singular vectors of a sparse matrix | [`svd`] |
 //! | a weighted ridge of many targets | [`weighted_ridge`] |
+//! | topics of documents | [`topics`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 //! | what few observations say of one person | [`small_samples`] |
 
 pub mod als;
 pub mod bootstrap;
+pub mod clusters;
 pub mod dense;
 pub mod fold_in;
 pub mod item_item;
@@ -25,4 +28,5 @@ pub mod sequence;
 pub mod small_samples;
 pub mod sparse;
 pub mod svd;
+pub mod topics;
 pub mod weighted_ridge;

@@ -52,6 +52,8 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         popularity: vec![1.0; index.len()],
         people: BTreeMap::new(),
         tables: ScoringTables::new(tables).unwrap(),
+        segments: Default::default(),
+        topics: Default::default(),
         index,
     };
     let provenance = Provenance {

@@ -82,6 +82,8 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         popularity: vec![0.5; index.len()],
         people: Default::default(),
         tables: ScoringTables::new(tables).expect("tables that fit together"),
+        segments: Default::default(),
+        topics: Default::default(),
         index,
     };
     ModelParts { provenance, sections }

@@ -201,7 +201,16 @@ impl<'a> Sight<'a> {
         manifest.evidence.event_weights.retain(|domain, _| self.has(domain));
         manifest.inputs.newest = None;
         manifest.inputs.domains.retain(|domain, _| self.has(domain));
-        let over_all = ["events", "erasures", "blob", "report", "look_alikes", "domain_factors"];
+        let over_all = [
+            "events",
+            "erasures",
+            "blob",
+            "report",
+            "look_alikes",
+            "domain_factors",
+            "segments",
+            "topics",
+        ];
         let mut json = json_of(&manifest);
         remove(&mut json, &over_all);
         if let Some(newest) = json["newest_evidence"].as_object_mut() {
@@ -219,6 +228,8 @@ impl<'a> Sight<'a> {
         }
         report.served.retain(|domain, _| self.has(domain));
         report.evaluation.retain(|domain, _| self.has(domain));
+        report.segments.retain(|domain, _| self.has(domain));
+        report.topics.retain(|domain, _| self.has(domain));
         report.shadow.domains.retain(|domain, _| self.has(domain));
         report.drift = report.drift.map(|drift| self.own_of_drift(drift));
         report.bridges.retain(|bridge| self.has_both(&bridge.direction));

@@ -8,6 +8,7 @@ use crossfold_core::entities::erasure::Place;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
+use crossfold_core::evidence::item_facts::{CatalogueFacts, ItemFacts, plain_words};
 use crossfold_core::evidence::items::ItemKey;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::InvalidOptions;
@@ -104,10 +105,17 @@ async fn read(
         }
     }
     let mut items: BTreeSet<ItemKey> = BTreeSet::new();
+    let mut facts = CatalogueFacts::new();
     for domain in definitions.keys() {
         let listed = stores.catalogue.list(domain).await?;
         let kept = listed.into_iter().filter(|item| item.details.is_some());
-        items.extend(kept.map(|item| (item.domain, item.item_id)));
+        for item in kept {
+            let key = (item.domain, item.item_id);
+            if let Some(details) = &item.details {
+                facts.insert(key.clone(), ItemFacts::of(details, plain_words));
+            }
+            items.insert(key);
+        }
     }
     let deletions = records::list::<DomainDeletion>(&*stores.records).await?;
     let deletions: BTreeMap<DomainId, DomainDeletion> = deletions.into_iter().collect();
@@ -128,6 +136,7 @@ async fn read(
         people,
         definitions,
         items,
+        facts,
         params: run.options.check()?,
         unobserved_items: UnobservedItems::default(),
         gate: GateOptions::default(),

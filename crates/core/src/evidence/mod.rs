@@ -1,10 +1,12 @@
 //! From events to weighed rows: what may be used, and how much it counts.
 
 pub mod ageing;
+pub mod behaviours;
 pub mod cleaning;
 pub mod confidences;
 pub mod event_table;
 pub mod inputs;
+pub mod item_facts;
 pub mod item_rows;
 pub mod items;
 pub mod people_index;

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::entities::consent::{ConsentContext, ConsentedHistory};
 use crate::entities::definition::Definitions;
 use crate::evidence::ageing::NewestEvidence;
+use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::confidences::confidences;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
@@ -63,6 +64,8 @@ pub(crate) struct Rows {
     pub(crate) people: usize,
     pub(crate) consented_events: u64,
     pub(crate) inputs: InputCounts,
+    /// People of each domain, drawn evenly.
+    pub(crate) behaviours: BehaviourSample,
 }
 
 pub(crate) struct RowBuilder<'a> {
@@ -99,6 +102,7 @@ impl RowBuilder<'_> {
                 rows.consented_events += group.events().len() as u64;
                 rows.inputs.add_person(group.events(), self.index);
                 let row = self.interactions(&group, self.newest);
+                rows.behaviours.offer(&group, &row, self.index.ranges());
                 let is_drawn = drawn.random_bool(share);
                 let last = if is_drawn { self.last_items(&group, &row, all.len()) } else { vec![] };
                 let is_seen = |at: &Timestamp| seen_before.is_some_and(|seen| *at < seen);

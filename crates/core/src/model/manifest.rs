@@ -112,6 +112,12 @@ pub struct Manifest {
     /// Domains whose people with evidence there are all served alike, by popularity.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub by_popularity: BTreeSet<DomainId>,
+    /// Whether there are segments.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub segments: bool,
+    /// Words of all items together, if there are topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topics: Option<usize>,
     /// The tables; stored under [`blob_key`].
     pub blob: ContentReference,
     /// What it was made from, to tell drift by; empty in models from before it was kept.

@@ -18,6 +18,13 @@
 //! | `bridge_{n}_ends` | u32, source items | where each source item's entries end in the next two |
 //! | `bridge_{n}_items` | u32, entries | target items, numbered within their domain, ascending |
 //! | `bridge_{n}_values` | f32, entries | what each source item adds to the target item's score |
+//! | `segments` | u8, bytes | segments by domain, in JSON: features, centroids, facts |
+//! | `segment_categories` | u32, items | which category feature of its domain an item counts for |
+//! | `segment_prices` | f32, items | the item's price, or -1 |
+//! | `topics` | u8, bytes | topics by domain, in JSON: words, what tells each topic |
+//! | `topics_{n}_weights` | f32, words x topics | Dirichlet parameters of the topics' `n`-th domain |
+//! | `topic_word_ends` | u32, items | where each item's words end in the next two |
+//! | `topic_words`, `topic_word_weights` | u32 and f32, entries | the words that an item adds to a document, and how much |
 //!
 //! Size: 4 bytes x items x factors for each table of factors, at most
 //! 8 x 256 bytes for each source item of a cross block.
@@ -29,6 +36,8 @@ pub mod manifest;
 pub mod mixtures;
 pub mod scoring;
 pub mod sections;
+pub mod segments;
+pub mod topics;
 
 pub(crate) mod factor_table;
 pub(crate) mod own_evidence;
@@ -157,6 +166,8 @@ impl Artefact {
             look_alikes: headers.look_alikes,
             mixtures: headers.mixtures,
             by_popularity: headers.by_popularity,
+            segments: headers.segments,
+            topics: headers.topics,
             blob: manifest::ContentReference::of(&blob),
             inputs: provenance.inputs.clone(),
             newest_evidence: provenance.newest.clone(),
@@ -325,6 +336,8 @@ pub(crate) mod tests {
             popularity: vec![0.5, 0.25, 1.0],
             people: BTreeMap::from([(DomainId::parse("knowledge").unwrap(), 4)]),
             tables: ScoringTables::new(table_parts(&index)).unwrap(),
+            segments: Default::default(),
+            topics: Default::default(),
             index,
         };
         ModelParts { provenance: provenance(), sections }
@@ -344,6 +357,8 @@ pub(crate) mod tests {
             popularity,
             people: BTreeMap::new(),
             tables: ScoringTables::new(tables).unwrap(),
+            segments: Default::default(),
+            topics: Default::default(),
             index,
         };
         let provenance = Provenance { params, ..provenance() };

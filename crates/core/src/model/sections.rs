@@ -9,8 +9,10 @@ use safetensors::SafeTensors;
 use super::look_alikes;
 use super::manifest::Manifest;
 use super::scoring::{Estimate, ScoringTables, TableParts};
+use super::segments::Segments;
 use super::tensors::{Tensor, serialise, table};
-use super::{ModelError, bridges, items, malformed, mixtures};
+use super::topics::Topics;
+use super::{ModelError, bridges, items, malformed, mixtures, segments, topics};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 
@@ -26,6 +28,10 @@ pub struct Sections {
     pub people: BTreeMap<DomainId, u64>,
     /// Factors, bridges and look-alikes: what scores are made from.
     pub tables: ScoringTables,
+    /// Kinds of people, by domain.
+    pub segments: Segments,
+    /// What people are interested in, by domain.
+    pub topics: Topics,
 }
 
 /// What the manifest says of the sections.
@@ -36,6 +42,8 @@ pub(crate) struct SectionHeaders {
     pub(crate) look_alikes: usize,
     pub(crate) mixtures: Vec<mixtures::ServedMixture>,
     pub(crate) by_popularity: BTreeSet<DomainId>,
+    pub(crate) segments: bool,
+    pub(crate) topics: Option<usize>,
 }
 
 impl Sections {
@@ -59,6 +67,10 @@ impl Sections {
         tensors.extend(of_bridges);
         let (mixtures, of_mixtures) = mixtures::write(self.tables.mixtures());
         tensors.extend(of_mixtures);
+        let (segments, of_segments) = segments::write(&self.segments)?;
+        tensors.extend(of_segments);
+        let (topics, of_topics) = topics::write(&self.topics)?;
+        tensors.extend(of_topics);
         let headers = SectionHeaders {
             domains,
             bridges,
@@ -66,6 +78,8 @@ impl Sections {
             look_alikes,
             mixtures,
             by_popularity: self.tables.by_popularity().clone(),
+            segments,
+            topics,
         };
         Ok((headers, serialise(&tensors)?))
     }
@@ -96,6 +110,8 @@ impl Sections {
             popularity,
             people: items::people_of(&manifest.domains),
             tables: ScoringTables::new(parts).map_err(malformed)?,
+            segments: segments::read(manifest.segments, &tensors, &index)?,
+            topics: topics::read(manifest.topics, &tensors, &index)?,
             index,
         })
     }

@@ -29,6 +29,10 @@ impl Tensor {
         Self { name: name.into(), dtype: Dtype::U32, shape, bytes }
     }
 
+    pub(crate) fn bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
+    }
+
     pub(crate) fn table(
         name: impl Into<String>,
         table: ArrayView2<'_, f32>,
@@ -63,6 +67,15 @@ pub(crate) fn tensor<'data>(
         return Err(malformed(format!("{name} has another type or shape")));
     }
     Ok(view.data())
+}
+
+/// Bytes, however many there are.
+pub(crate) fn bytes_of<'data>(
+    tensors: &SafeTensors<'data>,
+    name: &str,
+) -> Result<&'data [u8], ModelError> {
+    let view = tensors.tensor(name).map_err(malformed)?;
+    tensor(tensors, name, Dtype::U8, &[view.data().len()])
 }
 
 pub(crate) fn finite(

@@ -15,6 +15,9 @@ mod outline;
 mod preparing;
 mod recipe;
 mod searching;
+mod segment_facts;
+mod segments_fit;
+mod topics_fit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, TrainingRunId};
 use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvents, clean};
 use crate::evidence::event_table::EventTable;
+use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::items::ItemKey;
 use crate::evidence::people_index::PeopleIndex;
 use crate::maths::als::{AlsParams, InvalidOptions};
@@ -40,6 +44,9 @@ pub use evaluating::EvaluationSet;
 pub use nothing_left::NothingLeft;
 pub use outline::{Fits, ModelOutline};
 pub use preparing::{Pending, Prepared, prepare};
+pub use segments_fit::SegmentReport;
+pub use topics_fit::TopicReport;
+
 pub use recipe::{FitPurpose, PendingFit, Recipe, Trained};
 
 use recipe::fit_all;
@@ -54,6 +61,8 @@ pub struct TrainingInput {
     pub definitions: Definitions,
     /// Every item of the catalogues that was not deleted.
     pub items: BTreeSet<ItemKey>,
+    /// What catalogues say of them, as far as it is known: people are described by it.
+    pub facts: CatalogueFacts,
     /// Hyper-parameters.
     pub params: AlsParams,
     /// What counts as unobserved at fold-in.
@@ -296,6 +305,7 @@ mod tests {
             events: events.into(),
             people,
             items: items.collect(),
+            facts: CatalogueFacts::default(),
             definitions: domains.iter().map(|domain| (domain.clone(), definition())).collect(),
             params: AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() }
                 .check()

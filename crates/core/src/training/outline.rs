@@ -16,6 +16,8 @@ use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::look_alikes::LookAlikes;
 use crate::model::scoring::{ScoringTables, TableParts};
+use crate::model::segments::Segments;
+use crate::model::topics::Topics;
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
 use crate::training::mixing::{ItemItemWeights, item_item_weights, mixtures};
@@ -43,6 +45,12 @@ pub struct ModelOutline {
     pub provenance: Provenance,
     /// Items of different domains that look like one thing.
     pub look_alikes: LookAlikes,
+    /// Kinds of people, by domain.
+    #[serde(default)]
+    pub segments: Segments,
+    /// What people are interested in, by domain.
+    #[serde(default)]
+    pub topics: Topics,
     /// What the run saw, with what it has found so far.
     pub report: TrainingReport,
 }
@@ -161,8 +169,8 @@ impl ModelOutline {
     /// [`TrainingError::Tables`] when the factors do not fit the items.
     pub(super) fn into_trained(self, fits: Fits) -> Result<Trained, TrainingError> {
         let tables = self.tables(fits, &self.popularity)?;
-        let Self { index, popularity, people, provenance, report, .. } = self;
-        let sections = Sections { index, popularity, people, tables };
+        let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
+        let sections = Sections { index, popularity, people, tables, segments, topics };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })
     }
 }

@@ -8,9 +8,11 @@ use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
 use super::served_by::{ServedBy, before_fitting};
-use super::{CleanedInput, NothingLeft, TrainingError, TrainingInput};
+use super::{CleanedInput, NothingLeft, TrainingError, TrainingInput, segments_fit, topics_fit};
+use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
+use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::items::{ItemIndex, Row};
 use crate::evidence::popularity::Popularity;
 use crate::evidence::rows::{RowBuilder, Rows, split_instant};
@@ -18,6 +20,8 @@ use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::{AlsOptions, AlsParams};
 use crate::maths::sparse::SparseRows;
 use crate::model::look_alikes::LookAlikes;
+use crate::model::segments::Segments;
+use crate::model::topics::Topics;
 use crate::model::{Model, Provenance};
 use crate::training::bridging::fitting;
 use crate::training::bridging::gate::{self, GateOptions, judge_all};
@@ -94,9 +98,33 @@ pub fn prepare(
         tuning: searched.as_ref().map(|search| Box::new(search.into())),
         ..report_of(cleaning, &rows, champion, &index)
     };
-    let look_alikes = LookAlikes::default();
-    let outline = ModelOutline { index, popularity, people, provenance, look_alikes, report };
+    let mut outline = ModelOutline {
+        index,
+        popularity,
+        people,
+        provenance,
+        look_alikes: LookAlikes::default(),
+        segments: Segments::default(),
+        topics: Topics::default(),
+        report,
+    };
+    describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
+    drop(std::mem::take(&mut rows.behaviours)); // Fitting needs the room.
     Ok(Prepared { outline, gate: input.gate, pending: Pending::of(rows, split_at.is_some()) })
+}
+
+/// Finds segments and topics; both become part of the outline.
+fn describe_people(
+    outline: &mut ModelOutline,
+    people: &BehaviourSample,
+    (facts, champion): (&CatalogueFacts, Option<&Model>),
+) {
+    let items = segments_fit::Items { index: &outline.index, facts };
+    let context = (champion, outline.provenance.params.options().seed);
+    let (segments, of_segments) = segments_fit::find(items, people, context);
+    let (topics, of_topics) = topics_fit::find(items, people, context);
+    (outline.segments, outline.report.segments) = (segments, of_segments);
+    (outline.topics, outline.report.topics) = (topics, of_topics);
 }
 
 /// The hyper-parameters, with no more factors than the smaller side of the matrix has

@@ -16,6 +16,7 @@ use crate::training::mixing::MixtureReport;
 use crate::training::served_by::ServedBy;
 use crate::training::shadow::ShadowReport;
 use crate::training::tuning::TuningReport;
+use crate::training::{SegmentReport, TopicReport};
 
 /// What a training run saw and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,12 @@ pub struct TrainingReport {
     /// Items of two domains that look like one thing sold on both.
     #[serde(default)]
     pub look_alikes: LookAlikeReport,
+    /// Kinds of people, by domain; absent where nobody was looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub segments: BTreeMap<DomainId, SegmentReport>,
+    /// What people like, by domain; absent where there are too few.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<DomainId, TopicReport>,
 }
 
 impl TrainingReport {

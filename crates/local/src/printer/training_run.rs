@@ -34,6 +34,7 @@ impl Display for TrainingRunText<'_> {
         write_evaluation(f, report)?;
         write_unjudged(f, report)?;
         report.bridges.iter().try_for_each(|bridge| write_bridge(f, bridge))?;
+        write_people(f, report)?;
         let pairs = report.look_alikes.pairs;
         match pairs {
             0 => {}
@@ -42,6 +43,26 @@ impl Display for TrainingRunText<'_> {
         }
         Ok(())
     }
+}
+
+/// The kinds of people and what they like, by domain.
+fn write_people(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
+    for (domain, found) in &report.segments {
+        let (people, kept) = (of(found.sampled as u64, "person"), found.kept);
+        match found.segments {
+            0 => writeln!(f, "{domain}: {people} not told apart into segments")?,
+            segments => writeln!(
+                f,
+                "{domain}: {} among {people}, {kept} of them known before",
+                of(segments as u64, "segment")
+            )?,
+        }
+    }
+    for (domain, found) in &report.topics {
+        let topics = of(found.topics as u64, "topic");
+        writeln!(f, "{domain}: {topics}, {} of them known before", found.kept)?;
+    }
+    Ok(())
 }
 
 /// Which model was made, why it is refused if it is, and what became of erasures.

@@ -5,6 +5,7 @@
 //! that means get intervals and two methods can be paired; what a catalogue's
 //! owner asks of the lists as a whole is in [`list_metrics`].
 
+mod agreement;
 mod domain_evaluation;
 mod folds;
 mod lists;
@@ -13,6 +14,7 @@ mod ranking;
 
 use std::collections::BTreeMap;
 
+pub use agreement::adjusted_rand_index;
 pub use domain_evaluation::{
     BucketEvaluation, DomainEvaluation, EVIDENCE_FROM, Intervals, MAIN_METRICS, summarise,
 };

@@ -521,6 +521,8 @@ mod tests {
             people: parts.sections.people,
             provenance: parts.provenance,
             look_alikes: parts.sections.tables.look_alikes().clone(),
+            segments: parts.sections.segments,
+            topics: parts.sections.topics,
             report: TrainingReport::default(),
         };
         let json = serde_json::to_vec(&outline).unwrap();

@@ -1,0 +1,341 @@
+//! Segments: kinds of people of a domain by how they behave there, and what sets each apart.
+//!
+//! A segment is a centroid in a space of features that a person's own history gives at request
+//! time. Facts are about 20 people or more, and nothing that a person declared is a feature.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+
+use super::tensors::{Tensor, bytes_of, finite, numbers};
+use super::{ModelError, malformed};
+use crate::entities::ids::{DomainId, ItemId};
+use crate::evidence::behaviours::Behaviour;
+use crate::evidence::items::{DomainRows, ItemIndex, Row};
+
+/// What is said of fewer people says something of one of them.
+pub const FEWEST_PEOPLE: u64 = 20;
+/// Most segments of a domain: a reader is to keep them apart.
+pub const MOST_SEGMENTS: usize = 32;
+/// Most categories that are features of a domain.
+pub const MOST_CATEGORIES: usize = 16;
+/// The category of an item that has none of the features'.
+pub(crate) const OTHER: u32 = u32::MAX;
+
+/// A number that a person's history gives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureKind {
+    /// Events; the logarithm of one more is clustered.
+    Events,
+    /// Items that are liked; the logarithm of one more.
+    Items,
+    /// Days with an event; the logarithm of one more.
+    Days,
+    /// Days from the person's newest event to the domain's; the logarithm of one more.
+    Quiet,
+    /// Mean price of the items that are liked and have one; the logarithm of one more.
+    Price,
+    /// Share of the items that are liked whose first category it is; its root.
+    Category(String),
+}
+
+impl FeatureKind {
+    /// The number itself of what is clustered.
+    #[must_use]
+    pub fn unscaled(&self, value: f32) -> f32 {
+        match self {
+            Self::Category(_) => value.max(0.0).powi(2),
+            _ => value.exp_m1().max(0.0),
+        }
+    }
+}
+
+/// A feature with its scaling: what is clustered is `(value - mean) * scale`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feature {
+    /// What it is.
+    pub kind: FeatureKind,
+    /// Its mean over people.
+    pub mean: f32,
+    /// One over the deviation, of the feature or, for categories, of all of them.
+    pub scale: f32,
+}
+
+/// What sets a segment apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// A habit, in the median person here and in the domain: events, items, days, quiet days,
+    /// mean price.
+    Habit {
+        /// Which.
+        of: FeatureKind,
+        /// In the segment.
+        here: f32,
+        /// In the domain.
+        overall: f32,
+    },
+    /// A category.
+    Category {
+        /// Which.
+        category: String,
+        /// Its share of what people here like, 0 to 1.
+        share: f32,
+        /// How many times that of the domain.
+        lift: f32,
+    },
+    /// An item.
+    Item {
+        /// Which.
+        item: ItemId,
+        /// Share of the people here who like it, 0 to 1.
+        share: f32,
+        /// How many times that of the domain.
+        lift: f32,
+    },
+}
+
+impl Fact {
+    /// Whether both are about the same thing.
+    #[must_use]
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Habit { of, here, overall },
+                Self::Habit { of: other, here: there, overall: all },
+            ) => of == other && (here > overall) == (there > all),
+            (Self::Category { category: one, .. }, Self::Category { category: other, .. }) => {
+                one == other
+            }
+            (Self::Item { item: one, .. }, Self::Item { item: other, .. }) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// A kind of people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Its number, which it keeps from model to model.
+    pub id: u32,
+    /// Share of the domain's people, 0 to 1.
+    pub share: f32,
+    /// Where it lies, feature by feature, as they are scaled.
+    pub centroid: Vec<f32>,
+    /// What sets it apart, the most telling first; none where it has too few people.
+    pub facts: Vec<Fact>,
+}
+
+/// The segments of a domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DomainSegments {
+    /// The features.
+    pub features: Vec<Feature>,
+    /// The segments, the largest first.
+    pub segments: Vec<Segment>,
+    /// The number that the next new segment gets.
+    pub next_id: u32,
+    /// The newest evidence of the domain: quiet days are counted back from there.
+    pub newest: Timestamp,
+    /// People whom they were found in.
+    pub people: u64,
+}
+
+/// What of the items is needed to place a person.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ItemTraits {
+    /// Of each row: which of its domain's category features its first category is, counted
+    /// among these, or [`u32::MAX`].
+    pub categories: Vec<u32>,
+    /// Of each row: the price, or -1 without one.
+    pub prices: Vec<f32>,
+}
+
+/// The segments of all domains that have any.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Segments {
+    /// By domain.
+    pub domains: BTreeMap<DomainId, DomainSegments>,
+    /// By row of the model; empty without segments.
+    pub traits: ItemTraits,
+}
+
+/// Where a person belongs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Membership<'a> {
+    /// The segment.
+    pub segment: &'a Segment,
+    /// How far from its centre the person is, in deviations of features.
+    pub distance: f32,
+    /// What places the person here, the most first: by how much of each feature the centre is
+    /// nearer than that of all people. All features together add up to the whole difference
+    /// of squared distances; those that speak against it are left out.
+    pub why: Vec<Nearness>,
+}
+
+/// A feature's part in where a person belongs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nearness {
+    /// The feature.
+    pub feature: FeatureKind,
+    /// The person's number, unscaled: a count, a price, a share.
+    pub value: f32,
+    /// The mean of the domain, unscaled.
+    pub overall: f32,
+    /// By how much the squared distance is less; above 0.
+    pub part: f32,
+}
+
+impl Segments {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.domains.is_empty()
+    }
+
+    /// Where a person belongs in a domain by what they did there: a few microseconds. `None`
+    /// where the domain has no segments.
+    #[must_use]
+    pub fn segment_of(&self, domain: &DomainId, behaviour: &Behaviour) -> Option<Membership<'_>> {
+        let known = self.domains.get(domain)?;
+        let point = known.point(behaviour, &self.traits);
+        let squared = |segment: &Segment| -> f32 {
+            point.iter().zip(&segment.centroid).map(|(x, c)| (x - c) * (x - c)).sum()
+        };
+        let nearest = known.segments.iter().min_by(|a, b| squared(a).total_cmp(&squared(b)))?;
+        let mut why = Vec::new();
+        for ((feature, x), c) in known.features.iter().zip(&point).zip(&nearest.centroid) {
+            let part = x * x - (x - c) * (x - c);
+            if part > 0.0 {
+                why.push(Nearness {
+                    feature: feature.kind.clone(),
+                    value: feature.kind.unscaled(x / feature.scale + feature.mean),
+                    overall: feature.kind.unscaled(feature.mean),
+                    part,
+                });
+            }
+        }
+        why.sort_by(|a, b| b.part.total_cmp(&a.part));
+        Some(Membership { segment: nearest, distance: squared(nearest).sqrt(), why })
+    }
+}
+
+impl DomainSegments {
+    /// A person as a point, feature by feature as they are scaled.
+    pub(crate) fn point(&self, behaviour: &Behaviour, traits: &ItemTraits) -> Vec<f32> {
+        let raw = raw_point(&self.features, (behaviour, traits), self.newest);
+        raw.into_iter()
+            .zip(&self.features)
+            .map(|(value, feature)| {
+                value.map_or(0.0, |value| (value - feature.mean) * feature.scale)
+            })
+            .collect()
+    }
+}
+
+/// A person's features before they are scaled; none where nothing is known.
+pub(crate) fn raw_point(
+    features: &[Feature],
+    (behaviour, traits): (&Behaviour, &ItemTraits),
+    newest: Timestamp,
+) -> Vec<Option<f32>> {
+    let quiet = (newest.as_second() - behaviour.newest.as_second()).max(0) as f32 / 86_400.0;
+    let mut counts = [0u32; MOST_CATEGORIES];
+    let (mut prices, mut priced) = (0.0f32, 0u32);
+    for row in &behaviour.items {
+        let category = traits.categories.get(row.index()).copied().unwrap_or(OTHER);
+        if let Some(count) = counts.get_mut(category as usize) {
+            *count += 1;
+        }
+        if let Some(price) = traits.prices.get(row.index()).filter(|price| **price >= 0.0) {
+            prices += price;
+            priced += 1;
+        }
+    }
+    let items = behaviour.items.len() as f32;
+    let mut category = 0;
+    let of = |feature: &Feature| match &feature.kind {
+        FeatureKind::Events => Some((behaviour.events as f32).ln_1p()),
+        FeatureKind::Items => Some(items.ln_1p()),
+        FeatureKind::Days => Some((behaviour.days as f32).ln_1p()),
+        FeatureKind::Quiet => Some(quiet.ln_1p()),
+        FeatureKind::Price => (priced > 0).then(|| (prices / priced as f32).ln_1p()),
+        FeatureKind::Category(_) => {
+            let count = counts.get(category).copied().unwrap_or(0);
+            category += 1;
+            (items > 0.0).then(|| (count as f32 / items).sqrt())
+        }
+    };
+    features.iter().map(of).collect()
+}
+
+/// Name of the tensors.
+const SEGMENTS: &str = "segments";
+const CATEGORIES: &str = "segment_categories";
+const PRICES: &str = "segment_prices";
+
+/// Whether the manifest is to say that there are segments, and their tensors.
+pub(crate) fn write(segments: &Segments) -> Result<(bool, Vec<Tensor>), ModelError> {
+    if segments.is_empty() {
+        return Ok((false, Vec::new()));
+    }
+    let ItemTraits { categories, prices } = &segments.traits;
+    let json = serde_json::to_vec(&segments.domains).map_err(malformed)?;
+    Ok((
+        true,
+        vec![
+            Tensor::bytes(SEGMENTS, json),
+            Tensor::numbers(CATEGORIES, vec![categories.len()], categories),
+            Tensor::floats(PRICES, vec![prices.len()], prices),
+        ],
+    ))
+}
+
+/// Reads the segments, if there are any.
+pub(crate) fn read(
+    is_there: bool,
+    tensors: &SafeTensors<'_>,
+    index: &ItemIndex,
+) -> Result<Segments, ModelError> {
+    if !is_there {
+        return Ok(Segments::default());
+    }
+    let domains: BTreeMap<DomainId, DomainSegments> =
+        serde_json::from_slice(bytes_of(tensors, SEGMENTS)?).map_err(malformed)?;
+    let traits = ItemTraits {
+        categories: numbers(tensors, CATEGORIES, &[index.len()])?,
+        prices: finite(tensors, PRICES, &[index.len()])?,
+    };
+    for (domain, segments) in &domains {
+        let width = segments.features.len();
+        let is_finite = |feature: &Feature| {
+            feature.mean.is_finite() && feature.scale.is_finite() && feature.scale > 0.0
+        };
+        let is_centroid = |segment: &Segment| {
+            segment.centroid.len() == width && segment.centroid.iter().all(|c| c.is_finite())
+        };
+        if index.ranges().get(domain).is_none()
+            || segments.segments.is_empty()
+            || segments.segments.len() > MOST_SEGMENTS
+            || !segments.features.iter().all(is_finite)
+            || !segments.segments.iter().all(is_centroid)
+        {
+            return Err(malformed(format!("the segments of {domain} cannot be")));
+        }
+    }
+    Ok(Segments { domains, traits })
+}
+
+/// A behaviour with its items by the rows of another index: for placing people by an older
+/// model.
+pub(crate) fn in_rows_of(
+    behaviour: &Behaviour,
+    index: &ItemIndex,
+    (other, rows): (&ItemIndex, &DomainRows),
+) -> Behaviour {
+    let row = |row: &Row| other.row(index.item(*row)?).filter(|row| rows.contains(*row));
+    Behaviour { items: behaviour.items.iter().filter_map(row).collect(), ..behaviour.clone() }
+}

@@ -1,0 +1,330 @@
+//! Segments of each domain: found in a sample of its people, described, and named as before.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::DomainId;
+use crate::evidence::behaviours::{Behaviour, BehaviourSample, DrawnPeople};
+use crate::evidence::item_facts::CatalogueFacts;
+use crate::evidence::items::{DomainRows, ItemIndex};
+use crate::maths::clusters::{
+    self, ChoiceOptions, ClusterOptions, NumberOfClusters, best_matching,
+};
+use crate::model::Model;
+use crate::model::segments::{
+    DomainSegments, Fact, Feature, FeatureKind, ItemTraits, MOST_CATEGORIES, OTHER, Segment,
+    Segments, in_rows_of, raw_point,
+};
+
+use super::segment_facts::facts;
+
+/// Most segments that are tried.
+const MOST_TRIED: usize = 12;
+/// People who have the number of segments chosen by them, and splits of these into halves: a
+/// second or two of a core.
+const CHOSEN_BY: usize = 1_024;
+const SPLITS: usize = 10;
+/// A segment of the champion goes on in the one that has this share of their people, of all
+/// who are in either.
+const GOES_ON_FROM: f64 = 0.25;
+/// A feature further than this many deviations out counts as so far: one person's thousand
+/// events are no segment.
+const FARTHEST: f32 = 4.0;
+
+/// What a run found of a domain's people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentReport {
+    /// People with consented evidence there.
+    pub people: u64,
+    /// Those who were looked at.
+    pub sampled: usize,
+    /// Segments; 0 where people are not told apart.
+    pub segments: usize,
+    /// Those that go on from the champion's.
+    pub kept: usize,
+    /// Share of the features' variance that lies between segments, 0 to 1.
+    pub explained: f64,
+    /// How each number of segments did.
+    pub tried: NumberOfClusters,
+}
+
+/// What is known of items.
+#[derive(Clone, Copy)]
+pub(super) struct Items<'a> {
+    pub(super) index: &'a ItemIndex,
+    pub(super) facts: &'a CatalogueFacts,
+}
+
+/// The segments of every domain that has any, and what was found.
+pub(super) fn find(
+    items: Items<'_>,
+    sample: &BehaviourSample,
+    (champion, seed): (Option<&Model>, u64),
+) -> (Segments, BTreeMap<DomainId, SegmentReport>) {
+    let mut segments = Segments { traits: traits(items), ..Segments::default() };
+    let mut reports = BTreeMap::new();
+    for (domain, people) in &sample.0 {
+        let Some(rows) = items.index.ranges().get(domain) else { continue };
+        let features = features(items, rows, &mut segments.traits, &people.behaviours);
+        let Some(space) = Space::of(features, people, &segments.traits) else { continue };
+        let Some((found, report)) = space.segments(people, seed) else { continue };
+        let (mut found, mut report) = (found, report);
+        describe(&mut found, people, (&segments.traits, items.index));
+        let kept = champion.map_or(0, |champion| {
+            go_on(&mut found, people, (&segments.traits, items.index), (champion, rows))
+        });
+        report.kept = kept;
+        if found.segments.len() > 1 {
+            report.segments = found.segments.len();
+            segments.domains.insert(domain.clone(), found);
+        }
+        reports.insert(domain.clone(), report);
+    }
+    if segments.domains.is_empty() {
+        segments = Segments::default();
+    }
+    (segments, reports)
+}
+
+/// The prices; categories are filled in domain by domain.
+fn traits(items: Items<'_>) -> ItemTraits {
+    let price = |key| items.facts.get(key).and_then(|facts| facts.price).unwrap_or(-1.0);
+    ItemTraits {
+        categories: vec![OTHER; items.index.len()],
+        prices: items.index.items().iter().map(price).collect(),
+    }
+}
+
+/// The features of a domain, unscaled: habits, price where two items differ in it, and the
+/// categories that most people like, two of them at least.
+fn features(
+    items: Items<'_>,
+    rows: &DomainRows,
+    traits: &mut ItemTraits,
+    people: &[Behaviour],
+) -> Vec<FeatureKind> {
+    let mut kinds =
+        vec![FeatureKind::Events, FeatureKind::Items, FeatureKind::Days, FeatureKind::Quiet];
+    let prices = &traits.prices[rows.range.clone()];
+    let first = prices.iter().find(|price| **price >= 0.0);
+    if first.is_some_and(|first| prices.iter().any(|price| *price >= 0.0 && price != first)) {
+        kinds.push(FeatureKind::Price);
+    }
+    let category = |row: usize| -> Option<&str> {
+        let key = items.index.items().get(row)?;
+        items.facts.get(key)?.categories.first().map(String::as_str)
+    };
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in people.iter().flat_map(|person| &person.items) {
+        if let Some(category) = category(row.index()) {
+            *counts.entry(category).or_default() += 1;
+        }
+    }
+    let mut names: Vec<(&str, u64)> = counts.into_iter().collect();
+    names.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    names.truncate(MOST_CATEGORIES);
+    if names.len() >= 2 {
+        for row in rows.range.clone() {
+            let place = names.iter().position(|(name, _)| Some(*name) == category(row));
+            traits.categories[row] = place.map_or(OTHER, |place| place as u32);
+        }
+        kinds.extend(names.iter().map(|(name, _)| FeatureKind::Category((*name).to_owned())));
+    }
+    kinds
+}
+
+/// People of a domain as points.
+struct Space {
+    features: Vec<Feature>,
+    newest: jiff::Timestamp,
+    points: Array2<f32>,
+}
+
+impl Space {
+    fn of(kinds: Vec<FeatureKind>, people: &DrawnPeople, traits: &ItemTraits) -> Option<Self> {
+        let newest = people.behaviours.iter().map(|person| person.newest).max()?;
+        let unscaled = |kind| Feature { kind, mean: 0.0, scale: 1.0 };
+        let mut features: Vec<Feature> = kinds.into_iter().map(unscaled).collect();
+        let raw: Vec<Vec<Option<f32>>> = people
+            .behaviours
+            .iter()
+            .map(|person| raw_point(&features, (person, traits), newest))
+            .collect();
+        scale(&mut features, &raw);
+        let point = |(person, feature): (usize, usize)| -> f32 {
+            let Feature { mean, scale, .. } = &features[feature];
+            let value = raw[person][feature].map_or(0.0, |value| (value - mean) * scale);
+            value.clamp(-FARTHEST, FARTHEST)
+        };
+        let points = Array2::from_shape_fn((raw.len(), features.len()), point);
+        Some(Self { features, newest, points })
+    }
+
+    fn segments(self, people: &DrawnPeople, seed: u64) -> Option<(DomainSegments, SegmentReport)> {
+        let options = ChoiceOptions {
+            most: MOST_TRIED,
+            sample: CHOSEN_BY,
+            repetitions: SPLITS,
+            restarts: 2,
+            seed,
+            ..ChoiceOptions::default()
+        };
+        let tried = clusters::choose(self.points.view(), &options.check().ok()?).ok()?;
+        let cluster = |clusters: usize| {
+            let options = ClusterOptions { clusters, seed, ..ClusterOptions::default() };
+            clusters::fit(self.points.view(), &options.check().ok()?).ok()
+        };
+        let found = cluster(tried.clusters)?;
+        let whole: f64 = self.points.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let explained = if whole > 0.0 { (1.0 - found.inertia / whole).max(0.0) } else { 0.0 };
+        let sampled = people.behaviours.len();
+        let segment = |(number, size): (usize, &u32)| Segment {
+            id: number as u32,
+            share: *size as f32 / sampled as f32,
+            centroid: found.centroids.row(number).to_vec(),
+            facts: Vec::new(),
+        };
+        let segments: Vec<Segment> = found.sizes.iter().enumerate().map(segment).collect();
+        let report =
+            SegmentReport { people: people.of, sampled, segments: 0, kept: 0, explained, tried };
+        let next_id = segments.len() as u32;
+        let (features, newest) = (self.features, self.newest);
+        Some((DomainSegments { features, segments, next_id, newest, people: people.of }, report))
+    }
+}
+
+/// Gives every habit a deviation of 1, and the categories together as much variance as four
+/// habits have: taste counts as much as habits, however many categories tell it.
+fn scale(features: &mut [Feature], raw: &[Vec<Option<f32>>]) {
+    let of_feature = |feature: usize| {
+        let values = || raw.iter().filter_map(move |point| point[feature]).map(f64::from);
+        let count = values().count().max(1) as f64;
+        let mean = values().sum::<f64>() / count;
+        let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+        (mean, variance)
+    };
+    let of_all: Vec<(f64, f64)> = (0..features.len()).map(of_feature).collect();
+    let is_category = |feature: &Feature| matches!(feature.kind, FeatureKind::Category(_));
+    let categories: f64 = features
+        .iter()
+        .zip(&of_all)
+        .filter(|(feature, _)| is_category(feature))
+        .map(|(_, (_, variance))| variance)
+        .sum();
+    for (feature, (mean, variance)) in features.iter_mut().zip(of_all) {
+        let deviation =
+            if is_category(feature) { (categories / 4.0).sqrt() } else { variance.sqrt() };
+        feature.mean = mean as f32;
+        // What is the same for all tells nobody apart.
+        feature.scale = if deviation > 1e-6 { (1.0 / deviation) as f32 } else { 1e-6 };
+    }
+}
+
+/// The segment of each person.
+fn members(
+    segments: &DomainSegments,
+    people: &DrawnPeople,
+    place: impl Fn(&Behaviour) -> Vec<f32>,
+) -> Vec<Option<usize>> {
+    let centroids = Array2::from_shape_fn(
+        (segments.segments.len(), segments.features.len()),
+        |(segment, feature)| segments.segments[segment].centroid[feature],
+    );
+    let nearest = |person: &Behaviour| {
+        let point = ndarray::Array1::from(place(person));
+        clusters::nearest(centroids.view(), point.view()).map(|nearest| nearest.cluster)
+    };
+    people.behaviours.iter().map(nearest).collect()
+}
+
+fn describe(
+    segments: &mut DomainSegments,
+    people: &DrawnPeople,
+    (traits, index): (&ItemTraits, &ItemIndex),
+) {
+    let of = members(segments, people, |person| segments.point(person, traits));
+    for number in 0..segments.segments.len() {
+        let here: Vec<&Behaviour> = people
+            .behaviours
+            .iter()
+            .zip(&of)
+            .filter(|(_, segment)| **segment == Some(number))
+            .map(|(person, _)| person)
+            .collect();
+        let found = facts(
+            &segments.features,
+            (&here, &people.behaviours),
+            (traits, index),
+            segments.newest,
+        );
+        segments.segments[number].facts = found;
+    }
+}
+
+/// Gives segments the numbers of the champion's that they go on from, with what these were
+/// known by first; how many do.
+fn go_on(
+    segments: &mut DomainSegments,
+    people: &DrawnPeople,
+    (traits, index): (&ItemTraits, &ItemIndex),
+    (champion, rows): (&Model, &DomainRows),
+) -> usize {
+    let known = &champion.sections().segments;
+    let (Some(before), Some(their_rows)) =
+        (known.domains.get(&rows.domain), champion.index().ranges().get(&rows.domain))
+    else {
+        return 0;
+    };
+    let now = members(segments, people, |person| segments.point(person, traits));
+    let then = members(before, people, |person| {
+        let person = in_rows_of(person, index, (champion.index(), their_rows));
+        before.point(&person, &known.traits)
+    });
+    let shape = (segments.segments.len(), before.segments.len());
+    let mut both = Array2::<f64>::zeros(shape);
+    let (mut of_now, mut of_then) = (vec![0.0; shape.0], vec![0.0; shape.1]);
+    for (now, then) in now.into_iter().zip(then) {
+        if let (Some(now), Some(then)) = (now, then) {
+            both[(now, then)] += 1.0;
+            of_now[now] += 1.0;
+            of_then[then] += 1.0;
+        }
+    }
+    let overlap = Array2::from_shape_fn(shape, |(now, then)| {
+        let both = both[(now, then)];
+        if both > 0.0 { both / (of_now[now] + of_then[then] - both) } else { 0.0 }
+    });
+    let mut next_id = before.next_id;
+    let mut kept = 0;
+    for (segment, then) in
+        segments.segments.iter_mut().zip(best_matching(overlap.view(), GOES_ON_FROM))
+    {
+        match then.and_then(|then| before.segments.get(then)) {
+            Some(then) => {
+                segment.id = then.id;
+                known_first(&mut segment.facts, &then.facts);
+                kept += 1;
+            }
+            None => {
+                segment.id = next_id;
+                next_id += 1;
+            }
+        }
+    }
+    segments.next_id = next_id;
+    kept
+}
+
+/// Facts that a segment is named by: its first.
+const NAMED_BY: usize = 2;
+
+/// Puts what a segment was named by first, where it still holds: its name stays.
+fn known_first(facts: &mut [Fact], before: &[Fact]) {
+    let place = |fact: &Fact| {
+        let named_by = before.iter().take(NAMED_BY);
+        named_by.clone().position(|known| known.is_about_the_same(fact)).unwrap_or(NAMED_BY)
+    };
+    facts.sort_by_key(place);
+}

@@ -1,0 +1,244 @@
+//! Topics of each domain: found in what a sample of its people like, and numbered as before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::segments_fit::Items;
+use crate::entities::ids::DomainId;
+use crate::evidence::behaviours::{Behaviour, BehaviourSample, DrawnPeople};
+use crate::evidence::items::DomainRows;
+use crate::maths::clusters::best_matching;
+use crate::maths::sparse::SparseRows;
+use crate::maths::topics::{
+    self, NumberOfTopics, TopicModel, TopicOptions, UnusableDocuments, coherence,
+};
+use crate::model::Model;
+use crate::model::segments::FEWEST_PEOPLE;
+use crate::model::topics::{
+    DomainTopics, ItemWords, MOST_WORDS, Topic, Topics, TopicsHeader, Word,
+};
+
+/// Numbers of topics that are tried, where there are people enough for each topic.
+const TRIED: [usize; 4] = [4, 6, 10, 16];
+/// People for each topic, at least.
+const PEOPLE_OF_A_TOPIC: usize = 20;
+/// Times that each person is looked at.
+const PASSES: usize = 10;
+/// A word that more than this share of people have tells no topic.
+const TOO_COMMON: f64 = 0.5;
+/// Words and items that a topic is told by.
+const TOLD_WORDS: usize = 10;
+const TOLD_ITEMS: usize = 10;
+/// A topic of the champion goes on in one whose words are so alike (cosine).
+const GOES_ON_FROM: f64 = 0.5;
+
+/// What a run found of what a domain's people like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicReport {
+    /// People who were looked at.
+    pub people: usize,
+    /// Items, categories and words that documents are made of.
+    pub words: usize,
+    /// Topics.
+    pub topics: usize,
+    /// Those that go on from the champion's.
+    pub kept: usize,
+    /// Mean coherence of the topics, -1 to 1.
+    pub coherence: f64,
+    /// How each number of topics did.
+    pub tried: NumberOfTopics,
+}
+
+/// The topics of every domain that has any, and what was found.
+pub(super) fn find(
+    items: Items<'_>,
+    sample: &BehaviourSample,
+    (champion, seed): (Option<&Model>, u64),
+) -> (Topics, BTreeMap<DomainId, TopicReport>) {
+    let mut found = Topics::default();
+    let mut reports = BTreeMap::new();
+    for (domain, rows) in items.index.ranges().iter() {
+        let of_domain = sample.0.get(domain).and_then(|people| {
+            let words = words_of(items, rows, people);
+            let before = champion.and_then(|model| model.sections().topics.domains.get(domain));
+            fit_domain(items, rows, (people, words), (before, seed)).ok()
+        });
+        let Some((topics, item_words, report)) = of_domain else {
+            rows.range.clone().for_each(|_| found.item_words.push([]));
+            continue;
+        };
+        for row in 0..rows.len() {
+            found.item_words.push(item_words.of(crate::evidence::items::Row(row as u32)));
+        }
+        found.domains.insert(domain.clone(), topics);
+        reports.insert(domain.clone(), report);
+    }
+    if found.domains.is_empty() {
+        found = Topics::default();
+    }
+    (found, reports)
+}
+
+/// What an item adds to a document: itself, its categories, and the words of its title, each
+/// kind with a weight of 1 in all.
+fn words_of_item(items: Items<'_>, row: usize) -> Vec<(Word, f32)> {
+    let Some(key) = items.index.items().get(row) else { return Vec::new() };
+    let mut words = vec![(Word::Item(key.1.clone()), 1.0)];
+    if let Some(facts) = items.facts.get(key) {
+        let share = |of: &[String]| 1.0 / of.len().max(1) as f32;
+        let categories = facts.categories.iter().cloned().map(Word::Category);
+        words.extend(categories.map(|word| (word, share(&facts.categories))));
+        let texts = facts.words.iter().cloned().map(Word::Text);
+        words.extend(texts.map(|word| (word, share(&facts.words))));
+    }
+    words
+}
+
+/// The words of a domain: those that at least 20 people have, and not more than half of all;
+/// the most frequent ones.
+fn words_of(items: Items<'_>, rows: &DomainRows, people: &DrawnPeople) -> BTreeMap<Word, u32> {
+    let of_items: Vec<Vec<Word>> = rows
+        .range
+        .clone()
+        .map(|row| words_of_item(items, row).into_iter().map(|(word, _)| word).collect())
+        .collect();
+    let mut counts: BTreeMap<&Word, u64> = BTreeMap::new();
+    for person in &people.behaviours {
+        let of_person = person.items.iter().filter_map(|row| rows.local(*row));
+        let words: BTreeSet<&Word> = of_person.flat_map(|row| &of_items[row.index()]).collect();
+        words.into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+    }
+    let most = (people.behaviours.len() as f64 * TOO_COMMON) as u64;
+    let mut kept: Vec<(&Word, u64)> =
+        counts.into_iter().filter(|(_, people)| (FEWEST_PEOPLE..=most).contains(people)).collect();
+    kept.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    kept.truncate(MOST_WORDS);
+    let words: BTreeSet<&Word> = kept.into_iter().map(|(word, _)| word).collect();
+    words.into_iter().enumerate().map(|(number, word)| (word.clone(), number as u32)).collect()
+}
+
+/// The topics of a domain, with the words of its items by row within it.
+fn fit_domain(
+    items: Items<'_>,
+    rows: &DomainRows,
+    (people, numbers): (&DrawnPeople, BTreeMap<Word, u32>),
+    (before, seed): (Option<&DomainTopics>, u64),
+) -> Result<(DomainTopics, ItemWords, TopicReport), UnusableDocuments> {
+    let mut item_words = ItemWords::default();
+    for row in rows.range.clone() {
+        let mut of_item: BTreeMap<u32, f32> = BTreeMap::new();
+        for (word, weight) in words_of_item(items, row) {
+            if let Some(number) = numbers.get(&word) {
+                *of_item.entry(*number).or_default() += weight;
+            }
+        }
+        item_words.push(of_item);
+    }
+    let local = |person: &Behaviour| -> Vec<crate::evidence::items::Row> {
+        let of_domain = person.items.iter().filter_map(|row| rows.local(*row));
+        of_domain.map(|row| crate::evidence::items::Row(row.0)).collect()
+    };
+    let of_people: Vec<_> = people.behaviours.iter().map(local).collect();
+    let documents =
+        Topics::documents(&item_words, numbers.len(), of_people.iter().map(Vec::as_slice));
+    let tried: Vec<usize> =
+        TRIED.into_iter().filter(|topics| topics * PEOPLE_OF_A_TOPIC <= documents.rows()).collect();
+    if tried.is_empty() {
+        return Err(UnusableDocuments::Empty);
+    }
+    let options = TopicOptions { passes: PASSES, seed, ..TopicOptions::default() };
+    let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
+    let chosen = topics::choose(&documents, &tried, &params)?;
+    let options = TopicOptions { topics: chosen.topics, ..options };
+    let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
+    let model = topics::fit(&documents, &params)?;
+    let words: Vec<Word> = numbers.into_keys().collect();
+    let (topics, mean) = describe(&model, &documents, &words);
+    let priors = params.priors();
+    let mut header = TopicsHeader {
+        next_id: topics.len() as u32,
+        words,
+        topics,
+        document_prior: priors.document,
+        word_prior: priors.word,
+        people: people.of,
+    };
+    let kept = before.map_or(0, |before| go_on(&mut header, &model, before));
+    let report = TopicReport {
+        people: documents.rows(),
+        words: header.words.len(),
+        topics: header.topics.len(),
+        kept,
+        coherence: mean,
+        tried: chosen,
+    };
+    let topics = DomainTopics::new(header, model.weights().clone());
+    Ok((topics.map_err(|_| UnusableDocuments::Weight)?, item_words, report))
+}
+
+fn describe(model: &TopicModel, documents: &SparseRows, words: &[Word]) -> (Vec<Topic>, f64) {
+    let coherences = coherence(model, documents);
+    let sizes = model.sizes();
+    let topic = |topic: usize| {
+        let telling = model.telling_words(topic, words.len());
+        let telling = || telling.iter().filter_map(|word| words.get(*word as usize));
+        let items = telling().filter_map(|word| match word {
+            Word::Item(item) => Some(item.clone()),
+            _ => None,
+        });
+        let texts = telling().filter(|word| !matches!(word, Word::Item(_))).cloned();
+        Topic {
+            id: topic as u32,
+            share: sizes[topic] as f32,
+            coherence: coherences[topic] as f32,
+            words: texts.take(TOLD_WORDS).collect(),
+            items: items.take(TOLD_ITEMS).collect(),
+        }
+    };
+    let mean = coherences.iter().sum::<f64>() / coherences.len().max(1) as f64;
+    ((0..model.topics()).map(topic).collect(), mean)
+}
+
+/// Gives topics the numbers of the champion's that they go on from; how many do.
+fn go_on(header: &mut TopicsHeader, model: &TopicModel, before: &DomainTopics) -> usize {
+    let of_before: BTreeMap<&Word, usize> =
+        before.header().words.iter().enumerate().map(|(at, word)| (word, at)).collect();
+    let shared: Vec<(usize, usize)> = header
+        .words
+        .iter()
+        .enumerate()
+        .filter_map(|(now, word)| Some((now, *of_before.get(word)?)))
+        .collect();
+    let column = |model: &TopicModel, topic: usize, words: &mut dyn Iterator<Item = usize>| {
+        let values: Vec<f64> = words.map(|word| model.probability(word, topic)).collect();
+        let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        values.into_iter().map(|value| value / length.max(f64::MIN_POSITIVE)).collect::<Vec<_>>()
+    };
+    let now: Vec<Vec<f64>> = (0..model.topics())
+        .map(|topic| column(model, topic, &mut shared.iter().map(|(now, _)| *now)))
+        .collect();
+    let then: Vec<Vec<f64>> = (0..before.model().topics())
+        .map(|topic| column(before.model(), topic, &mut shared.iter().map(|(_, then)| *then)))
+        .collect();
+    let alike = Array2::from_shape_fn((now.len(), then.len()), |(a, b)| {
+        now[a].iter().zip(&then[b]).map(|(a, b)| a * b).sum::<f64>()
+    });
+    let mut next_id = before.header().next_id;
+    let mut kept = 0;
+    for (topic, then) in header.topics.iter_mut().zip(best_matching(alike.view(), GOES_ON_FROM)) {
+        topic.id = match then.and_then(|then| before.header().topics.get(then)) {
+            Some(then) => {
+                kept += 1;
+                then.id
+            }
+            None => {
+                next_id += 1;
+                next_id - 1
+            }
+        };
+    }
+    header.next_id = next_id;
+    kept
+}
