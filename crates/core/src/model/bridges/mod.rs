@@ -236,7 +236,7 @@ impl CarrierFile {
     /// Reads it and checks that it fits together.
     ///
     /// # Errors
-    /// [`ModelError::Malformed`], also when it needs tables that others have too.
+    /// [`ModelError::Malformed`], also for a map, whose factors others have too.
     pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
         let tensors = SafeTensors::deserialize(bytes).map_err(malformed)?;
         let length = tensors.tensor(HEADER).map_err(malformed)?.data().len();

@@ -6,7 +6,7 @@
 //! of the vectors that were fitted to. A row says what exactly somebody took, a fold-in
 //! what it means; they tell different things. Both parts are sums over past items, so
 //! every score is exactly the sum of their contributions and of what everyone gets, the
-//! product with `m` ([`Carried::base`]).
+//! product with `m`.
 //!
 //! Served by looking up a vector of factors for each source item, and one product with
 //! `W2`. Size: that of [`OwnFactors`], and once more 4 bytes x factors for each source item.

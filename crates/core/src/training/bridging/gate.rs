@@ -3,8 +3,8 @@
 //! Everyone who has both domains has the target hidden once, in one of a few folds
 //! (as far as the bounds of [`HidingOptions`] allow), and all folds are judged together.
 //! Each kind is judged by everyone who was hidden, by the candidate that others chose for
-//! them ([`choosing`]); those with tables of their own by settings that others scouted
-//! ([`scouting`]). Who chose does not judge, so no choice flatters itself.
+//! them ([`super::choosing`]); those with tables of their own by settings that others
+//! scouted ([`super::scouting`]). Who chose does not judge, so no choice flatters itself.
 //!
 //! A kind passes when its mean advantage over popularity *and* over the target's own
 //! factors for its average person, which is what could be served without the bridge, both
@@ -33,9 +33,6 @@ use crate::training::bridging::own_fits::{FitSettings, OwnSettings};
 use crate::training::bridging::scouting::{Scouted, ScoutingOptions, scout};
 use crate::training::bridging::shared_people::SharedPeople;
 use crate::training::bridging::trial::{Ground, Trial};
-
-#[cfg(doc)]
-use crate::training::bridging::{choosing, scouting};
 
 /// How directions are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -449,7 +446,7 @@ mod tests {
     #[test]
     fn everyone_who_has_both_domains_is_judged_by() {
         for report in judged(&world(60, true, 1), &LookAlikes::default()) {
-            let hidden = report.choosing_people + report.judging_people;
+            let hidden = report.judging_people;
             assert!((55..=60).contains(&hidden), "{hidden} of 60");
         }
     }

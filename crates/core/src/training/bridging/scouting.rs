@@ -3,8 +3,8 @@
 //! What serves people who are new to a domain best is often far from what serves its own
 //! people: wide, therefore, and cheap. On the people hidden in one fold, every point of a
 //! grid is fitted with few iterations and measured by one candidate of each kind; those
-//! that did best are fitted with more ([`RUNGS`]: successive halving, Jamieson and
-//! Talwalkar 2016), and the best [`SHORT_LIST`] of each kind go on to be judged. A point
+//! that did best are fitted with more (successive halving, Jamieson and
+//! Talwalkar 2016), and the best two of each kind go on to be judged. A point
 //! that cannot be fitted loses, and ends nothing.
 //!
 //! Nobody judges what they have chosen: two folds scout, each for itself. What the first

@@ -11,7 +11,7 @@
 //! from the mean keeps what is popular popular; the ridge counts in multiples of `1 + w`,
 //! the diagonal of `FF'`.
 //!
-//! Bounds: [`MOST_STEPS`] steps, [`MOST_ENTRIES`] entries (beyond, an even choice of
+//! Bounds: 60 steps, [`MOST_ENTRIES`] entries (beyond, an even choice of
 //! people). Memory: five times linked people x factors, and source items x factors.
 
 use std::sync::Arc;
