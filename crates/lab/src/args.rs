@@ -93,6 +93,10 @@ pub struct EvaluateTransferArgs {
     /// Control: give every source history to another, random person.
     #[arg(long)]
     pub shuffle_links: bool,
+    /// Keep so many people linked, the same in each fold but for who is held out; the others
+    /// are two people each.
+    #[arg(long, value_name = "PEOPLE", requires = "folds")]
+    pub links: Option<usize>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -109,6 +113,35 @@ pub enum BenchCommand {
     Run(BenchRunArgs),
     /// Write a synthetic set for other trainers.
     Data(BenchDataArgs),
+    /// Draw worlds again and again, and tell how often the gate of bridges lets help and harm
+    /// through.
+    Gate(BenchGateArgs),
+}
+
+/// The worlds to draw.
+#[derive(Args)]
+pub struct BenchGateArgs {
+    /// CSV with user_id,item_id of one domain, to draw from beside made-up worlds.
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub source: Option<PathBuf>,
+    /// CSV with user_id,item_id of the other; the same user ids.
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub target: Option<PathBuf>,
+    /// People who stay linked, one after another.
+    #[arg(long, value_delimiter = ',', default_value = "400")]
+    pub links: Vec<usize>,
+    /// How often each world is drawn.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub resamplings: u64,
+    /// Seed of the first draw.
+    #[arg(long, default_value_t = 1)]
+    pub draw_seed: u64,
+    /// Hyper-parameters of the run.
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How rows are solved.

@@ -36,9 +36,9 @@ use crate::choosing::choose;
 use crate::data_set::read_lines;
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
-use crate::transfer_data::TransferData;
+use crate::transfer_data::{Side, TransferData};
 use crate::transfer_report::{
-    ColdFigures, FoldsReport, PooledFigures, ResamplingReport, TransferReport,
+    BestKind, ColdFigures, FoldsReport, PooledFigures, ResamplingReport, TransferReport,
 };
 
 const SHUFFLE_SEED: u64 = 1;
@@ -150,9 +150,15 @@ fn by_folds(args: &EvaluateTransferArgs, data: &TransferData, folds: usize) -> R
     let mut parts = Vec::new();
     let linked = shuffled(data.linked(), PARTS_SEED);
     for fold in 0..folds {
-        let mut is_cold = vec![false; data.people()];
-        linked.iter().skip(fold).step_by(folds).for_each(|row| is_cold[*row] = true);
-        parts.push(Part::measure(args, data, &is_cold, Given::default())?);
+        let mut hidden = vec![None; data.people()];
+        let cold = || linked.iter().skip(fold).step_by(folds).copied();
+        cold().for_each(|row| hidden[row] = Some(Side::Target));
+        let others = linked.iter().copied().filter(|row| hidden[*row].is_none());
+        let others = others.take(args.links.unwrap_or(usize::MAX));
+        let kept: Vec<usize> = cold().chain(others).collect();
+        let (data, hidden) = data.with_links_of(&kept, &hidden);
+        let is_cold: Vec<bool> = hidden.iter().map(Option::is_some).collect();
+        parts.push(Part::measure(args, &data, &is_cold, Given::default())?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -160,11 +166,13 @@ fn by_folds(args: &EvaluateTransferArgs, data: &TransferData, folds: usize) -> R
     let served = parts.iter().filter(|part| part.gate.verdict.served().is_some()).count();
     Ok(FoldsReport {
         people: pooled.popularity.len(),
+        links: args.links,
         folds,
         folds_served: served,
         popularity: mean_interval(&pooled.popularity, COLD_SEED).unwrap_or_default(),
         target_only: mean_interval(&pooled.target_only, COLD_SEED).unwrap_or_default(),
         candidates: pooled.figures(),
+        against: pooled.against(),
         served: pooled.figures_of(&pooled.served),
         peak_rss_mb: peak_rss_mb(),
     })
@@ -321,6 +329,18 @@ impl Pooled {
 
     fn figures(&self) -> BTreeMap<BridgeKind, PooledFigures> {
         self.by_kind.iter().map(|(kind, values)| (*kind, self.figures_of(values))).collect()
+    }
+
+    /// The kind with the highest mean, against each other.
+    fn against(&self) -> Option<BestKind> {
+        let mean_of = |values: &Vec<f64>| mean(values);
+        let (best, values) =
+            self.by_kind.iter().max_by(|a, b| mean_of(a.1).total_cmp(&mean_of(b.1)))?;
+        let others = self.by_kind.iter().filter(|(kind, _)| *kind != best);
+        let over = others.map(|(kind, other)| {
+            (*kind, paired_difference(values, other, COLD_SEED).unwrap_or_default())
+        });
+        Some(BestKind { kind: *best, over: over.collect() })
     }
 
     fn figures_of(&self, values: &[f64]) -> PooledFigures {

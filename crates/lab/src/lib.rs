@@ -22,12 +22,15 @@ pub mod bench_run;
 pub mod data_set;
 pub mod evaluate;
 pub mod evaluate_transfer;
+pub mod gate_power;
 pub mod progress;
 pub mod synthetic_world;
 
 mod choosing;
 mod evaluation_report;
+mod gate_power_report;
 mod peak_memory;
+mod planted_world;
 mod power_law;
 mod seed_variation;
 mod split;

@@ -15,17 +15,24 @@ use crate::data_set::{Numbering, Pairs, read_pairs};
 
 /// What somebody has in both domains.
 #[derive(Clone)]
-struct LinkedPerson {
-    user: String,
-    source: Vec<(u32, f32)>,
-    target: Vec<(u32, f32)>,
+pub(crate) struct LinkedPerson {
+    pub(crate) user: String,
+    pub(crate) source: Vec<(u32, f32)>,
+    pub(crate) target: Vec<(u32, f32)>,
+}
+
+/// One of the two domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Target,
 }
 
 /// Both domains: source items first, then target items. People are rows, in the order
 /// of their ids.
 #[derive(Clone)]
 pub(crate) struct TransferData {
-    people: Vec<LinkedPerson>,
+    pub(crate) people: Vec<LinkedPerson>,
     pub(crate) ranges: DomainRanges,
     pub(crate) direction: Direction,
 }
@@ -57,8 +64,7 @@ impl TransferData {
             source: entries(&source, user, &source_numbers, 0),
             target: entries(&target, user, &target_numbers, offset),
         };
-        let direction =
-            Direction { from: DomainId::parse("source")?, to: DomainId::parse("target")? };
+        let direction = Direction { from: Self::domain("source"), to: Self::domain("target") };
         let ranges = DomainRanges::from([
             (direction.from.clone(), 0..offset),
             (direction.to.clone(), offset..offset + target_numbers.len()),
@@ -68,6 +74,14 @@ impl TransferData {
             bail!("nobody is in both files: user ids must be the same in both");
         }
         Ok(data)
+    }
+
+    /// A domain by its name here.
+    pub(crate) fn domain(name: &'static str) -> DomainId {
+        match DomainId::parse(name) {
+            Ok(domain) => domain,
+            Err(_) => unreachable!("{name} is well formed"),
+        }
     }
 
     /// How many people there are.
@@ -89,14 +103,45 @@ impl TransferData {
 
     /// The joint matrix, with the target history of some people.
     pub(crate) fn matrix(&self, has_target: impl Fn(usize) -> bool) -> SparseRows {
+        self.matrix_without(|row| (!has_target(row)).then_some(Side::Target))
+    }
+
+    /// The joint matrix, without what some people did on one side.
+    pub(crate) fn matrix_without(&self, hidden: impl Fn(usize) -> Option<Side>) -> SparseRows {
         let rows = self.people.iter().enumerate().map(|(row, person)| {
-            let mut entries = person.source.clone();
-            if has_target(row) {
-                entries.extend(&person.target);
-            }
-            entries
+            let hidden = hidden(row);
+            let is_there = |side: Side| hidden != Some(side);
+            let source = person.source.iter().filter(|_| is_there(Side::Source));
+            source.chain(person.target.iter().filter(|_| is_there(Side::Target))).copied().collect()
         });
         SparseRows::from_rows(self.ranges.items(), rows)
+    }
+
+    /// The same with only these people linked, each other one as two people of one domain
+    /// each; and what is hidden of whom, by their new rows.
+    pub(crate) fn with_links_of(
+        &self,
+        linked: &[usize],
+        hidden: &[Option<Side>],
+    ) -> (Self, Vec<Option<Side>>) {
+        let mut is_linked = vec![false; self.people.len()];
+        linked.iter().for_each(|row| is_linked[*row] = true);
+        let mut thinned = Self { people: Vec::new(), ..self.clone() };
+        let mut hidden_now = Vec::new();
+        for (row, person) in self.people.iter().enumerate() {
+            let LinkedPerson { user, source, target } = person.clone();
+            let has_both = !source.is_empty() && !target.is_empty();
+            if is_linked[row] || !has_both {
+                thinned.people.push(person.clone());
+                hidden_now.push(hidden[row]);
+                continue;
+            }
+            let (here, there) = (user.clone() + " here", user + " there");
+            thinned.people.push(LinkedPerson { user: here, source, target: Vec::new() });
+            thinned.people.push(LinkedPerson { user: there, source: Vec::new(), target });
+            hidden_now.extend([None, None]);
+        }
+        (thinned, hidden_now)
     }
 
     /// The same with every source history given to another, random person (Sattolo's
@@ -113,5 +158,30 @@ impl TransferData {
                 std::mem::replace(&mut shuffled.people[other].source, taken);
         }
         shuffled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planted_world::{PlantedWorld, planted};
+
+    #[test]
+    fn whose_link_is_cut_is_two_people_and_nothing_that_anyone_did_is_lost() {
+        let whole = planted(PlantedWorld { linked: 20, in_common: 1.0, seed: 1 });
+        let kept: Vec<usize> = whole.linked().into_iter().take(5).collect();
+        let mut hidden = vec![None; whole.people()];
+        hidden[kept[2]] = Some(Side::Target);
+        let (thinned, hidden) = whole.with_links_of(&kept, &hidden);
+        assert_eq!(thinned.linked().len(), 5);
+        assert_eq!(thinned.people(), whole.people() + 15);
+        let entries = |data: &TransferData| data.matrix_without(|_| None).entries();
+        assert_eq!(entries(&thinned), entries(&whole));
+        let rows: Vec<usize> = (0..thinned.people()).filter(|row| hidden[*row].is_some()).collect();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(thinned.people[rows[0]].user, whole.people[kept[2]].user);
+        let without = thinned.matrix_without(|row| hidden[row]);
+        let lost = thinned.people[rows[0]].target.len();
+        assert_eq!(without.entries() + lost, entries(&thinned));
     }
 }

@@ -49,16 +49,27 @@ pub(crate) struct PooledFigures {
     pub(crate) over_target_only: Interval,
 }
 
+/// The kind with the highest mean.
+#[derive(Serialize)]
+pub(crate) struct BestKind {
+    pub(crate) kind: BridgeKind,
+    /// Its advantage over each other kind, on the same people.
+    pub(crate) over: BTreeMap<BridgeKind, Interval>,
+}
+
 /// Everyone who has both domains, by folds.
 #[derive(Serialize)]
 pub(crate) struct FoldsReport {
     pub(crate) people: usize,
+    /// People who stayed linked, if not all.
+    pub(crate) links: Option<usize>,
     pub(crate) folds: usize,
     /// Folds in which the gate let a bridge be served.
     pub(crate) folds_served: usize,
     pub(crate) popularity: Interval,
     pub(crate) target_only: Interval,
     pub(crate) candidates: BTreeMap<BridgeKind, PooledFigures>,
+    pub(crate) against: Option<BestKind>,
     /// What the gate let be served, which is popularity where it refused.
     pub(crate) served: PooledFigures,
     pub(crate) peak_rss_mb: Option<f64>,
@@ -106,8 +117,8 @@ impl TransferReport {
         }
         let gate = &self.gate;
         println!(
-            "{} people have both; {} hidden people chose, {} judged; {} pairs of items look alike",
-            gate.people, gate.choosing_people, gate.judging_people, self.look_alikes
+            "{} people have both; {} hidden people judged what others chose; {} pairs of items look alike",
+            gate.people, gate.judging_people, self.look_alikes
         );
         println!(
             "\nndcg@20      chose   judged  over popularity {:.4}      over target-only {:.4}     cold people",
@@ -173,6 +184,11 @@ impl FoldsReport {
                 signed(&figures.over_popularity),
                 signed(&figures.over_target_only)
             );
+        }
+        if let Some(BestKind { kind, over }) = &self.against {
+            for (other, interval) in over {
+                println!("{kind:?} over {other:?}: {}", signed(interval));
+            }
         }
         print_cost(self.peak_rss_mb, started);
         Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use crossfold_lab::args::BenchCommand;
-use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer};
+use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer, gate_power};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{
@@ -37,6 +37,7 @@ pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
         Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
         Command::Bench(BenchCommand::Run(args)) => bench_run::run(&args),
         Command::Bench(BenchCommand::Data(args)) => bench::data(&args),
+        Command::Bench(BenchCommand::Gate(args)) => gate_power::run(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::EvaluateTransfer(args) => evaluate_transfer::evaluate_transfer(&args),
     }

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use crossfold_core::evidence::items::{DomainRanges, DomainRows};
 use crossfold_core::maths::als::HalfStep;
 use crossfold_core::maths::sparse::SparseRows;
+use crossfold_core::model::bridges::CarrierFile;
 use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
-use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, cross_blocks};
+use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, fit_alone};
 use crossfold_core::training::sharding::plan::{
     Part, PeopleRecord, PlannedFit, PurposeFiles, ShardBounds, ShardPlan, Side,
 };
 use crossfold_core::training::mixing::ItemItemWeights;
-use crossfold_core::training::sharding::shard::{BlockShard, MatrixShard};
+use crossfold_core::training::sharding::shard::{BridgeShard, MatrixShard};
 use crossfold_core::training::{FitPurpose, ModelOutline};
 use ndarray::{Array2, s};
 
@@ -48,20 +49,24 @@ impl Planner<'_> {
             }
             plan.fits.push(fit);
         }
-        let mut blocks = Vec::new();
-        for (direction, block) in cross_blocks(matrix, ranges, verdicts) {
-            let key = self.files.put_addressed("block", BlockShard::encode(&block)?).await?;
-            blocks.push((direction, key));
+        let params = &self.outline.provenance.params;
+        let mut bridges = Vec::new();
+        for (direction, carrier) in fit_alone(matrix, ranges, params, verdicts) {
+            let items = |domain| ranges.get(domain).map_or(0, DomainRows::len);
+            let items = (items(&direction.from), items(&direction.to));
+            let shard = BridgeShard::encode(&CarrierFile { carrier, items })?;
+            bridges.push((direction, self.files.put_addressed("bridge", shard).await?));
         }
         let mut weights = Vec::new();
         for (domain, of_domain) in self.outline.weights(matrix) {
             for (at, table) in of_domain {
-                let key = self.files.put_addressed("block", BlockShard::encode(&table)?).await?;
+                let bytes = MatrixShard::encode(&table, 0..table.rows())?;
+                let key = self.files.put_addressed("matrix", bytes).await?;
                 weights.push((domain.clone(), at, key));
             }
         }
         let files = plan.purposes.entry(purpose).or_default();
-        (files.blocks, files.weights) = (blocks, weights);
+        (files.bridges, files.weights) = (bridges, weights);
         Ok(files)
     }
 
@@ -140,15 +145,14 @@ pub(crate) async fn fitted(
             domains.people.insert(domain.clone(), people);
         }
     }
-    let blocks = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.blocks);
-    for (direction, key) in blocks {
-        let block = files.block(key).await?.0;
-        let items = |domain| ranges.get(domain).map(DomainRows::len);
-        let shape = items(&direction.from).zip(items(&direction.to));
-        if shape != Some((block.rows(), block.columns())) {
+    let bridges = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.bridges);
+    for (direction, key) in bridges {
+        let CarrierFile { carrier, items } = files.bridge(key).await?.0;
+        let of = |domain| ranges.get(domain).map(DomainRows::len);
+        if of(&direction.from).zip(of(&direction.to)) != Some(items) {
             return Err(WorkingFileError::Misfit { key: key.clone() }.into());
         }
-        fitted.blocks.insert(direction.clone(), block);
+        fitted.alone.insert(direction.clone(), carrier);
     }
     Ok(fitted)
 }
@@ -163,7 +167,7 @@ pub(crate) async fn weights(
     let mut weights = ItemItemWeights::new();
     let made = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.weights);
     for (domain, at, key) in made {
-        let table = files.block(key).await?.0;
+        let table = files.matrix(key).await?.rows;
         let items = ranges.get(domain).map(DomainRows::len);
         if items.map(|items| (items, items)) != Some((table.rows(), table.columns())) {
             return Err(WorkingFileError::Misfit { key: key.clone() }.into());

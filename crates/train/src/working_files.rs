@@ -11,7 +11,9 @@ use crossfold_core::training::ModelOutline;
 use crossfold_core::training::sharding::plan::{
     FORMAT, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
 };
-use crossfold_core::training::sharding::shard::{BlockShard, FactorShard, MatrixShard, ShardError};
+use crossfold_core::training::sharding::shard::{
+    BridgeShard, FactorShard, MatrixShard, ShardError,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use ndarray::{Array2, s};
 use serde::de::DeserializeOwned;
@@ -178,9 +180,9 @@ impl WorkingFiles {
         Ok(())
     }
 
-    /// Reads a cross block.
-    pub(crate) async fn block(&self, key: &str) -> Result<BlockShard, WorkingFileError> {
-        BlockShard::decode(&self.bytes(key).await?).map_err(in_file(key))
+    /// Reads a bridge that brings all its tables.
+    pub(crate) async fn bridge(&self, key: &str) -> Result<BridgeShard, WorkingFileError> {
+        BridgeShard::decode(&self.bytes(key).await?).map_err(in_file(key))
     }
 
     /// The factors that a step of a fit gave for a shard.

@@ -22,6 +22,7 @@ use crossfold_core::release::run::{TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::candidates::Candidate;
 use crossfold_core::training::bridging::gate::DirectionReport;
 use crossfold_core::training::bridging::mapping_fit::PeopleWeighting;
+use crossfold_core::training::bridging::own_fits::FitSettings;
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::shadow::ShadowReport;
 use crossfold_core::training::sharding::plan::{
@@ -413,7 +414,12 @@ async fn every_kind_of_bridge_is_the_same_however_fits_are_cut() {
     let block = Candidate::CrossBlock { ridge: 20.0 };
     let whole = ShardBounds { shard_bytes: 1 << 20, ..SMALL };
     let world = two_platforms();
-    for passed in [[joint, mapping], [block, joint], [joint, joint], [mapping, mapping]] {
+    let fit = FitSettings { unobserved_weight: 0.05, regularisation: 0.01 };
+    let two_block = Candidate::TwoBlock { fit, ridge: 2.0, factor_weight: 1.0 };
+    let pair = Candidate::Pair { fit, source_weight: 1.0 };
+    let several =
+        [[joint, mapping], [block, joint], [joint, joint], [mapping, mapping], [two_block, pair]];
+    for passed in several {
         let mut models = Vec::new();
         for bounds in [whole, SMALL] {
             let stores = archived(&world).await;

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use crossfold_core::training::sharding::shard::{BlockShard, FactorShard, MatrixShard};
+use crossfold_core::training::sharding::shard::{BridgeShard, FactorShard, MatrixShard};
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 
@@ -15,5 +15,5 @@ fuzz_target!(|content: &[u8]| {
     if let Ok(shard) = FactorShard::decode(&sealed) {
         assert!(shard.factors.iter().all(|value| value.is_finite()));
     }
-    let _ = BlockShard::decode(&sealed);
+    let _ = BridgeShard::decode(&sealed);
 });

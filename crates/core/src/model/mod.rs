@@ -25,9 +25,14 @@
 //! | `topics_{n}_weights` | f32, words x topics | Dirichlet parameters of the topics' `n`-th domain |
 //! | `topic_word_ends` | u32, items | where each item's words end in the next two |
 //! | `topic_words`, `topic_word_weights` | u32 and f32, entries | the words that an item adds to a document, and how much |
+//! | `bridge_{n}_source_factors` | f32, source items x factors | the bridge's own, to fold evidence in by |
+//! | `bridge_{n}_target_factors` | f32, target items x factors | the bridge's own, that what is carried scores |
+//! | `bridge_{n}_mean` | f32, factors | what everyone begins with |
+//! | `bridge_{n}_by_item` | f32, source items x factors | what each source item of a person adds |
+//! | `bridge_{n}_by_factor` | f32, factors x factors | what a person's source factors add |
 //!
-//! Size: 4 bytes x items x factors for each table of factors, at most
-//! 8 x 256 bytes for each source item of a cross block.
+//! Size: 4 bytes x items x factors for each table of factors, those that bridges have for
+//! themselves included, at most 8 x 256 bytes for each source item of a cross block.
 
 pub mod bridges;
 pub mod items;
@@ -274,12 +279,17 @@ impl Model {
 #[cfg(test)]
 pub(crate) mod tests {
 
-    use ndarray::Array2;
+    use std::sync::Arc;
+
+    use ndarray::{Array1, Array2};
     use proptest::prelude::*;
 
     use super::bridges::cross_block::CrossBlock;
     use super::bridges::joint::JointFoldIn;
     use super::bridges::mapping::LinearMap;
+    use super::bridges::own_factors::OwnFactors;
+    use super::bridges::pair::PairFoldIn;
+    use super::bridges::two_block::{Coefficients, TwoBlock};
     use super::bridges::{Bridge, Carrier, Direction, ServedCarrier};
     use super::look_alikes::LookAlikes;
     use super::mixtures::item_item::{ItemItem, ItemItemMethod};
@@ -406,6 +416,19 @@ pub(crate) mod tests {
         add("knowledge", "auto", Carrier::Mapping(LinearMap::new(map)));
         let block = SparseRows::from_rows(1, [vec![(0, 0.5)], vec![]]);
         add("knowledge", "travel", Carrier::CrossBlock(CrossBlock::new(block)));
+        let own = |source, target| {
+            let options = AlsOptions { factors: 3, unobserved_weight: 0.02, ..Default::default() };
+            let table = |rows| Array2::from_shape_fn((rows, 3), |(i, j)| (i * 3 + j) as f32 / 9.0);
+            OwnFactors::new(options.check().unwrap(), table(source), table(target))
+        };
+        add("travel", "auto", Carrier::Pair(Arc::new(PairFoldIn::new(own(1, 1), 2.0))));
+        let coefficients = Coefficients {
+            mean: Array1::from_elem(3, 0.5),
+            by_item: Array2::from_elem((1, 3), 0.25),
+            by_factor: Array2::from_elem((3, 3), -0.75),
+        };
+        let two_block = TwoBlock::new(own(1, 2), coefficients);
+        add("travel", "knowledge", Carrier::TwoBlock(Arc::new(two_block)));
         let mut mixtures = Mixtures::none();
         let knowledge = DomainId::parse("knowledge").unwrap();
         mixtures.insert(knowledge, mixture(vec![0.5; 2]));
@@ -456,7 +479,7 @@ pub(crate) mod tests {
     #[test]
     fn a_bridge_or_a_mixture_that_does_not_fit_is_refused() {
         decode_changed(|_| ()).unwrap();
-        let changes: [fn(&mut Manifest); 15] = [
+        let changes: [fn(&mut Manifest); 18] = [
             |m| m.mixtures[0].domain = DomainId::parse("elsewhere").unwrap(),
             |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5],
             |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0],
@@ -472,6 +495,18 @@ pub(crate) mod tests {
             |m| m.bridges[2].carrier = ServedCarrier::CrossBlock { entries: 2 },
             |m| m.bridges[0].direction.from = DomainId::parse("elsewhere").unwrap(),
             |m| m.bridges[1].lift = f64::NAN,
+            |m| {
+                let options = AlsOptions { factors: 3, ..AlsOptions::default() };
+                m.bridges[3].carrier = ServedCarrier::Pair { options, source_weight: 0.0 };
+            },
+            |m| {
+                let options = AlsOptions { factors: 4, ..AlsOptions::default() };
+                m.bridges[4].carrier = ServedCarrier::TwoBlock { options };
+            },
+            |m| {
+                let options = AlsOptions { factors: 0, ..AlsOptions::default() };
+                m.bridges[4].carrier = ServedCarrier::TwoBlock { options };
+            },
         ];
         for (number, change) in changes.into_iter().enumerate() {
             let refused = decode_changed(change);

@@ -6,7 +6,7 @@
 //! - Evidence of sources with a joint bridge is folded in together with the
 //!   target's own, against the joint fit. Without a joint bridge into the
 //!   target its own history is folded in against its own factors.
-//! - A map or a cross block was shown to help people who are new to the target.
+//! - Every other bridge was shown to help people who are new to the target.
 //!   It makes the whole score of someone without target history, and fades with
 //!   each item of it, linearly, until [`OWN_ITEMS_ENOUGH`] items: from there on
 //!   the fold-in serves alone.
@@ -16,9 +16,11 @@
 //! Where a domain has a mixture of rankers ([`crate::model::mixtures`]), it ranks in
 //! place of the fold-in for who likes anything there.
 //!
-//! Everything but popularity is linear in the past items, so each score is exactly the
-//! sum of their contributions and of what popularity adds. An item that looks like one
-//! of the person's source items gets nothing from it.
+//! Once a person's evidence is weighed, everything is linear in the past items, so each
+//! score is exactly the sum of their contributions and of a base that no past item is
+//! behind; there is one only where a bridge begins with an average person, and where
+//! popularity has a share in a mixture. An item that looks like one of the person's
+//! source items gets nothing from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -441,11 +443,13 @@ impl Estimate<'_> {
         contributions
     }
 
-    /// What is added to an item's score whatever the person did: by how popular it is,
-    /// where that has a share in the scores.
+    /// The part of a score that no past item is behind: what an average person gets,
+    /// where a bridge begins with one, and how popular the item is, where that has a share
+    /// in the scores; else 0.
     #[must_use]
     pub fn base(&self, row: Row) -> f32 {
-        self.own.base(row)
+        let carried = self.carried.as_ref();
+        self.own.base(row) + carried.map_or(0.0, |(weight, carried)| weight * carried.base(row))
     }
 
     fn all_contributions(&self, row: Row) -> Vec<(Row, f32)> {
@@ -487,8 +491,9 @@ impl Estimate<'_> {
             .look_alikes
             .keys()
             .map(|&row| {
-                let added: f32 = self.contributions(row).iter().map(|(_, amount)| amount).sum();
-                (row, added + self.base(row))
+                let contributions = self.contributions(row);
+                let sum: f32 = contributions.iter().map(|(_, amount)| amount).sum();
+                (row, sum + self.base(row))
             })
             .collect();
         for (row, score) in rescored {
@@ -514,6 +519,9 @@ mod tests {
     use crate::model::bridges::cross_block::CrossBlock;
     use crate::model::bridges::joint::JointFoldIn;
     use crate::model::bridges::mapping::LinearMap;
+    use crate::model::bridges::own_factors::OwnFactors;
+    use crate::model::bridges::pair::PairFoldIn;
+    use crate::model::bridges::two_block::{Coefficients, TwoBlock};
     use crate::model::bridges::{BridgeKind, Carrier, Direction};
     use crate::model::own_evidence::spread;
     use crate::model::tests::mixture;
@@ -522,6 +530,13 @@ mod tests {
     /// Items of each of the three domains.
     const ITEMS: usize = 6;
     const NAMES: [&str; 3] = ["a", "b", "c"];
+    const ALL_KINDS: [BridgeKind; 5] = [
+        BridgeKind::Joint,
+        BridgeKind::Mapping,
+        BridgeKind::CrossBlock,
+        BridgeKind::TwoBlock,
+        BridgeKind::Pair,
+    ];
 
     fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
@@ -547,7 +562,34 @@ mod tests {
                 let rows: Vec<Vec<(u32, f32)>> = (0..ITEMS).map(&mut row).collect();
                 Carrier::CrossBlock(CrossBlock::new(SparseRows::from_rows(ITEMS, rows)))
             }
+            BridgeKind::TwoBlock => {
+                let mut table = |rows: usize, columns: usize| {
+                    Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-0.6..0.8))
+                };
+                let own =
+                    OwnFactors::new(own_params(), table(ITEMS, FACTORS), table(ITEMS, FACTORS));
+                let coefficients = Coefficients {
+                    mean: table(1, FACTORS).row(0).to_owned(),
+                    by_item: table(ITEMS, FACTORS),
+                    by_factor: table(FACTORS, FACTORS),
+                };
+                Carrier::TwoBlock(Arc::new(TwoBlock::new(own, coefficients)))
+            }
+            BridgeKind::Pair => {
+                let mut table = || {
+                    Array2::from_shape_simple_fn((ITEMS, FACTORS), || rng.random_range(-0.6..0.8))
+                };
+                let own = OwnFactors::new(own_params(), table(), table());
+                Carrier::Pair(Arc::new(PairFoldIn::new(own, 2.0)))
+            }
         }
+    }
+
+    /// Other settings than the tables of everyone have.
+    fn own_params() -> AlsParams {
+        AlsOptions { factors: FACTORS, unobserved_weight: 0.02, ..AlsOptions::default() }
+            .check()
+            .unwrap()
     }
 
     /// Tables with these bridges: source, target, kind and lift.
@@ -598,7 +640,9 @@ mod tests {
         prop_oneof![
             Just(BridgeKind::Joint),
             Just(BridgeKind::Mapping),
-            Just(BridgeKind::CrossBlock)
+            Just(BridgeKind::CrossBlock),
+            Just(BridgeKind::TwoBlock),
+            Just(BridgeKind::Pair)
         ]
     }
 
@@ -699,7 +743,7 @@ mod tests {
         }
 
         #[test]
-        fn contributions_sum_up_to_the_score_whatever_carries(
+        fn contributions_and_the_base_sum_up_to_the_score_whatever_carries(
             bridges in bridge_sets(), history in histories(), target in 0..3usize, item in 0..ITEMS,
             look_alikes in proptest::collection::vec((0..ITEMS as u32, ITEMS as u32..3 * ITEMS as u32), 0..4),
             is_mixed in any::<bool>(),
@@ -711,7 +755,6 @@ mod tests {
             let contributions = estimate.contributions(row);
             let sum: f32 = contributions.iter().map(|(_, c)| c).sum();
             let sum = sum + estimate.base(row);
-            prop_assert!(is_mixed || estimate.base(row) == 0.0);
             prop_assert!((estimate.score(row) - sum).abs() < 2e-3, "{} {sum}", estimate.score(row));
             let looks_alike = |past: &Row| {
                 look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))
@@ -722,8 +765,8 @@ mod tests {
     }
 
     #[test]
-    fn a_map_and_a_block_fade_as_own_history_grows() {
-        for kind in [BridgeKind::Mapping, BridgeKind::CrossBlock] {
+    fn what_is_carried_fades_as_own_history_grows() {
+        for kind in ALL_KINDS.into_iter().filter(|kind| *kind != BridgeKind::Joint) {
             let tables = tables_with(&[("a", "b", kind, 0.1)], &[]);
             let from_source = [(0, 1.0), (3, 2.0)];
             let cold = scores(&tables, "b", &from_source).unwrap();
@@ -775,22 +818,24 @@ mod tests {
 
     #[test]
     fn an_item_gets_nothing_from_one_that_looks_like_it() {
-        for kind in [BridgeKind::Joint, BridgeKind::Mapping, BridgeKind::CrossBlock] {
+        for kind in ALL_KINDS {
             let bridges = [("a", "b", kind, 0.1)];
             let other = Row(ITEMS as u32 + 2);
             let pair = [(0, other.0)];
             let (blind, aware) = (tables_with(&bridges, &[]), tables_with(&bridges, &pair));
             let evidence = weighted(&[(0, 1.0)]);
             let estimate = aware.estimate(&domain("b"), &evidence).unwrap();
-            assert_eq!(estimate.score(other), 0.0);
-            assert_ne!(blind.estimate(&domain("b"), &evidence).unwrap().score(other), 0.0);
+            assert_eq!(estimate.score(other), estimate.base(other));
+            assert_eq!(estimate.base(other) != 0.0, kind == BridgeKind::TwoBlock);
+            let blind = blind.estimate(&domain("b"), &evidence).unwrap();
+            assert_ne!(blind.score(other), blind.base(other));
             assert_ne!(estimate.score(Row(other.0 + 1)), 0.0);
         }
     }
 
     #[test]
     fn a_dislike_lowers_the_item_and_similar_ones_and_alone_says_nothing() {
-        for kind in [BridgeKind::Joint, BridgeKind::Mapping, BridgeKind::CrossBlock] {
+        for kind in ALL_KINDS {
             let tables = tables_with(&[("a", "b", kind, 0.1)], &[]);
             let liked = [(ITEMS as u32, 2.0), (ITEMS as u32 + 1, 1.0)];
             let without = scores(&tables, "b", &liked).unwrap();
@@ -809,7 +854,7 @@ mod tests {
 
     #[test]
     fn where_popularity_serves_only_a_bridge_ranks_and_only_for_who_is_new_there() {
-        for kind in [BridgeKind::Joint, BridgeKind::Mapping, BridgeKind::CrossBlock] {
+        for kind in ALL_KINDS {
             let open = tables_with(&[("a", "b", kind, 0.1)], &[]);
             let mut tables = open.clone();
             tables.by_popularity = BTreeSet::from([domain("b")]);

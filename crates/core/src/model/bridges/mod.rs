@@ -13,6 +13,8 @@
 //! | [`joint`] | one fit of all domains; source evidence is folded in with the target's own | everyone with evidence |
 //! | [`mapping`] | a linear map between the factors of the two domains | people with little target history |
 //! | [`cross_block`] | a ridge regression of target items on source items | people with little target history |
+//! | [`two_block`] | a ridge regression of the target's factors on source items and source factors, by [`own_factors`] | people with little target history |
+//! | [`pair`] | one fit of the two domains alone, by [`own_factors`] | people with little target history |
 //!
 //! Each kind has one file, which knows how it is checked, stored and how it
 //! scores. The kinds are told apart here alone, in [`Carrier`].
@@ -23,21 +25,28 @@
 pub mod cross_block;
 pub mod joint;
 pub mod mapping;
+pub mod own_factors;
+pub mod pair;
+pub mod two_block;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRanges, DomainRows, ItemIndex, Row, Weighted};
-use crate::maths::als::AlsParams;
+use crate::maths::als::{AlsOptions, AlsParams};
 use crate::model::factor_table::FactorTable;
-use crate::model::tensors::Tensor;
+use crate::model::tensors::{Tensor, serialise, tensor};
 use crate::model::{ModelError, malformed};
 use cross_block::CrossBlock;
 use joint::JointFoldIn;
 use mapping::LinearMap;
+use pair::PairFoldIn;
+use two_block::TwoBlock;
 
 /// From one domain to another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +67,10 @@ pub enum BridgeKind {
     Mapping,
     /// The ridge regression of items on items.
     CrossBlock,
+    /// The ridge regression of factors on items and factors.
+    TwoBlock,
+    /// The fit of the two domains alone.
+    Pair,
 }
 
 /// What a bridge carries evidence with.
@@ -69,6 +82,10 @@ pub enum Carrier {
     Mapping(LinearMap),
     /// From source items to target items.
     CrossBlock(CrossBlock),
+    /// From source items and source factors to the target's.
+    TwoBlock(Arc<TwoBlock>),
+    /// One fit of the two domains.
+    Pair(Arc<PairFoldIn>),
 }
 
 impl Carrier {
@@ -79,6 +96,8 @@ impl Carrier {
             Self::Joint(_) => BridgeKind::Joint,
             Self::Mapping(_) => BridgeKind::Mapping,
             Self::CrossBlock(_) => BridgeKind::CrossBlock,
+            Self::TwoBlock(_) => BridgeKind::TwoBlock,
+            Self::Pair(_) => BridgeKind::Pair,
         }
     }
 
@@ -87,7 +106,9 @@ impl Carrier {
     pub(crate) fn admit(&self, evidence: &[Weighted]) -> Vec<Weighted> {
         match self {
             Self::Joint(joint) => joint.admit(evidence),
-            Self::Mapping(_) | Self::CrossBlock(_) => Vec::new(),
+            Self::Mapping(_) | Self::CrossBlock(_) | Self::TwoBlock(_) | Self::Pair(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -102,6 +123,8 @@ impl Carrier {
             Self::Joint(_) => None,
             Self::Mapping(map) => Some(Box::new(map.carry(crossing, evidence)?)),
             Self::CrossBlock(block) => Some(Box::new(block.carry(crossing, evidence))),
+            Self::TwoBlock(two_block) => Some(Box::new(two_block.carry(crossing, evidence)?)),
+            Self::Pair(pair) => Some(Box::new(pair.carry(crossing, evidence)?)),
         }
     }
 
@@ -111,6 +134,8 @@ impl Carrier {
             Self::Joint(joint) => joint.is_usable(),
             Self::Mapping(map) => map.fits(factors),
             Self::CrossBlock(block) => block.fits(source, target),
+            Self::TwoBlock(two_block) => two_block.fits((source, target)),
+            Self::Pair(pair) => pair.fits((source, target)),
         }
     }
 
@@ -121,6 +146,13 @@ impl Carrier {
             Self::CrossBlock(block) => {
                 ServedCarrier::CrossBlock { entries: block.entries().entries() }
             }
+            Self::TwoBlock(two_block) => {
+                ServedCarrier::TwoBlock { options: *two_block.own().params().options() }
+            }
+            Self::Pair(pair) => ServedCarrier::Pair {
+                options: *pair.own().params().options(),
+                source_weight: pair.source_weight(),
+            },
         }
     }
 
@@ -129,6 +161,8 @@ impl Carrier {
             Self::Joint(_) => Ok(Vec::new()),
             Self::Mapping(map) => map.write(names),
             Self::CrossBlock(block) => Ok(block.write(names)),
+            Self::TwoBlock(two_block) => two_block.write(names),
+            Self::Pair(pair) => pair.write(names),
         }
     }
 
@@ -147,7 +181,75 @@ impl Carrier {
             ServedCarrier::CrossBlock { entries } => {
                 CrossBlock::read(tensors, names, entries, items).map(Self::CrossBlock)
             }
+            ServedCarrier::TwoBlock { options } => {
+                let params = options.check().map_err(malformed)?;
+                let two_block = TwoBlock::read(tensors, names, params, items)?;
+                Ok(Self::TwoBlock(Arc::new(two_block)))
+            }
+            ServedCarrier::Pair { options, source_weight } => {
+                let settings = (options.check().map_err(malformed)?, source_weight);
+                let pair = PairFoldIn::read(tensors, names, settings, items)?;
+                Ok(Self::Pair(Arc::new(pair)))
+            }
         }
+    }
+}
+
+/// A bridge that brings all its tables, by itself, and between how many items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CarrierFile {
+    /// What carries.
+    pub carrier: Carrier,
+    /// Items of the source and of the target.
+    pub items: (usize, usize),
+}
+
+/// What a file of a bridge says of it.
+#[derive(Serialize, Deserialize)]
+struct CarrierHeader {
+    source_items: usize,
+    target_items: usize,
+    #[serde(flatten)]
+    carrier: ServedCarrier,
+}
+
+/// The tensor that holds a [`CarrierHeader`], JSON.
+const HEADER: &str = "carrier";
+
+impl CarrierFile {
+    /// As safetensors: the tensors of the model, as of its first bridge, and `carrier`, what
+    /// the manifest says of it with the numbers of items, as bytes of JSON.
+    ///
+    /// # Errors
+    /// [`ModelError::Malformed`] when a table is not in standard layout.
+    pub fn encode(&self) -> Result<Vec<u8>, ModelError> {
+        let (source_items, target_items) = self.items;
+        let carrier = self.carrier.served();
+        let header = CarrierHeader { source_items, target_items, carrier };
+        let bytes = serde_json::to_vec(&header).map_err(malformed)?;
+        let shape = vec![bytes.len()];
+        let mut tensors = self.carrier.write(TensorNames { bridge: 0 })?;
+        tensors.push(Tensor { name: HEADER.to_owned(), dtype: Dtype::U8, shape, bytes });
+        serialise(&tensors)
+    }
+
+    /// Reads it and checks that it fits together.
+    ///
+    /// # Errors
+    /// [`ModelError::Malformed`], also for a map, whose factors others have too.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(malformed)?;
+        let length = tensors.tensor(HEADER).map_err(malformed)?.data().len();
+        let header = tensor(&tensors, HEADER, Dtype::U8, &[length])?;
+        let CarrierHeader { source_items, target_items, carrier } =
+            serde_json::from_slice(header).map_err(malformed)?;
+        let items = (source_items, target_items);
+        // One that brings its tables asks for no length of others' factors.
+        let carrier = Carrier::read(carrier, &tensors, TensorNames { bridge: 0 }, items, 0)?;
+        if !carrier.fits(items, 0) {
+            return Err(malformed("a bridge has another shape"));
+        }
+        Ok(Self { carrier, items })
     }
 }
 
@@ -168,8 +270,14 @@ pub(crate) trait Carried: Send + Sync {
     /// times the score that it gets from the evidence.
     fn add_scores(&self, weight: f32, scores: &mut [f32]);
 
-    /// How much each past item adds to the score of an item of the target.
+    /// How much each past item adds to the score of an item of the target; an item may
+    /// stand several times. With [`Carried::base`] they sum up to the score.
     fn contributions(&self, row: Row) -> Vec<(Row, f32)>;
+
+    /// What an item of the target gets whatever the past items are.
+    fn base(&self, _row: Row) -> f32 {
+        0.0
+    }
 }
 
 /// A bridge that passed its gate.
@@ -271,6 +379,18 @@ pub enum ServedCarrier {
     CrossBlock {
         /// How many entries it has.
         entries: usize,
+    },
+    /// A regression on items and factors, in the blob.
+    TwoBlock {
+        /// What its factors were fitted with.
+        options: AlsOptions,
+    },
+    /// A fit of the two domains, in the blob.
+    Pair {
+        /// What its factors were fitted with.
+        options: AlsOptions,
+        /// What the source's confidences are multiplied with at fold-in.
+        source_weight: f32,
     },
 }
 

@@ -3,11 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::maths::als::InvalidOptions;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::model::bridges::{BridgeKind, Carrier};
 use crate::training::bridging::cross_block_fit::{self, BlockSums, CrossBlockError};
 use crate::training::bridging::joint_fit;
 use crate::training::bridging::mapping_fit::{self, MapSums, PeopleWeighting};
+use crate::training::bridging::own_fits::{FitSettings, OwnSettings};
+use crate::training::bridging::pair_fit;
+use crate::training::bridging::two_block_fit::{self, OwnSums};
 
 /// A bridge that may be tried: its kind and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -30,19 +34,44 @@ pub enum Candidate {
         /// The ridge as a multiple of the mean number of source items of a person; above 0.
         ridge: f32,
     },
+    /// See [`BridgeKind::TwoBlock`].
+    TwoBlock {
+        /// What its factors are fitted with.
+        fit: FitSettings,
+        /// The ridge as a multiple of the diagonal of the people's products; above 0.
+        ridge: f32,
+        /// What source factors weigh beside source items; 0 or more.
+        factor_weight: f32,
+    },
+    /// See [`BridgeKind::Pair`].
+    Pair {
+        /// What its factors are fitted with.
+        fit: FitSettings,
+        /// What the source's confidences are multiplied with at fold-in; above 0.
+        source_weight: f32,
+    },
 }
 
-/// The candidates of every direction.
+/// The candidates of a direction, of which those with tables of their own are tried with
+/// these settings.
 #[must_use]
-pub fn candidates() -> Vec<Candidate> {
+pub fn candidates(own: &OwnSettings) -> Vec<Candidate> {
     joint_fit::candidates()
         .chain(mapping_fit::candidates())
         .chain(cross_block_fit::candidates())
+        .chain(two_block_fit::candidates(own))
+        .chain(pair_fit::candidates(own))
         .collect()
 }
 
+/// A candidate of each kind with tables of its own, to tell settings of their fit apart by.
+pub(super) fn scouts(fit: FitSettings) -> [Candidate; 2] {
+    [two_block_fit::scout(fit), pair_fit::scout(fit)]
+}
+
 /// The fits of whole domains that a served candidate calls for, beside those of
-/// domains that no joint evidence reaches.
+/// domains that no joint evidence reaches. One that calls for none is fitted from the
+/// matrix alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
     /// The one of all domains.
@@ -59,6 +88,8 @@ pub struct FitSources<'a> {
     pub maps: Option<MapSums<'a>>,
     /// For cross blocks.
     pub blocks: Option<BlockSums<'a>>,
+    /// For those with tables of their own.
+    pub own: Option<OwnSums<'a>>,
 }
 
 /// Why a candidate is not fitted.
@@ -73,6 +104,9 @@ pub enum NotFitted {
     /// See [`CrossBlockError`].
     #[error(transparent)]
     CrossBlock(#[from] CrossBlockError),
+    /// Its settings are out of range.
+    #[error(transparent)]
+    Settings(#[from] InvalidOptions),
 }
 
 impl Candidate {
@@ -83,6 +117,8 @@ impl Candidate {
             Self::Joint { .. } => BridgeKind::Joint,
             Self::Mapping { .. } => BridgeKind::Mapping,
             Self::CrossBlock { .. } => BridgeKind::CrossBlock,
+            Self::TwoBlock { .. } => BridgeKind::TwoBlock,
+            Self::Pair { .. } => BridgeKind::Pair,
         }
     }
 
@@ -93,16 +129,24 @@ impl Candidate {
             Self::Joint { .. } => joint_fit::NEEDS,
             Self::Mapping { .. } => mapping_fit::NEEDS,
             Self::CrossBlock { .. } => cross_block_fit::NEEDS,
+            Self::TwoBlock { .. } => two_block_fit::NEEDS,
+            Self::Pair { .. } => pair_fit::NEEDS,
         }
     }
 
-    /// The ridge of its cross block, if it is one: blocks are fitted from the
-    /// matrix alone, before anything else.
+    /// Whether it is fitted from the matrix alone, before anything else.
     #[must_use]
-    pub fn block_ridge(&self) -> Option<f32> {
+    pub fn is_fitted_alone(&self) -> bool {
+        let Needs { joint, people } = self.needs();
+        !joint && !people
+    }
+
+    /// The settings of the fit that it has for itself.
+    #[must_use]
+    pub fn own_fit(&self) -> Option<FitSettings> {
         match self {
-            Self::Joint { .. } | Self::Mapping { .. } => None,
-            Self::CrossBlock { ridge } => Some(*ridge),
+            Self::TwoBlock { fit, .. } | Self::Pair { fit, .. } => Some(*fit),
+            Self::Joint { .. } | Self::Mapping { .. } | Self::CrossBlock { .. } => None,
         }
     }
 
@@ -118,6 +162,14 @@ impl Candidate {
             }
             Self::CrossBlock { ridge } => {
                 from.blocks.as_mut().ok_or(NotFitted::Nobody)?.carrier(ridge)
+            }
+            Self::TwoBlock { fit, ridge, factor_weight } => {
+                let own = from.own.as_mut().ok_or(NotFitted::Nobody)?;
+                own.two_block(fit, ridge, factor_weight)
+            }
+            Self::Pair { fit, source_weight } => {
+                let own = from.own.as_ref().ok_or(NotFitted::Nobody)?;
+                pair_fit::carrier(own, fit, source_weight)
             }
         }
     }

@@ -34,11 +34,6 @@ pub(super) fn candidates() -> impl Iterator<Item = Candidate> {
     RIDGES.into_iter().map(|ridge| Candidate::CrossBlock { ridge })
 }
 
-/// A fitted block as it is served.
-pub(super) fn carrier(block: SparseRows) -> Carrier {
-    Carrier::CrossBlock(CrossBlock::new(block))
-}
-
 /// Most rows of the side that is solved on.
 pub const MAX_SIDE: usize = 4096;
 /// Most additions to make the rows of a block: source items x entries of both sides.
@@ -105,7 +100,7 @@ impl<'a> BlockSums<'a> {
     /// # Errors
     /// As [`BlockSums::block`].
     pub fn carrier(&mut self, ridge: f32) -> Result<Carrier, NotFitted> {
-        Ok(carrier(self.block(ridge)?))
+        Ok(Carrier::CrossBlock(CrossBlock::new(self.block(ridge)?)))
     }
 }
 

@@ -15,10 +15,12 @@ use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::{Bridge, Bridges, Carrier, Direction};
 use crate::training::bridging::candidates::{Candidate, FitSources};
-use crate::training::bridging::cross_block_fit::{self, BlockSums};
+use crate::training::bridging::cross_block_fit::BlockSums;
 use crate::training::bridging::domain_fits::DomainFits;
 use crate::training::bridging::gate::DirectionReport;
 use crate::training::bridging::mapping_fit::MapSums;
+use crate::training::bridging::own_fits::{FitGround, OwnFits};
+use crate::training::bridging::two_block_fit::OwnSums;
 
 /// The tables of item factors and the bridges between domains.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +81,8 @@ pub struct Fitted {
     pub joint: Option<Array2<f32>>,
     /// The fits domain by domain.
     pub domain_fits: Option<DomainFits>,
-    /// The cross blocks: see [`cross_blocks`].
-    pub blocks: BTreeMap<Direction, SparseRows>,
+    /// The bridges that are fitted from the matrix alone: see [`fit_alone`].
+    pub alone: BTreeMap<Direction, Carrier>,
 }
 
 impl Fitted {
@@ -96,9 +98,9 @@ impl Fitted {
         let mut bridges = Bridges::none();
         for (report, candidate) in served(verdicts) {
             let direction = &report.direction;
-            let carrier = match candidate.block_ridge() {
-                Some(_) => self.blocks.remove(direction).map(cross_block_fit::carrier),
-                None => self.carrier(direction, candidate),
+            let carrier = match candidate.is_fitted_alone() {
+                true => self.alone.remove(direction),
+                false => self.carrier(direction, candidate),
             };
             if let Some(carrier) = carrier {
                 bridges.insert(direction.clone(), Bridge { lift: report.lift(), carrier });
@@ -127,23 +129,29 @@ impl Fitted {
     }
 }
 
-/// The cross blocks that the verdicts call for. One that a matrix with less in
-/// it puts over its bounds is left out.
+/// The bridges that the verdicts call for and that need no fit but their own. One that
+/// cannot be fitted, as where a matrix with less in it puts it over its bounds, is left out.
 #[must_use]
-pub fn cross_blocks(
+pub fn fit_alone(
     matrix: &SparseRows,
     ranges: &DomainRanges,
+    params: &AlsParams,
     verdicts: &[DirectionReport],
-) -> BTreeMap<Direction, SparseRows> {
-    let block = |(report, candidate): (&DirectionReport, Candidate)| {
-        let ridge = candidate.block_ridge()?;
+) -> BTreeMap<Direction, Carrier> {
+    let alone = served(verdicts).filter(|(_, candidate)| candidate.is_fitted_alone());
+    let fitted = |(report, candidate): (&DirectionReport, Candidate)| {
         let direction = &report.direction;
         let domains = (ranges.get(&direction.from)?, ranges.get(&direction.to)?);
         let everybody = (0..matrix.rows() as u32).collect();
-        let block = BlockSums::new(matrix, domains, everybody).block(ridge).ok()?;
-        Some((direction.clone(), block))
+        let fits = OwnFits::new(*params);
+        let mut sources = FitSources {
+            blocks: Some(BlockSums::new(matrix, domains, everybody)),
+            own: Some(OwnSums::new(FitGround { matrix, ranges }, direction, &fits)),
+            ..FitSources::default()
+        };
+        Some((direction.clone(), candidate.fit(&mut sources).ok()?))
     };
-    served(verdicts).filter_map(block).collect()
+    alone.filter_map(fitted).collect()
 }
 
 /// Fits what the verdicts call for. `progress` hears of each finished iteration;
@@ -159,7 +167,8 @@ pub fn fit_served(
     progress: &(dyn Fn() + Sync),
 ) -> Result<ServedFits, NotPositiveDefinite> {
     let needed = NeededFits::of(verdicts, ranges);
-    let mut fitted = Fitted { blocks: cross_blocks(matrix, ranges, verdicts), ..Fitted::default() };
+    let alone = fit_alone(matrix, ranges, params, verdicts);
+    let mut fitted = Fitted { alone, ..Fitted::default() };
     if needed.joint {
         fitted.joint = Some(fit(matrix, params, &|_| progress())?.items);
     }
@@ -181,11 +190,15 @@ pub(crate) mod tests {
     use crate::model::bridges::BridgeKind;
     use crate::training::bridging::gate::DirectionVerdict;
     use crate::training::bridging::mapping_fit::PeopleWeighting;
+    use crate::training::bridging::own_fits::FitSettings;
     use crate::training::bridging::trial::tests::{direction, params, ranges, world};
 
     const JOINT: Candidate = Candidate::Joint { source_weight: 1.0 };
     const MAPPING: Candidate = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Even };
     const BLOCK: Candidate = Candidate::CrossBlock { ridge: 5.0 };
+    const OWN: FitSettings = FitSettings { unobserved_weight: 0.05, regularisation: 0.01 };
+    const TWO_BLOCK: Candidate = Candidate::TwoBlock { fit: OWN, ridge: 2.0, factor_weight: 1.0 };
+    const PAIR: Candidate = Candidate::Pair { fit: OWN, source_weight: 1.0 };
 
     /// Both directions, with what passed in each.
     pub(crate) fn verdicts(passed: [Option<Candidate>; 2]) -> Vec<DirectionReport> {
@@ -198,6 +211,7 @@ pub(crate) mod tests {
             target_only: 0.0,
             candidates: Vec::new(),
             cross_block_refused: None,
+            own_settings: Vec::new(),
             verdict: match passed {
                 Some(chosen) => DirectionVerdict::Passed { chosen },
                 None => DirectionVerdict::NotBetter { chosen: JOINT },
@@ -217,6 +231,7 @@ pub(crate) mod tests {
         assert_eq!(needed([Some(JOINT), Some(JOINT)]), (true, false, 0));
         assert_eq!(needed([Some(MAPPING), Some(JOINT)]), (true, true, 2));
         assert_eq!(needed([Some(BLOCK), Some(BLOCK)]), (false, true, 0));
+        assert_eq!(needed([Some(TWO_BLOCK), Some(PAIR)]), (false, true, 0));
     }
 
     #[test]
@@ -226,7 +241,7 @@ pub(crate) mod tests {
             |passed| fit_served(&matrix, &ranges(), &params(), &verdicts(passed), &|| ()).unwrap();
         let plain = serve([None, None]);
         assert_eq!((plain.bridges, plain.domain_factors), (Bridges::none(), None));
-        for candidate in [JOINT, MAPPING, BLOCK] {
+        for candidate in [JOINT, MAPPING, BLOCK, TWO_BLOCK, PAIR] {
             let one = serve([Some(candidate), None]);
             let kinds: Vec<BridgeKind> =
                 one.bridges.iter().map(|(_, b)| b.carrier.kind()).collect();
@@ -250,7 +265,9 @@ pub(crate) mod tests {
             entries.filter(|(item, _)| (*item < middle) == (row % 2 == 0)).collect()
         });
         let apart = SparseRows::from_rows(whole.columns(), rows.collect::<Vec<_>>());
-        for passed in [[Some(MAPPING), None], [Some(MAPPING), Some(BLOCK)]] {
+        for passed in
+            [[Some(MAPPING), None], [Some(MAPPING), Some(BLOCK)], [Some(TWO_BLOCK), Some(PAIR)]]
+        {
             let served = fit_served(&apart, &ranges, &params(), &verdicts(passed), &|| ()).unwrap();
             assert_eq!(served.bridges, Bridges::none());
         }

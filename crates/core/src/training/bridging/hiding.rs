@@ -62,8 +62,8 @@ impl Hiding {
     }
 
     /// What either of two hides; where both hide something of a row, what this one does.
-    #[cfg(test)]
-    pub(crate) fn and(&self, other: &Self) -> Self {
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
         let both = self.hidden.iter().zip(&other.hidden);
         Self { hidden: both.map(|(own, other)| own.clone().or_else(|| other.clone())).collect() }
     }

@@ -28,6 +28,8 @@ pub struct Measures {
     pub direction: Direction,
     /// People who have both domains, hidden or not.
     pub people: usize,
+    /// The fold in which each hidden person was hidden.
+    pub folds: Vec<usize>,
     /// [`METRIC`] of each hidden person under popularity.
     pub popularity: Vec<f64>,
     /// The same under the target's own factors for its average person.
@@ -46,6 +48,7 @@ impl Measures {
         Self {
             direction: direction.clone(),
             people,
+            folds: Vec::new(),
             popularity: Vec::new(),
             target_only: Vec::new(),
             measured: Vec::new(),
@@ -53,8 +56,10 @@ impl Measures {
         }
     }
 
-    /// Adds measurements of the same direction on other people: see [`Measures::pooled`].
-    pub(crate) fn add(&mut self, other: Self) {
+    /// Adds measurements of the same direction on other people, hidden in this fold: see
+    /// [`Measures::pooled`].
+    pub(crate) fn add(&mut self, fold: usize, mut other: Self) {
+        other.folds = vec![fold; other.popularity.len()];
         let own = std::mem::replace(self, Self::of_nobody(&other.direction, 0));
         if let Some(pooled) = Self::pooled(vec![own, other]) {
             *self = pooled;
@@ -75,6 +80,7 @@ impl Measures {
             if part.popularity.is_empty() {
                 continue;
             }
+            all.folds.extend(part.folds);
             all.popularity.extend(part.popularity);
             all.target_only.extend(part.target_only);
             all.measured = all
@@ -123,6 +129,7 @@ mod tests {
         let measures = |values: Vec<f64>, with| Measures {
             direction: direction("a", "b"),
             people: 9,
+            folds: vec![0; values.len()],
             popularity: values.clone(),
             target_only: values.clone(),
             measured: vec![Measured {

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use crate::entities::ids::DomainId;
@@ -33,7 +33,9 @@ use crate::training::bridging::domain_fits::{DomainFits, DomainPeople};
 use crate::training::bridging::hiding::Hiding;
 use crate::training::bridging::mapping_fit::MapSums;
 use crate::training::bridging::measures::{METRIC, Measured, Measures};
+use crate::training::bridging::own_fits::{FitGround, OwnFits};
 use crate::training::bridging::shared_people::{SharedPeople, in_both};
+use crate::training::bridging::two_block_fit::OwnSums;
 
 /// What the fits are made from.
 #[derive(Clone, Copy)]
@@ -53,6 +55,7 @@ pub struct Trial<'a> {
     visible: SparseRows,
     factors: SharedFactors,
     people: BTreeMap<DomainId, DomainPeople>,
+    own: OwnFits,
     targets: BTreeMap<DomainId, HiddenTarget>,
 }
 
@@ -89,13 +92,39 @@ impl<'a> Trial<'a> {
         params: &AlsParams,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self, NotPositiveDefinite> {
-        let hidden = hiding.by_domain();
         let visible = hiding.apply(ground.matrix, ground.ranges);
         let joint = fit(&visible, params, &|_| progress())?.items;
-        let used = domains_of(ground, hidden.values().flatten().copied());
+        let used = domains_of(ground, hiding.by_domain().values().flatten().copied());
         let is_used = |domain: &DomainId| used.contains(domain);
-        let DomainFits { items, people } =
-            DomainFits::fit_some(&visible, ground.ranges, &is_used, params, progress)?;
+        let fits = DomainFits::fit_some(&visible, ground.ranges, &is_used, params, progress)?;
+        Self::put_together((ground, shared), hiding, (visible, joint, fits), params)
+    }
+
+    /// Without the fits that candidates share, so only those that bring their own tables can
+    /// be told from each other by it.
+    ///
+    /// # Errors
+    /// As [`Trial::fit`].
+    pub(super) fn of_own_tables(
+        ground: Ground<'a>,
+        shared: Arc<SharedPeople<'a>>,
+        hiding: &Hiding,
+        params: &AlsParams,
+    ) -> Result<Self, NotPositiveDefinite> {
+        let visible = hiding.apply(ground.matrix, ground.ranges);
+        let none = || Array2::zeros((visible.columns(), params.options().factors));
+        let fits = DomainFits { items: none(), people: BTreeMap::new() };
+        let joint = none();
+        Self::put_together((ground, shared), hiding, (visible, joint, fits), params)
+    }
+
+    fn put_together(
+        (ground, shared): (Ground<'a>, Arc<SharedPeople<'a>>),
+        hiding: &Hiding,
+        (visible, joint, fits): (SparseRows, Array2<f32>, DomainFits),
+        params: &AlsParams,
+    ) -> Result<Self, NotPositiveDefinite> {
+        let DomainFits { items, people } = fits;
         let table = |items| FactorTable::new(items, ground.ranges).map(Arc::new);
         let table = |items| table(items).map_err(|_| NotPositiveDefinite);
         let factors = SharedFactors {
@@ -115,8 +144,9 @@ impl<'a> Trial<'a> {
             };
             Some((domain.clone(), hidden))
         };
-        let targets = hidden.into_iter().filter_map(target).collect();
-        Ok(Self { ground, shared, visible, factors, people, targets })
+        let targets = hiding.by_domain().into_iter().filter_map(target).collect();
+        let own = OwnFits::new(*params);
+        Ok(Self { ground, shared, visible, factors, people, own, targets })
     }
 
     /// Measures candidates of a direction on its hidden people. Where there are
@@ -141,6 +171,7 @@ impl<'a> Trial<'a> {
         }
         let of_common =
             |scores: &[f32]| evaluate_common_scores(scores, &people.cases).of(METRIC).to_vec();
+        measures.folds = vec![0; people.cases.len()];
         measures.popularity = of_common(&hidden.popularity);
         measures.target_only = of_common(&hidden.target_only);
         let mut sources = self.sources(direction);
@@ -151,8 +182,10 @@ impl<'a> Trial<'a> {
                     measures.cross_block_refused = Some(why.to_string());
                     continue;
                 }
-                // Nobody has both: there is no map.
-                Err(NotFitted::Nobody | NotFitted::Numerical(_)) => continue,
+                // Nobody has both, or it cannot be solved: there is none, and others go on.
+                Err(NotFitted::Nobody | NotFitted::Numerical(_) | NotFitted::Settings(_)) => {
+                    continue;
+                }
             };
             // What it adds is not known yet, and is not asked for: it is alone.
             let bridge = Bridge { lift: 0.0, carrier };
@@ -163,15 +196,23 @@ impl<'a> Trial<'a> {
         Ok(measures)
     }
 
-    fn sources(&self, direction: &Direction) -> FitSources<'_> {
+    /// Forgets the fits that candidates had for themselves: those of other domains are
+    /// others.
+    pub(super) fn forget_own_fits(&self) {
+        self.own.clear();
+    }
+
+    fn sources<'s>(&'s self, direction: &'s Direction) -> FitSources<'s> {
         let Direction { from, to } = direction;
         let both = self.people.get(from).zip(self.people.get(to));
         let domains = (&self.ground.ranges[from], &self.ground.ranges[to]);
+        let ground = FitGround { matrix: &self.visible, ranges: self.ground.ranges };
         FitSources {
             maps: both.map(|(from, to)| MapSums::new(from, to)),
             blocks: both.map(|(from, to)| {
                 BlockSums::new(&self.visible, domains, in_both(&from.rows, &to.rows))
             }),
+            own: Some(OwnSums::new(ground, direction, &self.own)),
         }
     }
 
@@ -301,6 +342,7 @@ pub(crate) mod tests {
     use crate::training::bridging::candidates::candidates;
     use crate::training::bridging::fitting::fit_served;
     use crate::training::bridging::fitting::tests::verdicts;
+    use crate::training::bridging::own_fits::{FitSettings, OwnSettings};
 
     pub(crate) fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
@@ -346,6 +388,13 @@ pub(crate) mod tests {
         AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() }.check().unwrap()
     }
 
+    /// Every kind, those with tables of their own with the run's settings and others.
+    fn all() -> Vec<Candidate> {
+        let run = FitSettings::of(&params());
+        let other = FitSettings { unobserved_weight: 0.05, ..run };
+        candidates(&OwnSettings { two_block: vec![run, other], pair: vec![other] })
+    }
+
     #[test]
     fn every_candidate_is_measured_on_the_same_people_and_finds_a_shared_taste() {
         let matrix = world(240, true, 1);
@@ -355,9 +404,9 @@ pub(crate) mod tests {
         let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
         let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
         let measures =
-            trial.measure(&direction("a", "b"), &candidates(), UnobservedItems::default()).unwrap();
+            trial.measure(&direction("a", "b"), &all(), UnobservedItems::default()).unwrap();
         assert_eq!(measures.people, 240);
-        assert_eq!(measures.measured.len(), candidates().len());
+        assert_eq!(measures.measured.len(), all().len());
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         for measured in &measures.measured {
             assert_eq!(measured.values.len(), measures.popularity.len());
@@ -409,8 +458,8 @@ pub(crate) mod tests {
             .collect();
         assert!(cases.iter().any(|(_, seen, _)| !seen.is_empty()));
         for unobserved in [UnobservedItems::All, UnobservedItems::OfObservedDomains] {
-            let measures = trial.measure(&direction("a", "b"), &candidates(), unobserved).unwrap();
-            assert_eq!(measures.measured.len(), candidates().len());
+            let measures = trial.measure(&direction("a", "b"), &all(), unobserved).unwrap();
+            assert_eq!(measures.measured.len(), all().len());
             for measured in &measures.measured {
                 let verdicts = verdicts([Some(measured.candidate), None]);
                 let fits = fit_served(&visible, &ranges, &params, &verdicts, &|| ()).unwrap();
@@ -443,11 +492,11 @@ pub(crate) mod tests {
         let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
         let measure = |from, to| {
             let direction = direction(from, to);
-            trial.measure(&direction, &candidates(), UnobservedItems::default()).unwrap()
+            trial.measure(&direction, &all(), UnobservedItems::default()).unwrap()
         };
         assert_eq!(measure("a", "b"), Measures::of_nobody(&direction("a", "b"), 60));
         let tried = measure("b", "a");
-        assert_eq!((tried.popularity.len(), tried.measured.len()), (20, candidates().len()));
+        assert_eq!((tried.popularity.len(), tried.measured.len()), (20, all().len()));
     }
 
     #[test]

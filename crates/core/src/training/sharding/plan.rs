@@ -16,7 +16,7 @@
 //! | `judged-3.json` | [`crate::training::ModelOutline`]: the verdicts, so that nobody judges twice |
 //! | `plan.json` | [`ShardPlan`], written once: what was prepared counts from then on |
 //! | `matrix/<sha256>` | a [`crate::training::sharding::shard::MatrixShard`] of either side |
-//! | `block/<sha256>` | a [`crate::training::sharding::shard::BlockShard`]: the cross block of a direction |
+//! | `bridge/<sha256>` | a [`crate::training::sharding::shard::BridgeShard`]: the bridge of a direction that brings all its tables |
 //! | `people/<sha256>` | [`PeopleRecord`]: whose factors a map is fitted to, JSON |
 //! | `outline/<sha256>` | the model besides its factors, JSON |
 //! | `evaluation/<sha256>` | whom a fit that is measured ranks for, JSON |
@@ -37,7 +37,7 @@ use crate::training::{EvaluationSet, FitPurpose};
 /// Top folder of every run's working files.
 pub const RETRAINING_PREFIX: &str = "retraining/";
 /// Version of the plan's layout.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// A side of the joint matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -197,9 +197,9 @@ pub struct PurposeFiles {
     /// Whom its model ranks for: an [`EvaluationRecord`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<String>,
-    /// Its cross blocks.
+    /// Its bridges that bring all their tables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blocks: Vec<(Direction, String)>,
+    pub bridges: Vec<(Direction, String)>,
     /// The weights between the items of domains, with the place of their ranker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<(DomainId, usize, String)>,

@@ -13,11 +13,11 @@
 //!
 //! | kind | tensor | type, shape | what |
 //! | --- | --- | --- | --- |
-//! | all | `place` | u64, 2 | the shard's first row among all, and the number of columns |
-//! | matrix, block | `lengths` | u32, rows | entries of each row |
-//! | matrix, block | `columns` | u32, entries | columns, ascending within a row |
+//! | matrix, factors | `place` | u64, 2 | the shard's first row among all, and the number of columns |
+//! | matrix | `lengths` | u32, rows | entries of each row |
+//! | matrix | `columns` | u32, entries | columns, ascending within a row |
 //! | matrix | `confidences` | f32, entries | finite, not 0; below 0 of what is disliked |
-//! | block | `weights` | f32, entries | finite |
+//! | bridge | | | see [`CarrierFile`] |
 //! | factors | `factors` | f32, rows x columns | finite |
 //!
 //! Decoding takes nothing on trust: a file that is torn, of another version, or
@@ -32,6 +32,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 
 use crate::maths::sparse::SparseRows;
+use crate::model::bridges::CarrierFile;
 
 const MAGIC: &[u8; 8] = b"CFSHARD1";
 const DIGEST_BYTES: usize = 32;
@@ -78,7 +79,7 @@ impl MatrixShard {
     /// # Errors
     /// [`ShardError::Malformed`] when a row is too long or a value out of range.
     pub fn encode(matrix: &SparseRows, range: Range<usize>) -> Result<Bytes, ShardError> {
-        encode_rows(matrix, range, Entry::Confidence)
+        encode_rows(matrix, range)
     }
 
     /// Decodes and verifies.
@@ -86,22 +87,22 @@ impl MatrixShard {
     /// # Errors
     /// [`ShardError`] when anything is not as the layout demands.
     pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
-        let (first_row, rows) = decode_rows(bytes, Entry::Confidence)?;
+        let (first_row, rows) = decode_rows(bytes)?;
         Ok(Self { first_row, rows })
     }
 }
 
-/// A cross block: source items x target items.
+/// A bridge that brings all its tables: see [`CarrierFile`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct BlockShard(pub SparseRows);
+pub struct BridgeShard(pub CarrierFile);
 
-impl BlockShard {
-    /// Encodes a block.
+impl BridgeShard {
+    /// Encodes a bridge.
     ///
     /// # Errors
-    /// [`ShardError::Malformed`] when a row is too long or a value out of range.
-    pub fn encode(block: &SparseRows) -> Result<Bytes, ShardError> {
-        encode_rows(block, 0..block.rows(), Entry::Weight)
+    /// [`ShardError::Malformed`] when a table is not in standard layout.
+    pub fn encode(bridge: &CarrierFile) -> Result<Bytes, ShardError> {
+        Ok(seal_content(&bridge.encode().map_err(malformed)?))
     }
 
     /// Decodes and verifies.
@@ -109,42 +110,22 @@ impl BlockShard {
     /// # Errors
     /// [`ShardError`] when anything is not as the layout demands.
     pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
-        Ok(Self(decode_rows(bytes, Entry::Weight)?.1))
+        Ok(Self(CarrierFile::decode(unseal_content(bytes)?).map_err(malformed)?))
     }
 }
 
-/// What the entries of stored rows are.
-#[derive(Clone, Copy)]
-enum Entry {
-    Confidence,
-    Weight,
+/// Whether a value may be the confidence of an interaction.
+fn is_confidence(value: f32) -> bool {
+    value.is_finite() && value != 0.0
 }
 
-impl Entry {
-    /// The tensor that holds them.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Confidence => "confidences",
-            Self::Weight => "weights",
-        }
-    }
-
-    fn admits(self, value: f32) -> bool {
-        value.is_finite() && (matches!(self, Self::Weight) || value != 0.0)
-    }
-}
-
-fn encode_rows(
-    matrix: &SparseRows,
-    range: Range<usize>,
-    entry: Entry,
-) -> Result<Bytes, ShardError> {
+fn encode_rows(matrix: &SparseRows, range: Range<usize>) -> Result<Bytes, ShardError> {
     let mut lengths = Vec::with_capacity(range.len() * 4);
     let (mut columns, mut entries) = (Vec::new(), Vec::new());
     for row in range.clone() {
         let (items, values) = matrix.row(row);
-        if !values.iter().all(|value| entry.admits(*value)) {
-            return Err(malformed(format!("{} are out of range", entry.name())));
+        if !values.iter().copied().all(is_confidence) {
+            return Err(malformed("confidences are out of range"));
         }
         let length = u32::try_from(items.len()).map_err(malformed)?;
         lengths.extend_from_slice(&length.to_le_bytes());
@@ -156,22 +137,22 @@ fn encode_rows(
         ("place", Dtype::U64, vec![2], &place(range.start, matrix.columns())),
         ("lengths", Dtype::U32, vec![range.len()], &lengths),
         ("columns", Dtype::U32, vec![count], &columns),
-        (entry.name(), Dtype::F32, vec![count], &entries),
+        ("confidences", Dtype::F32, vec![count], &entries),
     ])
 }
 
 /// The number of the first row, and the rows.
-fn decode_rows(bytes: &[u8], entry: Entry) -> Result<(usize, SparseRows), ShardError> {
+fn decode_rows(bytes: &[u8]) -> Result<(usize, SparseRows), ShardError> {
     let tensors = unseal(bytes)?;
     let (first_row, width) = decode_place(&tensors)?;
     let lengths = words(&tensors, "lengths", Dtype::U32, 1)?.1;
     let columns = words(&tensors, "columns", Dtype::U32, 1)?.1;
-    let values = words(&tensors, entry.name(), Dtype::F32, 1)?.1;
+    let values = words(&tensors, "confidences", Dtype::F32, 1)?.1;
     let total: u64 = lengths.iter().map(|length| u64::from(u32::from_le_bytes(*length))).sum();
     if columns.len() != values.len() || total != columns.len() as u64 {
         return Err(malformed("lengths and entries differ"));
     }
-    let mut rows = Rows { columns, values, width, entry };
+    let mut rows = Rows { columns, values, width };
     let rows = lengths.iter().map(|length| rows.next(u32::from_le_bytes(*length) as usize));
     // Built row by row: a second copy of a large shard would not fit.
     let mut problem = None;
@@ -189,7 +170,6 @@ struct Rows<'a> {
     columns: &'a [[u8; 4]],
     values: &'a [[u8; 4]],
     width: usize,
-    entry: Entry,
 }
 
 impl Rows<'_> {
@@ -207,8 +187,8 @@ impl Rows<'_> {
         if row.last().is_some_and(|(column, _)| *column as usize >= self.width) {
             return Err(malformed("a column is out of range"));
         }
-        if !row.iter().all(|(_, value)| self.entry.admits(*value)) {
-            return Err(malformed(format!("{} are out of range", self.entry.name())));
+        if !row.iter().all(|(_, value)| is_confidence(*value)) {
+            return Err(malformed("confidences are out of range"));
         }
         Ok(row)
     }
@@ -288,28 +268,44 @@ fn seal(tensors: &[Tensor<'_>]) -> Result<Bytes, ShardError> {
             Ok((*name, TensorView::new(*dtype, shape.clone(), bytes).map_err(malformed)?))
         })
         .collect::<Result<Vec<_>, ShardError>>()?;
-    let content = safetensors::serialize(views, None).map_err(malformed)?;
+    Ok(seal_content(&safetensors::serialize(views, None).map_err(malformed)?))
+}
+
+fn seal_content(content: &[u8]) -> Bytes {
     let mut sealed = Vec::with_capacity(MAGIC.len() + DIGEST_BYTES + content.len());
     sealed.extend_from_slice(MAGIC);
-    sealed.extend_from_slice(&Sha256::digest(&content));
-    sealed.extend_from_slice(&content);
-    Ok(sealed.into())
+    sealed.extend_from_slice(&Sha256::digest(content));
+    sealed.extend_from_slice(content);
+    sealed.into()
 }
 
 fn unseal(bytes: &[u8]) -> Result<SafeTensors<'_>, ShardError> {
+    SafeTensors::deserialize(unseal_content(bytes)?).map_err(malformed)
+}
+
+fn unseal_content(bytes: &[u8]) -> Result<&[u8], ShardError> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(ShardError::Layout)?;
     let (digest, content) = rest.split_at_checked(DIGEST_BYTES).ok_or(ShardError::Checksum)?;
     if Sha256::digest(content).as_slice() != digest {
         return Err(ShardError::Checksum);
     }
-    SafeTensors::deserialize(content).map_err(malformed)
+    Ok(content)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::maths::als::AlsOptions;
+    use crate::model::bridges::Carrier;
+    use crate::model::bridges::cross_block::CrossBlock;
+    use crate::model::bridges::mapping::LinearMap;
+    use crate::model::bridges::own_factors::OwnFactors;
+    use crate::model::bridges::pair::PairFoldIn;
+    use crate::model::bridges::two_block::{Coefficients, TwoBlock};
 
     fn matrices() -> impl Strategy<Value = SparseRows> {
         let row = proptest::collection::btree_map(0..30u32, 0.01f32..9.0, 0..9);
@@ -373,7 +369,7 @@ mod tests {
                 bytes
             };
             prop_assert!(MatrixShard::decode(&bytes).is_err());
-            prop_assert!(BlockShard::decode(&bytes).is_err());
+            prop_assert!(BridgeShard::decode(&bytes).is_err());
             prop_assert!(FactorShard::decode(&bytes).is_err());
         }
 
@@ -409,16 +405,45 @@ mod tests {
     #[test]
     fn a_matrix_may_have_dislikes_but_no_confidence_of_nought() {
         let rows = SparseRows::from_rows(2, [vec![(0, -0.5), (1, 1.0)], vec![]]);
-        let bytes = BlockShard::encode(&rows).unwrap();
-        assert_eq!(BlockShard::decode(&bytes).unwrap(), BlockShard(rows.clone()));
-        assert!(MatrixShard::decode(&bytes).is_err());
         let bytes = MatrixShard::encode(&rows, 0..2).unwrap();
         assert_eq!(MatrixShard::decode(&bytes).unwrap().rows, rows);
         let nought = SparseRows::from_rows(2, [vec![(0, 0.0)]]);
         assert!(MatrixShard::encode(&nought, 0..1).is_err());
-        assert!(BlockShard::encode(&nought).is_ok());
-        let infinite = SparseRows::from_rows(1, [vec![(0, f32::INFINITY)]]);
-        assert!(BlockShard::encode(&infinite).is_err());
+    }
+
+    /// One of each kind that brings all its tables.
+    fn bridges() -> Vec<CarrierFile> {
+        let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check().unwrap();
+        let table = |rows: usize| Array2::from_shape_fn((rows, 2), |(i, j)| (i + 2 * j) as f32);
+        let own = || OwnFactors::new(params, table(3), table(4));
+        let coefficients = Coefficients {
+            mean: table(1).row(0).to_owned(),
+            by_item: table(3),
+            by_factor: table(2),
+        };
+        let block = SparseRows::from_rows(4, [vec![(0, 0.5)], vec![(1, -1.0), (3, 0.0)], vec![]]);
+        let carriers = [
+            Carrier::CrossBlock(CrossBlock::new(block)),
+            Carrier::TwoBlock(Arc::new(TwoBlock::new(own(), coefficients))),
+            Carrier::Pair(Arc::new(PairFoldIn::new(own(), 2.0))),
+        ];
+        carriers.into_iter().map(|carrier| CarrierFile { carrier, items: (3, 4) }).collect()
+    }
+
+    #[test]
+    fn a_bridge_survives_its_encoding_and_one_that_does_not_fit_is_refused() {
+        for bridge in bridges() {
+            let bytes = BridgeShard::encode(&bridge).unwrap();
+            assert_eq!(BridgeShard::decode(&bytes).unwrap().0, bridge);
+            assert!(BridgeShard::decode(&bytes[..bytes.len() - 1]).is_err());
+            let other = CarrierFile { items: (4, 4), ..bridge };
+            let bytes = BridgeShard::encode(&other).unwrap();
+            assert!(matches!(BridgeShard::decode(&bytes), Err(ShardError::Malformed(_))));
+        }
+        // One that needs tables that others have too has no file.
+        let map = Carrier::Mapping(LinearMap::new(Array2::zeros((2, 2))));
+        let bytes = BridgeShard::encode(&CarrierFile { carrier: map, items: (3, 4) }).unwrap();
+        assert!(BridgeShard::decode(&bytes).is_err());
     }
 
     #[test]

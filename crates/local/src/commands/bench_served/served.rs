@@ -173,6 +173,7 @@ pub(super) async fn cold(
         resamplings: None,
         fit: given_or_searched(&trained),
         shuffle_links: false,
+        links: None,
         json: false,
     };
     let run = (trained.options, trained.bridge());
