@@ -16,8 +16,8 @@ use crossfold_core::model::scoring::Estimate;
 use crossfold_core::training::mixing::{MixtureReport, tables_on};
 use rayon::prelude::*;
 
-use crate::evaluate::domain;
 use crate::data_set::{Numbering, Pairs, read_pairs};
+use crate::evaluate::domain;
 
 /// The given split, numbered.
 pub(crate) struct Split {

@@ -9,10 +9,10 @@ use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::model::bridges::CarrierFile;
 use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
 use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, fit_alone};
+use crossfold_core::training::mixing::ItemItemWeights;
 use crossfold_core::training::sharding::plan::{
     Part, PeopleRecord, PlannedFit, PurposeFiles, ShardBounds, ShardPlan, Side,
 };
-use crossfold_core::training::mixing::ItemItemWeights;
 use crossfold_core::training::sharding::shard::{BridgeShard, MatrixShard};
 use crossfold_core::training::{FitPurpose, ModelOutline};
 use ndarray::{Array2, s};

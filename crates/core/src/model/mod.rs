@@ -292,9 +292,9 @@ pub(crate) mod tests {
     use super::bridges::two_block::{Coefficients, TwoBlock};
     use super::bridges::{Bridge, Carrier, Direction, ServedCarrier};
     use super::look_alikes::LookAlikes;
+    use super::manifest::ContentReference;
     use super::mixtures::item_item::{ItemItem, ItemItemMethod};
     use super::mixtures::{Mixture, Mixtures, Ranker, RankerKind};
-    use super::manifest::ContentReference;
     use super::scoring::{ScoringTables, TableParts};
     use super::*;
     use crate::entities::ids::ItemId;

@@ -113,8 +113,11 @@ impl<'a> OwnEvidence<'a> {
             let scores = ranked.scores();
             let spread = spread(&scores);
             let weight = unit * share / spread;
-            (spread > 0.0 && weight.is_finite())
-                .then(|| OwnPart { weight, ranked, scores: Some(scores) })
+            (spread > 0.0 && weight.is_finite()).then(|| OwnPart {
+                weight,
+                ranked,
+                scores: Some(scores),
+            })
         };
         let parts: Vec<OwnPart<'a>> = ranked.filter_map(part).collect();
         if parts.iter().any(|part| part.ranked.is_personal()) {

@@ -686,7 +686,8 @@ mod tests {
             scores.into_iter().map(|score| score / spread).collect()
         };
         // Four items: half by the factors, half by what goes with them.
-        let (factors, weights) = (in_units(&of_mixture.rankers[0]), in_units(&of_mixture.rankers[2]));
+        let (factors, weights) =
+            (in_units(&of_mixture.rankers[0]), in_units(&of_mixture.rankers[2]));
         let served = scores(&tables, "a", &own).unwrap();
         for (served, (factors, weights)) in served.iter().zip(factors.iter().zip(&weights)) {
             let by_hand = of_mixture.unit * (0.5 * factors + 0.5 * weights);

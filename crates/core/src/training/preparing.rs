@@ -226,7 +226,8 @@ impl Prepared {
     fn choose_rankers(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), TrainingError> {
         let Some((matrix, choosing)) = self.pending.take_choosing() else { return Ok(()) };
         let outline = &mut self.outline;
-        let tables = outline.tables(outline.fit(&matrix, progress)?, &choosing.popularity.shares)?;
+        let tables =
+            outline.tables(outline.fit(&matrix, progress)?, &choosing.popularity.shares)?;
         let seed = outline.provenance.params.options().seed;
         let grounds = Grounds { matrix: &matrix, choosing: &choosing, tables: &tables, seed };
         for (domain, rows) in outline.index.ranges() {
@@ -252,8 +253,11 @@ impl Pending {
     /// over time; on last items, that somebody has a second one.
     fn of(rows: Rows, is_spread: bool) -> Self {
         let Rows { all, before: matrix, held_out, held_out_seen: seen, last, last_seen, .. } = rows;
-        let choosing =
-            ChoosingItems { held_out: rows.choosing, popularity: rows.popularity_choosing };
+        let choosing = ChoosingItems {
+            held_out: rows.choosing,
+            popularity: rows.popularity_choosing,
+            is_newest: is_spread,
+        };
         let newest = HeldOutRows { matrix, held_out, seen, popularity: rows.popularity_before };
         let has_last = last.iter().any(|items| !items.is_empty());
         let popularity = rows.popularity_without_last;
@@ -281,7 +285,8 @@ impl Pending {
         let matrix = match (&self.newest, &self.last, &self.all) {
             (Some(newest), ..) => newest.matrix.without(&choosing.held_out),
             (None, Some(last), Some(all)) => {
-                let both = |(last, choosing): (&Vec<u32>, &Vec<u32>)| [&last[..], choosing].concat();
+                let both =
+                    |(last, choosing): (&Vec<u32>, &Vec<u32>)| [&last[..], choosing].concat();
                 let held_out: Vec<Vec<u32>> =
                     last.held_out.iter().zip(&choosing.held_out).map(both).collect();
                 all.without(&held_out)

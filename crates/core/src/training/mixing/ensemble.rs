@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::maths::measure::LIST_LENGTH;
 
 /// How many rankers are taken into a bag.
-const TAKEN: usize = 20;
+pub(super) const TAKEN: usize = 20;
 
 /// What rankers say of one person's pool of items.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,16 +57,19 @@ fn discount(position: usize) -> f64 {
 }
 
 /// The shares of so many rankers that rank best for these people, and their mean NDCG@20.
-/// Of equals, the earlier ranker is taken. All the first one's without people.
+/// The first ranker is in the bag `begins_with` times before any is taken. Of equals, the
+/// earlier ranker is taken.
 #[must_use]
-pub fn select(pools: &[&Pool], rankers: usize) -> (Vec<f32>, f64) {
+pub fn select(pools: &[&Pool], rankers: usize, begins_with: usize) -> (Vec<f32>, f64) {
     let mean = |counts: &[u32]| {
         let weights: Vec<f32> = counts.iter().map(|count| *count as f32).collect();
         let values: Vec<f64> = pools.par_iter().map(|pool| pool.ndcg(&weights)).collect();
         values.iter().sum::<f64>() / values.len().max(1) as f64
     };
     let mut bag = vec![0u32; rankers];
-    let mut best = (bag.clone(), f64::NEG_INFINITY);
+    bag.iter_mut().take(1).for_each(|first| *first = begins_with as u32);
+    let known = if begins_with > 0 { mean(&bag) } else { f64::NEG_INFINITY };
+    let mut best = (bag.clone(), known);
     for _ in 0..TAKEN {
         let with = |ranker: usize| {
             let mut counts = bag.clone();
@@ -123,7 +126,7 @@ mod tests {
             };
             let pools: Vec<Pool> = people.iter().map(pool).collect();
             let all: Vec<&Pool> = pools.iter().collect();
-            let (shares, value) = select(&all, 3);
+            let (shares, value) = select(&all, 3, 0);
             prop_assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             let mean = |weights: &[f32]| {
                 all.iter().map(|pool| pool.ndcg(weights)).sum::<f64>() / all.len() as f64
@@ -145,9 +148,11 @@ mod tests {
             Pool { scores, items: 40, relevant: vec![relevant] }
         };
         let pools: Vec<Pool> = (0..40).map(pool).collect();
-        let (shares, value) = select(&pools.iter().collect::<Vec<_>>(), 3);
+        let (shares, value) = select(&pools.iter().collect::<Vec<_>>(), 3, 0);
         assert!(shares[0] > 0.3 && shares[1] > 0.3 && shares[2] < 0.2, "{shares:?}");
         assert!(value > 0.9);
-        assert_eq!(select(&[], 2).1, 0.0);
+        assert_eq!(select(&[], 2, 0).1, 0.0);
+        let (kept, _) = select(&pools.iter().collect::<Vec<_>>(), 3, TAKEN);
+        assert!(kept[0] >= 0.5, "{kept:?}");
     }
 }

@@ -33,30 +33,28 @@ pub(super) fn families(items: usize, interactions: usize) -> Vec<Vec<ItemItemMet
     if interactions > MOST_INTERACTIONS || items < 2 {
         return Vec::new();
     }
-    vec![ridges(items), walking(), cosines()]
+    vec![on_nearest(), on_all(items), walking(), cosines()]
 }
 
-fn ridges(items: usize) -> Vec<ItemItemMethod> {
-    let on_nearest = |ridge| {
+fn on_nearest() -> Vec<ItemItemMethod> {
+    let of = |ridge| {
         let candidates = NEAREST;
         let options =
             LocalRidgeOptions { ridge, candidates, kept: NEAREST, ..LocalRidgeOptions::default() };
         options.check().map(ItemItemMethod::LocalRidge)
     };
-    let on_all = |(ridge, dropout, activity_exponent)| {
-        let options = EaseOptions {
-            ridge,
-            dropout,
-            activity_exponent,
-            kept: KEPT,
-            ..EaseOptions::default()
-        };
+    [10.0, 100.0].into_iter().map(of).filter_map(Result::ok).collect()
+}
+
+fn on_all(items: usize) -> Vec<ItemItemMethod> {
+    let of = |(ridge, activity_exponent)| {
+        let kept = KEPT;
+        let options = EaseOptions { ridge, activity_exponent, kept, ..EaseOptions::default() };
         options.check().map(ItemItemMethod::Ease)
     };
-    let small = [(5.0, 0.0, 0.5), (50.0, 0.0, 0.5), (300.0, 0.0, 0.0), (1_000.0, 0.0, 0.0)];
-    let small = small.into_iter().filter(|_| items <= MOST_ITEMS_AT_ONCE);
-    let nearest = [10.0, 100.0].into_iter().map(on_nearest);
-    nearest.chain(small.map(on_all)).filter_map(Result::ok).collect()
+    let tried = [(5.0, 0.5), (50.0, 0.5), (300.0, 0.0), (1_000.0, 0.0)];
+    let tried = tried.into_iter().filter(|_| items <= MOST_ITEMS_AT_ONCE);
+    tried.map(of).filter_map(Result::ok).collect()
 }
 
 fn walking() -> Vec<ItemItemMethod> {

@@ -33,7 +33,7 @@ pub fn choose_on(
     let without = matrix.without(&held_out);
     let popularity = Popularity { shares: shares(&without), ..Popularity::default() };
     let tables = tables_on(&without, (ranges, params), &[], progress)?;
-    let choosing = ChoosingItems { held_out, popularity };
+    let choosing = ChoosingItems { held_out, popularity, is_newest: false };
     let grounds = Grounds { matrix: &without, choosing: &choosing, tables: &tables, seed };
     ranges.values().map(|rows| Ok(choose(grounds, rows)?)).collect()
 }

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ensemble::{Pool, select};
+use super::ensemble::{Pool, TAKEN, select};
 use super::item_item_fit::{families, fit};
 use super::{MixtureChoice, MixtureReport, MixtureVerdict, RankerChoice, RankerFigures};
 use crate::evidence::items::{DomainRows, Weighted};
@@ -42,6 +42,8 @@ pub(crate) struct ChoosingItems {
     pub(crate) held_out: Vec<Vec<u32>>,
     /// Popularity without them.
     pub(crate) popularity: Popularity,
+    /// Whether it is what came last; else it is any of what a person likes.
+    pub(crate) is_newest: bool,
 }
 
 /// What rankers are tried on.
@@ -61,10 +63,7 @@ pub(crate) struct Grounds<'a> {
 ///
 /// # Errors
 /// [`Mismatch`] when what was chosen cannot be served.
-pub(crate) fn choose(
-    grounds: Grounds<'_>,
-    rows: &DomainRows,
-) -> Result<MixtureReport, Mismatch> {
+pub(crate) fn choose(grounds: Grounds<'_>, rows: &DomainRows) -> Result<MixtureReport, Mismatch> {
     let trial = Trial::new(grounds, rows);
     let (choosing, judging) = trial.cut();
     let mut report = MixtureReport {
@@ -188,20 +187,25 @@ impl<'a> Trial<'a> {
     }
 
     /// The shares that rank best for those who choose, by amount of evidence.
+    ///
+    /// Where times do not tell what came last, any items are held out, and those that are
+    /// taken in bundles are easy to find by what remembers bundles, which says less of what
+    /// somebody will take next: the factors then keep half of every score.
     fn mix(&self, choosing: &[&RankingCase], rankers: Rankers) -> (MixtureChoice, Mixture) {
         let pools: Vec<(Option<EvidenceAmount>, Pool)> = choosing
             .par_iter()
             .map(|case| (self.amount(case), self.pool(case, &rankers)))
             .collect();
         let all: Vec<&Pool> = pools.iter().map(|(_, pool)| pool).collect();
-        let (of_all, _) = select(&all, rankers.len());
+        let begins_with = if self.grounds.choosing.is_newest { 0 } else { TAKEN };
+        let (of_all, _) = select(&all, rankers.len(), begins_with);
         let shares = EvidenceAmount::ALL.map(|amount| {
             let with_amount = pools.iter().filter(|(known, _)| *known == Some(amount));
             let own: Vec<&Pool> = with_amount.map(|(_, pool)| pool).collect();
             if own.len() < FEWEST_OF_AMOUNT {
                 return of_all.clone();
             }
-            select(&own, rankers.len()).0
+            select(&own, rankers.len(), begins_with).0
         });
         let unit = self.unit(choosing);
         let has_share = |at: &usize| shares.iter().any(|shares| shares[*at] > 0.0);
@@ -305,7 +309,8 @@ mod tests {
         rows.extend(known);
         let shares = sums.iter().map(|sum| sum.min(1.0)).collect();
         let popularity = Popularity { shares, ..Popularity::default() };
-        (SparseRows::from_rows(40, rows), ChoosingItems { held_out, popularity })
+        let choosing = ChoosingItems { held_out, popularity, is_newest: true };
+        (SparseRows::from_rows(40, rows), choosing)
     }
 
     fn chosen(people: usize, is_paired: bool) -> MixtureReport {
