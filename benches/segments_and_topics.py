@@ -20,7 +20,6 @@ import gzip
 import itertools
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -121,7 +120,7 @@ def peer(kind, *options):
     if kind == "clusters":
         file, clusters, restarts, seed = options
         points = np.loadtxt(file, delimiter=",", dtype=np.float32)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = most_megabytes()
         started = time.perf_counter()
         found = KMeans(int(clusters), n_init=int(restarts), random_state=int(seed)).fit(points)
         seconds = time.perf_counter() - started
@@ -139,7 +138,7 @@ def peer(kind, *options):
             return sp.csr_matrix((counts, [int(word) for word, _ in entries], ends), shape=shape)
 
         train, test = documents(train), documents(test)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = most_megabytes()
         started = time.perf_counter()
         found = LatentDirichletAllocation(
             int(topics), learning_method="online", max_iter=int(passes), batch_size=int(batch),
@@ -148,18 +147,23 @@ def peer(kind, *options):
         seconds = time.perf_counter() - started
         likeliest = np.argsort(-found.components_, axis=1)[:, :10]
         answer = {"perplexity": float(found.perplexity(test)), "likeliest": likeliest.tolist()}
-    print(json.dumps({"seconds": seconds, "before": before, **answer}))
+    print(json.dumps({"seconds": seconds, "before": before, "megabytes": most_megabytes(), **answer}))
+
+
+def most_megabytes():
+    """Of this process since it was started: what its parent had is not counted."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
 
 
 def run(command):
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(command, stdout=out, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
+        if process.wait() != 0:
             sys.exit(f"{command} failed")
         out.seek(0)
-        return {**json.loads(out.read()), "megabytes": usage.ru_maxrss / 1024}
+        return json.loads(out.read())
 
 
 def agreements(runs):
