@@ -32,7 +32,7 @@ use crate::measure::adjusted_rand_index;
 /// Fewest points of a half for each cluster that is tried: a mean of fewer is not found again.
 const POINTS_OF_A_CLUSTER: usize = 10;
 /// A number of clusters is not better than another by less than this share.
-const INDIFFERENCE: f64 = 0.02;
+const INDIFFERENCE: f64 = 0.05;
 
 /// Less above chance than this share of what is possible is no finding.
 const LEAST_ABOVE_CHANCE: f64 = 0.5;
