@@ -21,7 +21,7 @@ use serde_json::json;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let answer = match arguments[..] {
+    let mut answer = match arguments[..] {
         ["clusters", file, clusters, restarts, seed] => {
             let (clusters, restarts) = (clusters.parse()?, restarts.parse()?);
             let options = ClusterOptions {
@@ -52,8 +52,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         _ => return Err("see the head of the program".into()),
     };
+    answer["megabytes"] = json!(most_megabytes());
     println!("{answer}");
     Ok(())
+}
+
+/// The most memory that the process had, where the system tells.
+fn most_megabytes() -> Option<f64> {
+    let status = read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
 }
 
 fn clusters_of(file: &str, options: ClusterOptions) -> Result<serde_json::Value, Box<dyn Error>> {

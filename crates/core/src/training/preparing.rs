@@ -57,10 +57,8 @@ pub fn prepare(
         }
         None => None,
     };
-    let evidence = match &searched {
-        Some(search) => apply(search, &mut input)?,
-        None => EvidenceScaling::default(),
-    };
+    let applied = searched.as_ref().map(|search| apply(search, &mut input));
+    let evidence = applied.transpose()?.unwrap_or_default();
     let (newest, newest_before) = histories.newest((&input.definitions, input.now), split_at);
     let champion = input.champion.as_deref();
     let builder = RowBuilder {
@@ -109,7 +107,6 @@ pub fn prepare(
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
-    drop(std::mem::take(&mut rows.behaviours)); // Fitting needs the room.
     Ok(Prepared { outline, gate: input.gate, pending: Pending::of(rows, split_at.is_some()) })
 }
 

@@ -69,8 +69,7 @@ pub(super) fn find(
         let Some(rows) = items.index.ranges().get(domain) else { continue };
         let features = features(items, rows, &mut segments.traits, &people.behaviours);
         let Some(space) = Space::of(features, people, &segments.traits) else { continue };
-        let Some((found, report)) = space.segments(people, seed) else { continue };
-        let (mut found, mut report) = (found, report);
+        let Some((mut found, mut report)) = space.segments(people, seed) else { continue };
         describe(&mut found, people, (&segments.traits, items.index));
         let kept = champion.map_or(0, |champion| {
             go_on(&mut found, people, (&segments.traits, items.index), (champion, rows))
@@ -323,8 +322,8 @@ const NAMED_BY: usize = 2;
 /// Puts what a segment was named by first, where it still holds: its name stays.
 fn known_first(facts: &mut [Fact], before: &[Fact]) {
     let place = |fact: &Fact| {
-        let named_by = before.iter().take(NAMED_BY);
-        named_by.clone().position(|known| known.is_about_the_same(fact)).unwrap_or(NAMED_BY)
+        let mut named_by = before.iter().take(NAMED_BY);
+        named_by.position(|known| known.is_about_the_same(fact)).unwrap_or(NAMED_BY)
     };
     facts.sort_by_key(place);
 }

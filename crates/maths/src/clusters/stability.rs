@@ -32,8 +32,10 @@ use crate::measure::adjusted_rand_index;
 /// Fewest points of a half for each cluster that is tried: a mean of fewer is not found again.
 const POINTS_OF_A_CLUSTER: usize = 10;
 /// A number of clusters is not better than another by less than this share.
-const INDIFFERENCE: f64 = 0.02;
+const INDIFFERENCE: f64 = 0.05;
 
+/// Less above chance than this share of what is possible is no finding.
+const LEAST_ABOVE_CHANCE: f64 = 0.5;
 /// In no larger share of draws may points of one cluster be found again as well: loose, because
 /// a long one is often cut at the same place.
 const MOST_REACHED_BY_CHANCE: f64 = 0.25;
@@ -64,7 +66,7 @@ impl Default for ChoiceOptions {
             most: 12,
             repetitions: 16,
             sample: 2_048,
-            least_agreement: 0.75,
+            least_agreement: 0.6,
             restarts: 3,
             seed: 42,
         }
@@ -142,7 +144,7 @@ impl Stability {
         self.agreement >= least_agreement
             && self.reached_by_chance <= MOST_REACHED_BY_CHANCE
             && self.as_close_by_chance <= MOST_AS_CLOSE_BY_CHANCE
-            && self.above_chance() > 0.0
+            && self.above_chance() >= LEAST_ABOVE_CHANCE
     }
 }
 

@@ -47,20 +47,21 @@ pub(super) struct Settled {
     pub(super) per_word: Vec<f32>,
 }
 
-/// Looks for the topics of a document until they rest (Hoffman, Blei, Bach 2010, the E step
-/// of algorithm 2).
-pub(super) fn settle(arch: Arch, words: &Words<'_>, topics: usize, prior: f64) -> Settled {
+/// Looks for the topics of a document, from initial parameters on, until they rest (Hoffman,
+/// Blei, Bach 2010, the E step of algorithm 2).
+pub(super) fn settle(arch: Arch, words: &Words<'_>, initial: Vec<f64>, prior: f64) -> Settled {
     arch.dispatch(
         #[inline(always)]
-        || settle_by_lanes(words, topics, prior),
+        || settle_by_lanes(words, initial, prior),
     )
 }
 
 #[inline(always)]
-fn settle_by_lanes(words: &Words<'_>, topics: usize, prior: f64) -> Settled {
+fn settle_by_lanes(words: &Words<'_>, initial: Vec<f64>, prior: f64) -> Settled {
+    let topics = initial.len();
     let width = padded(topics);
     let mut found = Settled {
-        parameters: vec![1.0; topics],
+        parameters: initial,
         topics: vec![0.0; width],
         per_word: vec![0.0; words.counts.len()],
     };
@@ -136,8 +137,8 @@ mod tests {
                 scale_into(row, weights.iter().copied());
             }
             let words = Words { weights: &rows, counts: &counts };
-            let found = settle(Arch::new(), &words, 20, prior);
-            let by_scalars = settle_by_lanes(&words, 20, prior);
+            let found = settle(Arch::new(), &words, vec![1.0; 20], prior);
+            let by_scalars = settle_by_lanes(&words, vec![1.0; 20], prior);
             prop_assert_eq!(&found.parameters, &by_scalars.parameters);
             let total: f64 = found.parameters.iter().sum();
             let expected = 20.0 * prior + counts.iter().map(|c| f64::from(*c)).sum::<f64>();

@@ -291,7 +291,7 @@ impl TopicModel {
             weights.extend_from_slice(&self.expected[start..start + width]);
         }
         let of_words = Words { weights: &weights, counts: &counts };
-        let found = settle(Arch::new(), &of_words, self.topics(), self.priors.document);
+        let found = settle(Arch::new(), &of_words, vec![1.0; self.topics()], self.priors.document);
         let total: f64 = found.parameters.iter().sum();
         let taken = Array2::from_shape_fn((words.len(), self.topics()), |(word, topic)| {
             found.per_word[word] * (found.topics[topic] * weights[word * width + topic])

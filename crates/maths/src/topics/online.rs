@@ -72,7 +72,8 @@ pub fn fit(documents: &SparseRows, params: &TopicParams) -> Result<TopicModel, U
         for batch in order.chunks(options.batch) {
             step += 1;
             let rate = (options.offset + f64::from(step)).powf(-options.decay);
-            topics.learn(documents, batch, (rate, of_all as f64 / batch.len() as f64));
+            let step = Step { number: step, rate, stands_for: of_all as f64 / batch.len() as f64 };
+            topics.learn(documents, batch, &step);
         }
     }
     let priors = topics.priors;
@@ -85,6 +86,7 @@ pub fn fit(documents: &SparseRows, params: &TopicParams) -> Result<TopicModel, U
 struct Topics {
     count: usize,
     priors: Priors,
+    seed: u64,
     factor: f64,
     /// words x topics.
     beyond: Vec<f64>,
@@ -93,6 +95,24 @@ struct Topics {
     words: usize,
     /// The place in the batch of each word that is in it.
     place: Vec<u32>,
+}
+
+/// The gamma distribution, of mean 1, that what a fit begins with is drawn from.
+fn about_one() -> Gamma<f64> {
+    let Ok(gamma) = Gamma::new(INITIAL_SHAPE, 1.0 / INITIAL_SHAPE) else {
+        unreachable!("a positive shape makes a distribution");
+    };
+    gamma
+}
+
+/// A step of a fit.
+struct Step {
+    /// Its number, from 1.
+    number: u32,
+    /// How far it goes.
+    rate: f64,
+    /// How many documents each of the batch stands for.
+    stands_for: f64,
 }
 
 /// The words of a mini-batch.
@@ -106,16 +126,16 @@ impl Topics {
     fn drawn(words: usize, params: &TopicParams, rng: &mut ChaCha8Rng) -> Self {
         let count = params.options().topics;
         let priors = params.priors();
-        let Ok(gamma) = Gamma::new(INITIAL_SHAPE, 1.0 / INITIAL_SHAPE) else {
-            unreachable!("a positive shape makes a distribution");
-        };
+        let gamma = about_one();
         let beyond: Vec<f64> =
             (0..words * count).map(|_| gamma.sample(rng) - priors.word).collect();
         let mut totals = vec![0.0; count];
         for row in beyond.chunks_exact(count) {
             totals.iter_mut().zip(row).for_each(|(sum, beyond)| *sum += priors.word + beyond);
         }
-        Self { count, priors, factor: 1.0, beyond, totals, words, place: vec![u32::MAX; words] }
+        let seed = params.options().seed;
+        let place = vec![u32::MAX; words];
+        Self { count, priors, seed, factor: 1.0, beyond, totals, words, place }
     }
 
     fn weight(&self, beyond: f64) -> f64 {
@@ -123,13 +143,12 @@ impl Topics {
         (self.priors.word + self.factor * beyond).max(self.priors.word * 1e-6)
     }
 
-    /// One step; `rate` is how far it goes, and each document stands for so many.
-    fn learn(&mut self, documents: &SparseRows, batch: &[u32], (rate, stands_for): (f64, f64)) {
+    fn learn(&mut self, documents: &SparseRows, batch: &[u32], step: &Step) {
         let words = self.words_of(documents, batch);
-        let taken = self.taken_by_topics(documents, batch, &words);
+        let taken = self.taken_by_topics(documents, batch, (&words, step.number));
+        let (rate, step) = (step.rate, step.rate * step.stands_for);
         self.factor *= 1.0 - rate;
         let mut added = vec![0.0f64; self.count];
-        let step = rate * stands_for;
         let width = padded(self.count);
         for (at, word) in words.words.iter().enumerate() {
             let start = *word as usize * self.count;
@@ -184,12 +203,20 @@ impl Topics {
         BatchWords { words, weights }
     }
 
+    /// What a document begins with, about 1: drawn, so that documents lean to different topics
+    /// while topics are still alike. Else all lean to the same, and some topics starve.
+    fn initial(&self, document: u32, step: u32) -> Vec<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream((u64::from(step) << 32) | u64::from(document));
+        (0..self.count).map(|_| about_one().sample(&mut rng)).collect()
+    }
+
     /// How much of the batch's words each topic takes, up to the words' weights.
     fn taken_by_topics(
         &self,
         documents: &SparseRows,
         batch: &[u32],
-        words: &BatchWords,
+        (words, step): (&BatchWords, u32),
     ) -> Vec<f32> {
         let width = padded(self.count);
         let arch = Arch::new();
@@ -201,7 +228,8 @@ impl Topics {
                 weights.extend_from_slice(&words.weights[start..start + width]);
             }
             let words = Words { weights: &weights, counts };
-            settle(arch, &words, self.count, self.priors.document)
+            let initial = self.initial(*document, step);
+            settle(arch, &words, initial, self.priors.document)
         };
         let settled: Vec<Settled> =
             batch.par_iter().with_min_len(DOCUMENTS_OF_A_TASK).map(settled_document).collect();

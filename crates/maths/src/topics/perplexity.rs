@@ -107,7 +107,7 @@ fn parameters_of(topics: &TopicModel, known: &[(u32, f32)]) -> Vec<f64> {
     }
     let counts: Vec<f32> = known.iter().map(|(_, count)| *count).collect();
     let words = Words { weights: &weights, counts: &counts };
-    settle(Arch::new(), &words, topics.topics(), topics.priors.document).parameters
+    settle(Arch::new(), &words, vec![1.0; topics.topics()], topics.priors.document).parameters
 }
 
 /// The perplexity of the words of one half of each document, given the other half: what
