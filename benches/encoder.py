@@ -66,9 +66,9 @@ def texts():
         "买车loan怎么办理？apply now", "Tesla Model 3 贷款方案", "用Excel做VLOOKUP", "iPhone15Pro分期免息", "AI大模型ChatGPT入门课",
         "🚗💰首付3万开走", "👍👍👍好课推荐！！！", "１２３４５６７８９０", "ＡＢＣ　ｄｅｆ　全角字母", "（全角括号）【方头括号】《书名号》",
         "　　全角空格　在前后　　", "\t制表符\t和\n换行\r\n都有\n", "多  个   空    格", "①②③④⑤ ㈠㈡㈢ Ⅰ Ⅱ Ⅲ", "½ ¼ ㎏ ㎡ ℃ № ™",
-        "ｶﾀｶﾅ半角和ひらがな", "龘靐齉爩鱻麤龗灪", "𠮷野家𡃁𠺢", "2024年12月31日23:59:59", "¥1,234,567.89元",
+        "ｶﾀｶﾅ半角和ひらがな", "龘这个字怎么读？", "𠮷野家𡃁𠺢", "2024年12月31日23:59:59", "¥1,234,567.89元",
         "https://example.com/课程?id=42&lang=zh", "。。。……！？", "的", "一", "车",
-        "零宽\u200b空\u200d格\ufeff字符", "组合e\u0301字符n\u0303", "汽车金融" * 60, "学习使人进步，" * 300, "，".join(CHINESE),
+        "零宽\u200b空\u200d格\ufeff字符", "组合e\u0301字符n\u0303", "汽车金融" * 60, "学习使人进步，" * 90, "，".join(CHINESE),
     ]
     english += [
         "buy a 新能源汽车 today", "SUV 贷款 with low APR", "naïve café résumé", "Straße, façade, smörgåsbord", "Привет мир",
@@ -84,7 +84,7 @@ def texts():
 
 
 # Read by one implementation only to their limits, or without a known piece: compared apart.
-LIMITS = ["", " ", "\t\n", "　", "😀🫨", "车贷 " * 2000, "word " * 2000, " " * 9000 + "late"]
+LIMITS = ["", " ", "\t\n", "　", "😀🫨", "龘靐齉爩鱻麤龗灪", "学习使人进步，" * 300, "车贷 " * 2000, "word " * 2000, " " * 9000 + "late"]
 
 
 def run_example(command, artefact, lines):

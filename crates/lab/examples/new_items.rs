@@ -11,7 +11,7 @@
 //! first SHARE of all interactions (0.5 unless given); they are ranked among themselves, for
 //! people who took something before and one of them after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -77,14 +77,13 @@ fn read(directory: &Path, cut: f64) -> Result<Split> {
     let items = lines.map(|line| Ok(serde_json::from_str::<Item>(&line?)?));
     let items = items.collect::<Result<Vec<_>>>()?;
     let (before, after) = interactions.split_at((interactions.len() as f64 * cut) as usize);
-    let taken = |among: &[Interaction]| -> BTreeMap<String, ()> {
-        among.iter().map(|interaction| (interaction.item_id.clone(), ())).collect()
+    let taken = |among: &[Interaction]| -> BTreeSet<String> {
+        among.iter().map(|interaction| interaction.item_id.clone()).collect()
     };
     let (is_known, is_new) = (taken(before), taken(after));
     let (known, rest): (Vec<Item>, Vec<Item>) =
-        items.into_iter().partition(|item| is_known.contains_key(&item.item_id));
-    let new: Vec<Item> =
-        rest.into_iter().filter(|item| is_new.contains_key(&item.item_id)).collect();
+        items.into_iter().partition(|item| is_known.contains(&item.item_id));
+    let new: Vec<Item> = rest.into_iter().filter(|item| is_new.contains(&item.item_id)).collect();
     let numbered = |items: &[Item]| -> BTreeMap<String, u32> {
         items.iter().map(|item| item.item_id.clone()).zip(0..).collect()
     };

@@ -63,11 +63,9 @@ impl WeightedRidge {
         }
         let finite = |values: ArrayView2<'_, f32>| values.iter().all(|value| value.is_finite());
         let is_weight = |weight: &f32| weight.is_finite() && *weight >= 0.0;
-        if !finite(inputs)
-            || !finite(targets)
-            || !weights.iter().all(is_weight)
-            || !(regularisation > 0.0 && regularisation.is_finite())
-        {
+        let is_regularisation = regularisation > 0.0 && regularisation.is_finite();
+        let in_range = finite(inputs) && finite(targets) && weights.iter().all(is_weight);
+        if !(in_range && is_regularisation) {
             return Err(RidgeError::OutOfRange);
         }
         // In shares of the greatest, so that no sum of huge or tiny weights ends outside of what
