@@ -246,7 +246,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "name": "Travel", "currency": "CNY", "half_life_days": 90,
                 "event_types": { TYPE: {
                     "weight": 3, "value_scale": "100", "negative": false, "neutral_value": "2.5",
-                    "repeats": "latest", "seen_days": 30,
+                    "repeats": "latest", "seen_days": 30, "steps": ["acquired"],
                 } },
                 "outcomes": {
                     "impression": TYPE, "click": TYPE, "accept": TYPE, "convert": TYPE,

@@ -145,9 +145,9 @@ impl DomainDefinition {
             ));
         }
         let mut defaults = self.consent_defaults.iter();
-        if defaults.any(|default| default.granted && !default.purpose.may_be_default()) {
+        if defaults.any(|default| !default.purpose.may_be_default()) {
             return refuse(
-                "consent_defaults cannot grant financial_profiling: the person alone can".into(),
+                "consent_defaults cannot name financial_profiling: the person alone decides".into(),
             );
         }
         let has_type = |event_type: &EventType| self.event_types.contains_key(event_type);

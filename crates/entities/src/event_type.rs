@@ -43,8 +43,22 @@ pub struct EventTypeDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_days: Option<SeenFor>,
     /// How far the user came with the item: what profiles are told from. It weighs nothing.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeSet::is_empty",
+        deserialize_with = "each_step_once"
+    )]
     pub steps: BTreeSet<Step>,
+}
+
+/// Reads steps, each of which stands once.
+fn each_step_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Step>, D::Error> {
+    let listed = Vec::<Step>::deserialize(deserializer)?;
+    let steps: BTreeSet<Step> = listed.iter().copied().collect();
+    if steps.len() < listed.len() {
+        return Err(serde::de::Error::custom("steps must be named once each"));
+    }
+    Ok(steps)
 }
 
 /// A step of a user's way with an item. An event type may be several: who enrols in a free course
@@ -238,6 +252,9 @@ mod tests {
         for (json, field) in wrong {
             assert_eq!(read(json.clone()).check().unwrap_err().0, field, "{json}");
         }
+        let twice = json!({"weight": 1.0, "steps": ["looked", "looked"]});
+        let error = serde_json::from_value::<EventTypeDefinition>(twice).unwrap_err();
+        assert!(error.to_string().contains("steps"), "{error}");
         for days in [json!(36_501), json!(-1), json!(0.5), json!("never"), json!({"days": 3})] {
             let json = json!({"weight": 1.0, "seen_days": days});
             let error = serde_json::from_value::<EventTypeDefinition>(json).unwrap_err();

@@ -1,7 +1,7 @@
 // What is known of a person: each line with what it rests on.
 
 import { html } from "../html.js";
-import { figure, number, ofCode, percent, t, time } from "../text/index.js";
+import { number, ofCode, percent, t, time } from "../text/index.js";
 import { Table } from "./table.js";
 
 /** What lines are told of, in the order in which they are shown. */
@@ -14,7 +14,7 @@ const PLAIN = ["minutes", "sessions_per_week", "days_to_complete", "ratio"];
 function measured(line) {
   const isMeasured = ([, value]) => value && typeof value === "object" && "low" in value;
   return Object.entries(line).filter(isMeasured).map(([name, { value, low, high }]) => {
-    const format = PLAIN.includes(name) ? figure : percent;
+    const format = PLAIN.includes(name) ? number : percent;
     return `${t(`measure.${name}`)} ${format(value)} [${format(low)}, ${format(high)}]`;
   });
 }
@@ -62,7 +62,7 @@ export function Profile({ profile, names }) {
     ${profile.degraded.length ? html`<p class="notice warn">${t("people.degraded", { codes: profile.degraded.map(ofCode).join(t("comma")) })}</p>` : null}
     ${profile.personalised || profile.domains.length ? null : html`<p class="notice note">${t("people.nothing")}</p>`}
     ${profile.domains.map((of) => html`<${Domain} key=${of.domain} of=${of} names=${names}/>`)}
-    ${profile.domains.length && profile.domains.every((of) => !of.spending) ? html`<p class="hint">${t("people.nomeans")}</p>` : null}
-    ${profile.expected.length ? html`<section aria-labelledby="expected"><h3 id="expected">${t("people.expected")}</h3>
-      <${Lines} lines=${profile.expected} names=${names}/></section>` : null}`;
+    ${profile.expected.length ? html`<section class="card" aria-labelledby="expected"><h3 id="expected">${t("people.expected")}</h3>
+      <${Lines} lines=${profile.expected} names=${names}/></section>` : null}
+    ${profile.domains.length && profile.domains.every((of) => !of.spending) ? html`<p class="hint">${t("people.nomeans")}</p>` : null}`;
 }
