@@ -5,8 +5,8 @@
 //! | --- | --- |
 //! | implicit alternating least squares | [`als`] |
 //! | a row solved at request time | [`fold_in`] |
-//! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | what follows what in people's histories | [`sequence`] |
+//! | dense and sparse matrices | [`dense`], [`sparse`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 
