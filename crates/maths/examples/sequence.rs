@@ -151,9 +151,9 @@ fn split(world: &World, is_held_out: impl Fn(usize, &Event) -> bool) -> Split {
     let rows = histories.iter().map(|items| once(items).into_iter().map(|i| (i, 1.0)).collect());
     let matrix = SparseRows::from_rows(world.items, rows);
     let mut cases = Vec::new();
-    for person in 0..world.people {
-        let seen = once(&histories[person]);
-        let mut relevant = once(&held_out[person]);
+    for (person, (history, held_out)) in histories.iter().zip(&held_out).enumerate() {
+        let seen = once(history);
+        let mut relevant = once(held_out);
         relevant.retain(|item| seen.binary_search(item).is_err());
         if !seen.is_empty() && !relevant.is_empty() {
             cases.push(RankingCase { person, seen, relevant });
