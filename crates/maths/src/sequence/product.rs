@@ -469,10 +469,10 @@ mod tests {
         let values: Vec<f32> = (0..12).map(|at| at as f32).collect();
         let left = Matrix::new(&values, 4).within(1..3);
         let right = Matrix::new(&[1.0f32, 0.0, 0.0, 1.0], 2);
-        let mut target = vec![-1.0f32; 15];
+        let mut target = [-1.0f32; 15];
         let columns = MatrixMut::within(&mut target, 5, 2..4);
         multiply(Product::new(Form::Plain, left, right), columns, &mut Vec::new());
         let row = |a: f32, b: f32| [-1.0, -1.0, a, b, -1.0];
-        assert_eq!(target, [row(1.0, 2.0), row(5.0, 6.0), row(9.0, 10.0)].concat());
+        assert_eq!(target[..], [row(1.0, 2.0), row(5.0, 6.0), row(9.0, 10.0)].concat());
     }
 }

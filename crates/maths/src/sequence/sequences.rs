@@ -1,16 +1,10 @@
 //! People's items in the order of time.
 
 /// What each person did, oldest first; people of any number of items, one after another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sequences {
     ends: Vec<usize>,
     items: Vec<u32>,
-}
-
-impl Default for Sequences {
-    fn default() -> Self {
-        Self { ends: Vec::new(), items: Vec::new() }
-    }
 }
 
 impl Sequences {

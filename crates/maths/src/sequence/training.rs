@@ -220,7 +220,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_finite(&self) -> bool {
-        self.weights.dense.iter().all(|value| value.is_finite())
+        let Weights { dense, items, biases, .. } = &self.weights;
+        dense.iter().chain(items).chain(biases).all(|value| value.is_finite())
     }
 
     /// One epoch: the mean loss, how many items were predicted, and whether it was whole.
