@@ -13,6 +13,7 @@ neighbours). NDCG@20, binary, with the paired difference to the map and its 95% 
 import argparse
 import csv
 import gzip
+import json
 
 import numpy as np
 import scipy.sparse as sparse
@@ -91,6 +92,11 @@ def scores(source, known, cold, linked, of_source, of_target):
         dual = kernel(linked) + ridge * (1 + weight) * np.eye(len(linked))
         solved = mean + kernel(cold) @ np.linalg.solve(dual, aim - mean)
         yield f"two-block, weight {weight}, ridge {ridge}", solved @ items.T
+    ones = source[linked]
+    kernel, across = (ones @ ones.T).toarray(), (source[cold] @ ones.T).toarray()
+    for ridge in (20, 80):
+        diagonal = ridge * np.diff(source.indptr)[linked].mean() * np.eye(len(linked))
+        yield f"cross block, ridge {ridge}", across @ np.linalg.solve(kernel + diagonal, known[linked].toarray())
     near = inverse_root(np.diff(source.indptr)) @ source @ inverse_root(source.sum(0))
     far = inverse_root(np.diff(known.indptr)) @ known @ inverse_root(known.sum(0))
     across = source[cold] @ inverse_root(source.sum(0)) @ near[linked].T @ far[linked]
@@ -100,10 +106,34 @@ def scores(source, known, cold, linked, of_source, of_target):
         yield f"graph filter, popularity {exponent}", smooth * popular
 
 
+def tell(links, found):
+    """Prints what was found with so many links, and gives it as `transfer.py` plots it."""
+    joined = {name: np.concatenate(some) for name, some in found.items()}
+    intervals = {}
+    gains = {}
+    for name, some in sorted(joined.items(), key=lambda one: -one[1].mean()):
+        over = {}
+        for baseline in ("popularity", "map, ridge 1"):
+            gain = some - joined[baseline]
+            half = 1.96 * gain.std() / np.sqrt(len(gain))
+            if baseline == "popularity":
+                mean = gain.mean()
+                gains[name] = {"mean": mean, "low": mean - half, "high": mean + half}
+            over[baseline] = f"{gain.mean():+.4f} ± {half:.4f}"
+        print(f"{links:>4} {name:34} {some.mean():.4f}  over popularity {over['popularity']}, the map {over['map, ridge 1']}")
+        half = 1.96 * some.std() / np.sqrt(len(some))
+        intervals[name] = {"mean": some.mean(), "low": some.mean() - half, "high": some.mean() + half}
+    kinds = {"mapping": "map, ridge 3", "two_block": "two-block, weight 1, ridge 5", "cross_block": "cross block, ridge 80"}
+    candidates = {kind: {"ndcg": intervals[name], "over_popularity": gains[name]} for kind, name in kinds.items()}
+    return {"popularity": intervals["popularity"], "candidates": candidates}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", required=True)
     parser.add_argument("--target", required=True)
+    parser.add_argument("--links", default="all", help="so many people stay linked, such as 25,100,all")
+    parser.add_argument("--json", help="write means and 95% intervals to this file too")
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--unobserved-weight", type=float, default=0.1)
@@ -124,14 +154,15 @@ def main():
         known = (sparse.diags(is_known) @ target).tocsr()
         known.eliminate_zeros()
         of_target = fit(known, options)
-        for name, some in scores(source, known, cold, linked, of_source, of_target):
-            values.setdefault(name, []).append(ndcg(some, target, cold))
-    joined = {name: np.concatenate(some) for name, some in values.items()}
+        for links in options.links.split(","):
+            some = linked if links == "all" else linked[:int(links)]
+            for name, of_name in scores(source, known, cold, some, of_source, of_target):
+                values.setdefault(links, {}).setdefault(name, []).append(ndcg(of_name, target, cold))
     print(f"{len(both)} people have both")
-    for name, some in sorted(joined.items(), key=lambda one: -one[1].mean()):
-        over = some - joined["map, ridge 1"]
-        half = 1.96 * over.std() / np.sqrt(len(over))
-        print(f"{name:34} {some.mean():.4f}  over the map {over.mean():+.4f} ± {half:.4f}")
+    report = {links: tell(links, found) for links, found in values.items()}
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
 
 
 main()
