@@ -34,6 +34,8 @@ def arguments():
     parser.add_argument("--fit", default="--unobserved-weight 0.1 --regularisation 0.01 --iterations 12")
     parser.add_argument("--kept", type=pathlib.Path, default=pathlib.Path("target/transfer"))
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--of", action="append", type=pathlib.Path, metavar="JSON",
+                        help="plot these files of regressions.py instead, one a direction")
     return parser.parse_args()
 
 
@@ -76,21 +78,22 @@ def table(runs):
 
 
 def panel(direction, reports, left):
-    """One direction: NDCG@20 by the number of links, on a logarithmic scale of equal steps."""
+    """One direction: NDCG@20 over popularity by the number of links, in equal steps."""
     counts = list(reports)
-    series = {kind: [(at, reports[count]["candidates"].get(kind, {}).get("ndcg"))
+    series = {kind: [(at, reports[count]["candidates"].get(kind, {}).get("over_popularity"))
                      for at, count in enumerate(counts)] for kind in KINDS}
-    series["popularity"] = [(at, reports[count]["popularity"]) for at, count in enumerate(counts)]
+    nothing = {"mean": 0.0, "low": 0.0, "high": 0.0}
+    series["popularity"] = [(at, nothing) for at, _ in enumerate(counts)]
     known = [point for points in series.values() for _, point in points if point]
     low, high = min(p["low"] for p in known), max(p["high"] for p in known)
     low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
     x = lambda at: left + LEFT + at * (WIDTH - LEFT - LABELS) / max(len(counts) - 1, 1)
     y = lambda value: HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
-    parts = [f'<text x="{left + LEFT}" y="20" font-weight="bold">{direction}</text>']
+    parts = [f'<text x="{left + LEFT}" y="20" font-weight="bold">{direction}: NDCG@20 over popularity</text>']
     for step in range(5):
         value = low + (high - low) * step / 4
         parts.append(f'<line x1="{x(0):.1f}" x2="{x(len(counts) - 1):.1f}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{x(0) - 8:.1f}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3f}</text>')
+        parts.append(f'<text x="{x(0) - 8:.1f}" y="{y(value) + 4:.1f}" text-anchor="end">{value:+.3f}</text>')
     for at, count in enumerate(counts):
         parts.append(f'<text x="{x(at):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{count}</text>')
     parts.append(f'<text x="{(x(0) + x(len(counts) - 1)) / 2:.1f}" y="{HEIGHT - 6}" text-anchor="middle">linked people</text>')
@@ -117,7 +120,7 @@ def panel(direction, reports, left):
 def plot(directions):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * len(directions)} {HEIGHT}" '
              'font-family="sans-serif" font-size="11" role="img" '
-             'aria-label="NDCG@20 of each kind of bridge by the number of linked people, with 95% intervals">',
+             'aria-label="NDCG@20 over popularity of each kind of bridge by the number of linked people, with 95% intervals">',
              f'<rect width="{WIDTH * len(directions)}" height="{HEIGHT}" fill="white"/>']
     for number, (direction, reports) in enumerate(directions.items()):
         parts += panel(direction, reports, number * WIDTH)
@@ -128,6 +131,12 @@ def main():
     options = arguments()
     domains = [tuple(domain.split("=", 1)) for domain in options.domain]
     runs, directions = {}, {}
+    if options.of:
+        (one, _), (other, _) = domains
+        for direction, file in zip((f"{one} → {other}", f"{other} → {one}"), options.of):
+            directions[direction] = json.loads(file.read_text())
+        (options.out / "transfer.svg").write_text(plot(directions))
+        return
     for source, target in (domains, domains[::-1]):
         direction = f"{source[0]} → {target[0]}"
         for links in options.links.split(","):
@@ -143,4 +152,5 @@ def main():
     print(table(runs), end="")
 
 
-main()
+if __name__ == "__main__":
+    main()

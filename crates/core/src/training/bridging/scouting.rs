@@ -4,7 +4,7 @@
 //! people: wide, therefore, and cheap. On the people hidden in one fold, every point of a
 //! grid is fitted with few iterations and measured by one candidate of each kind; those
 //! that did best are fitted with more (successive halving, Jamieson and
-//! Talwalkar 2016), and the best two of each kind go on to be judged. A point
+//! Talwalkar 2016), and the best of each kind goes on to be judged. A point
 //! that cannot be fitted loses, and ends nothing.
 //!
 //! Nobody judges what they have chosen: two folds scout, each for itself. What the first
@@ -32,7 +32,7 @@ const REGULARISATIONS: [f32; 3] = [0.003, 0.01, 0.03];
 /// Iterations of a rung's fits, and how many settings reach it.
 const RUNGS: [(usize, usize); 2] = [(3, 12), (8, 4)];
 /// Settings of each kind that are judged, for each scouting fold.
-const SHORT_LIST: usize = 2;
+const SHORT_LIST: usize = 1;
 /// Folds that scout.
 const SCOUTING_FOLDS: usize = 2;
 
@@ -299,7 +299,7 @@ mod tests {
         let scouted = &found[&direction("a", "b")];
         assert_eq!(scouted.by_fold.len(), 2);
         for own in &scouted.by_fold {
-            assert_eq!((own.two_block.len(), own.pair.len()), (2, 2));
+            assert_eq!((own.two_block.len(), own.pair.len()), (1, 1));
         }
         let candidate = |fit| Candidate::Pair { fit, source_weight: 1.0 };
         let [first, second] = &scouted.by_fold[..] else { panic!("{scouted:?}") };
