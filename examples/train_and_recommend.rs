@@ -18,6 +18,7 @@ use crossfold_core::entities::ids::{
     DomainId, EventId, EventType, ItemId, Pseudonym, TrainingRunId,
 };
 use crossfold_core::evidence::confidences::confidences;
+use crossfold_core::evidence::item_facts::CatalogueFacts;
 use crossfold_core::evidence::items::{ItemKey, LocalRow, Row};
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::AlsOptions;
@@ -130,6 +131,7 @@ fn train_model(definitions: &Definitions, now: Timestamp) -> Result<Model> {
         people: PeopleIndex::default(), // Nobody is linked to another platform.
         definitions: definitions.clone(),
         items,
+        facts: CatalogueFacts::default(), // Titles and categories, which describe people.
         params: AlsOptions { factors: 4, ..AlsOptions::default() }.check()?,
         unobserved_items: UnobservedItems::default(),
         gate: GateOptions::default(),

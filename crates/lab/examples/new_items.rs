@@ -57,7 +57,7 @@ impl Item {
     }
 }
 
-fn unpacked(path: &Path) -> Result<impl Read> {
+fn unpacked(path: &Path) -> Result<impl Read + use<>> {
     Ok(GzDecoder::new(File::open(path).with_context(|| path.display().to_string())?))
 }
 

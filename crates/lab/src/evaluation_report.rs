@@ -78,7 +78,7 @@ impl EvaluationDetails {
             }
             let over = range(&found.over_factors);
             println!("  mixture over factors {over}: {:?}", found.verdict);
-            for choice in &found.chosen {
+            if let Some(choice) = &found.chosen {
                 println!("  shares by 1-2, 3-9, 10+ items liked: {:.2?}", choice.shares);
             }
         }
