@@ -14,6 +14,7 @@ use crossfold_core::model::bridges::joint::JointFoldIn;
 use crossfold_core::model::bridges::{Bridge, Bridges, Carrier, Direction};
 use crossfold_core::model::look_alikes::LookAlikes;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
+use crossfold_core::model::mixtures::Mixtures;
 use crossfold_core::model::scoring::{ScoringTables, TableParts};
 use crossfold_core::model::{Artefact, ModelParts, Provenance, Sections, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
