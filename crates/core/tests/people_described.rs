@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crossfold_core::entities::consent::{ConsentContext, ConsentedHistory};
+use crossfold_core::entities::consent::{
+    ConsentContext, ConsentedHistory, CrossDomain, RecommendationUse,
+};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
@@ -18,6 +20,8 @@ use crossfold_core::maths::measure::adjusted_rand_index;
 use crossfold_core::model::segments::{FEWEST_PEOPLE, Fact};
 use crossfold_core::model::topics::Word;
 use crossfold_core::model::{Artefact, Model};
+use crossfold_core::serving::profile::{ProfileInputs, profile};
+use crossfold_core::serving::reason::Locale;
 use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::{Trained, TrainingInput, train};
 use crossfold_testing::{at, definition, domain, event_at, event_id, item, run};
@@ -64,7 +68,6 @@ fn world(people: usize, seed: usize) -> World {
         let facts = ItemFacts {
             categories: vec![format!("kind-{kind}")],
             words: plain_words(&format!("{} {number}", TITLES[kind])),
-            price: Some(100.0 * kind as f32),
         };
         ((knowledge(), item(&format!("{kind}-{number}"))), facts)
     });
@@ -210,6 +213,57 @@ fn planted_topics_are_found_and_a_persons_are_those_of_their_kind() {
         right += usize::from(of_kind);
     }
     assert!(right > 360, "{right} of 400");
+}
+
+#[test]
+fn a_profile_tells_of_segment_and_topics_where_enough_is_liked_and_of_no_price() {
+    let world = world(400, 1);
+    let model = model(&trained(&world, None));
+    let definitions = [(knowledge(), definition())].into_iter().collect();
+    let own = BTreeSet::from([knowledge()]);
+    let told = |person: usize, most: usize, locale| {
+        let name = format!("person-{person:04}");
+        let events = world.events.iter().filter(|event| event.user.as_str() == name);
+        let ledger = Default::default();
+        let context =
+            ConsentContext { ledger: &ledger, definitions: &definitions, now: at(100 * DAY) };
+        let history = History::new(events.take(most).cloned().collect(), []);
+        let display = knowledge();
+        let user = Pseudonym::parse(&name).unwrap();
+        let of = RecommendationUse {
+            user: &user,
+            display: &display,
+            target: &display,
+            cross_domain: CrossDomain::ByConsent,
+        };
+        let history = ConsentedHistory::for_recommendation(&history, context, &of);
+        let inputs = ProfileInputs {
+            display: &display,
+            visible: &own,
+            history: &history,
+            economic: None,
+            declared: &Default::default(),
+            definitions: &definitions,
+            catalogues: &Default::default(),
+            model: Some(&model),
+            now: at(100 * DAY),
+            locale,
+        };
+        profile(&inputs).domains.remove(0)
+    };
+    for (person, kind) in world.kinds.iter().enumerate().take(40) {
+        let domain = told(person, usize::MAX, Locale::English);
+        let segment = domain.segment.unwrap();
+        assert!(segment.text.contains(&segment.finding.name), "{segment:?}");
+        assert!(!domain.topics.is_empty() && domain.topics.len() <= 3);
+        assert!(domain.topics.is_sorted_by(|a, b| a.finding.share >= b.finding.share));
+        if *kind == 3 {
+            assert!(segment.finding.name.contains("kind-3"), "{segment:?}");
+        }
+    }
+    assert!(told(0, usize::MAX, Locale::Chinese).segment.unwrap().text.starts_with("属于"));
+    let few = told(0, 1, Locale::English);
+    assert_eq!((few.segment, few.topics), (None, Vec::new()));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use super::items::ItemKey;
@@ -24,8 +23,6 @@ pub struct ItemFacts {
     pub categories: Vec<String>,
     /// The words of its title; at most 32.
     pub words: Vec<String>,
-    /// Its price, in the domain's currency.
-    pub price: Option<f32>,
 }
 
 /// What catalogues say, by item; an item may be missing.
@@ -37,11 +34,9 @@ impl ItemFacts {
     pub fn of(details: &ItemDetails, tokenise: Tokenise) -> Self {
         let mut words = tokenise(&details.title);
         words.truncate(MOST_WORDS);
-        let price = details.price.and_then(|price| price.to_f32());
         Self {
             categories: details.categories.iter().take(MOST_CATEGORIES).cloned().collect(),
             words,
-            price: price.filter(|price| price.is_finite() && *price >= 0.0),
         }
     }
 }

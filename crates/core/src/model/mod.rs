@@ -20,7 +20,6 @@
 //! | `bridge_{n}_values` | f32, entries | what each source item adds to the target item's score |
 //! | `segments` | u8, bytes | segments by domain, in JSON: features, centroids, facts |
 //! | `segment_categories` | u32, items | which category feature of its domain an item counts for |
-//! | `segment_prices` | f32, items | the item's price, or -1 |
 //! | `topics` | u8, bytes | topics by domain, in JSON: words, what tells each topic |
 //! | `topics_{n}_weights` | f32, words x topics | Dirichlet parameters of the topics' `n`-th domain |
 //! | `topic_word_ends` | u32, items | where each item's words end in the next two |

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::tensors::{Tensor, bytes_of, finite, numbers};
+use super::tensors::{Tensor, bytes_of, numbers};
 use super::{ModelError, malformed};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::behaviours::Behaviour;
@@ -36,8 +36,6 @@ pub enum FeatureKind {
     Days,
     /// Days from the person's newest event to the domain's; the logarithm of one more.
     Quiet,
-    /// Mean price of the items that are liked and have one; the logarithm of one more.
-    Price,
     /// Share of the items that are liked whose first category it is; its root.
     Category(String),
 }
@@ -68,8 +66,8 @@ pub struct Feature {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
-    /// A habit, in the median person here and in the domain: events, items, days, quiet days,
-    /// mean price.
+    /// A habit, in the median person here and in the domain: events, items, days, quiet
+    /// days.
     Habit {
         /// Which.
         of: FeatureKind,
@@ -150,8 +148,6 @@ pub struct ItemTraits {
     /// Of each row: which of its domain's category features its first category is, counted
     /// among these, or [`u32::MAX`].
     pub categories: Vec<u32>,
-    /// Of each row: the price, or -1 without one.
-    pub prices: Vec<f32>,
 }
 
 /// The segments of all domains that have any.
@@ -181,7 +177,7 @@ pub struct Membership<'a> {
 pub struct Nearness {
     /// The feature.
     pub feature: FeatureKind,
-    /// The person's number, unscaled: a count, a price, a share.
+    /// The person's number, unscaled: a count, a share.
     pub value: f32,
     /// The mean of the domain, unscaled.
     pub overall: f32,
@@ -244,15 +240,10 @@ pub(crate) fn raw_point(
 ) -> Vec<Option<f32>> {
     let quiet = (newest.as_second() - behaviour.newest.as_second()).max(0) as f32 / 86_400.0;
     let mut counts = [0u32; MOST_CATEGORIES];
-    let (mut prices, mut priced) = (0.0f32, 0u32);
     for row in &behaviour.items {
         let category = traits.categories.get(row.index()).copied().unwrap_or(OTHER);
         if let Some(count) = counts.get_mut(category as usize) {
             *count += 1;
-        }
-        if let Some(price) = traits.prices.get(row.index()).filter(|price| **price >= 0.0) {
-            prices += price;
-            priced += 1;
         }
     }
     let items = behaviour.items.len() as f32;
@@ -262,7 +253,6 @@ pub(crate) fn raw_point(
         FeatureKind::Items => Some(items.ln_1p()),
         FeatureKind::Days => Some((behaviour.days as f32).ln_1p()),
         FeatureKind::Quiet => Some(quiet.ln_1p()),
-        FeatureKind::Price => (priced > 0).then(|| (prices / priced as f32).ln_1p()),
         FeatureKind::Category(_) => {
             let count = counts.get(category).copied().unwrap_or(0);
             category += 1;
@@ -275,21 +265,19 @@ pub(crate) fn raw_point(
 /// Name of the tensors.
 const SEGMENTS: &str = "segments";
 const CATEGORIES: &str = "segment_categories";
-const PRICES: &str = "segment_prices";
 
 /// Whether the manifest is to say that there are segments, and their tensors.
 pub(crate) fn write(segments: &Segments) -> Result<(bool, Vec<Tensor>), ModelError> {
     if segments.is_empty() {
         return Ok((false, Vec::new()));
     }
-    let ItemTraits { categories, prices } = &segments.traits;
+    let ItemTraits { categories } = &segments.traits;
     let json = serde_json::to_vec(&segments.domains).map_err(malformed)?;
     Ok((
         true,
         vec![
             Tensor::bytes(SEGMENTS, json),
             Tensor::numbers(CATEGORIES, vec![categories.len()], categories),
-            Tensor::floats(PRICES, vec![prices.len()], prices),
         ],
     ))
 }
@@ -305,10 +293,7 @@ pub(crate) fn read(
     }
     let domains: BTreeMap<DomainId, DomainSegments> =
         serde_json::from_slice(bytes_of(tensors, SEGMENTS)?).map_err(malformed)?;
-    let traits = ItemTraits {
-        categories: numbers(tensors, CATEGORIES, &[index.len()])?,
-        prices: finite(tensors, PRICES, &[index.len()])?,
-    };
+    let traits = ItemTraits { categories: numbers(tensors, CATEGORIES, &[index.len()])? };
     for (domain, segments) in &domains {
         let width = segments.features.len();
         let is_finite = |feature: &Feature| {

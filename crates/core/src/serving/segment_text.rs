@@ -97,8 +97,6 @@ fn habit(of: &FeatureKind, is_more: bool, locale: Locale) -> &'static str {
         (Locale::English, FeatureKind::Days, false) => "comes seldom",
         (Locale::English, FeatureKind::Quiet, true) => "not seen of late",
         (Locale::English, FeatureKind::Quiet, false) => "here of late",
-        (Locale::English, FeatureKind::Price, true) => "higher prices",
-        (Locale::English, FeatureKind::Price, false) => "lower prices",
         (Locale::English, FeatureKind::Category(_), true) => "likes the category",
         (Locale::English, FeatureKind::Category(_), false) => "does not like the category",
         (Locale::Chinese, FeatureKind::Events, true) => "活跃",
@@ -109,8 +107,6 @@ fn habit(of: &FeatureKind, is_more: bool, locale: Locale) -> &'static str {
         (Locale::Chinese, FeatureKind::Days, false) => "偶尔来",
         (Locale::Chinese, FeatureKind::Quiet, true) => "近期未到访",
         (Locale::Chinese, FeatureKind::Quiet, false) => "近期到访",
-        (Locale::Chinese, FeatureKind::Price, true) => "价位偏高",
-        (Locale::Chinese, FeatureKind::Price, false) => "价位偏低",
         (Locale::Chinese, FeatureKind::Category(_), true) => "偏好该类",
         (Locale::Chinese, FeatureKind::Category(_), false) => "少选该类",
     }
@@ -156,9 +152,6 @@ fn measured(of: &FeatureKind, (here, overall): (f32, f32), locale: Locale) -> St
         (Locale::English, FeatureKind::Quiet) => {
             format!("last here {here:.0} days ago at the median; {overall:.0} for all")
         }
-        (Locale::English, FeatureKind::Price) => {
-            format!("a mean price of {here:.0} at the median; {overall:.0} for all")
-        }
         (Locale::English, FeatureKind::Category(category)) => {
             format!("{:.0}% “{category}”; {:.0}% for all", here * 100.0, overall * 100.0)
         }
@@ -173,9 +166,6 @@ fn measured(of: &FeatureKind, (here, overall): (f32, f32), locale: Locale) -> St
         }
         (Locale::Chinese, FeatureKind::Quiet) => {
             format!("距上次到访天数中位数{here:.0}，全体{overall:.0}")
-        }
-        (Locale::Chinese, FeatureKind::Price) => {
-            format!("平均价位中位数{here:.0}，全体{overall:.0}")
         }
         (Locale::Chinese, FeatureKind::Category(category)) => {
             format!("“{category}”占{:.0}%，全体{:.0}%", here * 100.0, overall * 100.0)
@@ -192,7 +182,7 @@ mod tests {
         let item =
             |id: &str| Fact::Item { item: ItemId::parse(id).unwrap(), share: 0.4, lift: 2.5 };
         let facts = vec![
-            Fact::Habit { of: FeatureKind::Price, here: 90.0, overall: 250.0 },
+            Fact::Habit { of: FeatureKind::Events, here: 90.0, overall: 250.0 },
             item("hidden"),
             item("shown"),
         ];
@@ -215,7 +205,7 @@ mod tests {
 
     #[test]
     fn names_are_made_of_what_may_be_told() {
-        assert_eq!(segment_name(&segment(), Locale::English), "Lower prices");
+        assert_eq!(segment_name(&segment(), Locale::English), "Rarely active");
         let nothing = Segment { facts: vec![], ..segment() };
         assert_eq!(segment_name(&nothing, Locale::English), "Group 5");
         assert_eq!(segment_name(&nothing, Locale::Chinese), "第5类用户");

@@ -87,17 +87,14 @@ pub(super) fn find(
     (segments, reports)
 }
 
-/// The prices; categories are filled in domain by domain.
+/// Without categories: they are filled in domain by domain.
 fn traits(items: Items<'_>) -> ItemTraits {
-    let price = |key| items.facts.get(key).and_then(|facts| facts.price).unwrap_or(-1.0);
-    ItemTraits {
-        categories: vec![OTHER; items.index.len()],
-        prices: items.index.items().iter().map(price).collect(),
-    }
+    ItemTraits { categories: vec![OTHER; items.index.len()] }
 }
 
-/// The features of a domain, unscaled: habits, price where two items differ in it, and the
-/// categories that most people like, two of them at least.
+/// The features of a domain, unscaled: habits, and the categories that most people like,
+/// two of them at least. No price: what people pay tells of their means, which are not
+/// profiled without their consent to just that.
 fn features(
     items: Items<'_>,
     rows: &DomainRows,
@@ -106,11 +103,6 @@ fn features(
 ) -> Vec<FeatureKind> {
     let mut kinds =
         vec![FeatureKind::Events, FeatureKind::Items, FeatureKind::Days, FeatureKind::Quiet];
-    let prices = &traits.prices[rows.range.clone()];
-    let first = prices.iter().find(|price| **price >= 0.0);
-    if first.is_some_and(|first| prices.iter().any(|price| *price >= 0.0 && price != first)) {
-        kinds.push(FeatureKind::Price);
-    }
     let category = |row: usize| -> Option<&str> {
         let key = items.index.items().get(row)?;
         items.facts.get(key)?.categories.first().map(String::as_str)

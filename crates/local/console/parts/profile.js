@@ -48,6 +48,7 @@ function Domain({ of, names }) {
   const told = (group, kinds) => kinds.map((kind) => group?.[kind]).filter(Boolean);
   const groups = [
     ["people.categories", of.categories], ["people.items", of.items],
+    ["people.described", [of.segment, ...of.topics].filter(Boolean)],
     ["people.habits", told(of.habits, HABITS)], ["people.spending", told(of.spending, SPENDING)],
   ];
   return html`<section class="card" aria-label=${names(of.domain)}><h3>${names(of.domain)}</h3>

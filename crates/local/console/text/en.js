@@ -136,6 +136,7 @@ export default {
   "people.recent": "Newest events on {domain}",
   "people.categories": "Turns to",
   "people.items": "Items",
+  "people.described": "Segment and topics",
   "people.habits": "Habits",
   "people.spending": "Spending",
   "people.expected": "Expected by the model",

@@ -136,6 +136,7 @@ export default {
   "people.recent": "{domain}的最新行为",
   "people.categories": "关注类别",
   "people.items": "关注物品",
+  "people.described": "用户群与主题",
   "people.habits": "习惯",
   "people.spending": "消费",
   "people.expected": "模型的预期",

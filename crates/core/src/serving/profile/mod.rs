@@ -6,6 +6,7 @@
 //! | lines | made in | from |
 //! | --- | --- | --- |
 //! | interests | [`interests`] | confidences by category and item, as slates weigh them |
+//! | segment and topics | [`described`] | the model's segments and topics of the platform |
 //! | what the model expects | [`expected`] | the model's estimate for the platform that asks |
 //! | active hours and weekdays | [`active_times`] | when sessions began |
 //! | sessions, pace | [`sessions`] | events with less than half an hour between them |
@@ -22,6 +23,7 @@
 
 pub mod active_times;
 pub mod completion;
+pub mod described;
 pub mod evidence;
 pub mod expected;
 pub mod history;
@@ -45,6 +47,7 @@ use crate::entities::people::Declared;
 use crate::model::Model;
 use crate::serving::profile::active_times::{ActiveHours, ActiveWeekdays};
 use crate::serving::profile::completion::Completion;
+use crate::serving::profile::described::{SegmentOfPerson, TopicOfPerson};
 use crate::serving::profile::evidence::{DomainEvents, Line};
 use crate::serving::profile::expected::Expected;
 use crate::serving::profile::history::HistorySummary;
@@ -104,6 +107,11 @@ pub struct DomainProfile {
     pub categories: Vec<Line<CategoryInterest>>,
     /// The items that they turned to most.
     pub items: Vec<Line<ItemInterest>>,
+    /// The kind of people they belong to there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Line<SegmentOfPerson>>,
+    /// What they like there, the most first.
+    pub topics: Vec<Line<TopicOfPerson>>,
     /// How they go about it.
     pub habits: Habits,
     /// What they can and will spend; absent unless they let it be told.
@@ -141,20 +149,30 @@ pub fn profile(inputs: &ProfileInputs<'_>) -> Profile {
     let weighed = interests::weighed(history, inputs);
     let by_domain = DomainEvents::by_domain(history.events(), definitions, catalogues);
     let visible = by_domain.iter().filter(|events| inputs.visible.contains(events.domain));
-    let mut domains: Vec<DomainProfile> = visible
-        .map(|events| DomainProfile {
-            domain: events.domain.clone(),
-            history: Some(history::summary(events)),
-            categories: interests::categories(events, &weighed, inputs),
-            items: interests::items(events, &weighed, inputs),
-            habits: habits(events, &weighed, inputs),
-            spending: None,
-        })
-        .collect();
+    let mut domains: Vec<DomainProfile> =
+        visible.map(|events| of_domain(events, &weighed, inputs)).collect();
     if let Some(economic) = inputs.economic {
         add_spending(&mut domains, economic, inputs);
     }
     Profile { domains, expected: expected::expected(&weighed, inputs) }
+}
+
+fn of_domain(
+    events: &DomainEvents<'_>,
+    weighed: &interests::Weights<'_>,
+    inputs: &ProfileInputs<'_>,
+) -> DomainProfile {
+    let (segment, topics) = described::described(events, weighed, inputs);
+    DomainProfile {
+        domain: events.domain.clone(),
+        history: Some(history::summary(events)),
+        categories: interests::categories(events, weighed, inputs),
+        items: interests::items(events, weighed, inputs),
+        segment,
+        topics,
+        habits: habits(events, weighed, inputs),
+        spending: None,
+    }
 }
 
 fn habits(
@@ -189,6 +207,8 @@ fn add_spending(
                 history: None,
                 categories: Vec::new(),
                 items: Vec::new(),
+                segment: None,
+                topics: Vec::new(),
                 habits: Habits::default(),
                 spending: Some(spending),
             }),

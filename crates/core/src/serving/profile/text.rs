@@ -3,6 +3,7 @@
 use crate::entities::counted;
 use crate::serving::profile::active_times::{ActiveHours, ActiveWeekdays};
 use crate::serving::profile::completion::Completion;
+use crate::serving::profile::described::{SegmentOfPerson, TopicOfPerson};
 use crate::serving::profile::evidence::{Evidence, Measured};
 use crate::serving::profile::expected::Expected;
 use crate::serving::profile::interests::{CategoryInterest, ItemInterest, PreferredFormat};
@@ -63,6 +64,24 @@ pub(super) fn format(finding: &PreferredFormat, locale: Locale) -> String {
             format!("Prefers “{format}”: {share} of what they choose, {usual} of the catalogue")
         }
         Locale::Chinese => format!("偏好“{format}”形式：占其选择的{share}，占目录的{usual}"),
+    }
+}
+
+pub(super) fn segment(finding: &SegmentOfPerson, locale: Locale) -> String {
+    let SegmentOfPerson { name, share, .. } = finding;
+    let share = percent(*share);
+    match locale {
+        Locale::English => format!("One of the {share} of people here called “{name}”"),
+        Locale::Chinese => format!("属于“{name}”用户群（占本平台用户的{share}）"),
+    }
+}
+
+pub(super) fn topic(finding: &TopicOfPerson, locale: Locale) -> String {
+    let TopicOfPerson { name, share, .. } = finding;
+    let share = percent(*share);
+    match locale {
+        Locale::English => format!("Likes the topic “{name}”: {share} of their items"),
+        Locale::Chinese => format!("喜欢主题“{name}”：占其内容的{share}"),
     }
 }
 
