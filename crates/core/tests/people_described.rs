@@ -53,7 +53,7 @@ fn world(people: usize, seed: usize) -> World {
         let busy = if kind == KINDS - 1 { 16 } else { 5 };
         for step in 0..busy + person / KINDS % 3 {
             let draw = (person * 7 + step * 13 + seed * 31 + step * step) % 97;
-            let of = if draw % 10 == 0 { (kind + 1) % KINDS } else { kind };
+            let of = if draw.is_multiple_of(10) { (kind + 1) % KINDS } else { kind };
             events.push(Event {
                 event_id: event_id(&format!("e{person}-{step}")),
                 user: Pseudonym::parse(&format!("person-{person:04}")).unwrap(),

@@ -69,6 +69,9 @@ struct Split {
     cases: Vec<RankingCase>,
 }
 
+/// What a person took: of the known items as entries of a matrix, and of the new ones.
+type Taken = (Vec<(u32, f32)>, Vec<u32>);
+
 fn read(directory: &Path, cut: f64) -> Result<Split> {
     let mut reader = csv::Reader::from_reader(unpacked(&directory.join("interactions.csv.gz"))?);
     let mut interactions = reader.deserialize().collect::<Result<Vec<Interaction>, _>>()?;
@@ -88,7 +91,7 @@ fn read(directory: &Path, cut: f64) -> Result<Split> {
         items.iter().map(|item| item.item_id.clone()).zip(0..).collect()
     };
     let (known_at, new_at) = (numbered(&known), numbered(&new));
-    let mut people: BTreeMap<&str, (Vec<(u32, f32)>, Vec<u32>)> = BTreeMap::new();
+    let mut people: BTreeMap<&str, Taken> = BTreeMap::new();
     for interaction in before {
         let entry = known_at.get(&interaction.item_id).map(|item| (*item, 1.0));
         people.entry(&interaction.user_id).or_default().0.extend(entry);
@@ -198,9 +201,8 @@ fn print_encoder(encoder: &dyn TextEncoder, split: &Split, factors: &als::Factor
     let by_taste = rank_by_factors(tastes.view(), new_inputs.view(), cases);
     print(&format!("{name}: near to what a person took"), &by_taste, cases)?;
     let counts: Array1<f32> = train.column_counts().into_iter().map(|count| count as f32).collect();
-    for (weighing, weights) in
-        [("all items alike", Array1::ones(counts.len())), ("by evidence", counts.clone())]
-    {
+    let alike = Array1::ones(counts.len());
+    for (weighing, weights) in [("all items alike", alike), ("by evidence", counts)] {
         let (ridge, regularisation) = chosen(inputs.view(), factors.items.view(), &weights)?;
         let predicted = ridge.predict(new_inputs.view());
         let lists = rank_by_factors(factors.people.view(), predicted.view(), cases);

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::catalogue::ItemDetails;
 use crossfold_core::entities::consent::{ConsentContext, ConsentedHistory};
@@ -140,8 +140,18 @@ fn the_kinds_of_the_demonstrations_people_are_found_on_both_platforms() {
                 assert!(!sentences.is_empty());
             }
         }
-        assert_eq!(segments.len(), kinds.len(), "{of}");
-        assert!(agreement > 0.8, "{of}: {agreement}");
+        // Kinds are cut further by how much their people do, but never mixed.
+        assert!(segments.len() >= kinds.len(), "{of}: {}", segments.len());
+        let mut covered = BTreeSet::new();
+        for segment in segments {
+            let members = found.iter().zip(&planted).filter(|(id, _)| **id == segment.id);
+            let members: Vec<u32> = members.map(|(_, kind)| *kind).collect();
+            let of_kind = |kind: u32| members.iter().filter(|other| **other == kind).count();
+            let most = (0..kinds.len() as u32).max_by_key(|kind| of_kind(*kind)).unwrap();
+            assert!(of_kind(most) * 10 >= members.len() * 8, "{of}: {members:?}");
+            covered.insert(most);
+        }
+        assert_eq!(covered.len(), kinds.len(), "{of}: every kind has a segment");
 
         let header = sections.topics.domains[&domain(of)].header();
         let mut matched = 0;

@@ -302,7 +302,7 @@ async fn a_key_is_rotated_and_the_old_one_retired_when_nothing_is_stored_under_i
 }
 
 /// Every command with what it needs at least, and whether it uses the data directory.
-const COMMANDS: [(&[&str], bool); 14] = [
+const COMMANDS: [(&[&str], bool); 15] = [
     (&["serve", "--port", "0"], true),
     (&["demo", "--once"], true),
     (&["import", "FILE", "--domain", "shop"], true),
@@ -316,6 +316,7 @@ const COMMANDS: [(&[&str], bool); 14] = [
     (&["models", "list"], true),
     (&["recommend", "--domain", "shop", "--user", "ann"], true),
     (&["replay", "r"], true),
+    (&["encoder", "show"], true),
     (&["evaluate", "--train", "FILE", "--test", "FILE"], false),
 ];
 /// Commands of files alone.

