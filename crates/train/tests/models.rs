@@ -43,7 +43,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
-const PEOPLE: usize = 80;
+/// Too few to choose rankers by, so that factors alone rank: a bad fit shows.
+const PEOPLE: usize = 72;
 const TASTES: usize = 5;
 const ITEMS_PER_TASTE: usize = 12;
 /// Items that each person takes, one after another.

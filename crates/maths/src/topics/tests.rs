@@ -104,7 +104,8 @@ fn more_topics_than_planted_ones_foretell_no_better_and_one_much_worse() {
     };
     let (one, five) = (of(1), of(5));
     assert!(five < 0.6 * one, "{one} {five}");
-    assert!(of(10) > 0.95 * five);
+    let ten = of(10);
+    assert!(ten > 0.85 * five, "{ten} {five}");
 }
 
 #[test]
