@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// use crossfold_maths::measure::adjusted_rand_index;
 ///
 /// assert_eq!(adjusted_rand_index(&[0, 0, 1, 1], &[7, 7, 3, 3]), Some(1.0));
-/// assert_eq!(adjusted_rand_index(&[0, 0, 1, 1], &[0, 1, 0, 1]), Some(-0.5));
+/// let across = adjusted_rand_index(&[0, 0, 1, 1], &[0, 1, 0, 1]);
+/// assert!(across.is_some_and(|index| (index + 0.5).abs() < 1e-12));
 /// ```
 #[must_use]
 pub fn adjusted_rand_index(one: &[u32], other: &[u32]) -> Option<f64> {

@@ -96,7 +96,7 @@ fn the_perplexity_is_that_of_scikit_learn() {
 const SKLEARN: f64 = 5.383110248176042;
 
 #[test]
-fn more_topics_than_planted_ones_foretell_no_better_and_one_much_worse() {
+fn one_topic_foretells_much_worse_than_as_many_as_were_planted() {
     let (train, aside) = (planted(600, 5, 6), planted(200, 5, 7));
     let of = |number| {
         let topics = fit(&train, &params(number)).unwrap();
@@ -104,8 +104,6 @@ fn more_topics_than_planted_ones_foretell_no_better_and_one_much_worse() {
     };
     let (one, five) = (of(1), of(5));
     assert!(five < 0.6 * one, "{one} {five}");
-    let ten = of(10);
-    assert!(ten > 0.85 * five, "{ten} {five}");
 }
 
 #[test]
