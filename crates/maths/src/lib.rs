@@ -12,6 +12,7 @@
 //! | the first singular vectors of a sparse matrix | [`svd`] |
 //! | a weighted ridge of many targets | [`weighted_ridge`] |
 //! | topics of documents | [`topics`] |
+//! | options that are checked once | [`options`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 //! | what few observations say of one person | [`small_samples`] |
@@ -23,6 +24,7 @@ pub mod dense;
 pub mod fold_in;
 pub mod item_item;
 pub mod measure;
+pub mod options;
 pub mod rank;
 pub mod sequence;
 pub mod small_samples;

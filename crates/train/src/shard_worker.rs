@@ -359,9 +359,14 @@ impl ShardWorker {
         }
         let (domains, factors) =
             (prepared.outline.index.ranges(), prepared.outline.provenance.params.options().factors);
+        let people: u64 = prepared.outline.people.values().sum();
+        let columns = prepared.pending.shape().1;
+        let held = self.bounds.check_judging(people as usize, columns, factors);
         if domains.len() > 1 {
-            let people: u64 = prepared.outline.people.values().sum();
-            self.bounds.check_judging(people as usize, prepared.pending.shape().1, factors)?;
+            held?;
+        } else if held.is_err() {
+            // A single domain is fitted in shards alone: nothing but its factors ranks it.
+            prepared.pending.skip_choosing();
         }
         let prepared = blocking(move || prepared.judge(&|| ()).map(|()| prepared)).await??;
         files.put_judged(&prepared.outline).await?;

@@ -12,7 +12,7 @@ use crate::evidence::items::DomainRows;
 use crate::maths::clusters::best_matching;
 use crate::maths::sparse::SparseRows;
 use crate::maths::topics::{
-    self, NumberOfTopics, TopicModel, TopicOptions, UnusableDocuments, coherence,
+    self, NumberOfTopics, TopicModel, TopicOptions, TopicParams, UnusableDocuments, coherence,
 };
 use crate::model::Model;
 use crate::model::segments::FEWEST_PEOPLE;
@@ -28,6 +28,8 @@ const PEOPLE_OF_A_TOPIC: usize = 20;
 const PASSES: usize = 10;
 /// A word that more than this share of people have tells no topic.
 const TOO_COMMON: f64 = 0.5;
+/// A topic that less than this part of an even share of all words comes from is not used.
+const LEAST_USED: f64 = 0.25;
 /// Words and items that a topic is told by.
 const TOLD_WORDS: usize = 10;
 const TOLD_ITEMS: usize = 10;
@@ -119,6 +121,25 @@ fn words_of(items: Items<'_>, rows: &DomainRows, people: &DrawnPeople) -> BTreeM
     words.into_iter().enumerate().map(|(number, word)| (word.clone(), number as u32)).collect()
 }
 
+/// A fit with as many topics as are used: one that hardly a word comes from is told apart
+/// from others by noise alone.
+fn fit_used(
+    documents: &SparseRows,
+    options: TopicOptions,
+) -> Result<(TopicModel, TopicParams), UnusableDocuments> {
+    let mut options = options;
+    loop {
+        let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
+        let model = topics::fit(documents, &params)?;
+        let is_used = |size: &&f64| **size >= LEAST_USED / options.topics as f64;
+        let used = model.sizes().iter().filter(is_used).count().max(1);
+        if used == options.topics {
+            return Ok((model, params));
+        }
+        options.topics = used;
+    }
+}
+
 /// The topics of a domain, with the words of its items by row within it.
 fn fit_domain(
     items: Items<'_>,
@@ -152,8 +173,7 @@ fn fit_domain(
     let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
     let chosen = topics::choose(&documents, &tried, &params)?;
     let options = TopicOptions { topics: chosen.topics, ..options };
-    let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
-    let model = topics::fit(&documents, &params)?;
+    let (model, params) = fit_used(&documents, options)?;
     let words: Vec<Word> = numbers.into_keys().collect();
     let (topics, mean) = describe(&model, &documents, &words);
     let priors = params.priors();

@@ -2,11 +2,9 @@
 // that they would be shown. Nothing of it is stored, logged or counted.
 
 import { html } from "../html.js";
-import { useState } from "preact/hooks";
-import { get, post, useRead } from "../api.js";
+import { get, post } from "../api.js";
 import { language, ofCode, t } from "../text/index.js";
-import { Failure, Ready } from "../parts/state.js";
-import { namesOf } from "../parts/attention.js";
+import { AskedAbout } from "../parts/asked_about.js";
 import { Profile } from "../parts/profile.js";
 import { Slate } from "../parts/slate.js";
 
@@ -48,29 +46,6 @@ function Looked({ looked, names }) {
       <${Slate} slate=${slate} names=${names}/></section>`;
 }
 
-function Look({ status }) {
-  const [state, set] = useState({});
-  const names = namesOf(status);
-  const ask = async (request) => {
-    set({ ...state, busy: true });
-    try {
-      set({ looked: await look(request) });
-    } catch (error) {
-      set({ error });
-    }
-  };
-  return html`<p>${t("people.intro")}</p>
-    <${Ask} status=${status} ask=${ask} busy=${state.busy}/>
-    <div aria-live="polite">${state.busy ? html`<p class="loading">${t("loading")}</p>` : null}</div>
-    ${state.error ? html`<${Failure} error=${state.error}/>` : null}
-    ${state.looked ? html`<${Looked} looked=${state.looked} names=${names}/>` : null}`;
-}
-
-function People() {
-  const read = useRead(() => get("/v1/status"));
-  return html`<${Ready} of=${read}>${(status) => status.domains.length
-    ? html`<${Look} status=${status}/>`
-    : html`<p class="notice note">${t("need.no_domain")}</p>`}<//>`;
-}
+const People = () => html`<${AskedAbout} intro="people.intro" ask=${Ask} look=${look} shown=${Looked}/>`;
 
 export const people = { path: "people", title: "people.title", view: People };

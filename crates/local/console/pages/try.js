@@ -1,11 +1,9 @@
 // A slate for one person, looked into: nothing of it is logged, counted or shown to anyone.
 
 import { html } from "../html.js";
-import { useState } from "preact/hooks";
-import { championReport, get, isAbsent, post, useRead } from "../api.js";
+import { championReport, get, isAbsent, post } from "../api.js";
 import { language, ofCode, t } from "../text/index.js";
-import { Failure, Ready } from "../parts/state.js";
-import { namesOf } from "../parts/attention.js";
+import { AskedAbout } from "../parts/asked_about.js";
 import { LeftOut, Slate } from "../parts/slate.js";
 import { Consents } from "../parts/consents.js";
 
@@ -70,29 +68,6 @@ function Looked({ looked, names }) {
       <${Consents} known=${known} request=${request} slate=${slate} names=${names}/></section>`;
 }
 
-function Try({ status }) {
-  const [state, set] = useState({});
-  const names = namesOf(status);
-  const ask = async (request) => {
-    set({ ...state, busy: true });
-    try {
-      set({ looked: await look(request, status) });
-    } catch (error) {
-      set({ error });
-    }
-  };
-  return html`<p>${t("try.intro")}</p>
-    <${Ask} status=${status} ask=${ask} busy=${state.busy}/>
-    <div aria-live="polite">${state.busy ? html`<p class="loading">${t("loading")}</p>` : null}</div>
-    ${state.error ? html`<${Failure} error=${state.error}/>` : null}
-    ${state.looked ? html`<${Looked} looked=${state.looked} names=${names}/>` : null}`;
-}
-
-function TryIt() {
-  const read = useRead(() => get("/v1/status"));
-  return html`<${Ready} of=${read}>${(status) => status.domains.length
-    ? html`<${Try} status=${status}/>`
-    : html`<p class="notice note">${t("need.no_domain")}</p>`}<//>`;
-}
+const TryIt = () => html`<${AskedAbout} intro="try.intro" ask=${Ask} look=${look} shown=${Looked}/>`;
 
 export const tryIt = { path: "try", title: "try.title", view: TryIt };

@@ -25,6 +25,8 @@ use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
 use crate::dense::NotPositiveDefinite;
+pub use crate::options::InvalidOptions;
+use crate::options::{Rule, checked, is_within};
 use crate::sparse::SparseRows;
 use half_step::{Effort, Equations};
 use padded::PaddedRows;
@@ -85,66 +87,24 @@ impl Default for AlsOptions {
     }
 }
 
-/// Why hyper-parameters cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{name} must be {rule}")]
-pub struct InvalidOptions {
-    /// The option's name.
-    pub name: &'static str,
-    /// The range it must lie in.
-    pub rule: &'static str,
-}
-
 /// Checked hyper-parameters; made by [`AlsOptions::check`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "AlsOptions", into = "AlsOptions")]
 pub struct AlsParams(AlsOptions);
 
-impl TryFrom<AlsOptions> for AlsParams {
-    type Error = InvalidOptions;
-
-    fn try_from(options: AlsOptions) -> Result<Self, InvalidOptions> {
-        options.check()
-    }
-}
-
-impl From<AlsParams> for AlsOptions {
-    fn from(params: AlsParams) -> Self {
-        params.0
-    }
-}
-
 impl AlsOptions {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// [`InvalidOptions`] naming the first option out of its range.
-    pub fn check(self) -> Result<AlsParams, InvalidOptions> {
-        let rules = [
+    fn rules(&self) -> [Rule; 5] {
+        [
             ((1..=1024).contains(&self.factors), "factors", "1 to 1024"),
             ((1..=1000).contains(&self.iterations), "iterations", "1 to 1000"),
             (is_within(self.unobserved_weight, 1e-6, 1e3), "unobserved_weight", "1e-6 to 1000"),
             (is_within(self.regularisation, 1e-8, 1e3), "regularisation", "1e-8 to 1000"),
             (is_within(self.frequency_exponent, 0.0, 1.0), "frequency_exponent", "0 to 1"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, name, rule)) => Err(InvalidOptions { name, rule }),
-            None => Ok(AlsParams(self)),
-        }
+        ]
     }
 }
 
-fn is_within(value: f32, low: f32, high: f32) -> bool {
-    value >= low && value <= high
-}
-
-impl AlsParams {
-    /// The values.
-    #[must_use]
-    pub fn options(&self) -> &AlsOptions {
-        &self.0
-    }
-}
+checked!(AlsOptions, AlsParams);
 
 /// The preference that an interaction of this confidence tells of: 1, or 0 for a
 /// dislike (below zero).

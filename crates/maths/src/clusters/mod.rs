@@ -21,7 +21,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::als::InvalidOptions;
+use crate::options::{Rule, checked};
 use distances::Points;
 
 pub use matching::best_matching;
@@ -62,46 +62,20 @@ impl Default for ClusterOptions {
 #[serde(try_from = "ClusterOptions", into = "ClusterOptions")]
 pub struct ClusterParams(ClusterOptions);
 
-impl TryFrom<ClusterOptions> for ClusterParams {
-    type Error = InvalidOptions;
-
-    fn try_from(options: ClusterOptions) -> Result<Self, InvalidOptions> {
-        options.check()
-    }
-}
-
-impl From<ClusterParams> for ClusterOptions {
-    fn from(params: ClusterParams) -> Self {
-        params.0
-    }
-}
-
 impl ClusterOptions {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// [`InvalidOptions`] naming the first option out of its range.
-    pub fn check(self) -> Result<ClusterParams, InvalidOptions> {
-        let rules = [
+    fn rules(&self) -> [Rule; 4] {
+        [
             ((1..=MOST_CLUSTERS).contains(&self.clusters), "clusters", "1 to 256"),
             ((1..=100).contains(&self.restarts), "restarts", "1 to 100"),
             ((1..=10_000).contains(&self.iterations), "iterations", "1 to 10,000"),
             ((0.0..=1.0).contains(&self.tolerance), "tolerance", "0 to 1"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, name, rule)) => Err(InvalidOptions { name, rule }),
-            None => Ok(ClusterParams(self)),
-        }
+        ]
     }
 }
 
-impl ClusterParams {
-    /// The values.
-    #[must_use]
-    pub fn options(&self) -> &ClusterOptions {
-        &self.0
-    }
+checked!(ClusterOptions, ClusterParams);
 
+impl ClusterParams {
     /// The same for another number of clusters, from 1 to [`MOST_CLUSTERS`].
     #[must_use]
     pub(crate) fn with(&self, clusters: usize, seed: u64) -> Self {

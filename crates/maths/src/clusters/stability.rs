@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use super::distances::{Points, SideBySide, tiles};
 use super::{ClusterOptions, ClusterParams, MOST_CLUSTERS, UnusablePoints, best_of_restarts};
-use crate::als::InvalidOptions;
 use crate::measure::adjusted_rand_index;
+use crate::options::{Rule, checked};
 
 /// Fewest points of a half for each cluster that is tried: a mean of fewer is not found again.
 const POINTS_OF_A_CLUSTER: usize = 10;
@@ -78,39 +78,19 @@ impl Default for ChoiceOptions {
 #[serde(try_from = "ChoiceOptions", into = "ChoiceOptions")]
 pub struct ChoiceParams(ChoiceOptions);
 
-impl TryFrom<ChoiceOptions> for ChoiceParams {
-    type Error = InvalidOptions;
-
-    fn try_from(options: ChoiceOptions) -> Result<Self, InvalidOptions> {
-        options.check()
-    }
-}
-
-impl From<ChoiceParams> for ChoiceOptions {
-    fn from(params: ChoiceParams) -> Self {
-        params.0
-    }
-}
-
 impl ChoiceOptions {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// [`InvalidOptions`] naming the first option out of its range.
-    pub fn check(self) -> Result<ChoiceParams, InvalidOptions> {
-        let rules = [
+    fn rules(&self) -> [Rule; 5] {
+        [
             ((2..=MOST_CLUSTERS).contains(&self.most), "most", "2 to 256"),
             ((2..=1_000).contains(&self.repetitions), "repetitions", "2 to 1,000"),
             ((40..=100_000).contains(&self.sample), "sample", "40 to 100,000"),
             ((0.0..=1.0).contains(&self.least_agreement), "least_agreement", "0 to 1"),
             ((1..=100).contains(&self.restarts), "restarts", "1 to 100"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, name, rule)) => Err(InvalidOptions { name, rule }),
-            None => Ok(ChoiceParams(self)),
-        }
+        ]
     }
 }
+
+checked!(ChoiceOptions, ChoiceParams);
 
 /// How well a number of clusters is found again.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::inverse::Symmetric;
 use super::strongest::strongest;
-use super::{ConfidenceUse, FitError, KEPT, Rule, checked, is_within, kept_rule};
+use super::{ConfidenceUse, FitError, KEPT, kept_rule};
 use crate::dense::{JITTERS, NotPositiveDefinite};
+use crate::options::{Rule, checked, is_within};
 use crate::sparse::SparseRows;
 
 /// Most items: their matrix takes 1.02 GB. Beyond, take [`super::local_ridge`].

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::ease::person_weights;
 use super::pair_sums::{PairSums, bounded};
 use super::strongest::{strongest, strongest_by};
-use super::{ConfidenceUse, FitError, KEPT, Rule, checked, is_within, kept_rule};
+use super::{ConfidenceUse, FitError, KEPT, kept_rule};
 use crate::dense::{NotPositiveDefinite, cholesky_despite_rounding, cholesky_solve};
+use crate::options::{Rule, checked, is_within};
 use crate::sparse::SparseRows;
 
 /// Most co-occurrences that are held, of 8 bytes each. Every item has an equal part of

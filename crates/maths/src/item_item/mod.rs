@@ -20,8 +20,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::als::InvalidOptions;
 use crate::dense::NotPositiveDefinite;
+use crate::options::Rule;
 use crate::sparse::SparseRows;
 
 pub mod cosine;
@@ -146,58 +146,6 @@ pub fn contributions(weights: &SparseRows, past: &[(u32, f32)], item: u32) -> Ve
     past.iter().filter(|(past, _)| (*past as usize) < weights.rows()).filter_map(share).collect()
 }
 
-/// One rule of an option: whether it holds, the option's name, and its range.
-type Rule = (bool, &'static str, &'static str);
-
-/// The first rule that does not hold.
-fn first_broken(rules: &[Rule]) -> Option<InvalidOptions> {
-    let broken = rules.iter().find(|(holds, ..)| !holds);
-    broken.map(|&(_, name, rule)| InvalidOptions { name, rule })
-}
-
-/// The ways between options, which have `rules`, and their checked form.
-macro_rules! checked {
-    ($options:ident, $params:ident) => {
-        impl $options {
-            /// Checks the ranges.
-            ///
-            /// # Errors
-            /// [`InvalidOptions`](crate::als::InvalidOptions) naming the first option out of
-            /// its range.
-            pub fn check(self) -> Result<$params, crate::als::InvalidOptions> {
-                super::first_broken(&self.rules()).map_or(Ok($params(self)), Err)
-            }
-        }
-
-        impl $params {
-            /// The values.
-            #[must_use]
-            pub fn options(&self) -> &$options {
-                &self.0
-            }
-        }
-
-        impl TryFrom<$options> for $params {
-            type Error = crate::als::InvalidOptions;
-
-            fn try_from(options: $options) -> Result<Self, Self::Error> {
-                options.check()
-            }
-        }
-
-        impl From<$params> for $options {
-            fn from(params: $params) -> Self {
-                params.0
-            }
-        }
-    };
-}
-use checked;
-
 fn kept_rule(kept: usize) -> Rule {
     ((1..=MOST_KEPT).contains(&kept), "kept", "1 to 1048576")
-}
-
-fn is_within(value: f32, low: f32, high: f32) -> bool {
-    value >= low && value <= high
 }

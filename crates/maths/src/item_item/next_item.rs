@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::ease::inverse_despite_rounding;
 use super::inverse::Symmetric;
 use super::strongest::strongest;
-use super::{FitError, KEPT, Rule, checked, is_within, kept_rule};
+use super::{FitError, KEPT, kept_rule};
+use crate::options::{Rule, checked, is_within};
 use crate::sparse::SparseRows;
 
 /// Most items: two matrices take 968 MB.

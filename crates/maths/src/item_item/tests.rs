@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 use proptest::prelude::*;
 
 use super::*;
+use crate::options::InvalidOptions;
 
 const ITEMS: usize = 9;
 

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pair_sums::{PairSums, bounded};
 use super::strongest::strongest;
-use super::{ConfidenceUse, FitError, KEPT, Rule, checked, is_within, kept_rule};
+use super::{ConfidenceUse, FitError, KEPT, kept_rule};
+use crate::options::{Rule, checked, is_within};
 use crate::sparse::SparseRows;
 
 /// Options of [`fit`].

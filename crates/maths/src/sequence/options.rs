@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::als::InvalidOptions;
+use crate::options::{Rule, checked, is_within};
 
 /// Hyper-parameters as a caller gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -59,13 +59,8 @@ impl Default for SequenceOptions {
 pub struct SequenceParams(SequenceOptions);
 
 impl SequenceOptions {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// [`InvalidOptions`] naming the first option out of its range.
-    pub fn check(self) -> Result<SequenceParams, InvalidOptions> {
-        let is_within = |value: f32, low: f32, high: f32| value >= low && value <= high;
-        let rules = [
+    fn rules(&self) -> [Rule; 9] {
+        [
             ((4..=512).contains(&self.dimensions), "dimensions", "4 to 512"),
             ((1..=8).contains(&self.blocks), "blocks", "1 to 8"),
             ((1..=512).contains(&self.length), "length", "1 to 512"),
@@ -75,35 +70,11 @@ impl SequenceOptions {
             (is_within(self.weight_decay, 0.0, 1.0), "weight_decay", "0 to 1"),
             ((16..=65_536).contains(&self.batch), "batch", "16 to 65536"),
             ((1..=1000).contains(&self.patience), "patience", "1 to 1000"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, name, rule)) => Err(InvalidOptions { name, rule }),
-            None => Ok(SequenceParams(self)),
-        }
+        ]
     }
 }
 
-impl SequenceParams {
-    /// The values.
-    #[must_use]
-    pub fn options(&self) -> &SequenceOptions {
-        &self.0
-    }
-}
-
-impl TryFrom<SequenceOptions> for SequenceParams {
-    type Error = InvalidOptions;
-
-    fn try_from(options: SequenceOptions) -> Result<Self, InvalidOptions> {
-        options.check()
-    }
-}
-
-impl From<SequenceParams> for SequenceOptions {
-    fn from(params: SequenceParams) -> Self {
-        params.0
-    }
-}
+checked!(SequenceOptions, SequenceParams);
 
 #[cfg(test)]
 mod tests {

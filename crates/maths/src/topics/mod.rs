@@ -21,7 +21,7 @@ use ndarray::Array2;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
-use crate::als::InvalidOptions;
+use crate::options::{Rule, checked};
 use crate::sparse::SparseRows;
 use expectation::{Words, padded, scale_into, settle};
 use special::exp_digamma;
@@ -80,28 +80,10 @@ impl Default for TopicOptions {
 #[serde(try_from = "TopicOptions", into = "TopicOptions")]
 pub struct TopicParams(TopicOptions);
 
-impl TryFrom<TopicOptions> for TopicParams {
-    type Error = InvalidOptions;
-
-    fn try_from(options: TopicOptions) -> Result<Self, InvalidOptions> {
-        options.check()
-    }
-}
-
-impl From<TopicParams> for TopicOptions {
-    fn from(params: TopicParams) -> Self {
-        params.0
-    }
-}
-
 impl TopicOptions {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// [`InvalidOptions`] naming the first option out of its range.
-    pub fn check(self) -> Result<TopicParams, InvalidOptions> {
+    fn rules(&self) -> [Rule; 7] {
         let is_prior = |prior: Option<f64>| prior.is_none_or(|p| (1e-4..=100.0).contains(&p));
-        let rules = [
+        [
             ((1..=MOST_TOPICS).contains(&self.topics), "topics", "1 to 512"),
             (is_prior(self.document_prior), "document_prior", "1e-4 to 100"),
             (is_prior(self.word_prior), "word_prior", "1e-4 to 100"),
@@ -109,21 +91,13 @@ impl TopicOptions {
             (self.decay > 0.5 && self.decay <= 1.0, "decay", "above 0.5, up to 1"),
             ((1..=1_000_000).contains(&self.batch), "batch", "1 to 1,000,000"),
             ((1..=1_000).contains(&self.passes), "passes", "1 to 1,000"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, name, rule)) => Err(InvalidOptions { name, rule }),
-            None => Ok(TopicParams(self)),
-        }
+        ]
     }
 }
 
-impl TopicParams {
-    /// The values.
-    #[must_use]
-    pub fn options(&self) -> &TopicOptions {
-        &self.0
-    }
+checked!(TopicOptions, TopicParams);
 
+impl TopicParams {
     /// Dirichlet parameters of a document's topics and of a topic's words.
     #[must_use]
     pub fn priors(&self) -> Priors {

@@ -23,32 +23,48 @@ const KEPT: usize = 256;
 /// Weights kept for each past item elsewhere, and items that each is regressed on: more
 /// bring nothing.
 const NEAREST: usize = 64;
-/// Most interactions of a domain between whose items weights are made: a bound on the
-/// time, which grows with the square of what a person did.
-const MOST_INTERACTIONS: usize = 30_000_000;
+/// Most weights of a model, over all its domains: 8 bytes each in the blob, and as many again
+/// once it is read, in the memory of whatever serves it.
+const MOST_WEIGHTS: usize = 8_000_000;
+/// Fewer weights kept for each past item are not worth having.
+const LEAST_KEPT: usize = 8;
+/// Families of methods; each may have one table of weights.
+const FAMILIES: usize = 4;
+/// Most pairs of items that people took both of, over all people, where weights are made: a
+/// bound on the time, which grows with them.
+const MOST_PAIRS: u64 = 1_000_000_000;
 
-/// The methods of each family that are tried on a domain of so many items and
-/// interactions; the best of each family may have a share.
-pub(super) fn families(items: usize, interactions: usize) -> Vec<Vec<ItemItemMethod>> {
-    if interactions > MOST_INTERACTIONS || items < 2 {
+/// The methods of each family that are tried on a domain's part, in a model of so many
+/// domains; the best of each family may have a share. None where that would take too long
+/// or too much room.
+pub(super) fn families(part: &SparseRows, domains: usize) -> Vec<Vec<ItemItemMethod>> {
+    let items = part.columns();
+    let pairs = (0..part.rows()).map(|person| (part.row(person).0.len() as u64).pow(2)).sum();
+    let most_kept = MOST_WEIGHTS / domains.max(1) / FAMILIES / items.max(1);
+    if items < 2 || MOST_PAIRS < pairs || most_kept < LEAST_KEPT {
         return Vec::new();
     }
-    vec![on_nearest(), on_all(items), walking(), cosines()]
+    let nearest = NEAREST.min(most_kept);
+    let families: [Vec<ItemItemMethod>; FAMILIES] = [
+        on_nearest(nearest),
+        on_all(items, KEPT.min(most_kept)),
+        walking(nearest),
+        cosines(nearest),
+    ];
+    families.into()
 }
 
-fn on_nearest() -> Vec<ItemItemMethod> {
+fn on_nearest(kept: usize) -> Vec<ItemItemMethod> {
     let of = |ridge| {
         let candidates = NEAREST;
-        let options =
-            LocalRidgeOptions { ridge, candidates, kept: NEAREST, ..LocalRidgeOptions::default() };
+        let options = LocalRidgeOptions { ridge, candidates, kept, ..LocalRidgeOptions::default() };
         options.check().map(ItemItemMethod::LocalRidge)
     };
     [10.0, 100.0].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
-fn on_all(items: usize) -> Vec<ItemItemMethod> {
+fn on_all(items: usize, kept: usize) -> Vec<ItemItemMethod> {
     let of = |(ridge, activity_exponent)| {
-        let kept = KEPT;
         let options = EaseOptions { ridge, activity_exponent, kept, ..EaseOptions::default() };
         options.check().map(ItemItemMethod::Ease)
     };
@@ -57,17 +73,16 @@ fn on_all(items: usize) -> Vec<ItemItemMethod> {
     tried.map(of).filter_map(Result::ok).collect()
 }
 
-fn walking() -> Vec<ItemItemMethod> {
+fn walking(kept: usize) -> Vec<ItemItemMethod> {
     let of = |(alpha, beta)| {
-        let options = WalkOptions { alpha, beta, kept: NEAREST, ..WalkOptions::default() };
+        let options = WalkOptions { alpha, beta, kept, ..WalkOptions::default() };
         options.check().map(ItemItemMethod::Walk)
     };
     [(1.0, 0.2), (1.0, 0.5)].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
-fn cosines() -> Vec<ItemItemMethod> {
+fn cosines(kept: usize) -> Vec<ItemItemMethod> {
     let of = |(shrinkage, exponent)| {
-        let kept = NEAREST;
         let options = CosineOptions { shrinkage, exponent, kept, ..CosineOptions::default() };
         options.check().map(ItemItemMethod::Cosine)
     };
@@ -147,4 +162,30 @@ fn mixture(
     };
     let rankers: Option<Vec<Ranker>> = choice.rankers.iter().enumerate().map(ranker).collect();
     Some(Mixture { rankers: rankers?, shares: choice.shares.clone(), unit: choice.unit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_catalogue_weights_stay_within_the_room_and_the_time_that_is_told() {
+        for domains in [1, 3, 50] {
+            for items in [1usize, 2, 40, 4_000, 30_000, 240_000, 2_000_000] {
+                let part = SparseRows::from_rows(items, [vec![(0, 1.0)]]);
+                let families = families(&part, domains);
+                let kept = |method: &ItemItemMethod| match method {
+                    ItemItemMethod::Ease(params) => params.options().kept,
+                    ItemItemMethod::LocalRidge(params) => params.options().kept,
+                    ItemItemMethod::Walk(params) => params.options().kept,
+                    ItemItemMethod::Cosine(params) => params.options().kept,
+                };
+                let most = families.iter().filter_map(|family| family.iter().map(kept).max());
+                assert!(most.sum::<usize>() * items * domains <= MOST_WEIGHTS, "{items}");
+                assert_eq!(families.is_empty(), items < 2 || items * domains > 250_000);
+            }
+        }
+        let busy = (0..11u32).map(|_| (0..10_000).map(|item| (item, 1.0)).collect());
+        assert!(families(&SparseRows::from_rows(10_000, busy), 1).is_empty());
+    }
 }

@@ -141,7 +141,7 @@ impl<'a> Trial<'a> {
             tried.push(RankerFigures { ranker: *choice, choosing });
         }
         let part = DomainPart::of(self.grounds.matrix, self.rows).matrix;
-        for family in families(part.columns(), part.entries()) {
+        for family in families(&part, self.grounds.tables.ranges().len()) {
             let mut best: Option<(f64, (RankerChoice, Ranker))> = None;
             for method in family {
                 let Some(weights) = fit(&part, method) else { continue };
