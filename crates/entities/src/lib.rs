@@ -50,3 +50,4 @@ pub mod shares;
 pub mod sources;
 pub mod text_length;
 pub mod unique_id;
+pub mod utc_offset;

@@ -17,6 +17,7 @@ use crossfold_core::entities::ports::Committed;
 use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::entities::shares::{self, ShareError};
 use crossfold_core::entities::text_length::exceeds;
+use crossfold_core::entities::utc_offset::{UTC_OFFSET, parse_offset};
 use crossfold_edge::batch;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
@@ -170,6 +171,10 @@ fn check_declared(declared: &Declared) -> Result<(), Problem> {
     }
     if !declared.iter().all(|(key, value)| is_one_line(key) && is_visible(value)) {
         let detail = "declared must have no control characters but line ends and tabs";
+        return Err(Problem::invalid(detail));
+    }
+    if declared.get(UTC_OFFSET).is_some_and(|text| parse_offset(text).is_none()) {
+        let detail = "declared utc_offset must be an offset such as +08:00, from -12:00 to +14:00";
         return Err(Problem::invalid(detail));
     }
     shares::check_declared(declared).map_err(too_much)

@@ -67,8 +67,9 @@ pub fn mean_intervals(columns: &[&[f64]], seed: u64) -> Option<Vec<Interval>> {
 /// columns that go together cost little more than one.
 ///
 /// `None` without people, without columns, or when columns differ in length; a column
-/// without variation is its mean. The result depends on the seed and not on the number
-/// of threads.
+/// without variation is its mean. Ends are finite. A column in which hardly anyone differs from
+/// zero says little whatever its interval: who asks is to leave it out. The result depends on
+/// the seed and not on the number of threads.
 #[must_use]
 pub fn simultaneous_intervals(columns: &[&[f64]], tail: f64, seed: u64) -> Option<Vec<Interval>> {
     let people = columns.first()?.len();
@@ -81,10 +82,11 @@ pub fn simultaneous_intervals(columns: &[&[f64]], tail: f64, seed: u64) -> Optio
     let of_resample = |resample: usize| -> (f64, f64) {
         let times = draw(people, seed, resample as u64);
         let deviations = columns.iter().zip(&observed).filter(|(_, (_, error))| *error > 0.0);
-        let deviations = deviations.map(|(column, (mean, _))| {
+        let deviations = deviations.map(|(column, (mean, observed_error))| {
             let (drawn, error) = mean_with_error(column, &times);
-            // All who were drawn are alike: infinitely far, unless there is no distance.
-            if drawn == *mean { 0.0 } else { (drawn - mean) / error }
+            // All who were drawn are alike, which says nothing of how far a mean may stray.
+            let error = if error > 0.0 { error } else { *observed_error };
+            (drawn - mean) / error
         });
         let none = (f64::NEG_INFINITY, f64::INFINITY);
         deviations.fold(none, |(most, least), d| (most.max(d), least.min(d)))
@@ -219,6 +221,20 @@ mod tests {
         });
         let wrong = wrong.count();
         assert!((3..=27).contains(&wrong), "{wrong} of {families}");
+    }
+
+    #[test]
+    fn a_column_that_few_people_differ_in_makes_no_interval_endless() {
+        let steady: Vec<f64> = noise(40, 1).iter().map(|value| 0.2 + value / 10.0).collect();
+        for different in 1..4 {
+            let mut sparse = vec![0.0; 40];
+            sparse[..different].fill(-0.3);
+            let all = simultaneous_intervals(&[&sparse, &steady], 0.04, 5).unwrap();
+            let is_finite =
+                |interval: &Interval| interval.low.is_finite() && interval.high.is_finite();
+            assert!(all.iter().all(is_finite), "{all:?}");
+            assert!(all[1].low > 0.0, "one that is sure stays so: {all:?}");
+        }
     }
 
     #[test]

@@ -124,9 +124,14 @@ pub fn rate(count: u64, time: f64) -> Option<Spread> {
     Some(Spread { value, low: quantile(-Z).min(value), high: quantile(Z).max(value) })
 }
 
+/// Fewest values whose smallest and largest have the median between them in 95% of samples:
+/// `1 - 2 / 2^n`. Of fewer there is no such interval.
+pub const FEWEST_FOR_MEDIAN: usize = 6;
+
 /// The places, in order, of the values that are the median and the ends of its interval whatever
 /// the values are distributed like: by the normal approximation of the binomial (Conover,
-/// Practical Nonparametric Statistics, 1999, section 3.2). The median of an even number is the
+/// Practical Nonparametric Statistics, 1999, section 3.2), for [`FEWEST_FOR_MEDIAN`] values or
+/// more; of fewer the ends are the smallest and the largest. The median of an even number is the
 /// lower of the two in the middle, so that it is a value that was there. `None` without values.
 #[must_use]
 pub fn median_places(values: usize) -> Option<[usize; 3]> {

@@ -31,7 +31,7 @@ use crate::history_reader::Reach;
 use crate::inputs::{
     PersonRead, known_catalogues, read_catalogues, read_definitions, read_user, within_one_domain,
 };
-use crate::request::cross_domain;
+use crate::request::{cross_domain, locale};
 use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
 
@@ -51,7 +51,7 @@ pub(crate) struct ProfileView {
     domain: DomainId,
     as_of: Timestamp,
     model: Option<ModelId>,
-    /// Whether anything that the person did may be used.
+    /// Whether it tells of anything that the person did.
     personalised: bool,
     degraded: Vec<&'static str>,
     #[serde(flatten)]
@@ -70,6 +70,7 @@ pub(crate) async fn get_profile(
 ) -> Result<Answer, Problem> {
     let deadline = state.deadlines.begin();
     caller.require(Scope::UsersRead, &query.domain)?;
+    let locale = locale(&query.locale)?;
     let user = state.pseudonymiser.pseudonym(&query.domain, &UserId::parse(&user)?);
     let mut degraded = Degraded::default();
     let (known, served, user_read) = try_join!(
@@ -78,7 +79,7 @@ pub(crate) async fn get_profile(
         async { Ok(read_user(&state, &user, &deadline).await) },
     )?;
     let definitions = &*known.definitions;
-    let request = as_slate(&state, (&caller, &headers), &query, &known);
+    let request = as_slate(&state, (&caller, &headers), (&query.domain, locale), &known);
     if known.is_stale {
         degraded.add(Shortfall::StaleDefinitions);
     }
@@ -116,12 +117,11 @@ pub(crate) async fn get_profile(
         now: request.now,
         locale: request.locale,
     });
-    let personalised = !history.events().is_empty();
     Ok(answer(ProfileView {
         domain: query.domain,
         as_of: request.now,
         model: model.map(Model::id).cloned(),
-        personalised,
+        personalised: profile.is_personal(),
         degraded: degraded.codes(),
         profile,
     }))
@@ -150,7 +150,7 @@ async fn check(
 fn as_slate(
     state: &RecommendState,
     (caller, headers): (&Caller, &HeaderMap),
-    query: &ProfileQuery,
+    (display, locale): (&DomainId, Locale),
     known: &KnownDefinitions,
 ) -> SlateRequest {
     let acts_for = |domain: &&DomainId| caller.acts_for(domain);
@@ -158,9 +158,9 @@ fn as_slate(
         recommendation_id: state.machine.ids.fresh().into(),
         seed: 0,
         now: state.machine.clock.now(),
-        display: query.domain.clone(),
+        display: display.clone(),
         placement: None,
-        targets: BTreeSet::from([query.domain.clone()]),
+        targets: BTreeSet::from([display.clone()]),
         limit: 1,
         excluded: BTreeSet::new(),
         personalised: true,
@@ -168,7 +168,7 @@ fn as_slate(
         visible: known.definitions.keys().filter(acts_for).cloned().collect(),
         explain: true,
         inspect: false,
-        locale: Locale::closest(&query.locale),
+        locale,
     };
     if known.is_stale { within_one_domain(request) } else { request }
 }

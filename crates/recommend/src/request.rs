@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
+use crossfold_core::entities::text_length::exceeds;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ItemId, Placement};
@@ -132,7 +133,7 @@ impl RecommendationBody {
             visible: definitions.keys().filter(|domain| caller.acts_for(domain)).cloned().collect(),
             explain: self.explain,
             inspect: self.inspect,
-            locale: Locale::closest(&self.locale),
+            locale: locale(&self.locale)?,
         })
     }
 
@@ -156,3 +157,17 @@ impl RecommendationBody {
 pub(crate) fn cross_domain(headers: &HeaderMap) -> CrossDomain {
     if privacy::asks_not_to_share(headers) { CrossDomain::Never } else { CrossDomain::ByConsent }
 }
+/// Longest language tag: what RFC 5646, section 4.4.1, would have anybody make room for.
+const MAX_LOCALE: usize = 35;
+
+/// The language that a tag asks for.
+///
+/// # Errors
+/// When it is longer than any tag is.
+pub(crate) fn locale(tag: &str) -> Result<Locale, Problem> {
+    if exceeds(tag, MAX_LOCALE) {
+        return Err(Problem::invalid(format!("locale must have at most {MAX_LOCALE} characters")));
+    }
+    Ok(Locale::closest(tag))
+}
+

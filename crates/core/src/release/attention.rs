@@ -299,7 +299,7 @@ fn left_out(runs: &[TrainingRun]) -> Vec<Attention> {
 fn without_bridge(report: &DirectionReport) -> Option<Attention> {
     let gain = match report.verdict {
         DirectionVerdict::NotBetter { .. } => least_gain(report),
-        DirectionVerdict::TooFewPeople { .. } => None,
+        DirectionVerdict::TooFewPeople { .. } | DirectionVerdict::NothingFitted => None,
         DirectionVerdict::Passed { .. } => return None,
     };
     let (direction, people) = (report.direction.clone(), report.people);

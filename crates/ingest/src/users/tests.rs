@@ -235,6 +235,18 @@ async fn a_withdrawal_holds_whatever_clocks_say() {
     assert_eq!(standing(decide(false, None)).await, false);
 }
 
+#[tokio::test]
+async fn a_clock_that_is_none_is_not_declared() {
+    let world = world().await;
+    let declare = |offset: &str| json!({"declared": {"utc_offset": offset}});
+    for wrong in ["Asia/Shanghai", "+25:00", "8"] {
+        let (status, problem) =
+            world.call("PUT", "/v1/users/u?domain=films", &declare(wrong)).await;
+        assert_eq!(status, 422, "{problem}");
+    }
+    world.ok("PUT", "/v1/users/u?domain=films", declare("+08:00")).await;
+}
+
 /// Declares and grants on `films` until there is no more room for it.
 async fn fill_the_share_of_films(world: &World) -> usize {
     let declared = json!({"declared": {"a": "声".repeat(1_000), "b": "b".repeat(1_000)}});

@@ -21,7 +21,8 @@ function measured(line) {
 
 function evidenceText({ domains, events, from, until }, names) {
   const where = domains.map(names).join(t("comma"));
-  if (!from) return events ? t("people.evidence.round", { where, events: number(events) }) : t("people.evidence.declared", { where });
+  if (events === undefined) return t("people.evidence.elsewhere", { where });
+  if (!from) return t("people.evidence.declared", { where });
   return t("people.evidence", { where, events: number(events), from: time(from), until: time(until) });
 }
 
@@ -40,7 +41,7 @@ function Group({ title, lines, names }) {
 function History({ history, name }) {
   const types = Object.entries(history.by_type).map(([type, events]) => `${type} ${number(events)}`).join(t("comma"));
   const rows = history.recent.map((event) => [time(event.occurred_at), event.event_type, event.title ?? event.item_id]);
-  return html`<p>${t("people.history.of", { events: number(history.events), items: number(history.items), types })}</p>
+  return html`<p>${t(history.may_have_more ? "people.history.newest" : "people.history.of", { events: number(history.events), items: number(history.items), types })}</p>
     <${Table} caption=${t("people.recent", { domain: name })} columns=${[t("time"), t("what"), t("which")]} rows=${rows}/>`;
 }
 

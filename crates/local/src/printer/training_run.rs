@@ -237,6 +237,7 @@ fn write_bridge(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Re
         DirectionVerdict::TooFewPeople { needed } => {
             format!("fewer than {needed} people to judge by: target-only")
         }
+        DirectionVerdict::NothingFitted => "no kind could be fitted: target-only".to_owned(),
     };
     writeln!(f, "bridge {} -> {}: {verdict}", direction.from, direction.to)?;
     if matches!(report.verdict, DirectionVerdict::TooFewPeople { .. }) {

@@ -55,6 +55,14 @@ impl Arrays {
         Ok(Array1::from_vec(self.0.take_floats(name)?.1))
     }
 
+    /// A number, as an array of one or of no dimension.
+    fn number(&mut self, name: &str) -> Result<f32, ConversionError> {
+        match self.vector(name)?.as_slice() {
+            Some([number]) => Ok(*number),
+            _ => Err(malformed(format_args!("{name} is no number")).into()),
+        }
+    }
+
     fn matrix(&mut self, name: &str) -> Result<Array2<f32>, ConversionError> {
         let (shape, values) = self.0.take_floats(name)?;
         let [rows, columns] = shape[..] else {
@@ -111,7 +119,7 @@ fn read(arrays: &mut Arrays) -> Result<Weights, ConversionError> {
             arrays.matrix("d3")?,
         ],
         past: [arrays.matrix("p1")?, arrays.matrix("p3")?],
-        epsilon: arrays.vector("eps")?[0],
+        epsilon: arrays.number("eps")?,
     })
 }
 
@@ -170,6 +178,16 @@ pub(super) mod tests {
         }
         files.push(("eps.npy".into(), npy("<f8", &[], &1e-12f64.to_le_bytes())));
         zipped(&files)
+    }
+
+    #[test]
+    fn an_array_without_the_number_that_is_looked_for_is_refused() {
+        for shape in [&[0][..], &[2]] {
+            let bytes = vec![0; shape.iter().product::<usize>() * 8];
+            let archive = zipped(&[("eps.npy".to_owned(), npy("<f8", shape, &bytes))]);
+            let mut arrays = Arrays(Npz::read(&archive).unwrap());
+            assert!(arrays.number("eps").is_err(), "{shape:?}");
+        }
     }
 
     #[test]

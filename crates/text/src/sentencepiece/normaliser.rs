@@ -13,8 +13,11 @@ use super::model::{ModelError, Normalisation};
 /// What stands for a space among pieces, U+2581.
 pub(super) const SPACE: &str = "\u{2581}";
 
-/// Most bytes that a text becomes: what a map could do to [`super::MAX_CHARACTERS`] is bounded.
+/// Most bytes that a text becomes, but for the last replacement: what a map could do to
+/// [`super::MAX_CHARACTERS`] is bounded.
 const MAX_BYTES: usize = 8 * super::MAX_CHARACTERS;
+/// Most bytes that one replacement may have; no form of Unicode's has more than 33.
+const MAX_REPLACEMENT: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Normaliser {
@@ -39,6 +42,9 @@ impl Normaliser {
                     return Err(ModelError::Malformed("half a unit of the map"));
                 }
                 let units = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+                if replacements.split(|byte| *byte == 0).any(|text| text.len() > MAX_REPLACEMENT) {
+                    return Err(ModelError::Malformed("a replacement that is too long"));
+                }
                 (units, replacements.to_vec())
             }
         };
@@ -138,6 +144,21 @@ mod tests {
     fn without_a_map_characters_stay() {
         let normaliser = normaliser(&TestModel::default());
         assert_eq!(normaliser.normalise("A\tb  c"), "▁A\tb▁c");
+    }
+
+    #[test]
+    fn a_map_that_makes_very_much_of_a_character_is_refused() {
+        let with = |length: usize| {
+            let characters = [&4u32.to_le_bytes()[..], &[0; 4], &vec![b'a'; length], &[0]].concat();
+            Normaliser::new(Normalisation {
+                characters,
+                adds_space_before: true,
+                removes_extra_spaces: true,
+                escapes_spaces: true,
+            })
+        };
+        assert!(with(MAX_REPLACEMENT).is_ok());
+        assert!(with(MAX_REPLACEMENT + 1).is_err());
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct ActiveHours {
     pub until_hour: u8,
     /// The share of sessions that begin within them.
     pub share: Measured,
+    /// How many sessions begin within them.
+    pub within: usize,
     /// The mean time of day in hours, where sessions gather around one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_hour: Option<f64>,
@@ -56,6 +58,8 @@ pub struct ActiveWeekdays {
     pub weekend: Measured,
     /// How many days the person was active.
     pub days: usize,
+    /// How many of them were Saturdays or Sundays.
+    pub weekend_days: usize,
     /// The clock, as for hours.
     pub utc_offset: String,
 }
@@ -81,17 +85,29 @@ pub(super) fn hours(
         places.push((f64::from(time.hour()) + f64::from(time.minute()) / 60.0) / 24.0);
     }
     let within = |from: usize| (from..from + WINDOW).map(|hour| by_hour[hour % 24]).sum::<usize>();
-    let busiest = (0..24).rev().max_by_key(|from| within(*from))?;
+    let around: Option<Cycle> = cycle(places);
+    // Of windows with as many sessions the one that lies about the mean.
+    let off_centre = |from: usize| {
+        let Some(around) = around else { return 0.0 };
+        let middle = (from + WINDOW / 2) as f64;
+        let apart = (middle - around.mean * 24.0).rem_euclid(24.0);
+        apart.min(24.0 - apart)
+    };
+    let busiest = (0..24).min_by(|one, other| {
+        let by_sessions = within(*other).cmp(&within(*one));
+        by_sessions.then(off_centre(*one).total_cmp(&off_centre(*other)))
+    })?;
     let usual = Usual { share: WINDOW as f64 / 24.0, weight: DAY_WEIGHT };
     let (hits, trials) = (within(busiest) as f64, sessions.len() as f64);
     if !stands_out(hits, trials, usual.share, by_hour.len()) {
         return None;
     }
-    let around: Option<Cycle> = cycle(places).filter(|cycle| cycle.chance < MOST_CHANCE);
+    let around = around.filter(|cycle| cycle.chance < MOST_CHANCE);
     let finding = ActiveHours {
         from_hour: busiest as u8,
         until_hour: ((busiest + WINDOW) % 24) as u8,
         share: share(hits, trials, usual).into(),
+        within: within(busiest),
         mean_hour: around.map(|cycle| rounded(cycle.mean * 24.0) % 24.0),
         concentration: around.map(|cycle| rounded(cycle.concentration)),
         sessions: sessions.len(),
@@ -125,7 +141,8 @@ pub(super) fn weekdays(
     let weekend_days = [Weekday::Saturday, Weekday::Sunday]
         .map(|day| by_day[usize::from(day.to_monday_zero_offset().unsigned_abs()).min(6)]);
     let usual = Usual { share: 2.0 / 7.0, weight: 7.0 };
-    let weekend = share(weekend_days.iter().sum::<usize>() as f64, trials, usual);
+    let weekend_days: usize = weekend_days.iter().sum();
+    let weekend = share(weekend_days as f64, trials, usual);
     let is_like_any = (weekend.low..=weekend.high).contains(&usual.share);
     if weekdays.is_empty() && is_like_any {
         return None;
@@ -134,6 +151,7 @@ pub(super) fn weekdays(
         weekdays,
         weekend: weekend.into(),
         days: dates.len(),
+        weekend_days,
         utc_offset: clock_name(clock),
     };
     let evidence = Evidence::of(events.domain, events_of(sessions));

@@ -29,8 +29,9 @@ pub struct Line<T> {
 pub struct Evidence {
     /// Where it happened.
     pub domains: Vec<DomainId>,
-    /// How many events; where the caller does not act, at least so many, in round numbers.
-    pub events: usize,
+    /// How many events; absent where the caller does not act for one of the domains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<usize>,
     /// When the first of them happened; absent where the caller does not act, and of what is
     /// declared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,15 +50,14 @@ impl Evidence {
             from = Some(from.map_or(at, |from: Timestamp| from.min(at)));
             until = until.max(Some(at));
         }
-        Self { domains: vec![domain.clone()], events: count, from, until }
+        Self { domains: vec![domain.clone()], events: Some(count), from, until }
     }
 
-    /// As it is told where the caller does not act: neither when, nor exactly how much, so that
-    /// who asks again and again does not learn of single events.
-    pub(super) fn in_round_numbers(self) -> Self {
-        let steps = [1_000, 500, 200, 100, 50, 20, 10];
-        let events = steps.into_iter().find(|step| *step <= self.events).unwrap_or(0);
-        Self { domains: self.domains, events, from: None, until: None }
+    /// As it is told where the caller does not act: neither when nor how much, not even in round
+    /// numbers. Who knows the caller's own share of a sum, and may add to it, learns the rest by
+    /// where the sum's round number changes.
+    pub(super) fn elsewhere(domains: Vec<DomainId>) -> Self {
+        Self { domains, events: None, from: None, until: None }
     }
 }
 

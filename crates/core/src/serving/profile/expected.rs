@@ -98,12 +98,10 @@ fn evidence(inputs: &ProfileInputs<'_>) -> Evidence {
     let events = inputs.history.events().iter();
     let used: Vec<_> = events.filter(|event| carried.contains(&event.domain)).collect();
     let domains: BTreeSet<&DomainId> = used.iter().map(|event| &event.domain).collect();
-    let evidence = Evidence {
-        domains: domains.iter().map(|&domain| domain.clone()).collect(),
-        ..Evidence::of(inputs.display, used.iter().copied())
-    };
-    match domains.iter().all(|domain| inputs.visible.contains(*domain)) {
-        true => evidence,
-        false => evidence.in_round_numbers(),
+    let is_known = domains.iter().all(|domain| inputs.visible.contains(*domain));
+    let domains = domains.into_iter().cloned().collect();
+    if !is_known {
+        return Evidence::elsewhere(domains);
     }
+    Evidence { domains, ..Evidence::of(inputs.display, used) }
 }

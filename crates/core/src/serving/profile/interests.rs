@@ -1,6 +1,7 @@
 //! What a person turns to: categories, items, a format.
 //!
-//! An item counts as slates weigh it (`evidence::confidences`), by what tells for it. A share of
+//! An item counts as slates weigh it (`evidence::confidences`), by what tells for it, amounts left
+//! out. A share of
 //! weights is taken for one of as many items as the weights are worth: Kish's effective size,
 //! `(sum w)^2 / sum w^2` (Survey Sampling, 1965), so that one item used a hundred times is one.
 
@@ -42,6 +43,8 @@ pub struct CategoryInterest {
     pub catalogue_share: f64,
     /// How many of its items they turned to.
     pub items: usize,
+    /// Of how many items with categories.
+    pub of_items: usize,
 }
 
 /// An item that a person turned to.
@@ -66,22 +69,43 @@ pub struct PreferredFormat {
     pub catalogue_share: f64,
     /// How many items with a format they turned to.
     pub items: usize,
+    /// How many of them have this one.
+    pub with_it: usize,
 }
 
 /// What a person turned to and away from, by item.
 pub(super) type Weights<'a> = BTreeMap<ItemOf<'a>, f32>;
 
-/// The weights of a history, as slates have them.
+/// The weights of a history, as slates have them: what the model's estimate is made of.
 pub(super) fn weighed<'a>(
     history: &'a ConsentedHistory,
     inputs: &ProfileInputs<'_>,
 ) -> Weights<'a> {
-    let newest = match inputs.model {
+    let scaled = SourceInputs::new(inputs.model, inputs.definitions);
+    confidences_of_items(history, scaled.definitions(), &newest(history, inputs))
+}
+
+/// The weights that lines tell of: as slates have them, but for how much an event's value adds.
+/// A value may be an amount that was paid, and could be computed back from a share. What a
+/// rating says for or against its item is no amount, and counts.
+pub(super) fn weighed_without_amounts<'a>(
+    history: &'a ConsentedHistory,
+    inputs: &ProfileInputs<'_>,
+) -> Weights<'a> {
+    let scaled = SourceInputs::new(inputs.model, inputs.definitions);
+    let mut definitions = scaled.definitions().clone();
+    let kinds = definitions.values_mut().flat_map(|domain| domain.event_types.values_mut());
+    for kind in kinds.filter(|kind| kind.neutral_value.is_none()) {
+        kind.value_scale = None;
+    }
+    confidences_of_items(history, &definitions, &newest(history, inputs))
+}
+
+fn newest(history: &ConsentedHistory, inputs: &ProfileInputs<'_>) -> NewestEvidence {
+    match inputs.model {
         Some(model) => model.manifest().newest_with(history.events()),
         None => NewestEvidence::of(history.events()),
-    };
-    let scaled = SourceInputs::new(inputs.model, inputs.definitions);
-    confidences_of_items(history, scaled.definitions(), &newest)
+    }
 }
 
 /// An item that a person turned to, with its weight.
@@ -141,7 +165,10 @@ pub(super) fn categories(
             let beyond = share.low - catalogue_share;
             let (category, share) = (category.to_owned(), share.into());
             let catalogue_share = rounded(catalogue_share);
-            (beyond, CategoryInterest { category, share, catalogue_share, items })
+            (
+                beyond,
+                CategoryInterest { category, share, catalogue_share, items, of_items: liked.len() },
+            )
         })
     });
     let mut told: Vec<(f64, CategoryInterest)> = told.collect();
@@ -158,7 +185,8 @@ pub(super) fn categories(
     told.into_iter().map(line).collect()
 }
 
-/// Items that may be shown now, those with most weight first.
+/// Items that may be shown now, those with most weight first. Where only some of those that weigh
+/// the same would have room, none of them is told: nothing says which.
 pub(super) fn items(
     events: &DomainEvents<'_>,
     weighed: &Weights<'_>,
@@ -168,6 +196,9 @@ pub(super) fn items(
     let mut liked = liked(events, weighed);
     let total: f64 = liked.iter().map(|liked| liked.weight).sum();
     liked.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+    if let Some(left_out) = liked.get(MOST_INTERESTS).map(|first| first.weight) {
+        liked.retain(|liked| liked.weight > left_out);
+    }
     let told = liked.into_iter().filter_map(|liked| {
         let title = catalogue.title_to_show(liked.item, inputs.now)?.to_owned();
         let share = rounded(liked.weight / total);
@@ -201,12 +232,12 @@ pub(super) fn format(
         let (hits, trials) = (count as f64, items as f64);
         let is_told = stands_out(hits, trials, catalogue_share, facts.formats());
         let share = share(hits, trials, usual);
-        is_told.then_some((share.low - catalogue_share, format, share, catalogue_share))
+        is_told.then_some((share.low - catalogue_share, (format, count), share, catalogue_share))
     });
-    let (_, format, share, catalogue_share) =
+    let (_, (format, with_it), share, catalogue_share) =
         placed.max_by(|(one, ..), (other, ..)| one.total_cmp(other))?;
     let (format, catalogue_share) = (format.to_owned(), rounded(catalogue_share));
-    let finding = PreferredFormat { format, share: share.into(), catalogue_share, items };
+    let finding = PreferredFormat { format, share: share.into(), catalogue_share, items, with_it };
     let has_it = |done: &&Done<'_>| done.details.and_then(format_of) == Some(&finding.format);
     let of_it = events.done.iter().filter(has_it).map(|done| done.event);
     let evidence = Evidence::of(events.domain, of_it);

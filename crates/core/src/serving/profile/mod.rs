@@ -19,7 +19,7 @@
 //!
 //! A platform that is not the caller's shows in two places alone, as it does in slates: through
 //! the model in what is expected, and, where the person lets their means be told *there*, as a
-//! level of prices in words, of how many events in round numbers.
+//! level of prices in words; of how many events, or when, is not told.
 
 pub mod active_times;
 pub mod completion;
@@ -44,6 +44,7 @@ use crate::entities::consent::{ConsentedHistory, EconomicEvidence};
 use crate::entities::definition::Definitions;
 use crate::entities::ids::DomainId;
 use crate::entities::people::Declared;
+use crate::entities::utc_offset::{UTC_OFFSET, parse_offset};
 use crate::model::Model;
 use crate::serving::profile::active_times::{ActiveHours, ActiveWeekdays};
 use crate::serving::profile::completion::Completion;
@@ -56,9 +57,6 @@ use crate::serving::profile::sessions::{Pace, Sessions};
 use crate::serving::profile::spending::Spending;
 use crate::serving::reason::Locale;
 use crate::serving::snapshot::Catalogues;
-
-/// What a platform declares of its user to have times of day told by their clock: `+08:00`.
-pub const UTC_OFFSET: &str = "utc_offset";
 
 /// What a profile is a function of.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +91,19 @@ pub struct Profile {
     /// What the model expects of the person on the platform that asks, most telling first;
     /// nothing without a model, or where it has nothing personal to say.
     pub expected: Vec<Line<Expected>>,
+}
+
+impl Profile {
+    /// Whether it tells of anything that the person did. What they did elsewhere counts by what
+    /// it changes here alone, as in a slate: that there is something is not told otherwise.
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        let tells = |of: &DomainProfile| {
+            let band = of.spending.as_ref().and_then(|spending| spending.price_band.as_ref());
+            of.history.is_some() || band.is_some()
+        };
+        !self.expected.is_empty() || self.domains.iter().any(tells)
+    }
 }
 
 /// What is known of a person by what they did in one domain.
@@ -146,7 +157,7 @@ pub struct Habits {
 #[must_use]
 pub fn profile(inputs: &ProfileInputs<'_>) -> Profile {
     let ProfileInputs { history, definitions, catalogues, .. } = *inputs;
-    let weighed = interests::weighed(history, inputs);
+    let weighed = interests::weighed_without_amounts(history, inputs);
     let by_domain = DomainEvents::by_domain(history.events(), definitions, catalogues);
     let visible = by_domain.iter().filter(|events| inputs.visible.contains(events.domain));
     let mut domains: Vec<DomainProfile> =
@@ -154,7 +165,8 @@ pub fn profile(inputs: &ProfileInputs<'_>) -> Profile {
     if let Some(economic) = inputs.economic {
         add_spending(&mut domains, economic, inputs);
     }
-    Profile { domains, expected: expected::expected(&weighed, inputs) }
+    let expected = expected::expected(&interests::weighed(history, inputs), inputs);
+    Profile { domains, expected }
 }
 
 fn of_domain(
@@ -165,7 +177,7 @@ fn of_domain(
     let (segment, topics) = described::described(events, weighed, inputs);
     DomainProfile {
         domain: events.domain.clone(),
-        history: Some(history::summary(events)),
+        history: Some(history::summary(events, inputs.now)),
         categories: interests::categories(events, weighed, inputs),
         items: interests::items(events, weighed, inputs),
         segment,
@@ -219,20 +231,5 @@ fn add_spending(
 
 /// The offset of the user's clock, if the platform declares one that can be read.
 fn declared_offset(declared: &Declared) -> Option<Offset> {
-    let text = declared.get(UTC_OFFSET)?.trim();
-    let (sign, digits) = match text.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let (hours, minutes) = digits.split_once(':')?;
-    let number = |text: &str| {
-        let is_two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_two_digits.then(|| text.parse::<i32>().ok()).flatten()
-    };
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
-    // From UTC-12:00 to UTC+14:00, as clocks are set somewhere.
-    let seconds = sign * (hours * 3_600 + minutes * 60);
-    let is_used = minutes < 60 && (-12 * 3_600..=14 * 3_600).contains(&seconds);
-    is_used.then(|| Offset::from_seconds(seconds).ok()).flatten()
+    parse_offset(declared.get(UTC_OFFSET)?)
 }

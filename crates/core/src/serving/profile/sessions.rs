@@ -17,13 +17,13 @@ pub const GAP: SignedDuration = SignedDuration::from_mins(30);
 /// The longest that one event is taken to have lasted: a film or a lecture, not a page left open.
 const LONGEST_EVENT: SignedDuration = SignedDuration::from_hours(4);
 /// Fewest sessions with a length from which lengths are told.
-pub const FEWEST_LENGTHS: usize = 5;
+pub const FEWEST_LENGTHS: usize = 6;
 /// Fewest sessions from which a pace is told.
 pub const FEWEST_FOR_PACE: usize = 3;
 /// The least time that a pace is told of, in weeks: one busy day is no daily habit.
 pub const FEWEST_WEEKS: f64 = 2.0;
 /// Fewest items that were started and completed from which the days between are told.
-pub const FEWEST_COMPLETED: usize = 3;
+pub const FEWEST_COMPLETED: usize = 6;
 
 const MINUTES: f64 = 60.0;
 const DAYS: f64 = 86_400.0;

@@ -15,7 +15,9 @@ use crate::entities::consent::EconomicEvidence;
 use crate::entities::definition::{Currency, Step};
 use crate::entities::event::Event;
 use crate::entities::ids::{DomainId, ItemId};
-use crate::maths::small_samples::{Usual, difference, level, median, median_places, share};
+use crate::maths::small_samples::{
+    FEWEST_FOR_MEDIAN, Usual, difference, level, median, median_places, share,
+};
 use crate::serving::catalogue_facts::is_discounted;
 use crate::serving::profile::evidence::{DomainEvents, Done, Evidence, Line, Measured};
 use crate::serving::profile::{ProfileInputs, text};
@@ -32,7 +34,7 @@ pub const FEWEST_PAID_ELSEWHERE: usize = 10;
 /// Items in the middle of the catalogue's prices that a level begins with.
 const LEVEL_WEIGHT: f64 = 4.0;
 /// Fewest purchases that can be held against what was looked at.
-pub const FEWEST_COMPARED: usize = 5;
+pub const FEWEST_COMPARED: usize = 6;
 /// What was looked at within so long before a purchase is held against it.
 pub const LOOKED_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Fewest other items that must have been looked at then.
@@ -50,7 +52,7 @@ pub struct Spending {
     /// What they pay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_band: Option<Line<PriceBand>>,
-    /// What they pay beside what they look at.
+    /// What they pay beside what they look at; absent unless it is less, or more, beyond chance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_choice: Option<Line<PriceChoice>>,
     /// How they take to discounts; absent unless they do, or shun them, beyond chance.
@@ -67,7 +69,7 @@ pub struct Spending {
 pub enum PriceLevel {
     /// In the lower half, beyond doubt.
     Lower,
-    /// About the middle, or it cannot be told.
+    /// About the middle: in its half, beyond doubt.
     Middle,
     /// In the upper half, beyond doubt.
     Upper,
@@ -76,7 +78,8 @@ pub enum PriceLevel {
 /// What a person pays for an item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PriceBand {
-    /// Where their prices stand in the catalogue's; absent where the catalogue has too few.
+    /// Where their prices stand in the catalogue's; absent where the catalogue has too few, or
+    /// where it cannot be told yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<PriceLevel>,
     /// The mean place, 0 below all of the catalogue's prices to 1 above all.
@@ -96,10 +99,12 @@ pub struct Amounts {
     pub lower_quartile: Decimal,
     /// A half of them.
     pub median: Decimal,
-    /// Lower end of the median's interval.
-    pub median_low: Decimal,
+    /// Lower end of the median's 95% interval; absent of fewer than [`FEWEST_FOR_MEDIAN`] items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub median_low: Option<Decimal>,
     /// Upper end of it.
-    pub median_high: Decimal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub median_high: Option<Decimal>,
     /// Three quarters of them.
     pub upper_quartile: Decimal,
     /// How many items were paid for.
@@ -122,8 +127,16 @@ pub struct PriceChoice {
 pub struct Discounts {
     /// Of what they acquired, the share that was below its list price.
     pub acquired: Measured,
+    /// Of how many items.
+    pub acquired_items: usize,
+    /// How many of them were.
+    pub acquired_below: usize,
     /// Of what they looked at and did not acquire.
     pub looked: Measured,
+    /// Of how many items.
+    pub looked_items: usize,
+    /// How many of them were.
+    pub looked_below: usize,
     /// The first less the second.
     pub difference: Measured,
 }
@@ -205,7 +218,7 @@ fn band(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<PriceBand>> {
         return None;
     }
     let place = place(events, &paid);
-    let (level, place) = (place.map(level_of), place);
+    let level = place.and_then(level_of);
     let currency = events.definition.currency;
     let finding = PriceBand { level, place, amounts: amounts(&paid, currency) };
     let evidence = Evidence::of(events.domain, paid.iter().map(|paid| paid.event));
@@ -218,11 +231,11 @@ fn level_elsewhere(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<Pri
     if paid.len() < FEWEST_PAID_ELSEWHERE {
         return None;
     }
-    let level = Some(level_of(place(events, &paid)?));
-    let finding = PriceBand { level, place: None, amounts: None };
-    let evidence = Evidence::of(events.domain, paid.iter().map(|paid| paid.event));
+    let level = level_of(place(events, &paid)?)?;
+    let finding = PriceBand { level: Some(level), place: None, amounts: None };
+    let evidence = Evidence::elsewhere(vec![events.domain.clone()]);
     let text = text::price_band(&finding, locale);
-    Some(Line { text, finding, evidence: evidence.in_round_numbers() })
+    Some(Line { text, finding, evidence })
 }
 
 fn place(events: &DomainEvents<'_>, paid: &[Paid<'_>]) -> Option<Measured> {
@@ -232,11 +245,12 @@ fn place(events: &DomainEvents<'_>, paid: &[Paid<'_>]) -> Option<Measured> {
     level(&places, LEVEL_WEIGHT).map(Measured::from)
 }
 
-fn level_of(place: Measured) -> PriceLevel {
+fn level_of(place: Measured) -> Option<PriceLevel> {
     match place {
-        place if place.high < 0.5 => PriceLevel::Lower,
-        place if place.low > 0.5 => PriceLevel::Upper,
-        _ => PriceLevel::Middle,
+        place if place.high < 0.5 => Some(PriceLevel::Lower),
+        place if place.low > 0.5 => Some(PriceLevel::Upper),
+        place if place.low >= 0.25 && place.high <= 0.75 => Some(PriceLevel::Middle),
+        _ => None,
     }
 }
 
@@ -244,14 +258,15 @@ fn amounts(paid: &[Paid<'_>], currency: Currency) -> Option<Amounts> {
     let mut amounts: Vec<Decimal> = paid.iter().map(|paid| paid.amount).collect();
     amounts.sort_unstable();
     let [low, middle, high] = median_places(amounts.len())?;
+    let is_enough = amounts.len() >= FEWEST_FOR_MEDIAN;
     // The nearest rank: an amount that was paid.
     let quartile = |quarters: usize| (amounts.len() * quarters).div_ceil(4).saturating_sub(1);
     Some(Amounts {
         currency,
         lower_quartile: amounts[quartile(1)],
         median: amounts[middle],
-        median_low: amounts[low],
-        median_high: amounts[high],
+        median_low: is_enough.then(|| amounts[low]),
+        median_high: is_enough.then(|| amounts[high]),
         upper_quartile: amounts[quartile(3)],
         items: amounts.len(),
     })
@@ -311,8 +326,12 @@ fn price_choice(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<PriceC
         return None;
     }
     let usual = Usual { share: 0.5, weight: 2.0 };
+    let below = share(below, compared.len() as f64, usual);
+    if (below.low..=below.high).contains(&0.5) {
+        return None;
+    }
     let finding = PriceChoice {
-        below: share(below, compared.len() as f64, usual).into(),
+        below: below.into(),
         ratio: median(&mut ratios)?.into(),
         compared: compared.len(),
     };
@@ -333,15 +352,24 @@ fn discounts(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<Discounts
         let side = known.values().filter(|(is_acquired, _)| *is_acquired == acquired);
         let items = side.clone().count();
         let below = side.filter(|(_, is_below)| *is_below).count();
-        (items >= FEWEST_WITH_LIST_PRICE).then(|| share(below as f64, items as f64, Usual::UNKNOWN))
+        let spread = || share(below as f64, items as f64, Usual::UNKNOWN);
+        (items >= FEWEST_WITH_LIST_PRICE).then(|| (spread(), items, below))
     };
-    let (acquired, looked) = (of(true)?, of(false)?);
+    let (acquired, acquired_items, acquired_below) = of(true)?;
+    let (looked, looked_items, looked_below) = of(false)?;
     let gap = difference(acquired, looked);
     if gap.low <= 0.0 && gap.high >= 0.0 {
         return None;
     }
-    let finding =
-        Discounts { acquired: acquired.into(), looked: looked.into(), difference: gap.into() };
+    let finding = Discounts {
+        acquired: acquired.into(),
+        acquired_items,
+        acquired_below,
+        looked: looked.into(),
+        looked_items,
+        looked_below,
+        difference: gap.into(),
+    };
     let held = events.done.iter().filter(is_held).map(|done| done.event);
     let evidence = Evidence::of(events.domain, held);
     Some(Line { text: text::discounts(&finding, locale), finding, evidence })

@@ -54,7 +54,7 @@ impl Around {
                 "name": "Knowledge", "currency": "CNY", "half_life_days": 36_500,
                 "event_types": {
                     "view": {"weight": 1.0, "steps": ["looked"]},
-                    "enrol": {"weight": 3.0, "steps": ["acquired", "started"]},
+                    "enrol": {"weight": 3.0, "value_scale": "50", "steps": ["acquired", "started"]},
                     "finish": {"weight": 1.0, "steps": ["completed"]},
                 },
             }))

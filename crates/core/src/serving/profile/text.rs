@@ -4,7 +4,7 @@ use crate::entities::counted;
 use crate::serving::profile::active_times::{ActiveHours, ActiveWeekdays};
 use crate::serving::profile::completion::Completion;
 use crate::serving::profile::described::{SegmentOfPerson, TopicOfPerson};
-use crate::serving::profile::evidence::{Evidence, Measured};
+use crate::serving::profile::evidence::Evidence;
 use crate::serving::profile::expected::Expected;
 use crate::serving::profile::interests::{CategoryInterest, ItemInterest, PreferredFormat};
 use crate::serving::profile::sessions::{Pace, Sessions};
@@ -33,21 +33,21 @@ fn clock(utc_offset: &str, locale: Locale) -> String {
 }
 
 pub(super) fn category(finding: &CategoryInterest, locale: Locale) -> String {
-    let CategoryInterest { category, share, catalogue_share, items } = finding;
-    let (share, usual) = (percent(share.value), percent(*catalogue_share));
+    let CategoryInterest { category, catalogue_share, items, of_items, .. } = finding;
+    let usual = percent(*catalogue_share);
     match locale {
         Locale::English => format!(
-            "Turns to “{category}”: {share} of what they choose ({}), {usual} of the catalogue",
-            counted::of(*items as u64, "item")
+            "Turns to “{category}”: {items} of the {} that they chose, {usual} of the catalogue",
+            counted::of(*of_items as u64, "item")
         ),
         Locale::Chinese => {
-            format!("关注“{category}”：占其选择的{share}（{items}项），占目录的{usual}")
+            format!("关注“{category}”：所选{of_items}项中占{items}项，占目录的{usual}")
         }
     }
 }
 
 pub(super) fn item(finding: &ItemInterest, evidence: &Evidence, locale: Locale) -> String {
-    let (title, events) = (&finding.title, evidence.events);
+    let (title, events) = (&finding.title, evidence.events.unwrap_or_default());
     match locale {
         Locale::English => {
             format!("Turned to “{title}”: {}", counted::of(events as u64, "event"))
@@ -57,13 +57,16 @@ pub(super) fn item(finding: &ItemInterest, evidence: &Evidence, locale: Locale) 
 }
 
 pub(super) fn format(finding: &PreferredFormat, locale: Locale) -> String {
-    let PreferredFormat { format, share, catalogue_share, .. } = finding;
-    let (share, usual) = (percent(share.value), percent(*catalogue_share));
+    let PreferredFormat { format, catalogue_share, items, with_it, .. } = finding;
+    let usual = percent(*catalogue_share);
     match locale {
-        Locale::English => {
-            format!("Prefers “{format}”: {share} of what they choose, {usual} of the catalogue")
+        Locale::English => format!(
+            "Prefers “{format}”: {with_it} of the {} that they chose, {usual} of the catalogue",
+            counted::of(*items as u64, "item")
+        ),
+        Locale::Chinese => {
+            format!("偏好“{format}”形式：所选{items}项中占{with_it}项，占目录的{usual}")
         }
-        Locale::Chinese => format!("偏好“{format}”形式：占其选择的{share}，占目录的{usual}"),
     }
 }
 
@@ -71,8 +74,8 @@ pub(super) fn segment(finding: &SegmentOfPerson, locale: Locale) -> String {
     let SegmentOfPerson { name, share, .. } = finding;
     let share = percent(*share);
     match locale {
-        Locale::English => format!("One of the {share} of people here called “{name}”"),
-        Locale::Chinese => format!("属于“{name}”用户群（占本平台用户的{share}）"),
+        Locale::English => format!("Behaves like {share} of people here: {name}"),
+        Locale::Chinese => format!("与本平台{share}的用户行为相似：{name}"),
     }
 }
 
@@ -80,8 +83,10 @@ pub(super) fn topic(finding: &TopicOfPerson, locale: Locale) -> String {
     let TopicOfPerson { name, share, .. } = finding;
     let share = percent(*share);
     match locale {
-        Locale::English => format!("Likes the topic “{name}”: {share} of their items"),
-        Locale::Chinese => format!("喜欢主题“{name}”：占其内容的{share}"),
+        Locale::English => {
+            format!("The model puts {share} of what they like under the topic {name}")
+        }
+        Locale::Chinese => format!("模型将其喜好的{share}归入主题：{name}"),
     }
 }
 
@@ -100,15 +105,17 @@ pub(super) fn expected(finding: &Expected, locale: Locale) -> String {
 }
 
 pub(super) fn active_hours(finding: &ActiveHours, locale: Locale) -> String {
-    let ActiveHours { from_hour, until_hour, share, sessions, utc_offset, .. } = finding;
-    let (share, clock) = (percent(share.value), clock(utc_offset, locale));
+    let ActiveHours { from_hour, until_hour, within, sessions, utc_offset, .. } = finding;
+    let clock = clock(utc_offset, locale);
     match locale {
         Locale::English => format!(
-            "Mostly active from {from_hour}:00 to {until_hour}:00{clock}: {share} of {sessions} \
+            "Mostly active from {from_hour}:00 to {until_hour}:00{clock}: {within} of {sessions} \
              sessions"
         ),
         Locale::Chinese => {
-            format!("多在{from_hour}:00至{until_hour}:00活跃{clock}：占{sessions}次会话的{share}")
+            format!(
+                "多在{from_hour}:00至{until_hour}:00活跃{clock}：{sessions}次会话中的{within}次"
+            )
         }
     }
 }
@@ -118,8 +125,8 @@ const DAYS: [&str; 7] =
 const DAYS_IN_CHINESE: [&str; 7] = ["周一", "周二", "周三", "周四", "周五", "周六", "周日"];
 
 pub(super) fn active_weekdays(finding: &ActiveWeekdays, locale: Locale) -> String {
-    let ActiveWeekdays { weekdays, weekend, days, utc_offset } = finding;
-    let (share, clock) = (percent(weekend.value), clock(utc_offset, locale));
+    let ActiveWeekdays { weekdays, weekend, days, weekend_days, utc_offset } = finding;
+    let clock = clock(utc_offset, locale);
     let named = |names: [&'static str; 7], between: &str| {
         let name = |day: &u8| names.get(usize::from(*day).wrapping_sub(1)).copied();
         weekdays.iter().filter_map(name).collect::<Vec<_>>().join(between)
@@ -131,40 +138,50 @@ pub(super) fn active_weekdays(finding: &ActiveWeekdays, locale: Locale) -> Strin
         }
         (Locale::English, true) => {
             let when = if is_weekend { "at weekends" } else { "on working days" };
-            format!("Mostly active {when}{clock}: {share} of {days} days are at weekends")
+            format!("Mostly active {when}{clock}: {weekend_days} of {days} days are at weekends")
         }
         (Locale::Chinese, false) => {
             format!("多在{}活跃{clock}（共{days}天）", named(DAYS_IN_CHINESE, "、"))
         }
         (Locale::Chinese, true) => {
             let when = if is_weekend { "周末" } else { "工作日" };
-            format!("多在{when}活跃{clock}：{days}天中{share}为周末")
+            format!("多在{when}活跃{clock}：{days}天中{weekend_days}天为周末")
         }
     }
 }
 
 pub(super) fn sessions(finding: &Sessions, locale: Locale) -> String {
-    let Sessions { minutes, sessions, .. } = finding;
+    let Sessions { minutes, measured, .. } = finding;
     let minutes = tenths(minutes.value);
     match locale {
         Locale::English => {
-            let sessions = counted::of(*sessions as u64, "session");
-            format!("Half of their {sessions} last up to {minutes} minutes")
+            let sessions = counted::of(*measured as u64, "session");
+            format!("Half of the {sessions} whose length is known last up to {minutes} minutes")
         }
-        Locale::Chinese => format!("{sessions}次会话中，一半不超过{minutes}分钟"),
+        Locale::Chinese => format!("时长已知的{measured}次会话中，一半不超过{minutes}分钟"),
     }
 }
 
 pub(super) fn pace(finding: &Pace, locale: Locale) -> String {
-    let sessions = tenths(finding.sessions_per_week.value);
+    let comes = how_often(finding.sessions_per_week.value, locale);
     let days = finding.days_to_complete.map(|days| tenths(days.value));
     match (locale, days) {
-        (Locale::English, None) => format!("Comes {sessions} times a week"),
-        (Locale::English, Some(days)) => {
-            format!("Comes {sessions} times a week and finishes in {days} days")
-        }
-        (Locale::Chinese, None) => format!("每周活跃{sessions}次"),
-        (Locale::Chinese, Some(days)) => format!("每周活跃{sessions}次，通常{days}天完成"),
+        (_, None) => comes,
+        (Locale::English, Some(days)) => format!("{comes} and finishes in {days} days"),
+        (Locale::Chinese, Some(days)) => format!("{comes}，通常{days}天完成"),
+    }
+}
+
+/// In the unit of time in which there is something to count.
+fn how_often(a_week: f64, locale: Locale) -> String {
+    let a_year = a_week * 365.25 / 7.0;
+    match (locale, a_week >= 0.5, a_year >= 0.5) {
+        (Locale::English, true, _) => format!("Comes {} times a week", tenths(a_week)),
+        (Locale::English, false, true) => format!("Comes {} times a year", tenths(a_year)),
+        (Locale::English, false, false) => "Comes less than once in two years".to_owned(),
+        (Locale::Chinese, true, _) => format!("每周活跃{}次", tenths(a_week)),
+        (Locale::Chinese, false, true) => format!("每年活跃{}次", tenths(a_year)),
+        (Locale::Chinese, false, false) => "两年内活跃不到一次".to_owned(),
     }
 }
 
@@ -211,43 +228,34 @@ pub(super) fn price_band(finding: &PriceBand, locale: Locale) -> String {
 
 pub(super) fn price_choice(finding: &PriceChoice, locale: Locale) -> String {
     let PriceChoice { below, compared, .. } = finding;
-    match (locale, side(below)) {
-        (Locale::English, side) => {
-            let side = ["below", "about as much as", "above"][side];
+    match (locale, below.low > 0.5) {
+        (Locale::English, is_below) => {
+            let side = if is_below { "below" } else { "above" };
             format!("Pays {side} what they look at ({compared} purchases)")
         }
-        (Locale::Chinese, side) => {
-            let side = ["低于", "接近", "高于"][side];
+        (Locale::Chinese, is_below) => {
+            let side = if is_below { "低于" } else { "高于" };
             format!("支付价格{side}其浏览商品的中位价（{compared}次购买）")
         }
     }
 }
 
-/// 0 where most lies below, 2 where most lies above, 1 where that cannot be told.
-fn side(below: &Measured) -> usize {
-    if below.low > 0.5 {
-        0
-    } else if below.high < 0.5 {
-        2
-    } else {
-        1
-    }
-}
-
 pub(super) fn discounts(finding: &Discounts, locale: Locale) -> String {
-    let Discounts { acquired, looked, difference } = finding;
-    let (acquired, looked) = (percent(acquired.value), percent(looked.value));
+    let Discounts { acquired_items: bought, acquired_below: below, .. } = finding;
+    let Discounts { looked_items: looked, looked_below, difference, .. } = finding;
     match (locale, difference.value > 0.0) {
         (Locale::English, is_more) => {
             let verb = if is_more { "Takes to" } else { "Does without" };
             format!(
-                "{verb} discounts: {acquired} of what they bought had one, {looked} of what they \
-                 only looked at"
+                "{verb} discounts: {below} of the {bought} items that they bought had one, \
+                 {looked_below} of the {looked} that they only looked at"
             )
         }
         (Locale::Chinese, is_more) => {
             let verb = if is_more { "青睐" } else { "不看重" };
-            format!("{verb}折扣：购买的{acquired}有折扣，仅浏览的{looked}有折扣")
+            format!(
+                "{verb}折扣：购买的{bought}项中{below}项有折扣，仅浏览的{looked}项中{looked_below}项有折扣"
+            )
         }
     }
 }

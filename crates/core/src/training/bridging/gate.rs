@@ -34,6 +34,10 @@ use crate::training::bridging::scouting::{Scouted, ScoutingOptions, scout};
 use crate::training::bridging::shared_people::SharedPeople;
 use crate::training::bridging::trial::{Ground, Trial};
 
+/// Fewest people who must be ranked better or worse than by a baseline before a kind may pass.
+/// All of so many are helped by chance once in 256 times; of two or three, often.
+pub const FEWEST_WHO_DIFFER: usize = 8;
+
 /// How directions are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GateOptions {
@@ -78,6 +82,10 @@ pub struct CandidateFigures {
     pub over_popularity: Interval,
     /// Its advantage over the target's own factors for its average person; likewise.
     pub over_target_only: Interval,
+    /// How many people it ranks otherwise than the baseline that fewer are ranked otherwise
+    /// than: with less than [`FEWEST_WHO_DIFFER`] it cannot pass.
+    #[serde(default)]
+    pub people_who_differ: usize,
     /// NDCG@20 of all hidden people without items that look like what they had
     /// in the source, as in every other figure.
     pub without_look_alikes: f64,
@@ -105,6 +113,8 @@ pub enum DirectionVerdict {
         /// Hidden people needed.
         needed: usize,
     },
+    /// There are people enough, and no kind could be fitted: target-only.
+    NothingFitted,
 }
 
 impl DirectionVerdict {
@@ -113,7 +123,7 @@ impl DirectionVerdict {
     pub fn served(&self) -> Option<Candidate> {
         match self {
             Self::Passed { chosen } => Some(*chosen),
-            Self::NotBetter { .. } | Self::TooFewPeople { .. } => None,
+            Self::NotBetter { .. } | Self::TooFewPeople { .. } | Self::NothingFitted => None,
         }
     }
 
@@ -122,7 +132,7 @@ impl DirectionVerdict {
     pub fn chosen(&self) -> Option<Candidate> {
         match self {
             Self::Passed { chosen } | Self::NotBetter { chosen } => Some(*chosen),
-            Self::TooFewPeople { .. } => None,
+            Self::TooFewPeople { .. } | Self::NothingFitted => None,
         }
     }
 }
@@ -212,8 +222,12 @@ fn figures(
     let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     let tail = options.false_acceptance;
     let advantages = simultaneous_intervals(&columns, tail, options.seed).unwrap_or_default();
-    let figures = |(kind, &[over_popularity, over_target_only]): (&Chosen<'_>, &[Interval; 2])| {
+    let differ = |column: &[f64]| column.iter().filter(|advantage| advantage.abs() > 0.0).count();
+    let differing: Vec<usize> = columns.iter().map(|column| differ(column)).collect();
+    let figures = |((kind, advantages), differ): ((&Chosen<'_>, &[Interval; 2]), &[usize; 2])| {
+        let [over_popularity, over_target_only] = *advantages;
         CandidateFigures {
+            people_who_differ: differ[0].min(differ[1]),
             candidate: kind.measured.candidate,
             choosing: kind.mean,
             judging: mean_interval(&kind.judged, options.seed).unwrap_or_default(),
@@ -223,14 +237,17 @@ fn figures(
             with_look_alikes: kind.measured.with_look_alikes,
         }
     };
-    chosen.values().zip(advantages.as_chunks::<2>().0).map(figures).collect()
+    let advantages = advantages.as_chunks::<2>().0;
+    chosen.values().zip(advantages).zip(differing.as_chunks::<2>().0).map(figures).collect()
 }
 
 impl CandidateFigures {
     /// Whether it is better than both baselines beyond doubt.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.over_popularity.low > 0.0 && self.over_target_only.low > 0.0
+        self.people_who_differ >= FEWEST_WHO_DIFFER
+            && self.over_popularity.low > 0.0
+            && self.over_target_only.low > 0.0
     }
 
     /// What it brings over the better baseline.
@@ -245,12 +262,15 @@ fn verdict(
     options: &GateOptions,
 ) -> DirectionVerdict {
     // What passes before what does not; of equals the first, where `max_by` would take the last.
+    if people < options.minimum_people {
+        return DirectionVerdict::TooFewPeople { needed: options.minimum_people };
+    }
     let best = candidates.iter().max_by(|a, b| {
         let by_gain = a.gain().total_cmp(&b.gain());
         a.passes().cmp(&b.passes()).then(by_gain).then(b.candidate.kind().cmp(&a.candidate.kind()))
     });
-    match best.filter(|_| people >= options.minimum_people) {
-        None => DirectionVerdict::TooFewPeople { needed: options.minimum_people },
+    match best {
+        None => DirectionVerdict::NothingFitted,
         Some(best) if best.passes() => DirectionVerdict::Passed { chosen: best.candidate },
         Some(best) => DirectionVerdict::NotBetter { chosen: best.candidate },
     }
@@ -526,6 +546,33 @@ mod tests {
                 prop_assert!(report.lift() > 0.0);
             }
         }
+    }
+
+    #[test]
+    fn a_kind_that_hardly_anyone_is_ranked_otherwise_by_neither_passes_nor_keeps_another_back() {
+        // A map that helps everyone, beside a cross block that changes something for two people.
+        let steady = |at: u32| 0.3 + f64::from(at % 3) / 100.0;
+        let mut measures = measures((0..40).map(|at| (0.1, 0.1, steady(at))).collect());
+        for change in [-0.05, 0.3] {
+            let values = (0..40).map(|at| if at < 2 { 0.1 + change } else { 0.1 }).collect();
+            measures.measured.truncate(1);
+            measures.measured.push(measured(Candidate::CrossBlock { ridge: 1.0 }, values));
+            let report = judged_by_all(&measures);
+            assert_eq!(report.verdict.served().unwrap().kind(), BridgeKind::Joint, "{report:?}");
+            let block =
+                report.candidates.iter().find(|of| of.candidate.kind() != BridgeKind::Joint);
+            let block = block.unwrap();
+            assert!(!block.passes() && block.people_who_differ == 2, "{block:?}");
+            let told = serde_json::to_string(&report).unwrap();
+            assert_eq!(serde_json::from_str::<DirectionReport>(&told).unwrap(), report);
+        }
+    }
+
+    #[test]
+    fn where_nothing_could_be_fitted_that_is_said_and_not_that_people_are_few() {
+        let mut measures = measures((0..40).map(|_| (0.1, 0.1, 0.2)).collect());
+        measures.measured.clear();
+        assert_eq!(judged_by_all(&measures).verdict, DirectionVerdict::NothingFitted);
     }
 
     const MAPPING: Candidate = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Even };

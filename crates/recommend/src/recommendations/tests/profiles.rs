@@ -47,6 +47,14 @@ async fn change_ann(stores: &Stores, change: impl FnOnce(&mut Person)) {
 }
 
 #[tokio::test]
+async fn a_language_tag_that_is_none_is_refused() {
+    let service = service(&world().await);
+    let path = format!("{ANN}&locale={}", "z".repeat(36));
+    let (status, problem) = told(&service, Caller::development(), &path, false).await;
+    assert_eq!(status, 422, "{problem}");
+}
+
+#[tokio::test]
 async fn a_profile_is_of_what_was_just_done_and_leaves_nothing_behind() {
     let stores = world().await;
     let service = service(&stores);

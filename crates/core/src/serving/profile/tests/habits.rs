@@ -15,7 +15,7 @@ fn evenings_are_found_by_the_declared_clock_and_across_midnight() {
     }
     let hours = around.habits().active_hours.unwrap();
     assert_eq!((hours.finding.from_hour, hours.finding.until_hour), (14, 18));
-    assert_eq!((hours.finding.sessions, hours.evidence.events), (30, 600));
+    assert_eq!((hours.finding.sessions, hours.evidence.events), (30, Some(600)));
     assert!(hours.text.contains("UTC"), "{}", hours.text);
     around.declared.insert(UTC_OFFSET.into(), "+08:00".into());
     let hours = around.habits().active_hours.unwrap().finding;
@@ -23,6 +23,31 @@ fn evenings_are_found_by_the_declared_clock_and_across_midnight() {
     assert_eq!(hours.utc_offset, "+08:00");
     let mean = hours.mean_hour.unwrap();
     assert!((23.7..24.0).contains(&mean), "between 22:30 and 1:10: {mean}");
+}
+
+#[test]
+fn hours_that_are_all_alike_lie_in_the_middle_of_the_window_and_are_counted() {
+    let mut around = Around::new();
+    for day in 0..9 {
+        around.did("view", 1, day * DAY + 21 * HOUR + day * 300);
+    }
+    let hours = around.habits().active_hours.unwrap();
+    assert_eq!((hours.finding.from_hour, hours.finding.until_hour), (19, 23));
+    assert_eq!(hours.text, "Mostly active from 19:00 to 23:00 (UTC): 9 of 9 sessions");
+    assert!(hours.finding.share.value < 1.0, "the estimate is drawn to what is usual");
+}
+
+#[test]
+fn who_comes_seldom_is_told_by_the_year() {
+    let comes = |days: i64| {
+        let mut around = Around::new();
+        (0..3).for_each(|at| {
+            around.did("view", 1, NOW - days * DAY + at * DAY);
+        });
+        around.habits().pace.unwrap().text
+    };
+    assert_eq!(comes(14), "Comes 1.8 times a week");
+    assert_eq!(comes(350), "Comes 3.7 times a year");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_rare_category_is_told_of_after_few_items_and_a_common_one_is_not() {
     }
     let [line] = &around.of_knowledge().unwrap().categories[..] else { panic!("one category") };
     assert_eq!((line.finding.category.as_str(), line.finding.items), ("few", 5));
-    assert_eq!((line.finding.catalogue_share, line.evidence.events), (0.25, 5));
+    assert_eq!((line.finding.catalogue_share, line.evidence.events), (0.25, Some(5)));
     assert!(line.finding.share.low > 0.25 && line.finding.share.value < 0.8, "{line:?}");
     let mut common = Around::new();
     for number in 5..15 {
@@ -50,6 +50,21 @@ fn who_chooses_at_random_is_told_of_no_category_and_no_format() {
 }
 
 #[test]
+fn of_items_that_weigh_the_same_all_are_told_or_none() {
+    let mut around = Around::new();
+    (0..5).for_each(|number| {
+        around.did("view", number, number as i64);
+    });
+    assert_eq!(around.of_knowledge().unwrap().items.len(), 5);
+    around.did("view", 6, 6);
+    assert_eq!(around.of_knowledge().unwrap().items, []);
+    around.did("enrol", 3, 7);
+    let items = around.of_knowledge().unwrap().items;
+    let told: Vec<&str> = items.iter().map(|line| line.finding.title.as_str()).collect();
+    assert_eq!(told, ["title 3"]);
+}
+
+#[test]
 fn a_format_beyond_the_catalogues_share_is_preferred() {
     let mut around = Around::new();
     for number in [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 1] {
@@ -77,6 +92,20 @@ fn what_is_hidden_is_named_in_no_line_and_another_platforms_history_in_none_at_a
     around.visible = BTreeSet::from([domain(KNOWLEDGE)]);
     let alone = around.profile();
     assert!(!serde_json::to_string(&alone).unwrap().contains(AUTO));
+    assert!(alone.is_personal());
+    let recent = &alone.domains[0].history.as_ref().unwrap().recent;
+    assert!(recent.iter().all(|event| event.title.as_deref() != Some("title 0")), "{recent:?}");
     around.events.retain(|event| event.domain == domain(KNOWLEDGE));
     assert_eq!(around.profile(), alone, "and nothing of it shows otherwise");
+}
+
+#[test]
+fn that_somebody_did_something_elsewhere_is_not_told_unless_it_changes_what_is_told_here() {
+    let mut around = Around::new();
+    around.grant(AUTO, Purpose::Recommendation);
+    around.visible = BTreeSet::from([domain(KNOWLEDGE)]);
+    around.did_in(AUTO, "enrol", 1, DAY);
+    assert!(!around.profile().is_personal());
+    around.did("view", 1, DAY);
+    assert!(around.profile().is_personal());
 }
