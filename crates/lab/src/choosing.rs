@@ -10,7 +10,7 @@ use crossfold_core::evidence::scaling::EvidenceScaling;
 use crossfold_core::maths::als::AlsParams;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::training::tuning::{
-    Candidate, Reach, Search, SearchSpace, Tuned, TuningRequest, score_interactions,
+    Candidate, Reach, Search, SearchSpace, Tuned, TuningRequest, longest_for, score_interactions,
 };
 
 use crate::args::FitArgs;
@@ -27,7 +27,7 @@ pub(crate) fn choose(
 ) -> Result<AlsParams> {
     let given = args.options();
     let tuned = Tuned {
-        factors: false,
+        factors: args.factors.is_none(),
         unobserved_weight: args.unobserved_weight.is_none(),
         regularisation: args.regularisation.is_none(),
     };
@@ -39,6 +39,7 @@ pub(crate) fn choose(
         base: Candidate { options: given, evidence: EvidenceScaling::default() },
         tuned,
         reach: Reach::Wide,
+        longest: longest_for(train.rows() + train.columns()),
         event_types: BTreeMap::new(),
     };
     let mut search = Search::new(TuningRequest::default(), &space, None)?;

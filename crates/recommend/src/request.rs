@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
-use crossfold_core::entities::text_length::exceeds;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ItemId, Placement};
 use crossfold_core::entities::machine::Machine;
+use crossfold_core::entities::text_length::exceeds;
 use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
 use crossfold_edge::caller::Caller;
@@ -170,4 +170,3 @@ pub(crate) fn locale(tag: &str) -> Result<Locale, Problem> {
     }
     Ok(Locale::closest(tag))
 }
-

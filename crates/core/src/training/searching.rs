@@ -11,6 +11,7 @@ use crate::maths::als::AlsOptions;
 use crate::model::{Manifest, Model};
 use crate::training::tuning::{
     Candidate, EvidenceTable, Interrupted, Reach, Search, SearchSpace, Tuner, Validation,
+    longest_for,
 };
 
 /// Most people, about, who a search is made on: its memory and its time are then
@@ -54,7 +55,9 @@ pub(super) fn search(
     let validation = Validation { evidence, index: known.index, definitions };
     let champion = input.champion.as_deref().map(Model::manifest);
     let (base, reach) = beginning(*input.params.options(), champion, known);
-    let space = SearchSpace::of(base, reach, definitions);
+    let rows = histories.len() + known.index.len();
+    let longest = longest_for(rows);
+    let space = SearchSpace { longest, ..SearchSpace::of(base, reach, definitions) };
     tuner.tune(space, &mut |candidate, fidelity| validation.score(candidate, fidelity))
 }
 

@@ -139,11 +139,22 @@ pub fn fit_alone(
     verdicts: &[DirectionReport],
 ) -> BTreeMap<Direction, Carrier> {
     let alone = served(verdicts).filter(|(_, candidate)| candidate.is_fitted_alone());
+    let mut alone: Vec<(&DirectionReport, Candidate)> = alone.collect();
+    // Both directions of a pair one after the other, which share fits of the same settings.
+    let pair = |direction: &Direction| {
+        let Direction { from, to } = direction.clone();
+        if from < to { (from, to) } else { (to, from) }
+    };
+    alone.sort_by_cached_key(|(report, _)| pair(&report.direction));
+    let fits = OwnFits::new(*params);
+    let mut of_pair = None;
     let fitted = |(report, candidate): (&DirectionReport, Candidate)| {
         let direction = &report.direction;
         let domains = (ranges.get(&direction.from)?, ranges.get(&direction.to)?);
         let everybody = (0..matrix.rows() as u32).collect();
-        let fits = OwnFits::new(*params);
+        if of_pair.replace(pair(direction)) != Some(pair(direction)) {
+            fits.clear();
+        }
         let mut sources = FitSources {
             blocks: Some(BlockSums::new(matrix, domains, everybody)),
             own: Some(OwnSums::new(FitGround { matrix, ranges }, direction, &fits)),
@@ -151,7 +162,7 @@ pub fn fit_alone(
         };
         Some((direction.clone(), candidate.fit(&mut sources).ok()?))
     };
-    alone.filter_map(fitted).collect()
+    alone.into_iter().filter_map(fitted).collect()
 }
 
 /// Fits what the verdicts call for. `progress` hears of each finished iteration;

@@ -25,7 +25,8 @@ pub struct Candidate {
 /// What a search may change, beside how evidence is weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuned {
-    /// The length of a factor vector, down to a half: longer ones cost whoever serves.
+    /// The length of a factor vector: down to a half, and doubled up to
+    /// [`SearchSpace::longest`] where that brings what it costs whoever serves.
     pub factors: bool,
     /// The weight of unobserved pairs.
     pub unobserved_weight: bool,
@@ -56,6 +57,8 @@ pub struct SearchSpace {
     pub tuned: Tuned,
     /// How far from the base candidates lie.
     pub reach: Reach,
+    /// The longest factor vectors that are tried; the base's, where these are longer.
+    pub longest: usize,
     /// Event types by domain, to weigh against each other; empty when evidence
     /// has neither type nor time.
     pub event_types: BTreeMap<DomainId, Vec<EventType>>,
@@ -69,6 +72,18 @@ const REGULARISATIONS: [f32; 3] = [0.003, 0.01, 0.03];
 /// The ranges of what options may be ([`AlsOptions::check`]).
 const WEIGHT_RANGE: (f32, f32) = (1e-6, 1e3);
 const REGULARISATION_RANGE: (f32, f32) = (1e-8, 1e3);
+/// The longest factor vectors that a search tries.
+pub const LONGEST: usize = 256;
+/// Most numbers in the factors of all people and items for which longer vectors are tried: half
+/// a gigabyte, so that what is chosen on few people can be fitted on all.
+const MOST_NUMBERS: usize = 128 << 20;
+
+/// The longest factor vectors that a search for so many people and items tries.
+#[must_use]
+pub fn longest_for(rows: usize) -> usize {
+    LONGEST.min(MOST_NUMBERS / rows.max(1))
+}
+
 /// Most candidates of a search near its base.
 const MOST_NEAR: usize = 9;
 
@@ -79,7 +94,8 @@ impl SearchSpace {
         let types = definitions.iter().map(|(domain, definition)| {
             (domain.clone(), definition.event_types.keys().cloned().collect())
         });
-        Self { base, tuned: Tuned::ALL, reach, event_types: types.collect() }
+        let (tuned, longest) = (Tuned::ALL, LONGEST);
+        Self { base, tuned, reach, longest, event_types: types.collect() }
     }
 
     /// `count` candidates, or fewer where the search stays near: the base first, then
@@ -204,6 +220,13 @@ impl Candidate {
         moved.into_iter().map(|options| Self { options, ..self.clone() }).collect()
     }
 
+    /// This one with factor vectors of twice the length, if that is no more than `longest`.
+    pub(super) fn doubled(&self, longest: usize) -> Option<Self> {
+        let factors = self.options.factors.saturating_mul(2);
+        let options = AlsOptions { factors, ..self.options };
+        (factors <= longest).then(|| Self { options, ..self.clone() })
+    }
+
     /// Whether another one is the same for all that can be measured: within a
     /// hundredth in each number that a climb changes.
     pub(super) fn is_like(&self, other: &Self) -> bool {
@@ -271,6 +294,7 @@ mod tests {
             base: base(AlsOptions::default()),
             tuned,
             reach: Reach::Wide,
+            longest: LONGEST,
             event_types: BTreeMap::new(),
         };
         let candidates = space.draw(20, 1);

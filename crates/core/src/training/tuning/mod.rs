@@ -16,7 +16,7 @@ mod request;
 mod search;
 mod validation;
 
-pub use candidate::{Candidate, Reach, SearchSpace, Tuned};
+pub use candidate::{Candidate, LONGEST, Reach, SearchSpace, Tuned, longest_for};
 pub use report::{CandidateScores, TuningReport};
 pub use request::{DEFAULT_SECONDS, FunctionPrice, InvalidTuning, TuningRequest};
 pub use search::{Ending, Fidelity, Rung, Score, Search, Task, Trial};

@@ -19,6 +19,12 @@ const MOST_NEIGHBOURS: usize = 4;
 /// Times an evaluation may be begun and not ended (the worker died) before the
 /// candidate counts as impossible: it may be what killed the worker.
 const MAX_ATTEMPTS: u32 = 2;
+/// What factor vectors of twice the length must bring at least, as a share of the score: they
+/// cost whoever serves twice as many bytes and multiplications.
+const LEAST_OF_DOUBLING: f64 = 0.005;
+/// The same by chance: this over the root of the people measured, two standard errors of a
+/// mean of differences of NDCG@20 that spread by .05 from person to person.
+const CHANCE_OF_DOUBLING: f64 = 0.1;
 
 /// How thoroughly candidates of a rung are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -81,6 +87,12 @@ impl Rung {
         let mut ranked: Vec<(f64, usize)> = self.trials.iter().filter_map(scored).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+
+    /// The longest factor vector of its candidates.
+    fn longest(&self, candidates: &[Candidate]) -> usize {
+        let factors = |number: &usize| candidates.get(*number).map(|of| of.options.factors);
+        self.entrants.iter().filter_map(factors).max().unwrap_or(1).max(1)
     }
 
     fn slowest(&self) -> f64 {
@@ -150,6 +162,9 @@ pub struct Search {
     pub ended: Option<Ending>,
     /// What may change.
     tuned: Tuned,
+    /// The longest factor vectors that are tried.
+    #[serde(default)]
+    longest: usize,
     /// How many of the candidates were drawn; the others were climbed to.
     drawn: usize,
     climb: Climb,
@@ -181,6 +196,7 @@ impl Search {
             seconds: 0.0,
             ended: None,
             tuned: space.tuned,
+            longest: space.longest,
             drawn: 0,
             climb: Climb::default(),
             under_way: None,
@@ -265,7 +281,7 @@ impl Search {
             let next = if self.rungs.len() < self.levels() && survivors.len() > 1 {
                 Some(self.rung(survivors))
             } else {
-                self.climb()
+                self.climb().or_else(|| self.double())
             };
             let Some(next) = next else {
                 self.ended = Some(Ending::Complete);
@@ -304,16 +320,44 @@ impl Search {
         None
     }
 
+    /// A rung for the best candidate with longer factor vectors; `None` when that was tried, or
+    /// when nothing could be scored.
+    fn double(&mut self) -> Option<Rung> {
+        if !self.tuned.factors {
+            return None;
+        }
+        let fidelity = self.rungs.last()?.fidelity;
+        let (best, _) = self.best_at(&fidelity)?;
+        let longer = self.candidates[best].doubled(self.longest)?;
+        let known = self.trials_at(&fidelity).map(|trial| trial.candidate);
+        if known.into_iter().any(|number| self.candidates[number].is_like(&longer)) {
+            return None;
+        }
+        self.candidates.push(longer);
+        let entrants = vec![self.candidates.len() - 1];
+        Some(Rung { fidelity, entrants, trials: Vec::new() })
+    }
+
     fn trials_at<'a>(&'a self, fidelity: &'a Fidelity) -> impl Iterator<Item = &'a Trial> {
         let rungs = self.rungs.iter().filter(move |rung| rung.fidelity == *fidelity);
         rungs.flat_map(|rung| &rung.trials)
     }
 
-    /// The best candidate that was evaluated so thoroughly, and its score; the lower
-    /// number of equal ones, so that the base wins ties.
+    /// What a candidate's score is worth: less for longer factor vectors than the base's.
+    fn worth(&self, candidate: usize, score: &Score) -> f64 {
+        let factors = |number: usize| self.candidates[number].options.factors.max(1) as f64;
+        let doublings = (factors(candidate) / factors(0)).log2().max(0.0);
+        let chance = CHANCE_OF_DOUBLING / (score.people.max(1) as f64).sqrt();
+        score.value - doublings * (LEAST_OF_DOUBLING * score.value.abs()).max(chance)
+    }
+
+    /// The best candidate that was evaluated so thoroughly, and what its score is worth; the
+    /// lower number of equal ones, so that the base wins ties.
     fn best_at(&self, fidelity: &Fidelity) -> Option<(usize, f64)> {
-        let scored =
-            |trial: &Trial| Some((trial.candidate, trial.score.as_ref().map(|s| s.value)?));
+        let scored = |trial: &Trial| {
+            let worth = self.worth(trial.candidate, trial.score.as_ref()?);
+            Some((trial.candidate, worth))
+        };
         let scored = self.trials_at(fidelity).filter_map(scored);
         scored.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     }
@@ -338,14 +382,19 @@ impl Search {
     }
 
     /// Seconds that the next evaluation may take: as long as the slowest of its
-    /// rung, or of the rung before for as much more work.
+    /// rung, or of the rung before for as much more work; with longer factor vectors, for the
+    /// square of that, which solving takes.
     fn estimate(&self) -> f64 {
         let mut rungs = self.rungs.iter().rev();
         let Some(current) = rungs.next() else { return 0.0 };
         if !current.trials.is_empty() {
             return current.slowest();
         }
-        rungs.next().map_or(0.0, |before| before.slowest() * current.work() / before.work())
+        rungs.next().map_or(0.0, |before| {
+            let longest = |rung: &Rung| rung.longest(&self.candidates) as f64;
+            let longer = (longest(current) / longest(before)).max(1.0).powi(2);
+            before.slowest() * longer * current.work() / before.work()
+        })
     }
 
     /// The number of the best candidate: of those evaluated as thoroughly as the last
@@ -378,7 +427,9 @@ impl Search {
         if self.ended.is_some() {
             return (done, done);
         }
-        (done, total + (MOST_CLIMBS - self.climb.rungs) * MOST_NEIGHBOURS)
+        let longest = self.rungs.last().map_or(1, |rung| rung.longest(&self.candidates));
+        let doublings = (self.longest / longest).checked_ilog2().unwrap_or(0) as usize;
+        (done, total + (MOST_CLIMBS - self.climb.rungs) * MOST_NEIGHBOURS + doublings)
     }
 }
 
@@ -401,7 +452,8 @@ mod tests {
             options: AlsOptions::default(),
             evidence: crate::evidence::scaling::EvidenceScaling::default(),
         };
-        SearchSpace { base, tuned: Tuned::ALL, reach: Reach::Wide, event_types: BTreeMap::new() }
+        let (tuned, reach, longest) = (Tuned::ALL, Reach::Wide, 256);
+        SearchSpace { base, tuned, reach, longest, event_types: BTreeMap::new() }
     }
 
     fn search(candidates: usize, budget_seconds: f64) -> Search {
@@ -454,8 +506,32 @@ mod tests {
         assert!(quality(found) > drawn, "{found:?}");
         let off = (found.options.regularisation / 0.1).ln().abs();
         assert!(off < 1.3f32.ln(), "{found:?}");
-        assert!(search.rungs.len() <= 3 + MOST_CLIMBS);
+        assert!(search.rungs.len() <= 3 + MOST_CLIMBS + 1, "one more for longer vectors");
         assert!(search.rungs[3..].iter().all(|rung| rung.entrants.len() <= MOST_NEIGHBOURS));
+    }
+
+    /// Searches where twice the length brings this share of the score, measured on so many.
+    fn chosen_length(gain: f64, people: usize) -> usize {
+        let mut search = search(9, 1e6);
+        while let Some(task) = search.begin() {
+            let candidate = &search.candidates[task.candidate];
+            let doublings = (candidate.options.factors as f64 / 64.0).log2();
+            let value = quality(candidate) * (1.0 + gain * doublings);
+            search.finish(task, Some(Score { value, people, ..Score::default() }), 1.0);
+        }
+        search.chosen_candidate().options.factors
+    }
+
+    #[test]
+    fn factor_vectors_grow_only_where_that_brings_what_it_costs_and_more_than_chance_does() {
+        assert_eq!(chosen_length(0.05, 100_000), 256);
+        assert_eq!(chosen_length(0.003, 100_000), 64, "too little for twice the bytes");
+        assert_eq!(chosen_length(0.05, 4), 64, "it may be chance");
+        let mut fixed = space();
+        fixed.tuned.factors = false;
+        let mut search = Search::new(TuningRequest::of_seconds(1e6), &fixed, None).unwrap();
+        run(&mut search, 1.0);
+        assert!(search.candidates.iter().all(|of| of.options.factors == 64));
     }
 
     proptest! {
