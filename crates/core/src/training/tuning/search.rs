@@ -512,7 +512,7 @@ mod tests {
 
     /// Searches where twice the length brings this share of the score, measured on so many.
     fn chosen_length(gain: f64, people: usize) -> usize {
-        let mut search = search(9, 1e6);
+        let mut search = search(9, 1e4);
         while let Some(task) = search.begin() {
             let candidate = &search.candidates[task.candidate];
             let doublings = (candidate.options.factors as f64 / 64.0).log2();
@@ -529,7 +529,7 @@ mod tests {
         assert_eq!(chosen_length(0.05, 4), 64, "it may be chance");
         let mut fixed = space();
         fixed.tuned.factors = false;
-        let mut search = Search::new(TuningRequest::of_seconds(1e6), &fixed, None).unwrap();
+        let mut search = Search::new(TuningRequest::of_seconds(1e4), &fixed, None).unwrap();
         run(&mut search, 1.0);
         assert!(search.candidates.iter().all(|of| of.options.factors == 64));
     }
