@@ -15,7 +15,7 @@ use crate::evidence::inputs::InputCounts;
 use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::items::{ItemIndex, Row};
 use crate::evidence::popularity::Popularity;
-use crate::evidence::rows::{RowBuilder, Rows, split_instant};
+use crate::evidence::rows::{MOST_ORDERED, RowBuilder, Rows, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::{AlsOptions, AlsParams};
 use crate::maths::sparse::SparseRows;
@@ -165,7 +165,7 @@ fn report_of(
 
 /// Most interactions of a run that chooses rankers: it fits everything once more, on one
 /// machine. Beyond it factors rank.
-const MOST_CHOSEN_BY: usize = 60_000_000;
+const MOST_CHOSEN_BY: usize = MOST_ORDERED;
 
 /// What a run fits, and everything of its model but the factors.
 pub struct Prepared {

@@ -168,6 +168,7 @@ fn name_of(ranker: &RankerChoice) -> &'static str {
         }
         RankerChoice::ItemItem(ItemItemMethod::Walk(_)) => "items by walks",
         RankerChoice::ItemItem(ItemItemMethod::Cosine(_)) => "items by shared people",
+        RankerChoice::ItemItem(ItemItemMethod::NextItem(_)) => "items by what follows",
     }
 }
 

@@ -18,7 +18,6 @@
 //! sums of powers that depend on `d` and on what is left of the order alone.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -40,15 +39,18 @@ pub const NEWEST: usize = 512;
 /// What one person did, place by place. An item may come again at another place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ordered {
-    /// Oldest first; the items of each place ascend, each once.
-    places: Vec<Vec<u32>>,
+    /// Oldest place first; within a place they ascend, each once.
+    items: Vec<u32>,
+    /// Where the items of each place end.
+    ends: Vec<u32>,
 }
 
 impl Ordered {
     /// Items one after another, oldest first.
     #[must_use]
     pub fn one_by_one(items: impl IntoIterator<Item = u32>) -> Self {
-        Self { places: items.into_iter().map(|item| vec![item]).collect() }
+        let items: Vec<u32> = items.into_iter().collect();
+        Self { ends: (1..=items.len() as u32).collect(), items }
     }
 
     /// Items with how far back they stand: the greater, the earlier, and what is equal
@@ -63,27 +65,37 @@ impl Ordered {
     /// ```
     #[must_use]
     pub fn by_places(entries: impl IntoIterator<Item = (u32, u16)>) -> Self {
-        let mut by_place: BTreeMap<Reverse<u16>, Vec<u32>> = BTreeMap::new();
-        for (item, back) in entries {
-            by_place.entry(Reverse(back)).or_default().push(item);
+        let turned = entries.into_iter().map(|(item, back)| (Reverse(back), item));
+        let mut entries: Vec<(Reverse<u16>, u32)> = turned.collect();
+        entries.sort_unstable();
+        entries.dedup();
+        let mut order = Self::default();
+        for place in entries.chunk_by(|one, other| one.0 == other.0) {
+            order.items.extend(place.iter().map(|(_, item)| *item));
+            order.ends.push(order.items.len() as u32);
         }
-        let canonical = |mut items: Vec<u32>| {
-            items.sort_unstable();
-            items.dedup();
-            items
-        };
-        Self { places: by_place.into_values().map(canonical).collect() }
+        order
+    }
+
+    /// How many items stand at its places, each as often as it comes.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.items.len()
     }
 
     /// How many places there are.
     #[must_use]
     pub fn places(&self) -> usize {
-        self.places.len()
+        self.ends.len()
     }
 
-    /// The newest places, as many as count, oldest first.
-    fn newest(&self) -> &[Vec<u32>] {
-        &self.places[self.places.len().saturating_sub(NEWEST)..]
+    /// The items of the newest places, as many as count, oldest first.
+    fn newest(&self) -> impl DoubleEndedIterator<Item = &[u32]> + ExactSizeIterator {
+        let first = self.ends.len().saturating_sub(NEWEST);
+        (first..self.ends.len()).map(|place| {
+            let start = if place == 0 { 0 } else { self.ends[place - 1] };
+            &self.items[start as usize..self.ends[place] as usize]
+        })
     }
 }
 
@@ -146,7 +158,7 @@ pub fn fit(
         return Err(FitError::TooManyItems { items, limit: MOST_ITEMS });
     }
     let known = |item: &&u32| (**item as usize) < items;
-    let mut named = people.iter().flat_map(|person| person.places.iter().flatten());
+    let mut named = people.iter().flat_map(|person| &person.items);
     if let Some(item) = named.find(|item| !known(item)) {
         return Err(FitError::UnknownItem { item: *item, items });
     }
@@ -196,7 +208,7 @@ fn row_of_weights(
 #[must_use]
 pub fn past_values(past: &Ordered, params: &NextItemParams) -> Vec<(u32, f32)> {
     let value = |distance: usize| (-(distance as f32) / params.options().past_decay).exp();
-    let places = past.newest().iter().rev().enumerate();
+    let places = past.newest().rev().enumerate();
     places.flat_map(|(at, items)| items.iter().map(move |item| (*item, value(at)))).collect()
 }
 
@@ -229,8 +241,9 @@ impl Places {
         let mut all = Vec::with_capacity(people.len());
         for (person, order) in people.iter().enumerate() {
             let places = order.newest();
-            let mut steps = Vec::new();
-            for (place, items) in places.iter().enumerate() {
+            let count = places.len();
+            let mut steps = Vec::with_capacity(order.items.len());
+            for (place, items) in places.enumerate() {
                 for &item in items {
                     let known: &mut Vec<(u32, u32)> = &mut by_item[item as usize];
                     let is_first = known.last().is_none_or(|(last, _)| *last as usize != person);
@@ -238,7 +251,7 @@ impl Places {
                     steps.push(Step { item, place: place as u32, is_first });
                 }
             }
-            all.push(Steps { steps, places: places.len() });
+            all.push(Steps { steps, places: count });
         }
         Self { people: all, by_item, weights: PairWeights::new(options) }
     }
@@ -353,9 +366,10 @@ mod tests {
         let share = f64::from(options.similarity_share);
         let (mut left, mut right) =
             (DMatrix::zeros(ITEMS, ITEMS), DMatrix::<f64>::zeros(ITEMS, ITEMS));
-        for Ordered { places } in people {
+        for person in people {
+            let places: Vec<&[u32]> = person.newest().collect();
             let mut whole = DMatrix::<f64>::zeros(1, ITEMS);
-            places.iter().flatten().for_each(|item| whole[*item as usize] = 1.0);
+            person.items.iter().for_each(|item| whole[*item as usize] = 1.0);
             left += share * whole.transpose() * &whole;
             right += share * whole.transpose() * &whole;
             for split in 1..places.len() {
@@ -408,8 +422,7 @@ mod tests {
             let options = NextItemOptions { ridge: 2.0, similarity_share: 1.0, ..NextItemOptions::default() };
             let weights = fit(&people, ITEMS, &options.check().unwrap()).unwrap();
             let distinct = |person: &Ordered| {
-                let items = person.places.iter().flatten().copied();
-                let items: std::collections::BTreeSet<u32> = items.collect();
+                let items: std::collections::BTreeSet<u32> = person.items.iter().copied().collect();
                 items.into_iter().map(|item| (item, 1.0)).collect()
             };
             let rows = SparseRows::from_rows(ITEMS, people.iter().map(distinct));
