@@ -97,7 +97,7 @@ pub fn read_times(path: &Path) -> Result<Option<Times>> {
         let row = row.with_context(|| format!("cannot read {}", path.display()))?;
         let cell = |at: usize| row.get(at).unwrap_or_default();
         let at = instant(cell(occurred_at).trim()).with_context(|| {
-            let place = row.position().map_or(0, csv::Position::line);
+            let place = row.position().map_or(0, |position| position.line());
             format!("occurred_at in line {place} of {}", path.display())
         })?;
         let of_user = times.entry(cell(user).to_owned()).or_default();

@@ -15,7 +15,7 @@ use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::evidence::order::in_order;
 use crate::evidence::people_index::Histories;
-use crate::evidence::popularity::{Popularity, PopularityCount, recencies};
+use crate::evidence::popularity::{Popularity, PopularityCount, Taken, taken};
 use crate::maths::sparse::SparseRows;
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -112,13 +112,13 @@ impl RowBuilder<'_> {
                 let seen = last.iter().filter(|(_, at)| is_seen(at));
                 rows.last_seen.push(seen.map(|(item, _)| *item).collect());
                 let last: Vec<u32> = last.into_iter().map(|(item, _)| item).collect();
-                let recencies = self.recencies(&group, &row, self.newest);
-                of_all.add(&recencies, &[]);
-                without_last.add(&recencies, &last);
+                let taken = self.taken(&group, &row, self.newest);
+                of_all.add(&taken, &[]);
+                without_last.add(&taken, &last);
                 if self.split_at.is_none() {
                     let choosing = self.newest_fifth(&group, &row, (&last, all.len()), is_drawn);
                     let left_out: Vec<u32> = last.iter().chain(&choosing).copied().collect();
-                    of_choosing.add(&recencies, &left_out);
+                    of_choosing.add(&taken, &left_out);
                     rows.choosing.push(choosing);
                 }
                 rows.last.push(last);
@@ -126,12 +126,12 @@ impl RowBuilder<'_> {
                 if let Some(instant) = self.split_at {
                     let earlier = group.before(instant);
                     let row = self.in_order(&earlier, self.newest_before);
-                    let recencies = self.recencies(&earlier, &row, self.newest_before);
+                    let taken = self.taken(&earlier, &row, self.newest_before);
                     let number = before.len();
                     let choosing = self.newest_fifth(&earlier, &row, (&[], number), is_drawn);
-                    of_choosing.add(&recencies, &choosing);
+                    of_choosing.add(&taken, &choosing);
                     rows.choosing.push(choosing);
-                    of_before.add(&recencies, &[]);
+                    of_before.add(&taken, &[]);
                     before.push(row);
                     let later = group.since(instant);
                     rows.held_out.push(self.items(&later));
@@ -241,13 +241,13 @@ impl RowBuilder<'_> {
         in_order(history, self.index, self.interactions(history, newest))
     }
 
-    fn recencies(
+    fn taken(
         &self,
         history: &ConsentedHistory,
         interactions: &[Weighted],
         newest: &NewestEvidence,
-    ) -> Vec<(Weighted, f32)> {
-        recencies(history, interactions, (self.index, self.definitions, newest))
+    ) -> Vec<Taken> {
+        taken(history, interactions, (self.index, self.definitions, newest))
     }
 }
 

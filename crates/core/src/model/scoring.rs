@@ -294,7 +294,9 @@ impl ScoringTables {
                 let person = self.fold_in(target, factors, &evidence.foldable)?;
                 RankedBy::Factors { factors, person }
             }
-            Ranker::Popularity(shares) => RankedBy::Popularity(shares),
+            Ranker::Popularity(shares) | Ranker::RecentPopularity(shares) => {
+                RankedBy::Popularity(shares)
+            }
             Ranker::ItemItem(table) => {
                 RankedBy::ItemItem { table, liked: target.liked(&evidence.foldable) }
             }

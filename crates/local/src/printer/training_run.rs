@@ -163,6 +163,7 @@ fn name_of(ranker: &RankerChoice) -> &'static str {
     match ranker {
         RankerChoice::Factors => "factors",
         RankerChoice::Popularity => "popularity",
+        RankerChoice::RecentPopularity => "recent popularity",
         RankerChoice::ItemItem(ItemItemMethod::Ease(_) | ItemItemMethod::LocalRidge(_)) => {
             "items by regression"
         }

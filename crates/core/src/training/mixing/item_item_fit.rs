@@ -29,8 +29,9 @@ const NEAREST: usize = 64;
 const MOST_WEIGHTS: usize = 8_000_000;
 /// Fewer weights kept for each past item are not worth having.
 const LEAST_KEPT: usize = 8;
-/// Families of methods; each may have one table of weights.
-const FAMILIES: usize = 5;
+/// Most items of a catalogue where more than two settings of what goes by the order are tried:
+/// each takes three times as long as a regression of all items on each other.
+const MOST_ITEMS_OF_MANY_ORDERS: usize = 2_500;
 /// Most pairs of items that people took both of, over all people, where weights are made: a
 /// bound on the time, which grows with them.
 const MOST_PAIRS: u64 = 1_000_000_000;
@@ -94,10 +95,7 @@ impl<'a> Grounds<'a> {
     /// to be found came last, and where there is an order.
     pub(super) fn families(&self, domains: usize, is_newest: bool) -> Vec<Vec<ItemItemMethod>> {
         let mut families = families(&self.part, domains);
-        let is_ordered = is_newest
-            && self.part.entries() <= MOST_ORDERED
-            && self.part.columns() <= MOST_ITEMS_AT_ONCE
-            && self.tell_an_order();
+        let is_ordered = is_newest && self.part.entries() <= MOST_ORDERED && self.tell_an_order();
         if !is_ordered {
             families.retain(|family| !family.iter().any(ItemItemMethod::goes_by_order));
         }
@@ -110,19 +108,24 @@ impl<'a> Grounds<'a> {
 fn families(part: &SparseRows, domains: usize) -> Vec<Vec<ItemItemMethod>> {
     let items = part.columns();
     let pairs = (0..part.rows()).map(|person| (part.row(person).0.len() as u64).pow(2)).sum();
-    let most_kept = MOST_WEIGHTS / domains.max(1) / FAMILIES / items.max(1);
+    let is_small = items <= MOST_ITEMS_AT_ONCE;
+    // Each family may have one table of weights.
+    let tables = 4 + usize::from(is_small);
+    let most_kept = MOST_WEIGHTS / domains.max(1) / tables / items.max(1);
     if items < 2 || MOST_PAIRS < pairs || most_kept < LEAST_KEPT {
         return Vec::new();
     }
     let nearest = NEAREST.min(most_kept);
-    let families: [Vec<ItemItemMethod>; FAMILIES] = [
+    let mut families = vec![
         on_nearest(nearest),
         on_all(items, KEPT.min(most_kept)),
         walking(nearest),
         cosines(nearest),
-        next_items(KEPT.min(most_kept)),
     ];
-    families.into()
+    if is_small {
+        families.push(next_items(items, KEPT.min(most_kept)));
+    }
+    families
 }
 
 fn on_nearest(kept: usize) -> Vec<ItemItemMethod> {
@@ -160,13 +163,17 @@ fn cosines(kept: usize) -> Vec<ItemItemMethod> {
     [(10.0, 1.0), (100.0, 0.5)].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
-fn next_items(kept: usize) -> Vec<ItemItemMethod> {
-    let of = |(ridge, past_decay)| {
-        let options = NextItemOptions { ridge, past_decay, kept, ..NextItemOptions::default() };
+/// Near places count for more than distant ones, or the order is no news; how few people
+/// may be believed is tried, and once a longer past.
+fn next_items(items: usize, kept: usize) -> Vec<ItemItemMethod> {
+    let of = |(ridge, past_decay, future_decay)| {
+        let options =
+            NextItemOptions { ridge, past_decay, future_decay, kept, ..Default::default() };
         options.check().map(ItemItemMethod::NextItem)
     };
-    let tried = [(100.0, 5.0), (300.0, 5.0), (300.0, 30.0)];
-    tried.into_iter().map(of).filter_map(Result::ok).collect()
+    let tried = [(300.0, 5.0, 2.0), (1_000.0, 5.0, 2.0), (30.0, 5.0, 2.0), (300.0, 20.0, 5.0)];
+    let most = if items <= MOST_ITEMS_OF_MANY_ORDERS { tried.len() } else { 2 };
+    tried.into_iter().take(most).map(of).filter_map(Result::ok).collect()
 }
 
 /// Weights between the items of domains: for each domain, those of its mixture's rankers,
@@ -183,7 +190,9 @@ pub fn item_item_weights(
     let of_domain = |(domain, choice): (&DomainId, &MixtureChoice)| {
         let grounds = Grounds::of(matrix, ranges.get(domain)?);
         let weights = |(at, ranker): (usize, &RankerChoice)| match *ranker {
-            RankerChoice::Factors | RankerChoice::Popularity => None,
+            RankerChoice::Factors | RankerChoice::Popularity | RankerChoice::RecentPopularity => {
+                None
+            }
             RankerChoice::ItemItem(method) => Some((at, grounds.fit(method)?)),
         };
         let weights = choice.rankers.iter().enumerate().filter_map(weights).collect();
@@ -196,19 +205,30 @@ fn served(reports: &[MixtureReport]) -> impl Iterator<Item = (&DomainId, &Mixtur
     reports.iter().filter_map(|report| Some((&report.domain, report.served()?)))
 }
 
+/// How popular the items are that are ranked, all by row.
+#[derive(Debug, Clone, Copy)]
+pub struct PopularItems<'a> {
+    /// The rows of each domain.
+    pub ranges: &'a DomainRanges,
+    /// Of late.
+    pub popularity: &'a [f32],
+    /// Just now; empty where that is not known.
+    pub recent: &'a [f32],
+}
+
 /// The mixtures that the reports call for, with weights that were made, for items that are
 /// so popular. A domain whose weights could not be made is ranked by its factors.
 #[must_use]
 pub fn mixtures(
     mut weights: ItemItemWeights,
     reports: &[MixtureReport],
-    (ranges, popularity): (&DomainRanges, &[f32]),
+    items: PopularItems<'_>,
 ) -> Mixtures {
     let mut mixtures = Mixtures::none();
     for (domain, choice) in served(reports) {
         let made = weights.remove(domain).unwrap_or_default();
-        let Some(rows) = ranges.get(domain) else { continue };
-        if let Some(mixture) = mixture(choice, made, (rows, popularity)) {
+        let Some(rows) = items.ranges.get(domain) else { continue };
+        if let Some(mixture) = mixture(choice, made, (rows, items)) {
             mixtures.insert(domain.clone(), mixture);
         }
     }
@@ -218,13 +238,13 @@ pub fn mixtures(
 fn mixture(
     choice: &MixtureChoice,
     mut made: BTreeMap<usize, SparseRows>,
-    (rows, popularity): (&DomainRows, &[f32]),
+    (rows, items): (&DomainRows, PopularItems<'_>),
 ) -> Option<Mixture> {
+    let of_domain = |all: &[f32]| all.get(rows.range.clone()).map(<[f32]>::to_vec);
     let ranker = |(at, ranker): (usize, &RankerChoice)| match *ranker {
         RankerChoice::Factors => Some(Ranker::Factors),
-        RankerChoice::Popularity => {
-            popularity.get(rows.range.clone()).map(|shares| Ranker::Popularity(shares.to_vec()))
-        }
+        RankerChoice::Popularity => of_domain(items.popularity).map(Ranker::Popularity),
+        RankerChoice::RecentPopularity => of_domain(items.recent).map(Ranker::RecentPopularity),
         RankerChoice::ItemItem(method) => {
             made.remove(&at).map(|weights| Ranker::ItemItem(ItemItem::new(method, weights)))
         }

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::trial::{ChoosingItems, Grounds, choose};
-use super::{MixtureReport, item_item_weights, mixtures};
+use super::{MixtureReport, PopularItems, item_item_weights, mixtures};
 use crate::evidence::items::{DomainRanges, Weighted};
 use crate::evidence::popularity::Popularity;
 use crate::maths::als::AlsParams;
@@ -51,6 +51,7 @@ pub fn tables_on(
 ) -> Result<ScoringTables, TrainingError> {
     let popularity = shares(matrix);
     let weights = item_item_weights(matrix, ranges, found);
+    let of_items = PopularItems { ranges, popularity: &popularity, recent: &[] };
     Ok(ScoringTables::new(TableParts {
         ranges: ranges.clone(),
         params: *params,
@@ -58,7 +59,7 @@ pub fn tables_on(
         item_factors: DomainFits::fit(matrix, ranges, params, progress)?.items,
         domain_factors: None,
         bridges: Bridges::none(),
-        mixtures: mixtures(weights, found, (ranges, &popularity)),
+        mixtures: mixtures(weights, found, of_items),
         look_alikes: LookAlikes::default(),
         by_popularity: Default::default(),
     })?)

@@ -127,14 +127,20 @@ impl<'a> Trial<'a> {
         (order, judging)
     }
 
-    /// The rankers that may have a share: the factors, popularity, and of each kind of
-    /// weights between items the one that ranks best alone.
+    /// The rankers that may have a share: the factors, popularity of late and just now, and
+    /// of each kind of weights between items the one that ranks best alone.
     fn rankers(&self, choosing: &[&RankingCase], tried: &mut Vec<RankerFigures>) -> Rankers {
-        let popularity = self.grounds.choosing.popularity.shares[self.rows.range.clone()].to_vec();
+        let Popularity { shares, recent, .. } = &self.grounds.choosing.popularity;
+        let of_domain = |all: &[f32]| all.get(self.rows.range.clone()).map(<[f32]>::to_vec);
+        let (popularity, recent) = (of_domain(shares).unwrap_or_default(), of_domain(recent));
+        // Where nobody took anything just now, or all that was taken was, it says nothing more.
+        let recent = recent.filter(|recent| *recent != popularity && spread(recent) > 0.0);
         let mut rankers = vec![
             (RankerChoice::Factors, Ranker::Factors),
             (RankerChoice::Popularity, Ranker::Popularity(popularity)),
         ];
+        let just_now = |recent| (RankerChoice::RecentPopularity, Ranker::RecentPopularity(recent));
+        rankers.extend(recent.map(just_now));
         for (choice, ranker) in &rankers {
             let choosing = self.alone(choosing, ranker);
             tried.push(RankerFigures { ranker: *choice, choosing });
@@ -413,6 +419,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_popular_just_now_is_served_where_it_tells_what_comes_next() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut row = || {
+            let first = rng.random_range(0..20u32);
+            [first, (first + 1 + rng.random_range(0..18u32)) % 20].map(|item| (item, 1.0)).into()
+        };
+        let mut rows: Vec<Vec<(u32, f32)>> = (0..300).map(|_| row()).collect();
+        rows.iter_mut().for_each(|row| row.retain(|(item, _)| *item != 7));
+        let held_out = rows.iter().map(|_| vec![7]).collect();
+        let mut recent = vec![0.0; 40];
+        (recent[7], recent[3]) = (0.9, 0.1);
+        let popularity = Popularity { shares: vec![0.1; 40], recent, ..Popularity::default() };
+        let choosing = ChoosingItems { held_out, popularity, is_newest: true };
+        let report = chosen_on(&SparseRows::from_rows(40, rows), &choosing);
+        let served = report.served().map(|served| &served.rankers[..]).unwrap_or_default();
+        assert!(served.contains(&RankerChoice::RecentPopularity), "{report:?}");
+    }
+
+    #[test]
     fn with_too_few_people_to_judge_by_the_factors_serve() {
         let report = chosen(40, true);
         assert_eq!(report.verdict, MixtureVerdict::TooFewPeople);
@@ -426,7 +451,8 @@ mod tests {
         let ranges = ranges();
         let reports = [report];
         let weights = super::super::item_item_weights(&matrix, &ranges, &reports);
-        let of_items = (&ranges, &choosing.popularity.shares[..]);
+        let popularity = &choosing.popularity.shares[..];
+        let of_items = super::super::PopularItems { ranges: &ranges, popularity, recent: &[] };
         let mixtures = super::super::mixtures(weights, &reports, of_items);
         let mixture = mixtures.get(&domain("a")).unwrap();
         assert_eq!(mixture.rankers.len(), reports[0].served().unwrap().rankers.len());
