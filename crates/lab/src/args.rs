@@ -45,7 +45,8 @@ impl FitArgs {
 /// The split to measure on.
 #[derive(Args)]
 pub struct EvaluateArgs {
-    /// CSV with user_id,item_id to train on; .gz is unpacked.
+    /// CSV with user_id,item_id to train on, and occurred_at (seconds or RFC 3339) if what
+    /// goes by the order of things is to be tried; .gz is unpacked.
     #[arg(long, value_name = "FILE")]
     pub train: PathBuf,
     /// CSV with user_id,item_id held out.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
+use jiff::Timestamp;
 
 /// Opens a file, unpacking it when its name ends in `.gz`.
 ///
@@ -75,6 +76,44 @@ pub fn read_pairs(path: &Path) -> Result<Pairs> {
         pairs.entry(cell(user)).or_default().insert(cell(item));
     }
     Ok(pairs)
+}
+
+/// When each pair was last: by user and item, in nanoseconds since 1970.
+pub type Times = BTreeMap<String, BTreeMap<String, i128>>;
+
+/// Reads when pairs were last, from a column `occurred_at` (whole seconds since 1970, or
+/// RFC 3339); `None` of a file without that column.
+///
+/// # Errors
+/// When the file cannot be read, or a time of it.
+pub fn read_times(path: &Path) -> Result<Option<Times>> {
+    let table = Table::open(path)?;
+    let Some(occurred_at) = table.column("occurred_at") else { return Ok(None) };
+    let (Some(user), Some(item)) = (table.column("user_id"), table.column("item_id")) else {
+        bail!("{} lacks a column", path.display());
+    };
+    let mut times = Times::new();
+    for row in table.rows() {
+        let row = row.with_context(|| format!("cannot read {}", path.display()))?;
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        let at = instant(cell(occurred_at).trim()).with_context(|| {
+            let place = row.position().map_or(0, |position| position.line());
+            format!("occurred_at in line {place} of {}", path.display())
+        })?;
+        let of_user = times.entry(cell(user).to_owned()).or_default();
+        let last = of_user.entry(cell(item).to_owned()).or_insert(at);
+        *last = at.max(*last);
+    }
+    Ok(Some(times))
+}
+
+/// In nanoseconds since 1970.
+fn instant(text: &str) -> Result<i128> {
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Ok(i128::from(seconds) * 1_000_000_000);
+    }
+    let at: Timestamp = text.parse().context("is neither whole seconds nor RFC 3339")?;
+    Ok(at.as_nanosecond())
 }
 
 /// Reads one text a line; empty lines are left out.

@@ -91,7 +91,7 @@ pub(crate) fn domain() -> Result<DomainId> {
 }
 
 fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
-    let split = Split::read(&args.train, Some(&args.test))?;
+    let split = Split::read_in_order(&args.train, &args.test)?;
     let choosing = Instant::now();
     let params = chosen(&split, args)?;
     let choice_seconds = choosing.elapsed().as_secs_f64();

@@ -79,7 +79,12 @@ impl EvaluationDetails {
             let over = range(&found.over_factors);
             println!("  mixture over factors {over}: {:?}", found.verdict);
             if let Some(choice) = &found.chosen {
-                println!("  shares by 1-2, 3-9, 10+ items liked: {:.2?}", choice.shares);
+                println!("  chosen, with shares by 1-2, 3-9, 10+ items liked:");
+                for (at, ranker) in choice.rankers.iter().enumerate() {
+                    let name = serde_json::to_string(ranker).unwrap_or_default();
+                    let shares: Vec<f32> = choice.shares.iter().map(|of| of[at]).collect();
+                    println!("  {shares:.2?}  {name}");
+                }
             }
         }
         println!("means over people with 95% intervals; model minus popularity:");

@@ -1,5 +1,6 @@
 //! A split into what a model is trained on and what it has to find, read from files.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use crossfold_core::model::scoring::Estimate;
 use crossfold_core::training::mixing::{MixtureReport, tables_on};
 use rayon::prelude::*;
 
-use crate::data_set::{Numbering, Pairs, read_pairs};
+use crate::data_set::{Numbering, Pairs, Times, read_pairs, read_times};
 use crate::evaluate::domain;
 
 /// The given split, numbered.
@@ -66,6 +67,18 @@ impl Split {
         Ok(Self { train: matrix, users: train.into_keys().collect(), cases })
     }
 
+    /// The same split, each person's items in the order of their times where the file to
+    /// train on has them: what is of one instant shares a place.
+    ///
+    /// # Errors
+    /// As [`Split::read`], and when a time cannot be read.
+    pub(crate) fn read_in_order(train: &Path, test: &Path) -> Result<Self> {
+        let split = Self::read(train, Some(test))?;
+        let Some(times) = read_times(train)? else { return Ok(split) };
+        let places = split.users.iter().flat_map(|user| places(user, &times)).collect();
+        Ok(Self { train: split.train.with_places(places), ..split })
+    }
+
     /// The rows of the only domain.
     ///
     /// # Errors
@@ -110,5 +123,63 @@ impl Split {
         let catalogue =
             Catalogue { factors: items, popularity: &popularity, people: people as u64 };
         summarise(&model, &popular, &self.cases, catalogue)
+    }
+}
+
+/// How far back each of a user's items stands, in order of ids: 0 for the newest.
+fn places(user: &str, times: &Times) -> Vec<u16> {
+    let Some(of_user) = times.get(user) else { return Vec::new() };
+    let newest_first: BTreeSet<Reverse<i128>> = of_user.values().copied().map(Reverse).collect();
+    let newest_first: Vec<Reverse<i128>> = newest_first.into_iter().collect();
+    let place = |at: &i128| {
+        let back = newest_first.binary_search(&Reverse(*at)).unwrap_or_default();
+        u16::try_from(back).unwrap_or(u16::MAX)
+    };
+    of_user.values().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRAIN: &str = "user_id,item_id,occurred_at\n\
+        a,y,30\na,x,1970-01-01T00:00:20Z\na,z,30\nb,x,5\na,x,10\n";
+
+    fn read(train: &str) -> Result<Split> {
+        let directory = std::env::temp_dir().join(format!(
+            "crossfold-split-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        std::fs::create_dir_all(&directory)?;
+        let path = |name: &str| directory.join(name);
+        std::fs::write(path("train.csv"), train)?;
+        std::fs::write(path("test.csv"), "user_id,item_id\na,w\n")?;
+        let split = Split::read_in_order(&path("train.csv"), &path("test.csv"));
+        std::fs::remove_dir_all(&directory)?;
+        split
+    }
+
+    #[test]
+    fn items_stand_in_the_order_of_their_times_and_those_of_one_instant_together() {
+        let split = read(TRAIN).unwrap();
+        // Of a, in order of ids: x was last done with at 20, y and z at 30.
+        assert_eq!(split.train.places(0), Some(&[1, 0, 0][..]));
+        assert_eq!(split.train.places(1), Some(&[0][..]));
+    }
+
+    #[test]
+    fn in_what_order_lines_stand_changes_nothing() {
+        let mut lines: Vec<&str> = TRAIN.lines().collect();
+        lines[1..].reverse();
+        let turned = read(&lines.join("\n")).unwrap();
+        assert_eq!(turned.train, read(TRAIN).unwrap().train);
+    }
+
+    #[test]
+    fn without_times_nothing_is_known_of_any_order_and_a_time_that_is_none_is_named() {
+        assert_eq!(read("user_id,item_id\na,y\na,x\n").unwrap().train.places(0), None);
+        let error = read("user_id,item_id,occurred_at\na,y,1\na,x,soon\n").err().unwrap();
+        assert!(format!("{error:#}").contains("line 3"), "{error:#}");
     }
 }

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The files have a header with `user_id` and `item_id`; with `occurred_at` (a whole
-//! number) as well, histories are in its order, else in that of the file. A model is
+//! number) as well, histories are in its order, what is equal at one place; else nothing
+//! is known of their order. A model is
 //! `ease`, `local`, `walks`, `cosine`, `next` or `als`, with its options in JSON. Every item
 //! is ranked but those of training; NDCG has an ideal list cut at 20. `grid` tells what is
 //! lost when 512, 256, 128, 64 weights of a past item are kept. `blend` weighs the scores,
@@ -91,24 +92,37 @@ impl Data {
         let (mut users, mut items) = (HashMap::new(), HashMap::new());
         let mut train = read_pairs(train, &mut users, &mut items)?;
         let test = read_pairs(test, &mut users, &mut items)?;
-        train.sort_by_key(|(_, _, occurred_at)| *occurred_at);
-        let mut orders = vec![Ordered::default(); users.len()];
+        // Newest first.
+        train.sort_by_key(|(_, _, occurred_at)| std::cmp::Reverse(*occurred_at));
+        let mut histories = vec![Vec::new(); users.len()];
         let mut held_out = vec![Vec::new(); users.len()];
-        train.iter().for_each(|(user, item, _)| orders[*user].items.push(*item));
+        train.iter().for_each(|(user, item, at)| histories[*user].push((*item, *at)));
         test.iter().for_each(|(user, item, _)| held_out[*user].push(*item));
-        let row = |order: &Ordered| {
-            let mut items = order.items.clone();
+        let row = |history: &Vec<(u32, i64)>| {
+            let mut items: Vec<u32> = history.iter().map(|(item, _)| *item).collect();
             items.sort_unstable();
             items.dedup();
             items.into_iter().map(|item| (item, 1.0)).collect()
         };
-        let train = SparseRows::from_rows(items.len(), orders.iter().map(row));
+        let train = SparseRows::from_rows(items.len(), histories.iter().map(row));
+        let orders = histories.iter().map(|history| order_of(history)).collect();
         let cases = cases_of(&train, &held_out, &(0..items.len()));
         let wanted = std::env::var("CASES").map_or(Ok(cases.len()), |cases| cases.parse())?;
         let step = cases.len().div_ceil(wanted.max(1)).max(1);
         let cases = cases.into_iter().step_by(step).collect();
         Ok(Self { train, orders, cases })
     }
+}
+
+/// The order of a history, newest first.
+fn order_of(history: &[(u32, i64)]) -> Ordered {
+    let (mut back, mut last) = (0, None);
+    let places = history.iter().map(|(item, at)| {
+        back += u16::from(last.is_some_and(|last| last != *at));
+        last = Some(*at);
+        (*item, back)
+    });
+    Ordered::by_places(places.collect::<Vec<_>>())
 }
 
 /// Rows of a file: the numbers of user and item in the order of first sight, and when.
@@ -187,7 +201,7 @@ impl Model {
             Self::Weights(weights, past) => {
                 let mut all = vec![0.0; data.train.columns()];
                 let past = match past {
-                    Past::Ordered(params) => past_values(&data.orders[person].items, params),
+                    Past::Ordered(params) => past_values(&data.orders[person], params),
                     Past::Whole(values) => {
                         let (items, confidences) = data.train.row(person);
                         let values = confidences.iter().map(|c| values.value(*c));

@@ -5,12 +5,18 @@ use std::ops::Range;
 
 /// A sparse matrix of confidences, row by row. Within a row, columns ascend. A
 /// confidence below zero is a dislike's: see [`crate::als`].
+///
+/// A row's entries may have places in an order of their own ([`SparseRows::places`]),
+/// which [`SparseRows::without`] and [`SparseRows::select`] keep; nothing else looks at
+/// them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SparseRows {
     columns: usize,
     starts: Vec<usize>,
     indices: Vec<u32>,
     values: Vec<f32>,
+    /// One for each entry, or none at all.
+    places: Vec<u16>,
 }
 
 impl SparseRows {
@@ -64,6 +70,51 @@ impl SparseRows {
         (&self.indices[range.clone()], &self.values[range])
     }
 
+    /// The same with the places of its entries, row by row, as [`SparseRows::row`] gives
+    /// them; without any when there are not as many.
+    #[must_use]
+    pub fn with_places(mut self, places: Vec<u16>) -> Self {
+        self.places = if places.len() == self.entries() { places } else { Vec::new() };
+        self
+    }
+
+    /// How far back each entry of a row stands in the row's order: 0 for the newest, equal
+    /// where nothing tells which came first. `None` where no order is known at all.
+    #[must_use]
+    pub fn places(&self, row: usize) -> Option<&[u16]> {
+        let is_known = self.places.len() == self.entries();
+        is_known.then(|| &self.places[self.starts[row]..self.starts[row + 1]])
+    }
+
+    /// These rows, in this order, with their places.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        self.kept(rows.iter().copied(), |_, _| true)
+    }
+
+    /// The entries of some rows that are to be kept, with their places.
+    fn kept(
+        &self,
+        rows: impl Iterator<Item = usize>,
+        is_kept: impl Fn(usize, u32) -> bool,
+    ) -> Self {
+        let mut matrix = Self { columns: self.columns, starts: vec![0], ..Self::default() };
+        for row in rows {
+            for at in self.starts[row]..self.starts[row + 1] {
+                if is_kept(row, self.indices[at]) {
+                    matrix.indices.push(self.indices[at]);
+                    matrix.values.push(self.values[at]);
+                    matrix.places.extend(self.places.get(at));
+                }
+            }
+            matrix.starts.push(matrix.indices.len());
+        }
+        matrix
+    }
+
     /// How many entries a range of rows has.
     ///
     /// # Panics
@@ -95,20 +146,16 @@ impl SparseRows {
                 *slot += 1;
             }
         }
-        Self { columns: self.rows(), starts, indices, values }
+        Self { columns: self.rows(), starts, indices, values, places: Vec::new() }
     }
 
     /// The matrix without the entries in the columns that `left_out` names for
     /// each row (few, in any order); rows beyond it stay whole.
     #[must_use]
     pub fn without(&self, left_out: &[Vec<u32>]) -> Self {
-        let kept = |row: usize| {
-            let (columns, values) = self.row(row);
-            let left_out = left_out.get(row).map_or(&[][..], Vec::as_slice);
-            let all = columns.iter().copied().zip(values.iter().copied());
-            all.filter(|(column, _)| !left_out.contains(column)).collect()
-        };
-        Self::from_rows(self.columns, (0..self.rows()).map(kept))
+        let is_left_out =
+            |row: usize, column: u32| left_out.get(row).is_some_and(|out| out.contains(&column));
+        self.kept(0..self.rows(), |row, column| !is_left_out(row, column))
     }
 
     /// How many rows have an entry above zero in each column.
@@ -172,6 +219,21 @@ mod tests {
         let matrix = SparseRows::from_rows(3, [vec![(2, 1.0), (0, 4.0)], vec![(2, 5.0)]]);
         let expected = SparseRows::from_rows(3, [vec![(0, 4.0)], vec![(2, 5.0)]]);
         assert_eq!(matrix.without(&[vec![1, 2]]), expected);
+    }
+
+    #[test]
+    fn places_stay_with_their_entries_and_are_taken_only_where_each_has_one() {
+        let rows = [vec![(0, 1.0), (2, 4.0)], vec![], vec![(1, 5.0)]];
+        let matrix = SparseRows::from_rows(3, rows);
+        assert_eq!(matrix.places(0), None);
+        assert_eq!(matrix.clone().with_places(vec![1, 0]).places(0), None);
+        let ordered = matrix.with_places(vec![7, 0, 3]);
+        assert_eq!((ordered.places(0), ordered.places(2)), (Some(&[7, 0][..]), Some(&[3][..])));
+        let without = ordered.without(&[vec![0]]);
+        assert_eq!((without.row(0).0, without.places(0)), (&[2][..], Some(&[0][..])));
+        let selected = ordered.select(&[2, 0]);
+        assert_eq!((selected.places(0), selected.places(1)), (Some(&[3][..]), Some(&[7, 0][..])));
+        assert_eq!((selected.rows(), selected.row(1)), (2, ordered.row(0)));
     }
 
     #[test]

@@ -310,7 +310,7 @@ impl ShardWorker {
             };
             let planned = planner.add(&mut plan, purpose, &matrix).await?;
             if let Some(set) = set {
-                let known = MatrixShard::encode(&set.known, 0..set.known.rows())?;
+                let known = MatrixShard::encode_with_places(&set.known, 0..set.known.rows())?;
                 let known = files.put_addressed("matrix", known).await?;
                 let record = EvaluationRecord::new(set, known);
                 planned.evaluation = Some(files.put_json("evaluation", &record).await?);

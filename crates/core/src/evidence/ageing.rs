@@ -51,6 +51,13 @@ impl NewestEvidence {
         self
     }
 
+    /// Whether an event is of the so many days before the newest evidence of its domain.
+    #[must_use]
+    pub fn is_within(&self, event: &Event, days: u16) -> bool {
+        let newest = self.in_domain(&event.domain).unwrap_or(event.occurred_at);
+        newest.duration_since(event.occurred_at).as_secs() < i64::from(days) * 86_400
+    }
+
     /// Whether there is none at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -48,13 +48,34 @@ pub struct Weighted {
     /// The confidence: above 0 that the person likes the item, below 0 that they
     /// dislike it.
     pub confidence: f32,
+    /// How far back it stands in the order of what the person did: 0 for the newest. What
+    /// is of one instant shares a place, and so does everything where no order is known.
+    /// Only which of two is greater tells anything: see [`crate::evidence::order`].
+    pub place: u16,
+}
+
+/// An item that a person likes, within its domain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Liked {
+    /// The item.
+    pub item: LocalRow,
+    /// The confidence, above 0.
+    pub confidence: f32,
+    /// As [`Weighted::place`].
+    pub place: u16,
 }
 
 impl Weighted {
-    /// An interaction with an item.
+    /// An interaction with an item; nothing is said of when.
     #[must_use]
     pub fn new(row: Row, confidence: f32) -> Self {
-        Self { row, confidence }
+        Self { row, confidence, place: 0 }
+    }
+
+    /// The same, so far back.
+    #[must_use]
+    pub fn at(self, place: u16) -> Self {
+        Self { place, ..self }
     }
 
     /// Whether it tells for the item.
@@ -70,11 +91,13 @@ impl Weighted {
     #[must_use]
     pub fn of_person(matrix: &SparseRows, person: usize) -> Vec<Self> {
         let (columns, confidences) = matrix.row(person);
-        Self::zip(columns, confidences).collect()
-    }
-
-    fn zip(columns: &[u32], confidences: &[f32]) -> impl Iterator<Item = Self> {
-        columns.iter().zip(confidences).map(|(&column, &c)| Self::new(Row(column), c))
+        let places = matrix.places(person);
+        let entries = columns.iter().zip(confidences).enumerate();
+        let known = |(at, (&column, &confidence)): (usize, (&u32, &f32))| {
+            let place = places.map_or(0, |places| places[at]);
+            Self::new(Row(column), confidence).at(place)
+        };
+        entries.map(known).collect()
     }
 }
 
@@ -149,8 +172,7 @@ impl DomainRows {
     /// When the matrix has no such person.
     #[must_use]
     pub fn interactions_of(&self, matrix: &SparseRows, person: usize) -> Vec<Weighted> {
-        let (columns, confidences) = self.entries_of(matrix, person);
-        Weighted::zip(columns, confidences).collect()
+        self.within(&Weighted::of_person(matrix, person))
     }
 
     /// Whether a person did anything in the domain.
@@ -168,12 +190,14 @@ impl DomainRows {
         interactions.iter().filter(|interaction| self.contains(interaction.row)).copied().collect()
     }
 
-    /// The items of the domain that interactions tell for, in their order, with their
-    /// confidences.
+    /// The items of the domain that interactions tell for, in the order of the slice.
     #[must_use]
-    pub fn liked(&self, interactions: &[Weighted]) -> Vec<(LocalRow, f32)> {
+    pub fn liked(&self, interactions: &[Weighted]) -> Vec<Liked> {
         let liked = interactions.iter().filter(|interaction| interaction.is_liked());
-        let local = |known: &Weighted| Some((self.local(known.row)?, known.confidence));
+        let local = |known: &Weighted| {
+            let Weighted { row, confidence, place } = *known;
+            Some(Liked { item: self.local(row)?, confidence, place })
+        };
         liked.filter_map(local).collect()
     }
 }

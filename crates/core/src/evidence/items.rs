@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{DomainId, ItemId};
 
-pub use super::item_rows::{DomainRanges, DomainRows, LocalRow, Row, Weighted};
+pub use super::item_rows::{DomainRanges, DomainRows, Liked, LocalRow, Row, Weighted};
 
 /// An item together with its domain.
 pub type ItemKey = (DomainId, ItemId);
@@ -84,7 +84,8 @@ impl ItemIndex {
         &self.ranges
     }
 
-    /// A person's interactions by row; items the index does not know are left out.
+    /// A person's interactions by row, ascending, nothing said of their order; items the
+    /// index does not know are left out.
     #[must_use]
     pub fn rows_of(&self, confidences: &BTreeMap<ItemKey, f32>) -> Vec<Weighted> {
         let known = |(key, &c): (&ItemKey, &f32)| Some(Weighted::new(self.row(key)?, c));

@@ -9,6 +9,7 @@ pub mod inputs;
 pub mod item_facts;
 pub mod item_rows;
 pub mod items;
+pub mod order;
 pub mod people_index;
 pub(crate) mod popularity;
 pub mod rows;

@@ -5,6 +5,10 @@
 //! all people of the domain of the recency of the newest thing they did. Where nothing
 //! ages, it is the plain share of the people. So popularity decays as evidence does,
 //! and what all took long ago stands behind what many take now.
+//!
+//! Beside it stands what is popular just now: the share of the people who liked anything
+//! in the last [`RECENT_DAYS`] days of the domain who took the item then. It knows a
+//! fashion, and forgets everything before.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +18,37 @@ use crate::entities::ids::DomainId;
 use crate::evidence::ageing::NewestEvidence;
 use crate::evidence::items::{ItemIndex, Weighted};
 
+/// Days before the newest evidence of a domain within which an item was taken just now.
+pub(crate) const RECENT_DAYS: u16 = 7;
+
 /// How popular each item is, and how many people that was drawn from.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Popularity {
     /// By row, 0 to 1.
     pub(crate) shares: Vec<f32>,
+    /// Just now, by row, 0 to 1.
+    pub(crate) recent: Vec<f32>,
     /// People with an interaction, by domain.
     pub(crate) people: BTreeMap<DomainId, u64>,
 }
 
-/// What of a person's doing popularity is counted by: each of their `interactions`,
-/// which ascend, with the recency of its newest event.
-pub(crate) fn recencies(
+/// What of a person's doing popularity is counted by.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken {
+    known: Weighted,
+    /// What the age of its newest event leaves, 0 to 1.
+    recency: f32,
+    /// Whether that event is of the last [`RECENT_DAYS`] days.
+    is_recent: bool,
+}
+
+/// Each of a person's `interactions`, which ascend, by its newest event.
+pub(crate) fn taken(
     history: &ConsentedHistory,
     interactions: &[Weighted],
     (index, definitions, newest): (&ItemIndex, &Definitions, &NewestEvidence),
-) -> Vec<(Weighted, f32)> {
-    let mut recencies: Vec<Option<f32>> = vec![None; interactions.len()];
+) -> Vec<Taken> {
+    let mut taken: Vec<Option<Taken>> = vec![None; interactions.len()];
     // Newest first: the first of an item is its newest.
     for event in history.events() {
         let Some(definition) = definitions.get(&event.domain) else { continue };
@@ -38,12 +56,23 @@ pub(crate) fn recencies(
             continue;
         };
         if let Ok(at) = interactions.binary_search_by_key(&row, |known| known.row) {
-            let recency = || newest.recency(event, definition.half_life_days);
-            recencies[at].get_or_insert_with(recency);
+            taken[at].get_or_insert_with(|| Taken {
+                known: interactions[at],
+                recency: newest.recency(event, definition.half_life_days),
+                is_recent: newest.is_within(event, RECENT_DAYS),
+            });
         }
     }
-    let known = interactions.iter().zip(recencies);
-    known.filter_map(|(known, recency)| Some((*known, recency?))).collect()
+    taken.into_iter().flatten().collect()
+}
+
+/// The people of a domain.
+#[derive(Clone, Copy, Default)]
+struct PeopleCount {
+    weight: f64,
+    count: u64,
+    /// Those who took something just now.
+    recent: u64,
 }
 
 /// Counts people.
@@ -51,50 +80,63 @@ pub(crate) struct PopularityCount<'a> {
     index: &'a ItemIndex,
     /// By row; double, so that the order of many people hardly matters.
     sums: Vec<f64>,
-    /// By place of the domain: the weight of its people, and how many they are.
-    people: Vec<(f64, u64)>,
+    /// By row: people who like it and took it just now.
+    recent: Vec<u32>,
+    /// By place of the domain: its people.
+    people: Vec<PeopleCount>,
 }
 
 impl<'a> PopularityCount<'a> {
     /// Of these items; nobody yet.
     pub(crate) fn new(index: &'a ItemIndex) -> Self {
-        let people = vec![(0.0, 0); index.ranges().len()];
-        Self { index, sums: vec![0.0; index.len()], people }
+        let people = vec![PeopleCount::default(); index.ranges().len()];
+        Self { index, sums: vec![0.0; index.len()], recent: vec![0; index.len()], people }
     }
 
     /// Adds a person, or the part of one that may be known together, by the
-    /// [`recencies`] of their items but for those `left_out`.
-    pub(crate) fn add(&mut self, recencies: &[(Weighted, f32)], left_out: &[u32]) {
+    /// items that they have [`taken`] but for those `left_out`.
+    pub(crate) fn add(&mut self, taken: &[Taken], left_out: &[u32]) {
         for (place, rows) in self.index.ranges().values().enumerate() {
-            let mut most: Option<f32> = None;
-            for (known, recency) in recencies.iter().filter(|(known, _)| rows.contains(known.row)) {
-                if left_out.contains(&known.row.0) {
+            let (mut most, mut is_recent): (Option<f32>, bool) = (None, false);
+            for Taken { known, recency, is_recent: is_of_now } in taken {
+                if !rows.contains(known.row) || left_out.contains(&known.row.0) {
                     continue;
                 }
                 if known.is_liked() {
                     self.sums[known.row.index()] += f64::from(*recency);
+                    self.recent[known.row.index()] += u32::from(*is_of_now);
+                    is_recent |= is_of_now;
                 }
                 most = Some(most.map_or(*recency, |most| most.max(*recency)));
             }
             if let Some(most) = most {
-                self.people[place].0 += f64::from(most);
-                self.people[place].1 += 1;
+                let people = &mut self.people[place];
+                people.weight += f64::from(most);
+                people.count += 1;
+                people.recent += u64::from(is_recent);
             }
         }
     }
 
     /// What was counted.
     pub(crate) fn finish(self) -> Popularity {
-        let Self { index, mut sums, people, .. } = self;
+        let Self { index, mut sums, recent, people } = self;
+        let mut recent: Vec<f64> = recent.into_iter().map(f64::from).collect();
         let mut by_domain = BTreeMap::new();
-        for ((domain, rows), (weight, count)) in index.ranges().iter().zip(people) {
-            if weight > 0.0 {
-                sums[rows.range.clone()].iter_mut().for_each(|sum| *sum /= weight);
-            }
-            by_domain.insert(domain.clone(), count);
+        for ((domain, rows), people) in index.ranges().iter().zip(people) {
+            let divide = |sums: &mut [f64], by: f64| {
+                if by > 0.0 {
+                    sums[rows.range.clone()].iter_mut().for_each(|sum| *sum /= by);
+                }
+            };
+            divide(&mut sums, people.weight);
+            divide(&mut recent, people.recent as f64);
+            by_domain.insert(domain.clone(), people.count);
         }
-        let share = |sum: f64| sum.clamp(0.0, 1.0) as f32;
-        Popularity { shares: sums.into_iter().map(share).collect(), people: by_domain }
+        let shares = |sums: Vec<f64>| -> Vec<f32> {
+            sums.into_iter().map(|sum| sum.clamp(0.0, 1.0) as f32).collect()
+        };
+        Popularity { shares: shares(sums), recent: shares(recent), people: by_domain }
     }
 }
 
@@ -133,7 +175,7 @@ mod tests {
         let mut count = PopularityCount::new(&index);
         for history in &histories {
             let known = index.rows_of(&confidences(history, &definitions, &newest));
-            count.add(&recencies(history, &known, (&index, &definitions, &newest)), &[]);
+            count.add(&taken(history, &known, (&index, &definitions, &newest)), &[]);
         }
         count.finish()
     }
@@ -155,6 +197,15 @@ mod tests {
         assert!(counted.shares.iter().all(|share| (0.0..=1.0).contains(share)));
         // Alone, what is old is as popular as ever.
         assert_eq!(popularity(&[&old, &old]).shares, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn just_now_only_the_last_days_count_and_only_their_people() {
+        let people: [&[(&str, i64)]; 4] =
+            [&[("old", 90)], &[("old", 8), ("new", 6)], &[("new", 0)], &[("old", 3)]];
+        assert_eq!(popularity(&people).recent, [2.0 / 3.0, 1.0 / 3.0]);
+        // Counted back from the newest evidence: what happened alone happened just now.
+        assert_eq!(popularity(&[&[("old", 900)]]).recent, [0.0, 1.0]);
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::confidences::confidences;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
+use crate::evidence::order::in_order;
 use crate::evidence::people_index::Histories;
-use crate::evidence::popularity::{Popularity, PopularityCount, recencies};
+use crate::evidence::popularity::{Popularity, PopularityCount, Taken, taken};
 use crate::maths::sparse::SparseRows;
 
 /// Share of the events, the newest, that is held out for evaluation.
@@ -38,6 +39,8 @@ const LAST_OUT_PEOPLE: f64 = 20_000.0;
 const LAST_OUT_SEED: u64 = 3;
 /// Seed of which items of one instant are held out to choose by.
 const CHOOSING_SEED: u64 = 7;
+/// Most interactions whose order is kept, 2 bytes each: nothing goes by it beyond.
+pub(crate) const MOST_ORDERED: usize = 60_000_000;
 
 /// The rows of the joint matrix, whole and split by time.
 #[derive(Default)]
@@ -84,7 +87,7 @@ pub(crate) struct RowBuilder<'a> {
 
 impl RowBuilder<'_> {
     pub(crate) fn build(&self, histories: &Histories<'_>, inputs: InputCounts) -> Rows {
-        let (mut all, mut before) = (Vec::new(), Vec::new());
+        let (mut all, mut before) = (MatrixRows::default(), MatrixRows::default());
         let mut rows = Rows { inputs, ..Rows::default() };
         let count = || PopularityCount::new(self.index);
         let (mut of_all, mut of_before, mut without_last) = (count(), count(), count());
@@ -101,7 +104,7 @@ impl RowBuilder<'_> {
             for group in groups {
                 rows.consented_events += group.events().len() as u64;
                 rows.inputs.add_person(group.events(), self.index);
-                let row = self.interactions(&group, self.newest);
+                let row = self.in_order(&group, self.newest);
                 rows.behaviours.offer(&group, &row, self.index.ranges());
                 let is_drawn = drawn.random_bool(share);
                 let last = if is_drawn { self.last_items(&group, &row, all.len()) } else { vec![] };
@@ -109,27 +112,27 @@ impl RowBuilder<'_> {
                 let seen = last.iter().filter(|(_, at)| is_seen(at));
                 rows.last_seen.push(seen.map(|(item, _)| *item).collect());
                 let last: Vec<u32> = last.into_iter().map(|(item, _)| item).collect();
-                let recencies = self.recencies(&group, &row, self.newest);
-                of_all.add(&recencies, &[]);
-                without_last.add(&recencies, &last);
+                let taken = self.taken(&group, &row, self.newest);
+                of_all.add(&taken, &[]);
+                without_last.add(&taken, &last);
                 if self.split_at.is_none() {
                     let choosing = self.newest_fifth(&group, &row, (&last, all.len()), is_drawn);
                     let left_out: Vec<u32> = last.iter().chain(&choosing).copied().collect();
-                    of_choosing.add(&recencies, &left_out);
+                    of_choosing.add(&taken, &left_out);
                     rows.choosing.push(choosing);
                 }
                 rows.last.push(last);
-                all.push(entries(row));
+                all.push(row);
                 if let Some(instant) = self.split_at {
                     let earlier = group.before(instant);
-                    let row = self.interactions(&earlier, self.newest_before);
-                    let recencies = self.recencies(&earlier, &row, self.newest_before);
+                    let row = self.in_order(&earlier, self.newest_before);
+                    let taken = self.taken(&earlier, &row, self.newest_before);
                     let number = before.len();
                     let choosing = self.newest_fifth(&earlier, &row, (&[], number), is_drawn);
-                    of_choosing.add(&recencies, &choosing);
+                    of_choosing.add(&taken, &choosing);
                     rows.choosing.push(choosing);
-                    of_before.add(&recencies, &[]);
-                    before.push(entries(row));
+                    of_before.add(&taken, &[]);
+                    before.push(row);
                     let later = group.since(instant);
                     rows.held_out.push(self.items(&later));
                     let seen = newest_seen.map(|seen| self.items(&later.before(seen)));
@@ -140,8 +143,8 @@ impl RowBuilder<'_> {
         if rows.last_seen.iter().all(Vec::is_empty) {
             rows.last_seen.clear();
         }
-        rows.all = SparseRows::from_rows(self.index.len(), all);
-        rows.before = SparseRows::from_rows(self.index.len(), before);
+        rows.all = all.finish(self.index.len());
+        rows.before = before.finish(self.index.len());
         rows.popularity = of_all.finish();
         rows.popularity_before = of_before.finish();
         rows.popularity_without_last = without_last.finish();
@@ -233,17 +236,48 @@ impl RowBuilder<'_> {
         self.index.rows_of(&confidences(history, self.definitions, newest))
     }
 
-    fn recencies(
+    /// The interactions of a history, each with its place in its order.
+    fn in_order(&self, history: &ConsentedHistory, newest: &NewestEvidence) -> Vec<Weighted> {
+        in_order(history, self.index, self.interactions(history, newest))
+    }
+
+    fn taken(
         &self,
         history: &ConsentedHistory,
         interactions: &[Weighted],
         newest: &NewestEvidence,
-    ) -> Vec<(Weighted, f32)> {
-        recencies(history, interactions, (self.index, self.definitions, newest))
+    ) -> Vec<Taken> {
+        taken(history, interactions, (self.index, self.definitions, newest))
     }
 }
 
-/// A person's row of the joint matrix.
-fn entries(interactions: Vec<Weighted>) -> Vec<(u32, f32)> {
-    interactions.into_iter().map(Into::into).collect()
+/// The rows of a matrix while they are gathered.
+#[derive(Default)]
+struct MatrixRows {
+    rows: Vec<Vec<(u32, f32)>>,
+    entries: usize,
+    /// One for each entry, while they are few enough.
+    places: Vec<u16>,
+}
+
+impl MatrixRows {
+    /// Adds what a person did, ascending by row.
+    fn push(&mut self, interactions: Vec<Weighted>) {
+        debug_assert!(interactions.is_sorted_by(|one, other| one.row < other.row));
+        self.entries += interactions.len();
+        if self.entries <= MOST_ORDERED {
+            self.places.extend(interactions.iter().map(|known| known.place));
+        } else {
+            self.places = Vec::new();
+        }
+        self.rows.push(interactions.into_iter().map(Into::into).collect());
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn finish(self, columns: usize) -> SparseRows {
+        SparseRows::from_rows(columns, self.rows).with_places(self.places)
+    }
 }

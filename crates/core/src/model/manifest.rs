@@ -21,9 +21,9 @@ use crate::maths::fold_in::UnobservedItems;
 
 /// Version of the artefact's layout. Since 3 the report is an object of its own; since 4
 /// a domain's items may be ranked by a mixture of rankers, which earlier programs would
-/// leave out, and so serve what nobody measured. A model of 3 is read as one of 4
-/// without any.
-pub const FORMAT: u32 = 4;
+/// leave out, and so serve what nobody measured; since 5 a ranker of it may go by the
+/// order of what a person did. A model of 3 or 4 is read as one of 5 without any.
+pub const FORMAT: u32 = 5;
 /// The oldest layout that is read.
 pub const OLDEST_FORMAT: u32 = 2;
 
@@ -182,7 +182,7 @@ pub fn decode_manifest(id: &ModelId, bytes: &[u8]) -> Result<Manifest, ModelErro
     }
     let Version { format } = serde_json::from_slice(bytes).map_err(malformed)?;
     match format {
-        3 | FORMAT => serde_json::from_slice(bytes).map_err(malformed),
+        3 | 4 | FORMAT => serde_json::from_slice(bytes).map_err(malformed),
         OLDEST_FORMAT => decode_inline(bytes),
         other => Err(ModelError::Format(other)),
     }

@@ -300,6 +300,7 @@ pub(crate) mod tests {
     use crate::evidence::items::ItemKey;
     use crate::maths::als::AlsOptions;
     use crate::maths::item_item::ease::EaseOptions;
+    use crate::maths::item_item::next_item::NextItemOptions;
     use crate::maths::sparse::SparseRows;
 
     fn key(domain: &str, item: &str) -> ItemKey {
@@ -387,13 +388,20 @@ pub(crate) mod tests {
         });
         let weights = SparseRows::from_rows(popularity.len(), rows);
         let method = ItemItemMethod::Ease(EaseOptions::default().check().unwrap());
+        let ordered = ItemItemMethod::NextItem(NextItemOptions::default().check().unwrap());
         Mixture {
             rankers: vec![
                 Ranker::Factors,
-                Ranker::Popularity(popularity),
-                Ranker::ItemItem(ItemItem::new(method, weights)),
+                Ranker::Popularity(popularity.clone()),
+                Ranker::ItemItem(ItemItem::new(method, weights.clone())),
+                Ranker::ItemItem(ItemItem::new(ordered, weights)),
+                Ranker::RecentPopularity(popularity.into_iter().rev().collect()),
             ],
-            shares: [vec![0.25, 0.5, 0.25], vec![0.5, 0.0, 0.5], vec![0.0, 0.0, 1.0]],
+            shares: [
+                vec![0.25, 0.25, 0.25, 0.125, 0.125],
+                vec![0.5, 0.0, 0.5, 0.0, 0.0],
+                vec![0.0, 0.0, 0.25, 0.75, 0.0],
+            ],
             unit: 0.25,
         }
     }
@@ -480,8 +488,8 @@ pub(crate) mod tests {
         decode_changed(|_| ()).unwrap();
         let changes: [fn(&mut Manifest); 18] = [
             |m| m.mixtures[0].domain = DomainId::parse("elsewhere").unwrap(),
-            |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5],
-            |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0],
+            |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5, 0.0, 0.0],
+            |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0, 0.0, 0.0],
             |m| m.mixtures[0].unit = f32::NAN,
             |m| m.mixtures[0].rankers.truncate(2),
             |m| m.mixtures[0].rankers = vec![RankerKind::Factors; 9],

@@ -1,7 +1,7 @@
 //! What a person's own evidence makes of a target's items: by one ranker, or by several
 //! that are mixed. See [`crate::model::mixtures`].
 
-use crate::evidence::items::{DomainRows, LocalRow, Row};
+use crate::evidence::items::{DomainRows, Liked, Row};
 use crate::maths::fold_in::FoldedPerson;
 use crate::model::factor_table::{FactorTable, by_row};
 use crate::model::mixtures::item_item::ItemItem;
@@ -17,7 +17,7 @@ pub(crate) enum RankedBy<'a> {
     /// The person folded in, and the factors that the target's items are scored by.
     Factors { factors: &'a FactorTable, person: FoldedPerson },
     /// The items of the target that the person likes.
-    ItemItem { table: &'a ItemItem, liked: Vec<(LocalRow, f32)> },
+    ItemItem { table: &'a ItemItem, liked: Vec<Liked> },
     /// The same for everyone.
     Popularity(&'a [f32]),
 }

@@ -294,7 +294,9 @@ impl ScoringTables {
                 let person = self.fold_in(target, factors, &evidence.foldable)?;
                 RankedBy::Factors { factors, person }
             }
-            Ranker::Popularity(shares) => RankedBy::Popularity(shares),
+            Ranker::Popularity(shares) | Ranker::RecentPopularity(shares) => {
+                RankedBy::Popularity(shares)
+            }
             Ranker::ItemItem(table) => {
                 RankedBy::ItemItem { table, liked: target.liked(&evidence.foldable) }
             }
@@ -633,7 +635,10 @@ mod tests {
     }
 
     fn weighted(evidence: &[(u32, f32)]) -> Vec<Weighted> {
-        evidence.iter().map(|&(row, confidence)| Weighted::new(Row(row), confidence)).collect()
+        let known = |&(row, confidence): &(u32, f32)| {
+            Weighted::new(Row(row), confidence).at((row * 7 % 5) as u16)
+        };
+        evidence.iter().map(known).collect()
     }
 
     fn kinds() -> impl Strategy<Value = BridgeKind> {
@@ -699,6 +704,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn of_places_only_which_of_two_is_greater_counts(
+            history in histories(), apart in 1u16..9, further in 0u16..9,
+        ) {
+            let tables = mixed(tables_with(&[], &[]), true);
+            let known = weighted(&history);
+            let stretched: Vec<Weighted> =
+                known.iter().map(|known| known.at(known.place * apart + further)).collect();
+            let scores = |known: &[Weighted]| {
+                Some(tables.estimate(&domain("a"), known)?.scores().to_vec())
+            };
+            prop_assert_eq!(scores(&known), scores(&stretched));
+        }
+
         #[test]
         fn evidence_without_a_bridge_changes_nothing(
             bridges in bridge_sets(), history in histories(), target in 0..3usize,

@@ -27,7 +27,8 @@ const MOST_EVALUATED: usize = 200_000;
 /// People with something held out, and what was known of them without it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationSet {
-    /// What is known of them, one row for each, in the order of the joint matrix.
+    /// What is known of them, one row for each, in the order of the joint matrix, with
+    /// places where these are known.
     pub known: SparseRows,
     /// What is held out, for each of them.
     pub held_out: Vec<Vec<u32>>,
@@ -35,6 +36,8 @@ pub struct EvaluationSet {
     pub seen: Vec<Vec<u32>>,
     /// The popularity of each item, without what is held out.
     pub popularity: Vec<f32>,
+    /// The same of the last days alone; empty where a run of an earlier version wrote it.
+    pub recent: Vec<f32>,
     /// People with an interaction that is not held out, by domain.
     pub active: BTreeMap<DomainId, u64>,
 }
@@ -71,16 +74,13 @@ impl EvaluationSet {
         let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
         let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
         let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
-        let known = chosen.iter().map(|&row| {
-            let (items, confidences) = matrix.row(row);
-            items.iter().copied().zip(confidences.iter().copied()).collect()
-        });
-        let Popularity { shares: popularity, people: active } = popularity;
+        let Popularity { shares: popularity, recent, people: active } = popularity;
         Self {
-            known: SparseRows::from_rows(matrix.columns(), known),
+            known: matrix.select(&chosen),
             held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
             seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
             popularity,
+            recent,
             active,
         }
     }

@@ -229,6 +229,7 @@ mod tests {
     use crate::model::bridges::Bridges;
     use crate::training::bridging::look_alike::LookAlikeRule;
     use crate::training::drift::DriftStatus;
+    use crate::training::mixing::RankerChoice;
     use crate::training::shadow::{HeldOut, ShadowBasis};
     use crate::training::tuning::TuningReport;
     use crate::training::tuning::{Search, SearchSpace};
@@ -460,6 +461,18 @@ mod tests {
         let factors = |trained: &Trained| trained.parts.sections.tables.item_factors().to_owned();
         assert_eq!(factors(&reversed), factors(&listed));
         assert_eq!(reversed.report, listed.report);
+    }
+
+    #[test]
+    fn what_goes_by_the_order_is_tried_where_events_tell_one() {
+        // Everyone goes round: who took one item took the next after it.
+        let input = input(events_of(90), people_of(90, false));
+        let report = train(input, &|_, _| ()).unwrap().report;
+        let mut tried = report.rankings.iter().flat_map(|found| &found.tried);
+        assert!(tried.any(|tried| match tried.ranker {
+            RankerChoice::ItemItem(method) => method.goes_by_order(),
+            _ => false,
+        }));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::model::segments::Segments;
 use crate::model::topics::Topics;
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
-use crate::training::mixing::{ItemItemWeights, item_item_weights, mixtures};
+use crate::training::mixing::{ItemItemWeights, PopularItems, item_item_weights, mixtures};
 use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
 
 /// Everything that is fitted to one matrix.
@@ -39,6 +39,9 @@ pub struct ModelOutline {
     pub index: ItemIndex,
     /// The popularity of each item: see [`crate::model::Sections::popularity`].
     pub popularity: Vec<f32>,
+    /// What is popular just now, by row; empty where a run of an earlier version wrote it.
+    #[serde(default)]
+    pub recent: Vec<f32>,
     /// People with an interaction, by domain.
     pub people: BTreeMap<DomainId, u64>,
     /// What it is made from, and how.
@@ -140,16 +143,17 @@ impl ModelOutline {
         Fits { served: fitted.serve(&self.report.bridges, ranges, params), weights }
     }
 
-    /// What scores are made from, once it is fitted, for items that are so popular.
+    /// What scores are made from, once it is fitted, for items that are so popular, of late
+    /// and just now.
     ///
     /// # Errors
     /// [`TrainingError::Tables`] when the factors do not fit the items.
     pub(super) fn tables(
         &self,
         Fits { served, weights }: Fits,
-        popularity: &[f32],
+        (popularity, recent): (&[f32], &[f32]),
     ) -> Result<ScoringTables, TrainingError> {
-        let of_items = (self.index.ranges(), popularity);
+        let of_items = PopularItems { ranges: self.index.ranges(), popularity, recent };
         Ok(ScoringTables::new(TableParts {
             ranges: self.index.ranges().clone(),
             params: self.provenance.params,
@@ -168,7 +172,7 @@ impl ModelOutline {
     /// # Errors
     /// [`TrainingError::Tables`] when the factors do not fit the items.
     pub(super) fn into_trained(self, fits: Fits) -> Result<Trained, TrainingError> {
-        let tables = self.tables(fits, &self.popularity)?;
+        let tables = self.tables(fits, (&self.popularity, &self.recent))?;
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
         let sections = Sections { index, popularity, people, tables, segments, topics };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })

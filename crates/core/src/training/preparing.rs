@@ -15,7 +15,7 @@ use crate::evidence::inputs::InputCounts;
 use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::items::{ItemIndex, Row};
 use crate::evidence::popularity::Popularity;
-use crate::evidence::rows::{RowBuilder, Rows, split_instant};
+use crate::evidence::rows::{MOST_ORDERED, RowBuilder, Rows, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
 use crate::maths::als::{AlsOptions, AlsParams};
 use crate::maths::sparse::SparseRows;
@@ -77,7 +77,7 @@ pub fn prepare(
         let left = NothingLeft::new(&cleaning, rows.consented_events);
         return Err(TrainingError::NothingToTrainOn(left));
     }
-    let Popularity { shares: popularity, people } = std::mem::take(&mut rows.popularity);
+    let Popularity { shares: popularity, recent, people } = std::mem::take(&mut rows.popularity);
     let provenance = Provenance {
         params: supported(input.params, &rows.all)?,
         unobserved_items: input.unobserved_items,
@@ -99,6 +99,7 @@ pub fn prepare(
     let mut outline = ModelOutline {
         index,
         popularity,
+        recent,
         people,
         provenance,
         look_alikes: LookAlikes::default(),
@@ -165,7 +166,7 @@ fn report_of(
 
 /// Most interactions of a run that chooses rankers: it fits everything once more, on one
 /// machine. Beyond it factors rank.
-const MOST_CHOSEN_BY: usize = 60_000_000;
+const MOST_CHOSEN_BY: usize = MOST_ORDERED;
 
 /// What a run fits, and everything of its model but the factors.
 pub struct Prepared {
@@ -223,8 +224,8 @@ impl Prepared {
     fn choose_rankers(&mut self, progress: &(dyn Fn() + Sync)) -> Result<(), TrainingError> {
         let Some((matrix, choosing)) = self.pending.take_choosing() else { return Ok(()) };
         let outline = &mut self.outline;
-        let tables =
-            outline.tables(outline.fit(&matrix, progress)?, &choosing.popularity.shares)?;
+        let Popularity { shares, recent, .. } = &choosing.popularity;
+        let tables = outline.tables(outline.fit(&matrix, progress)?, (shares, recent))?;
         let seed = outline.provenance.params.options().seed;
         let grounds = Grounds { matrix: &matrix, choosing: &choosing, tables: &tables, seed };
         for (domain, rows) in outline.index.ranges() {

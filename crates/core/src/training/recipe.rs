@@ -96,7 +96,7 @@ impl Recipe {
             self.served = Some(fits);
             return Ok(());
         };
-        let tables = self.outline.tables(fits, &set.popularity)?;
+        let tables = self.outline.tables(fits, (&set.popularity, &set.recent))?;
         let held_out = match purpose {
             FitPurpose::WithoutNewest => HeldOut::NewestEvents,
             FitPurpose::WithoutLast | FitPurpose::Final => HeldOut::LastItems,

@@ -195,7 +195,7 @@ impl ShadowCases<'_> {
     fn interactions(&self, model: &Sections, person: usize) -> Vec<Weighted> {
         let by_model = |known: Weighted| {
             let row = model.index.row(self.index.item(known.row)?)?;
-            Some(Weighted::new(row, known.confidence))
+            Some(Weighted { row, ..known })
         };
         let known = Weighted::of_person(self.before, person);
         let mut interactions: Vec<Weighted> = known.into_iter().filter_map(by_model).collect();

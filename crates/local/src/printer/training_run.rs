@@ -163,11 +163,13 @@ fn name_of(ranker: &RankerChoice) -> &'static str {
     match ranker {
         RankerChoice::Factors => "factors",
         RankerChoice::Popularity => "popularity",
+        RankerChoice::RecentPopularity => "recent popularity",
         RankerChoice::ItemItem(ItemItemMethod::Ease(_) | ItemItemMethod::LocalRidge(_)) => {
             "items by regression"
         }
         RankerChoice::ItemItem(ItemItemMethod::Walk(_)) => "items by walks",
         RankerChoice::ItemItem(ItemItemMethod::Cosine(_)) => "items by shared people",
+        RankerChoice::ItemItem(ItemItemMethod::NextItem(_)) => "items by what follows",
     }
 }
 

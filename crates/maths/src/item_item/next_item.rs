@@ -2,10 +2,11 @@
 //!
 //! It is SLIST of Choi, Kim, Lee, Shim, Lee, "Session-aware Linear Item-Item Models for
 //! Session-based Recommendation" (2021), with the zero diagonal of [`super::ease`]. Every
-//! place in a person's order splits it into a past and a future. In the past, an item
-//! that is `d` places from the split has the value `e^(-d / past_decay)`, in the future
-//! `e^(-d / future_decay)` (both count from 0). With `S` and `T` the rows of all splits and
-//! `X` those of whole histories, the weights minimise
+//! place in a person's order splits it into a past and a future; what was done at one
+//! instant stands at one place, so nothing is made of an order that nobody knows. In the
+//! past, an item that is `d` places from the split has the value `e^(-d / past_decay)`, in
+//! the future `e^(-d / future_decay)` (both count from 0). With `S` and `T` the rows of all
+//! splits and `X` those of whole histories, the weights minimise
 //!
 //! `s |X - X B|^2 + (1 - s) |T - S B|^2 + r |B|^2`, `diag(B) = 0`,
 //!
@@ -15,6 +16,8 @@
 //!
 //! The splits are never made: two places at a distance `d` meet in `S'S` and `S'T` with
 //! sums of powers that depend on `d` and on what is left of the order alone.
+
+use std::cmp::Reverse;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -30,14 +33,70 @@ use crate::sparse::SparseRows;
 /// Most items: two matrices take 968 MB.
 pub const MOST_ITEMS: usize = 11_000;
 
-/// Items of a person that count, the newest: pairs grow with the square.
+/// Places of a person that count, the newest: pairs of them grow with the square.
 pub const NEWEST: usize = 512;
 
-/// What one person did, oldest first. An item may come again.
+/// What one person did, place by place. An item may come again at another place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ordered {
-    /// The items, all below the number of items that is given with them.
-    pub items: Vec<u32>,
+    /// Oldest place first; within a place they ascend, each once.
+    items: Vec<u32>,
+    /// Where the items of each place end.
+    ends: Vec<u32>,
+}
+
+impl Ordered {
+    /// Items one after another, oldest first.
+    #[must_use]
+    pub fn one_by_one(items: impl IntoIterator<Item = u32>) -> Self {
+        let items: Vec<u32> = items.into_iter().collect();
+        Self { ends: (1..=items.len() as u32).collect(), items }
+    }
+
+    /// Items with how far back they stand: the greater, the earlier, and what is equal
+    /// shares a place. Numbers may be missing between, and entries may come in any order.
+    ///
+    /// ```
+    /// use crossfold_maths::item_item::next_item::Ordered;
+    ///
+    /// let order = Ordered::by_places([(7, 0), (3, 9), (2, 4), (5, 4)]);
+    /// assert_eq!(order, Ordered::by_places([(5, 1), (2, 1), (3, 2), (7, 0)]));
+    /// assert_eq!(order.places(), 3);
+    /// ```
+    #[must_use]
+    pub fn by_places(entries: impl IntoIterator<Item = (u32, u16)>) -> Self {
+        let turned = entries.into_iter().map(|(item, back)| (Reverse(back), item));
+        let mut entries: Vec<(Reverse<u16>, u32)> = turned.collect();
+        entries.sort_unstable();
+        entries.dedup();
+        let mut order = Self::default();
+        for place in entries.chunk_by(|one, other| one.0 == other.0) {
+            order.items.extend(place.iter().map(|(_, item)| *item));
+            order.ends.push(order.items.len() as u32);
+        }
+        order
+    }
+
+    /// How many items stand at its places, each as often as it comes.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.items.len()
+    }
+
+    /// How many places there are.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The items of the newest places, as many as count, oldest first.
+    fn newest(&self) -> impl DoubleEndedIterator<Item = &[u32]> + ExactSizeIterator {
+        let first = self.ends.len().saturating_sub(NEWEST);
+        (first..self.ends.len()).map(|place| {
+            let start = if place == 0 { 0 } else { self.ends[place - 1] };
+            &self.items[start as usize..self.ends[place] as usize]
+        })
+    }
 }
 
 /// Options of [`fit`].
@@ -83,9 +142,9 @@ checked!(NextItemOptions, NextItemParams);
 
 /// Fits the weights (items x items) to people's orders.
 ///
-/// Memory beside the input: two times items^2 values of 4 bytes, 8 bytes a place, and 8
-/// bytes a weight that is kept. Time: 3 times items^3 operations, and for each person the
-/// square of their places, of which the newest 512 count.
+/// Memory beside the input: two times items^2 values of 4 bytes, 24 bytes for each item of
+/// a person, and 8 bytes a weight that is kept. Time: 3 times items^3 operations, and for
+/// each person the square of their items at the newest 512 places.
 ///
 /// # Errors
 /// [`FitError::UnknownItem`], [`FitError::TooManyItems`] above [`MOST_ITEMS`].
@@ -99,7 +158,8 @@ pub fn fit(
         return Err(FitError::TooManyItems { items, limit: MOST_ITEMS });
     }
     let known = |item: &&u32| (**item as usize) < items;
-    if let Some(item) = people.iter().flat_map(|person| &person.items).find(|item| !known(item)) {
+    let mut named = people.iter().flat_map(|person| &person.items);
+    if let Some(item) = named.find(|item| !known(item)) {
         return Err(FitError::UnknownItem { item: *item, items });
     }
     let places = Places::of(people, items, options);
@@ -143,42 +203,57 @@ fn row_of_weights(
     multipliers.iter().enumerate().map(weight).collect()
 }
 
-/// The values of a past, oldest first, as the fit saw them: the newest counts 1, each
-/// further place less by `past_decay`. For [`super::scores`].
+/// The values of a past as the fit saw them: what stands at the newest place counts 1,
+/// each further place less by `past_decay`. For [`super::scores`].
 #[must_use]
-pub fn past_values(items: &[u32], params: &NextItemParams) -> Vec<(u32, f32)> {
-    let newest = &items[items.len().saturating_sub(NEWEST)..];
+pub fn past_values(past: &Ordered, params: &NextItemParams) -> Vec<(u32, f32)> {
     let value = |distance: usize| (-(distance as f32) / params.options().past_decay).exp();
-    newest.iter().rev().enumerate().map(|(distance, item)| (*item, value(distance))).collect()
+    let places = past.newest().rev().enumerate();
+    places.flat_map(|(at, items)| items.iter().map(move |item| (*item, value(at)))).collect()
+}
+
+/// An item at a place of a person's order.
+struct Step {
+    item: u32,
+    place: u32,
+    /// Whether it is the first place of the item.
+    is_first: bool,
+}
+
+/// What one person did, of the places that count.
+struct Steps {
+    /// Oldest first.
+    steps: Vec<Step>,
+    places: usize,
 }
 
 /// Where everybody's items stand, and what pairs of places weigh.
-struct Places<'a> {
-    people: Vec<&'a [u32]>,
-    /// Whether a place is the first of its item in the person's order.
-    is_first: Vec<Vec<bool>>,
-    /// For each item the places where it stands: (person, position).
+struct Places {
+    people: Vec<Steps>,
+    /// For each item where it stands: (person, number of the step).
     by_item: Vec<Vec<(u32, u32)>>,
     weights: PairWeights,
 }
 
-impl<'a> Places<'a> {
-    fn of(people: &'a [Ordered], items: usize, options: &NextItemOptions) -> Self {
-        let newest =
-            |person: &'a Ordered| &person.items[person.items.len().saturating_sub(NEWEST)..];
-        let people: Vec<&[u32]> = people.iter().map(newest).collect();
+impl Places {
+    fn of(people: &[Ordered], items: usize, options: &NextItemOptions) -> Self {
         let mut by_item = vec![Vec::new(); items];
-        let mut is_first = Vec::with_capacity(people.len());
+        let mut all = Vec::with_capacity(people.len());
         for (person, order) in people.iter().enumerate() {
-            let first = |(position, item): (usize, &u32)| {
-                let places: &mut Vec<(u32, u32)> = &mut by_item[*item as usize];
-                let is_first = places.last().is_none_or(|(last, _)| *last as usize != person);
-                places.push((person as u32, position as u32));
-                is_first
-            };
-            is_first.push(order.iter().enumerate().map(first).collect());
+            let places = order.newest();
+            let count = places.len();
+            let mut steps = Vec::with_capacity(order.items.len());
+            for (place, items) in places.enumerate() {
+                for &item in items {
+                    let known: &mut Vec<(u32, u32)> = &mut by_item[item as usize];
+                    let is_first = known.last().is_none_or(|(last, _)| *last as usize != person);
+                    known.push((person as u32, steps.len() as u32));
+                    steps.push(Step { item, place: place as u32, is_first });
+                }
+            }
+            all.push(Steps { steps, places: count });
         }
-        Self { people, is_first, by_item, weights: PairWeights::new(options) }
+        Self { people: all, by_item, weights: PairWeights::new(options) }
     }
 
     /// `s X'X + (1 - s) S'S`.
@@ -222,12 +297,12 @@ impl<'a> Places<'a> {
     ) {
         sums.fill(0.0);
         for &(person, own) in &self.by_item[item] {
-            let (order, is_first) = (self.people[person as usize], &self.is_first[person as usize]);
-            let own_is_first = is_first[own as usize];
-            for (other, scored) in order.iter().enumerate() {
-                let both_first = f64::from(u8::from(own_is_first && is_first[other]));
-                sums[*scored as usize] += self.weights.similarity_share * both_first
-                    + weight(own as usize, other, order.len());
+            let Steps { steps, places } = &self.people[person as usize];
+            let own = &steps[own as usize];
+            for other in steps {
+                let both_first = f64::from(u8::from(own.is_first && other.is_first));
+                sums[other.item as usize] += self.weights.similarity_share * both_first
+                    + weight(own.place as usize, other.place as usize, *places);
             }
         }
     }
@@ -281,8 +356,9 @@ mod tests {
     const ITEMS: usize = 6;
 
     fn orders() -> impl Strategy<Value = Vec<Ordered>> {
-        let order = proptest::collection::vec(0..ITEMS as u32, 0..9);
-        proptest::collection::vec(order.prop_map(|items| Ordered { items }), 0..8)
+        let entry = (0..ITEMS as u32, 0..9u16);
+        let order = proptest::collection::vec(entry, 0..9).prop_map(Ordered::by_places);
+        proptest::collection::vec(order, 0..8)
     }
 
     /// The weights from rows for every split, by a plain inverse.
@@ -290,15 +366,18 @@ mod tests {
         let share = f64::from(options.similarity_share);
         let (mut left, mut right) =
             (DMatrix::zeros(ITEMS, ITEMS), DMatrix::<f64>::zeros(ITEMS, ITEMS));
-        for Ordered { items } in people {
+        for person in people {
+            let places: Vec<&[u32]> = person.newest().collect();
             let mut whole = DMatrix::<f64>::zeros(1, ITEMS);
-            items.iter().for_each(|item| whole[*item as usize] = 1.0);
+            person.items.iter().for_each(|item| whole[*item as usize] = 1.0);
             left += share * whole.transpose() * &whole;
             right += share * whole.transpose() * &whole;
-            for split in 1..items.len() {
+            for split in 1..places.len() {
                 let (mut past, mut future) =
                     (DMatrix::<f64>::zeros(1, ITEMS), DMatrix::<f64>::zeros(1, ITEMS));
-                for (position, item) in items.iter().enumerate() {
+                let steps = places.iter().enumerate();
+                let steps = steps.flat_map(|(at, items)| items.iter().map(move |item| (at, item)));
+                for (position, item) in steps {
                     let value =
                         |distance: usize, decay: f32| (-(distance as f64) / f64::from(decay)).exp();
                     if position < split {
@@ -358,26 +437,56 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn in_what_order_a_place_is_named_changes_nothing(
+            entries in proptest::collection::vec((0..ITEMS as u32, 0..4u16), 0..9), turned in 0..9usize,
+        ) {
+            let mut otherwise = entries.clone();
+            otherwise.rotate_left(turned.min(entries.len()));
+            otherwise.reverse();
+            let of = |entries: Vec<(u32, u16)>| Ordered::by_places(entries);
+            prop_assert_eq!(of(entries), of(otherwise));
+        }
+    }
+
+    #[test]
+    fn where_everything_is_of_one_instant_nothing_follows_anything() {
+        let people: Vec<Ordered> =
+            (0..9).map(|u| Ordered::by_places([(u % 3, 0), (4, 0)])).collect();
+        let options =
+            NextItemOptions { ridge: 1.0, similarity_share: 0.0, ..NextItemOptions::default() };
+        assert_eq!(fit(&people, ITEMS, &options.check().unwrap()).unwrap().entries(), 0);
+    }
+
     #[test]
     fn what_follows_is_spoken_for_and_what_went_before_is_not() {
         let people: Vec<Ordered> =
-            (0..30).map(|u| Ordered { items: vec![u % 3, 3 + u % 3] }).collect();
+            (0..30).map(|u| Ordered::one_by_one([u % 3, 3 + u % 3])).collect();
         let options =
             NextItemOptions { ridge: 1.0, similarity_share: 0.0, ..NextItemOptions::default() };
         let params = options.check().unwrap();
         let weights = fit(&people, ITEMS, &params).unwrap();
         let mut scores = [0.0; ITEMS];
-        crate::item_item::scores(&weights, &past_values(&[1], &params), &mut scores);
+        crate::item_item::scores(
+            &weights,
+            &past_values(&Ordered::one_by_one([1]), &params),
+            &mut scores,
+        );
         assert!(scores[4] > 0.5 && scores[1] == 0.0 && scores[3].abs() < 1e-6, "{scores:?}");
         let mut scores = [0.0; ITEMS];
-        crate::item_item::scores(&weights, &past_values(&[4], &params), &mut scores);
+        crate::item_item::scores(
+            &weights,
+            &past_values(&Ordered::one_by_one([4]), &params),
+            &mut scores,
+        );
         assert!(scores.iter().all(|score| score.abs() < 1e-6), "{scores:?}");
     }
 
     #[test]
     fn an_unknown_item_is_named_and_nothing_gives_nothing() {
         let params = NextItemOptions::default().check().unwrap();
-        let order = Ordered { items: vec![0, 9] };
+        let order = Ordered::one_by_one([0, 9]);
         assert_eq!(fit(&[order], 9, &params), Err(FitError::UnknownItem { item: 9, items: 9 }));
         assert_eq!(fit(&[], 0, &params).unwrap().rows(), 0);
         assert_eq!(fit(&[Ordered::default()], 3, &params).unwrap().entries(), 0);
@@ -387,7 +496,7 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_does_not_change_the_weights() {
-        let order = |u: u32| Ordered { items: (0..12).map(|k| (u * 7 + k * k) % 230).collect() };
+        let order = |u: u32| Ordered::one_by_one((0..12).map(|k| (u * 7 + k * k) % 230));
         let people: Vec<Ordered> = (0..300).map(order).collect();
         let params = NextItemOptions::default().check().unwrap();
         let with = |threads| {
@@ -399,7 +508,7 @@ mod tests {
 
     #[test]
     fn one_item_again_and_again_has_an_answer() {
-        let people = vec![Ordered { items: vec![2; 5000] }; 20];
+        let people = vec![Ordered::one_by_one([2; 5000]); 20];
         for ridge in [1e-3, 1e9] {
             let options = NextItemOptions { ridge, past_decay: 1e4, ..NextItemOptions::default() };
             let weights = fit(&people, ITEMS, &options.check().unwrap()).unwrap();
@@ -411,8 +520,9 @@ mod tests {
     fn the_newest_places_count_and_no_more() {
         let params = NextItemOptions::default().check().unwrap();
         let newest: Vec<u32> = (0..NEWEST as u32).map(|at| at * 7 % 5).collect();
-        let longer = [vec![5; 40], newest.clone()].concat();
-        let of = |items: &[u32]| fit(&[Ordered { items: items.to_vec() }], ITEMS, &params).unwrap();
+        let longer = Ordered::one_by_one([vec![5; 40], newest.clone()].concat());
+        let newest = Ordered::one_by_one(newest);
+        let of = |order: &Ordered| fit(std::slice::from_ref(order), ITEMS, &params).unwrap();
         assert_eq!(of(&longer), of(&newest));
         assert_eq!(past_values(&longer, &params), past_values(&newest, &params));
     }

@@ -16,8 +16,10 @@ pub struct JointFoldIn {
 impl JointFoldIn {
     /// The source's evidence as it is folded in for the target.
     pub(super) fn admit(&self, evidence: &[Weighted]) -> Vec<Weighted> {
-        let weigh =
-            |known: &Weighted| Weighted::new(known.row, known.confidence * self.source_weight);
+        let weigh = |known: &Weighted| Weighted {
+            confidence: known.confidence * self.source_weight,
+            ..*known
+        };
         evidence.iter().map(weigh).collect()
     }
 

@@ -3,10 +3,11 @@
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::items::LocalRow;
+use crate::evidence::items::{Liked, LocalRow};
 use crate::maths::item_item::cosine::CosineParams;
 use crate::maths::item_item::ease::EaseParams;
 use crate::maths::item_item::local_ridge::LocalRidgeParams;
+use crate::maths::item_item::next_item::{NextItemParams, Ordered, past_values};
 use crate::maths::item_item::walks::WalkParams;
 use crate::maths::item_item::{self, ConfidenceUse};
 use crate::maths::sparse::SparseRows;
@@ -26,17 +27,34 @@ pub enum ItemItemMethod {
     Walk(WalkParams),
     /// How many people two items share beside those that they do not.
     Cosine(CosineParams),
+    /// A ridge regression of what people did later on what they did before, in closed
+    /// form; the only one that goes by the order of what a person did.
+    NextItem(NextItemParams),
 }
 
 impl ItemItemMethod {
-    /// How a person's confidence in a past item becomes its value.
+    /// Whether it goes by the order of what people did.
     #[must_use]
-    pub fn values(&self) -> ConfidenceUse {
+    pub fn goes_by_order(&self) -> bool {
+        matches!(self, Self::NextItem(_))
+    }
+
+    /// The value of each past item: by its confidence, or by where it stands in the order
+    /// of what the person likes in the domain, and by nothing else that they did.
+    fn values(&self, liked: &[Liked]) -> Vec<(u32, f32)> {
+        let by_confidence = |values: ConfidenceUse| {
+            let value = |known: &Liked| (known.item.0, values.value(known.confidence));
+            liked.iter().map(value).collect()
+        };
         match self {
-            Self::Ease(params) => params.options().values,
-            Self::LocalRidge(params) => params.options().values,
-            Self::Walk(params) => params.options().values,
-            Self::Cosine(params) => params.options().values,
+            Self::Ease(params) => by_confidence(params.options().values),
+            Self::LocalRidge(params) => by_confidence(params.options().values),
+            Self::Walk(params) => by_confidence(params.options().values),
+            Self::Cosine(params) => by_confidence(params.options().values),
+            Self::NextItem(params) => {
+                let places = liked.iter().map(|known| (known.item.0, known.place));
+                past_values(&Ordered::by_places(places), params)
+            }
         }
     }
 }
@@ -69,24 +87,19 @@ impl ItemItem {
     }
 
     /// The score of every item for who likes these, in order of rows: the sum of the
-    /// past items' weights for it, each times its value. Past items are (row, confidence).
+    /// past items' weights for it, each times its value.
     #[must_use]
-    pub fn scores(&self, liked: &[(LocalRow, f32)]) -> Vec<f32> {
+    pub fn scores(&self, liked: &[Liked]) -> Vec<f32> {
         let mut scores = vec![0.0; self.weights.columns()];
-        item_item::scores(&self.weights, &self.values(liked), &mut scores);
+        item_item::scores(&self.weights, &self.method.values(liked), &mut scores);
         scores
     }
 
     /// What each past item adds to an item's score.
     #[must_use]
-    pub fn contributions(&self, liked: &[(LocalRow, f32)], item: LocalRow) -> Vec<(LocalRow, f32)> {
-        let added = item_item::contributions(&self.weights, &self.values(liked), item.0);
+    pub fn contributions(&self, liked: &[Liked], item: LocalRow) -> Vec<(LocalRow, f32)> {
+        let added = item_item::contributions(&self.weights, &self.method.values(liked), item.0);
         added.into_iter().map(|(past, amount)| (LocalRow(past), amount)).collect()
-    }
-
-    fn values(&self, liked: &[(LocalRow, f32)]) -> Vec<(u32, f32)> {
-        let values = self.method.values();
-        liked.iter().map(|(item, confidence)| (item.0, values.value(*confidence))).collect()
     }
 
     pub(super) fn fits(&self, items: usize) -> bool {
@@ -110,8 +123,15 @@ impl ItemItem {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::maths::item_item::next_item::NextItemOptions;
     use crate::maths::item_item::walks::WalkOptions;
+
+    fn liked(item: u32, confidence: f32, place: u16) -> Liked {
+        Liked { item: LocalRow(item), confidence, place }
+    }
 
     #[test]
     fn scores_are_the_sum_of_what_each_past_item_adds() {
@@ -119,10 +139,29 @@ mod tests {
         let method = ItemItemMethod::Walk(WalkOptions::default().check().unwrap());
         let table = ItemItem::new(method, SparseRows::from_rows(3, rows));
         // How much is known by an item does not count here.
-        let liked = [(LocalRow(0), 4.0), (LocalRow(1), 0.5)];
+        let liked = [liked(0, 4.0, 0), liked(1, 0.5, 0)];
         assert_eq!(table.scores(&liked), [0.25, 0.5, -0.5]);
         let added = table.contributions(&liked, LocalRow(2));
         assert_eq!(added, [(LocalRow(0), -1.0), (LocalRow(1), 0.5)]);
         assert_eq!(table.scores(&[]), [0.0; 3]);
+    }
+
+    #[test]
+    fn what_goes_by_the_order_counts_what_is_newer_for_more() {
+        let rows = [vec![(2, 1.0)], vec![(2, 1.0)], vec![]];
+        let options = NextItemOptions { past_decay: 2.0, ..NextItemOptions::default() };
+        let method = ItemItemMethod::NextItem(options.check().unwrap());
+        let table = ItemItem::new(method, SparseRows::from_rows(3, rows));
+        let past = [liked(0, 9.0, 40), liked(1, 0.5, 3)];
+        let (older, newest) = ((-0.5f32).exp(), 1.0);
+        // How many places lie between is what the person likes here, not what else they did.
+        let added = BTreeMap::from_iter(table.contributions(&past, LocalRow(2)));
+        assert_eq!(added, BTreeMap::from([(LocalRow(0), older), (LocalRow(1), newest)]));
+        assert!((table.scores(&past)[2] - older - newest).abs() < 1e-6);
+        // Of one instant: neither is newer.
+        let together = [liked(0, 9.0, 3), liked(1, 0.5, 3)];
+        assert_eq!(table.scores(&together)[2], 2.0);
+        let turned: Vec<Liked> = past.into_iter().rev().collect();
+        assert_eq!(table.scores(&past), table.scores(&turned));
     }
 }

@@ -7,7 +7,7 @@
 //! then brought to [`Mixture::unit`], the spread that a fold-in's scores have, so that
 //! it can be held against what a bridge carries to the domain.
 //!
-//! All rankers but popularity are linear in the past items, so a mixed score is exactly
+//! All rankers but popularities are linear in the past items, so a mixed score is exactly
 //! the sum of what each past item adds to it, and of what popularity adds. Shares were
 //! learned on people whose items were held out (Caruana, Niculescu-Mizil, Crew, Ksikes:
 //! "Ensemble selection from libraries of models", 2004).
@@ -20,7 +20,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use self::item_item::{ItemItem, ItemItemMethod};
-use super::tensors::Tensor;
+use super::tensors::{Tensor, finite};
 use super::{ModelError, malformed};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
@@ -36,6 +36,9 @@ pub enum RankerKind {
     Factors,
     /// What many people of the domain took of late; the same for everyone.
     Popularity,
+    /// What many people of the domain took just now, in the last days before the newest
+    /// evidence that the model was made from; the same for everyone.
+    RecentPopularity,
     /// What goes with the items that the person took.
     ItemItem {
         /// How the weights were made.
@@ -52,6 +55,8 @@ pub enum Ranker {
     Factors,
     /// See [`RankerKind::Popularity`]: of each of the domain's items, in order of rows.
     Popularity(Vec<f32>),
+    /// See [`RankerKind::RecentPopularity`]: as of [`Ranker::Popularity`].
+    RecentPopularity(Vec<f32>),
     /// See [`RankerKind::ItemItem`].
     ItemItem(ItemItem),
 }
@@ -63,6 +68,7 @@ impl Ranker {
         match self {
             Self::Factors => RankerKind::Factors,
             Self::Popularity(_) => RankerKind::Popularity,
+            Self::RecentPopularity(_) => RankerKind::RecentPopularity,
             Self::ItemItem(table) => {
                 RankerKind::ItemItem { method: table.method(), weights: table.weights().entries() }
             }
@@ -133,7 +139,7 @@ impl Mixture {
         };
         let is_of_domain = |ranker: &Ranker| match ranker {
             Ranker::Factors => true,
-            Ranker::Popularity(shares) => shares.len() == items,
+            Ranker::Popularity(shares) | Ranker::RecentPopularity(shares) => shares.len() == items,
             Ranker::ItemItem(table) => table.fits(items),
         };
         (1..=MOST_RANKERS).contains(&self.rankers.len())
@@ -208,8 +214,14 @@ pub(crate) fn write(mixtures: &Mixtures) -> (Vec<ServedMixture>, Vec<Tensor>) {
             unit: mixture.unit,
         });
         for (at, ranker) in mixture.rankers.iter().enumerate() {
-            if let Ranker::ItemItem(table) = ranker {
-                tensors.extend(table.write(&named(number, at)));
+            match ranker {
+                Ranker::ItemItem(table) => tensors.extend(table.write(&named(number, at))),
+                Ranker::RecentPopularity(shares) => {
+                    let name = named(number, at)("shares");
+                    tensors.push(Tensor::floats(name, vec![shares.len()], shares));
+                }
+                // The model has popularity of its own.
+                Ranker::Factors | Ranker::Popularity(_) => {}
             }
         }
     }
@@ -241,6 +253,8 @@ pub(crate) fn read(
         let ranker = |(at, kind): (usize, &RankerKind)| match *kind {
             RankerKind::Factors => Ok(Ranker::Factors),
             RankerKind::Popularity => Ok(Ranker::Popularity(popularity[rows.clone()].to_vec())),
+            RankerKind::RecentPopularity => finite(tensors, &named(number, at)("shares"), &[items])
+                .map(Ranker::RecentPopularity),
             RankerKind::ItemItem { method, weights } => {
                 ItemItem::read(tensors, &named(number, at), method, (weights, items))
                     .map(Ranker::ItemItem)

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::entities::ids::DomainId;
 use crate::evidence::confidences::ItemOf;
 use crate::evidence::items::ItemKey;
+use crate::evidence::order::in_order;
 use crate::maths::small_samples::stands_out;
 use crate::serving::profile::evidence::{Evidence, Line, rounded};
 use crate::serving::profile::interests::Weights;
@@ -56,7 +57,8 @@ fn categories(weighed: &Weights<'_>, inputs: &ProfileInputs<'_>) -> Option<Vec<E
         (((*domain).clone(), (*item).clone()), *weight)
     };
     let weights: BTreeMap<ItemKey, f32> = weighed.iter().map(owned).collect();
-    let estimate = model.estimate(inputs.display, &model.index().rows_of(&weights))?;
+    let known = in_order(inputs.history, model.index(), model.index().rows_of(&weights));
+    let estimate = model.estimate(inputs.display, &known)?;
     let scored = catalogue.entries().filter(|(_, entry)| entry.item.is_available(inputs.now));
     let mut best: Vec<(f32, usize, CatalogueEntry<'_>)> = scored
         .filter_map(|(position, entry)| Some((estimate.score(entry.row?), position, entry)))

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::entities::ids::DomainId;
 use crate::evidence::confidences::confidences;
 use crate::evidence::items::Row;
+use crate::evidence::order::in_order;
 use crate::model::Model;
 use crate::model::scoring::Estimate;
 use crate::serving::admit::AdmittedTarget;
@@ -46,6 +47,7 @@ pub(super) fn open<'a>(
     let newest = model.manifest().newest_with(target.history.events());
     let weighed = confidences(target.history, &inputs.definitions, &newest);
     let known = model.index().rows_of(&weighed);
+    let known = in_order(target.history, model.index(), known);
     let estimate = model.estimate(target.domain, &known)?;
     let disliked = known.iter().filter(|known| !known.is_liked()).map(|known| known.row);
     Some(Box::new(Bridged { estimate, disliked: disliked.collect() }))

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{MixtureChoice, MixtureReport, RankerChoice};
 use crate::entities::ids::DomainId;
-use crate::evidence::items::{DomainRanges, DomainRows};
+use crate::evidence::items::{DomainRanges, DomainRows, Weighted};
 use crate::maths::item_item::cosine::{self, CosineOptions};
 use crate::maths::item_item::ease::{self, EaseOptions};
 use crate::maths::item_item::local_ridge::{self, LocalRidgeOptions};
+use crate::maths::item_item::next_item::{self, NextItemOptions, Ordered};
 use crate::maths::item_item::walks::{self, WalkOptions};
 use crate::maths::sparse::SparseRows;
 use crate::model::mixtures::item_item::{ItemItem, ItemItemMethod};
@@ -28,30 +29,103 @@ const NEAREST: usize = 64;
 const MOST_WEIGHTS: usize = 8_000_000;
 /// Fewer weights kept for each past item are not worth having.
 const LEAST_KEPT: usize = 8;
-/// Families of methods; each may have one table of weights.
-const FAMILIES: usize = 4;
+/// Most items of a catalogue where more than two settings of what goes by the order are tried:
+/// each takes three times as long as a regression of all items on each other.
+const MOST_ITEMS_OF_MANY_ORDERS: usize = 2_500;
 /// Most pairs of items that people took both of, over all people, where weights are made: a
 /// bound on the time, which grows with them.
 const MOST_PAIRS: u64 = 1_000_000_000;
 
-/// The methods of each family that are tried on a domain's part, in a model of so many
-/// domains; the best of each family may have a share. None where that would take too long
-/// or too much room.
-pub(super) fn families(part: &SparseRows, domains: usize) -> Vec<Vec<ItemItemMethod>> {
+/// Most interactions of a domain of which orders are made, some 40 bytes each.
+const MOST_ORDERED: usize = 20_000_000;
+
+/// What weights between the items of one domain are made from.
+pub(super) struct Grounds<'a> {
+    /// What people did in the domain, of those who did anything there.
+    part: SparseRows,
+    whole: &'a SparseRows,
+    rows: &'a DomainRows,
+}
+
+impl<'a> Grounds<'a> {
+    /// A domain's part of a joint matrix.
+    pub(super) fn of(whole: &'a SparseRows, rows: &'a DomainRows) -> Self {
+        Self { part: DomainPart::of(whole, rows).matrix, whole, rows }
+    }
+
+    /// What each person likes in the domain, in its order.
+    fn orders(&self) -> impl Iterator<Item = Ordered> {
+        (0..self.whole.rows()).filter_map(|person| {
+            let known = Weighted::of_person(self.whole, person);
+            let liked = self.rows.liked(&known).into_iter();
+            let order = Ordered::by_places(liked.map(|known| (known.item.0, known.place)));
+            (order.places() > 0).then_some(order)
+        })
+    }
+
+    /// Whether at least half of those who like two items or more liked them at different
+    /// instants: else little is known of any order.
+    fn tell_an_order(&self) -> bool {
+        let (mut several, mut ordered) = (0, 0);
+        for order in self.orders().filter(|order| order.items() > 1) {
+            several += 1;
+            ordered += usize::from(order.places() > 1);
+        }
+        ordered > 0 && 2 * ordered >= several
+    }
+
+    /// Makes weights between the domain's items; `None` when it cannot.
+    pub(super) fn fit(&self, method: ItemItemMethod) -> Option<SparseRows> {
+        let weights = match &method {
+            ItemItemMethod::Ease(params) => ease::fit(&self.part, params),
+            ItemItemMethod::LocalRidge(params) => local_ridge::fit(&self.part, params),
+            ItemItemMethod::Walk(params) => walks::fit(&self.part, params),
+            ItemItemMethod::Cosine(params) => cosine::fit(&self.part, params),
+            ItemItemMethod::NextItem(params) => {
+                let orders: Vec<Ordered> = self.orders().collect();
+                next_item::fit(&orders, self.part.columns(), params)
+            }
+        };
+        weights.ok()
+    }
+
+    /// The methods of each family that are tried, in a model of so many domains; the best
+    /// of each family may have a share. None where that would take too long or too much
+    /// room. What goes by the order of what people did is tried where `is_newest`, what is
+    /// to be found came last, and where there is an order.
+    pub(super) fn families(&self, domains: usize, is_newest: bool) -> Vec<Vec<ItemItemMethod>> {
+        let mut families = families(&self.part, domains);
+        let is_ordered = is_newest && self.part.entries() <= MOST_ORDERED && self.tell_an_order();
+        if !is_ordered {
+            families.retain(|family| !family.iter().any(ItemItemMethod::goes_by_order));
+        }
+        families
+    }
+}
+
+/// The methods of each family for a domain's part, in a model of so many domains, whatever
+/// is known of any order.
+fn families(part: &SparseRows, domains: usize) -> Vec<Vec<ItemItemMethod>> {
     let items = part.columns();
     let pairs = (0..part.rows()).map(|person| (part.row(person).0.len() as u64).pow(2)).sum();
-    let most_kept = MOST_WEIGHTS / domains.max(1) / FAMILIES / items.max(1);
+    let is_small = items <= MOST_ITEMS_AT_ONCE;
+    // Each family may have one table of weights.
+    let tables = 4 + usize::from(is_small);
+    let most_kept = MOST_WEIGHTS / domains.max(1) / tables / items.max(1);
     if items < 2 || MOST_PAIRS < pairs || most_kept < LEAST_KEPT {
         return Vec::new();
     }
     let nearest = NEAREST.min(most_kept);
-    let families: [Vec<ItemItemMethod>; FAMILIES] = [
+    let mut families = vec![
         on_nearest(nearest),
         on_all(items, KEPT.min(most_kept)),
         walking(nearest),
         cosines(nearest),
     ];
-    families.into()
+    if is_small {
+        families.push(next_items(items, KEPT.min(most_kept)));
+    }
+    families
 }
 
 fn on_nearest(kept: usize) -> Vec<ItemItemMethod> {
@@ -89,15 +163,17 @@ fn cosines(kept: usize) -> Vec<ItemItemMethod> {
     [(10.0, 1.0), (100.0, 0.5)].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
-/// Makes the weights of a domain's part; `None` when it cannot.
-pub(super) fn fit(part: &SparseRows, method: ItemItemMethod) -> Option<SparseRows> {
-    let weights = match &method {
-        ItemItemMethod::Ease(params) => ease::fit(part, params),
-        ItemItemMethod::LocalRidge(params) => local_ridge::fit(part, params),
-        ItemItemMethod::Walk(params) => walks::fit(part, params),
-        ItemItemMethod::Cosine(params) => cosine::fit(part, params),
+/// Near places count for more than distant ones, or the order is no news; how few people
+/// may be believed is tried, and once a longer past.
+fn next_items(items: usize, kept: usize) -> Vec<ItemItemMethod> {
+    let of = |(ridge, past_decay, future_decay)| {
+        let options =
+            NextItemOptions { ridge, past_decay, future_decay, kept, ..Default::default() };
+        options.check().map(ItemItemMethod::NextItem)
     };
-    weights.ok()
+    let tried = [(300.0, 5.0, 2.0), (1_000.0, 5.0, 2.0), (30.0, 5.0, 2.0), (300.0, 20.0, 5.0)];
+    let most = if items <= MOST_ITEMS_OF_MANY_ORDERS { tried.len() } else { 2 };
+    tried.into_iter().take(most).map(of).filter_map(Result::ok).collect()
 }
 
 /// Weights between the items of domains: for each domain, those of its mixture's rankers,
@@ -112,10 +188,12 @@ pub fn item_item_weights(
     reports: &[MixtureReport],
 ) -> ItemItemWeights {
     let of_domain = |(domain, choice): (&DomainId, &MixtureChoice)| {
-        let part = DomainPart::of(matrix, ranges.get(domain)?).matrix;
+        let grounds = Grounds::of(matrix, ranges.get(domain)?);
         let weights = |(at, ranker): (usize, &RankerChoice)| match *ranker {
-            RankerChoice::Factors | RankerChoice::Popularity => None,
-            RankerChoice::ItemItem(method) => Some((at, fit(&part, method)?)),
+            RankerChoice::Factors | RankerChoice::Popularity | RankerChoice::RecentPopularity => {
+                None
+            }
+            RankerChoice::ItemItem(method) => Some((at, grounds.fit(method)?)),
         };
         let weights = choice.rankers.iter().enumerate().filter_map(weights).collect();
         Some((domain.clone(), weights))
@@ -127,19 +205,30 @@ fn served(reports: &[MixtureReport]) -> impl Iterator<Item = (&DomainId, &Mixtur
     reports.iter().filter_map(|report| Some((&report.domain, report.served()?)))
 }
 
+/// How popular the items are that are ranked, all by row.
+#[derive(Debug, Clone, Copy)]
+pub struct PopularItems<'a> {
+    /// The rows of each domain.
+    pub ranges: &'a DomainRanges,
+    /// Of late.
+    pub popularity: &'a [f32],
+    /// Just now; empty where that is not known.
+    pub recent: &'a [f32],
+}
+
 /// The mixtures that the reports call for, with weights that were made, for items that are
 /// so popular. A domain whose weights could not be made is ranked by its factors.
 #[must_use]
 pub fn mixtures(
     mut weights: ItemItemWeights,
     reports: &[MixtureReport],
-    (ranges, popularity): (&DomainRanges, &[f32]),
+    items: PopularItems<'_>,
 ) -> Mixtures {
     let mut mixtures = Mixtures::none();
     for (domain, choice) in served(reports) {
         let made = weights.remove(domain).unwrap_or_default();
-        let Some(rows) = ranges.get(domain) else { continue };
-        if let Some(mixture) = mixture(choice, made, (rows, popularity)) {
+        let Some(rows) = items.ranges.get(domain) else { continue };
+        if let Some(mixture) = mixture(choice, made, (rows, items)) {
             mixtures.insert(domain.clone(), mixture);
         }
     }
@@ -149,13 +238,13 @@ pub fn mixtures(
 fn mixture(
     choice: &MixtureChoice,
     mut made: BTreeMap<usize, SparseRows>,
-    (rows, popularity): (&DomainRows, &[f32]),
+    (rows, items): (&DomainRows, PopularItems<'_>),
 ) -> Option<Mixture> {
+    let of_domain = |all: &[f32]| all.get(rows.range.clone()).map(<[f32]>::to_vec);
     let ranker = |(at, ranker): (usize, &RankerChoice)| match *ranker {
         RankerChoice::Factors => Some(Ranker::Factors),
-        RankerChoice::Popularity => {
-            popularity.get(rows.range.clone()).map(|shares| Ranker::Popularity(shares.to_vec()))
-        }
+        RankerChoice::Popularity => of_domain(items.popularity).map(Ranker::Popularity),
+        RankerChoice::RecentPopularity => of_domain(items.recent).map(Ranker::RecentPopularity),
         RankerChoice::ItemItem(method) => {
             made.remove(&at).map(|weights| Ranker::ItemItem(ItemItem::new(method, weights)))
         }
@@ -179,6 +268,7 @@ mod tests {
                     ItemItemMethod::LocalRidge(params) => params.options().kept,
                     ItemItemMethod::Walk(params) => params.options().kept,
                     ItemItemMethod::Cosine(params) => params.options().kept,
+                    ItemItemMethod::NextItem(params) => params.options().kept,
                 };
                 let most = families.iter().filter_map(|family| family.iter().map(kept).max());
                 assert!(most.sum::<usize>() * items * domains <= MOST_WEIGHTS, "{items}");

@@ -19,7 +19,7 @@ use crate::maths::bootstrap::Interval;
 use crate::model::mixtures::EvidenceAmount;
 use crate::model::mixtures::item_item::ItemItemMethod;
 
-pub use item_item_fit::{ItemItemWeights, item_item_weights, mixtures};
+pub use item_item_fit::{ItemItemWeights, PopularItems, item_item_weights, mixtures};
 pub use on_matrix::{choose_on, tables_on};
 pub(crate) use trial::{ChoosingItems, Grounds, choose};
 
@@ -31,6 +31,8 @@ pub enum RankerChoice {
     Factors,
     /// What many people of the domain took of late.
     Popularity,
+    /// What many people of the domain took just now.
+    RecentPopularity,
     /// What goes with the items that the person took.
     ItemItem(ItemItemMethod),
 }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::ensemble::{Pool, TAKEN, select};
-use super::item_item_fit::{families, fit};
+use super::item_item_fit::Grounds as ItemItemGrounds;
 use super::{MixtureChoice, MixtureReport, MixtureVerdict, RankerChoice, RankerFigures};
 use crate::evidence::items::{DomainRows, Weighted};
 use crate::evidence::popularity::Popularity;
@@ -18,7 +18,6 @@ use crate::model::mixtures::item_item::ItemItem;
 use crate::model::mixtures::{EvidenceAmount, Mixture, Ranker};
 use crate::model::own_evidence::spread;
 use crate::model::scoring::{Mismatch, ScoringTables};
-use crate::training::bridging::domain_fits::DomainPart;
 use crate::training::bridging::measures::METRIC;
 use crate::training::evaluating::rank_served;
 
@@ -128,23 +127,30 @@ impl<'a> Trial<'a> {
         (order, judging)
     }
 
-    /// The rankers that may have a share: the factors, popularity, and of each kind of
-    /// weights between items the one that ranks best alone.
+    /// The rankers that may have a share: the factors, popularity of late and just now, and
+    /// of each kind of weights between items the one that ranks best alone.
     fn rankers(&self, choosing: &[&RankingCase], tried: &mut Vec<RankerFigures>) -> Rankers {
-        let popularity = self.grounds.choosing.popularity.shares[self.rows.range.clone()].to_vec();
+        let Popularity { shares, recent, .. } = &self.grounds.choosing.popularity;
+        let of_domain = |all: &[f32]| all.get(self.rows.range.clone()).map(<[f32]>::to_vec);
+        let (popularity, recent) = (of_domain(shares).unwrap_or_default(), of_domain(recent));
+        // Where nobody took anything just now, or all that was taken was, it says nothing more.
+        let recent = recent.filter(|recent| *recent != popularity && spread(recent) > 0.0);
         let mut rankers = vec![
             (RankerChoice::Factors, Ranker::Factors),
             (RankerChoice::Popularity, Ranker::Popularity(popularity)),
         ];
+        let just_now = |recent| (RankerChoice::RecentPopularity, Ranker::RecentPopularity(recent));
+        rankers.extend(recent.map(just_now));
         for (choice, ranker) in &rankers {
             let choosing = self.alone(choosing, ranker);
             tried.push(RankerFigures { ranker: *choice, choosing });
         }
-        let part = DomainPart::of(self.grounds.matrix, self.rows).matrix;
-        for family in families(&part, self.grounds.tables.ranges().len()) {
+        let grounds = ItemItemGrounds::of(self.grounds.matrix, self.rows);
+        let domains = self.grounds.tables.ranges().len();
+        for family in grounds.families(domains, self.grounds.choosing.is_newest) {
             let mut best: Option<(f64, (RankerChoice, Ranker))> = None;
             for method in family {
-                let Some(weights) = fit(&part, method) else { continue };
+                let Some(weights) = grounds.fit(method) else { continue };
                 let ranker = Ranker::ItemItem(ItemItem::new(method, weights));
                 let (choice, value) =
                     (RankerChoice::ItemItem(method), self.alone(choosing, &ranker));
@@ -313,12 +319,47 @@ mod tests {
         (SparseRows::from_rows(40, rows), choosing)
     }
 
+    /// Twenty items of `a` in a ring: who took one takes the next, whatever came before.
+    fn ring(people: usize) -> (SparseRows, ChoosingItems) {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let (mut rows, mut places, mut held_out) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..people {
+            let mut taken: Vec<u32> = vec![rng.random_range(0..20)];
+            while taken.len() < 5 {
+                let next = if taken.len() % 2 == 1 {
+                    (taken[taken.len() - 1] + 1) % 20
+                } else {
+                    rng.random_range(0..20)
+                };
+                if !taken.contains(&next) {
+                    taken.push(next);
+                } else if taken.len() % 2 == 1 {
+                    taken.pop();
+                }
+            }
+            // The second of the last pair is to be found.
+            let wanted = (taken[4] + 1) % 20;
+            held_out.push(if taken.contains(&wanted) { Vec::new() } else { vec![wanted] });
+            let mut row: Vec<(u32, u16)> = taken.into_iter().zip((0..5).rev()).collect();
+            row.sort_unstable();
+            places.extend(row.iter().map(|(_, place)| *place));
+            rows.push(row.into_iter().map(|(item, _)| (item, 1.0)).collect::<Vec<_>>());
+        }
+        let popularity = Popularity { shares: vec![0.25; 40], ..Popularity::default() };
+        let choosing = ChoosingItems { held_out, popularity, is_newest: true };
+        (SparseRows::from_rows(40, rows).with_places(places), choosing)
+    }
+
     fn chosen(people: usize, is_paired: bool) -> MixtureReport {
         let (matrix, choosing) = world(people, is_paired);
+        chosen_on(&matrix, &choosing)
+    }
+
+    fn chosen_on(matrix: &SparseRows, choosing: &ChoosingItems) -> MixtureReport {
         // Two factors cannot tell ten pairs apart.
         let options = AlsOptions { factors: 2, iterations: 5, ..AlsOptions::default() };
         let (ranges, params) = (ranges(), options.check().unwrap());
-        let fits = DomainFits::fit(&matrix, &ranges, &params, &|| ()).unwrap();
+        let fits = DomainFits::fit(matrix, &ranges, &params, &|| ()).unwrap();
         let tables = ScoringTables::new(TableParts {
             ranges: ranges.clone(),
             params,
@@ -331,7 +372,7 @@ mod tests {
             by_popularity: Default::default(),
         })
         .unwrap();
-        let grounds = Grounds { matrix: &matrix, choosing: &choosing, tables: &tables, seed: 3 };
+        let grounds = Grounds { matrix, choosing, tables: &tables, seed: 3 };
         choose(grounds, &ranges[&domain("a")]).unwrap()
     }
 
@@ -350,6 +391,52 @@ mod tests {
         assert_eq!(report, chosen(200, true), "the same again");
     }
 
+    /// Whether anything that goes by the order is among what was tried, and what is served.
+    fn goes_by_order(report: &MixtureReport) -> (bool, bool) {
+        let is_by_order = |ranker: &RankerChoice| matches!(ranker, RankerChoice::ItemItem(method) if method.goes_by_order());
+        let served = report.served();
+        (
+            report.tried.iter().any(|tried| is_by_order(&tried.ranker)),
+            served.is_some_and(|served| served.rankers.iter().any(is_by_order)),
+        )
+    }
+
+    #[test]
+    fn where_the_order_tells_what_comes_next_what_goes_by_it_is_served() {
+        let (matrix, choosing) = ring(400);
+        let report = chosen_on(&matrix, &choosing);
+        assert_eq!(goes_by_order(&report), (true, true), "{report:?}");
+    }
+
+    #[test]
+    fn nothing_goes_by_an_order_that_is_not_known_or_not_judged_by_what_came_last() {
+        let (matrix, choosing) = ring(400);
+        let places = vec![3; matrix.entries()];
+        let of_one_instant = matrix.clone().with_places(places);
+        assert_eq!(goes_by_order(&chosen_on(&of_one_instant, &choosing)), (false, false));
+        let any = ChoosingItems { is_newest: false, ..choosing };
+        assert_eq!(goes_by_order(&chosen_on(&matrix, &any)), (false, false));
+    }
+
+    #[test]
+    fn what_is_popular_just_now_is_served_where_it_tells_what_comes_next() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut row = || {
+            let first = rng.random_range(0..20u32);
+            [first, (first + 1 + rng.random_range(0..18u32)) % 20].map(|item| (item, 1.0)).into()
+        };
+        let mut rows: Vec<Vec<(u32, f32)>> = (0..300).map(|_| row()).collect();
+        rows.iter_mut().for_each(|row| row.retain(|(item, _)| *item != 7));
+        let held_out = rows.iter().map(|_| vec![7]).collect();
+        let mut recent = vec![0.0; 40];
+        (recent[7], recent[3]) = (0.9, 0.1);
+        let popularity = Popularity { shares: vec![0.1; 40], recent, ..Popularity::default() };
+        let choosing = ChoosingItems { held_out, popularity, is_newest: true };
+        let report = chosen_on(&SparseRows::from_rows(40, rows), &choosing);
+        let served = report.served().map(|served| &served.rankers[..]).unwrap_or_default();
+        assert!(served.contains(&RankerChoice::RecentPopularity), "{report:?}");
+    }
+
     #[test]
     fn with_too_few_people_to_judge_by_the_factors_serve() {
         let report = chosen(40, true);
@@ -364,7 +451,8 @@ mod tests {
         let ranges = ranges();
         let reports = [report];
         let weights = super::super::item_item_weights(&matrix, &ranges, &reports);
-        let of_items = (&ranges, &choosing.popularity.shares[..]);
+        let popularity = &choosing.popularity.shares[..];
+        let of_items = super::super::PopularItems { ranges: &ranges, popularity, recent: &[] };
         let mixtures = super::super::mixtures(weights, &reports, of_items);
         let mixture = mixtures.get(&domain("a")).unwrap();
         assert_eq!(mixture.rankers.len(), reports[0].served().unwrap().rankers.len());

@@ -394,6 +394,8 @@ pub struct EvaluationRecord {
     held_out: Vec<Vec<u32>>,
     seen: Vec<Vec<u32>>,
     popularity: Vec<f32>,
+    #[serde(default)]
+    recent: Vec<f32>,
     active: BTreeMap<DomainId, u64>,
 }
 
@@ -401,15 +403,15 @@ impl EvaluationRecord {
     /// The record of a set whose known interactions are stored under a key.
     #[must_use]
     pub fn new(set: EvaluationSet, known: String) -> Self {
-        let EvaluationSet { held_out, seen, popularity, active, known: _ } = set;
-        Self { known, held_out, seen, popularity, active }
+        let EvaluationSet { held_out, seen, popularity, recent, active, known: _ } = set;
+        Self { known, held_out, seen, popularity, recent, active }
     }
 
     /// The set, with what is stored under [`EvaluationRecord::known`].
     #[must_use]
     pub fn set(self, known: SparseRows) -> EvaluationSet {
-        let Self { held_out, seen, popularity, active, known: _ } = self;
-        EvaluationSet { known, held_out, seen, popularity, active }
+        let Self { held_out, seen, popularity, recent, active, known: _ } = self;
+        EvaluationSet { known, held_out, seen, popularity, recent, active }
     }
 }
 
@@ -518,6 +520,7 @@ mod tests {
         let outline = ModelOutline {
             index: parts.sections.index,
             popularity: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE, 1.0],
+            recent: vec![0.0, 0.5],
             people: parts.sections.people,
             provenance: parts.provenance,
             look_alikes: parts.sections.tables.look_alikes().clone(),

@@ -17,6 +17,7 @@
 //! | matrix | `lengths` | u32, rows | entries of each row |
 //! | matrix | `columns` | u32, entries | columns, ascending within a row |
 //! | matrix | `confidences` | f32, entries | finite, not 0; below 0 of what is disliked |
+//! | matrix | `places` | u16, entries | how far back each stands in its row's order; may be absent |
 //! | bridge | | | see [`CarrierFile`] |
 //! | factors | `factors` | f32, rows x columns | finite |
 //!
@@ -79,7 +80,19 @@ impl MatrixShard {
     /// # Errors
     /// [`ShardError::Malformed`] when a row is too long or a value out of range.
     pub fn encode(matrix: &SparseRows, range: Range<usize>) -> Result<Bytes, ShardError> {
-        encode_rows(matrix, range)
+        encode_rows(matrix, range, false)
+    }
+
+    /// The same with the places of entries, where the matrix has them: for whom is ranked,
+    /// and not for what is fitted to, which does not go by them.
+    ///
+    /// # Errors
+    /// As [`MatrixShard::encode`].
+    pub fn encode_with_places(
+        matrix: &SparseRows,
+        range: Range<usize>,
+    ) -> Result<Bytes, ShardError> {
+        encode_rows(matrix, range, true)
     }
 
     /// Decodes and verifies.
@@ -119,7 +132,12 @@ fn is_confidence(value: f32) -> bool {
     value.is_finite() && value != 0.0
 }
 
-fn encode_rows(matrix: &SparseRows, range: Range<usize>) -> Result<Bytes, ShardError> {
+fn encode_rows(
+    matrix: &SparseRows,
+    range: Range<usize>,
+    has_places: bool,
+) -> Result<Bytes, ShardError> {
+    let mut places: Option<Vec<u8>> = has_places.then(Vec::new);
     let mut lengths = Vec::with_capacity(range.len() * 4);
     let (mut columns, mut entries) = (Vec::new(), Vec::new());
     for row in range.clone() {
@@ -131,14 +149,22 @@ fn encode_rows(matrix: &SparseRows, range: Range<usize>) -> Result<Bytes, ShardE
         lengths.extend_from_slice(&length.to_le_bytes());
         columns.extend(items.iter().flat_map(|item| item.to_le_bytes()));
         entries.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        let of_row = matrix.places(row);
+        places = places.zip(of_row).map(|(mut places, of_row)| {
+            places.extend(of_row.iter().flat_map(|place| place.to_le_bytes()));
+            places
+        });
     }
     let count = columns.len() / 4;
-    seal(&[
-        ("place", Dtype::U64, vec![2], &place(range.start, matrix.columns())),
+    let place = place(range.start, matrix.columns());
+    let mut tensors = vec![
+        ("place", Dtype::U64, vec![2], &place),
         ("lengths", Dtype::U32, vec![range.len()], &lengths),
         ("columns", Dtype::U32, vec![count], &columns),
         ("confidences", Dtype::F32, vec![count], &entries),
-    ])
+    ];
+    tensors.extend(places.as_ref().map(|places| ("places", Dtype::U16, vec![count], places)));
+    seal(&tensors)
 }
 
 /// The number of the first row, and the rows.
@@ -148,6 +174,7 @@ fn decode_rows(bytes: &[u8]) -> Result<(usize, SparseRows), ShardError> {
     let lengths = words(&tensors, "lengths", Dtype::U32, 1)?.1;
     let columns = words(&tensors, "columns", Dtype::U32, 1)?.1;
     let values = words(&tensors, "confidences", Dtype::F32, 1)?.1;
+    let places = decode_places(&tensors, columns.len())?;
     let total: u64 = lengths.iter().map(|length| u64::from(u32::from_le_bytes(*length))).sum();
     if columns.len() != values.len() || total != columns.len() as u64 {
         return Err(malformed("lengths and entries differ"));
@@ -162,8 +189,20 @@ fn decode_rows(bytes: &[u8]) -> Result<(usize, SparseRows), ShardError> {
     );
     match problem {
         Some(error) => Err(error),
-        None => Ok((first_row, built)),
+        None => Ok((first_row, built.with_places(places))),
     }
+}
+
+/// The place of each of so many entries; none where there are none.
+fn decode_places(tensors: &SafeTensors<'_>, entries: usize) -> Result<Vec<u16>, ShardError> {
+    if !tensors.names().iter().any(|name| *name == "places") {
+        return Ok(Vec::new());
+    }
+    let view = tensors.tensor("places").map_err(malformed)?;
+    if view.dtype() != Dtype::U16 || view.shape() != [entries] {
+        return Err(malformed("places have another type or shape"));
+    }
+    Ok(view.data().as_chunks::<2>().0.iter().map(|place| u16::from_le_bytes(*place)).collect())
 }
 
 struct Rows<'a> {
@@ -336,6 +375,21 @@ mod tests {
                     prop_assert_eq!(shard.rows.row(at), matrix.row(row));
                 }
             }
+        }
+
+        #[test]
+        fn places_survive_where_they_are_written_and_a_shard_without_them_is_read(
+            matrix in matrices(), places in proptest::collection::vec(0u16..=u16::MAX, 99),
+        ) {
+            let ordered = matrix.clone().with_places(places[..matrix.entries()].to_vec());
+            let range = 0..matrix.rows();
+            let read = |bytes: Bytes| MatrixShard::decode(&bytes).unwrap().rows;
+            let with = read(MatrixShard::encode_with_places(&ordered, range.clone()).unwrap());
+            prop_assert_eq!(with, ordered.clone());
+            let plain = MatrixShard::encode(&ordered, range.clone()).unwrap();
+            prop_assert_eq!(read(plain), matrix.clone());
+            let nothing_known = MatrixShard::encode_with_places(&matrix, range).unwrap();
+            prop_assert_eq!(read(nothing_known), matrix);
         }
 
         #[test]
