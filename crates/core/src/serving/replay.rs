@@ -50,8 +50,6 @@ use crate::serving::reason::Locale;
 use crate::serving::replay::catalogues::{CataloguesThen, item_of};
 use crate::serving::replay::evidence::EvidenceThen;
 use crate::serving::request::SlateRequest;
-#[cfg(doc)]
-use crate::serving::snapshot::CatalogueSnapshot;
 use crate::serving::snapshot::{Catalogues, Descriptions};
 
 /// What there is now of what a decision rested on.
@@ -64,7 +62,7 @@ pub struct Present<'a> {
     /// The targets' catalogues, matched with whatever model.
     pub catalogues: &'a Catalogues,
     /// The new items that the decision's record says were ranked by their text, as
-    /// [`CatalogueSnapshot::to_describe`] names them; `None` where they cannot be described, for
+    /// [`crate::serving::snapshot::CatalogueSnapshot::to_describe`] names them; `None` where they cannot be described, for
     /// want of the encoder.
     pub descriptions: Option<&'a Descriptions>,
     /// The definitions.
