@@ -65,6 +65,10 @@ pub struct Basis {
     /// The last change that was known of each catalogue that was looked into.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub catalogues: BTreeMap<DomainId, ChangeNumber>,
+    /// The last change of each of these catalogues up to which new items were ranked by their
+    /// text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub described: BTreeMap<DomainId, ChangeNumber>,
     /// The evidence that could move the slate, by the domain where it arose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<EvidenceBasis>,
@@ -326,6 +330,7 @@ mod tests {
             reasons: None,
             person_version: None,
             catalogues: BTreeMap::new(),
+            described: BTreeMap::new(),
             sources: Vec::new(),
             kept_back: Vec::new(),
         }

@@ -1,6 +1,6 @@
-//! How well new items are ranked by their text alone: a ridge from text vectors to the factors that
-//! known items were given by their evidence, beside random order and the popularity of their
-//! categories.
+//! How well new items are ranked by their text alone: as a model that is trained on what was before
+//! serves them, and by a ridge from text vectors to the factors that known items were given by
+//! their evidence, beside random order and the popularity of their categories.
 //!
 //! ```text
 //! cargo run --release -p crossfold-lab --example new_items -- DIR [--cut SHARE] [ARTEFACT …]
@@ -15,16 +15,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::event::Event;
+use crossfold_core::entities::ids::{
+    DomainId, EventId, EventType, ItemId, Pseudonym, TrainingRunId,
+};
+use crossfold_core::evidence::event_table::EventTable;
+use crossfold_core::evidence::item_facts::{CatalogueFacts, ItemFacts};
+use crossfold_core::evidence::item_vectors::{ItemVectors, VectorSource};
+use crossfold_core::evidence::items::{Row, Weighted};
+use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::{self, AlsOptions};
 use crossfold_core::maths::bootstrap::mean_interval;
+use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::maths::measure::{RankingCase, measure, rank_by_factors};
+use crossfold_core::maths::rank::rank_unseen;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::maths::weighted_ridge::{Examples, WeightedRidge};
+use crossfold_core::training::bridging::gate::GateOptions;
+use crossfold_core::training::{TrainingInput, train_cleaned};
 use crossfold_text::TextEncoder;
 use crossfold_text::lexical::{Lexical, LexicalOptions, fit};
 use flate2::read::GzDecoder;
+use jiff::Timestamp;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -211,6 +227,98 @@ fn print_encoder(encoder: &dyn TextEncoder, split: &Split, factors: &als::Factor
     Ok(())
 }
 
+/// As a model serves them that is trained on everything before the cut; with how long the texts of
+/// 100 new items take.
+fn print_served(encoder: &dyn TextEncoder, split: &Split) -> Result<()> {
+    let domain = DomainId::parse("items")?;
+    let trained = train_cleaned(
+        input(split, &domain)?.clean().0.describing(Some(vectors(encoder, split, &domain)?)),
+        None,
+        &|_, _| (),
+    )?;
+    for found in trained.report.content.values() {
+        println!("   judged by the run: {}", serde_json::to_string(found)?);
+    }
+    let sections = trained.parts.sections;
+    let texts: Vec<String> = split.new.iter().map(Item::text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let began = Instant::now();
+    let stand_ins = sections.stand_ins(&domain, encoder.encode(&texts).view());
+    let milliseconds = began.elapsed().as_secs_f64() * 1e3 / texts.len() as f64 * 100.0;
+    println!("   100 new items: {milliseconds:.0} ms");
+    let key = |item: &Item| anyhow::Ok((domain.clone(), ItemId::parse(&item.item_id)?));
+    let rows = split.known.iter().map(|item| Ok(sections.index.row(&key(item)?)));
+    let rows = rows.collect::<Result<Vec<Option<Row>>>>()?;
+    let mut lists = Vec::new();
+    for case in &split.cases {
+        let (items, values) = split.train.row(case.person);
+        let taken = items.iter().zip(values);
+        let known =
+            taken.filter_map(|(item, value)| Some(Weighted::new(rows[*item as usize]?, *value)));
+        let estimate = sections.estimate(&domain, &known.collect::<Vec<_>>());
+        let score = |row| estimate.as_ref().map_or(0.0, |estimate| estimate.score(row));
+        let scores =
+            stand_ins.iter().map(|items| items.as_ref().map_or(0.0, |items| items.sum(score)));
+        lists.push(rank_unseen(&scores.collect::<Vec<f32>>(), &[], 20));
+    }
+    print(&format!("{}: as served", encoder.identity().name), &lists, &split.cases)
+}
+
+fn vectors(encoder: &dyn TextEncoder, split: &Split, domain: &DomainId) -> Result<ItemVectors> {
+    let texts: Vec<String> = split.known.iter().map(Item::text).collect();
+    let table = encoder.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let identity = encoder.identity();
+    let (name, version) = (identity.name.clone(), identity.version.clone());
+    let source = VectorSource { name, version, sha256: identity.sha256.clone() };
+    let keys = split.known.iter().map(|item| Ok((domain.clone(), ItemId::parse(&item.item_id)?)));
+    Ok(ItemVectors::new(source, keys.collect::<Result<Vec<_>>>()?, table)?)
+}
+
+/// What a run trains on: a view of each known item that a person took before the cut.
+fn input(split: &Split, domain: &DomainId) -> Result<TrainingInput> {
+    let definition: DomainDefinition = serde_json::from_value(serde_json::json!({
+        "name": "Items", "currency": "USD", "event_types": {"view": {"weight": 1.0}},
+    }))?;
+    let at = Timestamp::from_second(1_000_000)?;
+    let mut events = EventTable::default();
+    for person in 0..split.train.rows() {
+        for item in split.train.row(person).0 {
+            events.push(Event {
+                event_id: EventId::parse(&format!("e{item}"))?,
+                user: Pseudonym::parse(&format!("u{person}"))?,
+                domain: domain.clone(),
+                event_type: EventType::parse("view")?,
+                item_id: ItemId::parse(&split.known[*item as usize].item_id)?,
+                occurred_at: at,
+                received_at: at,
+                domain_life: 0,
+                value: None,
+                dwell_seconds: None,
+            });
+        }
+    }
+    let (mut items, mut facts) = (BTreeSet::new(), CatalogueFacts::new());
+    for item in &split.known {
+        let key = (domain.clone(), ItemId::parse(&item.item_id)?);
+        let of_item = ItemFacts { categories: item.categories.clone(), words: Vec::new() };
+        facts.insert(key.clone(), of_item);
+        items.insert(key);
+    }
+    Ok(TrainingInput {
+        events,
+        people: PeopleIndex::default(),
+        definitions: [(domain.clone(), definition)].into(),
+        items,
+        facts,
+        params: AlsOptions { factors: 32, ..AlsOptions::default() }.check()?,
+        unobserved_items: UnobservedItems::default(),
+        gate: GateOptions::default(),
+        training_run: TrainingRunId::parse("run")?,
+        champion: None,
+        now: at,
+    })
+}
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().context("name the data set's directory")?);
@@ -240,8 +348,10 @@ fn main() -> Result<()> {
     let texts: Vec<String> = split.known.iter().map(Item::text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let lexical = Lexical::from_artefact(&fit(&texts, &LexicalOptions::default().check()?)?)?;
+    print_served(&lexical, &split)?;
     print_encoder(&lexical, &split, &factors)?;
     for encoder in &artefacts {
+        print_served(&**encoder, &split)?;
         print_encoder(&**encoder, &split, &factors)?;
     }
     Ok(())

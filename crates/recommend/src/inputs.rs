@@ -7,6 +7,7 @@
 //! costs the same reads as one who is linked to nobody.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crossfold_core::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crossfold_core::entities::definition::Definitions;
@@ -18,13 +19,14 @@ use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::model::Model;
 use crossfold_core::serving::admit::may_use_evidence_of;
 use crossfold_core::serving::request::{MAX_HISTORY, SlateRequest};
-use crossfold_core::serving::snapshot::Catalogues;
+use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::KnownDefinitions;
 use crossfold_storage::person_lookup::{Found, find};
 use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
+use crate::descriptions::ranks_new_items;
 use crate::history_reader::{HistoryReader, Reach, answered};
 use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
@@ -182,6 +184,43 @@ pub(crate) async fn read_catalogues(
     join_all(domains.iter().map(refresh)).await;
 }
 
+/// Sees to it that new items of the targets are described by their text, where the model ranks
+/// them so.
+pub(crate) async fn describe_new_items(
+    state: &RecommendState,
+    targets: &BTreeSet<DomainId>,
+    model: Option<&Arc<Model>>,
+    deadline: &Deadline,
+) {
+    let Some(model) = model else { return };
+    let described = targets.iter().filter(|target| ranks_new_items(model, target));
+    join_all(described.map(|target| async move {
+        let Some(known) = state.catalogues.known(target, Some(model)) else { return };
+        let left = deadline.left(Stage::FurtherReads);
+        state.descriptions.refresh(target, (&known.snapshot, model), left).await;
+    }))
+    .await;
+}
+
+/// A target's catalogue with its new items described, as far as they are.
+fn with_descriptions(
+    state: &RecommendState,
+    (domain, snapshot): (&DomainId, Arc<CatalogueSnapshot>),
+    model: Option<&Model>,
+    degraded: &mut Degraded,
+) -> Arc<CatalogueSnapshot> {
+    let Some(model) = model.filter(|model| ranks_new_items(model, domain)) else {
+        return snapshot;
+    };
+    if state.descriptions.failed(domain, model) {
+        degraded.add(Shortfall::NoEncoder);
+    }
+    match state.descriptions.known(domain, model) {
+        Some(described) => Arc::new(snapshot.described_by(described)),
+        None => snapshot,
+    }
+}
+
 /// The catalogues of the targets, and those that are for titles in reasons alone, as far as
 /// they were read. A target without one has nothing to show; without one of the others a
 /// reason names the platform instead.
@@ -202,7 +241,13 @@ pub(crate) fn known_catalogues(
             if known.is_stale {
                 degraded.add(Shortfall::StaleCatalogue);
             }
-            catalogues.insert(domain.clone(), known.snapshot);
+            let snapshot = match shortfall {
+                Shortfall::NoCatalogue => {
+                    with_descriptions(state, (domain, known.snapshot), model, degraded)
+                }
+                _ => known.snapshot,
+            };
+            catalogues.insert(domain.clone(), snapshot);
         }
     }
     catalogues

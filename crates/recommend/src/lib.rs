@@ -4,6 +4,7 @@
 
 mod catalogue_cache;
 mod deadline;
+mod descriptions;
 mod history_reader;
 mod inputs;
 mod model_cache;

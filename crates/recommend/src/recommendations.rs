@@ -25,8 +25,8 @@ use serde::Serialize;
 use crate::deadline::{Deadline, Stage};
 use crate::history_reader::Reach;
 use crate::inputs::{
-    PersonRead, known_catalogues, read_catalogues, read_definitions, read_user, unchecked,
-    within_one_domain,
+    PersonRead, describe_new_items, known_catalogues, read_catalogues, read_definitions, read_user,
+    unchecked, within_one_domain,
 };
 use crate::request::RecommendationBody;
 use crate::shortfall::{Degraded, Shortfall};
@@ -100,6 +100,7 @@ pub(crate) async fn post_recommendations(
     let asked = AdmittedRequest::new(&request, recipient, definitions);
     let for_titles = asked.title_domains(model);
     read_catalogues(&state, &for_titles, (&deadline, Stage::FurtherReads)).await;
+    describe_new_items(&state, &request.targets, served.model.as_ref(), &deadline).await;
     let catalogues =
         known_catalogues(&state, (&request.targets, &for_titles), model, &mut degraded);
     let serving = Serving {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use crossfold_core::entities::basis::Basis;
 use crossfold_core::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crossfold_core::entities::decision::{Decision, SlateEntry};
 use crossfold_core::entities::history::History;
@@ -18,7 +19,7 @@ use crossfold_core::serving::replay::{
     Change, Finding, Permission, Present, Replayed, domains_to_read, replay, request_of,
 };
 use crossfold_core::serving::request::MAX_HISTORY;
-use crossfold_core::serving::snapshot::Catalogues;
+use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues, Descriptions};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Path;
 use crossfold_edge::problem::Problem;
@@ -154,10 +155,13 @@ async fn replay_now(
     let looked_into = |target: &&DomainId| basis.catalogues.contains_key(*target);
     let targets = basis.targets.iter().filter(looked_into).cloned().collect();
     read_catalogues(state, &targets, (deadline, Stage::FurtherReads)).await;
+    let catalogues = catalogues_of(state, &targets, champion.as_deref())?;
+    let descriptions = descriptions_of(state, basis, &catalogues, model.as_ref()).await?;
     let present = Present {
         now: permission.now,
         model: model.as_deref(),
-        catalogues: &catalogues_of(state, &targets, champion.as_deref())?,
+        catalogues: &catalogues,
+        descriptions: descriptions.as_ref(),
         definitions: &definitions,
         consents: &person.consents,
         history: &history,
@@ -263,6 +267,37 @@ fn catalogues_of(
     };
     let catalogues: Option<Catalogues> = targets.iter().map(known).collect();
     catalogues.ok_or_else(|| StoreError::Unavailable("a catalogue was not read".into()).into())
+}
+
+/// The new items that were ranked by their text then, described again by the encoder that the
+/// model names. `None` when that cannot be.
+async fn descriptions_of(
+    state: &RecommendState,
+    basis: &Basis,
+    catalogues: &Catalogues,
+    model: Option<&Arc<Model>>,
+) -> Result<Option<Descriptions>, Problem> {
+    let mut descriptions = Descriptions::new();
+    let Some(model) = model else { return Ok(Some(descriptions)) };
+    for (domain, &until) in &basis.described {
+        let Some(snapshot) = catalogues.get(domain) else { continue };
+        // Matched with the model of the decision, which need not be the champion.
+        let items = snapshot.entries().map(|(_, entry)| entry.item.clone()).collect();
+        let snapshot = CatalogueSnapshot::new(items, Some(model));
+        let before = state.descriptions.known(domain, model);
+        let entries = (&snapshot, until);
+        match state.descriptions.describe(domain, entries, (model, before.as_deref())).await {
+            Ok(described) => _ = descriptions.insert(domain.clone(), Arc::new(described)),
+            Err(error) => {
+                tracing::error!(%error, %domain, "new items are not described");
+                return match error.into_store_error() {
+                    Some(error) => Err(error.into()),
+                    None => Ok(None),
+                };
+            }
+        }
+    }
+    Ok(Some(descriptions))
 }
 
 fn view(recorded: Decision, replayed: Replayed, caller: &Caller) -> ReplayView {

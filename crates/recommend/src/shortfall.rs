@@ -23,6 +23,8 @@ pub(crate) enum Shortfall {
     StaleCatalogue,
     /// The catalogue of a domain that reasons speak of could not be read.
     NoTitles,
+    /// New items could not be ranked by their text, for want of the encoder.
+    NoEncoder,
     /// The decision could not be logged.
     NotLogged,
 }
@@ -41,6 +43,7 @@ impl Shortfall {
             Self::NoCatalogue => "no_catalogue",
             Self::StaleCatalogue => "stale_catalogue",
             Self::NoTitles => "no_titles",
+            Self::NoEncoder => "no_encoder",
             Self::NotLogged => "not_logged",
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::catalogue_cache::CatalogueCache;
 use crate::deadline::{Deadlines, Limits};
+use crate::descriptions::DescriptionCache;
 use crate::model_cache::ModelCache;
 
 /// What the handlers work with.
@@ -22,6 +23,7 @@ pub struct RecommendState {
     pub(crate) pseudonymiser: Pseudonymiser,
     pub(crate) models: ModelCache,
     pub(crate) catalogues: CatalogueCache,
+    pub(crate) descriptions: DescriptionCache,
     pub(crate) deadlines: Deadlines,
     pub(crate) machine: Machine,
     pub(crate) activity: ActivityLog,
@@ -38,6 +40,7 @@ impl RecommendState {
             definitions: DefinitionReader::new(stores.records.clone()),
             models: ModelCache::new(stores.objects.clone(), stopwatch.clone(), &machine.dice),
             catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch.clone()),
+            descriptions: DescriptionCache::new(stores.objects.clone(), stopwatch.clone()),
             deadlines: Deadlines::new(stopwatch, Limits::default()),
             activity: ActivityLog::new(stores.activity.clone(), machine.clock.clone()),
             replayed_models: Arc::default(),
@@ -66,6 +69,7 @@ impl RecommendState {
         Self {
             models: self.models.without_delay(),
             catalogues: self.catalogues.without_delay(),
+            descriptions: self.descriptions.without_delay(),
             ..self
         }
     }

@@ -6,18 +6,22 @@ use bytes::Bytes;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, PutCondition};
 use crossfold_core::evidence::inputs::InputDistribution;
+use crossfold_core::evidence::item_vectors::VectorSource;
 use crossfold_core::evidence::items::ItemIndex;
 use crossfold_core::evidence::scaling::EvidenceScaling;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
+use crossfold_core::maths::weighted_ridge::{Examples, WeightedRidge};
 use crossfold_core::model::bridges::joint::JointFoldIn;
 use crossfold_core::model::bridges::{Bridge, Bridges, Carrier, Direction};
+use crossfold_core::model::content::{Content, DomainContent};
 use crossfold_core::model::look_alikes::LookAlikes;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
 use crossfold_core::model::mixtures::Mixtures;
 use crossfold_core::model::scoring::{ScoringTables, TableParts};
 use crossfold_core::model::{Artefact, ModelParts, Provenance, Sections, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
+use crossfold_text::TextEncoder;
 use jiff::Timestamp;
 use ndarray::Array2;
 
@@ -36,13 +40,59 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
             bridges.insert(direction, Bridge { lift: 0.1, carrier });
         }
     }
+    // The later in the order of ids, the higher: evidence moves a slate.
+    let factors = Array2::from_shape_fn((index.len(), 2), |(row, _)| value * (row + 1) as f32);
+    model_of(index, factors, bridges, None)
+}
+
+/// What encodes texts, and its own artefact where the model is to hold it.
+pub(crate) type Encoder<'a> = (&'a dyn TextEncoder, Option<Bytes>);
+
+/// A model of items of `knowledge`, each with its title and its taste, 0 or 1, whose new items
+/// are ranked by what an encoder makes of their titles.
+pub(crate) fn described_model(items: &[(&str, &str, usize)], encoder: Encoder<'_>) -> Artefact {
+    let (encoder, artefact) = encoder;
+    let domain = DomainId::parse("knowledge").unwrap();
+    let key = |name: &str| (domain.clone(), ItemId::parse(name).unwrap());
+    let index = ItemIndex::new(items.iter().map(|(id, ..)| key(id)).collect());
+    let mut factors = Array2::zeros((items.len(), 2));
+    // Factors, and popularity in their unit: all are as popular as can be.
+    let mut targets = Array2::from_elem((items.len(), 3), 0.5f32.sqrt());
+    let mut texts = vec![""; items.len()];
+    for (id, title, taste) in items {
+        let row = index.row(&key(id)).unwrap().index();
+        texts[row] = title;
+        for factor in 0..2 {
+            factors[[row, factor]] = f32::from(u8::from(factor == *taste));
+            targets[[row, factor]] = factors[[row, factor]];
+        }
+    }
+    let (vectors, weights) = (encoder.encode(&texts), ndarray::Array1::ones(items.len()));
+    let examples =
+        Examples { inputs: vectors.view(), targets: targets.view(), weights: weights.view() };
+    let map = WeightedRidge::fit(&examples, 0.01).unwrap();
+    let identity = encoder.identity();
+    let source = VectorSource {
+        name: identity.name.clone(),
+        version: identity.version.clone(),
+        sha256: identity.sha256.clone(),
+    };
+    let domains = [(domain.clone(), DomainContent { map, by_popularity: false })].into();
+    model_of(index, factors, Bridges::none(), Some(Content { source, artefact, domains }))
+}
+
+fn model_of(
+    index: ItemIndex,
+    item_factors: Array2<f32>,
+    bridges: Bridges,
+    content: Option<Content>,
+) -> Artefact {
     let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check().unwrap();
     let tables = TableParts {
         ranges: index.ranges().clone(),
         params,
         unobserved: UnobservedItems::default(),
-        // The later in the order of ids, the higher: evidence moves a slate.
-        item_factors: Array2::from_shape_fn((index.len(), 2), |(row, _)| value * (row + 1) as f32),
+        item_factors,
         domain_factors: None,
         bridges,
         mixtures: Mixtures::none(),
@@ -55,6 +105,7 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
         tables: ScoringTables::new(tables).unwrap(),
         segments: Default::default(),
         topics: Default::default(),
+        content,
         index,
     };
     let provenance = Provenance {

@@ -167,9 +167,16 @@ pub async fn load(
     objects: &dyn ObjectStore,
     pointer: &EncoderPointer,
 ) -> Result<Bytes, EncoderError> {
-    let key = encoder_key(&pointer.identity.sha256);
-    let object = objects.get(&key).await?.ok_or(EncoderError::Missing)?;
-    if sha256(&object.bytes) != pointer.identity.sha256 {
+    load_named(objects, &pointer.identity.sha256).await
+}
+
+/// The artefact of an encoder that a model names, verified; another may be installed by now.
+///
+/// # Errors
+/// When the bucket fails, or the artefact is missing or another.
+pub async fn load_named(objects: &dyn ObjectStore, name: &str) -> Result<Bytes, EncoderError> {
+    let object = objects.get(&encoder_key(name)).await?.ok_or(EncoderError::Missing)?;
+    if sha256(&object.bytes) != name {
         return Err(EncoderError::Checksum);
     }
     Ok(object.bytes)

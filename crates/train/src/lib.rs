@@ -9,6 +9,7 @@ mod erasures;
 mod function_memory;
 mod function_price;
 mod half_iteration;
+mod item_vectors;
 mod model_routes;
 mod new_run;
 mod old_samples;

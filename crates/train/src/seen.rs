@@ -210,6 +210,7 @@ impl<'a> Sight<'a> {
             "domain_factors",
             "segments",
             "topics",
+            "content",
         ];
         let mut json = json_of(&manifest);
         remove(&mut json, &over_all);
@@ -230,6 +231,7 @@ impl<'a> Sight<'a> {
         report.evaluation.retain(|domain, _| self.has(domain));
         report.segments.retain(|domain, _| self.has(domain));
         report.topics.retain(|domain, _| self.has(domain));
+        report.content.retain(|domain, _| self.has(domain));
         report.shadow.domains.retain(|domain, _| self.has(domain));
         report.drift = report.drift.map(|drift| self.own_of_drift(drift));
         report.bridges.retain(|bridge| self.has_both(&bridge.direction));

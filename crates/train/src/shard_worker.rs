@@ -345,7 +345,7 @@ impl ShardWorker {
         mut prepared: Prepared,
     ) -> Result<Prepared, ShardWorkerError> {
         if let Some(judged) = files.judged().await? {
-            let ModelOutline { index, look_alikes, report, provenance, .. } = judged;
+            let ModelOutline { index, look_alikes, report, provenance, content, .. } = judged;
             if index == prepared.outline.index
                 && provenance.params == prepared.outline.provenance.params
             {
@@ -353,6 +353,7 @@ impl ShardWorker {
                 (outline.look_alikes, outline.report.bridges) = (look_alikes, report.bridges);
                 outline.report.look_alikes = report.look_alikes;
                 outline.report.rankings = report.rankings;
+                (outline.content, outline.report.content) = (content, report.content);
                 prepared.pending.skip_choosing();
                 return Ok(prepared);
             }

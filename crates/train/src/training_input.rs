@@ -9,6 +9,7 @@ use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::evidence::item_facts::{CatalogueFacts, ItemFacts, plain_words};
+use crossfold_core::evidence::item_vectors::text_of;
 use crossfold_core::evidence::items::ItemKey;
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::InvalidOptions;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 
 use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
 use crate::erasures::Erasures;
+use crate::item_vectors::{self, worth_encoding};
 use crate::pause::Pause;
 use crate::quarantine::{self, QuarantineError};
 use crate::set_aside_eraser::erase_from_set_aside;
@@ -77,21 +79,31 @@ pub(crate) async fn gather(
     champion: Option<Arc<Model>>,
     gathering: Gathering<'_>,
 ) -> Result<CleanedInput, GatherError> {
-    let (read, free_of) = read(stores, run, gathering).await?;
+    let Read { input: read, free_of, texts } = read(stores, run, gathering).await?;
     let input = TrainingInput { champion, ..read };
+    let vectors = item_vectors::encode(&*stores.objects, texts).await;
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
     quarantine::write(&*stores.objects, &run.id, refused).await?;
-    Ok(cleaned.free_of(free_of).beside_what_lies_aside(aside.files, aside.records))
+    let cleaned = cleaned.free_of(free_of).describing(vectors);
+    Ok(cleaned.beside_what_lies_aside(aside.files, aside.records))
 }
 
-/// What is read, and what it is free of.
+/// What is read.
+struct Read {
+    input: TrainingInput,
+    /// What it is free of.
+    free_of: FreeOf,
+    /// The texts of the items that are worth a vector.
+    texts: BTreeMap<ItemKey, String>,
+}
+
 async fn read(
     stores: &Stores,
     run: &TrainingRun,
     Gathering { now, limit, pause }: Gathering<'_>,
-) -> Result<(TrainingInput, FreeOf), GatherError> {
+) -> Result<Read, GatherError> {
     let definitions = definitions(&*stores.records).await?;
     let mut erasures = Erasures::begin(stores, &run.id, now, pause).await?;
     let mut people = PeopleIndex::default();
@@ -105,7 +117,7 @@ async fn read(
         }
     }
     let mut items: BTreeSet<ItemKey> = BTreeSet::new();
-    let mut facts = CatalogueFacts::new();
+    let (mut facts, mut texts) = (CatalogueFacts::new(), BTreeMap::new());
     for domain in definitions.keys() {
         let listed = stores.catalogue.list(domain).await?;
         let kept = listed.into_iter().filter(|item| item.details.is_some());
@@ -113,6 +125,7 @@ async fn read(
             let key = (item.domain, item.item_id);
             if let Some(details) = &item.details {
                 facts.insert(key.clone(), ItemFacts::of(details, plain_words));
+                texts.insert(key.clone(), text_of(details));
             }
             items.insert(key);
         }
@@ -131,6 +144,7 @@ async fn read(
     if visited.set_aside > 0 {
         tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
     }
+    let texts = worth_encoding(&events, texts);
     let input = TrainingInput {
         events,
         people,
@@ -147,5 +161,6 @@ async fn read(
     let number =
         |(domain, deletion): (&DomainId, &DomainDeletion)| (domain.clone(), deletion.number);
     let deletions = deletions.iter().map(number).collect();
-    Ok((input, FreeOf { erasures: erasures.counted(), deletions }))
+    let free_of = FreeOf { erasures: erasures.counted(), deletions };
+    Ok(Read { input, free_of, texts })
 }

@@ -8,6 +8,7 @@ pub mod event_table;
 pub mod inputs;
 pub mod item_facts;
 pub mod item_rows;
+pub mod item_vectors;
 pub mod items;
 pub mod order;
 pub mod people_index;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::bridges::ServedBridge;
+use super::content::ContentHeader;
 use super::items::DomainTable;
 use super::mixtures::ServedMixture;
 use super::{ModelError, malformed, sha256_hex};
@@ -118,6 +119,9 @@ pub struct Manifest {
     /// Words of all items together, if there are topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<usize>,
+    /// What maps the texts of new items to factors, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentHeader>,
     /// The tables; stored under [`blob_key`].
     pub blob: ContentReference,
     /// What it was made from, to tell drift by; empty in models from before it was kept.

@@ -24,6 +24,8 @@
 //! | `topics_{n}_weights` | f32, words x topics | Dirichlet parameters of the topics' `n`-th domain |
 //! | `topic_word_ends` | u32, items | where each item's words end in the next two |
 //! | `topic_words`, `topic_word_weights` | u32 and f32, entries | the words that an item adds to a document, and how much |
+//! | `content_encoder` | u8, bytes | the encoder of items' texts, where it was fitted to the catalogue |
+//! | `content_{n}_mean`, `content_{n}_centre`, `content_{n}_map` | f32, values; factors + 1; values x (factors + 1) | the map from a text's vector to factors and popularity, of the `n`-th domain with content |
 //! | `bridge_{n}_source_factors` | f32, source items x factors | the bridge's own, to fold evidence in by |
 //! | `bridge_{n}_target_factors` | f32, target items x factors | the bridge's own, that what is carried scores |
 //! | `bridge_{n}_mean` | f32, factors | what everyone begins with |
@@ -34,6 +36,7 @@
 //! themselves included, at most 8 x 256 bytes for each source item of a cross block.
 
 pub mod bridges;
+pub mod content;
 pub mod items;
 pub mod look_alikes;
 pub mod manifest;
@@ -172,6 +175,7 @@ impl Artefact {
             by_popularity: headers.by_popularity,
             segments: headers.segments,
             topics: headers.topics,
+            content: headers.content,
             blob: manifest::ContentReference::of(&blob),
             inputs: provenance.inputs.clone(),
             newest_evidence: provenance.newest.clone(),
@@ -348,6 +352,7 @@ pub(crate) mod tests {
             tables: ScoringTables::new(table_parts(&index)).unwrap(),
             segments: Default::default(),
             topics: Default::default(),
+            content: None,
             index,
         };
         ModelParts { provenance: provenance(), sections }
@@ -369,10 +374,22 @@ pub(crate) mod tests {
             tables: ScoringTables::new(tables).unwrap(),
             segments: Default::default(),
             topics: Default::default(),
+            content: None,
             index,
         };
         let provenance = Provenance { params, ..provenance() };
         encode(&ModelParts { provenance, sections }).verify().unwrap()
+    }
+
+    /// The same model with a section of content, read back as it is stored.
+    pub(crate) fn with_content(model: &Model, content: content::Content) -> Model {
+        let params = model.manifest().options.check().unwrap();
+        let unobserved_items = model.manifest().unobserved_items;
+        let sections = Sections { content: Some(content.clone()), ..model.sections().clone() };
+        let provenance = Provenance { params, unobserved_items, ..provenance() };
+        let model = encode(&ModelParts { provenance, sections }).verify().unwrap();
+        assert_eq!(model.sections().content, Some(content));
+        model
     }
 
     /// A report that nobody reads.

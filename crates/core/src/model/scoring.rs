@@ -348,6 +348,11 @@ impl ScoringTables {
         Admitted { own_liked, foldable, strongest }
     }
 
+    /// The factors (items x factors) that a domain's items are scored with at a fold-in.
+    pub(crate) fn factors_of_target(&self, rows: &DomainRows) -> Option<ArrayView2<'_, f32>> {
+        self.factors_of(&rows.domain).map(|table| table.of_domain(rows))
+    }
+
     /// The factors that a domain's items are scored with at a fold-in.
     fn factors_of(&self, target: &DomainId) -> Option<&FactorTable> {
         let is_joint = self.bridges.is_joint(target);

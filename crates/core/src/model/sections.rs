@@ -4,15 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ndarray::ArrayView2;
 use safetensors::SafeTensors;
 
+use super::content::{Content, ContentHeader, KnownItems, StandIns};
 use super::look_alikes;
 use super::manifest::Manifest;
 use super::scoring::{Estimate, ScoringTables, TableParts};
 use super::segments::Segments;
 use super::tensors::{Tensor, serialise, table};
 use super::topics::Topics;
-use super::{ModelError, bridges, items, malformed, mixtures, segments, topics};
+use super::{ModelError, bridges, content, items, malformed, mixtures, segments, topics};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 
@@ -32,6 +34,8 @@ pub struct Sections {
     pub segments: Segments,
     /// What people are interested in, by domain.
     pub topics: Topics,
+    /// What maps the texts of new items to factors, where that was better than popularity.
+    pub content: Option<Content>,
 }
 
 /// What the manifest says of the sections.
@@ -44,6 +48,7 @@ pub(crate) struct SectionHeaders {
     pub(crate) by_popularity: BTreeSet<DomainId>,
     pub(crate) segments: bool,
     pub(crate) topics: Option<usize>,
+    pub(crate) content: Option<ContentHeader>,
 }
 
 impl Sections {
@@ -71,6 +76,8 @@ impl Sections {
         tensors.extend(of_segments);
         let (topics, of_topics) = topics::write(&self.topics)?;
         tensors.extend(of_topics);
+        let (content, of_content) = content::write(self.content.as_ref())?;
+        tensors.extend(of_content);
         let headers = SectionHeaders {
             domains,
             bridges,
@@ -80,6 +87,7 @@ impl Sections {
             by_popularity: self.tables.by_popularity().clone(),
             segments,
             topics,
+            content,
         };
         Ok((headers, serialise(&tensors)?))
     }
@@ -112,6 +120,7 @@ impl Sections {
             tables: ScoringTables::new(parts).map_err(malformed)?,
             segments: segments::read(manifest.segments, &tensors, &index)?,
             topics: topics::read(manifest.topics, &tensors, &index)?,
+            content: content::read(manifest.content.as_ref(), &tensors, (&index, factors))?,
             index,
         })
     }
@@ -129,6 +138,26 @@ impl Sections {
     #[must_use]
     pub fn rows(&self, domain: &DomainId) -> Option<&DomainRows> {
         self.index.ranges().get(domain)
+    }
+
+    /// For new items of a domain, whose texts have these vectors (items x values): the known ones
+    /// that stand in for each. `None` for all where the domain's texts rank nothing, for one whose
+    /// vector says nothing, and where vectors are of another length.
+    #[must_use]
+    pub fn stand_ins(
+        &self,
+        domain: &DomainId,
+        vectors: ArrayView2<'_, f32>,
+    ) -> Vec<Option<StandIns>> {
+        let found = || {
+            let content = self.content.as_ref()?.domains.get(domain)?;
+            let rows = self.rows(domain)?;
+            let factors = self.tables.factors_of_target(rows)?;
+            let known = KnownItems::new(factors, self.popularity.get(rows.range.clone())?);
+            let fits = content.map.mean.len() == vectors.ncols();
+            fits.then(|| content.stand_ins(rows, &known, vectors))
+        };
+        found().unwrap_or_else(|| vec![None; vectors.nrows()])
     }
 
     /// Scores the items of `target` for a person with these interactions, each

@@ -7,6 +7,7 @@ use crate::entities::basis::{
     Basis, EvidenceBasis, KeptBackBasis, REVISION, digest_of_definition, digest_of_events,
     digest_of_items,
 };
+use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
 use crate::entities::decision::SlateEntry;
 use crate::entities::event::Event;
@@ -40,10 +41,19 @@ pub(super) fn basis_of(
         reasons: request.explain.then(|| request.locale.tag().to_owned()),
         person_version: asked.version,
         catalogues: serving.catalogues.iter().map(last_change).collect(),
+        described: described(serving),
         sources: sources_of(serving.model, asked),
         kept_back: kept_back_of(asked, slate),
     };
     basis.excluding(&request.excluded)
+}
+
+/// Up to which change of each catalogue new items were ranked by their text.
+fn described(serving: &Serving<'_>) -> BTreeMap<DomainId, ChangeNumber> {
+    let until = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
+        Some((domain.clone(), snapshot.described_until()?))
+    };
+    serving.catalogues.iter().filter_map(until).collect()
 }
 
 /// The evidence that could move the slate: a target's own, and what the model carries to

@@ -1,7 +1,8 @@
 //! Third stage: one score an item.
 //!
 //! The first source, in the policy's order, that knows an item scores it alone; an
-//! item that none knows scores 0, and comes last. Scores of several targets are not
+//! item that none knows scores 0, and comes last. An item that the model does not know is scored
+//! by the known ones that stand in for it, where its text tells them. Scores of several targets are not
 //! compared with each other: [`crate::serving::arrange`] says how they share a slate.
 
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 //!
 //! A score is exactly the sum of what each past item adds to it, so the past items
 //! that add most are the reason. Without any, the reason is that others chose the
-//! item, or that it is new.
+//! item, or that it is new. A new item that is ranked by its text is said to be so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::Row;
 use crate::model::Model;
+use crate::model::content::StandIns;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
 use crate::serving::inspect::{ScoreParts, score_parts};
@@ -54,6 +55,9 @@ impl<'a> Explainer<'a> {
         let mut contributions = source.contributions(entry);
         contributions.retain(|(past, _)| !source.is_disliked(*past));
         let evidence = self.evidence(contributions);
+        if let Some(stand_ins) = entry.stand_ins {
+            return self.by_description(entry, stand_ins, evidence);
+        }
         let Some(first) = evidence.first() else {
             return self.plain(ReasonCode::Popular, Because::Others(name));
         };
@@ -61,6 +65,21 @@ impl<'a> Explainer<'a> {
         let because =
             title.map_or_else(|| Because::Domain(self.platform(&first.domain)), Because::Item);
         Reason { code: ReasonCode::History, text: text(because, self.locale), evidence }
+    }
+
+    /// The reason of a new item that known ones stand in for: the one that counts most, and the
+    /// evidence that is behind their scores.
+    fn by_description(
+        &self,
+        entry: CatalogueEntry<'_>,
+        stand_ins: &StandIns,
+        evidence: Vec<Evidence>,
+    ) -> Reason {
+        let first = stand_ins.first().and_then(|row| self.model?.index().item(row));
+        let title = first.and_then(|(domain, item)| self.title(domain, item));
+        let name = self.platform(&entry.item.domain);
+        let because = title.map_or(Because::LikenessOnDomain(name), Because::Likeness);
+        Reason { code: ReasonCode::Description, text: text(because, self.locale), evidence }
     }
 
     /// What the score of an item that `source` scored is made up of.

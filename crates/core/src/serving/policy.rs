@@ -15,15 +15,19 @@ pub struct Policy {
 }
 
 /// The person's evidence where there is some, else popularity; the best are shown,
-/// targets in turn.
+/// targets in turn. New items are ranked among them by their text, where that was better than
+/// popularity.
 pub const ALS_FOLD_IN: Policy = Policy {
-    name: "als-fold-in/3",
+    name: "als-fold-in/4",
     sources: &[SourceKind::Bridges, SourceKind::Popularity],
     exploration: Exploration::None,
 };
 
+/// The same from before texts ranked new items: of its decisions none is recorded as described.
+const WITHOUT_TEXTS: Policy = Policy { name: "als-fold-in/3", ..ALS_FOLD_IN };
+
 /// Every policy whose slates can be made again.
-pub const POLICIES: [&Policy; 1] = [&ALS_FOLD_IN];
+pub const POLICIES: [&Policy; 2] = [&ALS_FOLD_IN, &WITHOUT_TEXTS];
 
 /// The policy of a name as logged; `None` when it is no longer there.
 #[must_use]

@@ -42,6 +42,9 @@ pub enum ReasonCode {
     History,
     /// Many people of the domain chose it.
     Popular,
+    /// It is new, and its description is like that of what the person's history, or that of many,
+    /// led to.
+    Description,
     /// It is new: nobody had a chance to choose it before the model was made.
     New,
 }
@@ -81,6 +84,10 @@ pub enum Because<'a> {
     Others(&'a str),
     /// That it is new on a platform, by the platform's name.
     Newness(&'a str),
+    /// That its description is like that of a known item, by that one's title.
+    Likeness(&'a str),
+    /// That its description is like those of known items of a platform, by the platform's name.
+    LikenessOnDomain(&'a str),
 }
 
 /// The reason in words.
@@ -91,6 +98,16 @@ pub fn text(because: Because<'_>, locale: Locale) -> String {
         (Locale::English, Because::Domain(name)) => format!("Because of what you did on {name}"),
         (Locale::English, Because::Others(name)) => format!("Popular on {name}"),
         (Locale::English, Because::Newness(name)) => format!("New on {name}"),
+        (Locale::English, Because::Likeness(title)) => {
+            format!("New: by its description, like “{title}”")
+        }
+        (Locale::English, Because::LikenessOnDomain(name)) => {
+            format!("New on {name}: by its description")
+        }
+        (Locale::Chinese, Because::Likeness(title)) => format!("新上架，简介与《{title}》相近"),
+        (Locale::Chinese, Because::LikenessOnDomain(name)) => {
+            format!("{name}新上架，根据其简介推荐")
+        }
         (Locale::Chinese, Because::Item(title)) => format!("因为您关注过《{title}》"),
         (Locale::Chinese, Because::Domain(name)) => format!("根据您在{name}的活动推荐"),
         (Locale::Chinese, Because::Others(name)) => format!("{name}热门"),

@@ -50,7 +50,7 @@ use crate::serving::reason::Locale;
 use crate::serving::replay::catalogues::{CataloguesThen, item_of};
 use crate::serving::replay::evidence::EvidenceThen;
 use crate::serving::request::SlateRequest;
-use crate::serving::snapshot::Catalogues;
+use crate::serving::snapshot::{Catalogues, Descriptions};
 
 /// What there is now of what a decision rested on.
 #[derive(Debug, Clone)]
@@ -61,6 +61,10 @@ pub struct Present<'a> {
     pub model: Option<&'a Model>,
     /// The targets' catalogues, matched with whatever model.
     pub catalogues: &'a Catalogues,
+    /// The new items that the decision's record says were ranked by their text, as
+    /// [`crate::serving::snapshot::CatalogueSnapshot::to_describe`] names them; `None` where they cannot be described, for
+    /// want of the encoder.
+    pub descriptions: Option<&'a Descriptions>,
     /// The definitions.
     pub definitions: &'a Definitions,
     /// What the person decided, up to now.
@@ -87,6 +91,8 @@ pub enum Change {
     PolicyGone,
     /// The model was deleted.
     ModelGone,
+    /// The text encoder that ranked new items cannot be read.
+    EncoderGone,
     /// The items that the caller did not want were too many to be kept.
     ExcludedNotKept,
     /// How evidence is weighed was changed.
@@ -276,8 +282,10 @@ pub fn replay(recorded: &Decision, present: &Present<'_>) -> Replayed {
     let Some(policy) = policy.filter(|_| findings.is_empty()) else {
         return Replayed { findings, slate: None };
     };
+    let none = Descriptions::new();
     let slate = |since| {
-        let catalogues = catalogues.with_changed_since(since, present.model);
+        let described = present.descriptions.unwrap_or(&none);
+        let catalogues = catalogues.with_changed_since(since, (present.model, described));
         slate_of((policy, present.model, &catalogues), &evidence.asked)
     };
     let oldest = slate(Timestamp::MIN);
@@ -303,6 +311,9 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     }
     if recorded.model.as_ref() != present.model.map(Model::id) {
         gone.push(Change::ModelGone.into());
+    }
+    if !basis.described.is_empty() && present.descriptions.is_none() {
+        gone.push(Change::EncoderGone.into());
     }
     if basis.excluded_not_kept > 0 {
         gone.push(Change::ExcludedNotKept.into());

@@ -1,5 +1,6 @@
 //! A domain's catalogue at one moment, matched with a model's rows.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -10,14 +11,57 @@ use crate::entities::ids::{DomainId, ItemId};
 use crate::entities::item_set::ItemDigest;
 use crate::evidence::items::Row;
 use crate::model::Model;
+use crate::model::content::StandIns;
 use crate::serving::catalogue_facts::CatalogueFacts;
 
 /// Catalogues by domain.
 pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
 
-/// A domain's catalogue at one moment, matched with a model's rows.
+/// Most items of a catalogue that are described: of more, those of the newest changes. At the 2
+/// to 15 milliseconds that a slow encoder takes for a text, seconds.
+pub const MOST_DESCRIBED: usize = 500;
+
+/// Items of a catalogue that a model does not know, by those that stand in for them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribedItems {
+    /// The last change of the catalogue when they were described: entries that changed later are
+    /// not here as they are now.
+    pub until: ChangeNumber,
+    items: BTreeMap<ItemId, (ChangeNumber, Option<StandIns>)>,
+}
+
+/// Described items by domain.
+pub type Descriptions = BTreeMap<DomainId, Arc<DescribedItems>>;
+
+impl DescribedItems {
+    /// Entries with what stands in for each, if anything does, of a catalogue whose last change
+    /// this is.
+    #[must_use]
+    pub fn new(
+        until: ChangeNumber,
+        items: impl IntoIterator<Item = (ItemId, ChangeNumber, Option<StandIns>)>,
+    ) -> Self {
+        let items = items.into_iter().map(|(id, change, stand_ins)| (id, (change, stand_ins)));
+        Self { until, items: items.collect() }
+    }
+
+    /// What stands in for an entry as it is now; `None` where it was not described.
+    #[must_use]
+    pub fn of(&self, item: &Item) -> Option<&Option<StandIns>> {
+        let (change, stand_ins) = self.items.get(&item.item_id)?;
+        (*change == item.change).then_some(stand_ins)
+    }
+}
+
+/// A domain's catalogue at one moment, matched with a model's rows. A clone shares its entries.
 #[derive(Debug, Clone, Default)]
 pub struct CatalogueSnapshot {
+    entries: Arc<Entries>,
+    described: Option<Arc<DescribedItems>>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
     items: Vec<Item>,
     rows: Vec<Option<Row>>,
     digests: Vec<ItemDigest>,
@@ -36,6 +80,8 @@ pub struct CatalogueEntry<'a> {
     pub row: Option<Row>,
     /// The item as sets of items have it.
     pub digest: ItemDigest,
+    /// What stands in for an item that the model does not know, where that is told by its text.
+    pub stand_ins: Option<&'a StandIns>,
 }
 
 impl CatalogueSnapshot {
@@ -50,24 +96,51 @@ impl CatalogueSnapshot {
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
         let digests = items.iter().map(|item| ItemDigest::of(&item.item_id)).collect();
         let facts = OnceLock::new();
-        Self { items, rows, digests, positions, last_change, facts }
+        let entries = Entries { items, rows, digests, positions, last_change, facts };
+        Self { entries: Arc::new(entries), described: None }
+    }
+
+    /// The same, with new items described.
+    #[must_use]
+    pub fn described_by(&self, described: Arc<DescribedItems>) -> Self {
+        Self { entries: self.entries.clone(), described: Some(described) }
+    }
+
+    /// The last change up to which new items are described; `None` where none is.
+    #[must_use]
+    pub fn described_until(&self) -> Option<ChangeNumber> {
+        self.described.as_ref().map(|described| described.until)
+    }
+
+    /// The entries up to a change that the model does not know and that have a text, at most
+    /// [`MOST_DESCRIBED`], the last changed first.
+    #[must_use]
+    pub fn to_describe(&self, until: ChangeNumber) -> Vec<&Item> {
+        let known = self.entries.items.iter().zip(&self.entries.rows);
+        let is_new = |(item, row): &(&Item, &Option<Row>)| {
+            row.is_none() && item.details.is_some() && item.change <= until
+        };
+        let mut items: Vec<&Item> = known.filter(is_new).map(|(item, _)| item).collect();
+        items.sort_by_key(|item| (Reverse(item.change), &item.item_id));
+        items.truncate(MOST_DESCRIBED);
+        items
     }
 
     /// What the catalogue is like as a whole.
     #[must_use]
     pub fn facts(&self) -> &CatalogueFacts {
-        self.facts.get_or_init(|| CatalogueFacts::of(&self.items))
+        self.entries.facts.get_or_init(|| CatalogueFacts::of(&self.entries.items))
     }
 
     /// The last change that made an entry what it is here; 0 without entries.
     #[must_use]
     pub fn last_change(&self) -> ChangeNumber {
-        self.last_change
+        self.entries.last_change
     }
 
     /// Every item with its position, in order of ids.
     pub fn entries(&self) -> impl Iterator<Item = (usize, CatalogueEntry<'_>)> {
-        (0..self.items.len()).map(|position| (position, self.entry(position)))
+        (0..self.entries.items.len()).map(|position| (position, self.entry(position)))
     }
 
     /// The item at a position that this snapshot gave.
@@ -76,10 +149,13 @@ impl CatalogueSnapshot {
     /// When the position is another snapshot's, beyond this one's end.
     #[must_use]
     pub fn entry(&self, position: usize) -> CatalogueEntry<'_> {
+        let (item, row) = (&self.entries.items[position], self.entries.rows[position]);
+        let described = self.described.as_ref().filter(|_| row.is_none());
         CatalogueEntry {
-            item: &self.items[position],
-            row: self.rows[position],
-            digest: self.digests[position],
+            item,
+            row,
+            digest: self.entries.digests[position],
+            stand_ins: described.and_then(|described| described.of(item)?.as_ref()),
         }
     }
 
@@ -99,7 +175,7 @@ impl CatalogueSnapshot {
     /// The entry of an item.
     #[must_use]
     pub fn find(&self, id: &ItemId) -> Option<CatalogueEntry<'_>> {
-        self.positions.get(id).map(|&position| self.entry(position))
+        self.entries.positions.get(id).map(|&position| self.entry(position))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod shadow;
 pub mod sharding;
 pub mod tuning;
 
+mod content_fit;
 mod evaluating;
 mod nothing_left;
 mod outline;
@@ -30,6 +31,7 @@ use crate::entities::ids::{DomainId, TrainingRunId};
 use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvents, clean};
 use crate::evidence::event_table::EventTable;
 use crate::evidence::item_facts::CatalogueFacts;
+use crate::evidence::item_vectors::ItemVectors;
 use crate::evidence::items::ItemKey;
 use crate::evidence::people_index::PeopleIndex;
 use crate::maths::als::{AlsParams, InvalidOptions};
@@ -40,6 +42,7 @@ use crate::model::scoring::Mismatch;
 use crate::training::bridging::gate::GateOptions;
 use crate::training::tuning::{Interrupted, Tuner};
 
+pub use content_fit::{ContentMaterial, ContentReport, ItemWeighing};
 pub use evaluating::EvaluationSet;
 pub use nothing_left::NothingLeft;
 pub use outline::{Fits, ModelOutline};
@@ -82,6 +85,7 @@ pub struct CleanedInput {
     input: TrainingInput,
     cleaning: CleaningLedger,
     free_of: FreeOf,
+    vectors: Option<ItemVectors>,
 }
 
 /// What a run's data are free of, by the numbers that the store had given when it read them.
@@ -98,6 +102,13 @@ impl CleanedInput {
     #[must_use]
     pub fn free_of(self, free_of: FreeOf) -> Self {
         Self { free_of, ..self }
+    }
+
+    /// The same, with items as points in the space of a text encoder: a new item may then be
+    /// ranked by its text.
+    #[must_use]
+    pub fn describing(self, vectors: Option<ItemVectors>) -> Self {
+        Self { vectors, ..self }
     }
 
     /// How many erasures a model of it is free of.
@@ -127,7 +138,13 @@ impl TrainingInput {
         };
         let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
         self.events = kept;
-        (CleanedInput { input: self, cleaning: ledger, free_of: FreeOf::default() }, refused)
+        let cleaned = CleanedInput {
+            input: self,
+            cleaning: ledger,
+            free_of: FreeOf::default(),
+            vectors: None,
+        };
+        (cleaned, refused)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
+use super::content_fit::ContentMaterial;
 use super::evaluating::{Evaluated, EvaluationSet, Measured, Ranked};
 use super::recipe::Trained;
 use super::report::TrainingReport;
@@ -54,6 +55,9 @@ pub struct ModelOutline {
     /// What people are interested in, by domain.
     #[serde(default)]
     pub topics: Topics,
+    /// What maps the texts of new items to factors are fitted from, where they are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentMaterial>,
     /// What the run saw, with what it has found so far.
     pub report: TrainingReport,
 }
@@ -173,8 +177,10 @@ impl ModelOutline {
     /// [`TrainingError::Tables`] when the factors do not fit the items.
     pub(super) fn into_trained(self, fits: Fits) -> Result<Trained, TrainingError> {
         let tables = self.tables(fits, (&self.popularity, &self.recent))?;
+        let content = self.content.as_ref();
+        let content = content.and_then(|material| material.fit(&tables, &self.popularity));
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
-        let sections = Sections { index, popularity, people, tables, segments, topics };
+        let sections = Sections { index, popularity, people, tables, segments, topics, content };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })
     }
 }

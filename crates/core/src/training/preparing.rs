@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::content_fit::{self, Descriptions};
 use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
@@ -41,7 +42,7 @@ use crate::training::tuning::{Search, Tuner};
 /// # Errors
 /// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
 pub fn prepare(
-    CleanedInput { mut input, cleaning, free_of }: CleanedInput,
+    CleanedInput { mut input, cleaning, free_of, vectors }: CleanedInput,
     tuner: Option<&mut dyn Tuner>,
 ) -> Result<Prepared, TrainingError> {
     let events = std::mem::take(&mut input.events);
@@ -73,10 +74,7 @@ pub fn prepare(
     let mut rows = builder.build(&histories, inputs);
     drop(histories);
     drop(events);
-    if rows.all.entries() == 0 {
-        let left = NothingLeft::new(&cleaning, rows.consented_events);
-        return Err(TrainingError::NothingToTrainOn(left));
-    }
+    check_anything_is_left(&rows, &cleaning)?;
     let Popularity { shares: popularity, recent, people } = std::mem::take(&mut rows.popularity);
     let provenance = Provenance {
         params: supported(input.params, &rows.all)?,
@@ -105,10 +103,23 @@ pub fn prepare(
         look_alikes: LookAlikes::default(),
         segments: Segments::default(),
         topics: Topics::default(),
+        content: None,
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
-    Ok(Prepared { outline, gate: input.gate, pending: Pending::of(rows, split_at.is_some()) })
+    let descriptions = vectors.map(|vectors| Descriptions { vectors, facts: input.facts });
+    let pending = Pending::of(rows, split_at.is_some());
+    Ok(Prepared { outline, gate: input.gate, pending, descriptions })
+}
+
+fn check_anything_is_left(rows: &Rows, cleaning: &CleaningLedger) -> Result<(), TrainingError> {
+    match rows.all.entries() {
+        0 => {
+            let left = NothingLeft::new(cleaning, rows.consented_events);
+            Err(TrainingError::NothingToTrainOn(left))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Finds segments and topics; both become part of the outline.
@@ -175,6 +186,7 @@ pub struct Prepared {
     /// What is to be fitted.
     pub pending: Pending,
     gate: GateOptions,
+    descriptions: Option<Descriptions>,
 }
 
 /// The fits of a run that are still to be made.
@@ -199,8 +211,9 @@ struct HeldOutRows {
 }
 
 impl Prepared {
-    /// Finds items that look alike, judges the bridges between domains, and chooses what
-    /// ranks each domain's items; all become part of the outline. `progress` hears of
+    /// Finds items that look alike, judges the bridges between domains, chooses what
+    /// ranks each domain's items, and judges whether their texts rank new ones; all become part
+    /// of the outline. `progress` hears of
     /// each finished iteration.
     ///
     /// # Errors
@@ -216,7 +229,11 @@ impl Prepared {
         let Provenance { params, unobserved_items, .. } = &outline.provenance;
         outline.report.bridges =
             judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
-        self.choose_rankers(progress)
+        self.choose_rankers(progress)?;
+        if let (Some(descriptions), Some(all)) = (self.descriptions.take(), &self.pending.all) {
+            content_fit::judge(descriptions, &mut self.outline, all);
+        }
+        Ok(())
     }
 
     /// Tries the rankers of each domain that is served by evidence: see

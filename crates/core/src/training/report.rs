@@ -16,7 +16,7 @@ use crate::training::mixing::MixtureReport;
 use crate::training::served_by::ServedBy;
 use crate::training::shadow::ShadowReport;
 use crate::training::tuning::TuningReport;
-use crate::training::{SegmentReport, TopicReport};
+use crate::training::{ContentReport, SegmentReport, TopicReport};
 
 /// What a training run saw and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct TrainingReport {
     /// What people like, by domain; absent where there are too few.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub topics: BTreeMap<DomainId, TopicReport>,
+    /// How new items are ranked by their text, by domain; absent where too few have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub content: BTreeMap<DomainId, ContentReport>,
 }
 
 impl TrainingReport {

@@ -237,6 +237,7 @@ export default {
   "code.stale_definitions": "definitions could not be read, so nothing crossed domains",
   "code.no_catalogue": "a catalogue could not be read",
   "code.stale_catalogue": "the catalogue's newest changes could not be read",
+  "code.no_encoder": "the text encoder could not be read; new items come last",
   "code.no_titles": "titles of past items could not be read",
   "code.domain_not_in_model": "the model does not know the domain yet",
   "code.not_logged": "the decision could not be logged",

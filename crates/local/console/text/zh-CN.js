@@ -237,6 +237,7 @@ export default {
   "code.stale_definitions": "无法读取领域定义，未跨领域使用数据",
   "code.no_catalogue": "无法读取目录",
   "code.stale_catalogue": "无法读取目录的最新变更",
+  "code.no_encoder": "无法读取文本编码器；新物品排在最后",
   "code.no_titles": "无法读取历史物品的标题",
   "code.domain_not_in_model": "模型尚不了解该领域",
   "code.not_logged": "推荐未能记录",

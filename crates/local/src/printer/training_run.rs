@@ -62,6 +62,17 @@ fn write_people(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
         let topics = of(found.topics as u64, "topic");
         writeln!(f, "{domain}: {topics}, {} of them known before", found.kept)?;
     }
+    for (domain, found) in &report.content {
+        let how = match found.served {
+            true => "by their text",
+            false => "not ranked by their text",
+        };
+        writeln!(
+            f,
+            "{domain}: new items {how}: ndcg@20 {:.4}, by their categories {:.4}, by chance {:.4}",
+            found.by_text, found.by_categories, found.by_chance
+        )?;
+    }
     Ok(())
 }
 

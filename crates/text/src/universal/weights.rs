@@ -2,14 +2,18 @@
 //!
 //! The table has 6 bits a value, one a byte, and is packed by DEFLATE: 29 MB for 65 MB.
 
-use std::io::{Read, Write};
+use std::io::Read;
+#[cfg(any(test, feature = "conversion"))]
+use std::io::Write;
 
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+#[cfg(any(test, feature = "conversion"))]
+use flate2::{Compression, write::DeflateEncoder};
 use ndarray::{Array1, Array2};
 
-use crate::artefact::{Artefact, ArtefactError, ArtefactWriter, Description, malformed};
+use crate::artefact::{Artefact, ArtefactError, malformed};
+#[cfg(any(test, feature = "conversion"))]
+use crate::artefact::{ArtefactWriter, Description};
 
 /// How many pieces each convolution sees at once.
 pub(crate) const BRANCH_ORDERS: [usize; 3] = [2, 3, 5];

@@ -11,7 +11,7 @@ use crate::entities::decision::Decision;
 use crate::entities::ids::DomainId;
 use crate::model::Model;
 use crate::serving::replay::{ItemOfDomain, Present, served};
-use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
+use crate::serving::snapshot::{CatalogueSnapshot, Catalogues, Descriptions};
 
 /// The targets' catalogues as far as they are as they were.
 pub(super) struct CataloguesThen {
@@ -60,7 +60,13 @@ impl CataloguesThen {
     }
 
     /// The catalogues, in which entries that changed have been there since an instant.
-    pub(super) fn with_changed_since(&self, since: Timestamp, model: Option<&Model>) -> Catalogues {
+    /// An entry that changed was new then if it is now, but what its text was is not known: it
+    /// is not described.
+    pub(super) fn with_changed_since(
+        &self,
+        since: Timestamp,
+        (model, descriptions): (Option<&Model>, &Descriptions),
+    ) -> Catalogues {
         let mut items = self.unchanged.clone();
         for changed in &self.changed {
             let mut item = changed.clone();
@@ -70,8 +76,16 @@ impl CataloguesThen {
             }
             items.entry(item.domain.clone()).or_default().push(item);
         }
-        let snapshot = |items| Arc::new(CatalogueSnapshot::new(items, model));
-        items.into_iter().map(|(domain, items)| (domain, snapshot(items))).collect()
+        let snapshot = |(domain, items): (DomainId, Vec<Item>)| {
+            let snapshot = CatalogueSnapshot::new(items, model);
+            let described = descriptions.get(&domain).cloned();
+            let snapshot = match described {
+                Some(described) => snapshot.described_by(described),
+                None => snapshot,
+            };
+            (domain, Arc::new(snapshot))
+        };
+        items.into_iter().map(snapshot).collect()
     }
 }
 

@@ -25,11 +25,14 @@ impl Source for Bridged<'_> {
     }
 
     fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
-        Some(self.estimate.score(entry.row?))
+        let score = |row| self.estimate.score(row);
+        entry.row.map(score).or_else(|| Some(entry.stand_ins?.sum(score)))
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
-        entry.row.map_or_else(Vec::new, |row| self.estimate.contributions(row))
+        let contributions = |row| self.estimate.contributions(row);
+        let of_stand_ins = || entry.stand_ins.map(|items| items.sum_of_parts(contributions));
+        entry.row.map(contributions).or_else(of_stand_ins).unwrap_or_default()
     }
 
     fn is_disliked(&self, past: Row) -> bool {

@@ -5,7 +5,8 @@ use crate::model::Model;
 use crate::serving::snapshot::CatalogueEntry;
 use crate::serving::sources::{Source, SourceInputs};
 
-/// The share of the domain's people who took an item of late.
+/// The share of the domain's people who took an item of late; of a new one, the share that its
+/// text lets expect.
 struct Popularity<'a>(&'a Model);
 
 impl Source for Popularity<'_> {
@@ -14,7 +15,10 @@ impl Source for Popularity<'_> {
     }
 
     fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
-        Some(self.0.popularity(entry.row?))
+        let popularity = |row| self.0.popularity(row);
+        let stand_ins = entry.stand_ins.filter(|items| items.tell_popularity());
+        let expected = || Some(stand_ins?.sum(popularity).clamp(0.0, 1.0));
+        entry.row.map(popularity).or_else(expected)
     }
 
     fn contributions(&self, _: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

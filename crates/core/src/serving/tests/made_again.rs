@@ -76,6 +76,7 @@ impl World {
             now: self.now,
             model: self.model.as_ref(),
             catalogues: &catalogues,
+            descriptions: Some(&Default::default()),
             definitions: &self.definitions,
             consents: &self.consents,
             history: &history,

@@ -5,6 +5,7 @@ mod economic;
 mod explanations;
 mod inspections;
 mod made_again;
+mod new_items;
 mod replay;
 mod slates;
 

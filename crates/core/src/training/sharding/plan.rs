@@ -526,6 +526,7 @@ mod tests {
             look_alikes: parts.sections.tables.look_alikes().clone(),
             segments: parts.sections.segments,
             topics: parts.sections.topics,
+            content: None,
             report: TrainingReport::default(),
         };
         let json = serde_json::to_vec(&outline).unwrap();

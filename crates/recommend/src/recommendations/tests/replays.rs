@@ -32,7 +32,7 @@ async fn replay(service: &Router, caller: Caller, id: &str) -> (StatusCode, Valu
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-async fn replayed(service: &Router, id: &Value) -> Value {
+pub(super) async fn replayed(service: &Router, id: &Value) -> Value {
     let (status, body) = replay(service, Caller::development(), id.as_str().unwrap()).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(body["recommendation_id"], *id);
@@ -40,14 +40,14 @@ async fn replayed(service: &Router, id: &Value) -> Value {
 }
 
 #[track_caller]
-fn assert_same(replayed: &Value) {
+pub(super) fn assert_same(replayed: &Value) {
     assert_eq!(replayed["same"], true, "{replayed}");
     assert_eq!(replayed["findings"], json!([]));
     assert!(replayed.get("items").is_none(), "no slate but the one that was served");
 }
 
 #[track_caller]
-fn assert_told(replayed: &Value, findings: Value) {
+pub(super) fn assert_told(replayed: &Value, findings: Value) {
     assert_eq!(replayed["same"], false, "{replayed}");
     assert_eq!(replayed["findings"], findings);
     assert!(replayed.get("items").is_none(), "no slate but the one that was served");

@@ -1,0 +1,320 @@
+//! What an item's own text says of who will like it, for items that the model does not know.
+//!
+//! A ridge ([`crate::maths::weighted_ridge`]) maps the vector that an encoder makes of a text to
+//! the factors that an item of such a text is expected to have, and to its expected popularity. A
+//! score is made of more than factors, so the expected ones are not scored by themselves: known
+//! items *stand in* for the new one, with weights whose sum of factors and popularities comes as
+//! near to the expected ones as a slight ridge lets it (Roweis and Saul, "Nonlinear dimensionality
+//! reduction by locally linear embedding", 2000, reconstruct points from their neighbours so).
+//! Whatever scores the known items, the score of the new one is the same weighted sum of theirs,
+//! and so is what each past item of a person adds to it: an explanation stays exact.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+
+use super::tensors::{Tensor, bytes_of, finite, table};
+use super::{ModelError, malformed};
+use crate::entities::ids::DomainId;
+use crate::evidence::item_vectors::VectorSource;
+use crate::evidence::items::{DomainRows, ItemIndex, LocalRow, Row};
+use crate::maths::dense::{cholesky_despite_rounding, cholesky_solve, dot, gram};
+use crate::maths::weighted_ridge::WeightedRidge;
+
+/// Most known items that stand in for one.
+pub const MOST_STAND_INS: usize = 64;
+/// Longest vectors that are read: a bound on a model's size.
+const MOST_DIMENSIONS: usize = 4_096;
+/// Most bytes of an encoder that is kept with a model.
+pub const MOST_ARTEFACT_BYTES: usize = 16 * 1024 * 1024;
+/// What keeps the weights of stand-ins small, as a share of the mean of their squares.
+const RECONSTRUCTION_RIDGE: f32 = 0.01;
+
+/// What maps texts to factors, by domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// What made the vectors, and is to make those of new items.
+    pub source: VectorSource,
+    /// That encoder itself, where it was fitted to the catalogue and is installed nowhere.
+    pub artefact: Option<Bytes>,
+    /// The domains whose new items are ranked by their text.
+    pub domains: BTreeMap<DomainId, DomainContent>,
+}
+
+/// The map of one domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DomainContent {
+    /// From a vector to factors and popularity.
+    pub map: WeightedRidge,
+    /// Whether its popularity is served as well: to people of whom nothing is known.
+    pub by_popularity: bool,
+}
+
+/// Known items that stand in for a new one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandIns {
+    weights: Vec<(Row, f32)>,
+    by_popularity: bool,
+}
+
+impl StandIns {
+    /// The weighted sum of what known items have.
+    pub fn sum(&self, of: impl Fn(Row) -> f32) -> f32 {
+        self.weights.iter().map(|(row, weight)| weight * of(*row)).sum()
+    }
+
+    /// The weighted sum of what past items add to the known ones, by past item.
+    pub fn sum_of_parts(&self, of: impl Fn(Row) -> Vec<(Row, f32)>) -> Vec<(Row, f32)> {
+        let mut sums: BTreeMap<Row, f32> = BTreeMap::new();
+        for (row, weight) in &self.weights {
+            for (past, amount) in of(*row) {
+                *sums.entry(past).or_default() += weight * amount;
+            }
+        }
+        sums.into_iter().collect()
+    }
+
+    /// The one that counts most.
+    #[must_use]
+    pub fn first(&self) -> Option<Row> {
+        let most = self.weights.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        most.filter(|(_, weight)| *weight > 0.0).map(|(row, _)| *row)
+    }
+
+    /// Whether they tell how popular the new item will be, to people of whom nothing is known.
+    #[must_use]
+    pub fn tell_popularity(&self) -> bool {
+        self.by_popularity
+    }
+}
+
+/// The known items of a domain, as stand-ins are looked for among them.
+pub(crate) struct KnownItems {
+    /// Items x (factors and popularity), the latter in the unit of factors.
+    pub(crate) targets: Array2<f32>,
+    lengths: Vec<f32>,
+}
+
+impl KnownItems {
+    /// Of items with these factors (items x factors) that are so popular.
+    pub(crate) fn new(factors: ArrayView2<'_, f32>, popularity: &[f32]) -> Self {
+        let squares = |values: &mut dyn Iterator<Item = f32>| -> f32 {
+            values.map(|value| value * value).sum()
+        };
+        let of_factors = squares(&mut factors.iter().copied()) / factors.len().max(1) as f32;
+        let of_popularity =
+            squares(&mut popularity.iter().copied()) / popularity.len().max(1) as f32;
+        let unit = (of_factors / of_popularity).sqrt();
+        let unit = if unit.is_finite() { unit } else { 0.0 };
+        let mut targets = Array2::zeros((factors.nrows(), factors.ncols() + 1));
+        let rows = targets.axis_iter_mut(Axis(0)).zip(factors.rows()).zip(popularity);
+        for ((mut target, factors), popularity) in rows {
+            target.iter_mut().zip(factors).for_each(|(target, factor)| *target = *factor);
+            if let Some(last) = target.last_mut() {
+                *last = unit * popularity;
+            }
+        }
+        let length = |row: ArrayView1<'_, f32>| row.dot(&row).sqrt();
+        let lengths = targets.rows().into_iter().map(length).collect();
+        Self { targets, lengths }
+    }
+
+    /// The items that stand in for one of which this is expected, by their place in the domain,
+    /// in order; none where nothing finite can be said.
+    pub(crate) fn stand_ins(&self, expected: &[f32]) -> Vec<(LocalRow, f32)> {
+        let nearness = |(at, row): (usize, ArrayView1<'_, f32>)| {
+            let product = row.as_slice().map_or(0.0, |row| dot(row, expected));
+            (at, if self.lengths[at] > 0.0 { product / self.lengths[at] } else { f32::MIN })
+        };
+        let mut near: Vec<(usize, f32)> =
+            self.targets.rows().into_iter().enumerate().map(nearness).collect();
+        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        near.truncate(MOST_STAND_INS);
+        near.sort_unstable_by_key(|(at, _)| *at);
+        let chosen: Vec<usize> = near.into_iter().map(|(at, _)| at).collect();
+        let rows = self.targets.select(Axis(0), &chosen);
+        let Some(weights) = weights(&rows, expected) else { return Vec::new() };
+        chosen.iter().map(|at| LocalRow(*at as u32)).zip(weights).collect()
+    }
+}
+
+/// The weights with which rows come nearest to what is expected; `None` where they are not finite.
+fn weights(rows: &Array2<f32>, expected: &[f32]) -> Option<Array1<f32>> {
+    let length = rows.ncols();
+    let mut squares = gram(rows.view());
+    let mean = squares.diag().sum() / length as f32;
+    squares.diag_mut().iter_mut().for_each(|value| *value += RECONSTRUCTION_RIDGE * mean);
+    let mut factor: Vec<f32> = squares.iter().copied().collect();
+    cholesky_despite_rounding(&mut factor, length).ok()?;
+    let mut solved = expected.to_vec();
+    cholesky_solve(&factor, length, &mut solved);
+    let weights = rows.dot(&Array1::from_vec(solved));
+    weights.iter().all(|weight| weight.is_finite()).then_some(weights)
+}
+
+impl DomainContent {
+    /// The items that stand in for ones whose texts have these vectors (items x values): none
+    /// where a vector says nothing.
+    pub(crate) fn stand_ins(
+        &self,
+        rows: &DomainRows,
+        known: &KnownItems,
+        vectors: ArrayView2<'_, f32>,
+    ) -> Vec<Option<StandIns>> {
+        let expected = self.map.predict(vectors);
+        let of_vector = |(vector, expected): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| {
+            if vector.iter().all(|value| *value == 0.0) {
+                return None;
+            }
+            let weights = known.stand_ins(&expected.to_vec()).into_iter();
+            let weights: Vec<(Row, f32)> =
+                weights.map(|(local, weight)| (rows.row(local), weight)).collect();
+            let by_popularity = self.by_popularity;
+            (!weights.is_empty()).then_some(StandIns { weights, by_popularity })
+        };
+        vectors.rows().into_iter().zip(expected.rows()).map(of_vector).collect()
+    }
+}
+
+/// What the manifest says of the section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentHeader {
+    /// What made the vectors, and is to make those of new items.
+    pub encoder: VectorSource,
+    /// How long they are.
+    pub dimensions: usize,
+    /// Whether the blob holds that encoder itself; else it is one that is installed.
+    pub holds_encoder: bool,
+    /// The domains, in order.
+    pub domains: Vec<DescribedDomain>,
+}
+
+/// A domain whose new items are ranked by their text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedDomain {
+    /// The domain.
+    pub domain: DomainId,
+    /// As [`DomainContent::by_popularity`].
+    pub by_popularity: bool,
+}
+
+const ARTEFACT: &str = "content_encoder";
+
+fn named(domain: usize, what: &str) -> String {
+    format!("content_{domain}_{what}")
+}
+
+/// What the manifest is to say, and the tensors.
+pub(crate) fn write(
+    content: Option<&Content>,
+) -> Result<(Option<ContentHeader>, Vec<Tensor>), ModelError> {
+    let Some(Content { source, artefact, domains }) = content else {
+        return Ok((None, Vec::new()));
+    };
+    let mut tensors: Vec<Tensor> =
+        artefact.iter().map(|artefact| Tensor::bytes(ARTEFACT, artefact.to_vec())).collect();
+    for (number, of_domain) in domains.values().enumerate() {
+        let WeightedRidge { mean, centre, map } = &of_domain.map;
+        let row = |what: &str, values: &Array1<f32>| {
+            Tensor::floats(named(number, what), vec![values.len()], &values.to_vec())
+        };
+        tensors.extend([row("mean", mean), row("centre", centre)]);
+        tensors.push(Tensor::table(named(number, "map"), map.view())?);
+    }
+    let described = |(domain, content): (&DomainId, &DomainContent)| DescribedDomain {
+        domain: domain.clone(),
+        by_popularity: content.by_popularity,
+    };
+    let header = ContentHeader {
+        encoder: source.clone(),
+        dimensions: domains.values().next().map_or(0, |content| content.map.mean.len()),
+        holds_encoder: artefact.is_some(),
+        domains: domains.iter().map(described).collect(),
+    };
+    Ok((Some(header), tensors))
+}
+
+/// Reads the section, in a model of these items with so many factors.
+pub(crate) fn read(
+    header: Option<&ContentHeader>,
+    tensors: &SafeTensors<'_>,
+    (index, factors): (&ItemIndex, usize),
+) -> Result<Option<Content>, ModelError> {
+    let Some(header) = header else { return Ok(None) };
+    let dimensions = header.dimensions;
+    if !header.domains.is_sorted_by(|a, b| a.domain < b.domain) {
+        return Err(malformed("domains with content are not in order, or stand twice"));
+    }
+    if dimensions > MOST_DIMENSIONS {
+        return Err(malformed("the vectors of texts are too long"));
+    }
+    let artefact = header.holds_encoder.then(|| bytes_of(tensors, ARTEFACT)).transpose()?;
+    if artefact.is_some_and(|artefact| artefact.len() > MOST_ARTEFACT_BYTES) {
+        return Err(malformed("the encoder of texts is too large"));
+    }
+    let mut domains = BTreeMap::new();
+    for (number, DescribedDomain { domain, by_popularity }) in header.domains.iter().enumerate() {
+        if index.ranges().get(domain).is_none() {
+            return Err(malformed(format!("content of {domain}, which the model does not know")));
+        }
+        let row = |what: &str, length: usize| {
+            finite(tensors, &named(number, what), &[length]).map(Array1::from_vec)
+        };
+        let map = WeightedRidge {
+            mean: row("mean", dimensions)?,
+            centre: row("centre", factors + 1)?,
+            map: table(tensors, &named(number, "map"), (dimensions, factors + 1))?,
+        };
+        domains.insert(domain.clone(), DomainContent { map, by_popularity: *by_popularity });
+    }
+    let artefact = artefact.map(Bytes::copy_from_slice);
+    Ok(Some(Content { source: header.encoder.clone(), artefact, domains }))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn stand_ins_together_have_what_is_expected() {
+        let factors = Array2::from_shape_fn((40, 3), |(item, factor)| {
+            ((item * 7 + factor * 13) % 11) as f32 / 11.0 - 0.3
+        });
+        let popularity: Vec<f32> = (0..40).map(|item| (item % 5) as f32 / 5.0).collect();
+        let known = KnownItems::new(factors.view(), &popularity);
+        let expected = [0.3, -0.1, 0.2, 0.15];
+        let stand_ins = known.stand_ins(&expected);
+        assert_eq!(stand_ins.len(), 40);
+        for (column, expected) in expected.iter().enumerate() {
+            let sum: f32 =
+                stand_ins.iter().map(|(at, w)| w * known.targets[[at.index(), column]]).sum();
+            assert!((sum - expected).abs() < 0.03, "{column}: {sum} {expected}");
+        }
+    }
+
+    #[test]
+    fn nobody_stands_in_where_nothing_can_be_said() {
+        let known = KnownItems::new(array![[1.0, 0.0], [0.0, 1.0]].view(), &[0.0, 0.0]);
+        assert!(known.stand_ins(&[f32::NAN, 0.0, 0.0]).is_empty());
+        let none = KnownItems::new(Array2::zeros((0, 2)).view(), &[]);
+        assert!(none.stand_ins(&[1.0, 0.0, 0.0]).is_empty());
+    }
+
+    #[test]
+    fn sums_over_stand_ins_keep_their_parts() {
+        let weights = vec![(Row(3), 0.5), (Row(4), -0.25)];
+        let stand_ins = StandIns { weights, by_popularity: false };
+        let parts = |row: Row| vec![(Row(0), row.0 as f32), (Row(1), 1.0)];
+        let score = |row: Row| parts(row).iter().map(|(_, amount)| amount).sum();
+        let summed = stand_ins.sum_of_parts(parts);
+        assert_eq!(summed, [(Row(0), 0.5), (Row(1), 0.25)]);
+        let whole: f32 = summed.iter().map(|(_, amount)| amount).sum();
+        assert!((stand_ins.sum(score) - whole).abs() < 1e-6);
+        assert_eq!(stand_ins.first(), Some(Row(3)));
+    }
+}

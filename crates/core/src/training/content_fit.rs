@@ -1,0 +1,587 @@
+//! New items by their text: the map from text to factors that is served, if any.
+//!
+//! For each domain a fifth of the items that have a text are held out to choose the map's
+//! settings, another fifth to judge it, each whole: nobody's evidence about them is used, factors
+//! are fitted without them, and they are ranked among themselves, for people who took some of
+//! them, as they would be served. A domain's map is served only if it is better for these people
+//! than the popularity of the items' categories and than chance, each with the interval of the
+//! mean difference above zero. The map that is served is then fitted to all.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::entities::ids::DomainId;
+use crate::evidence::item_facts::CatalogueFacts;
+use crate::evidence::item_vectors::{ItemVectors, MOST_ENCODED_OF_A_DOMAIN, VectorSource};
+use crate::evidence::items::{DomainRows, ItemIndex, LocalRow};
+use crate::maths::als::{self, AlsOptions, AlsParams, Factors};
+use crate::maths::bootstrap::{Interval, paired_difference};
+use crate::maths::measure::{Measurements, RankingCase, evaluate_common_scores, evaluate_factors};
+use crate::maths::sparse::SparseRows;
+use crate::maths::weighted_ridge::{Examples, WeightedRidge};
+use crate::model::content::{Content, DomainContent, KnownItems};
+use crate::model::scoring::ScoringTables;
+use crate::training::outline::ModelOutline;
+use crate::training::shadow::FEWEST_PEOPLE;
+
+/// Fewest items with a text: of fewer, ten or less are held out.
+const FEWEST_ITEMS: usize = 50;
+/// Most interactions that factors are fitted to for judging.
+const MOST_ENTRIES: usize = 2_000_000;
+/// Regularisations that are tried, in squared units of vectors, which have length 1.
+const REGULARISATIONS: [f32; 5] = [0.003, 0.01, 0.03, 0.1, 0.3];
+/// Orders by chance, whose mean is what chance gives.
+const RANDOM_ORDERS: usize = 20;
+/// What is measured.
+const METRIC: &str = "ndcg@20";
+
+/// How much an item counts for the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemWeighing {
+    /// All items the same.
+    Alike,
+    /// Each as much as the number of people who took it: the factors of one that many took are
+    /// known better.
+    ByEvidence,
+}
+
+/// What a run found of ranking a domain's new items by their text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContentReport {
+    /// The encoder.
+    pub encoder: VectorSource,
+    /// Items with a text that were looked at.
+    pub items: usize,
+    /// Those of them that were held out to judge by.
+    pub held_out: usize,
+    /// People who took some of these.
+    pub people: usize,
+    /// How much items count.
+    pub weighing: ItemWeighing,
+    /// The regularisation, in squared units of vectors.
+    pub regularisation: f32,
+    /// Mean NDCG@20 of the held-out items by text, for each person.
+    pub by_text: f64,
+    /// The same by the popularity that the text tells, for all alike.
+    pub by_expected_popularity: f64,
+    /// The same by the popularity of the items' categories.
+    pub by_categories: f64,
+    /// The same by chance.
+    pub by_chance: f64,
+    /// By text, minus by categories.
+    pub above_categories: Interval,
+    /// By text, minus by chance.
+    pub above_chance: Interval,
+    /// Whether new items are ranked by their text.
+    pub served: bool,
+    /// Whether they are for people of whom nothing is known as well.
+    pub served_by_popularity: bool,
+}
+
+/// What a map is fitted from, once the factors are there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContentMaterial {
+    source: VectorSource,
+    artefact: Option<Base64>,
+    domains: BTreeMap<DomainId, DomainMaterial>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct DomainMaterial {
+    weighing: ItemWeighing,
+    regularisation: f32,
+    by_popularity: bool,
+    examples: Described,
+}
+
+/// Bytes as a text, since the outline is handed to shards in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Base64(Vec<u8>);
+
+impl TryFrom<String> for Base64 {
+    type Error = data_encoding::DecodeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        data_encoding::BASE64.decode(text.as_bytes()).map(Self)
+    }
+}
+
+impl From<Base64> for String {
+    fn from(Base64(bytes): Base64) -> Self {
+        data_encoding::BASE64.encode(&bytes)
+    }
+}
+
+/// Items of a domain with their vectors and weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredDescribed", into = "StoredDescribed")]
+struct Described {
+    items: Vec<LocalRow>,
+    /// People who took each.
+    people: Vec<u32>,
+    vectors: Array2<f32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredDescribed {
+    items: Vec<u32>,
+    people: Vec<u32>,
+    vectors: Base64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the vectors of texts do not fit their items")]
+struct Misfit;
+
+impl TryFrom<StoredDescribed> for Described {
+    type Error = Misfit;
+
+    fn try_from(
+        StoredDescribed { items, people, vectors }: StoredDescribed,
+    ) -> Result<Self, Misfit> {
+        let (words, _) = vectors.0.as_chunks::<4>();
+        let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        let columns = values.len() / items.len().max(1);
+        let vectors = Array2::from_shape_vec((items.len(), columns), values).map_err(|_| Misfit)?;
+        let items: Vec<LocalRow> = items.into_iter().map(LocalRow).collect();
+        (people.len() == items.len()).then_some(Self { items, people, vectors }).ok_or(Misfit)
+    }
+}
+
+impl From<Described> for StoredDescribed {
+    fn from(Described { items, people, vectors }: Described) -> Self {
+        let bytes = vectors.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let items = items.into_iter().map(|LocalRow(item)| item).collect();
+        Self { items, people, vectors: Base64(bytes) }
+    }
+}
+
+/// What catalogues say of items, as far as a run looks at it.
+pub(super) struct Descriptions {
+    pub(super) vectors: ItemVectors,
+    pub(super) facts: CatalogueFacts,
+}
+
+/// Judges the map of each domain. What passed becomes part of the outline, and so do the figures.
+pub(super) fn judge(descriptions: Descriptions, outline: &mut ModelOutline, matrix: &SparseRows) {
+    let Descriptions { vectors, facts } = &descriptions;
+    let mut domains = BTreeMap::new();
+    for (domain, rows) in outline.index.ranges() {
+        let described = described(&outline.index, rows, (vectors, matrix));
+        if described.items.len() < FEWEST_ITEMS {
+            continue;
+        }
+        let categories = Categories::of(&outline.index, rows, facts);
+        let trial = Trial::new(rows, matrix, (&described, &outline.provenance.params));
+        let Some(judged) = trial.and_then(|trial| trial.judge(&categories)) else { continue };
+        let report = ContentReport { encoder: vectors.source.clone(), ..judged };
+        if report.served {
+            let material = DomainMaterial {
+                weighing: report.weighing,
+                regularisation: report.regularisation,
+                by_popularity: report.served_by_popularity,
+                examples: described,
+            };
+            domains.insert(domain.clone(), material);
+        }
+        outline.report.content.insert(domain.clone(), report);
+    }
+    outline.content = (!domains.is_empty()).then(|| ContentMaterial {
+        source: vectors.source.clone(),
+        artefact: vectors.artefact.as_ref().map(|artefact| Base64(artefact.to_vec())),
+        domains,
+    });
+}
+
+impl ContentMaterial {
+    /// The maps to the factors that are served, of items that are so popular. A domain whose
+    /// numbers are too extreme for one has none.
+    pub(super) fn fit(&self, tables: &ScoringTables, popularity: &[f32]) -> Option<Content> {
+        let fitted = |(domain, material): (&DomainId, &DomainMaterial)| {
+            let rows = tables.ranges().get(domain)?;
+            let factors = tables.factors_of_target(rows)?;
+            let known = KnownItems::new(factors, popularity.get(rows.range.clone())?);
+            let DomainMaterial { weighing, regularisation, by_popularity, examples } = material;
+            let all: Vec<usize> = (0..examples.items.len()).collect();
+            let map = examples.fit(&known, &all, (*weighing, *regularisation))?;
+            Some((domain.clone(), DomainContent { map, by_popularity: *by_popularity }))
+        };
+        let domains: BTreeMap<DomainId, DomainContent> =
+            self.domains.iter().filter_map(fitted).collect();
+        let artefact = self.artefact.as_ref().map(|Base64(bytes)| Bytes::from(bytes.clone()));
+        (!domains.is_empty()).then(|| Content { source: self.source.clone(), artefact, domains })
+    }
+}
+
+impl Described {
+    /// The map from the vectors of some of these items, by their place here, to what is known of
+    /// them; `known` has a row for each item of the domain.
+    fn fit(
+        &self,
+        known: &KnownItems,
+        places: &[usize],
+        (weighing, regularisation): (ItemWeighing, f32),
+    ) -> Option<WeightedRidge> {
+        let items: Vec<usize> = places.iter().map(|&place| self.items[place].index()).collect();
+        if items.iter().any(|item| *item >= known.targets.nrows()) {
+            return None;
+        }
+        let weight = |&place: &usize| match weighing {
+            ItemWeighing::Alike => 1.0,
+            ItemWeighing::ByEvidence => self.people[place] as f32,
+        };
+        let weights: Array1<f32> = places.iter().map(weight).collect();
+        let inputs = self.vectors.select(Axis(0), places);
+        let targets = known.targets.select(Axis(0), &items);
+        let examples =
+            Examples { inputs: inputs.view(), targets: targets.view(), weights: weights.view() };
+        WeightedRidge::fit(&examples, regularisation).ok()
+    }
+}
+
+/// The items of a domain that have vectors, at most
+/// [`MOST_ENCODED_OF_A_DOMAIN`], in order of rows.
+fn described(
+    index: &ItemIndex,
+    rows: &DomainRows,
+    (vectors, matrix): (&ItemVectors, &SparseRows),
+) -> Described {
+    let mut taken = vec![0u32; rows.len()];
+    for person in 0..matrix.rows() {
+        for (item, _) in liked(rows, matrix, person) {
+            taken[item.index()] += 1;
+        }
+    }
+    let vector = |item: LocalRow| vectors.of(index.item(rows.row(item))?);
+    let mut items: Vec<LocalRow> =
+        (0..rows.len() as u32).map(LocalRow).filter(|item| vector(*item).is_some()).collect();
+    items.sort_by_key(|item| (std::cmp::Reverse(taken[item.index()]), *item));
+    items.truncate(MOST_ENCODED_OF_A_DOMAIN);
+    items.sort_unstable();
+    let mut table = Array2::zeros((items.len(), vectors.dimensions()));
+    for (mut row, item) in table.axis_iter_mut(Axis(0)).zip(&items) {
+        if let Some(vector) = vector(*item) {
+            row.assign(&vector);
+        }
+    }
+    let people = items.iter().map(|item| taken[item.index()]).collect();
+    Described { items, people, vectors: table }
+}
+
+/// The items of a domain that a person likes, with confidences.
+fn liked<'a>(
+    rows: &'a DomainRows,
+    matrix: &'a SparseRows,
+    person: usize,
+) -> impl Iterator<Item = (LocalRow, f32)> + 'a {
+    let (columns, confidences) = rows.entries_of(matrix, person);
+    let start = rows.range.start as u32;
+    let entries = columns.iter().zip(confidences).filter(|(_, confidence)| **confidence > 0.0);
+    entries.map(move |(column, confidence)| (LocalRow(column - start), *confidence))
+}
+
+/// The categories of a domain's items.
+struct Categories<'a>(Vec<&'a [String]>);
+
+impl<'a> Categories<'a> {
+    fn of(index: &ItemIndex, rows: &DomainRows, facts: &'a CatalogueFacts) -> Self {
+        let of_row = |row| {
+            let facts = index.item(row).and_then(|item| facts.get(item));
+            facts.map_or(&[][..], |facts| &facts.categories)
+        };
+        Self(rows.rows().map(of_row).collect())
+    }
+
+    /// How popular the categories of some items are: the mean over an item's categories of the
+    /// mean popularity of those items that are known.
+    fn popularity(&self, popularity: &[f32], is_held_out: &[bool], items: &[LocalRow]) -> Vec<f32> {
+        let mut sums: BTreeMap<&str, (f32, f32)> = BTreeMap::new();
+        for ((categories, popularity), held_out) in self.0.iter().zip(popularity).zip(is_held_out) {
+            for category in categories.iter().filter(|_| !held_out) {
+                let (sum, items) = sums.entry(category).or_default();
+                *sum += popularity;
+                *items += 1.0;
+            }
+        }
+        let mean = |item: &LocalRow| {
+            let known = self.0[item.index()].iter().filter_map(|category| sums.get(&**category));
+            let means: Vec<f32> = known.map(|(sum, items)| sum / items).collect();
+            means.iter().sum::<f32>() / means.len().max(1) as f32
+        };
+        items.iter().map(mean).collect()
+    }
+}
+
+/// Items that are held out whole, and who took which of them.
+struct HeldOut {
+    /// Their places among the described.
+    places: Vec<usize>,
+    cases: Vec<RankingCase>,
+}
+
+/// Factors that were fitted without the held-out items, and these.
+struct Trial<'a> {
+    described: &'a Described,
+    /// The known ones among the described.
+    places: Vec<usize>,
+    factors: Factors,
+    popularity: Vec<f32>,
+    is_held_out: Vec<bool>,
+    choosing: HeldOut,
+    judging: HeldOut,
+    seed: u64,
+}
+
+/// How much each fifth is.
+const PARTS: usize = 5;
+
+impl<'a> Trial<'a> {
+    /// `None` where nothing can be fitted.
+    fn new(
+        rows: &DomainRows,
+        matrix: &SparseRows,
+        (described, params): (&'a Described, &AlsParams),
+    ) -> Option<Self> {
+        let seed = params.options().seed;
+        let mut order: Vec<usize> = (0..described.items.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let fifth = order.len() / PARTS;
+        let (choosing, rest) = order.split_at(fifth);
+        let (judging, known) = rest.split_at(fifth);
+        let mut is_held_out = vec![false; rows.len()];
+        choosing.iter().chain(judging).for_each(|&place| {
+            is_held_out[described.items[place].index()] = true;
+        });
+        let (train, people) = without_held_out(rows, matrix, &is_held_out);
+        let most = train.rows().min(train.columns());
+        let options = *params.options();
+        let options = AlsOptions { factors: options.factors.min(most), ..options }.check().ok()?;
+        let factors = als::fit(&train, &options, &|_| ()).ok()?;
+        let counts = train.column_counts().into_iter();
+        let popularity = counts.map(|count| count as f32 / people.len().max(1) as f32).collect();
+        let held_out = |places: &[usize]| {
+            let items: Vec<LocalRow> = places.iter().map(|at| described.items[*at]).collect();
+            HeldOut { places: places.to_vec(), cases: cases(rows, matrix, &people, &items) }
+        };
+        let (choosing, judging) = (held_out(choosing), held_out(judging));
+        let places = known.to_vec();
+        Some(Self { described, places, factors, popularity, is_held_out, choosing, judging, seed })
+    }
+
+    /// Chooses the settings, and judges what they give. `None` where there is nobody to judge by.
+    fn judge(&self, categories: &Categories<'_>) -> Option<ContentReport> {
+        let known = KnownItems::new(self.factors.items.view(), &self.popularity);
+        let mut best: Option<(f64, ItemWeighing, WeightedRidge, f32)> = None;
+        for weighing in [ItemWeighing::Alike, ItemWeighing::ByEvidence] {
+            for regularisation in REGULARISATIONS {
+                let settings = (weighing, regularisation);
+                let Some(map) = self.described.fit(&known, &self.places, settings) else {
+                    continue;
+                };
+                let (by_text, _) = self.rank(&map, &known, &self.choosing);
+                let figure = mean(by_text.of(METRIC))?;
+                if best.as_ref().is_none_or(|(most, ..)| figure > *most) {
+                    best = Some((figure, weighing, map, regularisation));
+                }
+            }
+        }
+        let (_, weighing, map, regularisation) = best?;
+        let (by_text, by_popularity) = self.rank(&map, &known, &self.judging);
+        let items = self.items(&self.judging);
+        let by_categories = categories.popularity(&self.popularity, &self.is_held_out, &items);
+        let by_categories = evaluate_common_scores(&by_categories, &self.judging.cases);
+        let by_chance = self.by_chance();
+        let (by_text, by_popularity) = (by_text.of(METRIC), by_popularity.of(METRIC));
+        let by_categories = by_categories.of(METRIC);
+        let above = |one: &[f64], other: &[f64]| paired_difference(one, other, self.seed);
+        let above_categories = above(by_text, by_categories)?;
+        let above_chance = above(by_text, &by_chance)?;
+        let is_better = |interval: Interval| interval.low > 0.0;
+        let served = self.judging.cases.len() >= FEWEST_PEOPLE
+            && is_better(above_categories)
+            && is_better(above_chance);
+        let served_by_popularity = served
+            && above(by_popularity, by_categories).is_some_and(is_better)
+            && above(by_popularity, &by_chance).is_some_and(is_better);
+        Some(ContentReport {
+            encoder: VectorSource::default(),
+            items: self.described.items.len(),
+            held_out: self.judging.places.len(),
+            people: self.judging.cases.len(),
+            weighing,
+            regularisation,
+            by_text: mean(by_text)?,
+            by_expected_popularity: mean(by_popularity)?,
+            by_categories: mean(by_categories)?,
+            by_chance: mean(&by_chance)?,
+            above_categories,
+            above_chance,
+            served,
+            served_by_popularity,
+        })
+    }
+
+    fn items(&self, held_out: &HeldOut) -> Vec<LocalRow> {
+        held_out.places.iter().map(|&place| self.described.items[place]).collect()
+    }
+
+    /// Ranks held-out items as they would be served: by what stands in for them, for each person
+    /// and, by popularity, for all alike.
+    fn rank(
+        &self,
+        map: &WeightedRidge,
+        known: &KnownItems,
+        held_out: &HeldOut,
+    ) -> (Measurements, Measurements) {
+        let vectors = self.described.vectors.select(Axis(0), &held_out.places);
+        let expected = map.predict(vectors.view());
+        let mut rebuilt = Array2::zeros(expected.dim());
+        for (mut row, expected) in rebuilt.axis_iter_mut(Axis(0)).zip(expected.rows()) {
+            for (item, weight) in known.stand_ins(&expected.to_vec()) {
+                row.scaled_add(weight, &known.targets.row(item.index()));
+            }
+        }
+        let factors = self.factors.items.ncols();
+        let of_items: ArrayView2<'_, f32> = rebuilt.slice(s![.., ..factors]);
+        let popularity: ArrayView1<'_, f32> = rebuilt.column(factors);
+        let by_text = evaluate_factors(self.factors.people.view(), of_items, &held_out.cases);
+        (by_text, evaluate_common_scores(&popularity.to_vec(), &held_out.cases))
+    }
+
+    /// What orders by chance give each person, in the mean.
+    fn by_chance(&self) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut sums = vec![0.0; self.judging.cases.len()];
+        for _ in 0..RANDOM_ORDERS {
+            let scores: Vec<f32> =
+                self.judging.places.iter().map(|_| random.random::<f32>()).collect();
+            let measured = evaluate_common_scores(&scores, &self.judging.cases);
+            sums.iter_mut().zip(measured.of(METRIC)).for_each(|(sum, value)| *sum += value);
+        }
+        sums.into_iter().map(|sum| sum / RANDOM_ORDERS as f64).collect()
+    }
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// A domain's part of the matrix without what is held out, by its own items, of people who like
+/// something else there: as many as [`MOST_ENTRIES`] let in. With who they are.
+fn without_held_out(
+    rows: &DomainRows,
+    matrix: &SparseRows,
+    is_held_out: &[bool],
+) -> (SparseRows, Vec<usize>) {
+    let (mut people, mut kept, mut entries) = (Vec::new(), Vec::new(), 0);
+    for person in 0..matrix.rows() {
+        let known = liked(rows, matrix, person).filter(|(item, _)| !is_held_out[item.index()]);
+        let known: Vec<(u32, f32)> = known.map(|(item, confidence)| (item.0, confidence)).collect();
+        if known.is_empty() {
+            continue;
+        }
+        entries += known.len();
+        people.push(person);
+        kept.push(known);
+        if entries >= MOST_ENTRIES {
+            break;
+        }
+    }
+    (SparseRows::from_rows(rows.len(), kept), people)
+}
+
+/// Who of these people took which of these items; people and items by their places here.
+fn cases(
+    rows: &DomainRows,
+    matrix: &SparseRows,
+    people: &[usize],
+    items: &[LocalRow],
+) -> Vec<RankingCase> {
+    let places: BTreeMap<LocalRow, u32> = items.iter().copied().zip(0..).collect();
+    let case = |(at, person): (usize, &usize)| {
+        let taken = liked(rows, matrix, *person);
+        let mut relevant: Vec<u32> =
+            taken.filter_map(|(item, _)| places.get(&item).copied()).collect();
+        relevant.sort_unstable();
+        (!relevant.is_empty()).then_some(RankingCase { person: at, seen: Vec::new(), relevant })
+    };
+    people.iter().enumerate().filter_map(case).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossfold_testing::domain;
+
+    const ITEMS: usize = 60;
+
+    /// 80 people of two tastes, who take two in three of the items of theirs.
+    fn matrix() -> SparseRows {
+        let row = |person: usize| {
+            let is_theirs = |item: &usize| item % 2 == person % 2;
+            let is_taken = |item: &usize| !(item / 2 + person / 2).is_multiple_of(3);
+            let taken = (0..ITEMS).filter(is_theirs).filter(is_taken);
+            taken.map(|item| (item as u32, 1.0)).collect()
+        };
+        SparseRows::from_rows(ITEMS, (0..80).map(row))
+    }
+
+    fn judged(vector: impl Fn(usize) -> [f32; 2]) -> ContentReport {
+        let (matrix, rows) =
+            (matrix(), DomainRows { domain: domain("knowledge"), range: 0..ITEMS });
+        let described = Described {
+            items: (0..ITEMS as u32).map(LocalRow).collect(),
+            people: matrix.column_counts(),
+            vectors: Array2::from_shape_fn((ITEMS, 2), |(item, at)| vector(item)[at]),
+        };
+        let options = AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() };
+        let params = options.check().unwrap();
+        let trial = Trial::new(&rows, &matrix, (&described, &params)).unwrap();
+        trial.judge(&Categories(vec![&[]; ITEMS])).unwrap()
+    }
+
+    #[test]
+    fn texts_that_tell_tastes_apart_rank_new_items_and_those_that_say_nothing_do_not() {
+        let telling = judged(|item| if item % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] });
+        assert!(telling.served, "{telling:?}");
+        assert!(telling.by_text > telling.by_chance && telling.by_text > telling.by_categories);
+        assert_eq!((telling.items, telling.held_out), (ITEMS, ITEMS / PARTS));
+        // All the same: what is expected of every item is the same too, and so is what categories
+        // say of items that have none.
+        let mute = judged(|_| [0.6, 0.8]);
+        assert!(!mute.served && !mute.served_by_popularity, "{mute:?}");
+        assert!((mute.by_text - mute.by_categories).abs() < 1e-9, "{mute:?}");
+    }
+
+    #[test]
+    fn what_a_map_is_fitted_from_is_handed_on_as_it_is() {
+        let examples = Described {
+            items: vec![LocalRow(3), LocalRow(7)],
+            people: vec![1, 2],
+            vectors: ndarray::array![[0.6, 0.8], [1.0, 0.0]],
+        };
+        let material = DomainMaterial {
+            weighing: ItemWeighing::ByEvidence,
+            regularisation: 0.03,
+            by_popularity: true,
+            examples,
+        };
+        let material = ContentMaterial {
+            source: VectorSource::default(),
+            artefact: Some(Base64(vec![1, 2, 3])),
+            domains: [(domain("knowledge"), material)].into(),
+        };
+        let json = serde_json::to_string(&material).unwrap();
+        assert_eq!(serde_json::from_str::<ContentMaterial>(&json).unwrap(), material);
+        let cut = json.replace("\"people\":[1,2]", "\"people\":[1]");
+        assert!(serde_json::from_str::<ContentMaterial>(&cut).is_err());
+    }
+}

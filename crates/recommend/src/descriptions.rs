@@ -1,0 +1,249 @@
+//! New items ranked by their text: described in the background as catalogues are read, by the
+//! encoder that the model names.
+//!
+//! The encoder is loaded when a model names one and an item is there that the model does not
+//! know; it is kept as long as models name it. What is described is kept for each domain as of
+//! one model and one state of its catalogue, at most
+//! [`MOST_DESCRIBED`](crossfold_core::serving::snapshot::MOST_DESCRIBED) items, some 100 KB.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossfold_core::entities::catalogue::{ChangeNumber, Item};
+use crossfold_core::entities::clock::{Reading, Stopwatch};
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
+use crossfold_core::entities::ports::{ObjectStore, StoreError};
+use crossfold_core::evidence::item_vectors::text_of;
+use crossfold_core::model::Model;
+use crossfold_core::model::content::{Content, StandIns};
+use crossfold_core::serving::snapshot::{CatalogueSnapshot, DescribedItems};
+use crossfold_registry::encoders::{self, EncoderError};
+use crossfold_storage::shared_work::{Patience, SharedWork};
+use crossfold_text::TextEncoder;
+use crossfold_text::artefact::ArtefactError;
+
+/// Texts that are encoded at a time: encoders hold some kilobytes for each word of them.
+const BATCH: usize = 16;
+/// How long what failed is not tried again.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// Why new items are not described.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DescribingError {
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    #[error("the text encoder cannot be used: {0}")]
+    Artefact(#[from] ArtefactError),
+    #[error("the text encoder gives vectors of another length")]
+    Dimensions,
+    #[error("describing was interrupted")]
+    Interrupted,
+}
+
+impl DescribingError {
+    /// The store's own error, where it is one that another try may mend.
+    pub(crate) fn into_store_error(self) -> Option<StoreError> {
+        match self {
+            Self::Encoder(EncoderError::Store(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of one domain's new items.
+#[derive(Clone)]
+struct Known {
+    model: ModelId,
+    /// What is described, if anything is.
+    described: Option<Arc<DescribedItems>>,
+    /// Up to which change it was tried.
+    until: ChangeNumber,
+    /// When it failed, if it did.
+    failed_at: Option<Reading>,
+}
+
+#[derive(Default)]
+struct Place {
+    describing: SharedWork,
+    /// Held for a look into it alone.
+    known: Mutex<Option<Known>>,
+}
+
+impl Place {
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An encoder that was read, by its content.
+type ReadEncoder = Option<(String, Arc<dyn TextEncoder>)>;
+
+/// Describes new items and keeps what was described.
+#[derive(Clone)]
+pub(crate) struct DescriptionCache {
+    objects: Arc<dyn ObjectStore>,
+    stopwatch: Stopwatch,
+    places: Arc<Mutex<BTreeMap<DomainId, Arc<Place>>>>,
+    /// Held while an encoder is read, so that it is read once.
+    encoder: Arc<tokio::sync::Mutex<ReadEncoder>>,
+    patience: Duration,
+}
+
+impl DescriptionCache {
+    pub(crate) fn new(objects: Arc<dyn ObjectStore>, stopwatch: Stopwatch) -> Self {
+        let (places, encoder) = Default::default();
+        Self { objects, stopwatch, places, encoder, patience: Duration::ZERO }
+    }
+
+    /// Lets requests wait for what they may show: for one process with storage of its own.
+    pub(crate) fn without_delay(self) -> Self {
+        Self { patience: Duration::MAX, ..self }
+    }
+
+    /// Sees to it that a domain's new items are being described, and waits for it no longer than
+    /// this process lets requests wait.
+    pub(crate) async fn refresh(
+        &self,
+        domain: &DomainId,
+        (snapshot, model): (&Arc<CatalogueSnapshot>, &Arc<Model>),
+        wait: Duration,
+    ) {
+        let until = snapshot.last_change();
+        let place = self.place(domain);
+        let is_settled = |at: Option<Reading>| at.is_none_or(|at| self.stopwatch.since(at) < RETRY);
+        let is_known = |known: &Known| {
+            known.model == *model.id() && known.until >= until && is_settled(known.failed_at)
+        };
+        if !ranks_new_items(model, domain) || place.known().as_ref().is_some_and(is_known) {
+            return;
+        }
+        if snapshot.to_describe(until).is_empty() {
+            return;
+        }
+        let work = {
+            let (cache, domain, place) = (self.clone(), domain.clone(), place.clone());
+            let (snapshot, model) = (snapshot.clone(), model.clone());
+            move || async move { cache.describe_into(&place, &domain, &snapshot, &model).await }
+        };
+        let patience = Patience { from_now: wait.min(self.patience), from_its_start: wait };
+        place.describing.join(patience, work).await;
+    }
+
+    /// What is described of a domain's new items for a model; `None` where nothing is yet, or can
+    /// be.
+    pub(crate) fn known(&self, domain: &DomainId, model: &Model) -> Option<Arc<DescribedItems>> {
+        let known = self.place(domain).known().clone();
+        known.filter(|known| known.model == *model.id())?.described
+    }
+
+    /// Whether describing a domain's new items for a model failed.
+    pub(crate) fn failed(&self, domain: &DomainId, model: &Model) -> bool {
+        let known = self.place(domain).known().clone();
+        known.is_some_and(|known| known.model == *model.id() && known.failed_at.is_some())
+    }
+
+    async fn describe_into(
+        &self,
+        place: &Place,
+        domain: &DomainId,
+        snapshot: &Arc<CatalogueSnapshot>,
+        model: &Arc<Model>,
+    ) {
+        let until = snapshot.last_change();
+        let before = self.known(domain, model);
+        let described = self.describe(domain, (snapshot, until), (model, before.as_deref())).await;
+        let described = described
+            .inspect_err(|error| tracing::error!(%error, %domain, "new items are not described"));
+        let failed_at = described.is_err().then(|| self.stopwatch.read());
+        let described = described.ok().map(Arc::new).or(before);
+        *place.known() = Some(Known { model: model.id().clone(), described, until, failed_at });
+    }
+
+    /// Describes the new items among a catalogue's entries up to a change; what was described
+    /// before, of the same model, is taken over.
+    ///
+    /// # Errors
+    /// When the encoder cannot be read or used.
+    pub(crate) async fn describe(
+        &self,
+        domain: &DomainId,
+        (snapshot, until): (&CatalogueSnapshot, ChangeNumber),
+        (model, before): (&Arc<Model>, Option<&DescribedItems>),
+    ) -> Result<DescribedItems, DescribingError> {
+        let known = |item: &Item| before.and_then(|before| before.of(item)).cloned();
+        let (mut described, mut new) = (Vec::new(), Vec::new());
+        for item in snapshot.to_describe(until) {
+            match known(item) {
+                Some(stand_ins) => described.push((item.item_id.clone(), item.change, stand_ins)),
+                None => new.push((item.item_id.clone(), item.change, text(item))),
+            }
+        }
+        if let Some(content) = model.sections().content.as_ref().filter(|_| !new.is_empty()) {
+            let encoder = self.encoder(content).await?;
+            let (domain, model) = (domain.clone(), model.clone());
+            let work = move || stand_ins_of(&*encoder, &domain, &model, new);
+            let found = tokio::task::spawn_blocking(work).await;
+            described.extend(found.map_err(|_| DescribingError::Interrupted)??);
+        }
+        Ok(DescribedItems::new(until, described))
+    }
+
+    /// The encoder that a model names: its own, or an installed one.
+    async fn encoder(&self, content: &Content) -> Result<Arc<dyn TextEncoder>, DescribingError> {
+        let mut read = self.encoder.lock().await;
+        if let Some((sha256, encoder)) = &*read
+            && *sha256 == content.source.sha256
+        {
+            return Ok(encoder.clone());
+        }
+        let bytes = match &content.artefact {
+            Some(artefact) => artefact.clone(),
+            None => encoders::load_named(&*self.objects, &content.source.sha256).await?,
+        };
+        let opened = tokio::task::spawn_blocking(move || crossfold_text::open(&bytes)).await;
+        let encoder: Arc<dyn TextEncoder> =
+            opened.map_err(|_| DescribingError::Interrupted)??.into();
+        *read = Some((content.source.sha256.clone(), encoder.clone()));
+        Ok(encoder)
+    }
+
+    fn place(&self, domain: &DomainId) -> Arc<Place> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry(domain.clone()).or_default().clone()
+    }
+}
+
+/// Whether a model ranks a domain's new items by their text.
+pub(crate) fn ranks_new_items(model: &Model, domain: &DomainId) -> bool {
+    let content = model.sections().content.as_ref();
+    content.is_some_and(|content| content.domains.contains_key(domain))
+}
+
+fn text(item: &Item) -> String {
+    item.details.as_ref().map(text_of).unwrap_or_default()
+}
+
+/// Items with what stands in for each.
+type Described<T> = Vec<(ItemId, ChangeNumber, T)>;
+
+fn stand_ins_of(
+    encoder: &dyn TextEncoder,
+    domain: &DomainId,
+    model: &Model,
+    items: Described<String>,
+) -> Result<Described<Option<StandIns>>, DescribingError> {
+    let content = model.sections().content.as_ref().and_then(|content| content.domains.get(domain));
+    if content.is_some_and(|content| content.map.mean.len() != encoder.dimensions()) {
+        return Err(DescribingError::Dimensions);
+    }
+    let mut described = Vec::with_capacity(items.len());
+    for batch in items.chunks(BATCH) {
+        let texts: Vec<&str> = batch.iter().map(|(_, _, text)| text.as_str()).collect();
+        let found = model.sections().stand_ins(domain, encoder.encode(&texts).view());
+        let items = batch.iter().zip(found);
+        described
+            .extend(items.map(|((id, change, _), stand_ins)| (id.clone(), *change, stand_ins)));
+    }
+    Ok(described)
+}
