@@ -74,7 +74,7 @@ fn signed(of: &Interval) -> String {
 fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Result {
     let choosing = of(found.choosing_people as u64, "person");
     if !found.tried.is_empty() {
-        writeln!(f, "each ranker alone, ndcg@20 of items held out once more of {choosing}:")?;
+        writeln!(f, "each ranker alone, ndcg@20 of items held out once more, of {choosing} who choose:")?;
     }
     for ranker in &found.tried {
         writeln!(f, "  {:.4}  {}", ranker.choosing, ranker_text(&ranker.ranker))?;
@@ -104,7 +104,7 @@ fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Resu
 }
 
 fn write_shares(f: &mut fmt::Formatter<'_>, choice: &MixtureChoice) -> fmt::Result {
-    writeln!(f, "shares of rankers in the mixture, of who likes 1-2, 3-9, 10+ items:")?;
+    writeln!(f, "shares of rankers in that mixture, for who likes 1-2, 3-9, 10+ items:")?;
     for (at, ranker) in choice.rankers.iter().enumerate() {
         let share = |shares: &Vec<f32>| shares.get(at).copied().unwrap_or_default();
         let shares = choice.shares.iter().map(|shares| format!("{:.2}", share(shares)));
