@@ -45,8 +45,9 @@ impl FitArgs {
 /// The split to measure on.
 #[derive(Args)]
 pub struct EvaluateArgs {
-    /// CSV with user_id,item_id to train on, and occurred_at (seconds or RFC 3339) if what
-    /// goes by the order of things is to be tried; .gz is unpacked.
+    /// Table with user_id and item_id in its first line to train on, separated by commas,
+    /// semicolons, tabs or bars, and occurred_at (seconds or RFC 3339) if what goes by the
+    /// order of things is to be tried; .gz is unpacked.
     #[arg(long, value_name = "FILE")]
     pub train: PathBuf,
     /// CSV with user_id,item_id held out.
@@ -128,9 +129,10 @@ pub struct BenchGateArgs {
     /// CSV with user_id,item_id of the other; the same user ids.
     #[arg(long, value_name = "FILE", requires = "source")]
     pub target: Option<PathBuf>,
-    /// People who stay linked, one after another.
-    #[arg(long, value_delimiter = ',', default_value = "400")]
-    pub links: Vec<usize>,
+    /// People who stay linked, one number after another.
+    #[arg(long, value_delimiter = ',', default_value = "400",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub links: Vec<u64>,
     /// How often each world is drawn.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub resamplings: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +21,15 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>> {
     Ok(Box::new(file))
 }
 
-/// A CSV file with a header, which names at least `user_id` and `item_id`.
+/// The columns that every table has.
+const NEEDED: [&str; 2] = ["user_id", "item_id"];
+/// What may stand between cells: the first of these by which a header has what is needed.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Most bytes of a header.
+const MOST_OF_HEADER: u64 = 1 << 20;
+
+/// A table with a header, which names at least `user_id` and `item_id`. Cells are separated
+/// by a comma, a semicolon, a tab or a bar, as the header tells.
 pub struct Table {
     reader: csv::Reader<Box<dyn Read>>,
     columns: HashMap<String, usize>,
@@ -33,16 +41,24 @@ impl Table {
     /// # Errors
     /// When it cannot be read, or a column that is needed is missing.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut reader = csv::Reader::from_reader(open(path)?);
-        let header = reader.headers().with_context(|| format!("cannot read {}", path.display()))?;
-        let columns: HashMap<String, usize> =
-            header.iter().enumerate().map(|(at, name)| (name.trim().to_owned(), at)).collect();
-        for needed in ["user_id", "item_id"] {
-            if !columns.contains_key(needed) {
-                bail!("{} has no column {needed} in its first line", path.display());
-            }
-        }
-        Ok(Self { reader, columns })
+        let unreadable = || format!("cannot read {}", path.display());
+        let mut whole = BufReader::new(open(path)?);
+        let mut header = Vec::new();
+        let mut first = whole.by_ref().take(MOST_OF_HEADER);
+        first.read_until(b'\n', &mut header).with_context(unreadable)?;
+        let found = SEPARATORS.map(|separator| columns_of(&header, separator));
+        let at = found.iter().position(|columns| missing(columns).is_none());
+        let Some(at) = at else {
+            let needed = missing(&found[0]).unwrap_or_default();
+            bail!(
+                "{} has no column {needed} in its first line: the laboratory reads tables with a header that names {}; crossfold import takes other names and formats",
+                path.display(),
+                NEEDED.join(" and ")
+            );
+        };
+        let rest: Box<dyn Read> = Box::new(Cursor::new(header).chain(whole));
+        let reader = csv::ReaderBuilder::new().delimiter(SEPARATORS[at]).from_reader(rest);
+        Ok(Self { reader, columns: found[at].clone() })
     }
 
     /// The position of a column in each row, if there is one.
@@ -55,6 +71,18 @@ impl Table {
     pub fn rows(self) -> impl Iterator<Item = Result<csv::StringRecord>> {
         self.reader.into_records().map(|record| Ok(record?))
     }
+}
+
+/// The names in a header, each with its place; none where it cannot be read so.
+fn columns_of(header: &[u8], separator: u8) -> HashMap<String, usize> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(header);
+    let names = reader.headers().cloned().unwrap_or_default();
+    names.iter().enumerate().map(|(at, name)| (name.trim().to_owned(), at)).collect()
+}
+
+/// The first of the columns needed that is not among these.
+fn missing(columns: &HashMap<String, usize>) -> Option<&'static str> {
+    NEEDED.into_iter().find(|needed| !columns.contains_key(*needed))
 }
 
 /// Pairs of user and item, each once.
@@ -149,5 +177,32 @@ impl Numbering {
     /// How many texts were seen.
     pub(crate) fn len(&self) -> usize {
         self.numbers.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_read_whatever_of_the_usual_stands_between_its_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        for between in [",", ";", "\t", "|"] {
+            let rows = ["item_id X user_id X n", "i1 X u1 X 2,5", "i2 X u1 X 3"];
+            let rows = match between {
+                "," => ["item_id X user_id X n", "i1 X u1 X 2", "i2 X u1 X 3"],
+                _ => rows,
+            };
+            std::fs::write(&path, rows.join("\n").replace(" X ", between)).unwrap();
+            let pairs = read_pairs(&path).unwrap();
+            assert_eq!(pairs["u1"], BTreeSet::from(["i1".into(), "i2".into()]), "{between}");
+        }
+        std::fs::write(&path, "user,item_id\nu1,i1\n").unwrap();
+        let refused = read_pairs(&path).unwrap_err().to_string();
+        assert!(refused.contains("no column user_id in its first line"), "{refused}");
+        assert!(refused.contains("crossfold import"), "{refused}");
     }
 }

@@ -8,10 +8,9 @@ use std::time::Instant;
 use anyhow::Result;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::maths::als::{AlsOptions, AlsParams, fit};
-use crossfold_core::maths::bootstrap::mean_interval;
 use crossfold_core::maths::dense::gram;
 use crossfold_core::maths::fold_in::{FoldInBasis, FoldedPerson};
-use crossfold_core::maths::measure::{Metrics, evaluate_common_scores, evaluate_factors};
+use crossfold_core::maths::measure::{Metrics, evaluate_common_scores, evaluate_factors, measure};
 use crossfold_core::training::mixing::{MixtureReport, choose_on};
 use ndarray::{Array2, ArrayView2};
 
@@ -26,9 +25,10 @@ use crate::split::Split;
 /// Reads the split, chooses, fits, measures, prints.
 ///
 /// # Errors
-/// When a file cannot be read, or a hyper-parameter is out of range.
+/// When a file cannot be read, nothing is held out of anybody, or a hyper-parameter is out
+/// of range.
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
-    measure(args)?.print(args.json)
+    report(args)?.print(args.json)
 }
 
 /// NDCG@20 by person.
@@ -64,7 +64,7 @@ pub fn by_person(args: &EvaluateArgs, run: Option<RunChoice<'_>>) -> Result<ByPe
         Some(ranking) => vec![MixtureReport { domain: domain()?, ..ranking }],
         None => choose_on(&split.train, &split.ranges()?, &params, &|| ())?,
     };
-    let served = split.evaluate_served(&params, &found)?;
+    let served = measure(&split.lists_served(&params, &found)?, &split.cases);
     let counts = split.train.column_counts();
     let counts: Vec<f32> = counts.into_iter().map(|count| count as f32).collect();
     // Without a relevant item nobody is measured.
@@ -90,30 +90,46 @@ pub(crate) fn domain() -> Result<DomainId> {
     Ok(DomainId::parse("domain")?)
 }
 
-fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
+/// What was chosen on the training people, and how long that took.
+struct Choice {
+    params: AlsParams,
+    rankings: Vec<MixtureReport>,
+    choice_seconds: f64,
+    mixing_seconds: f64,
+}
+
+fn report(args: &EvaluateArgs) -> Result<EvaluationReport> {
     let split = Split::read_in_order(&args.train, &args.test)?;
     let choosing = Instant::now();
     let params = chosen(&split, args)?;
     let choice_seconds = choosing.elapsed().as_secs_f64();
+    let mixing = Instant::now();
+    let bar = progress::spinner("trying rankers");
+    let rankings = choose_on(&split.train, &split.ranges()?, &params, &|| ())?;
+    bar.finish_and_clear();
+    let mixing_seconds = mixing.elapsed().as_secs_f64();
+    measured(&split, Choice { params, rankings, choice_seconds, mixing_seconds }, args.seeds)
+}
+
+/// Fits with what was chosen, and measures what is served of it; the factors alone beside it.
+fn measured(split: &Split, choice: Choice, seeds: u64) -> Result<EvaluationReport> {
+    let params = choice.params;
     let bar = progress::bar("fitting", params.options().iterations as u64);
     let started = Instant::now();
     let factors = fit(&split.train, &params, &|done| bar.set_position(done as u64))?;
     let fit_seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
-    let evaluation = split.evaluate(&factors);
-    let folded = fold_in_all(&split, factors.items.view(), &params)?;
-    let folded = evaluate_factors(folded.view(), factors.items.view(), &split.cases);
-    let mixing = Instant::now();
-    let found = choose_on(&split.train, &split.ranges()?, &params, &|| ())?;
-    let mixing_seconds = mixing.elapsed().as_secs_f64();
-    let served = split.evaluate_served(&params, &found)?;
-    let served_interval = mean_interval(served.of("ndcg@20"), params.options().seed);
-    let seeds = vary_seeds(&split, &params, &evaluation.metrics, args.seeds)?;
+    let (people, items) = (factors.people.view(), factors.items.view());
+    let alone = evaluate_factors(people, items, &split.cases).means();
+    let folded = fold_in_all(split, items, &params)?;
+    let folded = evaluate_factors(folded.view(), items, &split.cases);
+    let lists = split.lists_served(&params, &choice.rankings)?;
+    let evaluation = split.evaluate(&lists, items);
+    let seeds = vary_seeds(split, &params, &alone, seeds)?;
     let details = EvaluationDetails {
-        choice_seconds,
-        mixing_seconds,
-        served_interval: served_interval.unwrap_or_default(),
-        rankings: found,
+        choice_seconds: choice.choice_seconds,
+        mixing_seconds: choice.mixing_seconds,
+        rankings: choice.rankings,
         intervals: evaluation.intervals,
         lift: evaluation.lift,
         lists: evaluation.lists,
@@ -124,17 +140,17 @@ fn measure(args: &EvaluateArgs) -> Result<EvaluationReport> {
     Ok(EvaluationReport {
         people: evaluation.people,
         metrics: evaluation.metrics,
+        factors: alone,
+        fold_in: folded.means(),
         baselines: BTreeMap::from([("popularity", evaluation.popularity)]),
-        served: Some(served.means()),
-        fold_in: Some(folded.means()),
         fit_seconds,
         peak_rss_mb: peak_rss_mb(),
-        hyperparameters: serde_json::to_value(params.options())?,
-        details: Some(details),
+        hyperparameters: *params.options(),
+        details,
     })
 }
 
-/// The metrics under each seed, those of the first already known.
+/// The metrics of the factors alone under each seed, those of the first already known.
 fn vary_seeds(
     split: &Split,
     params: &AlsParams,
@@ -172,4 +188,97 @@ fn fold_in_all(
         people.row_mut(case.person).assign(&ndarray::aview1(person.vector()));
     }
     Ok(people)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
+    use crossfold_core::maths::bootstrap::Interval;
+    use crossfold_core::training::mixing::{MixtureChoice, MixtureVerdict, RankerChoice};
+
+    use super::*;
+    use crate::planted_world::{PlantedWorld, planted};
+
+    /// The planted people, the last item of each held out.
+    fn split() -> Split {
+        let world = planted(PlantedWorld { linked: 60, in_common: 1.0, seed: 3 });
+        let folder = tempfile::tempdir().unwrap();
+        let [train, test] = ["train.csv", "test.csv"].map(|name| folder.path().join(name));
+        let mut texts = ["user_id,item_id\n".to_owned(), "user_id,item_id\n".to_owned()];
+        for person in &world.people {
+            for (at, (item, _)) in person.source.iter().enumerate() {
+                let is_last = at + 1 == person.source.len();
+                texts[usize::from(is_last)] += &format!("{},i{item:03}\n", person.user);
+            }
+        }
+        std::fs::write(&train, &texts[0]).unwrap();
+        std::fs::write(&test, &texts[1]).unwrap();
+        Split::read(&train, Some(&test)).unwrap()
+    }
+
+    /// A mixture of popularity alone.
+    fn popularity(verdict: MixtureVerdict) -> MixtureReport {
+        MixtureReport {
+            domain: domain().unwrap(),
+            choosing_people: 60,
+            judging_people: 40,
+            tried: Vec::new(),
+            chosen: Some(MixtureChoice {
+                rankers: vec![RankerChoice::Popularity],
+                shares: [(); 3].map(|()| vec![1.0]),
+                unit: 1.0,
+            }),
+            factors: 0.1,
+            mixed: 0.2,
+            over_factors: Interval { mean: 0.1, low: 0.05, high: 0.15 },
+            verdict,
+        }
+    }
+
+    fn report_of(verdict: MixtureVerdict) -> EvaluationReport {
+        let options = AlsOptions { factors: 4, iterations: 3, ..AlsOptions::default() };
+        let choice = Choice {
+            params: options.check().unwrap(),
+            rankings: vec![popularity(verdict)],
+            choice_seconds: 0.0,
+            mixing_seconds: 0.0,
+        };
+        measured(&split(), choice, 1).unwrap()
+    }
+
+    #[test]
+    fn every_table_is_of_what_is_served() {
+        let served = report_of(MixtureVerdict::Served);
+        assert_eq!(served.metrics, served.baselines["popularity"]);
+        assert_eq!(served.details.lists, served.details.popularity_lists);
+        for lift in served.details.lift.values() {
+            assert_eq!((lift.mean, lift.low, lift.high), (0.0, 0.0, 0.0));
+        }
+        let refused = report_of(MixtureVerdict::NotBetter);
+        assert_eq!(refused.factors, served.factors);
+        assert_eq!(refused.metrics, refused.fold_in);
+        assert_ne!(refused.metrics, served.metrics);
+        for report in [&served, &refused] {
+            let mean = report.details.intervals["ndcg@20"].mean;
+            assert!((mean - report.metrics["ndcg@20"]).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn what_serves_is_said_in_words_and_why() {
+        let served = report_of(MixtureVerdict::Served).to_string();
+        let refused = report_of(MixtureVerdict::NotBetter).to_string();
+        let few = report_of(MixtureVerdict::TooFewPeople).to_string();
+        assert!(served.contains("the mixture serves: better than the factors alone by +0.1000"));
+        assert!(refused.contains("the factors serve: the mixture is not better beyond doubt"));
+        assert!(few.contains("the factors serve: too few people have enough"), "{few}");
+        assert!(served.contains("1.00   1.00   1.00  popularity"), "{served}");
+        for text in [served, refused, few] {
+            assert!(!text.contains(['{', '"']), "{text}");
+            for raw in ["NotBetter", "TooFewPeople", "Served"] {
+                assert!(!text.contains(raw), "{text}");
+            }
+        }
+    }
 }

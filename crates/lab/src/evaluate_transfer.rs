@@ -27,6 +27,7 @@ use crossfold_core::training::bridging::hiding::Hiding;
 use crossfold_core::training::bridging::look_alike;
 use crossfold_core::training::bridging::measures::Measured;
 use crossfold_core::training::bridging::trial::{Ground, Trial};
+use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -38,7 +39,8 @@ use crate::peak_memory::peak_rss_mb;
 use crate::progress;
 use crate::transfer_data::{Side, TransferData};
 use crate::transfer_report::{
-    BestKind, ColdFigures, FoldsReport, PooledFigures, ResamplingReport, TransferReport,
+    BestKind, ColdFigures, FoldsReport, NotMeasured, PooledFigures, ResamplingReport,
+    TransferReport,
 };
 
 const SHUFFLE_SEED: u64 = 1;
@@ -52,7 +54,8 @@ const HELD_OUT_OF: usize = 5;
 /// Reads both domains, chooses, lets the gate judge, measures, prints.
 ///
 /// # Errors
-/// When a file cannot be read, or a hyper-parameter is out of range.
+/// When a file cannot be read, nobody of those who are to be measured can be, or a
+/// hyper-parameter is out of range.
 pub fn evaluate_transfer(args: &EvaluateTransferArgs) -> Result<()> {
     let started = Instant::now();
     let mut data = TransferData::read(&args.source, &args.target)?;
@@ -116,10 +119,14 @@ fn cold(
         bail!("--cold-users and --valid-users must have no user in common");
     }
     let (is_cold, is_validation) = (data.are_among(&cold), data.are_among(&validation));
+    let not_measured = NotMeasured::of(data, &cold);
+    if not_measured.people() == cold.len() {
+        bail!("nobody of --cold-users can be measured: {not_measured}");
+    }
     let params = run.map(|(params, _)| params);
     let also = run.and_then(|(_, served)| served);
-    let part =
-        Part::measure(args, data, &is_cold, Given { is_left_out: &is_validation, params, also })?;
+    let given = Given { is_left_out: &is_validation, params, also, tells: true };
+    let part = Part::measure(args, data, &is_cold, given)?;
     let figures = |measured: &Measured| ColdFigures {
         kind: measured.candidate.kind(),
         candidate: measured.candidate,
@@ -133,6 +140,7 @@ fn cold(
     };
     Ok(TransferReport {
         cold_people: part.popularity.len(),
+        not_measured,
         popularity: mean(&part.popularity),
         served: mean(served),
         served_interval: mean_interval(served, COLD_SEED).unwrap_or_default(),
@@ -232,6 +240,14 @@ struct Given<'a> {
     params: Option<AlsParams>,
     /// A candidate to measure beside those of the gate.
     also: Option<Candidate>,
+    /// Whether to show what is being done.
+    tells: bool,
+}
+
+impl Given<'_> {
+    fn shown(&self, label: &str) -> ProgressBar {
+        if self.tells { progress::spinner(label) } else { ProgressBar::hidden() }
+    }
 }
 
 /// Some people without target history, and what a run on everyone else's makes for them.
@@ -260,7 +276,9 @@ impl Part {
         let found = look_alike::find(&known, &data.ranges, options.look_alikes);
         let look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
         let ground = Ground { matrix: &known, ranges: &data.ranges, look_alikes: &look_alikes };
-        let verdicts = judge_all(ground, &params, unobserved, &options, &|| ())?;
+        let bar = given.shown("judging bridges");
+        let verdicts = judge_all(ground, &params, unobserved, &options, &|| bar.inc(1))?;
+        bar.finish_and_clear();
         let gate = verdicts.into_iter().find(|report| report.direction == data.direction);
         let gate = gate.context("nobody who has both domains is left to judge by")?;
         let mut candidates: Vec<Candidate> = gate.candidates.iter().map(|f| f.candidate).collect();
@@ -270,8 +288,10 @@ impl Part {
         let ground = Ground { matrix: &everything, ..ground };
         let cold = (0..data.people()).filter(|row| is_cold[*row]);
         let hiding = Hiding::of(data.people(), &data.direction.to, cold);
-        let trial = Trial::fit(ground, &hiding, &params, &|| ())?;
+        let bar = given.shown("measuring the cold people");
+        let trial = Trial::fit(ground, &hiding, &params, &|| bar.inc(1))?;
         let measures = trial.measure(&data.direction, &candidates, unobserved)?;
+        bar.finish_and_clear();
         Ok(Self {
             params,
             gate,

@@ -1,14 +1,17 @@
-//! What `evaluate` and `evaluate-transfer` print.
+//! What `evaluate` prints.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 use anyhow::Result;
+use crossfold_core::entities::counted::of;
+use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::bootstrap::Interval;
 use crossfold_core::maths::measure::{BucketEvaluation, Intervals, Metrics};
-use crossfold_core::training::mixing::MixtureReport;
+use crossfold_core::training::mixing::{MixtureChoice, MixtureReport, MixtureVerdict};
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::ranker_text::{fit_text, ranker_text};
 use crate::seed_variation::SeedVariation;
 
 /// Figures of one evaluation.
@@ -16,25 +19,23 @@ use crate::seed_variation::SeedVariation;
 pub(crate) struct EvaluationReport {
     /// People measured.
     pub(crate) people: usize,
-    /// The model's figures.
+    /// Of what is served to them: by the factors, or by a mixture of rankers.
     pub(crate) metrics: Metrics,
-    /// Figures of simpler methods on the same people, by name.
+    /// Of the factors alone, as these people were trained.
+    pub(crate) factors: Metrics,
+    /// Of the factors alone, these people folded in from their history.
+    pub(crate) fold_in: Metrics,
+    /// Of simpler methods on the same people, by name.
     pub(crate) baselines: BTreeMap<&'static str, Metrics>,
-    /// The same people as they are served: by the factors, or by a mixture of rankers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) served: Option<Metrics>,
-    /// The same people folded in from their history instead of trained.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fold_in: Option<Metrics>,
     /// Seconds of the final fit, without reading and without choosing hyper-parameters.
     pub(crate) fit_seconds: f64,
     /// Peak memory of the whole process.
     pub(crate) peak_rss_mb: Option<f64>,
-    /// What the model was fitted with.
-    pub(crate) hyperparameters: Value,
+    /// What the factors were fitted with.
+    pub(crate) hyperparameters: AlsOptions,
     /// What else was measured.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(crate) details: Option<EvaluationDetails>,
+    #[serde(flatten)]
+    pub(crate) details: EvaluationDetails,
 }
 
 /// Figures beyond the metrics' means.
@@ -44,74 +45,133 @@ pub(crate) struct EvaluationDetails {
     pub(crate) choice_seconds: f64,
     /// Seconds that choosing rankers took.
     pub(crate) mixing_seconds: f64,
-    /// NDCG@20 of what is served, with its bootstrap interval over people.
-    pub(crate) served_interval: Interval,
     /// What ranks the items, with what was tried.
     pub(crate) rankings: Vec<MixtureReport>,
-    /// The model's main metrics with bootstrap intervals over people.
+    /// Main metrics of what is served, with bootstrap intervals over people.
     pub(crate) intervals: Intervals,
-    /// Model minus popularity, paired by person.
+    /// What is served minus popularity, paired by person.
     pub(crate) lift: Intervals,
-    /// The model's lists as a whole.
+    /// The lists that are served as a whole.
     pub(crate) lists: Metrics,
     /// Popularity's lists as a whole.
     pub(crate) popularity_lists: Metrics,
     /// The same people by how much was known of them.
     pub(crate) buckets: Vec<BucketEvaluation>,
-    /// How metrics vary with the seed, when several were asked for.
+    /// How metrics of the factors alone vary with the seed, when several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seeds: Option<SeedVariation>,
 }
 
-impl EvaluationDetails {
-    fn print(&self) {
-        let range = |of: &Interval| format!("{:.4} [{:.4}, {:.4}]", of.mean, of.low, of.high);
-        println!(
-            "served: ndcg@20 {}; rankers chosen in {:.1} s:",
-            range(&self.served_interval),
-            self.mixing_seconds
-        );
-        for found in &self.rankings {
-            for ranker in &found.tried {
-                let name = serde_json::to_string(&ranker.ranker).unwrap_or_default();
-                println!("  {:.4} alone  {name}", ranker.choosing);
-            }
-            let over = range(&found.over_factors);
-            println!("  mixture over factors {over}: {:?}", found.verdict);
-            if let Some(choice) = &found.chosen {
-                println!("  chosen, with shares by 1-2, 3-9, 10+ items liked:");
-                for (at, ranker) in choice.rankers.iter().enumerate() {
-                    let name = serde_json::to_string(ranker).unwrap_or_default();
-                    let shares: Vec<f32> = choice.shares.iter().map(|of| of[at]).collect();
-                    println!("  {shares:.2?}  {name}");
-                }
-            }
+fn plain(of: &Interval) -> String {
+    format!("{:.4} [{:.4}, {:.4}]", of.mean, of.low, of.high)
+}
+
+fn signed(of: &Interval) -> String {
+    format!("{:+.4} [{:+.4}, {:+.4}]", of.mean, of.low, of.high)
+}
+
+/// What was tried of rankers, and what serves.
+fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Result {
+    let choosing = of(found.choosing_people as u64, "person");
+    if !found.tried.is_empty() {
+        writeln!(f, "each ranker alone, ndcg@20 of items held out once more, of {choosing} who choose:")?;
+    }
+    for ranker in &found.tried {
+        writeln!(f, "  {:.4}  {}", ranker.choosing, ranker_text(&ranker.ranker))?;
+    }
+    let (over, judging) = (signed(&found.over_factors), of(found.judging_people as u64, "person"));
+    match found.verdict {
+        MixtureVerdict::Served => {
+            writeln!(
+                f,
+                "the mixture serves: better than the factors alone by {over}, judged by {judging} who chose nothing"
+            )?;
         }
-        println!("means over people with 95% intervals; model minus popularity:");
+        MixtureVerdict::NotBetter => {
+            writeln!(
+                f,
+                "the factors serve: the mixture is not better beyond doubt, {over} over them, judged by {judging} who chose nothing"
+            )?;
+        }
+        MixtureVerdict::TooFewPeople => {
+            return writeln!(
+                f,
+                "the factors serve: too few people have enough to choose a mixture and to judge it by"
+            );
+        }
+    }
+    found.chosen.iter().try_for_each(|choice| write_shares(f, choice))
+}
+
+fn write_shares(f: &mut fmt::Formatter<'_>, choice: &MixtureChoice) -> fmt::Result {
+    writeln!(f, "shares of rankers in that mixture, for who likes 1-2, 3-9, 10+ items:")?;
+    for (at, ranker) in choice.rankers.iter().enumerate() {
+        let share = |shares: &Vec<f32>| shares.get(at).copied().unwrap_or_default();
+        let shares = choice.shares.iter().map(|shares| format!("{:.2}", share(shares)));
+        let shares: Vec<String> = shares.collect();
+        writeln!(f, "  {}  {}", shares.join("   "), ranker_text(ranker))?;
+    }
+    Ok(())
+}
+
+impl Display for EvaluationDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "rankers chosen in {:.1} s", self.mixing_seconds)?;
+        self.rankings.iter().try_for_each(|found| write_ranking(f, found))?;
+        writeln!(f, "what is served, means over people with 95% intervals; minus popularity:")?;
         for (name, interval) in &self.intervals {
-            let lift = self.lift.get(name).map(range).unwrap_or_default();
-            println!("{name:<14}{:>26}{lift:>28}", range(interval));
+            let lift = self.lift.get(name).map(signed).unwrap_or_default();
+            writeln!(f, "{name:<14}{:>26}{lift:>30}", plain(interval))?;
         }
-        println!("lists as a whole; popularity's:");
+        writeln!(f, "lists that are served as a whole; popularity's:")?;
         for (name, value) in &self.lists {
             let popular = self.popularity_lists.get(name).unwrap_or(&f64::NAN);
-            println!("{name:<14}{value:>14.4}{popular:>14.4}");
+            writeln!(f, "{name:<14}{value:>14.4}{popular:>14.4}")?;
         }
-        println!("by interactions known of a person, ndcg@20; model minus popularity:");
+        writeln!(
+            f,
+            "what is served by interactions known of a person, ndcg@20; minus popularity:"
+        )?;
         for bucket in &self.buckets {
             let to = bucket.to.map_or("+".to_owned(), |to| format!("-{to}"));
-            let of =
-                |intervals: &Intervals| intervals.get("ndcg@20").map(range).unwrap_or_default();
-            let name = format!("{}{to}", bucket.from);
-            let (model, lift) = (of(&bucket.metrics), of(&bucket.lift));
-            println!("{name:<8}{:>6} people{model:>26}{lift:>28}", bucket.people);
+            let ndcg = |intervals: &Intervals| intervals.get("ndcg@20").copied();
+            let model = ndcg(&bucket.metrics).as_ref().map(plain).unwrap_or_default();
+            let lift = ndcg(&bucket.lift).as_ref().map(signed).unwrap_or_default();
+            let (name, people) =
+                (format!("{}{to}", bucket.from), of(bucket.people as u64, "person"));
+            writeln!(f, "{name:<8}{people:>13}{model:>26}{lift:>30}")?;
         }
-        if let Some(seeds) = &self.seeds {
-            println!("over {} seeds, with 95% intervals of the mean:", seeds.fits);
-            for (name, interval) in &seeds.metrics {
-                println!("{name:<14}{:>26}", range(interval));
+        let Some(seeds) = &self.seeds else { return Ok(()) };
+        writeln!(f, "the factors alone over {} seeds, 95% intervals of the mean:", seeds.fits)?;
+        for (name, interval) in &seeds.metrics {
+            writeln!(f, "{name:<14}{:>26}", plain(interval))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for EvaluationReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut columns: Vec<(&str, &Metrics)> = vec![
+            ("served", &self.metrics),
+            ("factors", &self.factors),
+            ("folded in", &self.fold_in),
+        ];
+        columns.extend(self.baselines.iter().map(|(name, metrics)| (*name, metrics)));
+        write!(f, "{:<14}", of(self.people as u64, "person"))?;
+        columns.iter().try_for_each(|(name, _)| write!(f, "{name:>14}"))?;
+        writeln!(f)?;
+        for name in self.metrics.keys() {
+            write!(f, "{name:<14}")?;
+            for (_, metrics) in &columns {
+                write!(f, "{:>14.4}", metrics.get(name).unwrap_or(&f64::NAN))?;
             }
+            writeln!(f)?;
         }
+        let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
+        let fit = fit_text(&self.hyperparameters);
+        writeln!(f, "fit {:.2} s{memory}: {fit}", self.fit_seconds)?;
+        self.details.fmt(f)
     }
 }
 
@@ -121,25 +181,10 @@ impl EvaluationReport {
     /// # Errors
     /// When it cannot be written as JSON.
     pub(crate) fn print(&self, json: bool) -> Result<()> {
-        if json {
-            println!("{}", serde_json::to_string_pretty(self)?);
-            return Ok(());
+        match json {
+            true => println!("{}", serde_json::to_string_pretty(self)?),
+            false => print!("{self}"),
         }
-        let mut columns: Vec<(&str, &Metrics)> = vec![("model", &self.metrics)];
-        columns.extend(self.served.iter().map(|metrics| ("served", metrics)));
-        columns.extend(self.fold_in.iter().map(|metrics| ("folded in", metrics)));
-        columns.extend(self.baselines.iter().map(|(name, metrics)| (*name, metrics)));
-        print!("{:<14}", format!("{} people", self.people));
-        columns.iter().for_each(|(name, _)| print!("{name:>14}"));
-        println!();
-        for name in self.metrics.keys() {
-            print!("{name:<14}");
-            columns.iter().for_each(|(_, m)| print!("{:>14.4}", m.get(name).unwrap_or(&f64::NAN)));
-            println!();
-        }
-        let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
-        println!("fit {:.2} s{memory}; {}", self.fit_seconds, self.hyperparameters);
-        self.details.iter().for_each(EvaluationDetails::print);
         Ok(())
     }
 }

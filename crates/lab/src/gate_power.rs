@@ -56,7 +56,7 @@ pub fn run(args: &BenchGateArgs) -> Result<()> {
     let files = args.source.as_deref().zip(args.target.as_deref());
     let files = files.map(|(source, target)| TransferData::read(source, target)).transpose()?;
     let mut rows = Vec::new();
-    for &people in &args.links {
+    for people in args.links.iter().map(|people| *people as usize) {
         if let Some(data) = &files {
             for (name, is_shuffled) in
                 [("files, links true", false), ("files, links shuffled", true)]
@@ -138,7 +138,10 @@ impl World<'_> {
             popularity: mean(&|one| one.popularity),
             served_before: mean(&|one| one.served_before),
             served_now: mean(&|one| one.served_now),
-            best: by_kind.values().copied().fold(f64::NAN, f64::max),
+            best: by_kind
+                .iter()
+                .map(|(kind, mean)| (*kind, *mean))
+                .max_by(|one, other| one.1.total_cmp(&other.1)),
             by_kind,
         }
     }

@@ -1,6 +1,7 @@
 //! What `bench gate` prints.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -51,8 +52,8 @@ pub(crate) struct PowerRow {
     pub(crate) popularity: f64,
     pub(crate) served_before: f64,
     pub(crate) served_now: f64,
-    /// Of the kind that is best over all draws.
-    pub(crate) best: f64,
+    /// The kind that is best over all draws, and its mean.
+    pub(crate) best: Option<(BridgeKind, f64)>,
     pub(crate) by_kind: BTreeMap<BridgeKind, f64>,
 }
 
@@ -71,13 +72,32 @@ impl GateReport {
             println!("{}", serde_json::to_string_pretty(&json)?);
             return Ok(());
         }
-        println!(
-            "| world | direction | linked | served before | served now | popularity | served before | served now | best kind |"
-        );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        print!("{self}");
+        println!("{:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+}
+
+impl Display for GateReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = [
+            "world",
+            "direction",
+            "linked",
+            "times a bridge was served by the rule before",
+            "times by the gate now",
+            "ndcg@20 of popularity",
+            "ndcg@20 served by the rule before",
+            "ndcg@20 served now",
+            "best kind and its ndcg@20",
+        ];
+        writeln!(f, "| {} |", columns.join(" | "))?;
+        writeln!(f, "|{}", " --- |".repeat(columns.len()))?;
         for row in &self.rows {
-            println!(
-                "| {} | {} | {} | {} | {} | {:.4} | {:.4} | {:.4} | {:.4} |",
+            let best = row.best.map(|(kind, mean)| format!("{kind:?} {mean:.4}"));
+            writeln!(
+                f,
+                "| {} | {} | {} | {} | {} | {:.4} | {:.4} | {:.4} | {} |",
                 row.world,
                 row.direction,
                 row.linked,
@@ -86,10 +106,9 @@ impl GateReport {
                 row.popularity,
                 row.served_before,
                 row.served_now,
-                row.best
-            );
+                best.unwrap_or_else(|| "none was measured".to_owned())
+            )?;
         }
-        println!("{:.1} s", started.elapsed().as_secs_f64());
         Ok(())
     }
 }
@@ -97,6 +116,32 @@ impl GateReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_column_has_a_name_of_its_own_and_the_best_kind_is_named() {
+        let row = PowerRow {
+            world: "w",
+            direction: "a -> b".into(),
+            linked: 60,
+            before: Rate::of(0, 2),
+            now: Rate::of(1, 2),
+            kinds_served: BTreeMap::new(),
+            popularity: 0.1,
+            served_before: 0.1,
+            served_now: 0.2,
+            best: Some((BridgeKind::Joint, 0.25)),
+            by_kind: BTreeMap::new(),
+        };
+        let text = GateReport { resamplings: 2, rows: vec![row] }.to_string();
+        let cells = |line: &str| -> Vec<String> {
+            line.split('|').map(|cell| cell.trim().to_owned()).collect()
+        };
+        let lines: Vec<Vec<String>> = text.lines().map(cells).collect();
+        let names: std::collections::BTreeSet<&String> = lines[0][1..10].iter().collect();
+        assert_eq!(names.len(), 9, "{text}");
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
+        assert_eq!(lines[2][9], "Joint 0.2500");
+    }
 
     #[test]
     fn the_interval_of_a_rate_is_wilsons() {

@@ -7,6 +7,7 @@
 //! | what evidence of one domain is worth in another | [`evaluate_transfer`] |
 //! | how fast training is | [`mod@bench`] |
 //! | what a whole run takes | [`bench_run`] |
+//! | what rankers and bridges are called | [`ranker_text`], [`bridge_text`] |
 //! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
 // The standard library's panic at a closed pipe, and let through what commands a terminal.
@@ -19,11 +20,13 @@ pub mod output;
 pub mod args;
 pub mod bench;
 pub mod bench_run;
+pub mod bridge_text;
 pub mod data_set;
 pub mod evaluate;
 pub mod evaluate_transfer;
 pub mod gate_power;
 pub mod progress;
+pub mod ranker_text;
 pub mod synthetic_world;
 
 mod choosing;

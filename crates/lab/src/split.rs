@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use crossfold_core::entities::counted::were;
 use crossfold_core::evidence::items::{DomainRanges, Weighted};
-use crossfold_core::maths::als::{AlsParams, Factors};
+use crossfold_core::maths::als::AlsParams;
 use crossfold_core::maths::measure::{
-    Catalogue, DomainEvaluation, LIST_LENGTH, Measurements, RankingCase, measure,
-    rank_by_common_scores, rank_by_factors, summarise,
+    Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, rank_by_common_scores, summarise,
 };
 use crossfold_core::maths::rank::rank_unseen;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::model::scoring::Estimate;
 use crossfold_core::training::mixing::{MixtureReport, tables_on};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::data_set::{Numbering, Pairs, Times, read_pairs, read_times};
@@ -34,7 +35,7 @@ impl Split {
     /// Reads the pairs to train on and, if any are given, those held out.
     ///
     /// # Errors
-    /// When a file cannot be read or has no pair.
+    /// When a file cannot be read or has no pair, or what is held out tells of nobody.
     pub(crate) fn read(train: &Path, test: Option<&Path>) -> Result<Self> {
         let (train, held_out) = (read_pairs(train)?, test.map(read_pairs).transpose()?);
         if train.is_empty() || held_out.as_ref().is_some_and(Pairs::is_empty) {
@@ -63,7 +64,13 @@ impl Split {
             relevant.retain(|item| seen.binary_search(item).is_err());
             Some(RankingCase { person: row, seen: seen.to_vec(), relevant })
         };
-        let cases = train.keys().enumerate().filter_map(case).collect();
+        let cases: Vec<RankingCase> = train.keys().enumerate().filter_map(case).collect();
+        if !test.is_empty() && cases.iter().all(|case| case.relevant.is_empty()) {
+            let both = were(cases.len() as u64, "person");
+            bail!(
+                "nobody can be measured: {both} found in both --train and --test, and nobody has anything in --test that they do not have in --train"
+            );
+        }
         Ok(Self { train: matrix, users: train.into_keys().collect(), cases })
     }
 
@@ -87,42 +94,45 @@ impl Split {
         Ok(DomainRanges::from([(domain()?, 0..self.train.columns())]))
     }
 
-    /// Fits with these parameters, and measures what is served by what was found of the
-    /// domain's rankers.
+    /// Fits with these parameters, and ranks for each person as they are served by what was
+    /// found of the domain's rankers.
     ///
     /// # Errors
     /// When confidences are too extreme.
-    pub(crate) fn evaluate_served(
+    pub(crate) fn lists_served(
         &self,
         params: &AlsParams,
         found: &[MixtureReport],
-    ) -> Result<Measurements> {
+    ) -> Result<Vec<Vec<u32>>> {
         let tables = tables_on(&self.train, (&self.ranges()?, params), found, &|| ())?;
         let domain = domain()?;
-        let counts = self.train.column_counts();
-        let popularity: Vec<f32> = counts.into_iter().map(|count| count as f32).collect();
+        let popularity = self.popularity();
         let rank = |case: &RankingCase| {
             let evidence = Weighted::of_person(&self.train, case.person);
             let estimate = tables.estimate(&domain, &evidence);
             let scores = estimate.map_or_else(|| popularity.clone(), Estimate::into_scores);
             rank_unseen(&scores, &case.seen, LIST_LENGTH)
         };
-        let lists: Vec<Vec<u32>> = self.cases.par_iter().map(rank).collect();
-        Ok(measure(&lists, &self.cases))
+        Ok(self.cases.par_iter().map(rank).collect())
     }
 
-    /// The model beside popularity.
-    pub(crate) fn evaluate(&self, factors: &Factors) -> DomainEvaluation {
-        let people = self.train.rows();
-        let counts = self.train.column_counts();
-        let popularity: Vec<f32> =
-            counts.into_iter().map(|count| count as f32 / people.max(1) as f32).collect();
-        let items = factors.items.view();
-        let model = rank_by_factors(factors.people.view(), items, &self.cases);
+    /// What is served beside popularity; `items` are the factors by which items are alike.
+    pub(crate) fn evaluate(
+        &self,
+        served: &[Vec<u32>],
+        items: ArrayView2<'_, f32>,
+    ) -> DomainEvaluation {
+        let popularity = self.popularity();
         let popular = rank_by_common_scores(&popularity, &self.cases);
-        let catalogue =
-            Catalogue { factors: items, popularity: &popularity, people: people as u64 };
-        summarise(&model, &popular, &self.cases, catalogue)
+        let people = self.train.rows() as u64;
+        let catalogue = Catalogue { factors: items, popularity: &popularity, people };
+        summarise(served, &popular, &self.cases, catalogue)
+    }
+
+    /// The share of all people who have each item.
+    fn popularity(&self) -> Vec<f32> {
+        let people = self.train.rows().max(1) as f32;
+        self.train.column_counts().into_iter().map(|count| count as f32 / people).collect()
     }
 }
 
@@ -140,24 +150,23 @@ fn places(user: &str, times: &Times) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
     use super::*;
 
     const TRAIN: &str = "user_id,item_id,occurred_at\n\
         a,y,30\na,x,1970-01-01T00:00:20Z\na,z,30\nb,x,5\na,x,10\n";
 
+    fn read_parts(train: &str, test: &str) -> Result<Split> {
+        let folder = tempfile::tempdir().unwrap();
+        let [trained, held_out] = ["train.csv", "test.csv"].map(|name| folder.path().join(name));
+        std::fs::write(&trained, train).unwrap();
+        std::fs::write(&held_out, format!("user_id,item_id\n{test}")).unwrap();
+        Split::read_in_order(&trained, &held_out)
+    }
+
     fn read(train: &str) -> Result<Split> {
-        let directory = std::env::temp_dir().join(format!(
-            "crossfold-split-{}-{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        ));
-        std::fs::create_dir_all(&directory)?;
-        let path = |name: &str| directory.join(name);
-        std::fs::write(path("train.csv"), train)?;
-        std::fs::write(path("test.csv"), "user_id,item_id\na,w\n")?;
-        let split = Split::read_in_order(&path("train.csv"), &path("test.csv"));
-        std::fs::remove_dir_all(&directory)?;
-        split
+        read_parts(train, "a,w\n")
     }
 
     #[test]
@@ -181,5 +190,18 @@ mod tests {
         assert_eq!(read("user_id,item_id\na,y\na,x\n").unwrap().train.places(0), None);
         let error = read("user_id,item_id,occurred_at\na,y,1\na,x,soon\n").err().unwrap();
         assert!(format!("{error:#}").contains("line 3"), "{error:#}");
+    }
+
+    #[test]
+    fn a_split_that_holds_nothing_out_of_anybody_is_refused() {
+        let train = "u1,i1\nu1,i2\nu2,i1\n";
+        let with_header = format!("user_id,item_id\n{train}");
+        for (test, both) in [("v1,i1\nv2,i2\n", "0 people were"), (train, "2 people were")] {
+            let refused = read_parts(&with_header, test).err().unwrap().to_string();
+            assert!(refused.starts_with("nobody can be measured"), "{refused}");
+            assert!(refused.contains(both), "{refused}");
+        }
+        let cases = read_parts(&with_header, "u2,i2\nu1,i1\n").unwrap().cases;
+        assert_eq!(cases.iter().filter(|case| !case.relevant.is_empty()).count(), 1);
     }
 }

@@ -1,9 +1,11 @@
 //! What `evaluate-transfer` prints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
 use std::time::Instant;
 
 use anyhow::Result;
+use crossfold_core::entities::counted::{of, were};
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::bootstrap::Interval;
 use crossfold_core::maths::measure::Metrics;
@@ -13,6 +15,10 @@ use crossfold_core::training::bridging::gate::DirectionReport;
 use crossfold_core::training::bridging::measures::METRIC;
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::bridge_text::verdict_text;
+use crate::ranker_text::fit_text;
+use crate::transfer_data::TransferData;
 
 /// A kind of bridge on the cold people.
 #[derive(Serialize)]
@@ -24,10 +30,44 @@ pub(crate) struct ColdFigures {
     pub(crate) over_popularity: Interval,
 }
 
+/// People who were named and cannot be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct NotMeasured {
+    /// Those in neither file.
+    pub(crate) unknown: usize,
+    /// Those in one file alone.
+    pub(crate) in_one_file: usize,
+}
+
+impl NotMeasured {
+    /// Those of these users.
+    pub(crate) fn of(data: &TransferData, users: &BTreeSet<String>) -> Self {
+        let is_known = data.are_among(users);
+        let known = is_known.iter().filter(|known| **known).count();
+        let linked = data.linked().into_iter().filter(|row| is_known[*row]).count();
+        Self { unknown: users.len() - known, in_one_file: known - linked }
+    }
+
+    /// How many they are.
+    pub(crate) fn people(self) -> usize {
+        self.unknown + self.in_one_file
+    }
+}
+
+impl Display for NotMeasured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unknown, one) =
+            (were(self.unknown as u64, "id"), were(self.in_one_file as u64, "person"));
+        write!(f, "{unknown} found in neither file, {one} found in one of them alone")
+    }
+}
+
 /// Given people, cold in the target.
 #[derive(Serialize)]
 pub(crate) struct TransferReport {
     pub(crate) cold_people: usize,
+    /// Those who were named beside them.
+    pub(crate) not_measured: NotMeasured,
     /// NDCG@20 of popularity on the cold people.
     pub(crate) popularity: f64,
     /// NDCG@20 of what the gate lets be served to them.
@@ -89,6 +129,22 @@ pub(crate) struct ResamplingReport {
     pub(crate) peak_rss_mb: Option<f64>,
 }
 
+fn are(count: usize, word: &str) -> String {
+    format!("{} {}", of(count as u64, word), if count == 1 { "is" } else { "are" })
+}
+
+fn have(people: usize) -> String {
+    format!("{} {}", of(people as u64, "person"), if people == 1 { "has" } else { "have" })
+}
+
+fn had_target(people: usize) -> String {
+    format!("of {} the target history was", of(people as u64, "person"))
+}
+
+fn pairs_look(pairs: usize) -> String {
+    format!("{} of items {}", of(pairs as u64, "pair"), if pairs == 1 { "looks" } else { "look" })
+}
+
 fn signed(i: &Interval) -> String {
     format!("{:+.4} [{:+.4}, {:+.4}]", i.mean, i.low, i.high)
 }
@@ -117,11 +173,13 @@ impl TransferReport {
         }
         let gate = &self.gate;
         println!(
-            "{} people have both; {} hidden people judged what others chose; {} pairs of items look alike",
-            gate.people, gate.judging_people, self.look_alikes
+            "{} both domains beside the cold people; {} hidden once to judge bridges by, with settings that others chose; {} alike",
+            have(gate.people),
+            had_target(gate.judging_people),
+            pairs_look(self.look_alikes)
         );
         println!(
-            "\nndcg@20      chose   judged  over popularity {:.4}      over target-only {:.4}     cold people",
+            "\nndcg@20      chosen  judged  over popularity {:.4}      over target-only {:.4}     cold people",
             gate.popularity, gate.target_only
         );
         for figures in &gate.candidates {
@@ -139,10 +197,13 @@ impl TransferReport {
         if let Some(why) = &gate.cross_block_refused {
             println!("no cross block: {why}");
         }
-        println!("\ngate: {}", serde_json::to_string(&gate.verdict)?);
+        println!("\nthe gate: {}", verdict_text(&gate.verdict));
+        if self.not_measured.people() > 0 {
+            println!("named and not measured: {}", self.not_measured);
+        }
         println!(
-            "{} cold people are served ndcg@20 {} (popularity {:.4})",
-            self.cold_people,
+            "{} served ndcg@20 {} (popularity {:.4})",
+            are(self.cold_people, "cold person"),
             plain(&self.served_interval),
             self.popularity
         );
@@ -156,7 +217,7 @@ impl TransferReport {
                 serde_json::to_string(&cold.candidate)?,
             );
         }
-        println!("fitted with {}", serde_json::to_string(&self.options)?);
+        println!("fitted with {}", fit_text(&self.options));
         print_cost(self.peak_rss_mb, started);
         Ok(())
     }
@@ -208,5 +269,28 @@ impl ResamplingReport {
         println!("the chosen candidates over popularity: {}", signed(&self.gain));
         print_cost(self.peak_rss_mb, started);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planted_world::{PlantedWorld, planted};
+
+    #[test]
+    fn who_is_named_and_cannot_be_measured_is_counted() {
+        let data = planted(PlantedWorld { linked: 4, in_common: 1.0, seed: 1 });
+        let users = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let linked = data.people[data.linked()[0]].user.clone();
+        let alone = data.people.iter().find(|person| person.target.is_empty());
+        let alone = alone.map(|person| person.user.clone()).unwrap_or_default();
+        let named = users(&[&linked, &alone, "nobody", "no one"]);
+        let found = NotMeasured::of(&data, &named);
+        assert_eq!(found, NotMeasured { unknown: 2, in_one_file: 1 });
+        assert_eq!(
+            found.to_string(),
+            "2 ids were found in neither file, 1 person was found in one of them alone"
+        );
+        assert_eq!(NotMeasured::of(&data, &users(&[&linked])).people(), 0);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use anyhow::{Context, Result};
+use crossfold_core::entities::counted::were;
 use crossfold_core::entities::decision::SlateEntry;
 use crossfold_core::entities::ids::{DomainId, ModelId, RecommendationId};
 use crossfold_core::release::attention::Attention;
@@ -19,6 +20,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// The code of an event that was not stored, and may be when it is sent again.
+pub(crate) const STORE_UNAVAILABLE: &str = "store_unavailable";
 
 /// Reads an answer.
 ///
@@ -154,9 +158,24 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// Whether it keeps people from being served as well as they could be. The others may be as
-    /// they should: events of robots are left out, and not every direction deserves a bridge.
+    /// they should: events of robots are left out, not every direction deserves a bridge, and
+    /// what was not stored in time is sent again by who sends.
     pub(crate) fn needs_attention(&self) -> bool {
-        !matches!(self, Self::Known(Attention::LeftOut { .. } | Attention::NoBridge { .. }))
+        let is_as_it_should =
+            matches!(self, Self::Known(Attention::LeftOut { .. } | Attention::NoBridge { .. }));
+        !is_as_it_should && self.not_stored_in_time().is_none()
+    }
+
+    /// How many of an intake's elements were not stored in time, if it is of such.
+    fn not_stored_in_time(&self) -> Option<u64> {
+        match self {
+            Self::Known(Attention::Refused { intake, reason, elements })
+                if intake == "events" && reason == STORE_UNAVAILABLE =>
+            {
+                Some(*elements)
+            }
+            _ => None,
+        }
     }
 
     /// What may help, as a command where there is one.
@@ -190,6 +209,13 @@ impl Entry {
 
 impl Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(events) = self.not_stored_in_time() {
+            let events = were(events, "event");
+            return write!(
+                f,
+                "{events} not stored in time, and whoever sent them was told to send them again"
+            );
+        }
         match self {
             Self::Known(known) => known.fmt(f),
             Self::Other { code } => f.write_str(code),
@@ -249,10 +275,14 @@ pub(crate) struct SlatesStatus {
 }
 
 /// `POST /v1/events`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct EventsAnswer {
     pub(crate) accepted: u64,
     pub(crate) duplicates: u64,
+    /// Events that were found stored when they were sent again, after a try that was not
+    /// answered in time: this try stored them, or they were there before. Counted here.
+    #[serde(skip)]
+    pub(crate) sent_again: u64,
     pub(crate) rejected: Vec<Rejection>,
 }
 
@@ -269,4 +299,31 @@ pub(crate) struct Rejection {
     pub(crate) code: String,
     pub(crate) detail: String,
     pub(crate) index: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_to_be_sent_again_is_worth_knowing_and_not_called_refused() {
+        let entry = |reason: &str| -> Entry {
+            let json = json!({
+                "code": "refused", "intake": "events", "reason": reason, "elements": 1000,
+            });
+            let entry = read(json).unwrap();
+            assert!(matches!(entry, Entry::Known(_)), "{entry}");
+            entry
+        };
+        let later = entry(STORE_UNAVAILABLE);
+        assert!(!later.needs_attention());
+        assert!(later.to_string().starts_with("1000 events were not stored in time"), "{later}");
+        let refused = entry("unknown_event_type");
+        assert!(refused.needs_attention());
+        assert!(refused.to_string().contains("refused"), "{refused}");
+    }
 }

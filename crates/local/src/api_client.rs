@@ -140,6 +140,14 @@ impl ApiClient {
         self.call(Method::PUT, path, body).await
     }
 
+    /// Changes what stands under a path by a merge patch.
+    ///
+    /// # Errors
+    /// A [`CallError`].
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Result<Value> {
+        self.call(Method::PATCH, path, body).await
+    }
+
     /// Posts a body to a path.
     ///
     /// # Errors

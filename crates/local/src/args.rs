@@ -155,7 +155,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Measure a model of one domain on a given split, by full ranking.
     Evaluate(EvaluateArgs),
-    /// Measure how fast training is.
+    /// Measure what is served, how fast training is, and how often the gate of bridges is right.
     #[command(subcommand)]
     Bench(BenchCommand),
     /// Measure transfer to people who have no history in the target domain.

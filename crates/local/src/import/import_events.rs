@@ -227,6 +227,7 @@ impl EventsOutcome {
         let Some(answer) = &posted.answer else { return Ok(()) };
         self.done.accepted += answer.accepted;
         self.done.duplicates += answer.duplicates;
+        self.done.sent_again += answer.sent_again;
         let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
         for rejection in &answer.rejected {
             if rejection.code == ERASED_USER {

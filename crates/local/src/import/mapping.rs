@@ -26,11 +26,12 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// Recognises columns by their names, and by `map`, which holds.
+    /// Recognises columns by their names, and by `map`, which holds where it names a column
+    /// of these: another file may have the others ([`check_map`]).
     ///
     /// # Errors
-    /// When neither users nor items can be found, a name is no field or no column, or two
-    /// columns have the same name.
+    /// When neither users nor items can be found, a name is no field, or two columns have
+    /// the same name.
     pub(crate) fn of(
         columns: &[String],
         map: &[(String, String)],
@@ -56,11 +57,11 @@ impl Mapping {
             fields.extend(found.map(|at| (*field, at)));
         }
         let mapping = Self { kind, fields, width: columns.len() };
-        mapping.check(columns)?;
+        mapping.check(columns, map)?;
         Ok(mapping)
     }
 
-    fn check(&self, columns: &[String]) -> Result<()> {
+    fn check(&self, columns: &[String], map: &[(String, String)]) -> Result<()> {
         let needed: &[Field] = match self.kind {
             Kind::Events => &[Field::User, Field::Item],
             Kind::Items => &[Field::Item],
@@ -68,6 +69,9 @@ impl Mapping {
         for field in needed {
             if self.column(*field).is_none() {
                 let name = field.name();
+                if let Some(absent) = map.iter().find(|(mapped, _)| mapped == name) {
+                    bail!("{}", no_such_column(absent, columns));
+                }
                 bail!(
                     "no column is known as {name} among {}; say which it is: --map {name}=COLUMN",
                     ForeignNames(columns)
@@ -127,7 +131,29 @@ impl Mapping {
     }
 }
 
-/// The columns that `--map` names, and whether there are such.
+/// Whether each column that `--map` names is one of some file, of which these are the columns.
+///
+/// # Errors
+/// When one is none of any.
+pub(crate) fn check_map(map: &[(String, String)], files: &[&[String]]) -> Result<()> {
+    let absent = map
+        .iter()
+        .find(|(_, column)| files.iter().all(|columns| places_of(column, columns).is_empty()));
+    let Some(absent) = absent else { return Ok(()) };
+    match files {
+        [columns] => bail!("{}", no_such_column(absent, columns)),
+        _ => {
+            let all: Vec<String> = files.iter().flat_map(|columns| columns.to_vec()).collect();
+            bail!("{} in any of the files", no_such_column(absent, &all))
+        }
+    }
+}
+
+fn no_such_column((name, column): &(String, String), columns: &[String]) -> String {
+    format!("--map {name}={column}: there is no such column, but {}", ForeignNames(columns))
+}
+
+/// The columns that `--map` names, of those that are there.
 fn named_columns(columns: &[String], map: &[(String, String)]) -> Result<Vec<(Field, usize)>> {
     let mut named = Vec::new();
     for (name, column) in map {
@@ -138,24 +164,22 @@ fn named_columns(columns: &[String], map: &[(String, String)]) -> Result<Vec<(Fi
                 fields.join(", ")
             );
         };
-        let found: Vec<usize> = places(columns, |other| other == column);
-        let found = if found.is_empty() {
-            places(columns, |other| other.eq_ignore_ascii_case(column))
-        } else {
-            found
-        };
-        match found.as_slice() {
-            [] => {
-                bail!(
-                    "--map {name}={column}: there is no such column, but {}",
-                    ForeignNames(columns)
-                )
-            }
+        match places_of(column, columns).as_slice() {
+            [] => {}
             [at] => named.push((field, *at)),
             _ => bail!("{}", said_twice(column)),
         }
     }
     Ok(named)
+}
+
+/// Where a column is that is named so; in any case where none is named exactly so.
+fn places_of(column: &str, columns: &[String]) -> Vec<usize> {
+    let exact = places(columns, |other| other == column);
+    if exact.is_empty() {
+        return places(columns, |other| other.eq_ignore_ascii_case(column));
+    }
+    exact
 }
 
 fn places(columns: &[String], is_it: impl Fn(&str) -> bool) -> Vec<usize> {
@@ -252,13 +276,25 @@ mod tests {
         let map = |field: &str, column: &str| vec![(field.to_owned(), column.to_owned())];
         let mapping = Mapping::of(&header, &map("user_id", "wer"), None).unwrap();
         assert_eq!(mapping.column(Field::User), Some(1));
-        for (map, word) in [
-            (map("user", "Wer"), "no field user; the fields are user_id, item_id, type"),
-            (map("value", "y"), "no such column"),
-        ] {
-            let error = Mapping::of(&header, &map, None).unwrap_err().to_string();
-            assert!(error.contains(word), "{error}");
-        }
+        let error = Mapping::of(&header, &map("user", "Wer"), None).unwrap_err().to_string();
+        assert!(error.contains("no field user; the fields are user_id, item_id, type"), "{error}");
+        let error = check_map(&map("value", "y"), &[&header]).unwrap_err().to_string();
+        assert!(error.ends_with("no such column, but user_id, Wer, item_id, x"), "{error}");
+        let needed = Mapping::of(&columns("user_id,x"), &map("item_id", "y"), None);
+        let error = needed.unwrap_err().to_string();
+        assert!(error.contains("--map item_id=y: there is no such column"), "{error}");
+    }
+
+    #[test]
+    fn a_map_counts_for_the_files_that_have_its_column_and_fails_if_none_has() {
+        let (items, events) = (columns("课程,价钱"), columns("学员,课程"));
+        let map = vec![("price".to_owned(), "价钱".to_owned())];
+        let of = |columns: &[String]| Mapping::of(columns, &map, None).unwrap();
+        assert_eq!(of(&items).column(Field::Price), Some(1));
+        assert_eq!(of(&events).kind, Kind::Events);
+        check_map(&map, &[&items, &events]).unwrap();
+        let error = check_map(&map, &[&events, &events]).unwrap_err().to_string();
+        assert!(error.ends_with("in any of the files"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | columns to fields | [`usual_names`], [`mapping`] |
 //! | cells to values | [`times`], [`amounts`], [`type_names`], [`ratings`] |
 //! | rows to events and items | [`event_rows`], [`event_ids`], [`item_rows`] |
-//! | what is in a file, before anything is written | [`survey`], [`check_report`], [`proposal`] |
+//! | what is in a file, before anything is written | [`survey`], [`check_report`], [`proposal`], [`standing`] |
 //! | to the API | [`posting`], [`import_events`], [`import_items`], [`progress_note`] |
 //! | what could not be taken | [`refusals`] |
 
@@ -38,6 +38,7 @@ mod ratings;
 mod reading;
 mod refusals;
 mod row;
+mod standing;
 mod survey;
 mod times;
 mod type_names;
@@ -63,7 +64,7 @@ use crate::printer;
 use check_report::CheckReport;
 use import_events::{EventsImport, Meaning};
 use import_items::ItemsImport;
-use mapping::Kind;
+use mapping::{Kind, check_map};
 use options::Options;
 use outcome::{FileOutcome, ImportOutcome};
 pub use outcome::{Interrupted, SomeRefused};
@@ -71,6 +72,7 @@ use posting::{Poster, Stored};
 use progress_note::ProgressNote;
 use proposal::proposal;
 use refusals::RefusedRows;
+use standing::{Standing, types_of_first_events};
 use survey::Survey;
 pub(crate) use times::start_of_day;
 use type_names::TypeNames;
@@ -94,12 +96,16 @@ async fn carry_out(directory: &Path, args: &ImportArgs, stored: &Arc<Stored>) ->
     spare_files(&surveys, options.refused.as_deref())?;
     let target = Target::open(directory, args).await?;
     let poster = Poster::new(target.client(), domain_of(args)?, Arc::clone(stored));
+    let standing = Standing::of(&poster, &options::default_type()?).await?;
     if !args.json {
-        announce(&poster, &options, &surveys).await?;
+        announce(&standing, &options, &surveys);
     }
-    let (types, defined) = define(&poster, args, &options, &surveys).await?;
+    let awaits_events = surveys.iter().all(|survey| survey.mapping.kind == Kind::Items)
+        && standing.of_events().is_none();
+    let next = target.next(directory, awaits_events.then(|| poster.domain()));
+    let (types, defined) = define(&poster, standing, args, &options, &surveys).await?;
     let started = Instant::now();
-    let mut outcome = ImportOutcome { defined, next: target.next(directory), ..Default::default() };
+    let mut outcome = ImportOutcome { defined, next, ..Default::default() };
     let mut failure = None;
     for survey in surveys {
         match import_file(&poster, &options, survey, &types, &target.name(directory)).await {
@@ -157,14 +163,19 @@ impl Target {
         }
     }
 
-    /// The command that comes after an import.
-    fn next(&self, directory: &Path) -> String {
+    /// The command that comes after an import; to a domain that has no events yet, theirs.
+    fn next(&self, directory: &Path, awaits_events: Option<&DomainId>) -> String {
         let option = match self {
             Self::Server(_, address) => format!(" --api {address}"),
             Self::Local(_) if directory == Path::new(DEFAULT_DATA_DIR) => String::new(),
             Self::Local(_) => format!(" --data-dir {}", directory.display()),
         };
-        format!("crossfold train{option}")
+        match awaits_events {
+            Some(domain) => format!(
+                "crossfold import EVENTS --domain {domain}{option}, by what people did: there is nothing to train on yet"
+            ),
+            None => format!("crossfold train{option}"),
+        }
     }
 
     /// What tells it from others.
@@ -200,6 +211,8 @@ async fn look_through(args: &ImportArgs, options: &Options) -> Result<Vec<Survey
     if surveys.is_empty() {
         bail!("name a file to import: crossfold import FILE… --domain NAME");
     }
+    let columns: Vec<&[String]> = surveys.iter().map(|survey| survey.columns.as_slice()).collect();
+    check_map(&options.rows.reading.map, &columns)?;
     surveys.sort_by_key(|survey| survey.mapping.kind == Kind::Events);
     Ok(surveys)
 }
@@ -246,39 +259,54 @@ fn can_be_taken(survey: &Survey, types: &TypeNames) -> bool {
 }
 
 /// Says what was recognised, before anything is written.
-async fn announce(poster: &Poster, options: &Options, surveys: &[Survey]) -> Result<()> {
-    let definition = poster.definition().await?;
-    let defined = definition.as_ref().map(defined_types);
-    let types = TypeNames { given: options.type_names.clone(), defined };
+fn announce(standing: &Standing, options: &Options, surveys: &[Survey]) {
+    let types = types_at(standing, options);
     for survey in surveys {
         let meaning = meaning(options, survey, &types);
         let zone = options.zone_name.clone();
         printer::text(CheckReport { survey, meaning: &meaning, zone, shows_rows: false });
     }
-    Ok(())
+}
+
+/// How types are named where a domain stands so.
+fn types_at(standing: &Standing, options: &Options) -> TypeNames {
+    let defined = standing.of_events().map(defined_types);
+    TypeNames { given: options.type_names.clone(), defined }
 }
 
 /// Defines the domain unless it is; says how its types are named, and which domain was defined.
 async fn define(
     poster: &Poster,
+    standing: Standing,
     args: &ImportArgs,
     options: &Options,
     surveys: &[Survey],
 ) -> Result<(TypeNames, Option<DomainId>)> {
-    let mut types = TypeNames { given: options.type_names.clone(), defined: None };
+    let mut types = types_at(&standing, options);
     let mut defined_now = None;
-    let definition = match poster.definition().await? {
-        Some(definition) => definition,
+    let can_be_taken = |survey: &Survey| can_be_taken(survey, &types);
+    let are_events = |survey: &&Survey| survey.mapping.kind == Kind::Events;
+    let definition = match standing {
+        Standing::Defined(definition) => definition,
         // A domain that nothing comes into would only be in the way.
-        None if !surveys.iter().any(|survey| can_be_taken(survey, &types)) => {
-            return Ok((types, None));
-        }
-        None => {
+        Standing::Absent if !surveys.iter().any(can_be_taken) => return Ok((types, None)),
+        Standing::Absent => {
             let found = types_of(options, surveys, &types);
             let domain = domain_of(args)?;
             let definition = proposal(&domain, &args.currency, found.iter())?;
             poster.define(&definition).await?;
             defined_now = Some(domain);
+            definition
+        }
+        Standing::ItemsAlone(definition)
+            if !surveys.iter().filter(are_events).any(can_be_taken) =>
+        {
+            definition
+        }
+        Standing::ItemsAlone(_) => {
+            let found = types_of(options, surveys, &types);
+            let definition = proposal(&domain_of(args)?, &args.currency, found.iter())?;
+            poster.change(&types_of_first_events(&options::default_type()?, &definition)).await?;
             definition
         }
     };
@@ -311,9 +339,8 @@ async fn check(
 ) -> Result<()> {
     let domain = args.domain.clone().or_else(|| DomainId::parse("my-domain").ok());
     let domain = domain.context("say which domain the files belong to: --domain NAME")?;
-    let mut types = TypeNames { given: options.type_names.clone(), defined: None };
-    let definition = definition_at(directory, args, &domain).await?;
-    types.defined = definition.as_ref().map(defined_types);
+    let standing = standing_at(directory, args, &domain).await?;
+    let types = types_at(&standing, options);
     let proposed = proposal(&domain, &args.currency, types_of(options, surveys, &types).iter())?;
     let reports: Vec<(Meaning, &Survey)> =
         surveys.iter().map(|survey| (meaning(options, survey, &types), survey)).collect();
@@ -326,14 +353,22 @@ async fn check(
         .collect();
     if args.json {
         let files: Vec<Value> = reports.iter().map(CheckReport::to_json).collect();
-        printer::json(&json!({"files": files, "definition": proposed, "defined": definition}))?;
+        let defined = standing.definition();
+        printer::json(&json!({"files": files, "definition": proposed, "defined": defined}))?;
     } else {
         reports.iter().for_each(printer::text);
-        match definition {
-            Some(_) => printer::line(format_args!(
+        let has_events = surveys.iter().any(|survey| survey.mapping.kind == Kind::Events);
+        match standing {
+            Standing::ItemsAlone(_) if has_events => {
+                printer::line(format_args!(
+                    "\nnothing was written. The domain {domain} has items alone, and would get these event types:"
+                ));
+                printer::json(&proposed["event_types"])?;
+            }
+            Standing::Defined(_) | Standing::ItemsAlone(_) => printer::line(format_args!(
                 "\nnothing was written. The domain {domain} is defined, and stays as it is."
             )),
-            None => {
+            Standing::Absent => {
                 printer::line(format_args!(
                     "\nnothing was written. The domain {domain} would be defined so (PUT /v1/domains/{domain}):"
                 ));
@@ -348,16 +383,13 @@ async fn check(
 }
 
 /// What the domain is where the files would go. Looking makes no directory.
-async fn definition_at(
-    directory: &Path,
-    args: &ImportArgs,
-    domain: &DomainId,
-) -> Result<Option<Value>> {
+async fn standing_at(directory: &Path, args: &ImportArgs, domain: &DomainId) -> Result<Standing> {
     if args.api.is_none() && !directory.exists() {
-        return Ok(None);
+        return Ok(Standing::Absent);
     }
     let target = Target::open(directory, args).await?;
-    Poster::new(target.client(), domain.clone(), Arc::default()).definition().await
+    let poster = Poster::new(target.client(), domain.clone(), Arc::default());
+    Standing::of(&poster, &options::default_type()?).await
 }
 
 async fn import_file(

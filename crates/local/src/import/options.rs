@@ -67,7 +67,7 @@ impl Options {
             .collect::<Result<Vec<_>>>()?;
         let default_type = match &args.type_name {
             Some(name) => name.clone(),
-            None => EventType::parse(DEFAULT_TYPE)?,
+            None => default_type()?,
         };
         Ok(Self {
             fingerprint: format!(
@@ -132,6 +132,14 @@ impl Options {
         };
         Some(RatingRule { min, above, below })
     }
+}
+
+/// The event type of rows that name none, unless another is said.
+///
+/// # Errors
+/// None that can be met.
+pub(crate) fn default_type() -> Result<EventType> {
+    Ok(EventType::parse(DEFAULT_TYPE)?)
 }
 
 /// How files and rows are read.

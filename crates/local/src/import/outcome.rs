@@ -116,7 +116,7 @@ impl FileOutcome {
     }
 
     fn taken(&self) -> u64 {
-        let events = self.events.map_or(0, |events| events.done.accepted + events.done.duplicates);
+        let events = self.events.map_or(0, |events| events.done.stored());
         events + self.items.map_or(0, |items| items.upserted)
     }
 
@@ -134,6 +134,13 @@ impl FileOutcome {
             of(done.duplicates, "duplicate"),
             of(self.refused.rows, "row")
         )?;
+        if done.sent_again > 0 {
+            let events = were(done.sent_again, "event");
+            writeln!(
+                f,
+                "  {events} sent again, as a store did not answer in time, and found stored: by this import or before"
+            )?;
+        }
         if *refused_before > 0 {
             let rows = were(*refused_before, "row");
             writeln!(f, "  {rows} refused by the earlier import, and written to its file")?;
@@ -171,6 +178,7 @@ impl FileOutcome {
         if let Some(events) = &self.events {
             json["accepted"] = events.done.accepted.into();
             json["duplicates"] = events.done.duplicates.into();
+            json["sent_again"] = events.done.sent_again.into();
             json["passed_over"] = events.passed_over.into();
             json["named_items"] = events.done.named_items.into();
             json["erased_people"] = events.erased_people.into();
@@ -229,7 +237,7 @@ impl ImportOutcome {
     }
 
     fn events(&self) -> u64 {
-        self.sum(|file| file.events.map_or(0, |e| e.done.accepted + e.done.duplicates))
+        self.sum(|file| file.events.map_or(0, |events| events.done.stored()))
     }
 
     /// Rows of the files that were refused, by this import or by the one that it goes on with.
@@ -247,6 +255,7 @@ impl ImportOutcome {
             }),
             "accepted": self.sum(|file| file.events.map_or(0, |events| events.done.accepted)),
             "duplicates": self.sum(|file| file.events.map_or(0, |events| events.done.duplicates)),
+            "sent_again": self.sum(|file| file.events.map_or(0, |events| events.done.sent_again)),
             "rejected": self.refused(),
             "seconds": self.seconds,
             "events_per_second": self.events() as f64 / self.seconds,
@@ -331,6 +340,19 @@ mod tests {
         assert_eq!(ended.to_string(), "1 row was refused");
         assert_eq!(crate::exit_status::of(&ended), 3);
         assert_eq!(gone_on().to_json()["rejected"], 1);
+    }
+
+    #[test]
+    fn what_was_sent_again_is_told_beside_duplicates() {
+        let mut outcome = gone_on();
+        for events in outcome.files.iter_mut().filter_map(|file| file.events.as_mut()) {
+            (events.done.accepted, events.done.sent_again) = (399, 500);
+        }
+        let text = outcome.to_string();
+        assert!(text.contains("  399 events accepted, 0 duplicates, "), "{text}");
+        assert!(text.contains("  500 events were sent again, as a store"), "{text}");
+        assert!(text.contains("\n899 events in "), "{text}");
+        assert_eq!(outcome.to_json()["sent_again"], 500);
     }
 
     #[test]

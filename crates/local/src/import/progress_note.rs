@@ -22,6 +22,10 @@ pub(crate) struct Done {
     pub(crate) accepted: u64,
     /// Events that had been stored before.
     pub(crate) duplicates: u64,
+    /// Events that were found stored when they were sent again: by the first try, which was
+    /// not answered in time, or before.
+    #[serde(default)]
+    pub(crate) sent_again: u64,
     /// Events of erased people, which were left out.
     pub(crate) of_erased: u64,
     /// Events that the API refused.
@@ -29,6 +33,13 @@ pub(crate) struct Done {
     /// Items that got a name.
     #[serde(default)]
     pub(crate) named_items: u64,
+}
+
+impl Done {
+    /// Events that are stored, whoever stored them.
+    pub(crate) fn stored(self) -> u64 {
+        self.accepted + self.duplicates + self.sent_again
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -99,14 +99,17 @@ impl Field {
             Self::User => {
                 "user_id user uid visitor_id customer_id customer member_id account_id \
                  reviewer_id person_id buyer_id client_id learner_id student_id reader_id \
-                 listener_id subscriber_id profile_id anonymous_id user_no who 用户id 用户 用户编号"
+                 listener_id subscriber_id profile_id anonymous_id user_no who 用户id 用户编号 用户 \
+                 学员id 学员编号 学员 学生id 学生编号 学生 会员id 会员编号 会员 客户id 客户编号 客户 \
+                 买家id 买家 读者id 读者"
             }
             Self::Item => {
                 "item_id item iid movie_id product_id article_id course_id book_id song_id \
                  track_id artist_id video_id news_id asin parent_asin content_id goods_id \
                  sku_id sku offer_id ad_id listing_id business_id game_id recipe_id \
                  anime_id poi_id isbn post_id product movie article course what 商品id 商品编号 课程id \
-                 物品id"
+                 课程编号 物品id 物品编号 产品id 产品编号 图书id 图书编号 视频id 文章id 歌曲id \
+                 电影id 课程 商品 物品 产品 图书 视频 文章 歌曲 电影"
             }
             Self::Type => {
                 "type event_type event event_name action action_type behavior behaviour \
@@ -198,6 +201,8 @@ mod tests {
             ),
             (Field::Value, &["price", "value", "EVENT_VALUE", "Price"]),
             (Field::Rating, &["rating", "rating:float", "stars"]),
+            (Field::User, &["用户", "学员", "会员编号", "客户ID", "学生"]),
+            (Field::Item, &["课程", "商品ID", "课程编号", "图书"]),
         ];
         for (field, columns) in cases {
             for column in columns {

@@ -170,7 +170,7 @@ fn write_activity(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Res
     }
     writeln!(
         f,
-        "activity   in 30 days {} taken and {} refused; {}, {} of them personal",
+        "activity   in 30 days the API took {} and refused {}; {}, {} of them personal",
         of(sum(|day| day.events.accepted), "event"),
         sum(|day| day.events.refused.values().sum()),
         of(sum(|day| day.slates.served), "slate"),
@@ -283,7 +283,7 @@ Needs attention:
             &format!(
                 "champion   {model}, made 2 days ago from 1234 events; it was promoted 2 days ago"
             ),
-            "activity   in 30 days 9 events taken and 2 refused; 5 slates, 4 of them personal",
+            "activity   in 30 days the API took 9 events and refused 2; 5 slates, 4 of them personal",
             "Needs attention:",
             &format!(
                 "    crossfold models show {0}; to serve it all the same: crossfold models promote {0}",
@@ -307,7 +307,7 @@ Needs attention:
         let written = text(imported);
         for line in [
             "archive    1 event taken in 30 days; a run counts what lies there",
-            "activity   in 30 days 1 event taken and 0 refused; 1 slate, 0 of them personal",
+            "activity   in 30 days the API took 1 event and refused 0; 1 slate, 0 of them personal",
         ] {
             assert!(written.lines().any(|written| written == line), "{line:?} not in\n{written}");
         }

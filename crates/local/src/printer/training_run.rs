@@ -4,13 +4,14 @@ use std::fmt::{self, Display};
 
 use crossfold_core::entities::counted::of;
 use crossfold_core::maths::measure::{DomainEvaluation, Metrics};
-use crossfold_core::model::mixtures::item_item::ItemItemMethod;
 use crossfold_core::release::run::{RunReport, TrainingRun, TrainingRunState};
 use crossfold_core::training::bridging::gate::{DirectionReport, DirectionVerdict};
-use crossfold_core::training::mixing::{MixtureReport, RankerChoice};
+use crossfold_core::training::mixing::MixtureReport;
 use crossfold_core::training::report::TrainingReport;
 use crossfold_core::training::served_by::ServedBy;
+use crossfold_lab::bridge_text::verdict_text;
 use crossfold_lab::output::Foreign;
+use crossfold_lab::ranker_text::kinds_of;
 
 use crate::printer::Difference;
 
@@ -48,19 +49,26 @@ impl Display for TrainingRunText<'_> {
 /// The kinds of people and what they like, by domain.
 fn write_people(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
     for (domain, found) in &report.segments {
-        let (people, kept) = (of(found.sampled as u64, "person"), found.kept);
+        let people = of(found.sampled as u64, "person");
         match found.segments {
-            0 => writeln!(f, "{domain}: {people} not told apart into segments")?,
+            0 if found.tried.tried.is_empty() => {
+                writeln!(f, "{domain}: no segments: {people} are too few to tell kinds apart by")?;
+            }
+            0 => writeln!(
+                f,
+                "{domain}: no segments: of {people}, none that were tried were found again in others"
+            )?,
             segments => writeln!(
                 f,
-                "{domain}: {} among {people}, {kept} of them known before",
-                of(segments as u64, "segment")
+                "{domain}: {} of people, found among {people}; {}",
+                of(segments as u64, "segment"),
+                Before(found.kept)
             )?,
         }
     }
     for (domain, found) in &report.topics {
         let topics = of(found.topics as u64, "topic");
-        writeln!(f, "{domain}: {topics}, {} of them known before", found.kept)?;
+        writeln!(f, "{domain}: {topics} of what people like; {}", Before(found.kept))?;
     }
     for (domain, found) in &report.content {
         let how = match found.served {
@@ -74,6 +82,19 @@ fn write_people(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
         )?;
     }
     Ok(())
+}
+
+/// How many of the segments or topics that were found the champion had.
+struct Before(usize);
+
+impl Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => write!(f, "none of them goes on from the model before"),
+            1 => write!(f, "1 of them goes on from the model before"),
+            kept => write!(f, "{kept} of them go on from the model before"),
+        }
+    }
 }
 
 /// Which model was made, why it is refused if it is, and what became of erasures.
@@ -157,31 +178,16 @@ fn write_served(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
 /// What ranks a domain's items, where that is more than its factors.
 fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Result {
     let Some(choice) = found.served() else { return Ok(()) };
-    let names: Vec<&str> = choice.rankers.iter().map(|ranker| name_of(ranker)).collect();
     writeln!(
         f,
         "{} is ranked by {}: ndcg@20 {:.4} of {}, {:.4} by factors alone, difference {}",
         found.domain,
-        names.join(", "),
+        kinds_of(&choice.rankers),
         found.mixed,
         of(found.judging_people as u64, "person"),
         found.factors,
         Difference(&found.over_factors),
     )
-}
-
-fn name_of(ranker: &RankerChoice) -> &'static str {
-    match ranker {
-        RankerChoice::Factors => "factors",
-        RankerChoice::Popularity => "popularity",
-        RankerChoice::RecentPopularity => "recent popularity",
-        RankerChoice::ItemItem(ItemItemMethod::Ease(_) | ItemItemMethod::LocalRidge(_)) => {
-            "items by regression"
-        }
-        RankerChoice::ItemItem(ItemItemMethod::Walk(_)) => "items by walks",
-        RankerChoice::ItemItem(ItemItemMethod::Cosine(_)) => "items by shared people",
-        RankerChoice::ItemItem(ItemItemMethod::NextItem(_)) => "items by what follows",
-    }
 }
 
 fn write_evaluation(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
@@ -227,31 +233,26 @@ fn write_domain(
     )
 }
 
-/// Why no direction between domains was judged, where people have several.
+/// Why no direction between domains was judged, where there are several.
 fn write_unjudged(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Result {
-    // A person whose evidence may not be joined has a row for each domain.
-    if !report.bridges.is_empty() || report.rows <= report.people {
+    if !report.bridges.is_empty() {
         return Ok(());
     }
-    writeln!(
-        f,
-        "no direction between domains was judged: nobody who uses several consents to training in both directions between them"
-    )
+    // A person whose evidence may not be joined has a row for each domain.
+    let why = match report.rows > report.people {
+        true => "nobody who uses several consents to training in both directions between them",
+        false if report.served.len() > 1 => {
+            "nobody is known to use several; users of two domains are one person once they are linked (PUT /v1/users/{user}/links)"
+        }
+        false => return Ok(()),
+    };
+    writeln!(f, "no direction between domains was judged: {why}")
 }
 
 /// What a direction's candidates scored, and which is served.
 fn write_bridge(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Result {
     let direction = &report.direction;
-    let verdict = match &report.verdict {
-        DirectionVerdict::Passed { chosen } => format!("{:?} is served", chosen.kind()),
-        DirectionVerdict::NotBetter { chosen } => {
-            format!("{:?} is not better with certainty: target-only", chosen.kind())
-        }
-        DirectionVerdict::TooFewPeople { needed } => {
-            format!("fewer than {needed} people to judge by: target-only")
-        }
-        DirectionVerdict::NothingFitted => "no kind could be fitted: target-only".to_owned(),
-    };
+    let verdict = verdict_text(&report.verdict);
     writeln!(f, "bridge {} -> {}: {verdict}", direction.from, direction.to)?;
     if matches!(report.verdict, DirectionVerdict::TooFewPeople { .. }) {
         return Ok(());
@@ -282,7 +283,9 @@ mod tests {
     use crossfold_core::entities::ids::{ModelId, TrainingRunId};
     use crossfold_core::maths::als::AlsOptions;
     use crossfold_core::maths::bootstrap::Interval;
+    use crossfold_core::maths::clusters::NumberOfClusters;
     use crossfold_core::release::gate::Verdict;
+    use crossfold_core::training::SegmentReport;
     use crossfold_core::training::served_by::Why;
     use jiff::Timestamp;
 
@@ -338,5 +341,52 @@ no direction between domains was judged: nobody who uses several consents to tra
         run.state = TrainingRunState::withdrawn(now, None, "nothing is left".into()).completing(1);
         let withdrawn = "withdrawn: nothing is left\n1 erasure is complete by this run\n";
         assert_eq!(TrainingRunText { run: &run, whole: None }.to_string(), withdrawn);
+    }
+
+    fn told(report: &TrainingReport) -> Vec<String> {
+        struct Told<'a>(&'a TrainingReport);
+        impl Display for Told<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_unjudged(f, self.0)?;
+                write_people(f, self.0)
+            }
+        }
+        Told(report).to_string().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn segments_are_told_with_of_whom_they_are_and_why_there_are_none() {
+        let found = |sampled: usize, segments: usize, kept: usize| SegmentReport {
+            people: sampled as u64,
+            sampled,
+            segments,
+            kept,
+            explained: 0.5,
+            tried: NumberOfClusters { clusters: segments.max(1), tried: Vec::new(), sampled },
+        };
+        let mut report = TrainingReport::default();
+        report.segments.insert("a".parse().unwrap(), found(943, 2, 0));
+        report.segments.insert("b".parse().unwrap(), found(39, 0, 0));
+        report.segments.insert("c".parse().unwrap(), found(90, 3, 1));
+        assert_eq!(
+            told(&report),
+            [
+                "a: 2 segments of people, found among 943 people; none of them goes on from the model before",
+                "b: no segments: 39 people are too few to tell kinds apart by",
+                "c: 3 segments of people, found among 90 people; 1 of them goes on from the model before",
+            ]
+        );
+    }
+
+    #[test]
+    fn why_no_direction_was_judged_is_told_where_nobody_uses_several_domains() {
+        let mut report = TrainingReport { people: 5, rows: 5, ..TrainingReport::default() };
+        report.served.insert("knowledge".parse().unwrap(), ServedBy::Evidence);
+        assert_eq!(told(&report), [""; 0]);
+        report.served.insert("travel".parse().unwrap(), ServedBy::Evidence);
+        let lines = told(&report);
+        assert!(lines[0].contains("nobody is known to use several"), "{lines:?}");
+        report.rows = 6;
+        assert!(told(&report)[0].contains("consents to training in both directions"));
     }
 }
