@@ -74,7 +74,10 @@ fn signed(of: &Interval) -> String {
 fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Result {
     let choosing = of(found.choosing_people as u64, "person");
     if !found.tried.is_empty() {
-        writeln!(f, "each ranker alone, ndcg@20 of items held out once more, of {choosing} who choose:")?;
+        writeln!(
+            f,
+            "each ranker alone, ndcg@20 of items held out once more, of {choosing} who choose:"
+        )?;
     }
     for ranker in &found.tried {
         writeln!(f, "  {:.4}  {}", ranker.choosing, ranker_text(&ranker.ranker))?;

@@ -50,6 +50,7 @@ impl Display for StatusText<'_> {
             Some(champion) => write_champion(f, status.at, champion)?,
             None => writeln!(f, "champion   none yet")?,
         }
+        write_bridges(f, status)?;
         write_activity(f, status)?;
         write_keys(f, &status.keys, self.retired_keys)?;
         let entries = |pressing: bool| {
@@ -162,6 +163,23 @@ fn write_keys(
     Ok(())
 }
 
+/// How many directions the last run judged, where there are several domains.
+fn write_bridges(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Result {
+    let report = status.last_run.as_ref().and_then(|run| run.state.report());
+    let Some(report) = report.filter(|_| status.domains.len() > 1) else { return Ok(()) };
+    match (report.directions_judged, report.bridges_served) {
+        (Some(0), _) => writeln!(
+            f,
+            "bridges    no direction was judged: crossfold train says why; each domain is served by its own evidence"
+        ),
+        (Some(judged), Some(served)) => {
+            let directions = of(judged as u64, "direction");
+            writeln!(f, "bridges    {served} of {directions} that were judged")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Sums over the days and domains that are told.
 fn write_activity(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Result {
     let sum = |figure: fn(&DayStatus) -> u64| -> u64 { status.activity.iter().map(figure).sum() };
@@ -208,6 +226,8 @@ impl Display for Ago {
 mod tests {
     #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
+    use crossfold_core::release::run::RunReport;
+    use crossfold_core::training::report::TrainingReport;
     use serde_json::{Value, json};
 
     use super::*;
@@ -334,6 +354,30 @@ Needs attention:
         assert_eq!(told(Some(&BTreeSet::from([2]))), here);
         let there = format!("{since} a day after that, if it is not (infra/deploy.md)");
         assert_eq!(told(None), [&*there, &there, left, "in use"]);
+    }
+
+    #[test]
+    fn directions_are_told_of_where_there_are_several_domains() {
+        let told = |domains: usize, judged: usize, served: usize| {
+            let mut report = json!(RunReport::new(&TrainingReport::default(), None));
+            report["directions_judged"] = json!(judged);
+            report["bridges_served"] = json!(served);
+            let mut several = answer();
+            let of_domain = |at| json!({"domain": format!("d{at}"), "name": "D", "items": 3});
+            several["domains"] = (0..domains).map(of_domain).collect();
+            several["last_run"] = json!({
+                "id": "run-1", "requested_at": "2026-01-09T12:00:00Z", "options": {},
+                "status": "succeeded", "finished_at": "2026-01-09T12:00:00Z",
+                "model": "a".repeat(64), "report": report,
+                "verdict": {"passed": true, "checks_passed": 1},
+            });
+            let text = text(several);
+            text.lines().find(|line| line.starts_with("bridges")).map(str::to_owned)
+        };
+        assert_eq!(told(1, 0, 0), None);
+        assert!(told(2, 0, 0).unwrap().contains("no direction was judged"));
+        let judged = told(2, 2, 1).unwrap();
+        assert_eq!(judged, "bridges    1 of 2 directions that were judged");
     }
 
     #[test]
