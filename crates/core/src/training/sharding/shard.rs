@@ -195,7 +195,7 @@ fn decode_rows(bytes: &[u8]) -> Result<(usize, SparseRows), ShardError> {
 
 /// The place of each of so many entries; none where there are none.
 fn decode_places(tensors: &SafeTensors<'_>, entries: usize) -> Result<Vec<u16>, ShardError> {
-    if !tensors.names().iter().any(|name| *name == "places") {
+    if !tensors.names().contains(&"places") {
         return Ok(Vec::new());
     }
     let view = tensors.tensor("places").map_err(malformed)?;
@@ -385,9 +385,9 @@ mod tests {
             let range = 0..matrix.rows();
             let read = |bytes: Bytes| MatrixShard::decode(&bytes).unwrap().rows;
             let with = read(MatrixShard::encode_with_places(&ordered, range.clone()).unwrap());
-            prop_assert_eq!(with, ordered.clone());
+            prop_assert_eq!(&with, &ordered);
             let plain = MatrixShard::encode(&ordered, range.clone()).unwrap();
-            prop_assert_eq!(read(plain), matrix.clone());
+            prop_assert_eq!(&read(plain), &matrix);
             let nothing_known = MatrixShard::encode_with_places(&matrix, range).unwrap();
             prop_assert_eq!(read(nothing_known), matrix);
         }
