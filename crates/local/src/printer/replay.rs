@@ -47,6 +47,7 @@ fn words(finding: &Finding) -> &'static str {
         }
         Change::PolicyGone => "this version has no such policy",
         Change::ModelGone => "the model was deleted",
+        Change::EncoderGone => "the text encoder that ranked new items cannot be read",
         Change::ExcludedNotKept => "too many unwanted items were named to be kept",
         Change::DefinitionsChanged => "evidence is weighed otherwise now, or its domain is gone",
         Change::ConsentsChanged => "evidence that was used may no longer be",
