@@ -96,6 +96,13 @@ fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Resu
                 "the factors serve: the mixture is not better beyond doubt, {over} over them, judged by {judging} who chose nothing"
             )?;
         }
+        MixtureVerdict::NoRoom | MixtureVerdict::NotFitted | MixtureVerdict::NotPersonal => {
+            writeln!(
+                f,
+                "the mixture is better than the factors alone by {over}, and does not serve: {}",
+                why_it_does_not(found.verdict)
+            )?;
+        }
         MixtureVerdict::TooFewPeople => {
             return writeln!(
                 f,
@@ -104,6 +111,14 @@ fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Resu
         }
     }
     found.chosen.iter().try_for_each(|choice| write_shares(f, choice))
+}
+
+fn why_it_does_not(verdict: MixtureVerdict) -> &'static str {
+    match verdict {
+        MixtureVerdict::NoRoom => "there is no room left for its weights",
+        MixtureVerdict::NotPersonal => "popularity is better than both",
+        _ => "its weights could not be made from everything",
+    }
 }
 
 fn write_shares(f: &mut fmt::Formatter<'_>, choice: &MixtureChoice) -> fmt::Result {

@@ -21,7 +21,9 @@ use crate::model::segments::Segments;
 use crate::model::topics::Topics;
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
-use crate::training::mixing::{ItemItemWeights, PopularItems, item_item_weights, mixtures};
+use crate::training::mixing::{
+    ItemItemWeights, MixtureVerdict, PopularItems, item_item_weights, mixtures,
+};
 use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
 
 /// Everything that is fitted to one matrix.
@@ -158,6 +160,8 @@ impl ModelOutline {
         (popularity, recent): (&[f32], &[f32]),
     ) -> Result<ScoringTables, TrainingError> {
         let of_items = PopularItems { ranges: self.index.ranges(), popularity, recent };
+        let by_popularity = by_popularity(&self.report.served);
+        let mixtures = mixtures(weights, &self.report.rankings, of_items);
         Ok(ScoringTables::new(TableParts {
             ranges: self.index.ranges().clone(),
             params: self.provenance.params,
@@ -165,18 +169,31 @@ impl ModelOutline {
             item_factors: served.item_factors,
             domain_factors: served.domain_factors,
             bridges: served.bridges,
-            mixtures: mixtures(weights, &self.report.rankings, of_items),
+            mixtures: mixtures.without(&by_popularity),
             look_alikes: self.look_alikes.clone(),
-            by_popularity: by_popularity(&self.report.served),
+            by_popularity,
         })?)
+    }
+
+    /// Of mixtures that are better and do not serve all the same, why.
+    fn tell_what_serves(&mut self, tables: &ScoringTables) {
+        let popular = by_popularity(&self.report.served);
+        for found in self.report.rankings.iter_mut().filter(|found| found.served().is_some()) {
+            if popular.contains(&found.domain) {
+                found.verdict = MixtureVerdict::NotPersonal;
+            } else if tables.mixtures().get(&found.domain).is_none() {
+                found.verdict = MixtureVerdict::NotFitted;
+            }
+        }
     }
 
     /// The model, once it is fitted, and what the run saw.
     ///
     /// # Errors
     /// [`TrainingError::Tables`] when the factors do not fit the items.
-    pub(super) fn into_trained(self, fits: Fits) -> Result<Trained, TrainingError> {
+    pub(super) fn into_trained(mut self, fits: Fits) -> Result<Trained, TrainingError> {
         let tables = self.tables(fits, (&self.popularity, &self.recent))?;
+        self.tell_what_serves(&tables);
         let content = self.content.as_ref();
         let content = content.and_then(|material| material.fit(&tables, &self.popularity));
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;

@@ -14,7 +14,7 @@ use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::item_facts::CatalogueFacts;
-use crate::evidence::items::{ItemIndex, Row};
+use crate::evidence::items::{DomainRows, ItemIndex, Row};
 use crate::evidence::popularity::Popularity;
 use crate::evidence::rows::{MOST_ORDERED, RowBuilder, Rows, split_instant};
 use crate::evidence::scaling::EvidenceScaling;
@@ -29,7 +29,7 @@ use crate::training::bridging::gate::{self, GateOptions, judge_all};
 use crate::training::bridging::look_alike::{self, LookAlikeReport};
 use crate::training::bridging::trial::Ground;
 use crate::training::drift::{self, DriftReport};
-use crate::training::mixing::{self, ChoosingItems, Grounds};
+use crate::training::mixing::{self, ChoosingItems, Grounds, MixtureReport};
 use crate::training::report::TrainingReport;
 use crate::training::searching::{Known, search};
 use crate::training::shadow::ShadowReport;
@@ -245,11 +245,23 @@ impl Prepared {
         let tables = outline.tables(outline.fit(&matrix, progress)?, (shares, recent))?;
         let seed = outline.provenance.params.options().seed;
         let grounds = Grounds { matrix: &matrix, choosing: &choosing, tables: &tables, seed };
-        for (domain, rows) in outline.index.ranges() {
-            if outline.report.served.get(domain) == Some(&ServedBy::Evidence) {
-                outline.report.rankings.push(mixing::choose(grounds, rows)?);
-            }
+        let mut room = mixing::Room::default();
+        let served = &outline.report.served;
+        let by_evidence = |domain: &DomainId| served.get(domain) == Some(&ServedBy::Evidence);
+        let ranges = outline.index.ranges().iter().filter(|(domain, _)| by_evidence(domain));
+        let mut ranges: Vec<&DomainRows> = ranges.map(|(_, rows)| rows).collect();
+        // Those with most evidence first: what is left is for the others.
+        let counts = matrix.column_counts();
+        let evidence = |rows: &DomainRows| {
+            counts[rows.range.clone()].iter().map(|count| u64::from(*count)).sum::<u64>()
+        };
+        ranges.sort_by_cached_key(|rows| std::cmp::Reverse(evidence(rows)));
+        let mut rankings = Vec::with_capacity(ranges.len());
+        for rows in ranges {
+            rankings.push(mixing::choose(grounds, rows, &mut room)?);
         }
+        rankings.sort_by(|one: &MixtureReport, other| one.domain.cmp(&other.domain));
+        outline.report.rankings = rankings;
         Ok(())
     }
 

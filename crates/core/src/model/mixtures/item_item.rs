@@ -39,6 +39,18 @@ impl ItemItemMethod {
         matches!(self, Self::NextItem(_))
     }
 
+    /// Most weights that are kept for each past item.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        match self {
+            Self::Ease(params) => params.options().kept,
+            Self::LocalRidge(params) => params.options().kept,
+            Self::Walk(params) => params.options().kept,
+            Self::Cosine(params) => params.options().kept,
+            Self::NextItem(params) => params.options().kept,
+        }
+    }
+
     /// The value of each past item: by its confidence, or by where it stands in the order
     /// of what the person likes in the domain, and by nothing else that they did.
     fn values(&self, liked: &[Liked]) -> Vec<(u32, f32)> {

@@ -14,7 +14,7 @@
 
 pub mod item_item;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,13 @@ impl Mixtures {
     /// Adds the mixture of a domain.
     pub fn insert(&mut self, domain: DomainId, mixture: Mixture) {
         self.by_domain.insert(domain, mixture);
+    }
+
+    /// Those of other domains than these.
+    #[must_use]
+    pub fn without(mut self, domains: &BTreeSet<DomainId>) -> Self {
+        self.by_domain.retain(|domain, _| !domains.contains(domain));
+        self
     }
 
     /// The mixture of a domain, if it has one.

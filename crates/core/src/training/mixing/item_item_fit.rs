@@ -32,12 +32,47 @@ const LEAST_KEPT: usize = 8;
 /// Most items of a catalogue where more than two settings of what goes by the order are tried:
 /// each takes three times as long as a regression of all items on each other.
 const MOST_ITEMS_OF_MANY_ORDERS: usize = 2_500;
-/// Most pairs of items that people took both of, over all people, where weights are made: a
-/// bound on the time, which grows with them.
+/// Most pairs of items that people took both of, over all people and domains, of which weights
+/// are made: a bound on the time, which grows with them.
 const MOST_PAIRS: u64 = 1_000_000_000;
+/// Most items of a person that count for pairs, as in the fits themselves.
+const MOST_OF_PERSON: usize = 4_096;
+/// Most cubes of numbers of items, over all domains whose items are all regressed on each
+/// other: two catalogues of the most that are.
+const MOST_CUBES: u64 = 2 * (MOST_ITEMS_AT_ONCE as u64).pow(3);
 
 /// Most interactions of a domain of which orders are made, some 40 bytes each.
 const MOST_ORDERED: usize = 20_000_000;
+
+/// What is left of the time and the room that weights may take, for all domains of a model
+/// together. Whether a domain gets any may depend on it, what these are like does not: who is
+/// told of one domain learns nothing of how many others there are.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pairs: u64,
+    cubes: u64,
+    weights: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { pairs: MOST_PAIRS, cubes: MOST_CUBES, weights: MOST_WEIGHTS }
+    }
+}
+
+impl Room {
+    /// Takes the room of a mixture's weights between so many items, if there is as much.
+    pub(super) fn take(&mut self, choice: &MixtureChoice, items: usize) -> bool {
+        let kept = |ranker: &RankerChoice| match ranker {
+            RankerChoice::ItemItem(method) => method.kept(),
+            _ => 0,
+        };
+        let needed = choice.rankers.iter().map(kept).sum::<usize>().saturating_mul(items);
+        let left = self.weights.checked_sub(needed);
+        self.weights = left.unwrap_or(self.weights);
+        left.is_some()
+    }
+}
 
 /// What weights between the items of one domain are made from.
 pub(super) struct Grounds<'a> {
@@ -89,12 +124,11 @@ impl<'a> Grounds<'a> {
         weights.ok()
     }
 
-    /// The methods of each family that are tried, in a model of so many domains; the best
-    /// of each family may have a share. None where that would take too long or too much
-    /// room. What goes by the order of what people did is tried where `is_newest`, what is
+    /// The methods of each family that are tried; the best of each family may have a share.
+    /// None where that would take longer than is left, or too much room. What goes by the order of what people did is tried where `is_newest`, what is
     /// to be found came last, and where there is an order.
-    pub(super) fn families(&self, domains: usize, is_newest: bool) -> Vec<Vec<ItemItemMethod>> {
-        let mut families = families(&self.part, domains);
+    pub(super) fn families(&self, room: &mut Room, is_newest: bool) -> Vec<Vec<ItemItemMethod>> {
+        let mut families = families(&self.part, room);
         let is_ordered = is_newest && self.part.entries() <= MOST_ORDERED && self.tell_an_order();
         if !is_ordered {
             families.retain(|family| !family.iter().any(ItemItemMethod::goes_by_order));
@@ -103,22 +137,25 @@ impl<'a> Grounds<'a> {
     }
 }
 
-/// The methods of each family for a domain's part, in a model of so many domains, whatever
-/// is known of any order.
-fn families(part: &SparseRows, domains: usize) -> Vec<Vec<ItemItemMethod>> {
+/// The methods of each family for a domain's part, whatever is known of any order.
+fn families(part: &SparseRows, room: &mut Room) -> Vec<Vec<ItemItemMethod>> {
     let items = part.columns();
-    let pairs = (0..part.rows()).map(|person| (part.row(person).0.len() as u64).pow(2)).sum();
-    let is_small = items <= MOST_ITEMS_AT_ONCE;
+    let of_person = |person| (part.row(person).0.len().min(MOST_OF_PERSON) as u64).pow(2);
+    let pairs: u64 = (0..part.rows()).map(of_person).sum();
+    let cubes = (items as u64).saturating_pow(3);
+    let is_small = items <= MOST_ITEMS_AT_ONCE && cubes <= room.cubes;
     // Each family may have one table of weights.
     let tables = 4 + usize::from(is_small);
-    let most_kept = MOST_WEIGHTS / domains.max(1) / tables / items.max(1);
-    if items < 2 || MOST_PAIRS < pairs || most_kept < LEAST_KEPT {
+    let most_kept = MOST_WEIGHTS / tables / items.max(1);
+    if items < 2 || room.pairs < pairs || most_kept < LEAST_KEPT {
         return Vec::new();
     }
+    room.pairs -= pairs;
+    room.cubes -= if is_small { cubes } else { 0 };
     let nearest = NEAREST.min(most_kept);
     let mut families = vec![
         on_nearest(nearest),
-        on_all(items, KEPT.min(most_kept)),
+        on_all(is_small, KEPT.min(most_kept)),
         walking(nearest),
         cosines(nearest),
     ];
@@ -137,13 +174,13 @@ fn on_nearest(kept: usize) -> Vec<ItemItemMethod> {
     [10.0, 100.0].into_iter().map(of).filter_map(Result::ok).collect()
 }
 
-fn on_all(items: usize, kept: usize) -> Vec<ItemItemMethod> {
+fn on_all(is_small: bool, kept: usize) -> Vec<ItemItemMethod> {
     let of = |(ridge, activity_exponent)| {
         let options = EaseOptions { ridge, activity_exponent, kept, ..EaseOptions::default() };
         options.check().map(ItemItemMethod::Ease)
     };
     let tried = [(5.0, 0.5), (50.0, 0.5), (300.0, 0.0), (1_000.0, 0.0)];
-    let tried = tried.into_iter().filter(|_| items <= MOST_ITEMS_AT_ONCE);
+    let tried = tried.into_iter().filter(|_| is_small);
     tried.map(of).filter_map(Result::ok).collect()
 }
 
@@ -258,24 +295,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_the_catalogue_weights_stay_within_the_room_and_the_time_that_is_told() {
-        for domains in [1, 3, 50] {
-            for items in [1usize, 2, 40, 4_000, 30_000, 240_000, 2_000_000] {
-                let part = SparseRows::from_rows(items, [vec![(0, 1.0)]]);
-                let families = families(&part, domains);
-                let kept = |method: &ItemItemMethod| match method {
-                    ItemItemMethod::Ease(params) => params.options().kept,
-                    ItemItemMethod::LocalRidge(params) => params.options().kept,
-                    ItemItemMethod::Walk(params) => params.options().kept,
-                    ItemItemMethod::Cosine(params) => params.options().kept,
-                    ItemItemMethod::NextItem(params) => params.options().kept,
-                };
-                let most = families.iter().filter_map(|family| family.iter().map(kept).max());
-                assert!(most.sum::<usize>() * items * domains <= MOST_WEIGHTS, "{items}");
-                assert_eq!(families.is_empty(), items < 2 || items * domains > 250_000);
-            }
+    fn whatever_the_catalogue_weights_stay_within_the_room_that_is_told() {
+        for items in [1usize, 2, 40, 4_000, 30_000, 240_000, 2_000_000] {
+            let part = SparseRows::from_rows(items, [vec![(0, 1.0)]]);
+            let families = families(&part, &mut Room::default());
+            let most = families.iter().filter_map(|of| of.iter().map(ItemItemMethod::kept).max());
+            assert!(most.sum::<usize>() * items <= MOST_WEIGHTS, "{items}");
+            assert_eq!(families.is_empty(), items < 2 || items > 250_000);
         }
-        let busy = (0..11u32).map(|_| (0..10_000).map(|item| (item, 1.0)).collect());
-        assert!(families(&SparseRows::from_rows(10_000, busy), 1).is_empty());
+    }
+
+    #[test]
+    fn what_is_tried_takes_no_longer_however_many_domains_there_are() {
+        let part = |items: u32| {
+            let rows = (0..60u32).map(|_| (0..items.min(5_000)).map(|item| (item, 1.0)).collect());
+            SparseRows::from_rows(items as usize, rows)
+        };
+        let (large, small) = (part(6_000), part(3_000));
+        let mut room = Room::default();
+        let alone = families(&small, &mut Room::default());
+        // Sixty people with 4,096 items that count: a thousand million pairs.
+        assert!(families(&large, &mut room).is_empty(), "too many pairs for any model");
+        assert_eq!(room.pairs, MOST_PAIRS, "what is not made takes nothing");
+        assert_eq!(families(&small, &mut room), alone, "what is tried is as if alone");
+        assert!(families(&small, &mut room).is_empty(), "nothing is left for as much again");
+    }
+
+    #[test]
+    fn one_person_with_a_very_long_row_keeps_no_domain_from_weights() {
+        let rows = [(0..40_000u32).map(|item| (item, 1.0)).collect(), vec![(1, 1.0), (2, 1.0)]];
+        assert!(!families(&SparseRows::from_rows(40_000, rows), &mut Room::default()).is_empty());
+    }
+
+    #[test]
+    fn mixtures_of_a_model_fit_into_its_room_together() {
+        let part = SparseRows::from_rows(4_000, [vec![(0, 1.0)]]);
+        let methods = families(&part, &mut Room::default());
+        let rankers = methods.iter().map(|of| RankerChoice::ItemItem(of[0])).collect();
+        let choice = MixtureChoice { rankers, shares: Default::default(), unit: 1.0 };
+        let mut room = Room::default();
+        let served = (0..20).filter(|_| room.take(&choice, 4_000)).count();
+        let kept: usize = methods.iter().map(|of| of[0].kept()).sum();
+        assert_eq!(served, MOST_WEIGHTS / (kept * 4_000));
     }
 }

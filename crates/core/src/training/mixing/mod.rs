@@ -19,6 +19,7 @@ use crate::maths::bootstrap::Interval;
 use crate::model::mixtures::EvidenceAmount;
 use crate::model::mixtures::item_item::ItemItemMethod;
 
+pub(crate) use item_item_fit::Room;
 pub use item_item_fit::{ItemItemWeights, PopularItems, item_item_weights, mixtures};
 pub use on_matrix::{choose_on, tables_on};
 pub(crate) use trial::{ChoosingItems, Grounds, choose};
@@ -68,6 +69,13 @@ pub enum MixtureVerdict {
     NotBetter,
     /// Too few people have enough to choose and to judge by: the factors serve.
     TooFewPeople,
+    /// It is better, and the domains before it left no room in the model for its weights: the
+    /// factors serve.
+    NoRoom,
+    /// It is better, and could not be made from all that is trained on: the factors serve.
+    NotFitted,
+    /// It is better than the factors, and popularity than both: that serves.
+    NotPersonal,
 }
 
 /// All that was measured of a domain's rankers, and the verdict.

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::trial::{ChoosingItems, Grounds, choose};
-use super::{MixtureReport, PopularItems, item_item_weights, mixtures};
+use super::{MixtureReport, PopularItems, Room, item_item_weights, mixtures};
 use crate::evidence::items::{DomainRanges, Weighted};
 use crate::evidence::popularity::Popularity;
 use crate::maths::als::AlsParams;
@@ -36,7 +36,8 @@ pub fn choose_on(
     let tables = tables_on(&without, (ranges, params), &[], progress)?;
     let choosing = ChoosingItems { held_out, popularity, is_newest: is_ordered(matrix) };
     let grounds = Grounds { matrix: &without, choosing: &choosing, tables: &tables, seed };
-    ranges.values().map(|rows| Ok(choose(grounds, rows)?)).collect()
+    let mut room = Room::default();
+    ranges.values().map(|rows| Ok(choose(grounds, rows, &mut room)?)).collect()
 }
 
 /// What is served of each domain alone, by what was found of its rankers.

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::ensemble::{Pool, TAKEN, select};
-use super::item_item_fit::Grounds as ItemItemGrounds;
+use super::item_item_fit::{Grounds as ItemItemGrounds, Room};
 use super::{MixtureChoice, MixtureReport, MixtureVerdict, RankerChoice, RankerFigures};
 use crate::evidence::items::{DomainRows, Weighted};
 use crate::evidence::popularity::Popularity;
@@ -62,7 +62,11 @@ pub(crate) struct Grounds<'a> {
 ///
 /// # Errors
 /// [`Mismatch`] when what was chosen cannot be served.
-pub(crate) fn choose(grounds: Grounds<'_>, rows: &DomainRows) -> Result<MixtureReport, Mismatch> {
+pub(crate) fn choose(
+    grounds: Grounds<'_>,
+    rows: &DomainRows,
+    room: &mut Room,
+) -> Result<MixtureReport, Mismatch> {
     let trial = Trial::new(grounds, rows);
     let (choosing, judging) = trial.cut();
     let mut report = MixtureReport {
@@ -79,20 +83,21 @@ pub(crate) fn choose(grounds: Grounds<'_>, rows: &DomainRows) -> Result<MixtureR
     if judging.len() < FEWEST_JUDGING {
         return Ok(report);
     }
-    let rankers = trial.rankers(&choosing, &mut report.tried);
+    let rankers = trial.rankers(&choosing, &mut report.tried, room);
     let (choice, mixture) = trial.mix(&choosing, rankers);
-    report.chosen = Some(choice);
     let mixed = trial.served(&judging, &grounds.tables.with_mixture(rows, mixture)?);
     let factors = trial.served(&judging, grounds.tables);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     (report.mixed, report.factors) = (mean(mixed.of(METRIC)), mean(factors.of(METRIC)));
     let over = paired_difference(mixed.of(METRIC), factors.of(METRIC), grounds.seed);
     report.over_factors = over.unwrap_or_default();
-    report.verdict = if report.over_factors.low > 0.0 {
-        MixtureVerdict::Served
-    } else {
-        MixtureVerdict::NotBetter
+    let is_better = report.over_factors.low > 0.0;
+    report.verdict = match is_better {
+        true if room.take(&choice, rows.len()) => MixtureVerdict::Served,
+        true => MixtureVerdict::NoRoom,
+        false => MixtureVerdict::NotBetter,
     };
+    report.chosen = Some(choice);
     Ok(report)
 }
 
@@ -129,7 +134,12 @@ impl<'a> Trial<'a> {
 
     /// The rankers that may have a share: the factors, popularity of late and just now, and
     /// of each kind of weights between items the one that ranks best alone.
-    fn rankers(&self, choosing: &[&RankingCase], tried: &mut Vec<RankerFigures>) -> Rankers {
+    fn rankers(
+        &self,
+        choosing: &[&RankingCase],
+        tried: &mut Vec<RankerFigures>,
+        room: &mut Room,
+    ) -> Rankers {
         let Popularity { shares, recent, .. } = &self.grounds.choosing.popularity;
         let of_domain = |all: &[f32]| all.get(self.rows.range.clone()).map(<[f32]>::to_vec);
         let (popularity, recent) = (of_domain(shares).unwrap_or_default(), of_domain(recent));
@@ -146,8 +156,7 @@ impl<'a> Trial<'a> {
             tried.push(RankerFigures { ranker: *choice, choosing });
         }
         let grounds = ItemItemGrounds::of(self.grounds.matrix, self.rows);
-        let domains = self.grounds.tables.ranges().len();
-        for family in grounds.families(domains, self.grounds.choosing.is_newest) {
+        for family in grounds.families(room, self.grounds.choosing.is_newest) {
             let mut best: Option<(f64, (RankerChoice, Ranker))> = None;
             for method in family {
                 let Some(weights) = grounds.fit(method) else { continue };
@@ -186,8 +195,11 @@ impl<'a> Trial<'a> {
             let scores = tables.rank_by(ranker, self.rows, &evidence);
             let mut scores = scores.unwrap_or_else(|| vec![0.0; self.rows.len()]);
             let spread = spread(&scores);
-            let unit = if spread > 0.0 { 1.0 / spread } else { 0.0 };
-            scores.iter_mut().for_each(|score| *score *= unit);
+            // What does not spread tells nothing apart, and what is no number is not served.
+            match spread > 0.0 && spread.is_finite() {
+                true => scores.iter_mut().for_each(|score| *score /= spread),
+                false => scores.fill(0.0),
+            }
             scores
         })
     }
