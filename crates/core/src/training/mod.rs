@@ -10,6 +10,7 @@ pub mod sharding;
 pub mod tuning;
 
 mod evaluating;
+mod found_groups;
 mod nothing_left;
 mod outline;
 mod preparing;
@@ -41,6 +42,7 @@ use crate::training::bridging::gate::GateOptions;
 use crate::training::tuning::{Interrupted, Tuner};
 
 pub use evaluating::EvaluationSet;
+pub use found_groups::{FoundSegment, FoundTopic, InWords};
 pub use nothing_left::NothingLeft;
 pub use outline::{Fits, ModelOutline};
 pub use preparing::{Pending, Prepared, prepare};
