@@ -15,6 +15,11 @@ export async function deeds(page, { base, show, status }) {
   expect(ingest.includes("invalid type"), `ingest does not say why: ${ingest}`);
   expect(!/20261126|secret-user/.test(ingest), "ingest shows a user's id");
 
+  await show("groups");
+  const groups = await page.innerText("main");
+  expect(/Segments of /i.test(groups) || groups.includes("not told apart"), `groups says nothing: ${groups}`);
+  expect(/Topics of /i.test(groups) || groups.includes("No topics"), `groups tells no topics: ${groups}`);
+
   // Looking leaves no trace.
   const served = (of) => of.activity.reduce((sum, day) => sum + day.slates.served, 0);
   const before = served(await status());

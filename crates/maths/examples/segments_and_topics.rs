@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use crossfold_maths::clusters::{ChoiceOptions, ClusterOptions, choose, fit as cluster};
 use crossfold_maths::sparse::SparseRows;
-use crossfold_maths::topics::{TopicOptions, completion_perplexity, fit as fit_topics, perplexity};
+use crossfold_maths::topics::{
+    Halves, TopicOptions, completion_perplexity, fit as fit_topics, held_out_perplexity, perplexity,
+};
 use ndarray::Array2;
 use serde_json::json;
 
@@ -103,8 +105,10 @@ fn topics_of(
         (0..topics.topics()).map(|topic| topics.likeliest_words(topic, 10)).collect();
     Ok(json!({
         "seconds": seconds,
-        "perplexity": perplexity(&topics, test)?,
-        "completion_perplexity": completion_perplexity(&topics, test, 1)?,
+        "perplexity": held_out_perplexity(&topics, test)?,
+        "with_topics": perplexity(&topics, test)?,
+        "train_perplexity": perplexity(&topics, train)?,
+        "completion_perplexity": completion_perplexity(&topics, &Halves::drawn(test, 1))?,
         "inference_micros": { "median": at(0.5), "p99": at(0.99) },
         "likeliest": likeliest,
     }))

@@ -1,6 +1,7 @@
 //! From events to interactions: a confidence for each (person, item).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -8,9 +9,8 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::{Definitions, DomainDefinition, EventTypeDefinition, Repeats};
 use crate::entities::event::Event;
-use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::ageing::NewestEvidence;
-use crate::evidence::items::ItemKey;
+use crate::evidence::items::{ItemKey, ItemOf};
 
 /// Largest magnitude of the confidence of one interaction, so that no person
 /// outweighs a catalogue.
@@ -32,9 +32,6 @@ pub fn confidences(
         |((domain, item), amount): (ItemOf<'_>, f32)| ((domain.clone(), item.clone()), amount);
     confidences_of_items(history, definitions, newest).into_iter().map(owned).collect()
 }
-
-/// An item where it stands.
-pub type ItemOf<'a> = (&'a DomainId, &'a ItemId);
 
 /// [`confidences`] by items where they stand in the history.
 #[must_use]
@@ -65,11 +62,12 @@ pub(crate) struct Weighed<I, K> {
 }
 
 /// Puts together what events, newest first, weigh for and against each item.
-pub(crate) fn gather<I: Ord + Clone, K: Ord>(
+pub(crate) fn gather<I: Ord + Hash + Clone, K: Eq + Hash>(
     events: impl Iterator<Item = Weighed<I, K>>,
 ) -> BTreeMap<I, f32> {
-    let mut sums: BTreeMap<I, f32> = BTreeMap::new();
-    let mut once: BTreeMap<(I, K), (usize, f32)> = BTreeMap::new();
+    // Hashed while there may be ten thousand events, and put in order once.
+    let mut sums: HashMap<I, f32> = HashMap::new();
+    let mut once: HashMap<(I, K), (usize, f32)> = HashMap::new();
     for (at, Weighed { item, kind, repeats, amount }) in events.enumerate() {
         match repeats {
             Repeats::Sum => *sums.entry(item).or_default() += amount,
@@ -91,9 +89,8 @@ pub(crate) fn gather<I: Ord + Clone, K: Ord>(
     for (_, item, amount) in once {
         *sums.entry(item).or_default() += amount;
     }
-    sums.values_mut().for_each(|sum| *sum = sum.clamp(-MAX_CONFIDENCE, MAX_CONFIDENCE));
-    sums.retain(|_, sum| sum.abs() > f32::MIN_POSITIVE);
-    sums
+    let clamped = |(item, sum): (I, f32)| (item, sum.clamp(-MAX_CONFIDENCE, MAX_CONFIDENCE));
+    sums.into_iter().map(clamped).filter(|(_, sum)| sum.abs() > f32::MIN_POSITIVE).collect()
 }
 
 fn event_confidence(

@@ -12,6 +12,9 @@ pub use super::item_rows::{DomainRanges, DomainRows, Liked, LocalRow, Row, Weigh
 /// An item together with its domain.
 pub type ItemKey = (DomainId, ItemId);
 
+/// The same where it stands.
+pub type ItemOf<'a> = (&'a DomainId, &'a ItemId);
+
 /// The items of a model: ordered by domain, then by id, so that each domain's
 /// rows lie together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,11 +94,54 @@ impl ItemIndex {
         let known = |(key, &c): (&ItemKey, &f32)| Some(Weighted::new(self.row(key)?, c));
         confidences.iter().filter_map(known).collect()
     }
+
+    /// The same of items where they stand, which ascend: found by steps that double from the
+    /// one before, so that few items cost their logarithm, and many one look each.
+    #[must_use]
+    pub fn rows_where_they_stand<'a>(
+        &self,
+        ascending: impl IntoIterator<Item = (ItemOf<'a>, f32)>,
+    ) -> Vec<Weighted> {
+        let mut rows = Vec::new();
+        let mut from = 0;
+        for (item, confidence) in ascending {
+            let is_before = |(domain, id): &ItemKey| (domain, id) < item;
+            let mut step = 1;
+            while self.items.get(from + step - 1).is_some_and(is_before) {
+                from += step;
+                step *= 2;
+            }
+            let until = (from + step - 1).min(self.items.len());
+            let rest = self.items.get(from..until).unwrap_or_default();
+            from += rest.partition_point(is_before);
+            if self.items.get(from).is_some_and(|(domain, id)| (domain, id) == item) {
+                rows.push(Weighted::new(Row(from as u32), confidence));
+            }
+        }
+        rows
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn items_are_found_where_they_stand_as_by_their_keys(
+            known in proptest::collection::btree_set((0u8..3, 0u8..40), 0..60),
+            asked in proptest::collection::btree_set((0u8..4, 0u8..40), 0..60),
+        ) {
+            let key = |(domain, item): (u8, u8)| -> ItemKey {
+                let domain = DomainId::parse(&format!("d{domain}")).unwrap();
+                (domain, ItemId::parse(&item.to_string()).unwrap())
+            };
+            let index = ItemIndex::new(known.into_iter().map(key).collect());
+            let asked: BTreeMap<ItemKey, f32> = asked.into_iter().map(key).zip((1..).map(|c| c as f32)).collect();
+            let standing = asked.iter().map(|((domain, item), c)| ((domain, item), *c));
+            proptest::prop_assert_eq!(index.rows_where_they_stand(standing), index.rows_of(&asked));
+        }
+    }
 
     #[test]
     fn the_rows_of_a_domain_lie_together() {

@@ -11,6 +11,7 @@ pub mod tuning;
 
 mod content_fit;
 mod evaluating;
+mod found_groups;
 mod nothing_left;
 mod outline;
 mod preparing;
@@ -44,6 +45,7 @@ use crate::training::tuning::{Interrupted, Tuner};
 
 pub use content_fit::{ContentMaterial, ContentReport, ItemWeighing};
 pub use evaluating::EvaluationSet;
+pub use found_groups::{FoundSegment, FoundTopic, InWords};
 pub use nothing_left::NothingLeft;
 pub use outline::{Fits, ModelOutline};
 pub use preparing::{Pending, Prepared, prepare};

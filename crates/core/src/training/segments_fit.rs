@@ -18,6 +18,7 @@ use crate::model::segments::{
     Segments, in_rows_of, raw_point,
 };
 
+use super::found_groups::{self, FoundSegment};
 use super::segment_facts::facts;
 
 /// Most segments that are tried.
@@ -48,6 +49,9 @@ pub struct SegmentReport {
     pub explained: f64,
     /// How each number of segments did.
     pub tried: NumberOfClusters,
+    /// The segments, the largest first; none in reports of before they were told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<FoundSegment>,
 }
 
 /// What is known of items.
@@ -76,6 +80,8 @@ pub(super) fn find(
         });
         report.kept = kept;
         if found.segments.len() > 1 {
+            let before = champion.and_then(|model| model.sections().segments.domains.get(domain));
+            report.found = found_groups::segments(&found, before.map_or(0, |known| known.next_id));
             report.segments = found.segments.len();
             segments.domains.insert(domain.clone(), found);
         }
@@ -178,8 +184,15 @@ impl Space {
             facts: Vec::new(),
         };
         let segments: Vec<Segment> = found.sizes.iter().enumerate().map(segment).collect();
-        let report =
-            SegmentReport { people: people.of, sampled, segments: 0, kept: 0, explained, tried };
+        let report = SegmentReport {
+            people: people.of,
+            sampled,
+            segments: 0,
+            kept: 0,
+            explained,
+            tried,
+            found: Vec::new(),
+        };
         let next_id = segments.len() as u32;
         let (features, newest) = (self.features, self.newest);
         Some((DomainSegments { features, segments, next_id, newest, people: people.of }, report))

@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::Array2;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::found_groups::{self, FoundTopic};
 use super::segments_fit::Items;
 use crate::entities::ids::DomainId;
 use crate::evidence::behaviours::{Behaviour, BehaviourSample, DrawnPeople};
@@ -12,7 +16,8 @@ use crate::evidence::items::DomainRows;
 use crate::maths::clusters::best_matching;
 use crate::maths::sparse::SparseRows;
 use crate::maths::topics::{
-    self, NumberOfTopics, TopicModel, TopicOptions, TopicParams, UnusableDocuments, coherence,
+    self, Halves, NumberOfTopics, TopicModel, TopicOptions, TopicParams, UnusableDocuments,
+    coherence,
 };
 use crate::model::Model;
 use crate::model::segments::FEWEST_PEOPLE;
@@ -20,12 +25,23 @@ use crate::model::topics::{
     DomainTopics, ItemWords, MOST_WORDS, Topic, Topics, TopicsHeader, Word,
 };
 
-/// Numbers of topics that are tried, where there are people enough for each topic.
-const TRIED: [usize; 4] = [4, 6, 10, 16];
+/// Numbers of topics that are tried, where there are people enough for each topic. One tells
+/// nothing apart: where it is as good as any other, there are none.
+const TRIED: [usize; 8] = [1, 2, 3, 4, 6, 8, 11, 16];
 /// People for each topic, at least.
 const PEOPLE_OF_A_TOPIC: usize = 20;
+/// People who have the number of topics chosen by them: a few seconds of a core.
+const CHOSEN_BY: usize = 2_500;
 /// Times that each person is looked at.
 const PASSES: usize = 10;
+/// Fits from other seeds: a single one may have merged two topics, and cut another. Fewer while
+/// the number is chosen, where each number is fitted in several folds.
+const RESTARTS: usize = 3;
+const RESTARTS_WHILE_CHOOSING: usize = 2;
+/// Steps of a pass, at least: with fewer, topics of a few hundred people are not settled.
+const STEPS_OF_A_PASS: usize = 16;
+const SMALLEST_BATCH: usize = 8;
+const LARGEST_BATCH: usize = 128;
 /// A word that more than this share of people have tells no topic.
 const TOO_COMMON: f64 = 0.5;
 /// A topic that less than this part of an even share of all words comes from is not used.
@@ -51,6 +67,9 @@ pub struct TopicReport {
     pub coherence: f64,
     /// How each number of topics did.
     pub tried: NumberOfTopics,
+    /// The topics; none in reports of before they were told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<FoundTopic>,
 }
 
 /// The topics of every domain that has any, and what was found.
@@ -164,15 +183,13 @@ fn fit_domain(
     let of_people: Vec<_> = people.behaviours.iter().map(local).collect();
     let documents =
         Topics::documents(&item_words, numbers.len(), of_people.iter().map(Vec::as_slice));
-    let tried: Vec<usize> =
-        TRIED.into_iter().filter(|topics| topics * PEOPLE_OF_A_TOPIC <= documents.rows()).collect();
-    if tried.is_empty() {
+    let (restarts, passes) = (RESTARTS, PASSES);
+    let options = TopicOptions { passes, restarts, seed, ..TopicOptions::default() };
+    let chosen = number_of_topics((&item_words, numbers.len()), &of_people, options)?;
+    if chosen.topics < 2 {
         return Err(UnusableDocuments::Empty);
     }
-    let options = TopicOptions { passes: PASSES, seed, ..TopicOptions::default() };
-    let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
-    let chosen = topics::choose(&documents, &tried, &params)?;
-    let options = TopicOptions { topics: chosen.topics, ..options };
+    let options = TopicOptions { topics: chosen.topics, batch: batch(documents.rows()), ..options };
     let (model, params) = fit_used(&documents, options)?;
     let words: Vec<Word> = numbers.into_keys().collect();
     let (topics, mean) = describe(&model, &documents, &words);
@@ -193,9 +210,47 @@ fn fit_domain(
         kept,
         coherence: mean,
         tried: chosen,
+        found: found_groups::topics(&header, before.map_or(0, |known| known.header().next_id)),
     };
     let topics = DomainTopics::new(header, model.weights().clone());
     Ok((topics.map_err(|_| UnusableDocuments::Weight)?, item_words, report))
+}
+
+/// How many topics people's items carry: what half of a person's items foretells of the other
+/// half. An item is in one half with its words, for these give one another away.
+fn number_of_topics(
+    (item_words, words): (&ItemWords, usize),
+    people: &[Vec<crate::evidence::items::Row>],
+    options: TopicOptions,
+) -> Result<NumberOfTopics, UnusableDocuments> {
+    let tried: Vec<usize> =
+        TRIED.into_iter().filter(|topics| topics * PEOPLE_OF_A_TOPIC <= people.len()).collect();
+    if tried.is_empty() {
+        return Err(UnusableDocuments::Empty);
+    }
+    let every = people.len().div_ceil(CHOSEN_BY).max(1);
+    let judges = || people.iter().step_by(every);
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let (mut given, mut asked) = (Vec::new(), Vec::new());
+    for items in judges() {
+        let mut items = items.clone();
+        items.shuffle(&mut rng);
+        asked.push(items.split_off(items.len().div_ceil(2)));
+        given.push(items);
+    }
+    let of =
+        |items: &[Vec<_>]| Topics::documents(item_words, words, items.iter().map(Vec::as_slice));
+    let halves = Halves::new(of(&given), of(&asked)).ok_or(UnusableDocuments::Halves)?;
+    let documents = Topics::documents(item_words, words, judges().map(Vec::as_slice));
+    let (batch, restarts) = (batch(documents.rows()), RESTARTS_WHILE_CHOOSING);
+    let options = TopicOptions { batch, restarts, ..options };
+    let params = options.check().map_err(|_| UnusableDocuments::Empty)?;
+    topics::choose((&documents, &halves), &tried, &params)
+}
+
+/// Documents of a step.
+fn batch(documents: usize) -> usize {
+    (documents / STEPS_OF_A_PASS).clamp(SMALLEST_BATCH, LARGEST_BATCH)
 }
 
 fn describe(model: &TopicModel, documents: &SparseRows, words: &[Word]) -> (Vec<Topic>, f64) {

@@ -15,6 +15,7 @@ mod coherence;
 mod expectation;
 mod online;
 mod perplexity;
+mod seeding;
 mod special;
 
 use ndarray::Array2;
@@ -29,7 +30,7 @@ use special::exp_digamma;
 pub use choosing::{NumberOfTopics, TriedTopics, choose};
 pub use coherence::coherence;
 pub use online::fit;
-pub use perplexity::{completion_perplexity, perplexity};
+pub use perplexity::{Halves, completion_perplexity, held_out_perplexity, perplexity};
 
 /// Most topics.
 pub const MOST_TOPICS: usize = 512;
@@ -56,6 +57,8 @@ pub struct TopicOptions {
     pub batch: usize,
     /// Times that every document is looked at, 1 to 1,000.
     pub passes: usize,
+    /// Fits from other seeds, of which the one with the best bound is kept; 1 to 100.
+    pub restarts: usize,
     /// Seed of the initial topics and of the documents' order.
     pub seed: u64,
 }
@@ -70,6 +73,7 @@ impl Default for TopicOptions {
             decay: 0.7,
             batch: 128,
             passes: 10,
+            restarts: 1,
             seed: 42,
         }
     }
@@ -81,7 +85,7 @@ impl Default for TopicOptions {
 pub struct TopicParams(TopicOptions);
 
 impl TopicOptions {
-    fn rules(&self) -> [Rule; 7] {
+    fn rules(&self) -> [Rule; 8] {
         let is_prior = |prior: Option<f64>| prior.is_none_or(|p| (1e-4..=100.0).contains(&p));
         [
             ((1..=MOST_TOPICS).contains(&self.topics), "topics", "1 to 512"),
@@ -91,6 +95,7 @@ impl TopicOptions {
             (self.decay > 0.5 && self.decay <= 1.0, "decay", "above 0.5, up to 1"),
             ((1..=1_000_000).contains(&self.batch), "batch", "1 to 1,000,000"),
             ((1..=1_000).contains(&self.passes), "passes", "1 to 1,000"),
+            ((1..=100).contains(&self.restarts), "restarts", "1 to 100"),
         ]
     }
 }
@@ -130,6 +135,9 @@ pub enum UnusableDocuments {
     /// A count is no number above 0, or beyond 1e6.
     #[error("a word of document {0} occurs a number of times that cannot be")]
     Count(usize),
+    /// Halves are not those of the documents.
+    #[error("the halves are of other documents")]
+    Halves,
     /// A table of topics has a value that is not above 0, or a prior is not.
     #[error("a weight of a topic is not above 0")]
     Weight,

@@ -8,8 +8,12 @@ use rand_distr::{Distribution, Gamma};
 use rayon::prelude::*;
 
 use super::expectation::{Settled, Words, padded, scale_into, settle};
+use super::seeding::unlike;
 use super::special::exp_digamma;
-use super::{LARGEST_TABLE, Priors, TopicModel, TopicParams, UnusableDocuments, check_counts};
+use super::{
+    LARGEST_TABLE, Priors, TopicModel, TopicOptions, TopicParams, UnusableDocuments, check_counts,
+    perplexity,
+};
 use crate::sparse::SparseRows;
 
 /// Shape of the gamma distribution, of mean 1, that initial weights are drawn from: as Hoffman's
@@ -20,7 +24,8 @@ const DOCUMENTS_OF_A_TASK: usize = 8;
 /// Below this the common factor of the weights is multiplied into them.
 const SMALLEST_FACTOR: f64 = 1e-60;
 
-/// Fits topics to documents (documents x words, how often each occurs).
+/// Fits topics to documents (documents x words, how often each occurs): the best of as many
+/// restarts as the options say, by [`perplexity`].
 ///
 /// Memory: 12 bytes for each word and topic, and for a mini-batch's documents 4 bytes for each
 /// topic and each of their words.
@@ -51,6 +56,25 @@ const SMALLEST_FACTOR: f64 = 1e-60;
 /// ```
 pub fn fit(documents: &SparseRows, params: &TopicParams) -> Result<TopicModel, UnusableDocuments> {
     check_counts(documents)?;
+    let mut best = fit_once(documents, params)?;
+    let mut least = None;
+    for restart in 1..params.options().restarts as u64 {
+        let seed = params.options().seed.wrapping_add(restart);
+        let other = fit_once(documents, &TopicParams(TopicOptions { seed, ..*params.options() }))?;
+        let of_best = match least {
+            Some(known) => known,
+            None => perplexity(&best, documents)?,
+        };
+        let of_other = perplexity(&other, documents)?;
+        least = Some(of_best);
+        if of_other < of_best {
+            (best, least) = (other, Some(of_other));
+        }
+    }
+    Ok(best)
+}
+
+fn fit_once(documents: &SparseRows, params: &TopicParams) -> Result<TopicModel, UnusableDocuments> {
     let options = params.options();
     let mut order: Vec<u32> = (0..documents.rows() as u32)
         .filter(|row| !documents.row(*row as usize).0.is_empty())
@@ -62,7 +86,7 @@ pub fn fit(documents: &SparseRows, params: &TopicParams) -> Result<TopicModel, U
         return Err(UnusableDocuments::TooManyWords);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut topics = Topics::drawn(documents.columns(), params, &mut rng);
+    let mut topics = Topics::drawn(documents, &order, params, &mut rng);
     let of_all = order.len();
     let mut step = 0u32;
     for _ in 0..options.passes {
@@ -123,12 +147,27 @@ struct BatchWords {
 }
 
 impl Topics {
-    fn drawn(words: usize, params: &TopicParams, rng: &mut ChaCha8Rng) -> Self {
+    /// About 1 for every word, and each topic leans as much again to a document.
+    fn drawn(
+        documents: &SparseRows,
+        among: &[u32],
+        params: &TopicParams,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
+        let words = documents.columns();
         let count = params.options().topics;
         let priors = params.priors();
         let gamma = about_one();
-        let beyond: Vec<f64> =
+        let mut beyond: Vec<f64> =
             (0..words * count).map(|_| gamma.sample(rng) - priors.word).collect();
+        for (topic, seed) in unlike(documents, among, count, rng).into_iter().enumerate() {
+            let (of_seed, counts) = documents.row(seed as usize);
+            let total: f64 = counts.iter().map(|count| f64::from(*count)).sum();
+            for (word, occurs) in of_seed.iter().zip(counts) {
+                let share = f64::from(*occurs) / total;
+                beyond[*word as usize * count + topic] += share * words as f64;
+            }
+        }
         let mut totals = vec![0.0; count];
         for row in beyond.chunks_exact(count) {
             totals.iter_mut().zip(row).for_each(|(sum, beyond)| *sum += priors.word + beyond);

@@ -22,6 +22,31 @@ pub fn perplexity(
     topics: &TopicModel,
     documents: &SparseRows,
 ) -> Result<Option<f64>, UnusableDocuments> {
+    let (of_documents, words, of_totals) = documents_bound(topics, documents)?;
+    let bound = of_documents + topics_bound(topics, &of_totals);
+    Ok((words > 0.0).then(|| (-bound / words).exp()))
+}
+
+/// The same without what the topics themselves cost: how surprised topics that are there
+/// already are by documents, which is what is compared on documents that were held out
+/// (Hoffman, Blei, Bach 2010, section 4). What the topics cost was paid by the documents that
+/// they were learnt from, and a few others cannot bear it. `None` where no document has a word.
+///
+/// # Errors
+/// [`UnusableDocuments`] where a count is none.
+pub fn held_out_perplexity(
+    topics: &TopicModel,
+    documents: &SparseRows,
+) -> Result<Option<f64>, UnusableDocuments> {
+    let (bound, words, _) = documents_bound(topics, documents)?;
+    Ok((words > 0.0).then(|| (-bound / words).exp()))
+}
+
+/// The bound of all documents, their words, and the digamma function of the topics' totals.
+fn documents_bound(
+    topics: &TopicModel,
+    documents: &SparseRows,
+) -> Result<(f64, f64, Vec<f64>), UnusableDocuments> {
     check_counts(documents)?;
     let of_totals: Vec<f64> = topics.totals.iter().map(|total| digamma(*total)).collect();
     let bounds: Vec<(f64, f64)> = (0..documents.rows())
@@ -29,12 +54,7 @@ pub fn perplexity(
         .map(|document| document_bound(topics, &of_totals, documents.row(document)))
         .collect();
     let words: f64 = bounds.iter().map(|(_, words)| words).sum();
-    if words == 0.0 {
-        return Ok(None);
-    }
-    let of_documents: f64 = bounds.iter().map(|(bound, _)| bound).sum();
-    let bound = of_documents + topics_bound(topics, &of_totals);
-    Ok(Some((-bound / words).exp()))
+    Ok((bounds.iter().map(|(bound, _)| bound).sum(), words, of_totals))
 }
 
 /// The bound of a document, and its words.
@@ -110,6 +130,83 @@ fn parameters_of(topics: &TopicModel, known: &[(u32, f32)]) -> Vec<f64> {
     settle(Arch::new(), &words, vec![1.0; topics.topics()], topics.priors.document).parameters
 }
 
+/// Documents in halves: topics are asked for the words of one, given the other. Words that
+/// always come together, as a book and the words of its title do, belong to one half: else
+/// one half gives the other away, and topics of single books look as if they foretold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Halves {
+    given: SparseRows,
+    asked: SparseRows,
+}
+
+impl Halves {
+    /// From one half of each document and the other; `None` where numbers of documents or
+    /// words differ.
+    #[must_use]
+    pub fn new(given: SparseRows, asked: SparseRows) -> Option<Self> {
+        let is_alike = given.rows() == asked.rows() && given.columns() == asked.columns();
+        is_alike.then_some(Self { given, asked })
+    }
+
+    /// Each document's words, drawn into halves.
+    #[must_use]
+    pub fn drawn(documents: &SparseRows, seed: u64) -> Self {
+        let halves: Vec<_> = (0..documents.rows())
+            .map(|document| {
+                let (words, counts) = documents.row(document);
+                let mut all: Vec<(u32, f32)> =
+                    words.iter().copied().zip(counts.iter().copied()).collect();
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(document as u64);
+                all.shuffle(&mut rng);
+                let asked = all.split_off(all.len() / 2);
+                (all, asked)
+            })
+            .collect();
+        let (given, asked): (Vec<_>, Vec<_>) = halves.into_iter().unzip();
+        let words = documents.columns();
+        Self {
+            given: SparseRows::from_rows(words, given),
+            asked: SparseRows::from_rows(words, asked),
+        }
+    }
+
+    /// How many documents there are.
+    #[must_use]
+    pub fn documents(&self) -> usize {
+        self.given.rows()
+    }
+
+    pub(super) fn check(&self) -> Result<(), UnusableDocuments> {
+        check_counts(&self.given)?;
+        check_counts(&self.asked)
+    }
+
+    /// The logarithm of how likely the asked words of a document are, and how many; zeros
+    /// where nothing that is known is given, or asked.
+    pub(super) fn likelihood(&self, topics: &TopicModel, document: usize) -> (f64, f64) {
+        let of = |(words, counts): (&[u32], &[f32])| -> Vec<(u32, f32)> {
+            let all = words.iter().copied().zip(counts.iter().copied());
+            all.filter(|(word, _)| (*word as usize) < topics.words()).collect()
+        };
+        let given = of(self.given.row(document));
+        if given.is_empty() {
+            return (0.0, 0.0);
+        }
+        let parameters = parameters_of(topics, &given);
+        let total: f64 = parameters.iter().sum();
+        let mut sums = (0.0, 0.0);
+        for (word, count) in of(self.asked.row(document)) {
+            let chance: f64 = (0..topics.topics())
+                .map(|topic| parameters[topic] / total * topics.probability(word as usize, topic))
+                .sum();
+            sums.0 += f64::from(count) * chance.ln();
+            sums.1 += f64::from(count);
+        }
+        sums
+    }
+}
+
 /// The perplexity of the words of one half of each document, given the other half: what
 /// topics are worth for words to come, without a bound (document completion: Wallach, Murray,
 /// Salakhutdinov, Mimno, "Evaluation Methods for Topic Models", 2009, section 5.1, by
@@ -119,34 +216,13 @@ fn parameters_of(topics: &TopicModel, known: &[(u32, f32)]) -> Vec<f64> {
 /// [`UnusableDocuments`] where a count is none.
 pub fn completion_perplexity(
     topics: &TopicModel,
-    documents: &SparseRows,
-    seed: u64,
+    halves: &Halves,
 ) -> Result<Option<f64>, UnusableDocuments> {
-    check_counts(documents)?;
-    let of_document = |document: usize| -> (f64, f64) {
-        let (words, counts) = documents.row(document);
-        let mut all: Vec<(u32, f32)> = words.iter().copied().zip(counts.iter().copied()).collect();
-        all.retain(|(word, _)| (*word as usize) < topics.words());
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(document as u64);
-        all.shuffle(&mut rng);
-        let (given, asked) = all.split_at(all.len() / 2);
-        if given.is_empty() {
-            return (0.0, 0.0);
-        }
-        let parameters = parameters_of(topics, given);
-        let total: f64 = parameters.iter().sum();
-        let mut sums = (0.0, 0.0);
-        for (word, count) in asked {
-            let chance: f64 = (0..topics.topics())
-                .map(|topic| parameters[topic] / total * topics.probability(*word as usize, topic))
-                .sum();
-            sums.0 += f64::from(*count) * chance.ln();
-            sums.1 += f64::from(*count);
-        }
-        sums
-    };
-    let sums: Vec<(f64, f64)> = (0..documents.rows()).into_par_iter().map(of_document).collect();
+    halves.check()?;
+    let sums: Vec<(f64, f64)> = (0..halves.documents())
+        .into_par_iter()
+        .map(|document| halves.likelihood(topics, document))
+        .collect();
     let words: f64 = sums.iter().map(|(_, words)| words).sum();
     let logs: f64 = sums.iter().map(|(log, _)| log).sum();
     Ok((words > 0.0).then(|| (-logs / words).exp()))

@@ -35,9 +35,55 @@ fn planted_topics_are_found_with_all_their_words() {
 
 #[test]
 fn the_planted_number_of_topics_is_chosen() {
-    let chosen = choose(&planted(600, 6, 2), &[2, 3, 6, 12], &params(6)).unwrap();
+    let documents = planted(600, 6, 2);
+    let halves = Halves::drawn(&documents, 1);
+    // A fit that merged two topics would have more of them look better.
+    let options = TopicOptions { batch: 30, restarts: 4, ..TopicOptions::default() };
+    let params = options.check().unwrap();
+    let chosen = choose((&documents, &halves), &[12, 2, 3, 6], &params).unwrap();
     assert_eq!(chosen.topics, 6, "{chosen:#?}");
-    assert_eq!(chosen.tried.len(), 4);
+    assert!(chosen.tried.iter().map(|tried| tried.topics).eq([2, 3, 6, 12]));
+    let others = Halves::drawn(&planted(599, 6, 2), 1);
+    let refused = choose((&documents, &others), &[2], &params).unwrap_err();
+    assert_eq!(refused, UnusableDocuments::Halves);
+}
+
+#[test]
+fn words_that_come_together_make_no_topics_of_their_own_where_halves_keep_them_together() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    // Each of 24 books has three words of its own; people of three kinds read eight each.
+    let mut halves = [Vec::new(), Vec::new()];
+    let mut whole = Vec::new();
+    for person in 0..500 {
+        let mut document = Vec::new();
+        for half in &mut halves {
+            let books = (0..4).map(|_| person % 3 * 8 + rng.random_range(0..8u32));
+            let words: Vec<(u32, f32)> =
+                books.flat_map(|book| (0..3).map(move |word| (book * 3 + word, 1.0))).collect();
+            document.extend(words.clone());
+            half.push(words);
+        }
+        whole.push(document);
+    }
+    let of = |rows| SparseRows::from_rows(72, rows);
+    let [given, asked] = halves;
+    let halves = Halves::new(of(given), of(asked)).unwrap();
+    let options = TopicOptions { batch: 30, restarts: 4, ..TopicOptions::default() };
+    let params = options.check().unwrap();
+    let chosen = choose((&of(whole), &halves), &[1, 2, 3, 6, 12], &params).unwrap();
+    assert_eq!(chosen.topics, 3, "{chosen:#?}");
+}
+
+#[test]
+fn of_restarts_the_best_bound_is_kept() {
+    let documents = planted(200, 6, 11);
+    let of = |seed, restarts| {
+        let options = TopicOptions { topics: 6, batch: 50, seed, restarts, ..Default::default() };
+        let topics = fit(&documents, &options.check().unwrap()).unwrap();
+        perplexity(&topics, &documents).unwrap().unwrap()
+    };
+    let best = (1..=4).map(|seed| of(seed, 1)).fold(f64::INFINITY, f64::min);
+    assert_eq!(of(1, 4), best);
 }
 
 #[test]
@@ -91,16 +137,20 @@ fn the_perplexity_is_that_of_scikit_learn() {
         SparseRows::from_rows(4, [vec![(0, 3.0), (2, 1.0), (3, 2.0)], vec![(1, 4.0), (3, 1.0)]]);
     let found = perplexity(&topics, &documents).unwrap().unwrap();
     assert!((found - SKLEARN).abs() < 2e-4 * SKLEARN, "{found}");
+    // The same bound without what `_approx_bound` adds for the topics.
+    let found = held_out_perplexity(&topics, &documents).unwrap().unwrap();
+    assert!((found - GIVEN_TOPICS).abs() < 2e-4 * GIVEN_TOPICS, "{found}");
 }
 
 const SKLEARN: f64 = 5.383110248176042;
+const GIVEN_TOPICS: f64 = 3.420683345050125;
 
 #[test]
 fn one_topic_foretells_much_worse_than_as_many_as_were_planted() {
     let (train, aside) = (planted(600, 5, 6), planted(200, 5, 7));
     let of = |number| {
         let topics = fit(&train, &params(number)).unwrap();
-        completion_perplexity(&topics, &aside, 1).unwrap().unwrap()
+        completion_perplexity(&topics, &Halves::drawn(&aside, 1)).unwrap().unwrap()
     };
     let (one, five) = (of(1), of(5));
     assert!(five < 0.6 * one, "{one} {five}");
@@ -141,6 +191,7 @@ fn options_out_of_range_are_named() {
     assert_eq!(named(TopicOptions { topics: 0, ..Default::default() }), "topics");
     assert_eq!(named(TopicOptions { decay: 0.5, ..Default::default() }), "decay");
     assert_eq!(named(TopicOptions { offset: f64::NAN, ..Default::default() }), "offset");
+    assert_eq!(named(TopicOptions { restarts: 0, ..Default::default() }), "restarts");
     assert_eq!(named(TopicOptions { word_prior: Some(0.0), ..Default::default() }), "word_prior");
 }
 

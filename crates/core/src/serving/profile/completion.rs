@@ -1,12 +1,9 @@
 //! How much a person finishes of what they start.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::entities::definition::Step;
-use crate::entities::ids::ItemId;
 use crate::maths::small_samples::{Usual, share};
 use crate::serving::profile::evidence::{DomainEvents, Done, Evidence, Line, Measured};
 use crate::serving::profile::text;
@@ -31,6 +28,7 @@ pub struct Completion {
 }
 
 /// How far a person came with an item.
+#[derive(Clone, Copy)]
 struct Way {
     is_completed: bool,
     last_at: Timestamp,
@@ -46,17 +44,17 @@ pub(super) fn completion(
         return None;
     }
     let is_step = |done: &&Done<'_>| done.kind.is(Step::Started) || done.kind.is(Step::Completed);
-    let mut ways: BTreeMap<&ItemId, Way> = BTreeMap::new();
+    let mut ways: Vec<Option<Way>> = vec![None; events.items.len()];
     for done in events.done.iter().filter(is_step) {
         let last_at = done.event.occurred_at;
-        let new = || Way { is_completed: false, last_at };
-        let way = ways.entry(&done.event.item_id).or_insert_with(new);
+        let way = ways[done.item].get_or_insert(Way { is_completed: false, last_at });
         way.is_completed |= done.kind.is(Step::Completed);
         way.last_at = last_at;
     }
+    let ways: Vec<Way> = ways.into_iter().flatten().collect();
     let is_open = |way: &Way| !way.is_completed && now.duration_since(way.last_at) < STILL_OPEN;
-    let open = ways.values().filter(|way| is_open(way)).count();
-    let completed = ways.values().filter(|way| way.is_completed).count();
+    let open = ways.iter().filter(|way| is_open(way)).count();
+    let completed = ways.iter().filter(|way| way.is_completed).count();
     let started = ways.len() - open;
     if started < FEWEST_ITEMS {
         return None;

@@ -1,13 +1,10 @@
 //! The segment a person belongs to and the topics that they like, by what they did on a
 //! platform of the caller: see [`crate::model::segments`] and [`crate::model::topics`].
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::entities::ids::ItemId;
 use crate::evidence::behaviours::Behaviour;
-use crate::evidence::items::ItemKey;
 use crate::serving::profile::evidence::{DomainEvents, Evidence, Line, rounded};
 use crate::serving::profile::interests::Weights;
 use crate::serving::profile::{ProfileInputs, text};
@@ -92,9 +89,7 @@ fn behaviour(
     let model = inputs.model?;
     let rows = model.rows(events.domain)?;
     let own = weighed.iter().filter(|((domain, _), _)| *domain == events.domain);
-    let own: BTreeMap<ItemKey, f32> = own
-        .map(|((domain, item), weight)| (((*domain).clone(), (*item).clone()), *weight))
-        .collect();
-    let behaviour = Behaviour::of(inputs.history, &model.index().rows_of(&own), rows)?;
+    let own = model.index().rows_where_they_stand(own.map(|(item, weight)| (*item, *weight)));
+    let behaviour = Behaviour::of(inputs.history, &own, rows)?;
     (behaviour.items.len() >= FEWEST_LIKED).then_some(behaviour)
 }

@@ -1,6 +1,6 @@
 //! What lines of a profile rest on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::entities::catalogue::ItemDetails;
 use crate::entities::definition::{Definitions, DomainDefinition, EventTypeDefinition};
 use crate::entities::event::Event;
-use crate::entities::ids::DomainId;
+use crate::entities::ids::{DomainId, ItemId};
 use crate::maths::small_samples::Spread;
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
 
@@ -89,7 +89,12 @@ pub(super) struct Done<'a> {
     pub(super) event: &'a Event,
     pub(super) kind: &'a EventTypeDefinition,
     pub(super) details: Option<&'a ItemDetails>,
+    /// The number of its item in [`DomainEvents::items`].
+    pub(super) item: usize,
 }
+
+/// An item that a person did something with, and what is known of it.
+pub(super) type KnownItem<'a> = (&'a ItemId, Option<&'a ItemDetails>);
 
 /// What a person did in one domain, oldest first.
 #[derive(Debug)]
@@ -97,6 +102,10 @@ pub(super) struct DomainEvents<'a> {
     pub(super) domain: &'a DomainId,
     pub(super) definition: &'a DomainDefinition,
     pub(super) catalogue: Option<&'a CatalogueSnapshot>,
+    /// What they did it with, each item once. Whatever counts by item counts by number: of
+    /// thousands of events ids are compared once.
+    pub(super) items: Vec<KnownItem<'a>>,
+    numbers: HashMap<&'a ItemId, usize>,
     /// Never empty.
     pub(super) done: Vec<Done<'a>>,
 }
@@ -118,17 +127,42 @@ impl<'a> DomainEvents<'a> {
                 domain,
                 definition,
                 catalogue: catalogues.get(domain).map(|catalogue| &**catalogue),
+                items: Vec::new(),
+                numbers: HashMap::new(),
                 done: Vec::new(),
             });
-            let entry = of_domain.catalogue.and_then(|catalogue| catalogue.find(&event.item_id));
-            let details = entry.and_then(|entry| entry.item.details.as_ref());
-            of_domain.done.push(Done { event, kind, details });
+            let item = of_domain.number(&event.item_id);
+            let (_, details) = of_domain.items[item];
+            of_domain.done.push(Done { event, kind, details, item });
         }
         let oldest_first = |mut of_domain: Self| {
             of_domain.done.reverse();
             of_domain
         };
         by_domain.into_values().map(oldest_first).collect()
+    }
+
+    /// The number of an item, which it has from now on.
+    fn number(&mut self, id: &'a ItemId) -> usize {
+        let next = self.items.len();
+        let number = *self.numbers.entry(id).or_insert(next);
+        if number == next {
+            let entry = self.catalogue.and_then(|catalogue| catalogue.find(id));
+            self.items.push((id, entry.and_then(|entry| entry.item.details.as_ref())));
+        }
+        number
+    }
+
+    /// What is known of an item that something was done with.
+    pub(super) fn details(&self, id: &ItemId) -> Option<&'a ItemDetails> {
+        self.numbers.get(id).and_then(|number| self.items[*number].1)
+    }
+
+    /// Events with items of which something holds, as evidence: it is asked once an item.
+    pub(super) fn evidence_of(&self, holds: impl Fn(&KnownItem<'a>) -> bool) -> Evidence {
+        let held: Vec<bool> = self.items.iter().map(holds).collect();
+        let done = self.done.iter().filter(|done| held[done.item]);
+        Evidence::of(self.domain, done.map(|done| done.event))
     }
 
     /// All of it, as evidence.

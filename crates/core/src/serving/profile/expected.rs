@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::entities::ids::DomainId;
-use crate::evidence::confidences::ItemOf;
-use crate::evidence::items::ItemKey;
 use crate::evidence::order::in_order;
 use crate::maths::small_samples::stands_out;
 use crate::serving::profile::evidence::{Evidence, Line, rounded};
@@ -53,11 +51,9 @@ pub(super) fn expected(weighed: &Weights<'_>, inputs: &ProfileInputs<'_>) -> Vec
 
 fn categories(weighed: &Weights<'_>, inputs: &ProfileInputs<'_>) -> Option<Vec<Expected>> {
     let (model, catalogue) = (inputs.model?, inputs.catalogues.get(inputs.display)?);
-    let owned = |((domain, item), weight): (&ItemOf<'_>, &f32)| {
-        (((*domain).clone(), (*item).clone()), *weight)
-    };
-    let weights: BTreeMap<ItemKey, f32> = weighed.iter().map(owned).collect();
-    let known = in_order(inputs.history, model.index(), model.index().rows_of(&weights));
+    let weights = weighed.iter().map(|(item, weight)| (*item, *weight));
+    let known = model.index().rows_where_they_stand(weights);
+    let known = in_order(inputs.history, model.index(), known);
     let estimate = model.estimate(inputs.display, &known)?;
     let scored = catalogue.entries().filter(|(_, entry)| entry.item.is_available(inputs.now));
     let mut best: Vec<(f32, usize, CatalogueEntry<'_>)> = scored

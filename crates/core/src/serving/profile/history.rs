@@ -1,6 +1,6 @@
 //! What a person did in a domain that the caller acts for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -51,7 +51,6 @@ pub(super) fn summary(events: &DomainEvents<'_>, now: Timestamp) -> HistorySumma
     for done in &events.done {
         *by_type.entry(&done.event.event_type).or_default() += 1;
     }
-    let items: BTreeSet<&ItemId> = events.done.iter().map(|done| &done.event.item_id).collect();
     let at = |place: usize| {
         events.done.get(place).map_or(Timestamp::UNIX_EPOCH, |done| done.event.occurred_at)
     };
@@ -64,7 +63,7 @@ pub(super) fn summary(events: &DomainEvents<'_>, now: Timestamp) -> HistorySumma
     HistorySummary {
         events: events.done.len(),
         may_have_more: events.done.len() >= MAX_HISTORY,
-        items: items.len(),
+        items: events.items.len(),
         from: at(0),
         until: at(events.done.len() - 1),
         by_type: by_type.into_iter().map(|(kind, count)| (kind.clone(), count)).collect(),

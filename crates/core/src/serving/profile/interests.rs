@@ -5,7 +5,7 @@
 //! weights is taken for one of as many items as the weights are worth: Kish's effective size,
 //! `(sum w)^2 / sum w^2` (Survey Sampling, 1965), so that one item used a hundred times is one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -13,10 +13,11 @@ use crate::entities::catalogue::ItemDetails;
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::ids::ItemId;
 use crate::evidence::ageing::NewestEvidence;
-use crate::evidence::confidences::{ItemOf, confidences_of_items};
+use crate::evidence::confidences::confidences_of_items;
+use crate::evidence::items::ItemOf;
 use crate::maths::small_samples::{Usual, share, stands_out};
 use crate::serving::catalogue_facts::format_of;
-use crate::serving::profile::evidence::{DomainEvents, Done, Evidence, Line, Measured, rounded};
+use crate::serving::profile::evidence::{DomainEvents, Line, Measured, rounded};
 use crate::serving::profile::{ProfileInputs, text};
 use crate::serving::reason::Locale;
 use crate::serving::sources::SourceInputs;
@@ -109,18 +110,20 @@ fn newest(history: &ConsentedHistory, inputs: &ProfileInputs<'_>) -> NewestEvide
 }
 
 /// An item that a person turned to, with its weight.
-struct Liked<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Liked<'a> {
     item: &'a ItemId,
     weight: f64,
     details: Option<&'a ItemDetails>,
 }
 
-fn liked<'a>(events: &DomainEvents<'a>, weighed: &Weights<'a>) -> Vec<Liked<'a>> {
+/// The items that a person turned to in a domain, in their own order.
+pub(super) fn liked<'a>(events: &DomainEvents<'a>, weighed: &Weights<'a>) -> Vec<Liked<'a>> {
     let of_domain = weighed.iter().filter(|((domain, _), _)| *domain == events.domain);
-    let liked = of_domain.filter(|(_, weight)| **weight > 0.0).map(|((_, item), weight)| {
-        let entry = events.catalogue.and_then(|catalogue| catalogue.find(item));
-        let details = entry.and_then(|entry| entry.item.details.as_ref());
-        Liked { item, weight: f64::from(*weight), details }
+    let liked = of_domain.filter(|(_, weight)| **weight > 0.0).map(|((_, item), weight)| Liked {
+        item,
+        weight: f64::from(*weight),
+        details: events.details(item),
     });
     liked.collect()
 }
@@ -133,18 +136,18 @@ fn effective_size(weights: impl Iterator<Item = f64>) -> f64 {
 
 pub(super) fn categories(
     events: &DomainEvents<'_>,
-    weighed: &Weights<'_>,
+    liked: &[Liked<'_>],
     inputs: &ProfileInputs<'_>,
 ) -> Vec<Line<CategoryInterest>> {
     let Some(catalogue) = events.catalogue else { return Vec::new() };
-    let mut liked = liked(events, weighed);
+    let mut liked = liked.to_vec();
     liked.retain(|liked| liked.details.is_some_and(|details| !details.categories.is_empty()));
     if liked.len() < FEWEST_ITEMS {
         return Vec::new();
     }
     let size = effective_size(liked.iter().map(|liked| liked.weight));
     let total: f64 = liked.iter().map(|liked| liked.weight).sum();
-    let mut of_category: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+    let mut of_category: HashMap<&str, (f64, usize)> = HashMap::new();
     for liked in &liked {
         let categories = liked.details.map_or(&[][..], |details| &details.categories);
         for (at, category) in categories.iter().enumerate() {
@@ -154,7 +157,8 @@ pub(super) fn categories(
             }
         }
     }
-    let told = of_category.into_iter().filter_map(|(category, (weight, items))| {
+    let in_order: BTreeMap<&str, (f64, usize)> = of_category.into_iter().collect();
+    let told = in_order.into_iter().filter_map(|(category, (weight, items))| {
         let catalogue_share = catalogue.facts().category_share(category)?;
         let usual = Usual { share: catalogue_share, weight: CATALOGUE_WEIGHT };
         let hits = size * weight / total;
@@ -175,11 +179,9 @@ pub(super) fn categories(
     told.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     told.truncate(MOST_INTERESTS);
     let line = |(_, finding): (f64, CategoryInterest)| {
-        let is_of_it = |done: &&Done<'_>| {
-            done.details.is_some_and(|details| details.categories.contains(&finding.category))
-        };
-        let of_it = events.done.iter().filter(is_of_it).map(|done| done.event);
-        let evidence = Evidence::of(events.domain, of_it);
+        let evidence = events.evidence_of(|(_, details)| {
+            details.is_some_and(|details| details.categories.contains(&finding.category))
+        });
         Line { text: text::category(&finding, inputs.locale), finding, evidence }
     };
     told.into_iter().map(line).collect()
@@ -189,11 +191,11 @@ pub(super) fn categories(
 /// the same would have room, none of them is told: nothing says which.
 pub(super) fn items(
     events: &DomainEvents<'_>,
-    weighed: &Weights<'_>,
+    liked: &[Liked<'_>],
     inputs: &ProfileInputs<'_>,
 ) -> Vec<Line<ItemInterest>> {
     let Some(catalogue) = events.catalogue else { return Vec::new() };
-    let mut liked = liked(events, weighed);
+    let mut liked = liked.to_vec();
     let total: f64 = liked.iter().map(|liked| liked.weight).sum();
     liked.sort_by(|one, other| other.weight.total_cmp(&one.weight));
     if let Some(left_out) = liked.get(MOST_INTERESTS).map(|first| first.weight) {
@@ -205,8 +207,7 @@ pub(super) fn items(
         Some(ItemInterest { item_id: liked.item.clone(), title, share })
     });
     let line = |finding: ItemInterest| {
-        let of_it = events.done.iter().filter(|done| done.event.item_id == finding.item_id);
-        let evidence = Evidence::of(events.domain, of_it.map(|done| done.event));
+        let evidence = events.evidence_of(|(item, _)| **item == finding.item_id);
         Line { text: text::item(&finding, &evidence, inputs.locale), finding, evidence }
     };
     told.take(MOST_INTERESTS).map(line).collect()
@@ -214,12 +215,12 @@ pub(super) fn items(
 
 pub(super) fn format(
     events: &DomainEvents<'_>,
-    weighed: &Weights<'_>,
+    liked: &[Liked<'_>],
     locale: Locale,
 ) -> Option<Line<PreferredFormat>> {
     let facts = events.catalogue?.facts();
     let mut of_format: BTreeMap<&str, usize> = BTreeMap::new();
-    for format in liked(events, weighed).iter().filter_map(|liked| format_of(liked.details?)) {
+    for format in liked.iter().filter_map(|liked| format_of(liked.details?)) {
         *of_format.entry(format).or_default() += 1;
     }
     let items: usize = of_format.values().sum();
@@ -238,8 +239,7 @@ pub(super) fn format(
         placed.max_by(|(one, ..), (other, ..)| one.total_cmp(other))?;
     let (format, catalogue_share) = (format.to_owned(), rounded(catalogue_share));
     let finding = PreferredFormat { format, share: share.into(), catalogue_share, items, with_it };
-    let has_it = |done: &&Done<'_>| done.details.and_then(format_of) == Some(&finding.format);
-    let of_it = events.done.iter().filter(has_it).map(|done| done.event);
-    let evidence = Evidence::of(events.domain, of_it);
+    let evidence =
+        events.evidence_of(|(_, details)| details.and_then(format_of) == Some(&finding.format));
     Some(Line { text: text::format(&finding, locale), finding, evidence })
 }

@@ -175,21 +175,22 @@ fn of_domain(
     inputs: &ProfileInputs<'_>,
 ) -> DomainProfile {
     let (segment, topics) = described::described(events, weighed, inputs);
+    let liked = interests::liked(events, weighed);
     DomainProfile {
         domain: events.domain.clone(),
         history: Some(history::summary(events, inputs.now)),
-        categories: interests::categories(events, weighed, inputs),
-        items: interests::items(events, weighed, inputs),
+        categories: interests::categories(events, &liked, inputs),
+        items: interests::items(events, &liked, inputs),
         segment,
         topics,
-        habits: habits(events, weighed, inputs),
+        habits: habits(events, &liked, inputs),
         spending: None,
     }
 }
 
 fn habits(
     events: &DomainEvents<'_>,
-    weighed: &interests::Weights<'_>,
+    liked: &[interests::Liked<'_>],
     inputs: &ProfileInputs<'_>,
 ) -> Habits {
     let (offset, locale) = (declared_offset(inputs.declared), inputs.locale);
@@ -200,7 +201,7 @@ fn habits(
         sessions: sessions::lengths(events, &sessions, locale),
         pace: sessions::pace(events, &sessions, (inputs.now, locale)),
         completion: completion::completion(events, (inputs.now, locale)),
-        format: interests::format(events, weighed, locale),
+        format: interests::format(events, liked, locale),
     }
 }
 

@@ -1,12 +1,9 @@
 //! Sessions, and how often and how fast a person goes about things.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::entities::definition::Step;
-use crate::entities::ids::ItemId;
 use crate::maths::small_samples::{median, rate};
 use crate::serving::profile::evidence::{DomainEvents, Done, Line, Measured};
 use crate::serving::profile::text;
@@ -121,15 +118,16 @@ pub(super) fn pace(
 
 /// From the first start of each item to the first completion after it.
 fn days_to_complete(events: &DomainEvents<'_>) -> Option<Measured> {
-    let mut started: BTreeMap<&ItemId, Option<Timestamp>> = BTreeMap::new();
+    // Whether it was started, and since when, until it was completed.
+    let mut started: Vec<Option<Option<Timestamp>>> = vec![None; events.items.len()];
     let mut days = Vec::new();
     for done in &events.done {
-        let (item, at) = (&done.event.item_id, done.event.occurred_at);
+        let (started, at) = (&mut started[done.item], done.event.occurred_at);
         if done.kind.is(Step::Started) {
-            started.entry(item).or_insert(Some(at));
+            started.get_or_insert(Some(at));
         }
         // Taken, so that what is completed again counts once.
-        let since = started.get_mut(item).filter(|_| done.kind.is(Step::Completed));
+        let since = started.as_mut().filter(|_| done.kind.is(Step::Completed));
         if let Some(since) = since.and_then(Option::take) {
             days.push(at.duration_since(since).as_secs_f64() / DAYS);
         }

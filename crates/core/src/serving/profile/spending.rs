@@ -4,7 +4,7 @@
 //! Amounts are exact decimals: quantiles are amounts that were paid, never means of them. Of a
 //! platform that is not the caller's nothing is told but a level of prices in a word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -14,12 +14,12 @@ use serde::Serialize;
 use crate::entities::consent::EconomicEvidence;
 use crate::entities::definition::{Currency, Step};
 use crate::entities::event::Event;
-use crate::entities::ids::{DomainId, ItemId};
+use crate::entities::ids::DomainId;
 use crate::maths::small_samples::{
     FEWEST_FOR_MEDIAN, Usual, difference, level, median, median_places, share,
 };
 use crate::serving::catalogue_facts::is_discounted;
-use crate::serving::profile::evidence::{DomainEvents, Done, Evidence, Line, Measured};
+use crate::serving::profile::evidence::{DomainEvents, Done, Evidence, KnownItem, Line, Measured};
 use crate::serving::profile::{ProfileInputs, text};
 use crate::serving::reason::Locale;
 
@@ -158,9 +158,10 @@ pub(super) fn by_domain<'a>(
     let locale = inputs.locale;
     let of = |events: &DomainEvents<'a>| match inputs.visible.contains(events.domain) {
         true => {
-            let price_choice = price_choice(events, locale);
-            let discounts = discounts(events, locale);
-            Spending { price_band: band(events, locale), price_choice, discounts, income: None }
+            let paid = paid(events);
+            let price_choice = price_choice(events, &paid, locale);
+            let (price_band, discounts) = (band(events, &paid, locale), discounts(events, locale));
+            Spending { price_band, price_choice, discounts, income: None }
         }
         false => Spending { price_band: level_elsewhere(events, locale), ..Spending::default() },
     };
@@ -184,6 +185,8 @@ fn readable(band: &str) -> Option<&str> {
 /// What was paid for something.
 struct Paid<'a> {
     event: &'a Event,
+    /// Its number.
+    item: usize,
     amount: Decimal,
     category: Option<&'a str>,
 }
@@ -191,7 +194,8 @@ struct Paid<'a> {
 /// What was paid, oldest first, of each item the last: what the event says, else what the item
 /// costs now. What is free tells nothing of paying.
 fn paid<'a>(events: &DomainEvents<'a>) -> Vec<Paid<'a>> {
-    let mut last: BTreeMap<&ItemId, (usize, Paid<'a>)> = BTreeMap::new();
+    let mut last: Vec<Option<(usize, Paid<'a>)>> = Vec::new();
+    last.resize_with(events.items.len(), || None);
     for (at, done) in events.done.iter().enumerate() {
         if !done.kind.is(Step::Acquired) {
             continue;
@@ -199,11 +203,11 @@ fn paid<'a>(events: &DomainEvents<'a>) -> Vec<Paid<'a>> {
         let named = done.event.value.filter(|_| done.kind.is_paid());
         let amount = named.or_else(|| done.details?.price).filter(|amount| *amount > Decimal::ZERO);
         if let Some(amount) = amount {
-            let paid = Paid { event: done.event, amount, category: first_category(done) };
-            last.insert(&done.event.item_id, (at, paid));
+            let (event, item, category) = (done.event, done.item, first_category(done));
+            last[item] = Some((at, Paid { event, item, amount, category }));
         }
     }
-    let mut paid: Vec<(usize, Paid<'a>)> = last.into_values().collect();
+    let mut paid: Vec<(usize, Paid<'a>)> = last.into_iter().flatten().collect();
     paid.sort_unstable_by_key(|(at, _)| *at);
     paid.into_iter().map(|(_, paid)| paid).collect()
 }
@@ -212,15 +216,14 @@ fn first_category<'a>(done: &Done<'a>) -> Option<&'a str> {
     done.details?.categories.first().map(String::as_str)
 }
 
-fn band(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<PriceBand>> {
-    let paid = paid(events);
+fn band(events: &DomainEvents<'_>, paid: &[Paid<'_>], locale: Locale) -> Option<Line<PriceBand>> {
     if paid.len() < FEWEST_PAID {
         return None;
     }
-    let place = place(events, &paid);
+    let place = place(events, paid);
     let level = place.and_then(level_of);
     let currency = events.definition.currency;
-    let finding = PriceBand { level, place, amounts: amounts(&paid, currency) };
+    let finding = PriceBand { level, place, amounts: amounts(paid, currency) };
     let evidence = Evidence::of(events.domain, paid.iter().map(|paid| paid.event));
     Some(Line { text: text::price_band(&finding, locale), finding, evidence })
 }
@@ -275,7 +278,8 @@ fn amounts(paid: &[Paid<'_>], currency: Currency) -> Option<Amounts> {
 /// An item with a price that was looked at.
 struct Look<'a> {
     at: Timestamp,
-    item: &'a ItemId,
+    /// The item's number.
+    item: usize,
     price: Decimal,
     category: Option<&'a str>,
 }
@@ -284,7 +288,7 @@ fn looks<'a>(events: &DomainEvents<'a>) -> Vec<Look<'a>> {
     let looked = events.done.iter().filter(|done| done.kind.is(Step::Looked));
     let look = |done: &Done<'a>| {
         let price = done.details?.price.filter(|price| *price > Decimal::ZERO)?;
-        let (at, item) = (done.event.occurred_at, &done.event.item_id);
+        let (at, item) = (done.event.occurred_at, done.item);
         Some(Look { at, item, price, category: first_category(done) })
     };
     looked.filter_map(look).collect()
@@ -296,18 +300,25 @@ fn looked_at(paid: &Paid<'_>, looks: &[Look<'_>]) -> Option<Decimal> {
     let until = looks.partition_point(|look| look.at <= paid.event.occurred_at);
     let since = paid.event.occurred_at.checked_sub(LOOKED_WITHIN).unwrap_or(Timestamp::MIN);
     let recent = looks[..until].iter().rev().take_while(|look| look.at >= since).take(MOST_LOOKS);
-    let mut items = BTreeSet::new();
-    let others = recent.filter(|look| {
+    let mut items = Vec::with_capacity(MOST_LOOKS);
+    let mut prices: Vec<Decimal> = Vec::with_capacity(MOST_LOOKS);
+    for look in recent {
         let is_like_it = paid.category.is_none() || look.category == paid.category;
-        is_like_it && look.item != &paid.event.item_id && items.insert(look.item)
-    });
-    let mut prices: Vec<Decimal> = others.map(|look| look.price).collect();
+        if look.item != paid.item && !items.contains(&look.item) && is_like_it {
+            items.push(look.item);
+            prices.push(look.price);
+        }
+    }
     prices.sort_unstable();
     (prices.len() >= FEWEST_LOOKED).then(|| prices[(prices.len() - 1) / 2])
 }
 
-fn price_choice(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<PriceChoice>> {
-    let (paid, looks) = (paid(events), looks(events));
+fn price_choice(
+    events: &DomainEvents<'_>,
+    paid: &[Paid<'_>],
+    locale: Locale,
+) -> Option<Line<PriceChoice>> {
+    let looks = looks(events);
     let (mut below, mut ratios, mut compared) = (0.0, Vec::new(), Vec::new());
     for paid in paid.iter().rev().take(MOST_COMPARED) {
         let Some(usual) = looked_at(paid, &looks) else { continue };
@@ -340,18 +351,20 @@ fn price_choice(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<PriceC
 }
 
 fn discounts(events: &DomainEvents<'_>, locale: Locale) -> Option<Line<Discounts>> {
-    let mut known: BTreeMap<&ItemId, (bool, bool)> = BTreeMap::new();
+    let below = |(_, details): &KnownItem<'_>| details.and_then(is_discounted);
+    let below: Vec<Option<bool>> = events.items.iter().map(below).collect();
+    // Of each item: whether it was acquired, where it counts.
+    let mut known: Vec<Option<bool>> = vec![None; below.len()];
     let is_held = |done: &&Done<'_>| done.kind.is(Step::Acquired) || done.kind.is(Step::Looked);
     for done in events.done.iter().filter(is_held) {
-        if let Some(is_below) = done.details.and_then(is_discounted) {
-            let (is_acquired, _) = known.entry(&done.event.item_id).or_insert((false, is_below));
-            *is_acquired |= done.kind.is(Step::Acquired);
+        if below[done.item].is_some() {
+            *known[done.item].get_or_insert(false) |= done.kind.is(Step::Acquired);
         }
     }
     let of = |acquired: bool| {
-        let side = known.values().filter(|(is_acquired, _)| *is_acquired == acquired);
+        let side = known.iter().zip(&below).filter(|(known, _)| **known == Some(acquired));
         let items = side.clone().count();
-        let below = side.filter(|(_, is_below)| *is_below).count();
+        let below = side.filter(|(_, is_below)| **is_below == Some(true)).count();
         let spread = || share(below as f64, items as f64, Usual::UNKNOWN);
         (items >= FEWEST_WITH_LIST_PRICE).then(|| (spread(), items, below))
     };
