@@ -16,15 +16,18 @@ use crate::entities::ids::DomainId;
 const PEOPLE: usize = 10_000;
 /// Most items of a person: what they like most.
 const ITEMS: usize = 500;
+/// Most events of a person in a domain that count, the newest: as many as are read of a user to
+/// serve them, so that who does much is placed by as much as they were found by.
+pub const MOST_EVENTS: usize = 1_000;
 /// Seed of the draw of people.
 const SEED: u64 = 17;
 
 /// What a person did in one domain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Behaviour {
-    /// Events; at least one.
+    /// Events; at least one, at most [`MOST_EVENTS`].
     pub events: u32,
-    /// Days (UTC) with an event.
+    /// Days (UTC) with one of them.
     pub days: u32,
     /// The newest event.
     pub newest: Timestamp,
@@ -43,7 +46,8 @@ impl Behaviour {
     ) -> Option<Self> {
         let times = || {
             let events = history.events().iter();
-            events.filter(|event| event.domain == rows.domain).map(|event| event.occurred_at)
+            let here = events.filter(|event| event.domain == rows.domain);
+            here.take(MOST_EVENTS).map(|event| event.occurred_at)
         };
         let newest = times().max()?;
         let days: BTreeSet<i64> = times().map(|at| at.as_second().div_euclid(86_400)).collect();

@@ -62,6 +62,19 @@ pub struct Feature {
     pub scale: f32,
 }
 
+/// A feature further than this many deviations out counts as so far: one person's thousand
+/// events are no segment.
+const FARTHEST: f32 = 4.0;
+
+impl Feature {
+    /// The feature of a person as it is clustered and placed by: 0, the mean, where nothing is
+    /// known, and at most four deviations out.
+    pub(crate) fn scaled(&self, value: Option<f32>) -> f32 {
+        let scaled = value.map_or(0.0, |value| (value - self.mean) * self.scale);
+        scaled.clamp(-FARTHEST, FARTHEST)
+    }
+}
+
 /// What sets a segment apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -193,10 +206,10 @@ impl Segments {
     }
 
     /// Where a person belongs in a domain by what they did there: a few microseconds. `None`
-    /// where the domain has no segments.
+    /// where the domain has no segments, or one, which is everybody.
     #[must_use]
     pub fn segment_of(&self, domain: &DomainId, behaviour: &Behaviour) -> Option<Membership<'_>> {
-        let known = self.domains.get(domain)?;
+        let known = self.domains.get(domain).filter(|known| known.segments.len() > 1)?;
         let point = known.point(behaviour, &self.traits);
         let squared = |segment: &Segment| -> f32 {
             point.iter().zip(&segment.centroid).map(|(x, c)| (x - c) * (x - c)).sum()
@@ -223,12 +236,7 @@ impl DomainSegments {
     /// A person as a point, feature by feature as they are scaled.
     pub(crate) fn point(&self, behaviour: &Behaviour, traits: &ItemTraits) -> Vec<f32> {
         let raw = raw_point(&self.features, (behaviour, traits), self.newest);
-        raw.into_iter()
-            .zip(&self.features)
-            .map(|(value, feature)| {
-                value.map_or(0.0, |value| (value - feature.mean) * feature.scale)
-            })
-            .collect()
+        raw.into_iter().zip(&self.features).map(|(value, feature)| feature.scaled(value)).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
 use super::served_by::{ServedBy, before_fitting};
 use super::{CleanedInput, NothingLeft, TrainingError, TrainingInput, segments_fit, topics_fit};
+use crate::entities::ids::DomainId;
 use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::DomainId;
@@ -10,12 +10,12 @@ use crate::evidence::behaviours::{Behaviour, BehaviourSample, DrawnPeople};
 use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::items::{DomainRows, ItemIndex};
 use crate::maths::clusters::{
-    self, ChoiceOptions, ClusterOptions, NumberOfClusters, best_matching,
+    self, ChoiceOptions, ClusterOptions, Clusters, NumberOfClusters, best_matching,
 };
 use crate::model::Model;
 use crate::model::segments::{
-    DomainSegments, Fact, Feature, FeatureKind, ItemTraits, MOST_CATEGORIES, OTHER, Segment,
-    Segments, in_rows_of, raw_point,
+    DomainSegments, FEWEST_PEOPLE, Fact, Feature, FeatureKind, ItemTraits, MOST_CATEGORIES, OTHER,
+    Segment, Segments, in_rows_of, raw_point,
 };
 
 use super::found_groups::{self, FoundSegment};
@@ -30,9 +30,6 @@ const SPLITS: usize = 10;
 /// A segment of the champion goes on in the one that has this share of their people, of all
 /// who are in either.
 const GOES_ON_FROM: f64 = 0.25;
-/// A feature further than this many deviations out counts as so far: one person's thousand
-/// events are no segment.
-const FARTHEST: f32 = 4.0;
 
 /// What a run found of a domain's people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +80,12 @@ pub(super) fn find(
             let before = champion.and_then(|model| model.sections().segments.domains.get(domain));
             report.found = found_groups::segments(&found, before.map_or(0, |known| known.next_id));
             report.segments = found.segments.len();
+        }
+        // One alone tells nobody apart. It is kept where there were more, so that numbers which
+        // these had are given to none that is found later.
+        let had_some =
+            champion.is_some_and(|model| model.sections().segments.domains.contains_key(domain));
+        if found.segments.len() > 1 || had_some {
             segments.domains.insert(domain.clone(), found);
         }
         reports.insert(domain.clone(), report);
@@ -151,9 +154,7 @@ impl Space {
             .collect();
         scale(&mut features, &raw);
         let point = |(person, feature): (usize, usize)| -> f32 {
-            let Feature { mean, scale, .. } = &features[feature];
-            let value = raw[person][feature].map_or(0.0, |value| (value - mean) * scale);
-            value.clamp(-FARTHEST, FARTHEST)
+            features[feature].scaled(raw[person][feature])
         };
         let points = Array2::from_shape_fn((raw.len(), features.len()), point);
         Some(Self { features, newest, points })
@@ -177,13 +178,14 @@ impl Space {
         let whole: f64 = self.points.iter().map(|value| f64::from(*value).powi(2)).sum();
         let explained = if whole > 0.0 { (1.0 - found.inertia / whole).max(0.0) } else { 0.0 };
         let sampled = people.behaviours.len();
-        let segment = |(number, size): (usize, &u32)| Segment {
+        let segment = |(number, (centroid, size)): (usize, (Vec<f32>, u64))| Segment {
             id: number as u32,
-            share: *size as f32 / sampled as f32,
-            centroid: found.centroids.row(number).to_vec(),
+            share: size as f32 / sampled as f32,
+            centroid,
             facts: Vec::new(),
         };
-        let segments: Vec<Segment> = found.sizes.iter().enumerate().map(segment).collect();
+        let large = self.without_small(&found);
+        let segments: Vec<Segment> = large.into_iter().enumerate().map(segment).collect();
         let report = SegmentReport {
             people: people.of,
             sampled,
@@ -196,6 +198,25 @@ impl Space {
         let next_id = segments.len() as u32;
         let (features, newest) = (self.features, self.newest);
         Some((DomainSegments { features, segments, next_id, newest, people: people.of }, report))
+    }
+}
+
+impl Space {
+    /// The centroids of clusters of people enough to be told of, the largest one at least, and
+    /// how many people are nearest to each: those of the others go to whichever is.
+    fn without_small(&self, found: &Clusters) -> Vec<(Vec<f32>, u64)> {
+        let largest = found.sizes.iter().max().copied().unwrap_or(0);
+        let is_told = |size: u32| size == largest || u64::from(size) >= FEWEST_PEOPLE;
+        let kept = (0..found.sizes.len()).filter(|cluster| is_told(found.sizes[*cluster]));
+        let kept: Vec<usize> = kept.collect();
+        let centroids = found.centroids.select(Axis(0), &kept);
+        let mut sizes = vec![0u64; kept.len()];
+        for point in self.points.rows() {
+            if let Some(nearest) = clusters::nearest(centroids.view(), point) {
+                sizes[nearest.cluster] += 1;
+            }
+        }
+        centroids.rows().into_iter().map(|row| row.to_vec()).zip(sizes).collect()
     }
 }
 

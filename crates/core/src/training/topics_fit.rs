@@ -42,7 +42,7 @@ const RESTARTS_WHILE_CHOOSING: usize = 2;
 const STEPS_OF_A_PASS: usize = 16;
 const SMALLEST_BATCH: usize = 8;
 const LARGEST_BATCH: usize = 128;
-/// A word that more than this share of people have tells no topic.
+/// A word that more than this share of what people like has tells no topic.
 const TOO_COMMON: f64 = 0.5;
 /// A topic that less than this part of an even share of all words comes from is not used.
 const LEAST_USED: f64 = 0.25;
@@ -111,14 +111,17 @@ fn words_of_item(items: Items<'_>, row: usize) -> Vec<(Word, f32)> {
         let share = |of: &[String]| 1.0 / of.len().max(1) as f32;
         let categories = facts.categories.iter().cloned().map(Word::Category);
         words.extend(categories.map(|word| (word, share(&facts.categories))));
-        let texts = facts.words.iter().cloned().map(Word::Text);
+        // A number alone, such as a year, tells of no topic that could be named by it.
+        let is_named = |word: &&String| word.chars().any(char::is_alphabetic);
+        let texts = facts.words.iter().filter(is_named).cloned().map(Word::Text);
         words.extend(texts.map(|word| (word, share(&facts.words))));
     }
     words
 }
 
-/// The words of a domain: those that at least 20 people have, and not more than half of all;
-/// the most frequent ones.
+/// The words of a domain: those that at least 20 people have, and not more than half of what all
+/// like; the most frequent ones. Not those of half of all people: who likes a hundred items has
+/// some of every category, and topics would be named by what is rare.
 fn words_of(items: Items<'_>, rows: &DomainRows, people: &DrawnPeople) -> BTreeMap<Word, u32> {
     let of_items: Vec<Vec<Word>> = rows
         .range
@@ -126,14 +129,23 @@ fn words_of(items: Items<'_>, rows: &DomainRows, people: &DrawnPeople) -> BTreeM
         .map(|row| words_of_item(items, row).into_iter().map(|(word, _)| word).collect())
         .collect();
     let mut counts: BTreeMap<&Word, u64> = BTreeMap::new();
+    let (mut times, mut items_liked): (BTreeMap<&Word, u64>, u64) = (BTreeMap::new(), 0);
     for person in &people.behaviours {
         let of_person = person.items.iter().filter_map(|row| rows.local(*row));
-        let words: BTreeSet<&Word> = of_person.flat_map(|row| &of_items[row.index()]).collect();
+        let mut words: BTreeSet<&Word> = BTreeSet::new();
+        for row in of_person {
+            items_liked += 1;
+            for word in of_items[row.index()].iter().collect::<BTreeSet<_>>() {
+                *times.entry(word).or_default() += 1;
+                words.insert(word);
+            }
+        }
         words.into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
     }
-    let most = (people.behaviours.len() as f64 * TOO_COMMON) as u64;
-    let mut kept: Vec<(&Word, u64)> =
-        counts.into_iter().filter(|(_, people)| (FEWEST_PEOPLE..=most).contains(people)).collect();
+    let most = (items_liked as f64 * TOO_COMMON) as u64;
+    let is_common = |word: &Word| times.get(word).is_some_and(|times| *times > most);
+    let is_kept = |(word, people): &(&Word, u64)| *people >= FEWEST_PEOPLE && !is_common(word);
+    let mut kept: Vec<(&Word, u64)> = counts.into_iter().filter(is_kept).collect();
     kept.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     kept.truncate(MOST_WORDS);
     let words: BTreeSet<&Word> = kept.into_iter().map(|(word, _)| word).collect();

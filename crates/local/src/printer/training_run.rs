@@ -363,6 +363,7 @@ no direction between domains was judged: nobody who uses several consents to tra
             kept,
             explained: 0.5,
             tried: NumberOfClusters { clusters: segments.max(1), tried: Vec::new(), sampled },
+            found: Vec::new(),
         };
         let mut report = TrainingReport::default();
         report.segments.insert("a".parse().unwrap(), found(943, 2, 0));

@@ -5,10 +5,15 @@ use serde::Serialize;
 
 use crate::entities::ids::ItemId;
 use crate::evidence::behaviours::Behaviour;
+use crate::evidence::behaviours::MOST_EVENTS;
 use crate::serving::profile::evidence::{DomainEvents, Evidence, Line, rounded};
 use crate::serving::profile::interests::Weights;
 use crate::serving::profile::{ProfileInputs, text};
+use crate::serving::request::MAX_HISTORY;
 use crate::serving::segment_text::{segment_name, segment_sentences, topic_name};
+
+// What people were found by is what a request knows of them.
+const _: () = assert!(MOST_EVENTS == MAX_HISTORY);
 
 /// Fewest liked items with which a person is placed in a segment, and told of topics.
 pub const FEWEST_LIKED: usize = 3;

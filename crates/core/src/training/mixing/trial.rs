@@ -385,7 +385,7 @@ mod tests {
         })
         .unwrap();
         let grounds = Grounds { matrix, choosing, tables: &tables, seed: 3 };
-        choose(grounds, &ranges[&domain("a")]).unwrap()
+        choose(grounds, &ranges[&domain("a")], &mut Room::default()).unwrap()
     }
 
     #[test]
