@@ -261,7 +261,7 @@ fn a_profile_tells_of_segment_and_topics_where_enough_is_liked_and_of_no_price()
             assert!(segment.finding.name.contains("kind-3"), "{segment:?}");
         }
     }
-    assert!(told(0, usize::MAX, Locale::Chinese).segment.unwrap().text.starts_with("属于"));
+    assert!(told(0, usize::MAX, Locale::Chinese).segment.unwrap().text.starts_with("与本平台"));
     let few = told(0, 1, Locale::English);
     assert_eq!((few.segment, few.topics), (None, Vec::new()));
 }

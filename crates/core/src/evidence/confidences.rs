@@ -1,7 +1,6 @@
 //! From events to interactions: a confidence for each (person, item).
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -62,12 +61,11 @@ pub(crate) struct Weighed<I, K> {
 }
 
 /// Puts together what events, newest first, weigh for and against each item.
-pub(crate) fn gather<I: Ord + Hash + Clone, K: Eq + Hash>(
+pub(crate) fn gather<I: Ord + Clone, K: Ord>(
     events: impl Iterator<Item = Weighed<I, K>>,
 ) -> BTreeMap<I, f32> {
-    // Hashed while there may be ten thousand events, and put in order once.
-    let mut sums: HashMap<I, f32> = HashMap::new();
-    let mut once: HashMap<(I, K), (usize, f32)> = HashMap::new();
+    let mut sums: BTreeMap<I, f32> = BTreeMap::new();
+    let mut once: BTreeMap<(I, K), (usize, f32)> = BTreeMap::new();
     for (at, Weighed { item, kind, repeats, amount }) in events.enumerate() {
         match repeats {
             Repeats::Sum => *sums.entry(item).or_default() += amount,
@@ -89,8 +87,9 @@ pub(crate) fn gather<I: Ord + Hash + Clone, K: Eq + Hash>(
     for (_, item, amount) in once {
         *sums.entry(item).or_default() += amount;
     }
-    let clamped = |(item, sum): (I, f32)| (item, sum.clamp(-MAX_CONFIDENCE, MAX_CONFIDENCE));
-    sums.into_iter().map(clamped).filter(|(_, sum)| sum.abs() > f32::MIN_POSITIVE).collect()
+    sums.values_mut().for_each(|sum| *sum = sum.clamp(-MAX_CONFIDENCE, MAX_CONFIDENCE));
+    sums.retain(|_, sum| sum.abs() > f32::MIN_POSITIVE);
+    sums
 }
 
 fn event_confidence(

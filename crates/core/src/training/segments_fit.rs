@@ -353,3 +353,34 @@ fn known_first(facts: &mut [Fact], before: &[Fact]) {
     };
     facts.sort_by_key(place);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_fewer_than_twenty_people_is_no_segment_and_its_people_belong_to_the_nearest() {
+        // Two groups of thirty, and nineteen people beside the second.
+        let places = [(0.0f32, 30), (10.0, 30), (13.0, 19)];
+        let points: Vec<f32> =
+            places.iter().flat_map(|(place, people)| vec![*place; *people]).collect();
+        let points = Array2::from_shape_vec((79, 1), points).unwrap();
+        let options = ClusterOptions { clusters: 3, ..ClusterOptions::default() };
+        let found = clusters::fit(points.view(), &options.check().unwrap()).unwrap();
+        assert_eq!(found.sizes.len(), 3);
+        let newest = jiff::Timestamp::UNIX_EPOCH;
+        let space = Space { features: Vec::new(), newest, points };
+        let mut kept = space.without_small(&found);
+        kept.sort_by(|one, other| one.0[0].total_cmp(&other.0[0]));
+        assert_eq!(kept, [(vec![0.0], 30), (vec![10.0], 49)]);
+    }
+
+    #[test]
+    fn who_is_far_out_is_placed_by_what_segments_were_found_by() {
+        let feature = Feature { kind: FeatureKind::Events, mean: 1.0, scale: 2.0 };
+        assert_eq!(
+            [Some(1.5), Some(99.0), Some(-99.0), None].map(|v| feature.scaled(v)),
+            [1.0, 4.0, -4.0, 0.0]
+        );
+    }
+}

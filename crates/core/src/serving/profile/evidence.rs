@@ -1,6 +1,6 @@
 //! What lines of a profile rest on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -105,7 +105,7 @@ pub(super) struct DomainEvents<'a> {
     /// What they did it with, each item once. Whatever counts by item counts by number: of
     /// thousands of events ids are compared once.
     pub(super) items: Vec<KnownItem<'a>>,
-    numbers: HashMap<&'a ItemId, usize>,
+    numbers: BTreeMap<&'a ItemId, usize>,
     /// Never empty.
     pub(super) done: Vec<Done<'a>>,
 }
@@ -128,7 +128,7 @@ impl<'a> DomainEvents<'a> {
                 definition,
                 catalogue: catalogues.get(domain).map(|catalogue| &**catalogue),
                 items: Vec::new(),
-                numbers: HashMap::new(),
+                numbers: BTreeMap::new(),
                 done: Vec::new(),
             });
             let item = of_domain.number(&event.item_id);

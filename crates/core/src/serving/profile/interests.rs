@@ -5,7 +5,7 @@
 //! weights is taken for one of as many items as the weights are worth: Kish's effective size,
 //! `(sum w)^2 / sum w^2` (Survey Sampling, 1965), so that one item used a hundred times is one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -147,7 +147,7 @@ pub(super) fn categories(
     }
     let size = effective_size(liked.iter().map(|liked| liked.weight));
     let total: f64 = liked.iter().map(|liked| liked.weight).sum();
-    let mut of_category: HashMap<&str, (f64, usize)> = HashMap::new();
+    let mut of_category: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
     for liked in &liked {
         let categories = liked.details.map_or(&[][..], |details| &details.categories);
         for (at, category) in categories.iter().enumerate() {
@@ -157,8 +157,7 @@ pub(super) fn categories(
             }
         }
     }
-    let in_order: BTreeMap<&str, (f64, usize)> = of_category.into_iter().collect();
-    let told = in_order.into_iter().filter_map(|(category, (weight, items))| {
+    let told = of_category.into_iter().filter_map(|(category, (weight, items))| {
         let catalogue_share = catalogue.facts().category_share(category)?;
         let usual = Usual { share: catalogue_share, weight: CATALOGUE_WEIGHT };
         let hits = size * weight / total;
