@@ -103,6 +103,34 @@ async fn a_text_encoder_is_installed_once_and_shown_while_it_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn installing_a_text_encoder_again_mends_what_is_damaged_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (directory, data) = (directory.path(), directory.path().join("data"));
+    let mut artefacts = Vec::new();
+    for texts in [["first car loan", "首次购车贷款"], ["a car", "一辆车"]] {
+        let file = encoder_file(directory, &texts);
+        crossfold(&data, &["encoder", "install", &file]).await.unwrap();
+        artefacts.push(std::fs::read(&file).unwrap());
+    }
+    // The one that is installed, and one that only models name: what a name holds is mended,
+    // whichever the pointer names.
+    for mended in [&artefacts[1], &artefacts[0]] {
+        let key = encoder_key(&crossfold_text::artefact::sha256(mended));
+        let embedded = Embedded::start(&data).await.unwrap();
+        let objects = embedded.stores().objects;
+        objects.put(&key, "torn".into(), PutCondition::None).await.unwrap();
+        drop((objects, embedded));
+        let file = directory.join("again.safetensors");
+        std::fs::write(&file, mended).unwrap();
+        crossfold(&data, &["encoder", "install", file.to_str().unwrap()]).await.unwrap();
+        crossfold(&data, &["encoder", "show"]).await.unwrap();
+        let embedded = Embedded::start(&data).await.unwrap();
+        let stored = embedded.stores().objects.get(&key).await.unwrap().unwrap();
+        assert_eq!(stored.bytes, *mended);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_text_encoder_is_not_installed() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();

@@ -91,8 +91,8 @@ pub async fn install(
     let sha256 = sha256(&artefact);
     let condition = match read(objects).await {
         Ok(Some((pointer, _))) if pointer.identity.sha256 == sha256 => {
-            // The artefact may be gone, or damaged, though its pointer is there.
-            restore(objects, artefact, &sha256).await?;
+            // The artefact may be gone though its pointer is there.
+            put(objects, artefact, &sha256).await?;
             return Ok(Installed::Already(pointer));
         }
         Ok(Some((_, etag))) => PutCondition::Matches(etag),
@@ -121,26 +121,16 @@ pub async fn install(
     }
 }
 
-/// Writes an artefact under its content's name; one that is there already stays.
-async fn put(objects: &dyn ObjectStore, artefact: Bytes, sha256: &str) -> Result<(), EncoderError> {
-    objects.put(&encoder_key(sha256), artefact, PutCondition::Absent).await?;
-    Ok(())
-}
-
-/// Writes an artefact again unless what is under its name is whole.
-async fn restore(
-    objects: &dyn ObjectStore,
-    artefact: Bytes,
-    hash: &str,
-) -> Result<(), EncoderError> {
-    match objects.get(&encoder_key(hash)).await? {
-        Some(object) if sha256(&object.bytes) == hash => {}
+/// Writes an artefact under its content's name, unless what is there is whole.
+async fn put(objects: &dyn ObjectStore, artefact: Bytes, hash: &str) -> Result<(), EncoderError> {
+    let key = encoder_key(hash);
+    let condition = match objects.get(&key).await? {
+        Some(object) if sha256(&object.bytes) == hash => return Ok(()),
         // Its name says what belongs there: whoever else writes it writes the same.
-        Some(_) => {
-            objects.put(&encoder_key(hash), artefact, PutCondition::None).await?;
-        }
-        None => put(objects, artefact, hash).await?,
-    }
+        Some(_) => PutCondition::None,
+        None => PutCondition::Absent,
+    };
+    objects.put(&key, artefact, condition).await?;
     Ok(())
 }
 
