@@ -7,7 +7,7 @@
 //! [`MOST_DESCRIBED`](crossfold_core::serving::snapshot::MOST_DESCRIBED) items, some 100 KB.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crossfold_core::entities::catalogue::{ChangeNumber, Item};
@@ -20,8 +20,8 @@ use crossfold_core::model::content::{Content, StandIns};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, DescribedItems};
 use crossfold_registry::encoders::{self, EncoderError};
 use crossfold_storage::shared_work::{Patience, SharedWork};
-use crossfold_text::TextEncoder;
 use crossfold_text::artefact::ArtefactError;
+use crossfold_text::{TextEncoder, encode_in_batches};
 
 /// Texts that are encoded at a time: encoders hold some kilobytes for each word of them.
 const BATCH: usize = 16;
@@ -57,8 +57,9 @@ struct Known {
     model: ModelId,
     /// What is described, if anything is.
     described: Option<Arc<DescribedItems>>,
-    /// Up to which change it was tried.
-    until: ChangeNumber,
+    /// The catalogue that was looked at: until there is another, nothing is looked at again. Change
+    /// numbers do not tell, as an entry of an earlier one may be read later.
+    of: Weak<CatalogueSnapshot>,
     /// When it failed, if it did.
     failed_at: Option<Reading>,
 }
@@ -109,16 +110,14 @@ impl DescriptionCache {
         (snapshot, model): (&Arc<CatalogueSnapshot>, &Arc<Model>),
         wait: Duration,
     ) {
-        let until = snapshot.last_change();
         let place = self.place(domain);
         let is_settled = |at: Option<Reading>| at.is_none_or(|at| self.stopwatch.since(at) < RETRY);
         let is_known = |known: &Known| {
-            known.model == *model.id() && known.until >= until && is_settled(known.failed_at)
+            known.model == *model.id()
+                && std::ptr::eq(known.of.as_ptr(), &raw const **snapshot)
+                && is_settled(known.failed_at)
         };
         if !ranks_new_items(model, domain) || place.known().as_ref().is_some_and(is_known) {
-            return;
-        }
-        if snapshot.to_describe(until).is_empty() {
             return;
         }
         let work = {
@@ -156,8 +155,12 @@ impl DescriptionCache {
         let described = described
             .inspect_err(|error| tracing::error!(%error, %domain, "new items are not described"));
         let failed_at = described.is_err().then(|| self.stopwatch.read());
-        let described = described.ok().map(Arc::new).or(before);
-        *place.known() = Some(Known { model: model.id().clone(), described, until, failed_at });
+        let described = match described {
+            Ok(described) => (!described.is_empty()).then(|| Arc::new(described)),
+            Err(_) => before,
+        };
+        let (model, of) = (model.id().clone(), Arc::downgrade(snapshot));
+        *place.known() = Some(Known { model, described, of, failed_at });
     }
 
     /// Describes the new items among a catalogue's entries up to a change; what was described
@@ -237,13 +240,66 @@ fn stand_ins_of(
     if content.is_some_and(|content| content.map.mean.len() != encoder.dimensions()) {
         return Err(DescribingError::Dimensions);
     }
-    let mut described = Vec::with_capacity(items.len());
-    for batch in items.chunks(BATCH) {
-        let texts: Vec<&str> = batch.iter().map(|(_, _, text)| text.as_str()).collect();
-        let found = model.sections().stand_ins(domain, encoder.encode(&texts).view());
-        let items = batch.iter().zip(found);
-        described
-            .extend(items.map(|((id, change, _), stand_ins)| (id.clone(), *change, stand_ins)));
+    let texts: Vec<&str> = items.iter().map(|(_, _, text)| text.as_str()).collect();
+    let vectors = encode_in_batches(encoder, &texts, BATCH);
+    let found = model.sections().stand_ins(domain, vectors.view());
+    let described = items.into_iter().zip(found);
+    Ok(described.map(|((id, change, _), stand_ins)| (id, change, stand_ins)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_models::described_model;
+    use crossfold_core::entities::catalogue::ItemStatus;
+    use crossfold_storage::memory::MemoryObjects;
+    use crossfold_testing::{catalogue_item, domain, item, item_key};
+    use crossfold_text::lexical::{Lexical, LexicalOptions, fit};
+
+    fn known_model() -> Arc<Model> {
+        let known = [("car", "first car loan", 0), ("piano", "piano lessons", 1)];
+        let titles = known.map(|(_, title, _)| title);
+        let artefact = fit(&titles, &LexicalOptions::default().check().unwrap()).unwrap();
+        let encoder = Lexical::from_artefact(&artefact).unwrap();
+        described_model(&known, (&encoder, Some(artefact.into()))).verify().unwrap().into()
     }
-    Ok(described)
+
+    fn new_item(id: &str, change: u64) -> Item {
+        let mut item =
+            Item { change: ChangeNumber(change), ..catalogue_item(item_key("knowledge", id)) };
+        if let Some(details) = &mut item.details {
+            details.title = "another car loan".to_owned();
+        }
+        item
+    }
+
+    fn cache() -> DescriptionCache {
+        let stopwatch = Stopwatch::from_fn(|| Duration::ZERO);
+        DescriptionCache::new(Arc::new(MemoryObjects::default()), stopwatch).without_delay()
+    }
+
+    /// Which of these items are described once a catalogue of them has been looked at.
+    async fn look(cache: &DescriptionCache, model: &Arc<Model>, items: &[Item]) -> Vec<ItemId> {
+        let snapshot = Arc::new(CatalogueSnapshot::new(items.to_vec(), Some(model)));
+        cache.refresh(&domain("knowledge"), (&snapshot, model), Duration::MAX).await;
+        let Some(known) = cache.known(&domain("knowledge"), model) else { return Vec::new() };
+        let is_described = |item: &&Item| known.of(item).is_some_and(Option::is_some);
+        items.iter().filter(is_described).map(|item| item.item_id.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_is_read_after_a_later_one_is_described_all_the_same() {
+        let (cache, model) = (cache(), known_model());
+        let (early, late) = (new_item("early", 3), new_item("late", 5));
+        assert_eq!(look(&cache, &model, &[late.clone()]).await, [item("late")]);
+        assert_eq!(look(&cache, &model, &[early, late]).await, [item("early"), item("late")]);
+    }
+
+    #[tokio::test]
+    async fn what_its_platform_hides_is_not_described() {
+        let (cache, model) = (cache(), known_model());
+        let mut hidden = new_item("hidden", 3);
+        hidden.details.as_mut().unwrap().status = ItemStatus::Hidden;
+        assert_eq!(look(&cache, &model, &[hidden, new_item("new", 4)]).await, [item("new")]);
+    }
 }

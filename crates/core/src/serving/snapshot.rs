@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
-use crate::entities::catalogue::{ChangeNumber, Item};
+use crate::entities::catalogue::{ChangeNumber, Item, ItemStatus};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::entities::item_set::ItemDigest;
 use crate::evidence::items::Row;
@@ -43,6 +43,12 @@ impl DescribedItems {
     ) -> Self {
         let items = items.into_iter().map(|(id, change, stand_ins)| (id, (change, stand_ins)));
         Self { until, items: items.collect() }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// What stands in for an entry as it is now; `None` where it was not described.
@@ -112,13 +118,15 @@ impl CatalogueSnapshot {
         self.described.as_ref().map(|described| described.until)
     }
 
-    /// The entries up to a change that the model does not know and that have a text, at most
-    /// [`MOST_DESCRIBED`], the last changed first.
+    /// The entries up to a change that the model does not know, that have a text and that their
+    /// platform does not hide, at most [`MOST_DESCRIBED`], the last changed first.
     #[must_use]
     pub fn to_describe(&self, until: ChangeNumber) -> Vec<&Item> {
         let known = self.entries.items.iter().zip(&self.entries.rows);
         let is_new = |(item, row): &(&Item, &Option<Row>)| {
-            row.is_none() && item.details.is_some() && item.change <= until
+            let details = item.details.as_ref();
+            let is_shown = details.is_some_and(|details| details.status == ItemStatus::Active);
+            row.is_none() && is_shown && item.change <= until
         };
         let mut items: Vec<&Item> = known.filter(is_new).map(|(item, _)| item).collect();
         items.sort_by_key(|item| (Reverse(item.change), &item.item_id));
