@@ -25,8 +25,8 @@ use crossfold_core::entities::ids::{
 };
 use crossfold_core::evidence::event_table::EventTable;
 use crossfold_core::evidence::item_facts::{CatalogueFacts, ItemFacts};
-use crossfold_core::evidence::item_vectors::{ItemVectors, VectorSource};
-use crossfold_core::evidence::items::{Row, Weighted};
+use crossfold_core::evidence::item_vectors::{ItemVectors, TextVectors, VectorSource};
+use crossfold_core::evidence::items::{ItemKey, Row, Weighted};
 use crossfold_core::evidence::people_index::PeopleIndex;
 use crossfold_core::maths::als::{self, AlsOptions};
 use crossfold_core::maths::bootstrap::mean_interval;
@@ -231,11 +231,11 @@ fn print_encoder(encoder: &dyn TextEncoder, split: &Split, factors: &als::Factor
 /// 100 new items take.
 fn print_served(encoder: &dyn TextEncoder, split: &Split) -> Result<()> {
     let domain = DomainId::parse("items")?;
-    let trained = train_cleaned(
-        input(split, &domain)?.clean().0.describing(Some(vectors(encoder, split, &domain)?)),
-        None,
-        &|_, _| (),
-    )?;
+    let texts = split.known.iter().map(|item| Ok((key_of(item, &domain)?, item.text())));
+    let texts = texts.collect::<Result<BTreeMap<_, _>>>()?;
+    let vectors = Box::new(Encoded(vectors(encoder, split, &domain)?));
+    let cleaned = input(split, &domain)?.clean().0.describing(texts, vectors);
+    let trained = train_cleaned(cleaned, None, &|_, _| ())?;
     for found in trained.report.content.values() {
         println!("   judged by the run: {}", serde_json::to_string(found)?);
     }
@@ -246,8 +246,7 @@ fn print_served(encoder: &dyn TextEncoder, split: &Split) -> Result<()> {
     let stand_ins = sections.stand_ins(&domain, encoder.encode(&texts).view());
     let milliseconds = began.elapsed().as_secs_f64() * 1e3 / texts.len() as f64 * 100.0;
     println!("   100 new items: {milliseconds:.0} ms");
-    let key = |item: &Item| anyhow::Ok((domain.clone(), ItemId::parse(&item.item_id)?));
-    let rows = split.known.iter().map(|item| Ok(sections.index.row(&key(item)?)));
+    let rows = split.known.iter().map(|item| Ok(sections.index.row(&key_of(item, &domain)?)));
     let rows = rows.collect::<Result<Vec<Option<Row>>>>()?;
     let mut lists = Vec::new();
     for case in &split.cases {
@@ -264,13 +263,26 @@ fn print_served(encoder: &dyn TextEncoder, split: &Split) -> Result<()> {
     print(&format!("{}: as served", encoder.identity().name), &lists, &split.cases)
 }
 
+fn key_of(item: &Item, domain: &DomainId) -> Result<ItemKey> {
+    Ok((domain.clone(), ItemId::parse(&item.item_id)?))
+}
+
+/// What was encoded before.
+struct Encoded(ItemVectors);
+
+impl TextVectors for Encoded {
+    fn vectors_of(&self, _: BTreeMap<ItemKey, String>) -> Option<ItemVectors> {
+        Some(self.0.clone())
+    }
+}
+
 fn vectors(encoder: &dyn TextEncoder, split: &Split, domain: &DomainId) -> Result<ItemVectors> {
     let texts: Vec<String> = split.known.iter().map(Item::text).collect();
     let table = encoder.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     let identity = encoder.identity();
     let (name, version) = (identity.name.clone(), identity.version.clone());
     let source = VectorSource { name, version, sha256: identity.sha256.clone() };
-    let keys = split.known.iter().map(|item| Ok((domain.clone(), ItemId::parse(&item.item_id)?)));
+    let keys = split.known.iter().map(|item| key_of(item, domain));
     Ok(ItemVectors::new(source, keys.collect::<Result<Vec<_>>>()?, table)?)
 }
 

@@ -135,6 +135,24 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_an_input_becomes_does_not_depend_on_those_beside_it() {
+        let value = |(row, column): (usize, usize)| ((row * 31 + column * 17) % 101) as f32 / 37.0;
+        for (length, targets) in [(3, 2), (128, 17), (512, 65)] {
+            let map = Array2::from_shape_fn((length, targets), value);
+            let ridge = WeightedRidge {
+                mean: Array1::from_elem(length, 0.1),
+                centre: Array1::from_elem(targets, 0.3),
+                map,
+            };
+            let inputs = Array2::from_shape_fn((40, length), |(row, at)| value((row * 7 + 3, at)));
+            let together = ridge.predict(inputs.view());
+            for (row, input) in inputs.axis_chunks_iter(Axis(0), 1).enumerate() {
+                assert_eq!(ridge.predict(input).row(0), together.row(row), "{length} {row}");
+            }
+        }
+    }
+
     fn fit(
         inputs: &Array2<f32>,
         targets: &Array2<f32>,

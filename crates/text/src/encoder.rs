@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 /// Which encoder made a vector, for manifests: vectors are comparable only within one identity.
@@ -36,6 +36,19 @@ pub trait TextEncoder: fmt::Debug + Send + Sync {
     /// is finite, a text's row does not depend on the texts beside it (but for rounding), and
     /// the work a text takes is bounded: what goes beyond the encoder's limit is not read.
     fn encode(&self, texts: &[&str]) -> Array2<f32>;
+}
+
+/// The rows of many texts, so many at a time: encoders hold some kilobytes for each word of what
+/// they are given at once.
+///
+/// # Panics
+/// When `batch` is 0.
+#[must_use]
+pub fn encode_in_batches(encoder: &dyn TextEncoder, texts: &[&str], batch: usize) -> Array2<f32> {
+    let mut vectors = Array2::zeros((texts.len(), encoder.dimensions()));
+    let rows = vectors.axis_chunks_iter_mut(Axis(0), batch);
+    texts.chunks(batch).zip(rows).for_each(|(texts, mut rows)| rows.assign(&encoder.encode(texts)));
+    vectors
 }
 
 /// Gives a vector the length 1; one that has no direction, or none that is finite, becomes zeros.

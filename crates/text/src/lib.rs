@@ -34,5 +34,5 @@ pub mod sentencepiece;
 #[cfg(feature = "universal")]
 pub mod universal;
 
-pub use encoder::{Identity, TextEncoder};
+pub use encoder::{Identity, TextEncoder, encode_in_batches};
 pub use open::open;

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 
 use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
 use crate::erasures::Erasures;
-use crate::item_vectors::{self, worth_encoding};
+use crate::item_vectors::ItemEncoder;
 use crate::pause::Pause;
 use crate::quarantine::{self, QuarantineError};
 use crate::set_aside_eraser::erase_from_set_aside;
@@ -81,12 +81,12 @@ pub(crate) async fn gather(
 ) -> Result<CleanedInput, GatherError> {
     let Read { input: read, free_of, texts } = read(stores, run, gathering).await?;
     let input = TrainingInput { champion, ..read };
-    let vectors = item_vectors::encode(&*stores.objects, texts).await;
+    let encoder = Box::new(ItemEncoder::of(&*stores.objects).await);
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
     quarantine::write(&*stores.objects, &run.id, refused).await?;
-    let cleaned = cleaned.free_of(free_of).describing(vectors);
+    let cleaned = cleaned.free_of(free_of).describing(texts, encoder);
     Ok(cleaned.beside_what_lies_aside(aside.files, aside.records))
 }
 
@@ -95,7 +95,7 @@ struct Read {
     input: TrainingInput,
     /// What it is free of.
     free_of: FreeOf,
-    /// The texts of the items that are worth a vector.
+    /// What items say of themselves.
     texts: BTreeMap<ItemKey, String>,
 }
 
@@ -144,7 +144,6 @@ async fn read(
     if visited.set_aside > 0 {
         tracing::error!(run = %run.id, files = visited.set_aside, "files were not erased from");
     }
-    let texts = worth_encoding(&events, texts);
     let input = TrainingInput {
         events,
         people,

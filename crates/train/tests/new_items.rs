@@ -103,7 +103,7 @@ async fn a_run_learns_to_rank_new_items_by_the_words_of_the_catalogue() {
     let content = model.sections().content.as_ref().unwrap();
     let encoder = crossfold_text::open(content.artefact.as_ref().unwrap()).unwrap();
     assert_eq!(encoder.identity().sha256, content.source.sha256);
-    assert_eq!(found.encoder, content.source);
+    assert_eq!(found.encoder, format!("{} {}", content.source.name, content.source.version));
     let [theirs, other] = scores_of_new_items(&model, &*encoder);
     assert!(theirs > other, "{theirs} {other}");
 }

@@ -4,7 +4,6 @@
 //! not fit a function's memory. Here an event is 48 bytes and the bytes of its id; users, items and kinds
 //! are kept once and named by number. Events come out one person at a time.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -121,14 +120,6 @@ impl EventTable {
     /// When each event happened, in the table's order.
     pub(crate) fn times(&self) -> impl ExactSizeIterator<Item = Timestamp> + '_ {
         self.events.iter().map(|event| timestamp(event.occurred_at))
-    }
-
-    /// How many events are about each item.
-    #[must_use]
-    pub fn counts_by_item(&self) -> BTreeMap<&ItemKey, u64> {
-        let mut counts = vec![0u64; self.names.items.len()];
-        self.events.iter().for_each(|event| counts[event.item as usize] += 1);
-        self.names.items.iter().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
     /// Every item that an event is about, once each.

@@ -41,6 +41,13 @@ pub struct ItemVectors {
     table: Array2<f32>,
 }
 
+/// A text encoder, as a run has one.
+pub trait TextVectors: Send + Sync {
+    /// The vectors of these texts. `None` where none can be made, as where no text has a word: a
+    /// run goes on without.
+    fn vectors_of(&self, texts: BTreeMap<ItemKey, String>) -> Option<ItemVectors>;
+}
+
 /// There are not as many vectors as items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there are not as many vectors as items")]

@@ -95,6 +95,13 @@ impl ItemIndex {
         confidences.iter().filter_map(known).collect()
     }
 
+    /// The row of an item where it stands.
+    #[must_use]
+    pub fn row_of(&self, item: ItemOf<'_>) -> Option<Row> {
+        let found = self.items.binary_search_by(|(domain, id)| (domain, id).cmp(&item));
+        found.ok().map(|row| Row(row as u32))
+    }
+
     /// The same of items where they stand, which ascend: found by steps that double from the
     /// one before, so that few items cost their logarithm, and many one look each.
     #[must_use]
@@ -140,6 +147,9 @@ mod tests {
             let asked: BTreeMap<ItemKey, f32> = asked.into_iter().map(key).zip((1..).map(|c| c as f32)).collect();
             let standing = asked.iter().map(|((domain, item), c)| ((domain, item), *c));
             proptest::prop_assert_eq!(index.rows_where_they_stand(standing), index.rows_of(&asked));
+            for key @ (domain, item) in asked.keys() {
+                proptest::prop_assert_eq!(index.row_of((domain, item)), index.row(key));
+            }
         }
     }
 

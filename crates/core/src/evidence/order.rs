@@ -23,7 +23,7 @@ pub fn in_order(
     let mut last: Option<(Timestamp, u16)> = None;
     // Newest first: the first of an item is its newest.
     for event in history.events() {
-        let Some(row) = index.row(&(event.domain.clone(), event.item_id.clone())) else {
+        let Some(row) = index.row_of((&event.domain, &event.item_id)) else {
             continue;
         };
         let Ok(at) = ordered.binary_search_by_key(&row, |known| known.row) else { continue };

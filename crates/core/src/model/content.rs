@@ -131,8 +131,12 @@ impl KnownItems {
         };
         let mut near: Vec<(usize, f32)> =
             self.targets.rows().into_iter().enumerate().map(nearness).collect();
-        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        near.truncate(MOST_STAND_INS);
+        if near.len() > MOST_STAND_INS {
+            near.select_nth_unstable_by(MOST_STAND_INS, |a, b| {
+                b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+            });
+            near.truncate(MOST_STAND_INS);
+        }
         near.sort_unstable_by_key(|(at, _)| *at);
         let chosen: Vec<usize> = near.into_iter().map(|(at, _)| at).collect();
         let rows = self.targets.select(Axis(0), &chosen);

@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::DomainId;
 use crate::evidence::item_facts::CatalogueFacts;
-use crate::evidence::item_vectors::{ItemVectors, MOST_ENCODED_OF_A_DOMAIN, VectorSource};
-use crate::evidence::items::{DomainRows, ItemIndex, LocalRow};
+use crate::evidence::item_vectors::{
+    ItemVectors, MOST_ENCODED, MOST_ENCODED_OF_A_DOMAIN, VectorSource,
+};
+use crate::evidence::items::{DomainRows, ItemIndex, ItemKey, LocalRow, Row};
 use crate::maths::als::{self, AlsOptions, AlsParams, Factors};
 use crate::maths::bootstrap::{Interval, paired_difference};
 use crate::maths::measure::{Measurements, RankingCase, evaluate_common_scores, evaluate_factors};
@@ -32,8 +34,9 @@ use crate::training::shadow::FEWEST_PEOPLE;
 
 /// Fewest items with a text: of fewer, ten or less are held out.
 const FEWEST_ITEMS: usize = 50;
-/// Most interactions that factors are fitted to for judging.
+/// Most interactions of a domain that factors are fitted to for judging, and of all domains.
 const MOST_ENTRIES: usize = 2_000_000;
+const MOST_ENTRIES_IN_ALL: usize = 4 * MOST_ENTRIES;
 /// Regularisations that are tried, in squared units of vectors, which have length 1.
 const REGULARISATIONS: [f32; 5] = [0.003, 0.01, 0.03, 0.1, 0.3];
 /// Orders by chance, whose mean is what chance gives.
@@ -55,8 +58,9 @@ pub enum ItemWeighing {
 /// What a run found of ranking a domain's new items by their text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContentReport {
-    /// The encoder.
-    pub encoder: VectorSource,
+    /// The encoder: its name and version. Which one exactly, the manifest says: one that was fitted
+    /// to catalogues is another whenever any of them changes, which nobody else is to learn.
+    pub encoder: String,
     /// Items with a text that were looked at.
     pub items: usize,
     /// Those of them that were held out to judge by.
@@ -174,15 +178,21 @@ pub(super) struct Descriptions {
 pub(super) fn judge(descriptions: Descriptions, outline: &mut ModelOutline, matrix: &SparseRows) {
     let Descriptions { vectors, facts } = &descriptions;
     let mut domains = BTreeMap::new();
-    for (domain, rows) in outline.index.ranges() {
-        let described = described(&outline.index, rows, (vectors, matrix));
-        if described.items.len() < FEWEST_ITEMS {
+    let taken = matrix.column_counts();
+    let mut room = MOST_ENTRIES_IN_ALL;
+    for rows in most_taken_first(&outline.index, &taken) {
+        let domain = &rows.domain;
+        let described = described(&outline.index, rows, (vectors, &taken));
+        let entries = entries_of(rows, &taken).min(MOST_ENTRIES);
+        if described.items.len() < FEWEST_ITEMS || room < entries {
             continue;
         }
+        room -= entries;
         let categories = Categories::of(&outline.index, rows, facts);
         let trial = Trial::new(rows, matrix, (&described, &outline.provenance.params));
         let Some(judged) = trial.and_then(|trial| trial.judge(&categories)) else { continue };
-        let report = ContentReport { encoder: vectors.source.clone(), ..judged };
+        let VectorSource { name, version, .. } = &vectors.source;
+        let report = ContentReport { encoder: format!("{name} {version}"), ..judged };
         if report.served {
             let material = DomainMaterial {
                 weighing: report.weighing,
@@ -247,32 +257,60 @@ impl Described {
     }
 }
 
-/// The items of a domain that have vectors, at most
-/// [`MOST_ENCODED_OF_A_DOMAIN`], in order of rows.
+/// The domains, those first whose items were taken most often: what is bounded over all domains
+/// is for these. A domain gets all that it would get alone, or nothing, so that what is told of it
+/// tells of no other.
+fn most_taken_first<'a>(index: &'a ItemIndex, taken: &[u32]) -> Vec<&'a DomainRows> {
+    let mut domains: Vec<&DomainRows> = index.ranges().values().collect();
+    domains.sort_by_cached_key(|rows| std::cmp::Reverse(entries_of(rows, taken)));
+    domains
+}
+
+/// How often the items of a domain were taken.
+fn entries_of(rows: &DomainRows, taken: &[u32]) -> usize {
+    taken[rows.range.clone()].iter().map(|people| *people as usize).sum()
+}
+
+/// The items that are worth a vector, with their texts: of each domain those that most people of
+/// the matrix took, at most [`MOST_ENCODED_OF_A_DOMAIN`], and [`MOST_ENCODED`] in all.
+pub(super) fn worth_encoding(
+    index: &ItemIndex,
+    matrix: &SparseRows,
+    mut texts: BTreeMap<ItemKey, String>,
+) -> BTreeMap<ItemKey, String> {
+    let taken = matrix.column_counts();
+    let (mut kept, mut room) = (BTreeMap::new(), MOST_ENCODED);
+    for rows in most_taken_first(index, &taken) {
+        let is_taken = |row: &Row| taken[row.index()] > 0;
+        let has_text = |row: &Row| index.item(*row).is_some_and(|item| texts.contains_key(item));
+        let mut items: Vec<Row> = rows.rows().filter(is_taken).filter(has_text).collect();
+        items.sort_by_key(|row| (std::cmp::Reverse(taken[row.index()]), *row));
+        items.truncate(MOST_ENCODED_OF_A_DOMAIN);
+        if items.len() < FEWEST_ITEMS || room < items.len() {
+            continue;
+        }
+        room -= items.len();
+        kept.extend(items.into_iter().filter_map(|row| texts.remove_entry(index.item(row)?)));
+    }
+    kept
+}
+
+/// The items of a domain that have vectors, in order of rows.
 fn described(
     index: &ItemIndex,
     rows: &DomainRows,
-    (vectors, matrix): (&ItemVectors, &SparseRows),
+    (vectors, taken): (&ItemVectors, &[u32]),
 ) -> Described {
-    let mut taken = vec![0u32; rows.len()];
-    for person in 0..matrix.rows() {
-        for (item, _) in liked(rows, matrix, person) {
-            taken[item.index()] += 1;
-        }
-    }
     let vector = |item: LocalRow| vectors.of(index.item(rows.row(item))?);
-    let mut items: Vec<LocalRow> =
+    let items: Vec<LocalRow> =
         (0..rows.len() as u32).map(LocalRow).filter(|item| vector(*item).is_some()).collect();
-    items.sort_by_key(|item| (std::cmp::Reverse(taken[item.index()]), *item));
-    items.truncate(MOST_ENCODED_OF_A_DOMAIN);
-    items.sort_unstable();
     let mut table = Array2::zeros((items.len(), vectors.dimensions()));
     for (mut row, item) in table.axis_iter_mut(Axis(0)).zip(&items) {
         if let Some(vector) = vector(*item) {
             row.assign(&vector);
         }
     }
-    let people = items.iter().map(|item| taken[item.index()]).collect();
+    let people = items.iter().map(|item| taken[rows.row(*item).index()]).collect();
     Described { items, people, vectors: table }
 }
 
@@ -412,7 +450,7 @@ impl<'a> Trial<'a> {
             && above(by_popularity, by_categories).is_some_and(is_better)
             && above(by_popularity, &by_chance).is_some_and(is_better);
         Some(ContentReport {
-            encoder: VectorSource::default(),
+            encoder: String::new(),
             items: self.described.items.len(),
             held_out: self.judging.places.len(),
             people: self.judging.cases.len(),
@@ -518,8 +556,10 @@ fn cases(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crossfold_testing::domain;
+    use crossfold_testing::{domain, item_key};
 
     const ITEMS: usize = 60;
 
@@ -559,6 +599,52 @@ mod tests {
         let mute = judged(|_| [0.6, 0.8]);
         assert!(!mute.served && !mute.served_by_popularity, "{mute:?}");
         assert!((mute.by_text - mute.by_categories).abs() < 1e-9, "{mute:?}");
+    }
+
+    /// Domains of so many items, each of which that many people took.
+    fn catalogue(sizes: &[(usize, u32)]) -> (ItemIndex, SparseRows, BTreeMap<ItemKey, String>) {
+        let key = |(domain, item): (usize, usize)| {
+            item_key(&format!("d{domain}"), &format!("i{item:05}"))
+        };
+        let all =
+            sizes.iter().enumerate().flat_map(|(at, (items, _))| (0..*items).map(move |i| (at, i)));
+        let keys: BTreeSet<ItemKey> = all.map(key).collect();
+        let index = ItemIndex::new(keys.iter().cloned().collect());
+        let of = |person: u32| {
+            let ranges = index.ranges().values().zip(sizes);
+            let taken = ranges.filter(|(_, (_, people))| person < *people);
+            taken.flat_map(|(rows, _)| rows.range.clone().map(|row| (row as u32, 1.0))).collect()
+        };
+        let people = sizes.iter().map(|(_, people)| *people).max().unwrap_or(0);
+        let matrix = SparseRows::from_rows(index.len(), (0..people).map(of));
+        (index, matrix, keys.into_iter().map(|key| (key, "text".to_owned())).collect())
+    }
+
+    fn encoded(sizes: &[(usize, u32)]) -> BTreeMap<DomainId, usize> {
+        let (index, matrix, texts) = catalogue(sizes);
+        let mut counts = BTreeMap::new();
+        for (domain, _) in worth_encoding(&index, &matrix, texts).into_keys() {
+            *counts.entry(domain).or_default() += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn how_many_items_of_a_domain_are_encoded_tells_nothing_of_other_domains() {
+        let alone = encoded(&[(6_000, 2)])[&domain("d0")];
+        assert_eq!(alone, MOST_ENCODED_OF_A_DOMAIN);
+        let among_others = encoded(&[(6_000, 2), (6_000, 3), (6_000, 3), (6_000, 3), (6_000, 1)]);
+        assert_eq!(among_others[&domain("d0")], alone);
+        assert!(among_others.values().sum::<usize>() <= MOST_ENCODED);
+        assert_eq!(among_others.get(&domain("d4")), None, "all of it, or nothing");
+    }
+
+    #[test]
+    fn what_nobody_took_who_lets_it_be_learned_from_is_not_encoded() {
+        let (index, _, texts) = catalogue(&[(100, 1)]);
+        let nobody = SparseRows::from_rows(100, [Vec::new()]);
+        assert!(worth_encoding(&index, &nobody, texts).is_empty());
+        assert_eq!(encoded(&[(49, 5), (50, 5)]), [(domain("d1"), 50)].into(), "too few to judge");
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::entities::ids::{DomainId, TrainingRunId};
 use crate::evidence::cleaning::{Cleaned, CleaningLedger, CleaningRules, RefusedEvents, clean};
 use crate::evidence::event_table::EventTable;
 use crate::evidence::item_facts::CatalogueFacts;
-use crate::evidence::item_vectors::ItemVectors;
+use crate::evidence::item_vectors::TextVectors;
 use crate::evidence::items::ItemKey;
 use crate::evidence::people_index::PeopleIndex;
 use crate::maths::als::{AlsParams, InvalidOptions};
@@ -87,7 +87,13 @@ pub struct CleanedInput {
     input: TrainingInput,
     cleaning: CleaningLedger,
     free_of: FreeOf,
-    vectors: Option<ItemVectors>,
+    texts: Option<ItemTexts>,
+}
+
+/// What items say of themselves, and what makes vectors of it.
+struct ItemTexts {
+    texts: BTreeMap<ItemKey, String>,
+    encoder: Box<dyn TextVectors>,
 }
 
 /// What a run's data are free of, by the numbers that the store had given when it read them.
@@ -106,11 +112,15 @@ impl CleanedInput {
         Self { free_of, ..self }
     }
 
-    /// The same, with items as points in the space of a text encoder: a new item may then be
-    /// ranked by its text.
+    /// The same, with what items say of themselves, and an encoder of texts: a new item may then
+    /// be ranked by its text.
     #[must_use]
-    pub fn describing(self, vectors: Option<ItemVectors>) -> Self {
-        Self { vectors, ..self }
+    pub fn describing(
+        self,
+        texts: BTreeMap<ItemKey, String>,
+        encoder: Box<dyn TextVectors>,
+    ) -> Self {
+        Self { texts: Some(ItemTexts { texts, encoder }), ..self }
     }
 
     /// How many erasures a model of it is free of.
@@ -140,12 +150,8 @@ impl TrainingInput {
         };
         let Cleaned { kept, refused, ledger } = clean(std::mem::take(&mut self.events), rules);
         self.events = kept;
-        let cleaned = CleanedInput {
-            input: self,
-            cleaning: ledger,
-            free_of: FreeOf::default(),
-            vectors: None,
-        };
+        let cleaned =
+            CleanedInput { input: self, cleaning: ledger, free_of: FreeOf::default(), texts: None };
         (cleaned, refused)
     }
 }

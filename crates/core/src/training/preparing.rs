@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::content_fit::{self, Descriptions};
+use super::content_fit::{self, Descriptions, worth_encoding};
 use super::evaluating::EvaluationSet;
 use super::outline::ModelOutline;
 use super::recipe::{FitPurpose, PendingFit};
 use super::served_by::{ServedBy, before_fitting};
-use super::{CleanedInput, NothingLeft, TrainingError, TrainingInput, segments_fit, topics_fit};
+use super::{
+    CleanedInput, ItemTexts, NothingLeft, TrainingError, TrainingInput, segments_fit, topics_fit,
+};
 use crate::entities::ids::DomainId;
 use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::cleaning::CleaningLedger;
@@ -43,7 +45,7 @@ use crate::training::tuning::{Search, Tuner};
 /// # Errors
 /// [`TrainingError`] when there is nothing to train on, or the search was interrupted.
 pub fn prepare(
-    CleanedInput { mut input, cleaning, free_of, vectors }: CleanedInput,
+    CleanedInput { mut input, cleaning, free_of, texts }: CleanedInput,
     tuner: Option<&mut dyn Tuner>,
 ) -> Result<Prepared, TrainingError> {
     let events = std::mem::take(&mut input.events);
@@ -108,7 +110,11 @@ pub fn prepare(
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
-    let descriptions = vectors.map(|vectors| Descriptions { vectors, facts: input.facts });
+    let descriptions = texts.and_then(|ItemTexts { texts, encoder }| {
+        let worth_it = worth_encoding(&outline.index, &rows.all, texts);
+        let vectors = encoder.vectors_of(worth_it)?;
+        Some(Descriptions { vectors, facts: input.facts })
+    });
     let pending = Pending::of(rows, split_at.is_some());
     Ok(Prepared { outline, gate: input.gate, pending, descriptions })
 }

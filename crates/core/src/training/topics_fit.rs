@@ -126,7 +126,10 @@ fn words_of(items: Items<'_>, rows: &DomainRows, people: &DrawnPeople) -> BTreeM
     let of_items: Vec<Vec<Word>> = rows
         .range
         .clone()
-        .map(|row| words_of_item(items, row).into_iter().map(|(word, _)| word).collect())
+        .map(|row| {
+            let words = words_of_item(items, row).into_iter().map(|(word, _)| word);
+            words.collect::<BTreeSet<Word>>().into_iter().collect()
+        })
         .collect();
     let mut counts: BTreeMap<&Word, u64> = BTreeMap::new();
     let (mut times, mut items_liked): (BTreeMap<&Word, u64>, u64) = (BTreeMap::new(), 0);
@@ -135,7 +138,7 @@ fn words_of(items: Items<'_>, rows: &DomainRows, people: &DrawnPeople) -> BTreeM
         let mut words: BTreeSet<&Word> = BTreeSet::new();
         for row in of_person {
             items_liked += 1;
-            for word in of_items[row.index()].iter().collect::<BTreeSet<_>>() {
+            for word in &of_items[row.index()] {
                 *times.entry(word).or_default() += 1;
                 words.insert(word);
             }

@@ -10,7 +10,7 @@ use crate::entities::ids::DomainId;
 use crate::evidence::order::in_order;
 use crate::maths::small_samples::stands_out;
 use crate::serving::profile::evidence::{Evidence, Line, rounded};
-use crate::serving::profile::interests::Weights;
+use crate::serving::profile::interests::weighed;
 use crate::serving::profile::{ProfileInputs, text};
 use crate::serving::snapshot::CatalogueEntry;
 use crate::serving::sources::bridges;
@@ -35,8 +35,8 @@ pub struct Expected {
     pub catalogue_share: f64,
 }
 
-pub(super) fn expected(weighed: &Weights<'_>, inputs: &ProfileInputs<'_>) -> Vec<Line<Expected>> {
-    let told = categories(weighed, inputs).unwrap_or_default();
+pub(super) fn expected(inputs: &ProfileInputs<'_>) -> Vec<Line<Expected>> {
+    let told = categories(inputs).unwrap_or_default();
     if told.is_empty() {
         return Vec::new();
     }
@@ -49,10 +49,9 @@ pub(super) fn expected(weighed: &Weights<'_>, inputs: &ProfileInputs<'_>) -> Vec
     told.into_iter().map(line).collect()
 }
 
-fn categories(weighed: &Weights<'_>, inputs: &ProfileInputs<'_>) -> Option<Vec<Expected>> {
+fn categories(inputs: &ProfileInputs<'_>) -> Option<Vec<Expected>> {
     let (model, catalogue) = (inputs.model?, inputs.catalogues.get(inputs.display)?);
-    let weights = weighed.iter().map(|(item, weight)| (*item, *weight));
-    let known = model.index().rows_where_they_stand(weights);
+    let known = model.index().rows_where_they_stand(weighed(inputs.history, inputs));
     let known = in_order(inputs.history, model.index(), known);
     let estimate = model.estimate(inputs.display, &known)?;
     let scored = catalogue.entries().filter(|(_, entry)| entry.item.is_available(inputs.now));

@@ -165,8 +165,7 @@ pub fn profile(inputs: &ProfileInputs<'_>) -> Profile {
     if let Some(economic) = inputs.economic {
         add_spending(&mut domains, economic, inputs);
     }
-    let expected = expected::expected(&interests::weighed(history, inputs), inputs);
-    Profile { domains, expected }
+    Profile { domains, expected: expected::expected(inputs) }
 }
 
 fn of_domain(

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::entities::ids::DomainId;
-use crate::evidence::confidences::confidences;
+use crate::evidence::confidences::confidences_of_items;
 use crate::evidence::items::Row;
 use crate::evidence::order::in_order;
 use crate::model::Model;
@@ -48,8 +48,8 @@ pub(super) fn open<'a>(
 ) -> Option<Box<dyn Source + 'a>> {
     let model = inputs.model?;
     let newest = model.manifest().newest_with(target.history.events());
-    let weighed = confidences(target.history, &inputs.definitions, &newest);
-    let known = model.index().rows_of(&weighed);
+    let weighed = confidences_of_items(target.history, &inputs.definitions, &newest);
+    let known = model.index().rows_where_they_stand(weighed);
     let known = in_order(target.history, model.index(), known);
     let estimate = model.estimate(target.domain, &known)?;
     let disliked = known.iter().filter(|known| !known.is_liked()).map(|known| known.row);
