@@ -1,5 +1,6 @@
-//! Choosing the hyper-parameters of a fit, on the training people alone, as a training
-//! run does: by the same search, over the same candidates.
+//! Choosing the hyper-parameters of a fit, on the training people alone, by the search that a
+//! training run makes: over the same hyper-parameters, though not over how evidence is weighed, of
+//! which files tell nothing, and on any held-out items, not the newest.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,21 +11,26 @@ use crossfold_core::evidence::scaling::EvidenceScaling;
 use crossfold_core::maths::als::AlsParams;
 use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::training::tuning::{
-    Candidate, Reach, Search, SearchSpace, Tuned, TuningRequest, longest_for, score_interactions,
+    Candidate, Ending, Reach, Search, SearchSpace, Tuned, TuningRequest, longest_for,
+    score_interactions,
 };
 
 use crate::args::FitArgs;
 use crate::progress;
 
+/// Hyper-parameters that were chosen.
+pub(crate) struct Chosen {
+    pub(crate) params: AlsParams,
+    /// Whether the search ended with its budget of time: with more, or on another machine, it may
+    /// choose otherwise.
+    pub(crate) was_cut_short: bool,
+}
+
 /// Searches for what is not given.
 ///
 /// # Errors
 /// When a given hyper-parameter is out of range.
-pub(crate) fn choose(
-    train: &SparseRows,
-    ranges: &DomainRanges,
-    args: &FitArgs,
-) -> Result<AlsParams> {
+pub(crate) fn choose(train: &SparseRows, ranges: &DomainRanges, args: &FitArgs) -> Result<Chosen> {
     let given = args.options();
     let tuned = Tuned {
         factors: args.factors.is_none(),
@@ -32,7 +38,7 @@ pub(crate) fn choose(
         regularisation: args.regularisation.is_none(),
     };
     if !tuned.unobserved_weight && !tuned.regularisation {
-        return Ok(given.check()?);
+        return Ok(Chosen { params: given.check()?, was_cut_short: false });
     }
     given.check()?;
     let space = SearchSpace {
@@ -52,5 +58,6 @@ pub(crate) fn choose(
         bar.set_position(search.progress().0 as u64);
     }
     bar.finish_and_clear();
-    Ok(search.chosen_candidate().options.check()?)
+    let params = search.chosen_candidate().options.check()?;
+    Ok(Chosen { params, was_cut_short: search.ended != Some(Ending::Complete) })
 }

@@ -15,7 +15,7 @@ use crossfold_core::training::mixing::{MixtureReport, choose_on};
 use ndarray::{Array2, ArrayView2};
 
 use crate::args::EvaluateArgs;
-use crate::choosing::choose;
+use crate::choosing::{Chosen, choose};
 use crate::evaluation_report::{EvaluationDetails, EvaluationReport};
 use crate::peak_memory::peak_rss_mb;
 use crate::progress;
@@ -58,7 +58,7 @@ pub fn by_person(args: &EvaluateArgs, run: Option<RunChoice<'_>>) -> Result<ByPe
     let split = Split::read(&args.train, Some(&args.test))?;
     let (params, ranking) = match run {
         Some(run) => (run.options.check()?, run.ranking.cloned()),
-        None => (chosen(&split, args)?, None),
+        None => (chosen(&split, args)?.params, None),
     };
     let found = match ranking {
         Some(ranking) => vec![MixtureReport { domain: domain()?, ..ranking }],
@@ -81,7 +81,7 @@ pub fn by_person(args: &EvaluateArgs, run: Option<RunChoice<'_>>) -> Result<ByPe
     })
 }
 
-fn chosen(split: &Split, args: &EvaluateArgs) -> Result<AlsParams> {
+fn chosen(split: &Split, args: &EvaluateArgs) -> Result<Chosen> {
     choose(&split.train, &split.ranges()?, &args.fit)
 }
 
@@ -93,6 +93,7 @@ pub(crate) fn domain() -> Result<DomainId> {
 /// What was chosen on the training people, and how long that took.
 struct Choice {
     params: AlsParams,
+    choice_cut_short: bool,
     rankings: Vec<MixtureReport>,
     choice_seconds: f64,
     mixing_seconds: f64,
@@ -101,14 +102,15 @@ struct Choice {
 fn report(args: &EvaluateArgs) -> Result<EvaluationReport> {
     let split = Split::read_in_order(&args.train, &args.test)?;
     let choosing = Instant::now();
-    let params = chosen(&split, args)?;
+    let Chosen { params, was_cut_short: choice_cut_short } = chosen(&split, args)?;
     let choice_seconds = choosing.elapsed().as_secs_f64();
     let mixing = Instant::now();
     let bar = progress::spinner("trying rankers");
     let rankings = choose_on(&split.train, &split.ranges()?, &params, &|| ())?;
     bar.finish_and_clear();
     let mixing_seconds = mixing.elapsed().as_secs_f64();
-    measured(&split, Choice { params, rankings, choice_seconds, mixing_seconds }, args.seeds)
+    let choice = Choice { params, choice_cut_short, rankings, choice_seconds, mixing_seconds };
+    measured(&split, choice, args.seeds)
 }
 
 /// Fits with what was chosen, and measures what is served of it; the factors alone beside it.
@@ -128,6 +130,7 @@ fn measured(split: &Split, choice: Choice, seeds: u64) -> Result<EvaluationRepor
     let seeds = vary_seeds(split, &params, &alone, seeds)?;
     let details = EvaluationDetails {
         choice_seconds: choice.choice_seconds,
+        choice_cut_short: choice.choice_cut_short,
         mixing_seconds: choice.mixing_seconds,
         rankings: choice.rankings,
         intervals: evaluation.intervals,
@@ -242,6 +245,7 @@ mod tests {
             params: options.check().unwrap(),
             rankings: vec![popularity(verdict)],
             choice_seconds: 0.0,
+            choice_cut_short: false,
             mixing_seconds: 0.0,
         };
         measured(&split(), choice, 1).unwrap()

@@ -43,6 +43,8 @@ pub(crate) struct EvaluationReport {
 pub(crate) struct EvaluationDetails {
     /// Seconds that choosing hyper-parameters took.
     pub(crate) choice_seconds: f64,
+    /// Whether that ended with its budget of time, before everything was tried.
+    pub(crate) choice_cut_short: bool,
     /// Seconds that choosing rankers took.
     pub(crate) mixing_seconds: f64,
     /// What ranks the items, with what was tried.
@@ -134,6 +136,14 @@ fn write_shares(f: &mut fmt::Formatter<'_>, choice: &MixtureChoice) -> fmt::Resu
 
 impl Display for EvaluationDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.choice_cut_short {
+            writeln!(
+                f,
+                "the search for hyper-parameters ended after {:.0} s, before everything was tried: \
+                 another machine may choose otherwise",
+                self.choice_seconds
+            )?;
+        }
         writeln!(f, "rankers chosen in {:.1} s", self.mixing_seconds)?;
         self.rankings.iter().try_for_each(|found| write_ranking(f, found))?;
         writeln!(f, "what is served, means over people with 95% intervals; minus popularity:")?;
