@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crossfold_core::entities::ports::ObjectStore;
+use crossfold_core::entities::ports::{ObjectStore, StoreError};
 use crossfold_core::evidence::item_vectors::{ItemVectors, TextVectors, VectorSource};
 use crossfold_core::evidence::items::ItemKey;
-use crossfold_registry::encoders;
+use crossfold_registry::encoders::{self, EncoderError};
 use crossfold_text::lexical::{Lexical, LexicalOptions, fit};
 use crossfold_text::{TextEncoder, encode_in_batches};
 
@@ -20,9 +20,13 @@ const BATCH: usize = 64;
 pub(crate) struct ItemEncoder(Option<Box<dyn TextEncoder>>);
 
 impl ItemEncoder {
-    /// The installed encoder; without one, words of the catalogue itself.
-    pub(crate) async fn of(objects: &dyn ObjectStore) -> Self {
-        Self(installed(objects).await)
+    /// The installed encoder; without one, or where it is broken, words of the catalogue itself.
+    ///
+    /// # Errors
+    /// When the bucket fails: a run that goes on without its encoder would publish a model that
+    /// knows less.
+    pub(crate) async fn of(objects: &dyn ObjectStore) -> Result<Self, StoreError> {
+        installed(objects).await.map(Self)
     }
 }
 
@@ -37,18 +41,22 @@ impl TextVectors for ItemEncoder {
 }
 
 /// The installed encoder; `None` where there is none, or none that can be used.
-async fn installed(objects: &dyn ObjectStore) -> Option<Box<dyn TextEncoder>> {
+async fn installed(objects: &dyn ObjectStore) -> Result<Option<Box<dyn TextEncoder>>, StoreError> {
     let artefact = match encoders::installed(objects).await {
         Ok(Some(pointer)) => encoders::load(objects, &pointer).await,
-        Ok(None) => return None,
+        Ok(None) => return Ok(None),
         Err(error) => Err(error),
     };
-    let artefact = artefact
-        .inspect_err(|error| tracing::error!(%error, "the text encoder cannot be read"))
-        .ok()?;
-    crossfold_text::open(&artefact)
-        .inspect_err(|error| tracing::error!(%error, "the text encoder cannot be used"))
-        .ok()
+    let artefact = match artefact {
+        Ok(artefact) => artefact,
+        Err(EncoderError::Store(error)) => return Err(error),
+        Err(error) => {
+            tracing::error!(%error, "the text encoder cannot be read");
+            return Ok(None);
+        }
+    };
+    let opened = crossfold_text::open(&artefact);
+    Ok(opened.inspect_err(|error| tracing::error!(%error, "the text encoder cannot be used")).ok())
 }
 
 /// By an encoder that is fitted to the texts themselves.
@@ -77,7 +85,26 @@ fn vectors_of(encoder: &dyn TextEncoder, texts: BTreeMap<ItemKey, String>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossfold_core::archive::keys::ENCODER_POINTER_KEY;
+    use crossfold_core::entities::ports::PutCondition;
+    use crossfold_storage::faults::{Fault, FaultPlan, faulty};
+    use crossfold_storage::memory;
     use crossfold_testing::item_key;
+
+    #[tokio::test]
+    async fn a_bucket_that_fails_is_not_taken_for_one_without_an_encoder() {
+        let stores = memory::stores();
+        assert!(ItemEncoder::of(&*stores.objects).await.unwrap().0.is_none());
+        let plan = FaultPlan::from_fn(|call| match call.key == ENCODER_POINTER_KEY {
+            true => Fault::Before,
+            false => Fault::None,
+        });
+        assert!(ItemEncoder::of(&*faulty(stores.clone(), &plan).objects).await.is_err());
+        // What is broken for good ends no run.
+        let broken = "no pointer".into();
+        stores.objects.put(ENCODER_POINTER_KEY, broken, PutCondition::None).await.unwrap();
+        assert!(ItemEncoder::of(&*stores.objects).await.unwrap().0.is_none());
+    }
 
     #[test]
     fn without_an_encoder_words_of_the_catalogue_are_one_that_is_kept() {

@@ -81,7 +81,7 @@ pub(crate) async fn gather(
 ) -> Result<CleanedInput, GatherError> {
     let Read { input: read, free_of, texts } = read(stores, run, gathering).await?;
     let input = TrainingInput { champion, ..read };
-    let encoder = Box::new(ItemEncoder::of(&*stores.objects).await);
+    let encoder = Box::new(ItemEncoder::of(&*stores.objects).await?);
     let aside = set_aside::count(&*stores.objects).await?;
     let cleaned = tokio::task::spawn_blocking(move || input.clean()).await;
     let (cleaned, refused) = cleaned.map_err(|_| GatherError::Interrupted)?;
