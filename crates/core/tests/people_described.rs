@@ -152,21 +152,6 @@ fn planted_segments_are_found_and_described_by_what_was_planted() {
 }
 
 #[test]
-fn where_a_person_belongs_is_explained_to_the_last_part() {
-    let world = world(400, 1);
-    let model = model(&trained(&world, None));
-    let segments = &model.sections().segments;
-    let people = behaviours(&world, &model);
-    for person in &people[..20] {
-        let found = segments.segment_of(&knowledge(), person).unwrap();
-        assert!(found.distance.is_finite());
-        assert!(!found.why.is_empty());
-        assert!(found.why.iter().all(|why| why.part > 0.0 && why.value.is_finite()));
-        assert!(found.why.is_sorted_by(|a, b| a.part >= b.part));
-    }
-}
-
-#[test]
 fn segments_and_topics_keep_their_numbers_from_run_to_run() {
     let first = world(400, 1);
     let champion = Arc::new(model(&trained(&first, None)));

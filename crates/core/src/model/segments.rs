@@ -140,6 +140,10 @@ pub struct Segment {
     pub facts: Vec<Fact>,
 }
 
+/// Facts that a segment is named by: the first of what is told of it. A name stays as long as they
+/// do.
+pub(crate) const NAMED_BY: usize = 2;
+
 /// The segments of a domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DomainSegments {
@@ -177,25 +181,6 @@ pub struct Segments {
 pub struct Membership<'a> {
     /// The segment.
     pub segment: &'a Segment,
-    /// How far from its centre the person is, in deviations of features.
-    pub distance: f32,
-    /// What places the person here, the most first: by how much of each feature the centre is
-    /// nearer than that of all people. All features together add up to the whole difference
-    /// of squared distances; those that speak against it are left out.
-    pub why: Vec<Nearness>,
-}
-
-/// A feature's part in where a person belongs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Nearness {
-    /// The feature.
-    pub feature: FeatureKind,
-    /// The person's number, unscaled: a count, a share.
-    pub value: f32,
-    /// The mean of the domain, unscaled.
-    pub overall: f32,
-    /// By how much the squared distance is less; above 0.
-    pub part: f32,
 }
 
 impl Segments {
@@ -215,20 +200,7 @@ impl Segments {
             point.iter().zip(&segment.centroid).map(|(x, c)| (x - c) * (x - c)).sum()
         };
         let nearest = known.segments.iter().min_by(|a, b| squared(a).total_cmp(&squared(b)))?;
-        let mut why = Vec::new();
-        for ((feature, x), c) in known.features.iter().zip(&point).zip(&nearest.centroid) {
-            let part = x * x - (x - c) * (x - c);
-            if part > 0.0 {
-                why.push(Nearness {
-                    feature: feature.kind.clone(),
-                    value: feature.kind.unscaled(x / feature.scale + feature.mean),
-                    overall: feature.kind.unscaled(feature.mean),
-                    part,
-                });
-            }
-        }
-        why.sort_by(|a, b| b.part.total_cmp(&a.part));
-        Some(Membership { segment: nearest, distance: squared(nearest).sqrt(), why })
+        Some(Membership { segment: nearest })
     }
 }
 

@@ -194,10 +194,11 @@ impl Topics {
     /// What a person is interested in on a domain, by the items that they like there (as
     /// [`crate::evidence::behaviours::Behaviour::items`]; at most 500 count), the largest
     /// share first: some 10 to 100 microseconds for a hundred items. Empty where the domain
-    /// has no topics, or none of the items is known.
+    /// has no topics, or one, which is everything, or none of the items is known.
     #[must_use]
     pub fn topics_of(&self, domain: &DomainId, items: &[Row]) -> Vec<Interest<'_>> {
-        let Some(known) = self.domains.get(domain) else { return Vec::new() };
+        let known = self.domains.get(domain).filter(|known| known.header.topics.len() > 1);
+        let Some(known) = known else { return Vec::new() };
         let items = &items[..items.len().min(500)];
         let mixture = known.model.infer(&self.item_words.document(items));
         if mixture.words.is_empty() {

@@ -1,11 +1,9 @@
 //! Segments and topics in words, made from the facts that set them apart.
 
 use super::reason::Locale;
-use crate::model::segments::{Fact, FeatureKind, Segment};
+use crate::model::segments::{Fact, FeatureKind, NAMED_BY, Segment};
 use crate::model::topics::{Topic, Word};
 
-/// Facts that a name is made of.
-const NAMED_BY: usize = 2;
 /// Words that a topic's name is made of.
 const NAMED_BY_WORDS: usize = 3;
 

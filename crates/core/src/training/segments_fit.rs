@@ -14,8 +14,8 @@ use crate::maths::clusters::{
 };
 use crate::model::Model;
 use crate::model::segments::{
-    DomainSegments, FEWEST_PEOPLE, Fact, Feature, FeatureKind, ItemTraits, MOST_CATEGORIES, OTHER,
-    Segment, Segments, in_rows_of, raw_point,
+    DomainSegments, FEWEST_PEOPLE, Fact, Feature, FeatureKind, ItemTraits, MOST_CATEGORIES,
+    NAMED_BY, OTHER, Segment, Segments, in_rows_of, raw_point,
 };
 
 use super::found_groups::{self, FoundSegment};
@@ -203,7 +203,8 @@ impl Space {
 
 impl Space {
     /// The centroids of clusters of people enough to be told of, the largest one at least, and
-    /// how many people are nearest to each: those of the others go to whichever is.
+    /// how many people are nearest to each: those of the others go to whichever is. The largest
+    /// first.
     fn without_small(&self, found: &Clusters) -> Vec<(Vec<f32>, u64)> {
         let largest = found.sizes.iter().max().copied().unwrap_or(0);
         let is_told = |size: u32| size == largest || u64::from(size) >= FEWEST_PEOPLE;
@@ -216,7 +217,10 @@ impl Space {
                 sizes[nearest.cluster] += 1;
             }
         }
-        centroids.rows().into_iter().map(|row| row.to_vec()).zip(sizes).collect()
+        let rows = centroids.rows().into_iter().map(|row| row.to_vec());
+        let mut told: Vec<(Vec<f32>, u64)> = rows.zip(sizes).collect();
+        told.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        told
     }
 }
 
@@ -341,9 +345,6 @@ fn go_on(
     segments.next_id = next_id;
     kept
 }
-
-/// Facts that a segment is named by: its first.
-const NAMED_BY: usize = 2;
 
 /// Puts what a segment was named by first, where it still holds: its name stays.
 fn known_first(facts: &mut [Fact], before: &[Fact]) {

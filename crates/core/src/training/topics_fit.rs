@@ -59,7 +59,7 @@ pub struct TopicReport {
     pub people: usize,
     /// Items, categories and words that documents are made of.
     pub words: usize,
-    /// Topics.
+    /// Topics; 0 where none are told apart.
     pub topics: usize,
     /// Those that go on from the champion's.
     pub kept: usize,
@@ -201,11 +201,17 @@ fn fit_domain(
     let (restarts, passes) = (RESTARTS, PASSES);
     let options = TopicOptions { passes, restarts, seed, ..TopicOptions::default() };
     let chosen = number_of_topics((&item_words, numbers.len()), &of_people, options)?;
-    if chosen.topics < 2 {
+    // One alone tells nobody apart. It is kept where there were more, so that numbers which these
+    // had are given to none that is found later.
+    let is_telling = |topics: usize| topics > 1 || before.is_some();
+    if !is_telling(chosen.topics) {
         return Err(UnusableDocuments::Empty);
     }
     let options = TopicOptions { topics: chosen.topics, batch: batch(documents.rows()), ..options };
     let (model, params) = fit_used(&documents, options)?;
+    if !is_telling(params.options().topics) {
+        return Err(UnusableDocuments::Empty);
+    }
     let words: Vec<Word> = numbers.into_keys().collect();
     let (topics, mean) = describe(&model, &documents, &words);
     let priors = params.priors();
@@ -221,11 +227,14 @@ fn fit_domain(
     let report = TopicReport {
         people: documents.rows(),
         words: header.words.len(),
-        topics: header.topics.len(),
+        topics: if header.topics.len() > 1 { header.topics.len() } else { 0 },
         kept,
         coherence: mean,
         tried: chosen,
-        found: found_groups::topics(&header, before.map_or(0, |known| known.header().next_id)),
+        found: match header.topics.len() {
+            0 | 1 => Vec::new(),
+            _ => found_groups::topics(&header, before.map_or(0, |known| known.header().next_id)),
+        },
     };
     let topics = DomainTopics::new(header, model.weights().clone());
     Ok((topics.map_err(|_| UnusableDocuments::Weight)?, item_words, report))

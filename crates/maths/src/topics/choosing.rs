@@ -80,7 +80,8 @@ pub fn choose(
         (Some(behind), Some(error)) => behind <= BEYOND_CHANCE * error,
         _ => false,
     };
-    let topics = tried.iter().find(is_as_good).map_or(options.topics, |tried| tried.topics);
+    // Where nothing could be judged, nothing tells of more than one.
+    let topics = tried.iter().find(is_as_good).map_or(1, |tried| tried.topics);
     Ok(NumberOfTopics { topics, tried })
 }
 

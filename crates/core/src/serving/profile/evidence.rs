@@ -108,6 +108,8 @@ pub(super) struct DomainEvents<'a> {
     numbers: BTreeMap<&'a ItemId, usize>,
     /// Never empty.
     pub(super) done: Vec<Done<'a>>,
+    /// How many events were read, those that say nothing among them.
+    pub(super) read: usize,
 }
 
 impl<'a> DomainEvents<'a> {
@@ -122,7 +124,6 @@ impl<'a> DomainEvents<'a> {
             let Some((domain, definition)) = definitions.get_key_value(&event.domain) else {
                 continue;
             };
-            let Some(kind) = definition.event_types.get(&event.event_type) else { continue };
             let of_domain = by_domain.entry(domain).or_insert_with(|| Self {
                 domain,
                 definition,
@@ -130,7 +131,10 @@ impl<'a> DomainEvents<'a> {
                 items: Vec::new(),
                 numbers: BTreeMap::new(),
                 done: Vec::new(),
+                read: 0,
             });
+            of_domain.read += 1;
+            let Some(kind) = definition.event_types.get(&event.event_type) else { continue };
             let item = of_domain.number(&event.item_id);
             let (_, details) = of_domain.items[item];
             of_domain.done.push(Done { event, kind, details, item });
@@ -139,7 +143,8 @@ impl<'a> DomainEvents<'a> {
             of_domain.done.reverse();
             of_domain
         };
-        by_domain.into_values().map(oldest_first).collect()
+        let says_something = |of_domain: &Self| !of_domain.done.is_empty();
+        by_domain.into_values().filter(says_something).map(oldest_first).collect()
     }
 
     /// The number of an item, which it has from now on.

@@ -62,7 +62,7 @@ pub(super) fn summary(events: &DomainEvents<'_>, now: Timestamp) -> HistorySumma
     });
     HistorySummary {
         events: events.done.len(),
-        may_have_more: events.done.len() >= MAX_HISTORY,
+        may_have_more: events.read >= MAX_HISTORY,
         items: events.items.len(),
         from: at(0),
         until: at(events.done.len() - 1),
