@@ -193,7 +193,7 @@ fn by_resampling(
     data: &TransferData,
     resamplings: u64,
 ) -> Result<ResamplingReport> {
-    let params = choose(&data.matrix(|_| true), &data.ranges, &args.fit)?;
+    let params = choose(&data.matrix(|_| true), &data.ranges, &args.fit)?.params;
     let bar = progress::bar("resamplings", resamplings);
     let mut parts = Vec::new();
     for number in 0..resamplings {
@@ -270,12 +270,17 @@ impl Part {
         let known = data.matrix(|row| !is_cold[row]);
         let params = match given.params {
             Some(params) => params,
-            None => choose(&known, &data.ranges, &args.fit)?,
+            None => choose(&known, &data.ranges, &args.fit)?.params,
         };
         let (options, unobserved) = (GateOptions::default(), UnobservedItems::default());
         let found = look_alike::find(&known, &data.ranges, options.look_alikes);
         let look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
-        let ground = Ground { matrix: &known, ranges: &data.ranges, look_alikes: &look_alikes };
+        let ground = Ground {
+            matrix: &known,
+            ranges: &data.ranges,
+            look_alikes: &look_alikes,
+            likenesses: None,
+        };
         let bar = given.shown("judging bridges");
         let verdicts = judge_all(ground, &params, unobserved, &options, &|| bar.inc(1))?;
         bar.finish_and_clear();

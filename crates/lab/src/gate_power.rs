@@ -167,7 +167,12 @@ fn drawn(
         (GateOptions { seed, ..GateOptions::default() }, UnobservedItems::default());
     let found = look_alike::find(&known, &data.ranges, options.look_alikes);
     let look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
-    let ground = Ground { matrix: &known, ranges: &data.ranges, look_alikes: &look_alikes };
+    let ground = Ground {
+        matrix: &known,
+        ranges: &data.ranges,
+        look_alikes: &look_alikes,
+        likenesses: None,
+    };
     let judged = measure_all(ground, params, unobserved, &options, &|| ())?;
     let everything = data.matrix_without(|_| None);
     let ground = Ground { matrix: &everything, ..ground };

@@ -194,6 +194,7 @@ impl<'a> Sight<'a> {
         }
         manifest.domains.retain(|table| self.has(&table.domain));
         manifest.bridges.retain(|bridge| self.has_both(&bridge.direction));
+        manifest.priors.retain(|prior| self.has_both(&prior.direction));
         manifest.by_popularity.retain(|domain| self.has(domain));
         manifest.mixtures.retain(|mixture| self.has(&mixture.domain));
         manifest.deletions.retain(|domain, _| self.has(domain));
@@ -235,6 +236,7 @@ impl<'a> Sight<'a> {
         report.shadow.domains.retain(|domain, _| self.has(domain));
         report.drift = report.drift.map(|drift| self.own_of_drift(drift));
         report.bridges.retain(|bridge| self.has_both(&bridge.direction));
+        report.priors.retain(|direction| self.has_both(direction));
         report.rankings.retain(|found| self.has(&found.domain));
         let is_own = |pair: &[(DomainId, _); 2]| pair.iter().all(|(domain, _)| self.has(domain));
         report.look_alikes.sample.retain(|pair| is_own(&pair.items));

@@ -51,7 +51,8 @@ impl Planner<'_> {
         }
         let params = &self.outline.provenance.params;
         let mut bridges = Vec::new();
-        for (direction, carrier) in fit_alone(matrix, ranges, params, verdicts) {
+        let material = (matrix, Some(&self.outline.likenesses));
+        for (direction, carrier) in fit_alone(material, ranges, params, verdicts) {
             let items = |domain| ranges.get(domain).map_or(0, DomainRows::len);
             let items = (items(&direction.from), items(&direction.to));
             let shard = BridgeShard::encode(&CarrierFile { carrier, items })?;

@@ -345,12 +345,15 @@ impl ShardWorker {
         mut prepared: Prepared,
     ) -> Result<Prepared, ShardWorkerError> {
         if let Some(judged) = files.judged().await? {
-            let ModelOutline { index, look_alikes, report, provenance, content, .. } = judged;
+            let ModelOutline {
+                index, look_alikes, report, provenance, content, likenesses, ..
+            } = judged;
             if index == prepared.outline.index
                 && provenance.params == prepared.outline.provenance.params
             {
                 let outline = &mut prepared.outline;
                 (outline.look_alikes, outline.report.bridges) = (look_alikes, report.bridges);
+                (outline.likenesses, outline.report.priors) = (likenesses, report.priors);
                 outline.report.look_alikes = report.look_alikes;
                 outline.report.rankings = report.rankings;
                 (outline.content, outline.report.content) = (content, report.content);

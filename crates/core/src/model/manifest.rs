@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::bridges::ServedBridge;
+use super::bridges::{ServedBridge, ServedPrior};
 use super::content::ContentHeader;
 use super::items::DomainTable;
 use super::mixtures::ServedMixture;
@@ -23,8 +23,9 @@ use crate::maths::fold_in::UnobservedItems;
 /// Version of the artefact's layout. Since 3 the report is an object of its own; since 4
 /// a domain's items may be ranked by a mixture of rankers, which earlier programs would
 /// leave out, and so serve what nobody measured; since 5 a ranker of it may go by the
-/// order of what a person did. A model of 3 or 4 is read as one of 5 without any.
-pub const FORMAT: u32 = 5;
+/// order of what a person did; since 6 a bridge may go by texts. A model of 3, 4 or 5 is read as
+/// one of 6 without any.
+pub const FORMAT: u32 = 6;
 /// The oldest layout that is read.
 pub const OLDEST_FORMAT: u32 = 2;
 
@@ -102,6 +103,9 @@ pub struct Manifest {
     /// The bridges between domains, in order of direction. Evidence crosses in no
     /// other direction.
     pub bridges: Vec<ServedBridge>,
+    /// What is tried in directions where nothing could be measured, in order of direction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priors: Vec<ServedPrior>,
     /// Whether there are factors by domain beside those of a joint fit.
     pub domain_factors: bool,
     /// Pairs of items that look alike.
@@ -186,7 +190,7 @@ pub fn decode_manifest(id: &ModelId, bytes: &[u8]) -> Result<Manifest, ModelErro
     }
     let Version { format } = serde_json::from_slice(bytes).map_err(malformed)?;
     match format {
-        3 | 4 | FORMAT => serde_json::from_slice(bytes).map_err(malformed),
+        3..=FORMAT => serde_json::from_slice(bytes).map_err(malformed),
         OLDEST_FORMAT => decode_inline(bytes),
         other => Err(ModelError::Format(other)),
     }
@@ -207,6 +211,24 @@ mod tests {
     use super::*;
     use crate::model::Model;
     use crate::model::tests::{bridged_parts, encode};
+
+    #[test]
+    fn every_format_since_the_report_stands_apart_is_read() {
+        let artefact = encode(&bridged_parts());
+        let written: serde_json::Value = serde_json::from_slice(&artefact.manifest).unwrap();
+        let read = |format: u32| {
+            let mut manifest = written.clone();
+            manifest["format"] = format.into();
+            let bytes = serde_json::to_vec(&manifest).unwrap();
+            decode_manifest(&ModelId::parse(&sha256_hex(&bytes)).unwrap(), &bytes)
+        };
+        for format in OLDEST_FORMAT + 1..=FORMAT {
+            assert_eq!(read(format).unwrap().format, format);
+        }
+        for format in [0, OLDEST_FORMAT - 1, FORMAT + 1] {
+            assert_eq!(read(format), Err(ModelError::Format(format)));
+        }
+    }
 
     /// What the versions before 3 wrote: the report within the manifest.
     fn of_format_2() -> (ModelId, Vec<u8>, Vec<u8>) {

@@ -169,6 +169,7 @@ impl Artefact {
             evidence: provenance.evidence.clone(),
             domains: headers.domains,
             bridges: headers.bridges,
+            priors: headers.priors,
             domain_factors: headers.domain_factors,
             look_alikes: headers.look_alikes,
             mixtures: headers.mixtures,
@@ -277,6 +278,12 @@ impl Model {
     pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
         self.sections.estimate(target, interactions)
     }
+
+    /// See [`scoring::ScoringTables::prior`].
+    #[must_use]
+    pub fn prior(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
+        self.sections.prior(target, interactions)
+    }
 }
 
 #[cfg(test)]
@@ -292,6 +299,7 @@ pub(crate) mod tests {
     use super::bridges::mapping::LinearMap;
     use super::bridges::own_factors::OwnFactors;
     use super::bridges::pair::PairFoldIn;
+    use super::bridges::text::TextLikeness;
     use super::bridges::two_block::{Coefficients, TwoBlock};
     use super::bridges::{Bridge, Carrier, Direction, ServedCarrier};
     use super::look_alikes::LookAlikes;
@@ -436,6 +444,8 @@ pub(crate) mod tests {
             bridges.insert(direction(from, to), Bridge { lift: 0.25, carrier });
         };
         add("auto", "knowledge", Carrier::Joint(JointFoldIn { source_weight: 0.5 }));
+        let likeness = TextLikeness::new(SparseRows::from_rows(1, [vec![(0, 0.25)]]), vec![0.5]);
+        add("auto", "travel", Carrier::Text(Arc::new(likeness)));
         let map = Array2::from_shape_fn((4, 4), |(i, j)| (i * 4 + j) as f32 / 16.0);
         add("knowledge", "auto", Carrier::Mapping(LinearMap::new(map)));
         let block = SparseRows::from_rows(1, [vec![(0, 0.5)], vec![]]);
@@ -503,7 +513,7 @@ pub(crate) mod tests {
     #[test]
     fn a_bridge_or_a_mixture_that_does_not_fit_is_refused() {
         decode_changed(|_| ()).unwrap();
-        let changes: [fn(&mut Manifest); 18] = [
+        let changes: [fn(&mut Manifest); 19] = [
             |m| m.mixtures[0].domain = DomainId::parse("elsewhere").unwrap(),
             |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5, 0.0, 0.0],
             |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0, 0.0, 0.0],
@@ -516,24 +526,71 @@ pub(crate) mod tests {
             |m| m.bridges.reverse(),
             |m| m.bridges[0].carrier = ServedCarrier::Joint { source_weight: -1.0 },
             |m| m.bridges[0].carrier = ServedCarrier::Mapping,
-            |m| m.bridges[2].carrier = ServedCarrier::CrossBlock { entries: 2 },
+            |m| m.bridges[1].carrier = ServedCarrier::Text { entries: 2 },
+            |m| m.bridges[3].carrier = ServedCarrier::CrossBlock { entries: 2 },
             |m| m.bridges[0].direction.from = DomainId::parse("elsewhere").unwrap(),
             |m| m.bridges[1].lift = f64::NAN,
             |m| {
                 let options = AlsOptions { factors: 3, ..AlsOptions::default() };
-                m.bridges[3].carrier = ServedCarrier::Pair { options, source_weight: 0.0 };
+                m.bridges[4].carrier = ServedCarrier::Pair { options, source_weight: 0.0 };
             },
             |m| {
                 let options = AlsOptions { factors: 4, ..AlsOptions::default() };
-                m.bridges[4].carrier = ServedCarrier::TwoBlock { options };
+                m.bridges[5].carrier = ServedCarrier::TwoBlock { options };
             },
             |m| {
                 let options = AlsOptions { factors: 0, ..AlsOptions::default() };
-                m.bridges[4].carrier = ServedCarrier::TwoBlock { options };
+                m.bridges[5].carrier = ServedCarrier::TwoBlock { options };
             },
         ];
         for (number, change) in changes.into_iter().enumerate() {
             let refused = decode_changed(change);
+            assert!(matches!(refused, Err(ModelError::Malformed(_))), "change {number}");
+        }
+    }
+
+    #[test]
+    fn what_is_tried_is_stored_and_refused_where_it_does_not_fit() {
+        let direction = |from: &str, to: &str| Direction {
+            from: DomainId::parse(from).unwrap(),
+            to: DomainId::parse(to).unwrap(),
+        };
+        let likeness = |weight: f32| {
+            let weights = SparseRows::from_rows(1, [vec![(0, weight)]]);
+            Arc::new(TextLikeness::new(weights, vec![0.5]))
+        };
+        let model = |priors: BTreeMap<Direction, Arc<TextLikeness>>| {
+            let items = [("auto", "a1"), ("travel", "t1")];
+            let index = ItemIndex::new(items.map(|(domain, item)| key(domain, item)).into());
+            let bridges = Bridges::none().with_priors(priors);
+            let tables = TableParts { bridges, ..table_parts(&index) };
+            let sections = Sections {
+                popularity: vec![0.5; 2],
+                tables: ScoringTables::new(tables).unwrap(),
+                index,
+                ..parts().sections
+            };
+            encode(&ModelParts { sections, ..parts() })
+        };
+        let both = [
+            (direction("auto", "travel"), likeness(0.25)),
+            (direction("travel", "auto"), likeness(0.75)),
+        ];
+        let artefact = model(both.clone().into());
+        let decoded = artefact.verify().unwrap();
+        let stored: Vec<_> = decoded.bridges().priors().collect();
+        assert_eq!(stored, both.iter().map(|(at, of)| (at, &**of)).collect::<Vec<_>>());
+        assert_eq!(decoded.bridges().iter().count(), 0);
+        let changes: [fn(&mut Manifest); 4] = [
+            |m| m.priors.reverse(),
+            |m| m.priors[0].entries = 2,
+            |m| m.priors[0].direction.from = DomainId::parse("elsewhere").unwrap(),
+            |m| m.priors[0].direction.to = m.priors[0].direction.from.clone(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+            change(&mut manifest);
+            let refused = Model::decode(artefact.id.clone(), manifest, &artefact.blob);
             assert!(matches!(refused, Err(ModelError::Malformed(_))), "change {number}");
         }
     }

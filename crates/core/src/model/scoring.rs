@@ -31,13 +31,14 @@ use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
 use crate::maths::als::AlsParams;
 use crate::maths::fold_in::{FoldedPerson, UnobservedItems};
+use crate::model::bridges::text::TextLikeness;
 use crate::model::bridges::{Bridge, Bridges, Carried, Crossing, Direction};
 use crate::model::factor_table::FactorTable;
 use crate::model::look_alikes::LookAlikes;
 use crate::model::mixtures::{Mixture, Mixtures, Ranker};
 use crate::model::own_evidence::{OwnEvidence, Ranked, RankedBy};
 
-/// Own items in the target from which on a map or a cross block is not asked.
+/// Own items in the target from which on no bridge but a joint one is asked.
 pub const OWN_ITEMS_ENOUGH: usize = 5;
 
 /// Everything that scores are made from. A clone shares the tables.
@@ -167,6 +168,15 @@ impl ScoringTables {
             let is_usable = from.domain != to.domain && bridge.lift.is_finite();
             is_usable && bridge.carrier.fits((from.len(), to.len()), factors)
         };
+        let fits_prior = |(direction, likeness): (&Direction, &TextLikeness)| {
+            let ends = self.ranges.get(&direction.from).zip(self.ranges.get(&direction.to));
+            ends.is_some_and(|(from, to)| {
+                from.domain != to.domain && likeness.fits((from.len(), to.len()))
+            })
+        };
+        if !self.bridges.priors().all(fits_prior) {
+            return Err(Mismatch("a prior has another shape or leads nowhere"));
+        }
         if !self.bridges.iter().all(fits) {
             return Err(Mismatch("a bridge has another shape or leads nowhere"));
         }
@@ -255,13 +265,45 @@ impl ScoringTables {
         if carried.is_none() && own.is_none() {
             return None;
         }
-        let mut estimate = Estimate {
-            target,
-            own: own.weighed(1.0 - weight),
-            carried: carried.map(|carried| (weight, carried)),
-            scores: Vec::new(),
-            look_alikes: BTreeMap::new(),
-        };
+        let carried = carried.map(|carried| (weight, carried));
+        self.estimated(target, (own.weighed(1.0 - weight), carried), interactions)
+    }
+
+    /// Scores the items of `target` for somebody who is new there, by a prior: by what they did in
+    /// the domain, of those with a prior to the target, in which they like most. It was not shown
+    /// to help, and is to be tried within a budget. `None` when nothing leads there.
+    ///
+    /// # Panics
+    /// When an interaction is with an item that is not in the tables.
+    #[must_use]
+    pub fn prior(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
+        let target = self.ranges.get(target)?;
+        if interactions.iter().any(|known| target.contains(known.row)) {
+            return None;
+        }
+        let mut most: Option<(usize, &DomainRows, &TextLikeness)> = None;
+        for (source, likeness) in self.bridges.priors_into(&target.domain) {
+            let source = self.ranges.get(source)?;
+            let liked = source.liked(interactions).len();
+            if liked > most.map_or(0, |(most, ..)| most) {
+                most = Some((liked, source, likeness));
+            }
+        }
+        let (_, source, likeness) = most?;
+        let crossing = self.crossing(source, target);
+        let carried = Bridges::try_prior(likeness, crossing, &source.within(interactions))?;
+        self.estimated(target, (OwnEvidence::none(), Some((1.0, carried))), interactions)
+    }
+
+    /// Puts an estimate together; `None` when it tells no item from another.
+    fn estimated<'a>(
+        &'a self,
+        target: &'a DomainRows,
+        (own, carried): (OwnEvidence<'a>, Option<(f32, Box<dyn Carried + 'a>)>),
+        interactions: &[Weighted],
+    ) -> Option<Estimate<'a>> {
+        let (scores, look_alikes) = (Vec::new(), BTreeMap::new());
+        let mut estimate = Estimate { target, own, carried, scores, look_alikes };
         estimate.score_all();
         estimate.leave_out(&self.look_alikes, interactions);
         estimate.tells_items_apart().then_some(estimate)
@@ -383,14 +425,17 @@ impl ScoringTables {
         bridge: &'a Bridge,
         interactions: &[Weighted],
     ) -> Option<Box<dyn Carried + 'a>> {
-        let crossing = Crossing {
+        bridge.carrier.carry(self.crossing(source, target), &source.within(interactions))
+    }
+
+    fn crossing<'a>(&'a self, source: &'a DomainRows, target: &'a DomainRows) -> Crossing<'a> {
+        Crossing {
             ranges: &self.ranges,
             source,
             target,
             domain_factors: self.domain_factors.as_deref(),
             params: &self.params,
-        };
-        bridge.carrier.carry(crossing, &source.within(interactions))
+        }
     }
 }
 
@@ -537,12 +582,13 @@ mod tests {
     /// Items of each of the three domains.
     const ITEMS: usize = 6;
     const NAMES: [&str; 3] = ["a", "b", "c"];
-    const ALL_KINDS: [BridgeKind; 5] = [
+    const ALL_KINDS: [BridgeKind; 6] = [
         BridgeKind::Joint,
         BridgeKind::Mapping,
         BridgeKind::CrossBlock,
         BridgeKind::TwoBlock,
         BridgeKind::Pair,
+        BridgeKind::Text,
     ];
 
     fn domain(name: &str) -> DomainId {
@@ -589,7 +635,15 @@ mod tests {
                 let own = OwnFactors::new(own_params(), table(), table());
                 Carrier::Pair(Arc::new(PairFoldIn::new(own, 2.0)))
             }
+            BridgeKind::Text => Carrier::Text(Arc::new(likeness(rng))),
         }
+    }
+
+    fn likeness(rng: &mut ChaCha8Rng) -> TextLikeness {
+        let mut row = |_| (0..ITEMS as u32).map(|i| (i, rng.random_range(0.1..0.5))).collect();
+        let rows: Vec<Vec<(u32, f32)>> = (0..ITEMS).map(&mut row).collect();
+        let popularity = (0..ITEMS).map(|_| rng.random_range(-0.2..0.2)).collect();
+        TextLikeness::new(SparseRows::from_rows(ITEMS, rows), popularity)
     }
 
     /// Other settings than the tables of everyone have.
@@ -647,13 +701,7 @@ mod tests {
     }
 
     fn kinds() -> impl Strategy<Value = BridgeKind> {
-        prop_oneof![
-            Just(BridgeKind::Joint),
-            Just(BridgeKind::Mapping),
-            Just(BridgeKind::CrossBlock),
-            Just(BridgeKind::TwoBlock),
-            Just(BridgeKind::Pair)
-        ]
+        proptest::sample::select(ALL_KINDS.to_vec())
     }
 
     fn histories() -> impl Strategy<Value = Vec<(u32, f32)>> {
@@ -826,6 +874,34 @@ mod tests {
     }
 
     #[test]
+    fn a_prior_makes_no_estimate_and_is_tried_by_where_a_person_likes_most() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut priors = BTreeMap::new();
+        for (from, to) in [("a", "c"), ("b", "c"), ("a", "b")] {
+            let direction = Direction { from: domain(from), to: domain(to) };
+            priors.insert(direction, Arc::new(likeness(&mut rng)));
+        }
+        let mut tables = tables_with(&[("a", "b", BridgeKind::Pair, 0.1)], &[]);
+        tables.bridges = tables.bridges.with_priors(priors);
+        assert!(tables.check().is_ok());
+        let from_a = weighted(&[(0, 1.0), (1, 1.0)]);
+        let from_both = weighted(&[(0, 1.0), (1, 1.0), (ITEMS as u32, 1.0)]);
+        let c = domain("c");
+        let of_a = tables.prior(&c, &from_a).unwrap().into_scores();
+        assert_eq!(tables.prior(&c, &from_both).unwrap().into_scores(), of_a);
+        let of_b = weighted(&[(0, 1.0), (ITEMS as u32, 1.0), (ITEMS as u32 + 1, 1.0)]);
+        assert_ne!(tables.prior(&c, &of_b).unwrap().into_scores(), of_a);
+        for evidence in [&from_a, &from_both] {
+            assert!(tables.estimate(&c, evidence).is_none(), "a prior is no bridge");
+            let own = [&evidence[..], &weighted(&[(2 * ITEMS as u32, 1.0)])].concat();
+            assert!(tables.prior(&c, &own).is_none(), "who is known there is served as known");
+        }
+        assert!(tables.prior(&domain("b"), &from_a).is_none(), "a bridge that passed serves");
+        assert!(tables.prior(&domain("a"), &weighted(&[(ITEMS as u32, 1.0)])).is_none());
+        assert!(tables.prior(&c, &weighted(&[(0, -1.0)])).is_none(), "a dislike is no taste");
+    }
+
+    #[test]
     fn of_several_sources_the_greatest_lift_decides() {
         let evidence = [(0, 1.0), (ITEMS as u32, 1.0)];
         let with = |block: f64, joint: f64| {
@@ -851,7 +927,8 @@ mod tests {
             let evidence = weighted(&[(0, 1.0)]);
             let estimate = aware.estimate(&domain("b"), &evidence).unwrap();
             assert_eq!(estimate.score(other), estimate.base(other));
-            assert_eq!(estimate.base(other) != 0.0, kind == BridgeKind::TwoBlock);
+            let has_base = matches!(kind, BridgeKind::TwoBlock | BridgeKind::Text);
+            assert_eq!(estimate.base(other) != 0.0, has_base);
             let blind = blind.estimate(&domain("b"), &evidence).unwrap();
             assert_ne!(blind.score(other), blind.base(other));
             assert_ne!(estimate.score(Row(other.0 + 1)), 0.0);

@@ -42,6 +42,7 @@ pub struct Sections {
 pub(crate) struct SectionHeaders {
     pub(crate) domains: Vec<items::DomainTable>,
     pub(crate) bridges: Vec<bridges::ServedBridge>,
+    pub(crate) priors: Vec<bridges::ServedPrior>,
     pub(crate) domain_factors: bool,
     pub(crate) look_alikes: usize,
     pub(crate) mixtures: Vec<mixtures::ServedMixture>,
@@ -70,6 +71,8 @@ impl Sections {
         tensors.extend(pairs);
         let (bridges, of_bridges) = bridges::write(self.tables.bridges())?;
         tensors.extend(of_bridges);
+        let (priors, of_priors) = bridges::write_priors(self.tables.bridges());
+        tensors.extend(of_priors);
         let (mixtures, of_mixtures) = mixtures::write(self.tables.mixtures());
         tensors.extend(of_mixtures);
         let (segments, of_segments) = segments::write(&self.segments)?;
@@ -81,6 +84,7 @@ impl Sections {
         let headers = SectionHeaders {
             domains,
             bridges,
+            priors,
             domain_factors: domain_factors.is_some(),
             look_alikes,
             mixtures,
@@ -109,7 +113,8 @@ impl Sections {
                 .domain_factors
                 .then(|| table(&tensors, "domain_factors", shape))
                 .transpose()?,
-            bridges: bridges::read(&manifest.bridges, &tensors, &index, factors)?,
+            bridges: bridges::read(&manifest.bridges, &tensors, &index, factors)?
+                .with_priors(bridges::read_priors(&manifest.priors, &tensors, &index)?),
             mixtures: mixtures::read(&manifest.mixtures, &tensors, (&index, &popularity))?,
             look_alikes: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
             by_popularity: manifest.by_popularity.clone(),
@@ -167,5 +172,11 @@ impl Sections {
     #[must_use]
     pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
         self.tables.estimate(target, interactions)
+    }
+
+    /// See [`ScoringTables::prior`].
+    #[must_use]
+    pub fn prior(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
+        self.tables.prior(target, interactions)
     }
 }

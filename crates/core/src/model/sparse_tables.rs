@@ -41,7 +41,7 @@ pub(crate) fn read(
 }
 
 /// Cuts entries into the rows that end where `ends` says.
-fn cut(
+pub(crate) fn cut(
     ends: &[u32],
     columns: &[u32],
     values: &[f32],

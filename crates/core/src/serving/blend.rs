@@ -28,14 +28,26 @@ pub struct ScoredItem {
 /// The items of all targets: in order of targets, then of positions.
 #[must_use]
 pub fn blend(targets: &[TargetSources<'_>]) -> Vec<ScoredItem> {
-    blend_by(targets, &|_| true)
+    blend_by(targets, &|source| source.is_proven())
+}
+
+/// The items that are worth a try: those that a source knows which was not shown to help, each
+/// with its score, in order of targets, then of positions.
+#[must_use]
+pub fn worth_a_try(targets: &[TargetSources<'_>]) -> Vec<ScoredItem> {
+    if !targets.iter().any(|target| target.sources.iter().any(|source| !source.is_proven())) {
+        return Vec::new();
+    }
+    let mut scored = blend_by(targets, &|source| !source.is_proven());
+    scored.retain(|item| item.source.is_some());
+    scored
 }
 
 /// The same by the sources alone that are behind nobody's evidence: what anyone would
 /// be shown of these items.
 #[must_use]
 pub fn blend_without_evidence(targets: &[TargetSources<'_>]) -> Vec<ScoredItem> {
-    blend_by(targets, &|source| !source.is_personal())
+    blend_by(targets, &|source| source.is_proven() && !source.is_personal())
 }
 
 fn blend_by(

@@ -6,7 +6,7 @@ use crate::model::Model;
 use crate::serving::admit::{AdmittedRequest, admit};
 use crate::serving::arrange::arrange;
 use crate::serving::basis::basis_of;
-use crate::serving::blend::{ScoredItem, blend, blend_without_evidence};
+use crate::serving::blend::{ScoredItem, blend, blend_without_evidence, worth_a_try};
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
 use crate::serving::inspect::{self, InspectedTarget, ScoreParts};
@@ -62,7 +62,8 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
     let shares: Vec<u32> = targets.iter().map(TargetSources::share).collect();
     let arranged = arrange(&blend(&targets), &shares, request.limit);
-    let placed = explore(policy.exploration, &arranged, request.seed);
+    let tried = arrange(&worth_a_try(&targets), &shares, request.limit);
+    let placed = explore(policy.exploration, (&arranged, &tried), request.seed);
     let explainer = Explainer::new(serving, asked);
     let described = |item: &PlacedItem| describe(&explainer, request, &targets, item);
     let items: Vec<DescribedItem> = placed.iter().map(described).collect();
@@ -77,7 +78,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         policy: policy.name.to_owned(),
         variant: None,
         seed: request.seed,
-        personalised: is_moved_by_evidence(&targets, &arranged, request.limit),
+        personalised: is_moved_by_evidence(&targets, &placed, request.limit),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
         lives: Decision::lives_of(
             request.targets.iter().chain([&request.display]),
@@ -94,7 +95,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
 /// without it other items would be shown, or in another order.
 fn is_moved_by_evidence(
     targets: &[TargetSources<'_>],
-    arranged: &[ScoredItem],
+    placed: &[PlacedItem],
     limit: usize,
 ) -> bool {
     let is_personal = |item: &ScoredItem| {
@@ -102,10 +103,11 @@ fn is_moved_by_evidence(
         source.is_some_and(|source| source.is_personal())
     };
     let place = |item: &ScoredItem| (item.target, item.position);
-    arranged.iter().any(is_personal) && {
+    let shown = || placed.iter().map(|item| &item.scored);
+    shown().any(is_personal) && {
         let for_anyone =
             arrange(&blend_without_evidence(targets), &vec![POPULAR_SHARE; targets.len()], limit);
-        !arranged.iter().map(place).eq(for_anyone.iter().map(place))
+        !shown().map(place).eq(for_anyone.iter().map(place))
     }
 }
 

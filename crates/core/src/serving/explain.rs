@@ -62,6 +62,11 @@ impl<'a> Explainer<'a> {
             return self.plain(ReasonCode::Popular, Because::Others(name));
         };
         let title = first.item_id.as_ref().and_then(|id| self.title(&first.domain, id));
+        if !source.is_proven() {
+            let likeness = Because::TriedLikeness(title);
+            let text = text(likeness, self.locale);
+            return Reason { code: ReasonCode::Tentative, text, evidence };
+        }
         let because =
             title.map_or_else(|| Because::Domain(self.platform(&first.domain)), Because::Item);
         Reason { code: ReasonCode::History, text: text(because, self.locale), evidence }

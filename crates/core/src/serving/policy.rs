@@ -16,18 +16,26 @@ pub struct Policy {
 
 /// The person's evidence where there is some, else popularity; the best are shown,
 /// targets in turn. New items are ranked among them by their text, where that was better than
-/// popularity.
+/// popularity. Where nothing could be measured, items whose texts are alike are tried within a
+/// budget.
 pub const ALS_FOLD_IN: Policy = Policy {
+    name: "als-fold-in/5",
+    sources: &[SourceKind::Bridges, SourceKind::Popularity, SourceKind::Priors],
+    exploration: Exploration::Priors,
+};
+
+/// The same from before anything was tried.
+const WITHOUT_PRIORS: Policy = Policy {
     name: "als-fold-in/4",
     sources: &[SourceKind::Bridges, SourceKind::Popularity],
     exploration: Exploration::None,
 };
 
 /// The same from before texts ranked new items: of its decisions none is recorded as described.
-const WITHOUT_TEXTS: Policy = Policy { name: "als-fold-in/3", ..ALS_FOLD_IN };
+const WITHOUT_TEXTS: Policy = Policy { name: "als-fold-in/3", ..WITHOUT_PRIORS };
 
 /// Every policy whose slates can be made again.
-pub const POLICIES: [&Policy; 2] = [&ALS_FOLD_IN, &WITHOUT_TEXTS];
+pub const POLICIES: [&Policy; 3] = [&ALS_FOLD_IN, &WITHOUT_PRIORS, &WITHOUT_TEXTS];
 
 /// The policy of a name as logged; `None` when it is no longer there.
 #[must_use]

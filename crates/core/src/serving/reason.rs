@@ -45,6 +45,9 @@ pub enum ReasonCode {
     /// It is new, and its description is like that of what the person's history, or that of many,
     /// led to.
     Description,
+    /// It is tried: its description is like that of what the person's history holds elsewhere, and
+    /// too few people are known on both platforms to tell whether that helps.
+    Tentative,
     /// It is new: nobody had a chance to choose it before the model was made.
     New,
 }
@@ -88,6 +91,9 @@ pub enum Because<'a> {
     Likeness(&'a str),
     /// That its description is like those of known items of a platform, by the platform's name.
     LikenessOnDomain(&'a str),
+    /// That it is tried for its description, like that of a past item, by its title where the
+    /// caller may see it.
+    TriedLikeness(Option<&'a str>),
 }
 
 /// The reason in words.
@@ -103,6 +109,18 @@ pub fn text(because: Because<'_>, locale: Locale) -> String {
         }
         (Locale::English, Because::LikenessOnDomain(name)) => {
             format!("New on {name}: by its description")
+        }
+        (Locale::English, Because::TriedLikeness(Some(title))) => {
+            format!("Worth a try: by its description, like “{title}”")
+        }
+        (Locale::English, Because::TriedLikeness(None)) => {
+            "Worth a try: by its description, like what you did elsewhere".to_owned()
+        }
+        (Locale::Chinese, Because::TriedLikeness(Some(title))) => {
+            format!("不妨一试：简介与《{title}》相近")
+        }
+        (Locale::Chinese, Because::TriedLikeness(None)) => {
+            "不妨一试：简介与您在其他平台的活动相近".to_owned()
         }
         (Locale::Chinese, Because::Likeness(title)) => format!("新上架，简介与《{title}》相近"),
         (Locale::Chinese, Because::LikenessOnDomain(name)) => {

@@ -32,8 +32,10 @@ use crate::model::scoring::ScoringTables;
 use crate::training::outline::ModelOutline;
 use crate::training::shadow::FEWEST_PEOPLE;
 
-/// Fewest items with a text: of fewer, ten or less are held out.
+/// Fewest items with a text that are judged: of fewer, ten or less are held out.
 const FEWEST_ITEMS: usize = 50;
+/// Fewest that are encoded: one alone is like no other.
+const FEWEST_ENCODED: usize = 2;
 /// Most interactions of a domain that factors are fitted to for judging, and of all domains.
 const MOST_ENTRIES: usize = 2_000_000;
 const MOST_ENTRIES_IN_ALL: usize = 4 * MOST_ENTRIES;
@@ -286,7 +288,7 @@ pub(super) fn worth_encoding(
         let mut items: Vec<Row> = rows.rows().filter(is_taken).filter(has_text).collect();
         items.sort_by_key(|row| (std::cmp::Reverse(taken[row.index()]), *row));
         items.truncate(MOST_ENCODED_OF_A_DOMAIN);
-        if items.len() < FEWEST_ITEMS || room < items.len() {
+        if items.len() < FEWEST_ENCODED || room < items.len() {
             continue;
         }
         room -= items.len();
@@ -644,7 +646,7 @@ mod tests {
         let (index, _, texts) = catalogue(&[(100, 1)]);
         let nobody = SparseRows::from_rows(100, [Vec::new()]);
         assert!(worth_encoding(&index, &nobody, texts).is_empty());
-        assert_eq!(encoded(&[(49, 5), (50, 5)]), [(domain("d1"), 50)].into(), "too few to judge");
+        assert_eq!(encoded(&[(1, 5), (2, 5)]), [(domain("d1"), 2)].into(), "like no other");
     }
 
     #[test]

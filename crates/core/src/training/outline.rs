@@ -1,6 +1,7 @@
 //! A model before it is fitted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +16,16 @@ use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
+use crate::model::bridges::text::TextLikeness;
+use crate::model::bridges::{BridgeKind, Direction};
 use crate::model::look_alikes::LookAlikes;
 use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::segments::Segments;
 use crate::model::topics::Topics;
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
+use crate::training::bridging::gate::DirectionVerdict;
+use crate::training::bridging::text_fit::TextLikenesses;
 use crate::training::mixing::{
     ItemItemWeights, MixtureVerdict, PopularItems, item_item_weights, mixtures,
 };
@@ -60,6 +65,9 @@ pub struct ModelOutline {
     /// What maps the texts of new items to factors are fitted from, where they are served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentMaterial>,
+    /// How alike items are by their texts, in the directions in which that is served.
+    #[serde(default, skip_serializing_if = "TextLikenesses::is_empty")]
+    pub likenesses: TextLikenesses,
     /// What the run saw, with what it has found so far.
     pub report: TrainingReport,
 }
@@ -121,6 +129,25 @@ impl ModelOutline {
         }
     }
 
+    /// Keeps how alike items are by their texts where a verdict calls for it, and where nothing
+    /// could be measured: there it is a prior.
+    pub(super) fn keep(&mut self, likenesses: TextLikenesses) {
+        let verdict = |direction: &Direction| {
+            let found = self.report.bridges.iter().find(|found| found.direction == *direction);
+            found.map(|found| found.verdict)
+        };
+        let is_prior = |direction: &Direction| {
+            matches!(verdict(direction), None | Some(DirectionVerdict::TooFewPeople { .. }))
+        };
+        let is_served = |direction: &Direction| {
+            let served = verdict(direction).and_then(|verdict| verdict.served());
+            served.is_some_and(|served| served.kind() == BridgeKind::Text)
+        };
+        let kept = likenesses.only(|direction| is_prior(direction) || is_served(direction));
+        self.report.priors = kept.directions().filter(|of| is_prior(of)).cloned().collect();
+        self.likenesses = kept;
+    }
+
     /// Fits what the verdicts on bridges call for. `progress` hears of each
     /// finished iteration.
     ///
@@ -132,7 +159,8 @@ impl ModelOutline {
         progress: &(dyn Fn() + Sync),
     ) -> Result<Fits, NotPositiveDefinite> {
         let (ranges, params) = (self.index.ranges(), &self.provenance.params);
-        let served = fit_served(matrix, ranges, params, &self.report.bridges, progress)?;
+        let material = (matrix, Some(&self.likenesses));
+        let served = fit_served(material, ranges, params, &self.report.bridges, progress)?;
         Ok(Fits { served, weights: self.weights(matrix) })
     }
 
@@ -187,11 +215,23 @@ impl ModelOutline {
         }
     }
 
+    /// What is tried where nothing can be measured, by what everybody chose of late.
+    fn priors(&self) -> BTreeMap<Direction, Arc<TextLikeness>> {
+        let prior = |direction: &Direction| {
+            let target = self.index.ranges().get(&direction.to)?;
+            let popularity = self.popularity.get(target.range.clone())?;
+            let prior = self.likenesses.prior(direction, popularity)?;
+            Some((direction.clone(), Arc::new(prior)))
+        };
+        self.report.priors.iter().filter_map(prior).collect()
+    }
+
     /// The model, once it is fitted, and what the run saw.
     ///
     /// # Errors
     /// [`TrainingError::Tables`] when the factors do not fit the items.
-    pub(super) fn into_trained(mut self, fits: Fits) -> Result<Trained, TrainingError> {
+    pub(super) fn into_trained(mut self, mut fits: Fits) -> Result<Trained, TrainingError> {
+        fits.served.bridges = fits.served.bridges.with_priors(self.priors());
         let tables = self.tables(fits, (&self.popularity, &self.recent))?;
         self.tell_what_serves(&tables);
         let content = self.content.as_ref();
@@ -199,5 +239,48 @@ impl ModelOutline {
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
         let sections = Sections { index, popularity, people, tables, segments, topics, content };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::bridging::candidates::Candidate;
+    use crate::training::bridging::fitting::tests::verdicts;
+    use crate::training::bridging::trial::tests::{direction, likenesses};
+
+    fn kept(verdicts: [DirectionVerdict; 2]) -> (usize, Vec<Direction>) {
+        let parts = crate::model::tests::bridged_parts();
+        let mut outline = ModelOutline {
+            index: parts.sections.index,
+            popularity: Vec::new(),
+            recent: Vec::new(),
+            people: BTreeMap::new(),
+            provenance: parts.provenance,
+            look_alikes: LookAlikes::default(),
+            segments: Segments::default(),
+            topics: Topics::default(),
+            content: None,
+            likenesses: TextLikenesses::default(),
+            report: TrainingReport::default(),
+        };
+        let mut reports = self::verdicts([None, None]);
+        reports.iter_mut().zip(verdicts).for_each(|(report, verdict)| report.verdict = verdict);
+        outline.report.bridges = reports;
+        outline.keep(likenesses());
+        (outline.likenesses.directions().count(), outline.report.priors)
+    }
+
+    #[test]
+    fn likeness_of_texts_is_a_prior_only_where_nothing_could_be_measured() {
+        let too_few = DirectionVerdict::TooFewPeople { needed: 15 };
+        let not_better =
+            DirectionVerdict::NotBetter { chosen: Candidate::Text { popularity: 1.0 } };
+        let text = DirectionVerdict::Passed { chosen: Candidate::Text { popularity: 1.0 } };
+        let other = DirectionVerdict::Passed { chosen: Candidate::Joint { source_weight: 1.0 } };
+        let (a, b) = (direction("a", "b"), direction("b", "a"));
+        assert_eq!(kept([too_few, not_better]), (1, vec![a.clone()]));
+        assert_eq!(kept([text, other]), (1, vec![]));
+        assert_eq!(kept([DirectionVerdict::NothingFitted, too_few]), (1, vec![b]));
     }
 }

@@ -30,6 +30,7 @@ use crate::model::{Model, Provenance};
 use crate::training::bridging::fitting;
 use crate::training::bridging::gate::{self, GateOptions, judge_all};
 use crate::training::bridging::look_alike::{self, LookAlikeReport};
+use crate::training::bridging::text_fit::TextLikenesses;
 use crate::training::bridging::trial::Ground;
 use crate::training::drift::{self, DriftReport};
 use crate::training::mixing::{self, ChoosingItems, Grounds, MixtureReport};
@@ -107,6 +108,7 @@ pub fn prepare(
         segments: Segments::default(),
         topics: Topics::default(),
         content: None,
+        likenesses: TextLikenesses::default(),
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
@@ -232,10 +234,18 @@ impl Prepared {
         let found = look_alike::find(all, ranges, self.gate.look_alikes);
         outline.look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
         outline.report.look_alikes = LookAlikeReport::new(&found, &outline.index);
-        let ground = Ground { matrix: all, ranges, look_alikes: &outline.look_alikes };
+        let vectors = self.descriptions.as_ref().map(|descriptions| &descriptions.vectors);
+        let likenesses = vectors.map(|vectors| TextLikenesses::between(vectors, &outline.index));
+        let ground = Ground {
+            matrix: all,
+            ranges,
+            look_alikes: &outline.look_alikes,
+            likenesses: likenesses.as_ref(),
+        };
         let Provenance { params, unobserved_items, .. } = &outline.provenance;
         outline.report.bridges =
             judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
+        outline.keep(likenesses.unwrap_or_default());
         self.choose_rankers(progress)?;
         if let (Some(descriptions), Some(all)) = (self.descriptions.take(), &self.pending.all) {
             content_fit::judge(descriptions, &mut self.outline, all);

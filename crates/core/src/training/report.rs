@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::DomainId;
 use crate::evidence::cleaning::CleaningLedger;
 use crate::maths::measure::DomainEvaluation;
+use crate::model::bridges::Direction;
 use crate::training::bridging::gate::DirectionReport;
 use crate::training::bridging::look_alike::LookAlikeReport;
 use crate::training::drift::DriftReport;
@@ -55,6 +56,10 @@ pub struct TrainingReport {
     /// figures, and which is served.
     #[serde(default)]
     pub bridges: Vec<DirectionReport>,
+    /// Directions in which too few people have both domains to tell whether anything helps, and
+    /// in which items whose texts are alike are tried, within a budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priors: Vec<Direction>,
     /// For each domain that is served by evidence, what may rank its items, the figures,
     /// and which is served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -36,10 +36,19 @@ function Candidates({ direction, names }) {
   </details>`;
 }
 
+function Priors({ priors, names }) {
+  if (!priors.length) return null;
+  return html`<section aria-labelledby="priors"><h2 id="priors">${t("priors.title")}</h2>
+    <p>${t("priors.intro")}</p>
+    <ul>${priors.map((one) => html`<li key=${`${one.from} ${one.to}`}>${names(one.from)} → ${names(one.to)}</li>`)}</ul>
+  </section>`;
+}
+
 function Directions({ status, report }) {
   const names = namesOf(status);
   const directions = report.bridges ?? [];
-  if (!directions.length) return html`<p class="notice note">${t("bridges.none")}</p>`;
+  const priors = html`<${Priors} priors=${report.priors ?? []} names=${names}/>`;
+  if (!directions.length) return html`<p class="notice note">${t("bridges.none")}</p>${priors}`;
   const domains = [...new Set(directions.flatMap((one) => [one.from, one.to]))].sort();
   const at = new Map(directions.map((one) => [`${one.from} ${one.to}`, one]));
   const bound = boundOf(directions.map(gainOf));
@@ -51,7 +60,8 @@ function Directions({ status, report }) {
     <div class="matrix"><${Table} caption=${t("bridges.caption")} columns=${[t("from.to"), ...domains.map(names)]} rows=${rows}/></div>
     <section aria-labelledby="candidates"><h2 id="candidates">${t("bridges.candidates")}</h2>
       ${directions.map((one) => html`<${Candidates} key=${`${one.from} ${one.to}`} direction=${one} names=${names}/>`)}
-    </section>`;
+    </section>
+    ${priors}`;
 }
 
 function Bridges() {

@@ -15,7 +15,9 @@ function Contributions({ item, names }) {
     label: part.title ?? part.item_id ?? t("try.elsewhere", { domain: names(part.domain) }),
     domain: names(part.domain), amount: part.amount,
   }));
-  if (!parts.length) {
+  if (item.reason?.code === "tentative" && Math.abs(remainder) > 5e-4) {
+    bars.push({ label: t("try.popular"), amount: remainder });
+  } else if (!parts.length) {
     bars.push({ label: t(item.reason?.code === "new" ? "try.new" : "try.popular"), amount: rest });
   } else if (Math.abs(remainder) > 5e-4) {
     bars.push({ label: t("try.rest"), amount: remainder });

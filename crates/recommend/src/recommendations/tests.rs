@@ -175,7 +175,7 @@ async fn the_same_inputs_ids_and_dice_give_the_same_answer_and_record() {
     assert!(says(&record, &first), "{record:?} {first}");
     assert_eq!(record.recommendation_id.as_str(), "00000000-0000-0000-0000-000000000001");
     assert_eq!((record.seed, record.decided_at), (42, noon()));
-    assert_eq!(record.policy, "als-fold-in/4");
+    assert_eq!(record.policy, "als-fold-in/5");
     assert_eq!(record.placement.as_ref().unwrap().as_str(), "checkout");
     assert!(record.personalised);
     // Another process, with the same ids and dice.

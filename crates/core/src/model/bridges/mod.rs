@@ -15,6 +15,7 @@
 //! | [`cross_block`] | a ridge regression of target items on source items | people with little target history |
 //! | [`two_block`] | a ridge regression of the target's factors on source items and source factors, by [`own_factors`] | people with little target history |
 //! | [`pair`] | one fit of the two domains alone, by [`own_factors`] | people with little target history |
+//! | [`text`] | how alike the texts of source and target items are, and popularity | people with little target history |
 //!
 //! Each kind has one file, which knows how it is checked, stored and how it
 //! scores. The kinds are told apart here alone, in [`Carrier`].
@@ -27,6 +28,7 @@ pub mod joint;
 pub mod mapping;
 pub mod own_factors;
 pub mod pair;
+pub mod text;
 pub mod two_block;
 
 use std::collections::BTreeMap;
@@ -46,6 +48,7 @@ use cross_block::CrossBlock;
 use joint::JointFoldIn;
 use mapping::LinearMap;
 use pair::PairFoldIn;
+use text::TextLikeness;
 use two_block::TwoBlock;
 
 /// From one domain to another.
@@ -71,6 +74,8 @@ pub enum BridgeKind {
     TwoBlock,
     /// The fit of the two domains alone.
     Pair,
+    /// The likeness of texts.
+    Text,
 }
 
 /// What a bridge carries evidence with.
@@ -86,6 +91,8 @@ pub enum Carrier {
     TwoBlock(Arc<TwoBlock>),
     /// One fit of the two domains.
     Pair(Arc<PairFoldIn>),
+    /// From source items to target items whose texts are alike.
+    Text(Arc<TextLikeness>),
 }
 
 impl Carrier {
@@ -98,6 +105,7 @@ impl Carrier {
             Self::CrossBlock(_) => BridgeKind::CrossBlock,
             Self::TwoBlock(_) => BridgeKind::TwoBlock,
             Self::Pair(_) => BridgeKind::Pair,
+            Self::Text(_) => BridgeKind::Text,
         }
     }
 
@@ -106,9 +114,11 @@ impl Carrier {
     pub(crate) fn admit(&self, evidence: &[Weighted]) -> Vec<Weighted> {
         match self {
             Self::Joint(joint) => joint.admit(evidence),
-            Self::Mapping(_) | Self::CrossBlock(_) | Self::TwoBlock(_) | Self::Pair(_) => {
-                Vec::new()
-            }
+            Self::Mapping(_)
+            | Self::CrossBlock(_)
+            | Self::TwoBlock(_)
+            | Self::Pair(_)
+            | Self::Text(_) => Vec::new(),
         }
     }
 
@@ -125,6 +135,7 @@ impl Carrier {
             Self::CrossBlock(block) => Some(Box::new(block.carry(crossing, evidence))),
             Self::TwoBlock(two_block) => Some(Box::new(two_block.carry(crossing, evidence)?)),
             Self::Pair(pair) => Some(Box::new(pair.carry(crossing, evidence)?)),
+            Self::Text(likeness) => Some(Box::new(likeness.carry(crossing, evidence)?)),
         }
     }
 
@@ -136,6 +147,7 @@ impl Carrier {
             Self::CrossBlock(block) => block.fits(source, target),
             Self::TwoBlock(two_block) => two_block.fits((source, target)),
             Self::Pair(pair) => pair.fits((source, target)),
+            Self::Text(likeness) => likeness.fits((source, target)),
         }
     }
 
@@ -153,6 +165,7 @@ impl Carrier {
                 options: *pair.own().params().options(),
                 source_weight: pair.source_weight(),
             },
+            Self::Text(likeness) => ServedCarrier::Text { entries: likeness.entries() },
         }
     }
 
@@ -163,6 +176,7 @@ impl Carrier {
             Self::CrossBlock(block) => Ok(block.write(names)),
             Self::TwoBlock(two_block) => two_block.write(names),
             Self::Pair(pair) => pair.write(names),
+            Self::Text(likeness) => Ok(likeness.write(names)),
         }
     }
 
@@ -190,6 +204,10 @@ impl Carrier {
                 let settings = (options.check().map_err(malformed)?, source_weight);
                 let pair = PairFoldIn::read(tensors, names, settings, items)?;
                 Ok(Self::Pair(Arc::new(pair)))
+            }
+            ServedCarrier::Text { entries } => {
+                let likeness = TextLikeness::read(tensors, names, entries, items)?;
+                Ok(Self::Text(Arc::new(likeness)))
             }
         }
     }
@@ -228,7 +246,7 @@ impl CarrierFile {
         let header = CarrierHeader { source_items, target_items, carrier };
         let bytes = serde_json::to_vec(&header).map_err(malformed)?;
         let shape = vec![bytes.len()];
-        let mut tensors = self.carrier.write(TensorNames { bridge: 0 })?;
+        let mut tensors = self.carrier.write(TensorNames::bridge(0))?;
         tensors.push(Tensor { name: HEADER.to_owned(), dtype: Dtype::U8, shape, bytes });
         serialise(&tensors)
     }
@@ -245,7 +263,7 @@ impl CarrierFile {
             serde_json::from_slice(header).map_err(malformed)?;
         let items = (source_items, target_items);
         // One that brings its tables asks for no length of others' factors.
-        let carrier = Carrier::read(carrier, &tensors, TensorNames { bridge: 0 }, items, 0)?;
+        let carrier = Carrier::read(carrier, &tensors, TensorNames::bridge(0), items, 0)?;
         if !carrier.fits(items, 0) {
             return Err(malformed("a bridge has another shape"));
         }
@@ -290,10 +308,12 @@ pub struct Bridge {
     pub carrier: Carrier,
 }
 
-/// The bridges that passed their gates. A direction that is not here has none.
+/// The bridges that passed their gates; a direction that is not among them has none. Beside them
+/// what is tried where nothing could be measured, which makes no score of what is served as known.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bridges {
     passed: BTreeMap<Direction, Bridge>,
+    priors: BTreeMap<Direction, Arc<TextLikeness>>,
 }
 
 impl Bridges {
@@ -306,6 +326,37 @@ impl Bridges {
     /// Adds one.
     pub fn insert(&mut self, direction: Direction, bridge: Bridge) {
         self.passed.insert(direction, bridge);
+    }
+
+    /// With these priors, but for directions whose bridge passed.
+    #[must_use]
+    pub fn with_priors(mut self, priors: BTreeMap<Direction, Arc<TextLikeness>>) -> Self {
+        self.priors = priors;
+        self.priors.retain(|direction, _| !self.passed.contains_key(direction));
+        self
+    }
+
+    /// What is tried where nothing could be measured, in order of direction.
+    pub fn priors(&self) -> impl Iterator<Item = (&Direction, &TextLikeness)> {
+        self.priors.iter().map(|(direction, likeness)| (direction, &**likeness))
+    }
+
+    /// What a prior makes of a source's evidence, however it is weighed.
+    pub(crate) fn try_prior<'a>(
+        likeness: &'a TextLikeness,
+        crossing: Crossing<'a>,
+        evidence: &[Weighted],
+    ) -> Option<Box<dyn Carried + 'a>> {
+        Some(Box::new(likeness.carry(crossing, evidence)?))
+    }
+
+    /// The priors into a domain, by source.
+    pub fn priors_into<'a, 'b>(
+        &'a self,
+        to: &'b DomainId,
+    ) -> impl Iterator<Item = (&'a DomainId, &'a TextLikeness)> + use<'a, 'b> {
+        let into = self.priors().filter(move |(direction, _)| direction.to == *to);
+        into.map(|(direction, likeness)| (&direction.from, likeness))
     }
 
     /// The bridge of a direction, if one passed.
@@ -392,17 +443,41 @@ pub enum ServedCarrier {
         /// What the source's confidences are multiplied with at fold-in.
         source_weight: f32,
     },
+    /// Likeness of texts, in the blob.
+    Text {
+        /// How many weights it has.
+        entries: usize,
+    },
 }
 
-/// Names of the tensors of a bridge, by its number in the manifest.
+/// What is tried in a direction where nothing could be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedPrior {
+    /// From which domain to which.
+    #[serde(flatten)]
+    pub direction: Direction,
+    /// How many weights it has, in the blob.
+    pub entries: usize,
+}
+
+/// Names of the tensors of a bridge or of a prior, by its number in the manifest.
 #[derive(Debug, Clone, Copy)]
 struct TensorNames {
-    bridge: usize,
+    what: &'static str,
+    number: usize,
 }
 
 impl TensorNames {
+    fn bridge(number: usize) -> Self {
+        Self { what: "bridge", number }
+    }
+
+    fn prior(number: usize) -> Self {
+        Self { what: "prior", number }
+    }
+
     fn of(self, what: &str) -> String {
-        format!("bridge_{}_{what}", self.bridge)
+        format!("{}_{}_{what}", self.what, self.number)
     }
 }
 
@@ -415,7 +490,7 @@ pub(crate) fn write(bridges: &Bridges) -> Result<(Vec<ServedBridge>, Vec<Tensor>
     for (number, (direction, bridge)) in bridges.iter().enumerate() {
         let carrier = bridge.carrier.served();
         served.push(ServedBridge { direction: direction.clone(), lift: bridge.lift, carrier });
-        tensors.extend(bridge.carrier.write(TensorNames { bridge: number })?);
+        tensors.extend(bridge.carrier.write(TensorNames::bridge(number))?);
     }
     Ok((served, tensors))
 }
@@ -440,9 +515,43 @@ pub(crate) fn read(
     let mut bridges = Bridges::none();
     for (number, ServedBridge { direction, lift, carrier }) in served.iter().enumerate() {
         let sizes = (items(&direction.from), items(&direction.to));
-        let names = TensorNames { bridge: number };
+        let names = TensorNames::bridge(number);
         let carrier = Carrier::read(*carrier, tensors, names, sizes, factors)?;
         bridges.insert(direction.clone(), Bridge { lift: *lift, carrier });
     }
     Ok(bridges)
+}
+
+/// What the manifest says of priors, and the tensors it refers to.
+pub(crate) fn write_priors(bridges: &Bridges) -> (Vec<ServedPrior>, Vec<Tensor>) {
+    let (mut served, mut tensors) = (Vec::new(), Vec::new());
+    for (number, (direction, likeness)) in bridges.priors().enumerate() {
+        served.push(ServedPrior { direction: direction.clone(), entries: likeness.entries() });
+        tensors.extend(likeness.write(TensorNames::prior(number)));
+    }
+    (served, tensors)
+}
+
+/// Reads the priors that a manifest names between the items of `index`.
+///
+/// # Errors
+/// [`ModelError::Malformed`] when they are not in order, lead nowhere, or a tensor is not as the
+/// manifest says.
+pub(crate) fn read_priors(
+    served: &[ServedPrior],
+    tensors: &SafeTensors<'_>,
+    index: &ItemIndex,
+) -> Result<BTreeMap<Direction, Arc<TextLikeness>>, ModelError> {
+    if !served.is_sorted_by(|a, b| a.direction < b.direction) {
+        return Err(malformed("priors are not in order, or stand twice"));
+    }
+    let items = |domain: &DomainId| index.ranges().get(domain).map(DomainRows::len);
+    let read = |(number, ServedPrior { direction, entries }): (usize, &ServedPrior)| {
+        let ends = items(&direction.from).zip(items(&direction.to));
+        let items = ends.filter(|_| direction.from != direction.to);
+        let items = items.ok_or_else(|| malformed("a prior leads nowhere"))?;
+        let likeness = TextLikeness::read(tensors, TensorNames::prior(number), *entries, items)?;
+        Ok((direction.clone(), Arc::new(likeness)))
+    };
+    served.iter().enumerate().map(read).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::entities::ids::DomainId;
 use crate::evidence::confidences::confidences_of_items;
-use crate::evidence::items::Row;
+use crate::evidence::items::{Row, Weighted};
 use crate::evidence::order::in_order;
 use crate::model::Model;
 use crate::model::scoring::Estimate;
@@ -47,13 +47,26 @@ pub(super) fn open<'a>(
     target: &AdmittedTarget<'_>,
 ) -> Option<Box<dyn Source + 'a>> {
     let model = inputs.model?;
+    let known = known(model, inputs, target);
+    let estimate = model.estimate(target.domain, &known)?;
+    Some(Box::new(Bridged { estimate, disliked: disliked(&known) }))
+}
+
+/// What the model knows of the evidence that a target may be served by.
+pub(super) fn known(
+    model: &Model,
+    inputs: &SourceInputs<'_>,
+    target: &AdmittedTarget<'_>,
+) -> Vec<Weighted> {
     let newest = model.manifest().newest_with(target.history.events());
     let weighed = confidences_of_items(target.history, &inputs.definitions, &newest);
     let known = model.index().rows_where_they_stand(weighed);
-    let known = in_order(target.history, model.index(), known);
-    let estimate = model.estimate(target.domain, &known)?;
-    let disliked = known.iter().filter(|known| !known.is_liked()).map(|known| known.row);
-    Some(Box::new(Bridged { estimate, disliked: disliked.collect() }))
+    in_order(target.history, model.index(), known)
+}
+
+/// The past items that a person dislikes.
+pub(super) fn disliked(known: &[Weighted]) -> BTreeSet<Row> {
+    known.iter().filter(|known| !known.is_liked()).map(|known| known.row).collect()
 }
 
 /// The domains, other than the target itself, whose evidence may be behind a score.
@@ -61,5 +74,6 @@ pub(crate) fn sources_of<'a>(
     model: &'a Model,
     target: &'a DomainId,
 ) -> impl Iterator<Item = &'a DomainId> {
-    model.bridges().into_domain(target).map(|(source, _)| source)
+    let proven = model.bridges().into_domain(target).map(|(source, _)| source);
+    proven.chain(model.bridges().priors_into(target).map(|(source, _)| source))
 }

@@ -7,6 +7,7 @@
 
 pub mod bridges;
 pub mod popularity;
+pub mod priors;
 
 use std::borrow::Cow;
 
@@ -20,6 +21,12 @@ use crate::serving::snapshot::CatalogueEntry;
 pub trait Source {
     /// Whether the person's own evidence is behind the scores.
     fn is_personal(&self) -> bool;
+
+    /// Whether it was shown to help, or is what everyone is served. What was not ranks nothing: it
+    /// is tried within a budget.
+    fn is_proven(&self) -> bool {
+        true
+    }
 
     /// The score of an item; `None` when the source does not know it.
     fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32>;
@@ -42,6 +49,8 @@ pub enum SourceKind {
     Bridges,
     /// What many people of the target chose.
     Popularity,
+    /// What texts are like that the person took elsewhere, where nothing could be measured.
+    Priors,
 }
 
 /// What sources are opened from, the same for each target.
@@ -81,6 +90,7 @@ impl SourceKind {
         match self {
             Self::Bridges => bridges::open(inputs, target),
             Self::Popularity => popularity::open(inputs),
+            Self::Priors => priors::open(inputs, target),
         }
     }
 }
@@ -103,7 +113,7 @@ impl TargetSources<'_> {
     /// Whether the person's own evidence shapes what is served of the target.
     #[must_use]
     pub fn is_personal(&self) -> bool {
-        self.sources.iter().any(|source| source.is_personal())
+        self.sources.iter().any(|source| source.is_personal() && source.is_proven())
     }
 
     /// Its share of a slate with several targets: see [`crate::serving::arrange`].

@@ -8,6 +8,7 @@ mod made_again;
 mod new_items;
 mod replay;
 mod slates;
+mod tries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

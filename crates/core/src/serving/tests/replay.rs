@@ -38,7 +38,7 @@ proptest! {
         prop_assert_eq!(&record, &first.decision);
         prop_assert_eq!(record.seed, seed);
         prop_assert_eq!(record.decided_at, request.now);
-        prop_assert_eq!(record.policy, "als-fold-in/4");
+        prop_assert_eq!(record.policy, "als-fold-in/5");
         prop_assert_eq!(record.model, model.as_ref().map(|model| model.id().clone()));
         prop_assert_eq!(record.degraded, ["no_profile"]);
         let served: Vec<_> = first.items.iter().map(|item| item.entry.clone()).collect();

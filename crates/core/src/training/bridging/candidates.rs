@@ -11,6 +11,7 @@ use crate::training::bridging::joint_fit;
 use crate::training::bridging::mapping_fit::{self, MapSums, PeopleWeighting};
 use crate::training::bridging::own_fits::{FitSettings, OwnSettings};
 use crate::training::bridging::pair_fit;
+use crate::training::bridging::text_fit::{self, TextSums};
 use crate::training::bridging::two_block_fit::{self, OwnSums};
 
 /// A bridge that may be tried: its kind and its settings.
@@ -50,6 +51,11 @@ pub enum Candidate {
         /// What the source's confidences are multiplied with at fold-in; above 0.
         source_weight: f32,
     },
+    /// See [`BridgeKind::Text`].
+    Text {
+        /// How much the target's popularity adds, beside the texts of one liked item; 0 or more.
+        popularity: f32,
+    },
 }
 
 /// The candidates of a direction, of which those with tables of their own are tried with
@@ -61,6 +67,7 @@ pub fn candidates(own: &OwnSettings) -> Vec<Candidate> {
         .chain(cross_block_fit::candidates())
         .chain(two_block_fit::candidates(own))
         .chain(pair_fit::candidates(own))
+        .chain(text_fit::candidates())
         .collect()
 }
 
@@ -90,6 +97,8 @@ pub struct FitSources<'a> {
     pub blocks: Option<BlockSums<'a>>,
     /// For those with tables of their own.
     pub own: Option<OwnSums<'a>>,
+    /// For the likeness of texts; absent where items have none.
+    pub text: Option<TextSums<'a>>,
 }
 
 /// Why a candidate is not fitted.
@@ -98,6 +107,9 @@ pub enum NotFitted {
     /// Nobody has both domains, or what is fitted from is not there.
     #[error("nobody has both domains")]
     Nobody,
+    /// The items of a domain have no texts.
+    #[error("the items have no texts that could be alike")]
+    Textless,
     /// The numbers were too extreme.
     #[error(transparent)]
     Numerical(#[from] NotPositiveDefinite),
@@ -119,6 +131,7 @@ impl Candidate {
             Self::CrossBlock { .. } => BridgeKind::CrossBlock,
             Self::TwoBlock { .. } => BridgeKind::TwoBlock,
             Self::Pair { .. } => BridgeKind::Pair,
+            Self::Text { .. } => BridgeKind::Text,
         }
     }
 
@@ -131,10 +144,11 @@ impl Candidate {
             Self::CrossBlock { .. } => cross_block_fit::NEEDS,
             Self::TwoBlock { .. } => two_block_fit::NEEDS,
             Self::Pair { .. } => pair_fit::NEEDS,
+            Self::Text { .. } => text_fit::NEEDS,
         }
     }
 
-    /// Whether it is fitted from the matrix alone, before anything else.
+    /// Whether it is fitted from the matrix and texts alone, before anything else.
     #[must_use]
     pub fn is_fitted_alone(&self) -> bool {
         let Needs { joint, people } = self.needs();
@@ -146,7 +160,10 @@ impl Candidate {
     pub fn own_fit(&self) -> Option<FitSettings> {
         match self {
             Self::TwoBlock { fit, .. } | Self::Pair { fit, .. } => Some(*fit),
-            Self::Joint { .. } | Self::Mapping { .. } | Self::CrossBlock { .. } => None,
+            Self::Joint { .. }
+            | Self::Mapping { .. }
+            | Self::CrossBlock { .. }
+            | Self::Text { .. } => None,
         }
     }
 
@@ -170,6 +187,10 @@ impl Candidate {
             Self::Pair { fit, source_weight } => {
                 let own = from.own.as_ref().ok_or(NotFitted::Nobody)?;
                 pair_fit::carrier(own, fit, source_weight)
+            }
+            Self::Text { popularity } => {
+                let text = from.text.as_ref().ok_or(NotFitted::Textless)?;
+                Ok(text.carrier(popularity))
             }
         }
     }

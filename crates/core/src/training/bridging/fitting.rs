@@ -20,6 +20,7 @@ use crate::training::bridging::domain_fits::DomainFits;
 use crate::training::bridging::gate::DirectionReport;
 use crate::training::bridging::mapping_fit::MapSums;
 use crate::training::bridging::own_fits::{FitGround, OwnFits};
+use crate::training::bridging::text_fit::{TextLikenesses, TextSums};
 use crate::training::bridging::two_block_fit::OwnSums;
 
 /// The tables of item factors and the bridges between domains.
@@ -81,7 +82,7 @@ pub struct Fitted {
     pub joint: Option<Array2<f32>>,
     /// The fits domain by domain.
     pub domain_fits: Option<DomainFits>,
-    /// The bridges that are fitted from the matrix alone: see [`fit_alone`].
+    /// The bridges that are fitted from the matrix and texts alone: see [`fit_alone`].
     pub alone: BTreeMap<Direction, Carrier>,
 }
 
@@ -129,11 +130,12 @@ impl Fitted {
     }
 }
 
-/// The bridges that the verdicts call for and that need no fit but their own. One that
+/// The bridges that the verdicts call for and that need no fit but their own, of a matrix and
+/// how alike items are by their texts. One that
 /// cannot be fitted, as where a matrix with less in it puts it over its bounds, is left out.
 #[must_use]
 pub fn fit_alone(
-    matrix: &SparseRows,
+    (matrix, likenesses): (&SparseRows, Option<&TextLikenesses>),
     ranges: &DomainRanges,
     params: &AlsParams,
     verdicts: &[DirectionReport],
@@ -158,6 +160,7 @@ pub fn fit_alone(
         let mut sources = FitSources {
             blocks: Some(BlockSums::new(matrix, domains, everybody)),
             own: Some(OwnSums::new(FitGround { matrix, ranges }, direction, &fits)),
+            text: TextSums::of((direction, domains.1), likenesses, matrix),
             ..FitSources::default()
         };
         Some((direction.clone(), candidate.fit(&mut sources).ok()?))
@@ -171,14 +174,14 @@ pub fn fit_alone(
 /// # Errors
 /// [`NotPositiveDefinite`] when confidences are too extreme for single precision.
 pub fn fit_served(
-    matrix: &SparseRows,
+    (matrix, likenesses): (&SparseRows, Option<&TextLikenesses>),
     ranges: &DomainRanges,
     params: &AlsParams,
     verdicts: &[DirectionReport],
     progress: &(dyn Fn() + Sync),
 ) -> Result<ServedFits, NotPositiveDefinite> {
     let needed = NeededFits::of(verdicts, ranges);
-    let alone = fit_alone(matrix, ranges, params, verdicts);
+    let alone = fit_alone((matrix, likenesses), ranges, params, verdicts);
     let mut fitted = Fitted { alone, ..Fitted::default() };
     if needed.joint {
         fitted.joint = Some(fit(matrix, params, &|_| progress())?.items);
@@ -202,7 +205,7 @@ pub(crate) mod tests {
     use crate::training::bridging::gate::DirectionVerdict;
     use crate::training::bridging::mapping_fit::PeopleWeighting;
     use crate::training::bridging::own_fits::FitSettings;
-    use crate::training::bridging::trial::tests::{direction, params, ranges, world};
+    use crate::training::bridging::trial::tests::{direction, likenesses, params, ranges, world};
 
     const JOINT: Candidate = Candidate::Joint { source_weight: 1.0 };
     const MAPPING: Candidate = Candidate::Mapping { ridge: 1.0, weighting: PeopleWeighting::Even };
@@ -210,6 +213,7 @@ pub(crate) mod tests {
     const OWN: FitSettings = FitSettings { unobserved_weight: 0.05, regularisation: 0.01 };
     const TWO_BLOCK: Candidate = Candidate::TwoBlock { fit: OWN, ridge: 2.0, factor_weight: 1.0 };
     const PAIR: Candidate = Candidate::Pair { fit: OWN, source_weight: 1.0 };
+    const TEXT: Candidate = Candidate::Text { popularity: 1.0 };
 
     /// Both directions, with what passed in each.
     pub(crate) fn verdicts(passed: [Option<Candidate>; 2]) -> Vec<DirectionReport> {
@@ -243,16 +247,25 @@ pub(crate) mod tests {
         assert_eq!(needed([Some(MAPPING), Some(JOINT)]), (true, true, 2));
         assert_eq!(needed([Some(BLOCK), Some(BLOCK)]), (false, true, 0));
         assert_eq!(needed([Some(TWO_BLOCK), Some(PAIR)]), (false, true, 0));
+        assert_eq!(needed([Some(TEXT), Some(TEXT)]), (false, true, 0));
     }
 
     #[test]
     fn every_kind_of_bridge_is_served_beside_the_factors_it_needs() {
-        let matrix = world(120, true, 1);
-        let serve =
-            |passed| fit_served(&matrix, &ranges(), &params(), &verdicts(passed), &|| ()).unwrap();
+        let (matrix, likenesses) = (world(120, true, 1), likenesses());
+        let serve = |passed| {
+            fit_served(
+                (&matrix, Some(&likenesses)),
+                &ranges(),
+                &params(),
+                &verdicts(passed),
+                &|| (),
+            )
+            .unwrap()
+        };
         let plain = serve([None, None]);
         assert_eq!((plain.bridges, plain.domain_factors), (Bridges::none(), None));
-        for candidate in [JOINT, MAPPING, BLOCK, TWO_BLOCK, PAIR] {
+        for candidate in [JOINT, MAPPING, BLOCK, TWO_BLOCK, PAIR, TEXT] {
             let one = serve([Some(candidate), None]);
             let kinds: Vec<BridgeKind> =
                 one.bridges.iter().map(|(_, b)| b.carrier.kind()).collect();
@@ -276,10 +289,13 @@ pub(crate) mod tests {
             entries.filter(|(item, _)| (*item < middle) == (row % 2 == 0)).collect()
         });
         let apart = SparseRows::from_rows(whole.columns(), rows.collect::<Vec<_>>());
-        for passed in
-            [[Some(MAPPING), None], [Some(MAPPING), Some(BLOCK)], [Some(TWO_BLOCK), Some(PAIR)]]
-        {
-            let served = fit_served(&apart, &ranges, &params(), &verdicts(passed), &|| ()).unwrap();
+        for passed in [
+            [Some(MAPPING), Some(TEXT)],
+            [Some(MAPPING), Some(BLOCK)],
+            [Some(TWO_BLOCK), Some(PAIR)],
+        ] {
+            let served =
+                fit_served((&apart, None), &ranges, &params(), &verdicts(passed), &|| ()).unwrap();
             assert_eq!(served.bridges, Bridges::none());
         }
     }

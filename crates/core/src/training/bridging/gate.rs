@@ -376,7 +376,7 @@ mod tests {
 
     fn judged(matrix: &SparseRows, look_alikes: &LookAlikes) -> Vec<DirectionReport> {
         let ranges = ranges();
-        let ground = Ground { matrix, ranges: &ranges, look_alikes };
+        let ground = Ground { matrix, ranges: &ranges, look_alikes, likenesses: None };
         let options = GateOptions::default();
         judge_all(ground, &params(), UnobservedItems::default(), &options, &|| ()).unwrap()
     }
@@ -430,14 +430,24 @@ mod tests {
         ranges.push((crate::training::bridging::trial::tests::domain("c"), 40..44));
         let ranges: DomainRanges = ranges.into_iter().collect();
         let look_alikes = LookAlikes::default();
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: None,
+        };
         let (unobserved, options) = (UnobservedItems::default(), GateOptions::default());
         let reports = judge_all(ground, &params(), unobserved, &options, &|| ()).unwrap();
         let directions: Vec<&Direction> = reports.iter().map(|report| &report.direction).collect();
         assert_eq!(directions, [&direction("a", "b"), &direction("b", "a")]);
         let params = params();
         let ranges = DomainRanges::from([(reports[0].direction.from.clone(), 0..20)]);
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: None,
+        };
         assert_eq!(judge_all(ground, &params, unobserved, &options, &|| ()).unwrap(), []);
     }
 
@@ -452,7 +462,12 @@ mod tests {
         let range = |at: u32| (name(at), at as usize * 30..(at as usize + 1) * 30);
         let ranges: DomainRanges = (0..domains).map(range).collect();
         let look_alikes = LookAlikes::default();
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: None,
+        };
         let (unobserved, options) = (UnobservedItems::default(), GateOptions::default());
         let none = || panic!("nothing need be fitted");
         let reports = judge_all(ground, &params(), unobserved, &options, &none).unwrap();

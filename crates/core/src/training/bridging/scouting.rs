@@ -76,9 +76,10 @@ impl Scouted {
         let has = |own: &OwnSettings| match candidate {
             Candidate::TwoBlock { fit, .. } => own.two_block.contains(fit),
             Candidate::Pair { fit, .. } => own.pair.contains(fit),
-            Candidate::Joint { .. } | Candidate::Mapping { .. } | Candidate::CrossBlock { .. } => {
-                true
-            }
+            Candidate::Joint { .. }
+            | Candidate::Mapping { .. }
+            | Candidate::CrossBlock { .. }
+            | Candidate::Text { .. } => true,
         };
         has(&self.of_run) || scout.is_some_and(has)
     }
@@ -282,7 +283,12 @@ mod tests {
 
     fn scouted(most_entries: usize, folds: usize) -> BTreeMap<Direction, Scouted> {
         let (matrix, ranges, look_alikes) = (world(90, true, 1), ranges(), LookAlikes::default());
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: None,
+        };
         let shared = Arc::new(SharedPeople::of(&matrix, &ranges));
         let options = HidingOptions { folds, ..HidingOptions::default() };
         let folds = Hiding::folds(&matrix, &ranges, &shared, (15, options));

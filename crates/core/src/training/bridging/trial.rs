@@ -35,6 +35,7 @@ use crate::training::bridging::mapping_fit::MapSums;
 use crate::training::bridging::measures::{METRIC, Measured, Measures};
 use crate::training::bridging::own_fits::{FitGround, OwnFits};
 use crate::training::bridging::shared_people::{SharedPeople, in_both};
+use crate::training::bridging::text_fit::{TextLikenesses, TextSums};
 use crate::training::bridging::two_block_fit::OwnSums;
 
 /// What the fits are made from.
@@ -46,6 +47,8 @@ pub struct Ground<'a> {
     pub ranges: &'a DomainRanges,
     /// Items that look alike; they are not ranked for who took the other one.
     pub look_alikes: &'a LookAlikes,
+    /// How alike items of different domains are by their texts, where they have any.
+    pub likenesses: Option<&'a TextLikenesses>,
 }
 
 /// The fits without what is hidden.
@@ -183,9 +186,12 @@ impl<'a> Trial<'a> {
                     continue;
                 }
                 // Nobody has both, or it cannot be solved: there is none, and others go on.
-                Err(NotFitted::Nobody | NotFitted::Numerical(_) | NotFitted::Settings(_)) => {
-                    continue;
-                }
+                Err(
+                    NotFitted::Nobody
+                    | NotFitted::Textless
+                    | NotFitted::Numerical(_)
+                    | NotFitted::Settings(_),
+                ) => continue,
             };
             // What it adds is not known yet, and is not asked for: it is alone.
             let bridge = Bridge { lift: 0.0, carrier };
@@ -213,6 +219,7 @@ impl<'a> Trial<'a> {
                 BlockSums::new(&self.visible, domains, in_both(&from.rows, &to.rows))
             }),
             own: Some(OwnSums::new(ground, direction, &self.own)),
+            text: TextSums::of((direction, domains.1), self.ground.likenesses, &self.visible),
         }
     }
 
@@ -221,7 +228,7 @@ impl<'a> Trial<'a> {
         direction: &Direction,
         hidden: &'p HiddenTarget,
     ) -> HiddenPeople<'p> {
-        let Ground { matrix, ranges, look_alikes } = self.ground;
+        let Ground { matrix, ranges, look_alikes, .. } = self.ground;
         let (source, target) = (&ranges[&direction.from], &ranges[&direction.to]);
         let mut people = HiddenPeople {
             matrix,
@@ -336,6 +343,8 @@ pub(crate) mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::evidence::item_vectors::{ItemVectors, VectorSource};
+    use crate::evidence::items::ItemIndex;
     use crate::maths::als::AlsOptions;
     use crate::model::mixtures::Mixtures;
     use crate::model::scoring::TableParts;
@@ -343,6 +352,7 @@ pub(crate) mod tests {
     use crate::training::bridging::fitting::fit_served;
     use crate::training::bridging::fitting::tests::verdicts;
     use crate::training::bridging::own_fits::{FitSettings, OwnSettings};
+    use crossfold_testing::item_key;
 
     pub(crate) fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
@@ -351,6 +361,20 @@ pub(crate) mod tests {
     /// Twenty items in each domain.
     pub(crate) fn ranges() -> DomainRanges {
         DomainRanges::from([(domain("a"), 0..20), (domain("b"), 20..40)])
+    }
+
+    /// How alike the items of both domains are by texts that tell the two tastes.
+    pub(crate) fn likenesses() -> TextLikenesses {
+        let items = ["a", "b"]
+            .into_iter()
+            .flat_map(|name| (0..20).map(move |item| item_key(name, &format!("{item:02}"))));
+        let index = ItemIndex::new(items.clone().collect());
+        let table = Array2::from_shape_fn((40, 3), |(item, value)| match value {
+            2 => (item % 7) as f32 / 10.0,
+            taste => f32::from(u8::from(item % 20 / 10 == taste)),
+        });
+        let vectors = ItemVectors::new(VectorSource::default(), items, table).unwrap();
+        TextLikenesses::between(&vectors, &index)
     }
 
     pub(crate) fn direction(from: &str, to: &str) -> Direction {
@@ -401,7 +425,13 @@ pub(crate) mod tests {
         let hiding = hidden(&matrix);
         let look_alikes = LookAlikes::default();
         let ranges = ranges();
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let likenesses = likenesses();
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: Some(&likenesses),
+        };
         let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
         let measures =
             trial.measure(&direction("a", "b"), &all(), UnobservedItems::default()).unwrap();
@@ -444,7 +474,13 @@ pub(crate) mod tests {
         let visible = hiding.apply(&matrix, &ranges);
         let pair = (Row(3), Row(25));
         let look_alikes = LookAlikes::new([pair]);
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let likenesses = likenesses();
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: Some(&likenesses),
+        };
         let trial = Trial::fit(ground, &hiding, &params, &|| ()).unwrap();
         let target = &ranges[&domain("b")];
         let cases: Vec<(usize, Vec<u32>, Vec<u32>)> = hiding.by_domain()[&domain("b")]
@@ -462,7 +498,9 @@ pub(crate) mod tests {
             assert_eq!(measures.measured.len(), all().len());
             for measured in &measures.measured {
                 let verdicts = verdicts([Some(measured.candidate), None]);
-                let fits = fit_served(&visible, &ranges, &params, &verdicts, &|| ()).unwrap();
+                let fits =
+                    fit_served((&visible, Some(&likenesses)), &ranges, &params, &verdicts, &|| ())
+                        .unwrap();
                 assert_eq!(fits.bridges.iter().count(), 1);
                 let tables = ScoringTables::new(TableParts {
                     ranges: ranges.clone(),
@@ -488,7 +526,13 @@ pub(crate) mod tests {
         let ranges = ranges();
         let hiding = Hiding::of(60, &domain("a"), 0..20);
         let look_alikes = LookAlikes::default();
-        let ground = Ground { matrix: &matrix, ranges: &ranges, look_alikes: &look_alikes };
+        let likenesses = likenesses();
+        let ground = Ground {
+            matrix: &matrix,
+            ranges: &ranges,
+            look_alikes: &look_alikes,
+            likenesses: Some(&likenesses),
+        };
         let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
         let measure = |from, to| {
             let direction = direction(from, to);
@@ -508,7 +552,8 @@ pub(crate) mod tests {
         let visible = hiding.apply(&matrix, &ranges);
         let look_alikes = LookAlikes::default();
         let fits = |matrix| {
-            let ground = Ground { matrix, ranges: &ranges, look_alikes: &look_alikes };
+            let ground =
+                Ground { matrix, ranges: &ranges, look_alikes: &look_alikes, likenesses: None };
             let trial = Trial::fit(ground, &hiding, &params(), &|| ()).unwrap();
             (
                 trial.factors.joint.items().to_owned(),

@@ -420,8 +420,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::evidence::item_vectors::{ItemVectors, VectorSource};
     use crate::training::ModelOutline;
+    use crate::training::bridging::text_fit::TextLikenesses;
     use crate::training::report::TrainingReport;
+    use ndarray::Array2;
 
     /// Two fits; of the second, people's factors are wanted.
     fn plan(iterations: usize) -> ShardPlan {
@@ -517,6 +520,12 @@ mod tests {
     #[test]
     fn an_outline_survives_being_stored() {
         let parts = crate::model::tests::bridged_parts();
+        let index = parts.sections.index.clone();
+        let table = Array2::from_shape_fn((index.len(), 3), |(item, value)| {
+            (item * (value + 2)) as f32 / 7.0 - value as f32
+        });
+        let items = index.items().iter().cloned();
+        let vectors = ItemVectors::new(VectorSource::default(), items, table).unwrap();
         let outline = ModelOutline {
             index: parts.sections.index,
             popularity: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE, 1.0],
@@ -527,6 +536,7 @@ mod tests {
             segments: parts.sections.segments,
             topics: parts.sections.topics,
             content: None,
+            likenesses: TextLikenesses::between(&vectors, &index),
             report: TrainingReport::default(),
         };
         let json = serde_json::to_vec(&outline).unwrap();
