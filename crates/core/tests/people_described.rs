@@ -121,7 +121,7 @@ fn behaviours(world: &World, model: &Model) -> Vec<Behaviour> {
 
 fn segments_of(world: &World, model: &Model) -> Vec<u32> {
     let segments = &model.sections().segments;
-    let place = |person: &Behaviour| segments.segment_of(&knowledge(), person).unwrap().segment.id;
+    let place = |person: &Behaviour| segments.segment_of(&knowledge(), person).unwrap().id;
     behaviours(world, model).iter().map(place).collect()
 }
 

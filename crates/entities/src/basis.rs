@@ -69,6 +69,9 @@ pub struct Basis {
     /// text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub described: BTreeMap<DomainId, ChangeNumber>,
+    /// From which change on, where there were more new items than are described.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub described_from: BTreeMap<DomainId, ChangeNumber>,
     /// The evidence that could move the slate, by the domain where it arose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<EvidenceBasis>,
@@ -331,6 +334,7 @@ mod tests {
             person_version: None,
             catalogues: BTreeMap::new(),
             described: BTreeMap::new(),
+            described_from: BTreeMap::new(),
             sources: Vec::new(),
             kept_back: Vec::new(),
         }

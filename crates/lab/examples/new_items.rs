@@ -274,6 +274,10 @@ impl TextVectors for Encoded {
     fn vectors_of(&self, _: BTreeMap<ItemKey, String>) -> Option<ItemVectors> {
         Some(self.0.clone())
     }
+
+    fn is_fitted(&self) -> bool {
+        false
+    }
 }
 
 fn vectors(encoder: &dyn TextEncoder, split: &Split, domain: &DomainId) -> Result<ItemVectors> {

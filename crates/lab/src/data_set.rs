@@ -109,14 +109,15 @@ pub fn read_pairs(path: &Path) -> Result<Pairs> {
 /// When each pair was last: by user and item, in nanoseconds since 1970.
 pub type Times = BTreeMap<String, BTreeMap<String, i128>>;
 
-/// Reads when pairs were last, from a column `occurred_at` (whole seconds since 1970, or
-/// RFC 3339); `None` of a file without that column.
+/// Reads when pairs were last, from a column `occurred_at` or `timestamp` (whole seconds since 1970,
+/// or RFC 3339); `None` of a file without that column.
 ///
 /// # Errors
 /// When the file cannot be read, or a time of it.
 pub fn read_times(path: &Path) -> Result<Option<Times>> {
     let table = Table::open(path)?;
-    let Some(occurred_at) = table.column("occurred_at") else { return Ok(None) };
+    let named = ["occurred_at", "timestamp"].into_iter().find_map(|name| table.column(name));
+    let Some(occurred_at) = named else { return Ok(None) };
     let (Some(user), Some(item)) = (table.column("user_id"), table.column("item_id")) else {
         bail!("{} lacks a column", path.display());
     };

@@ -270,6 +270,16 @@ mod tests {
     }
 
     #[test]
+    fn where_what_is_held_out_is_not_what_a_mixture_was_chosen_by_that_is_said() {
+        let mut served = report_of(MixtureVerdict::Served);
+        let said = "the factors alone find more than what is served";
+        served.factors.insert("ndcg@20".to_owned(), served.details.intervals["ndcg@20"].high + 0.1);
+        assert!(served.to_string().contains(said), "{served}");
+        served.factors.insert("ndcg@20".to_owned(), 0.0);
+        assert!(!served.to_string().contains(said), "{served}");
+    }
+
+    #[test]
     fn what_serves_is_said_in_words_and_why() {
         let served = report_of(MixtureVerdict::Served).to_string();
         let refused = report_of(MixtureVerdict::NotBetter).to_string();

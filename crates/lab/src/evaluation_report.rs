@@ -14,6 +14,9 @@ use serde::Serialize;
 use crate::ranker_text::{fit_text, ranker_text};
 use crate::seed_variation::SeedVariation;
 
+/// What mixtures are chosen by.
+const METRIC: &str = "ndcg@20";
+
 /// Figures of one evaluation.
 #[derive(Serialize)]
 pub(crate) struct EvaluationReport {
@@ -90,6 +93,12 @@ fn write_ranking(f: &mut fmt::Formatter<'_>, found: &MixtureReport) -> fmt::Resu
             writeln!(
                 f,
                 "the mixture serves: better than the factors alone by {over}, judged by {judging} who chose nothing"
+            )?;
+        }
+        MixtureVerdict::NotBetter if found.over_factors.high < 0.0 => {
+            writeln!(
+                f,
+                "the factors serve: the mixture is worse beyond doubt, {over} over them, judged by {judging} who chose nothing"
             )?;
         }
         MixtureVerdict::NotBetter => {
@@ -199,11 +208,25 @@ impl Display for EvaluationReport {
         let memory = self.peak_rss_mb.map_or(String::new(), |mb| format!(", peak {mb} MB"));
         let fit = fit_text(&self.hyperparameters);
         writeln!(f, "fit {:.2} s{memory}: {fit}", self.fit_seconds)?;
+        if self.is_of_other_items_than_chosen_by() {
+            writeln!(
+                f,
+                "of what is held out here the factors alone find more than what is served: the \
+                 mixture was chosen by what people did last, and what is held out is something else"
+            )?;
+        }
         self.details.fmt(f)
     }
 }
 
 impl EvaluationReport {
+    /// Whether a mixture serves that was better where it was chosen, and is worse here.
+    fn is_of_other_items_than_chosen_by(&self) -> bool {
+        let serves = self.details.rankings.iter().any(|found| found.served().is_some());
+        let (factors, served) = (self.factors.get(METRIC), self.details.intervals.get(METRIC));
+        serves && factors.zip(served).is_some_and(|(factors, served)| *factors > served.high)
+    }
+
     /// Prints it as text, or as JSON.
     ///
     /// # Errors

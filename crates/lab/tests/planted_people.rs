@@ -121,9 +121,8 @@ fn the_kinds_of_the_demonstrations_people_are_found_on_both_platforms() {
     let title = |item: &ItemId| titles.get(item).cloned();
     for of in [KNOWLEDGE, AUTO_FINANCE] {
         let people = behaviours(&events, &model, of);
-        let place = |person: &Behaviour| {
-            sections.segments.segment_of(&domain(of), person).unwrap().segment.id
-        };
+        let place =
+            |person: &Behaviour| sections.segments.segment_of(&domain(of), person).unwrap().id;
         let found: Vec<u32> = people.values().map(place).collect();
         let planted: Vec<u32> = people
             .keys()

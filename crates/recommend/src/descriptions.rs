@@ -1,12 +1,13 @@
 //! New items ranked by their text: described in the background as catalogues are read, by the
 //! encoder that the model names.
 //!
-//! The encoder is loaded when a model names one and an item is there that the model does not
-//! know; it is kept as long as models name it. What is described is kept for each domain as of
+//! An encoder is loaded when a model names it for a domain and an item is there that the model does
+//! not know; it is kept as long as models name it. What is described is kept for each domain as of
 //! one model and one state of its catalogue, at most
 //! [`MOST_DESCRIBED`](crossfold_core::serving::snapshot::MOST_DESCRIBED) items, some 100 KB.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
 use crossfold_core::entities::ports::{ObjectStore, StoreError};
 use crossfold_core::evidence::item_vectors::text_of;
 use crossfold_core::model::Model;
-use crossfold_core::model::content::{Content, StandIns};
+use crossfold_core::model::content::{Content, DomainContent, StandIns};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, DescribedItems};
 use crossfold_registry::encoders::{self, EncoderError};
 use crossfold_storage::shared_work::{Patience, SharedWork};
@@ -77,8 +78,8 @@ impl Place {
     }
 }
 
-/// An encoder that was read, by its content.
-type ReadEncoder = Option<(String, Arc<dyn TextEncoder>)>;
+/// Encoders that were read, by their content.
+type ReadEncoders = BTreeMap<String, Arc<dyn TextEncoder>>;
 
 /// Describes new items and keeps what was described.
 #[derive(Clone)]
@@ -87,14 +88,14 @@ pub(crate) struct DescriptionCache {
     stopwatch: Stopwatch,
     places: Arc<Mutex<BTreeMap<DomainId, Arc<Place>>>>,
     /// Held while an encoder is read, so that it is read once.
-    encoder: Arc<tokio::sync::Mutex<ReadEncoder>>,
+    encoders: Arc<tokio::sync::Mutex<ReadEncoders>>,
     patience: Duration,
 }
 
 impl DescriptionCache {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>, stopwatch: Stopwatch) -> Self {
-        let (places, encoder) = Default::default();
-        Self { objects, stopwatch, places, encoder, patience: Duration::ZERO }
+        let (places, encoders) = Default::default();
+        Self { objects, stopwatch, places, encoders, patience: Duration::ZERO }
     }
 
     /// Lets requests wait for what they may show: for one process with storage of its own.
@@ -149,9 +150,10 @@ impl DescriptionCache {
         snapshot: &Arc<CatalogueSnapshot>,
         model: &Arc<Model>,
     ) {
-        let until = snapshot.last_change();
+        let changes = ChangeNumber::default()..=snapshot.last_change();
         let before = self.known(domain, model);
-        let described = self.describe(domain, (snapshot, until), (model, before.as_deref())).await;
+        let described =
+            self.describe(domain, (snapshot, changes), (model, before.as_deref())).await;
         let described = described
             .inspect_err(|error| tracing::error!(%error, %domain, "new items are not described"));
         let failed_at = described.is_err().then(|| self.stopwatch.read());
@@ -163,51 +165,57 @@ impl DescriptionCache {
         *place.known() = Some(Known { model, described, of, failed_at });
     }
 
-    /// Describes the new items among a catalogue's entries up to a change; what was described
-    /// before, of the same model, is taken over.
+    /// Describes the new items among a catalogue's entries of a range of changes; what was
+    /// described before, of the same model, is taken over.
     ///
     /// # Errors
     /// When the encoder cannot be read or used.
     pub(crate) async fn describe(
         &self,
         domain: &DomainId,
-        (snapshot, until): (&CatalogueSnapshot, ChangeNumber),
+        (snapshot, changes): (&CatalogueSnapshot, RangeInclusive<ChangeNumber>),
         (model, before): (&Arc<Model>, Option<&DescribedItems>),
     ) -> Result<DescribedItems, DescribingError> {
         let known = |item: &Item| before.and_then(|before| before.of(item)).cloned();
         let (mut described, mut new) = (Vec::new(), Vec::new());
-        for item in snapshot.to_describe(until) {
+        for item in snapshot.to_describe(&changes) {
             match known(item) {
                 Some(stand_ins) => described.push((item.item_id.clone(), item.change, stand_ins)),
                 None => new.push((item.item_id.clone(), item.change, text(item))),
             }
         }
-        if let Some(content) = model.sections().content.as_ref().filter(|_| !new.is_empty()) {
-            let encoder = self.encoder(content).await?;
+        let content = &model.sections().content;
+        if let Some(of_domain) = content.get(domain).filter(|_| !new.is_empty()) {
+            let encoder = self.encoder(of_domain, content).await?;
             let (domain, model) = (domain.clone(), model.clone());
             let work = move || stand_ins_of(&*encoder, &domain, &model, new);
             let found = tokio::task::spawn_blocking(work).await;
             described.extend(found.map_err(|_| DescribingError::Interrupted)??);
         }
-        Ok(DescribedItems::new(until, described))
+        Ok(DescribedItems::new(*changes.end(), described))
     }
 
-    /// The encoder that a model names: its own, or an installed one.
-    async fn encoder(&self, content: &Content) -> Result<Arc<dyn TextEncoder>, DescribingError> {
-        let mut read = self.encoder.lock().await;
-        if let Some((sha256, encoder)) = &*read
-            && *sha256 == content.source.sha256
-        {
+    /// The encoder that a model names for a domain: its own, or an installed one. Those that it
+    /// names for none are forgotten.
+    async fn encoder(
+        &self,
+        of_domain: &DomainContent,
+        all: &Content,
+    ) -> Result<Arc<dyn TextEncoder>, DescribingError> {
+        let name = &of_domain.source.sha256;
+        let mut read = self.encoders.lock().await;
+        if let Some(encoder) = read.get(name) {
             return Ok(encoder.clone());
         }
-        let bytes = match &content.artefact {
+        read.retain(|name, _| all.values().any(|named| named.source.sha256 == *name));
+        let bytes = match &of_domain.artefact {
             Some(artefact) => artefact.clone(),
-            None => encoders::load_named(&*self.objects, &content.source.sha256).await?,
+            None => encoders::load_named(&*self.objects, name).await?,
         };
         let opened = tokio::task::spawn_blocking(move || crossfold_text::open(&bytes)).await;
         let encoder: Arc<dyn TextEncoder> =
             opened.map_err(|_| DescribingError::Interrupted)??.into();
-        *read = Some((content.source.sha256.clone(), encoder.clone()));
+        read.insert(name.clone(), encoder.clone());
         Ok(encoder)
     }
 
@@ -219,8 +227,7 @@ impl DescriptionCache {
 
 /// Whether a model ranks a domain's new items by their text.
 pub(crate) fn ranks_new_items(model: &Model, domain: &DomainId) -> bool {
-    let content = model.sections().content.as_ref();
-    content.is_some_and(|content| content.domains.contains_key(domain))
+    model.sections().content.contains_key(domain)
 }
 
 fn text(item: &Item) -> String {
@@ -236,7 +243,7 @@ fn stand_ins_of(
     model: &Model,
     items: Described<String>,
 ) -> Result<Described<Option<StandIns>>, DescribingError> {
-    let content = model.sections().content.as_ref().and_then(|content| content.domains.get(domain));
+    let content = model.sections().content.get(domain);
     if content.is_some_and(|content| content.map.mean.len() != encoder.dimensions()) {
         return Err(DescribingError::Dimensions);
     }

@@ -285,7 +285,8 @@ async fn descriptions_of(
         let items = snapshot.entries().map(|(_, entry)| entry.item.clone()).collect();
         let snapshot = CatalogueSnapshot::new(items, Some(model));
         let before = state.descriptions.known(domain, model);
-        let entries = (&snapshot, until);
+        let from = basis.described_from.get(domain).copied().unwrap_or_default();
+        let entries = (&snapshot, from..=until);
         match state.descriptions.describe(domain, entries, (model, before.as_deref())).await {
             Ok(described) => _ = descriptions.insert(domain.clone(), Arc::new(described)),
             Err(error) => {

@@ -42,7 +42,7 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
     }
     // The later in the order of ids, the higher: evidence moves a slate.
     let factors = Array2::from_shape_fn((index.len(), 2), |(row, _)| value * (row + 1) as f32);
-    model_of(index, factors, bridges, None)
+    model_of(index, factors, bridges, Content::new())
 }
 
 /// What encodes texts, and its own artefact where the model is to hold it.
@@ -77,15 +77,15 @@ pub(crate) fn described_model(items: &[(&str, &str, usize)], encoder: Encoder<'_
         version: identity.version.clone(),
         sha256: identity.sha256.clone(),
     };
-    let domains = [(domain.clone(), DomainContent { map, by_popularity: false })].into();
-    model_of(index, factors, Bridges::none(), Some(Content { source, artefact, domains }))
+    let content = DomainContent { source, artefact, map, by_popularity: false };
+    model_of(index, factors, Bridges::none(), [(domain, content)].into())
 }
 
 fn model_of(
     index: ItemIndex,
     item_factors: Array2<f32>,
     bridges: Bridges,
-    content: Option<Content>,
+    content: Content,
 ) -> Artefact {
     let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check().unwrap();
     let tables = TableParts {

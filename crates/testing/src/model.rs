@@ -84,7 +84,7 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         tables: ScoringTables::new(tables).expect("tables that fit together"),
         segments: Default::default(),
         topics: Default::default(),
-        content: None,
+        content: Default::default(),
         index,
     };
     ModelParts { provenance, sections }

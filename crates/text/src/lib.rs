@@ -35,4 +35,4 @@ pub mod sentencepiece;
 pub mod universal;
 
 pub use encoder::{Identity, TextEncoder, encode_in_batches};
-pub use open::open;
+pub use open::{MOST_DIMENSIONS, open};

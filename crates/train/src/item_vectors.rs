@@ -7,9 +7,13 @@ use bytes::Bytes;
 use crossfold_core::entities::ports::{ObjectStore, StoreError};
 use crossfold_core::evidence::item_vectors::{ItemVectors, TextVectors, VectorSource};
 use crossfold_core::evidence::items::ItemKey;
+use crossfold_core::model::content::MOST_DIMENSIONS;
 use crossfold_registry::encoders::{self, EncoderError};
 use crossfold_text::lexical::{Lexical, LexicalOptions, fit};
 use crossfold_text::{TextEncoder, encode_in_batches};
+
+// What an encoder may make, a model can hold.
+const _: () = assert!(crossfold_text::MOST_DIMENSIONS == MOST_DIMENSIONS);
 
 /// What is fitted to a catalogue: at most 5 MB, which every model that is served by it holds.
 const LEXICAL: LexicalOptions = LexicalOptions { dimensions: 128, max_terms: 10_000, seed: 0 };
@@ -37,6 +41,10 @@ impl TextVectors for ItemEncoder {
             Some(encoder) => vectors_of(&**encoder, texts),
             None => by_own_words(texts),
         }
+    }
+
+    fn is_fitted(&self) -> bool {
+        self.0.is_none()
     }
 }
 

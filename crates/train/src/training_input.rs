@@ -8,7 +8,7 @@ use crossfold_core::entities::erasure::Place;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::retryable::Retryable;
-use crossfold_core::evidence::item_facts::{CatalogueFacts, ItemFacts, plain_words};
+use crossfold_core::evidence::item_facts::{CatalogueFacts, ItemFacts};
 use crossfold_core::evidence::item_vectors::text_of;
 use crossfold_core::evidence::items::ItemKey;
 use crossfold_core::evidence::people_index::PeopleIndex;
@@ -20,6 +20,7 @@ use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::{CleanedInput, FreeOf, TrainingInput};
 use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::{records, set_aside};
+use crossfold_text::lexical::words::telling_words;
 use jiff::Timestamp;
 
 use crate::archive_reader::{Erased, EventLimit, ReadError, erase_from_quarantine, read_events};
@@ -124,7 +125,7 @@ async fn read(
         for item in kept {
             let key = (item.domain, item.item_id);
             if let Some(details) = &item.details {
-                facts.insert(key.clone(), ItemFacts::of(details, plain_words));
+                facts.insert(key.clone(), ItemFacts::of(details, telling_words));
                 texts.insert(key.clone(), text_of(details));
             }
             items.insert(key);

@@ -43,14 +43,20 @@ fn title(number: usize) -> String {
 /// People of two tastes, who take two in three of the items of theirs.
 async fn world() -> Stores {
     let stores = memory::stores();
+    add_platform(&stores, "knowledge", title).await;
+    stores
+}
+
+/// Adds a platform with people of its own, and with items that are called so.
+async fn add_platform(stores: &Stores, name: &str, title: impl Fn(usize) -> String) {
     let definition: DomainDefinition = serde_json::from_value(json!({
-        "name": "Knowledge", "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
+        "name": name, "currency": "CNY", "event_types": {"view": {"weight": 1.0}},
     }))
     .unwrap();
-    records::put(&*stores.records, &domain("knowledge"), &definition).await.unwrap();
+    records::put(&*stores.records, &domain(name), &definition).await.unwrap();
     for number in 0..ITEMS {
         let details = ItemDetails::parse(json!({ "title": title(number) })).unwrap();
-        let entry = catalogue_item(item_key("knowledge", &format!("i{number}")));
+        let entry = catalogue_item(item_key(name, &format!("i{number}")));
         stores.catalogue.put(&Item { details: Some(details), ..entry }).await.unwrap();
     }
     let mut events = Vec::new();
@@ -60,16 +66,16 @@ async fn world() -> Stores {
         for number in taken {
             events.push(Event {
                 event_id: event_id(&format!("e{number}")),
-                user: user(&format!("u{person}")),
+                user: user(&format!("{name}-{person}")),
+                domain: domain(name),
                 item_id: item(&format!("i{number}")),
                 ..event_at((number * 997 + person) as i64)
             });
         }
     }
-    let key = format!("{EVENTS_PREFIX}domain=knowledge/date=1970-01-01/1.parquet");
+    let key = format!("{EVENTS_PREFIX}domain={name}/date=1970-01-01/1.parquet");
     let bytes = encode_events(&events).unwrap();
     stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
-    stores
 }
 
 async fn trained(stores: &Stores) -> (Model, TrainingReport) {
@@ -95,12 +101,28 @@ fn scores_of_new_items(model: &Model, encoder: &dyn crossfold_text::TextEncoder)
     [0, 1].map(|at| stand_ins[at].as_ref().unwrap().sum(|row| estimate.score(row)))
 }
 
+/// What a word of one platform makes of another's new items would tell whose catalogues have it.
+#[tokio::test]
+async fn no_text_of_another_platform_changes_what_is_learned_of_a_platforms_texts() {
+    let knowledge = domain("knowledge");
+    let (alone, of_alone) = trained(&world().await).await;
+    for word in ["lease", "Projektblackfin car loan"] {
+        let stores = world().await;
+        add_platform(&stores, "auto-finance", |number| format!("{word} {number}")).await;
+        let (model, report) = trained(&stores).await;
+        assert_eq!(report.content[&knowledge], of_alone.content[&knowledge]);
+        let (one, other) =
+            (&model.sections().content[&knowledge], &alone.sections().content[&knowledge]);
+        assert_eq!((&one.source, &one.artefact), (&other.source, &other.artefact));
+    }
+}
+
 #[tokio::test]
 async fn a_run_learns_to_rank_new_items_by_the_words_of_the_catalogue() {
     let (model, report) = trained(&world().await).await;
     let found = &report.content[&domain("knowledge")];
     assert!(found.served && found.by_text > found.by_chance, "{found:?}");
-    let content = model.sections().content.as_ref().unwrap();
+    let content = &model.sections().content[&domain("knowledge")];
     let encoder = crossfold_text::open(content.artefact.as_ref().unwrap()).unwrap();
     assert_eq!(encoder.identity().sha256, content.source.sha256);
     assert_eq!(found.encoder, format!("{} {}", content.source.name, content.source.version));
@@ -119,7 +141,7 @@ async fn an_installed_encoder_is_named_by_the_model_and_not_held() {
     let at = Timestamp::UNIX_EPOCH;
     encoders::install(&*stores.objects, artefact.into(), at).await.unwrap();
     let (model, _) = trained(&stores).await;
-    let content = model.sections().content.as_ref().unwrap();
+    let content = &model.sections().content[&domain("knowledge")];
     assert_eq!((&content.source.sha256, &content.artefact), (&encoder.identity().sha256, &None));
     let [theirs, other] = scores_of_new_items(&model, &*encoder);
     assert!(theirs > other, "{theirs} {other}");

@@ -232,8 +232,8 @@ impl<'a> Stage<'a> {
         let to_driver = self.serve(&ask_driver(MEI)).await?;
         let liked: BTreeSet<String> = items(AUTO_FINANCE, TASTES[0]).into_iter().collect();
         for served in [&to_learner, &to_driver] {
-            assert!(served.is_personalised());
             assert_eq!(served.answer["degraded"], json!([]));
+            assert!(served.is_personalised());
             assert_eq!(served.slate.len(), LIMIT);
             assert!(served.ids().iter().all(|id| liked.contains(*id)), "{:?}", served.slate);
         }

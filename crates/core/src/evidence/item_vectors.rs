@@ -46,6 +46,10 @@ pub trait TextVectors: Send + Sync {
     /// The vectors of these texts. `None` where none can be made, as where no text has a word: a
     /// run goes on without.
     fn vectors_of(&self, texts: BTreeMap<ItemKey, String>) -> Option<ItemVectors>;
+
+    /// Whether a text's vector depends on the other texts, as where the encoder is fitted to them:
+    /// then those of different calls are not comparable.
+    fn is_fitted(&self) -> bool;
 }
 
 /// There are not as many vectors as items.
@@ -68,6 +72,17 @@ impl ItemVectors {
             true => Ok(Self { source, artefact: None, rows, table }),
             false => Err(NotAsMany),
         }
+    }
+
+    /// Those of both, which the same encoder made.
+    #[must_use]
+    pub(crate) fn and(&self, other: &Self) -> Option<Self> {
+        let parts = [self.table.view(), other.table.view()];
+        let table = ndarray::concatenate(ndarray::Axis(0), &parts).ok()?;
+        let mut rows = self.rows.clone();
+        rows.extend(other.rows.iter().map(|(item, row)| (item.clone(), row + self.rows.len())));
+        let is_whole = rows.len() == table.nrows() && self.source == other.source;
+        is_whole.then(|| Self { source: self.source.clone(), artefact: None, rows, table })
     }
 
     /// The same, of an encoder that is to be kept with the model.

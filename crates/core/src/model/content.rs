@@ -26,27 +26,26 @@ use crate::maths::weighted_ridge::WeightedRidge;
 
 /// Most known items that stand in for one.
 pub const MOST_STAND_INS: usize = 64;
-/// Longest vectors that are read: a bound on a model's size.
-const MOST_DIMENSIONS: usize = 4_096;
+/// Longest vectors that are learned from and read: the time of a fit grows with their cube, the
+/// model with their number.
+pub const MOST_DIMENSIONS: usize = 1_024;
 /// Most bytes of an encoder that is kept with a model.
 pub const MOST_ARTEFACT_BYTES: usize = 16 * 1024 * 1024;
 /// What keeps the weights of stand-ins small, as a share of the mean of their squares.
 const RECONSTRUCTION_RIDGE: f32 = 0.01;
 
-/// What maps texts to factors, by domain.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Content {
-    /// What made the vectors, and is to make those of new items.
-    pub source: VectorSource,
-    /// That encoder itself, where it was fitted to the catalogue and is installed nowhere.
-    pub artefact: Option<Bytes>,
-    /// The domains whose new items are ranked by their text.
-    pub domains: BTreeMap<DomainId, DomainContent>,
-}
+/// What maps texts to factors, by domain: those whose new items are ranked by their text. Each has
+/// an encoder of its own name, so that one which is fitted to texts is fitted to the domain's
+/// alone: whose words it knows would tell of other platforms' catalogues.
+pub type Content = BTreeMap<DomainId, DomainContent>;
 
 /// The map of one domain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DomainContent {
+    /// What made the vectors, and is to make those of new items.
+    pub source: VectorSource,
+    /// That encoder itself, where it was fitted to the catalogue and is installed nowhere.
+    pub artefact: Option<Bytes>,
     /// From a vector to factors and popularity.
     pub map: WeightedRidge,
     /// Whether its popularity is served as well: to people of whom nothing is known.
@@ -183,99 +182,88 @@ impl DomainContent {
     }
 }
 
-/// What the manifest says of the section.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContentHeader {
-    /// What made the vectors, and is to make those of new items.
-    pub encoder: VectorSource,
-    /// How long they are.
-    pub dimensions: usize,
-    /// Whether the blob holds that encoder itself; else it is one that is installed.
-    pub holds_encoder: bool,
-    /// The domains, in order.
-    pub domains: Vec<DescribedDomain>,
-}
-
-/// A domain whose new items are ranked by their text.
+/// What the manifest says of a domain whose new items are ranked by their text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DescribedDomain {
     /// The domain.
     pub domain: DomainId,
+    /// As [`DomainContent::source`].
+    pub encoder: VectorSource,
+    /// How long its vectors are.
+    pub dimensions: usize,
+    /// Whether the blob holds the encoder itself; else it is one that is installed.
+    pub holds_encoder: bool,
     /// As [`DomainContent::by_popularity`].
     pub by_popularity: bool,
 }
-
-const ARTEFACT: &str = "content_encoder";
 
 fn named(domain: usize, what: &str) -> String {
     format!("content_{domain}_{what}")
 }
 
-/// What the manifest is to say, and the tensors.
-pub(crate) fn write(
-    content: Option<&Content>,
-) -> Result<(Option<ContentHeader>, Vec<Tensor>), ModelError> {
-    let Some(Content { source, artefact, domains }) = content else {
-        return Ok((None, Vec::new()));
-    };
-    let mut tensors: Vec<Tensor> =
-        artefact.iter().map(|artefact| Tensor::bytes(ARTEFACT, artefact.to_vec())).collect();
-    for (number, of_domain) in domains.values().enumerate() {
-        let WeightedRidge { mean, centre, map } = &of_domain.map;
+/// What the manifest is to say, domain by domain, and the tensors.
+pub(crate) fn write(content: &Content) -> Result<(Vec<DescribedDomain>, Vec<Tensor>), ModelError> {
+    let (mut described, mut tensors) = (Vec::with_capacity(content.len()), Vec::new());
+    for (number, (domain, of_domain)) in content.iter().enumerate() {
+        let DomainContent { source, artefact, map, by_popularity } = of_domain;
+        let WeightedRidge { mean, centre, map } = map;
         let row = |what: &str, values: &Array1<f32>| {
             Tensor::floats(named(number, what), vec![values.len()], &values.to_vec())
         };
         tensors.extend([row("mean", mean), row("centre", centre)]);
         tensors.push(Tensor::table(named(number, "map"), map.view())?);
+        let encoder = artefact.iter();
+        tensors.extend(encoder.map(|bytes| Tensor::bytes(&named(number, ENCODER), bytes.to_vec())));
+        described.push(DescribedDomain {
+            domain: domain.clone(),
+            encoder: source.clone(),
+            dimensions: mean.len(),
+            holds_encoder: artefact.is_some(),
+            by_popularity: *by_popularity,
+        });
     }
-    let described = |(domain, content): (&DomainId, &DomainContent)| DescribedDomain {
-        domain: domain.clone(),
-        by_popularity: content.by_popularity,
-    };
-    let header = ContentHeader {
-        encoder: source.clone(),
-        dimensions: domains.values().next().map_or(0, |content| content.map.mean.len()),
-        holds_encoder: artefact.is_some(),
-        domains: domains.iter().map(described).collect(),
-    };
-    Ok((Some(header), tensors))
+    Ok((described, tensors))
 }
+
+/// Name of the tensor that holds an encoder.
+const ENCODER: &str = "encoder";
 
 /// Reads the section, in a model of these items with so many factors.
 pub(crate) fn read(
-    header: Option<&ContentHeader>,
+    described: &[DescribedDomain],
     tensors: &SafeTensors<'_>,
     (index, factors): (&ItemIndex, usize),
-) -> Result<Option<Content>, ModelError> {
-    let Some(header) = header else { return Ok(None) };
-    let dimensions = header.dimensions;
-    if !header.domains.is_sorted_by(|a, b| a.domain < b.domain) {
+) -> Result<Content, ModelError> {
+    if !described.is_sorted_by(|a, b| a.domain < b.domain) {
         return Err(malformed("domains with content are not in order, or stand twice"));
     }
-    if dimensions > MOST_DIMENSIONS {
-        return Err(malformed("the vectors of texts are too long"));
-    }
-    let artefact = header.holds_encoder.then(|| bytes_of(tensors, ARTEFACT)).transpose()?;
-    if artefact.is_some_and(|artefact| artefact.len() > MOST_ARTEFACT_BYTES) {
-        return Err(malformed("the encoder of texts is too large"));
-    }
-    let mut domains = BTreeMap::new();
-    for (number, DescribedDomain { domain, by_popularity }) in header.domains.iter().enumerate() {
+    let mut content = Content::new();
+    for (number, of_domain) in described.iter().enumerate() {
+        let DescribedDomain { domain, encoder, dimensions, holds_encoder, by_popularity } =
+            of_domain;
         if index.ranges().get(domain).is_none() {
             return Err(malformed(format!("content of {domain}, which the model does not know")));
+        }
+        if *dimensions > MOST_DIMENSIONS {
+            return Err(malformed("the vectors of texts are too long"));
+        }
+        let artefact = holds_encoder.then(|| bytes_of(tensors, &named(number, ENCODER)));
+        let artefact = artefact.transpose()?.map(Bytes::copy_from_slice);
+        if artefact.as_ref().is_some_and(|artefact| artefact.len() > MOST_ARTEFACT_BYTES) {
+            return Err(malformed("the encoder of texts is too large"));
         }
         let row = |what: &str, length: usize| {
             finite(tensors, &named(number, what), &[length]).map(Array1::from_vec)
         };
         let map = WeightedRidge {
-            mean: row("mean", dimensions)?,
+            mean: row("mean", *dimensions)?,
             centre: row("centre", factors + 1)?,
-            map: table(tensors, &named(number, "map"), (dimensions, factors + 1))?,
+            map: table(tensors, &named(number, "map"), (*dimensions, factors + 1))?,
         };
-        domains.insert(domain.clone(), DomainContent { map, by_popularity: *by_popularity });
+        let (source, by_popularity) = (encoder.clone(), *by_popularity);
+        content.insert(domain.clone(), DomainContent { source, artefact, map, by_popularity });
     }
-    let artefact = artefact.map(Bytes::copy_from_slice);
-    Ok(Some(Content { source: header.encoder.clone(), artefact, domains }))
+    Ok(content)
 }
 
 #[cfg(test)]

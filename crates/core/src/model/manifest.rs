@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::bridges::{ServedBridge, ServedPrior};
-use super::content::ContentHeader;
+use super::content::DescribedDomain;
 use super::items::DomainTable;
 use super::mixtures::ServedMixture;
 use super::{ModelError, malformed, sha256_hex};
@@ -123,9 +123,10 @@ pub struct Manifest {
     /// Words of all items together, if there are topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<usize>,
-    /// What maps the texts of new items to factors, if anything does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<ContentHeader>,
+    /// What maps the texts of new items to factors, in order of domains; none in models before
+    /// format 6, in which all domains shared an encoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<DescribedDomain>,
     /// The tables; stored under [`blob_key`].
     pub blob: ContentReference,
     /// What it was made from, to tell drift by; empty in models from before it was kept.

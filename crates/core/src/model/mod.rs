@@ -176,7 +176,7 @@ impl Artefact {
             by_popularity: headers.by_popularity,
             segments: headers.segments,
             topics: headers.topics,
-            content: headers.content,
+            texts: headers.texts,
             blob: manifest::ContentReference::of(&blob),
             inputs: provenance.inputs.clone(),
             newest_evidence: provenance.newest.clone(),
@@ -314,6 +314,7 @@ pub(crate) mod tests {
     use crate::maths::item_item::ease::EaseOptions;
     use crate::maths::item_item::next_item::NextItemOptions;
     use crate::maths::sparse::SparseRows;
+    use crate::model::content::Content;
 
     fn key(domain: &str, item: &str) -> ItemKey {
         (DomainId::parse(domain).unwrap(), ItemId::parse(item).unwrap())
@@ -360,7 +361,7 @@ pub(crate) mod tests {
             tables: ScoringTables::new(table_parts(&index)).unwrap(),
             segments: Default::default(),
             topics: Default::default(),
-            content: None,
+            content: Content::new(),
             index,
         };
         ModelParts { provenance: provenance(), sections }
@@ -382,7 +383,7 @@ pub(crate) mod tests {
             tables: ScoringTables::new(tables).unwrap(),
             segments: Default::default(),
             topics: Default::default(),
-            content: None,
+            content: Content::new(),
             index,
         };
         let provenance = Provenance { params, ..provenance() };
@@ -393,10 +394,10 @@ pub(crate) mod tests {
     pub(crate) fn with_content(model: &Model, content: content::Content) -> Model {
         let params = model.manifest().options.check().unwrap();
         let unobserved_items = model.manifest().unobserved_items;
-        let sections = Sections { content: Some(content.clone()), ..model.sections().clone() };
+        let sections = Sections { content: content.clone(), ..model.sections().clone() };
         let provenance = Provenance { params, unobserved_items, ..provenance() };
         let model = encode(&ModelParts { provenance, sections }).verify().unwrap();
-        assert_eq!(model.sections().content, Some(content));
+        assert_eq!(model.sections().content, content);
         model
     }
 

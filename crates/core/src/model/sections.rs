@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::ArrayView2;
 use safetensors::SafeTensors;
 
-use super::content::{Content, ContentHeader, KnownItems, StandIns};
+use super::content::{Content, DescribedDomain, KnownItems, StandIns};
 use super::look_alikes;
 use super::manifest::Manifest;
 use super::scoring::{Estimate, ScoringTables, TableParts};
@@ -35,7 +35,7 @@ pub struct Sections {
     /// What people are interested in, by domain.
     pub topics: Topics,
     /// What maps the texts of new items to factors, where that was better than popularity.
-    pub content: Option<Content>,
+    pub content: Content,
 }
 
 /// What the manifest says of the sections.
@@ -49,7 +49,7 @@ pub(crate) struct SectionHeaders {
     pub(crate) by_popularity: BTreeSet<DomainId>,
     pub(crate) segments: bool,
     pub(crate) topics: Option<usize>,
-    pub(crate) content: Option<ContentHeader>,
+    pub(crate) texts: Vec<DescribedDomain>,
 }
 
 impl Sections {
@@ -79,7 +79,7 @@ impl Sections {
         tensors.extend(of_segments);
         let (topics, of_topics) = topics::write(&self.topics)?;
         tensors.extend(of_topics);
-        let (content, of_content) = content::write(self.content.as_ref())?;
+        let (texts, of_content) = content::write(&self.content)?;
         tensors.extend(of_content);
         let headers = SectionHeaders {
             domains,
@@ -91,7 +91,7 @@ impl Sections {
             by_popularity: self.tables.by_popularity().clone(),
             segments,
             topics,
-            content,
+            texts,
         };
         Ok((headers, serialise(&tensors)?))
     }
@@ -125,7 +125,7 @@ impl Sections {
             tables: ScoringTables::new(parts).map_err(malformed)?,
             segments: segments::read(manifest.segments, &tensors, &index)?,
             topics: topics::read(manifest.topics, &tensors, &index)?,
-            content: content::read(manifest.content.as_ref(), &tensors, (&index, factors))?,
+            content: content::read(&manifest.texts, &tensors, (&index, factors))?,
             index,
         })
     }
@@ -155,7 +155,7 @@ impl Sections {
         vectors: ArrayView2<'_, f32>,
     ) -> Vec<Option<StandIns>> {
         let found = || {
-            let content = self.content.as_ref()?.domains.get(domain)?;
+            let content = self.content.get(domain)?;
             let rows = self.rows(domain)?;
             let factors = self.tables.factors_of_target(rows)?;
             let known = KnownItems::new(factors, self.popularity.get(rows.range.clone())?);

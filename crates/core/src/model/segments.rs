@@ -176,13 +176,6 @@ pub struct Segments {
     pub traits: ItemTraits,
 }
 
-/// Where a person belongs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Membership<'a> {
-    /// The segment.
-    pub segment: &'a Segment,
-}
-
 impl Segments {
     /// Whether there are none.
     #[must_use]
@@ -193,14 +186,40 @@ impl Segments {
     /// Where a person belongs in a domain by what they did there: a few microseconds. `None`
     /// where the domain has no segments, or one, which is everybody.
     #[must_use]
-    pub fn segment_of(&self, domain: &DomainId, behaviour: &Behaviour) -> Option<Membership<'_>> {
+    pub fn segment_of(&self, domain: &DomainId, behaviour: &Behaviour) -> Option<&Segment> {
         let known = self.domains.get(domain).filter(|known| known.segments.len() > 1)?;
         let point = known.point(behaviour, &self.traits);
         let squared = |segment: &Segment| -> f32 {
             point.iter().zip(&segment.centroid).map(|(x, c)| (x - c) * (x - c)).sum()
         };
-        let nearest = known.segments.iter().min_by(|a, b| squared(a).total_cmp(&squared(b)))?;
-        Some(Membership { segment: nearest })
+        known.segments.iter().min_by(|a, b| squared(a).total_cmp(&squared(b)))
+    }
+
+    /// Whether what a segment of a domain is named by is true of a person too: of the categories in
+    /// its name they take no less than is usual. Habits place people as well, and somebody may be
+    /// nearest to people of another taste.
+    #[must_use]
+    pub fn is_named_after(
+        &self,
+        segment: &Segment,
+        (domain, behaviour): (&DomainId, &Behaviour),
+    ) -> bool {
+        let Some(known) = self.domains.get(domain) else { return false };
+        let categories = known.features.iter().filter_map(|feature| match &feature.kind {
+            FeatureKind::Category(name) => Some(name),
+            _ => None,
+        });
+        let told = segment.facts.iter().filter(|fact| !matches!(fact, Fact::Item { .. }));
+        told.take(NAMED_BY).all(|fact| {
+            let Fact::Category { category, share, lift } = fact else { return true };
+            let Some(number) = categories.clone().position(|name| name == category) else {
+                return false;
+            };
+            let is_of_it =
+                |row: &&Row| self.traits.categories.get(row.index()) == Some(&(number as u32));
+            let taken = behaviour.items.iter().filter(is_of_it).count();
+            taken as f32 >= share / lift * behaviour.items.len() as f32
+        })
     }
 }
 
@@ -303,4 +322,49 @@ pub(crate) fn in_rows_of(
 ) -> Behaviour {
     let row = |row: &Row| other.row(index.item(*row)?).filter(|row| rows.contains(*row));
     Behaviour { items: behaviour.items.iter().filter_map(row).collect(), ..behaviour.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_named_after_a_taste_that_they_have_less_of_than_is_usual() {
+        let knowledge = DomainId::parse("knowledge").unwrap();
+        let feature = |name: &str| Feature {
+            kind: FeatureKind::Category(name.to_owned()),
+            mean: 0.0,
+            scale: 1.0,
+        };
+        let segment = |facts| Segment { id: 0, share: 0.5, centroid: vec![0.0; 2], facts };
+        // A fifth of what anybody likes is music.
+        let music = Fact::Category { category: "music".to_owned(), share: 0.6, lift: 3.0 };
+        let busy = Fact::Habit { of: FeatureKind::Events, here: 9.0, overall: 2.0 };
+        let of_domain = DomainSegments {
+            features: vec![feature("cooking"), feature("music")],
+            segments: Vec::new(),
+            next_id: 1,
+            newest: Timestamp::UNIX_EPOCH,
+            people: 100,
+        };
+        let segments = Segments {
+            domains: [(knowledge.clone(), of_domain)].into(),
+            traits: ItemTraits { categories: vec![0, 0, 0, 0, 1, u32::MAX] },
+        };
+        let person = |items: &[u32]| Behaviour {
+            events: 9,
+            days: 1,
+            newest: Timestamp::UNIX_EPOCH,
+            items: items.iter().map(|item| Row(*item)).collect(),
+        };
+        let is_named = |facts: &[&Fact], items: &[u32]| {
+            let segment = segment(facts.iter().copied().cloned().collect());
+            segments.is_named_after(&segment, (&knowledge, &person(items)))
+        };
+        assert!(is_named(&[&music, &busy], &[0, 1, 2, 3, 4]), "one in five");
+        assert!(!is_named(&[&music, &busy], &[0, 1, 2, 3, 5]));
+        assert!(!is_named(&[&busy, &music], &[0, 1, 2, 3, 5]), "by either of the name");
+        assert!(is_named(&[&busy, &busy, &music], &[0, 1]), "a third fact is no part of it");
+        assert!(is_named(&[], &[0]));
+    }
 }

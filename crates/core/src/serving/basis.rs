@@ -41,19 +41,23 @@ pub(super) fn basis_of(
         reasons: request.explain.then(|| request.locale.tag().to_owned()),
         person_version: asked.version,
         catalogues: serving.catalogues.iter().map(last_change).collect(),
-        described: described(serving),
+        described: described(serving, CatalogueSnapshot::described_until),
+        described_from: described(serving, CatalogueSnapshot::described_from),
         sources: sources_of(serving.model, asked),
         kept_back: kept_back_of(asked, slate),
     };
     basis.excluding(&request.excluded)
 }
 
-/// Up to which change of each catalogue new items were ranked by their text.
-fn described(serving: &Serving<'_>) -> BTreeMap<DomainId, ChangeNumber> {
-    let until = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
-        Some((domain.clone(), snapshot.described_until()?))
+/// Up to which change of each catalogue new items were ranked by their text, or from which on.
+fn described(
+    serving: &Serving<'_>,
+    change: impl Fn(&CatalogueSnapshot) -> Option<ChangeNumber>,
+) -> BTreeMap<DomainId, ChangeNumber> {
+    let of_domain = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
+        Some((domain.clone(), change(snapshot)?))
     };
-    serving.catalogues.iter().filter_map(until).collect()
+    serving.catalogues.iter().filter_map(of_domain).collect()
 }
 
 /// The evidence that could move the slate: a target's own, and what the model carries to

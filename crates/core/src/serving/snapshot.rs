@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -27,6 +28,9 @@ pub struct DescribedItems {
     /// The last change of the catalogue when they were described: entries that changed later are
     /// not here as they are now.
     pub until: ChangeNumber,
+    /// The first change of what is described, where there was more than is; what changed before
+    /// is not here, though it be new.
+    pub from: Option<ChangeNumber>,
     items: BTreeMap<ItemId, (ChangeNumber, Option<StandIns>)>,
 }
 
@@ -42,7 +46,9 @@ impl DescribedItems {
         items: impl IntoIterator<Item = (ItemId, ChangeNumber, Option<StandIns>)>,
     ) -> Self {
         let items = items.into_iter().map(|(id, change, stand_ins)| (id, (change, stand_ins)));
-        Self { until, items: items.collect() }
+        let items: BTreeMap<ItemId, (ChangeNumber, Option<StandIns>)> = items.collect();
+        let first = items.values().map(|(change, _)| *change).min();
+        Self { until, from: first.filter(|_| items.len() >= MOST_DESCRIBED), items }
     }
 
     /// Whether there are none.
@@ -118,15 +124,21 @@ impl CatalogueSnapshot {
         self.described.as_ref().map(|described| described.until)
     }
 
-    /// The entries up to a change that the model does not know, that have a text and that their
+    /// The first change of what is described; `None` where everything new is, or nothing.
+    #[must_use]
+    pub fn described_from(&self) -> Option<ChangeNumber> {
+        self.described.as_ref()?.from
+    }
+
+    /// The entries of a range of changes that the model does not know, that have a text and that their
     /// platform does not hide, at most [`MOST_DESCRIBED`], the last changed first.
     #[must_use]
-    pub fn to_describe(&self, until: ChangeNumber) -> Vec<&Item> {
+    pub fn to_describe(&self, changes: &RangeInclusive<ChangeNumber>) -> Vec<&Item> {
         let known = self.entries.items.iter().zip(&self.entries.rows);
         let is_new = |(item, row): &(&Item, &Option<Row>)| {
             let details = item.details.as_ref();
             let is_shown = details.is_some_and(|details| details.status == ItemStatus::Active);
-            row.is_none() && is_shown && item.change <= until
+            row.is_none() && is_shown && changes.contains(&item.change)
         };
         let mut items: Vec<&Item> = known.filter(is_new).map(|(item, _)| item).collect();
         items.sort_by_key(|item| (Reverse(item.change), &item.item_id));

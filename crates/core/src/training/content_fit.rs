@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::entities::ids::DomainId;
 use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::item_vectors::{
-    ItemVectors, MOST_ENCODED, MOST_ENCODED_OF_A_DOMAIN, VectorSource,
+    ItemVectors, MOST_ENCODED, MOST_ENCODED_OF_A_DOMAIN, TextVectors, VectorSource,
 };
 use crate::evidence::items::{DomainRows, ItemIndex, ItemKey, LocalRow, Row};
 use crate::maths::als::{self, AlsOptions, AlsParams, Factors};
@@ -29,6 +29,7 @@ use crate::maths::sparse::SparseRows;
 use crate::maths::weighted_ridge::{Examples, WeightedRidge};
 use crate::model::content::{Content, DomainContent, KnownItems};
 use crate::model::scoring::ScoringTables;
+use crate::training::bridging::text_fit::TextLikenesses;
 use crate::training::outline::ModelOutline;
 use crate::training::shadow::FEWEST_PEOPLE;
 
@@ -39,6 +40,8 @@ const FEWEST_ENCODED: usize = 2;
 /// Most interactions of a domain that factors are fitted to for judging, and of all domains.
 const MOST_ENTRIES: usize = 2_000_000;
 const MOST_ENTRIES_IN_ALL: usize = 4 * MOST_ENTRIES;
+/// Most bytes of encoders that a model holds for its domains, in all.
+const MOST_ARTEFACT_BYTES_IN_ALL: usize = 40 * 1024 * 1024;
 /// Regularisations that are tried, in squared units of vectors, which have length 1.
 const REGULARISATIONS: [f32; 5] = [0.003, 0.01, 0.03, 0.1, 0.3];
 /// Orders by chance, whose mean is what chance gives.
@@ -91,16 +94,14 @@ pub struct ContentReport {
     pub served_by_popularity: bool,
 }
 
-/// What a map is fitted from, once the factors are there.
+/// What maps are fitted from, once the factors are there.
+pub type ContentMaterial = BTreeMap<DomainId, DomainMaterial>;
+
+/// What the map of one domain is fitted from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ContentMaterial {
+pub struct DomainMaterial {
     source: VectorSource,
     artefact: Option<Base64>,
-    domains: BTreeMap<DomainId, DomainMaterial>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct DomainMaterial {
     weighing: ItemWeighing,
     regularisation: f32,
     by_popularity: bool,
@@ -172,21 +173,56 @@ impl From<Described> for StoredDescribed {
 
 /// What catalogues say of items, as far as a run looks at it.
 pub(super) struct Descriptions {
-    pub(super) vectors: ItemVectors,
+    /// Of each domain, the texts of the items that are worth a vector.
+    pub(super) texts: BTreeMap<DomainId, BTreeMap<ItemKey, String>>,
+    pub(super) encoder: Box<dyn TextVectors>,
     pub(super) facts: CatalogueFacts,
 }
 
+impl Descriptions {
+    /// The vectors of each domain's items, of which none depends on another domain's texts.
+    pub(super) fn vectors(&self) -> BTreeMap<DomainId, ItemVectors> {
+        let of_domain = |(domain, texts): (&DomainId, &BTreeMap<ItemKey, String>)| {
+            Some((domain.clone(), self.encoder.vectors_of(texts.clone())?))
+        };
+        self.texts.iter().filter_map(of_domain).collect()
+    }
+
+    /// How alike items of two domains are. Where the encoder is fitted to texts, it is to those of
+    /// the two, and kept nowhere.
+    pub(super) fn likenesses(
+        &self,
+        index: &ItemIndex,
+        vectors: &BTreeMap<DomainId, ItemVectors>,
+    ) -> TextLikenesses {
+        let counts = self.texts.iter().map(|(domain, texts)| (domain.clone(), texts.len()));
+        TextLikenesses::between(index, &counts.collect(), |one, other| {
+            if !self.encoder.is_fitted() {
+                return vectors.get(one)?.and(vectors.get(other)?);
+            }
+            let mut both = self.texts.get(one)?.clone();
+            both.extend(self.texts.get(other)?.clone());
+            self.encoder.vectors_of(both)
+        })
+    }
+}
+
 /// Judges the map of each domain. What passed becomes part of the outline, and so do the figures.
-pub(super) fn judge(descriptions: Descriptions, outline: &mut ModelOutline, matrix: &SparseRows) {
-    let Descriptions { vectors, facts } = &descriptions;
-    let mut domains = BTreeMap::new();
+pub(super) fn judge(
+    (vectors, facts): (&BTreeMap<DomainId, ItemVectors>, &CatalogueFacts),
+    outline: &mut ModelOutline,
+    matrix: &SparseRows,
+) {
+    let mut content = ContentMaterial::new();
     let taken = matrix.column_counts();
-    let mut room = MOST_ENTRIES_IN_ALL;
+    let (mut room, mut bytes_left) = (MOST_ENTRIES_IN_ALL, MOST_ARTEFACT_BYTES_IN_ALL);
     for rows in most_taken_first(&outline.index, &taken) {
         let domain = &rows.domain;
+        let Some(vectors) = vectors.get(domain) else { continue };
         let described = described(&outline.index, rows, (vectors, &taken));
         let entries = entries_of(rows, &taken).min(MOST_ENTRIES);
-        if described.items.len() < FEWEST_ITEMS || room < entries {
+        let bytes = vectors.artefact.as_ref().map_or(0, |artefact| artefact.len());
+        if described.items.len() < FEWEST_ITEMS || room < entries || bytes_left < bytes {
             continue;
         }
         room -= entries;
@@ -196,40 +232,50 @@ pub(super) fn judge(descriptions: Descriptions, outline: &mut ModelOutline, matr
         let VectorSource { name, version, .. } = &vectors.source;
         let report = ContentReport { encoder: format!("{name} {version}"), ..judged };
         if report.served {
+            bytes_left -= bytes;
             let material = DomainMaterial {
+                source: vectors.source.clone(),
+                artefact: vectors.artefact.as_ref().map(|artefact| Base64(artefact.to_vec())),
                 weighing: report.weighing,
                 regularisation: report.regularisation,
                 by_popularity: report.served_by_popularity,
                 examples: described,
             };
-            domains.insert(domain.clone(), material);
+            content.insert(domain.clone(), material);
         }
         outline.report.content.insert(domain.clone(), report);
     }
-    outline.content = (!domains.is_empty()).then(|| ContentMaterial {
-        source: vectors.source.clone(),
-        artefact: vectors.artefact.as_ref().map(|artefact| Base64(artefact.to_vec())),
-        domains,
-    });
+    outline.content = content;
 }
 
-impl ContentMaterial {
-    /// The maps to the factors that are served, of items that are so popular. A domain whose
-    /// numbers are too extreme for one has none.
-    pub(super) fn fit(&self, tables: &ScoringTables, popularity: &[f32]) -> Option<Content> {
-        let fitted = |(domain, material): (&DomainId, &DomainMaterial)| {
-            let rows = tables.ranges().get(domain)?;
-            let factors = tables.factors_of_target(rows)?;
-            let known = KnownItems::new(factors, popularity.get(rows.range.clone())?);
-            let DomainMaterial { weighing, regularisation, by_popularity, examples } = material;
-            let all: Vec<usize> = (0..examples.items.len()).collect();
-            let map = examples.fit(&known, &all, (*weighing, *regularisation))?;
-            Some((domain.clone(), DomainContent { map, by_popularity: *by_popularity }))
-        };
-        let domains: BTreeMap<DomainId, DomainContent> =
-            self.domains.iter().filter_map(fitted).collect();
+/// The maps to the factors that are served, of items that are so popular. A domain whose numbers
+/// are too extreme for one has none.
+pub(super) fn fit(
+    material: &ContentMaterial,
+    tables: &ScoringTables,
+    popularity: &[f32],
+) -> Content {
+    let fitted = |(domain, material): (&DomainId, &DomainMaterial)| {
+        Some((domain.clone(), material.fit(domain, tables, popularity)?))
+    };
+    material.iter().filter_map(fitted).collect()
+}
+
+impl DomainMaterial {
+    fn fit(
+        &self,
+        domain: &DomainId,
+        tables: &ScoringTables,
+        popularity: &[f32],
+    ) -> Option<DomainContent> {
+        let rows = tables.ranges().get(domain)?;
+        let factors = tables.factors_of_target(rows)?;
+        let known = KnownItems::new(factors, popularity.get(rows.range.clone())?);
+        let all: Vec<usize> = (0..self.examples.items.len()).collect();
+        let map = self.examples.fit(&known, &all, (self.weighing, self.regularisation))?;
         let artefact = self.artefact.as_ref().map(|Base64(bytes)| Bytes::from(bytes.clone()));
-        (!domains.is_empty()).then(|| Content { source: self.source.clone(), artefact, domains })
+        let (source, by_popularity) = (self.source.clone(), self.by_popularity);
+        Some(DomainContent { source, artefact, map, by_popularity })
     }
 }
 
@@ -279,7 +325,7 @@ pub(super) fn worth_encoding(
     index: &ItemIndex,
     matrix: &SparseRows,
     mut texts: BTreeMap<ItemKey, String>,
-) -> BTreeMap<ItemKey, String> {
+) -> BTreeMap<DomainId, BTreeMap<ItemKey, String>> {
     let taken = matrix.column_counts();
     let (mut kept, mut room) = (BTreeMap::new(), MOST_ENCODED);
     for rows in most_taken_first(index, &taken) {
@@ -292,7 +338,8 @@ pub(super) fn worth_encoding(
             continue;
         }
         room -= items.len();
-        kept.extend(items.into_iter().filter_map(|row| texts.remove_entry(index.item(row)?)));
+        let of_domain = items.into_iter().filter_map(|row| texts.remove_entry(index.item(row)?));
+        kept.insert(rows.domain.clone(), of_domain.collect());
     }
     kept
 }
@@ -624,11 +671,8 @@ mod tests {
 
     fn encoded(sizes: &[(usize, u32)]) -> BTreeMap<DomainId, usize> {
         let (index, matrix, texts) = catalogue(sizes);
-        let mut counts = BTreeMap::new();
-        for (domain, _) in worth_encoding(&index, &matrix, texts).into_keys() {
-            *counts.entry(domain).or_default() += 1;
-        }
-        counts
+        let kept = worth_encoding(&index, &matrix, texts).into_iter();
+        kept.map(|(domain, texts)| (domain, texts.len())).collect()
     }
 
     #[test]
@@ -657,16 +701,14 @@ mod tests {
             vectors: ndarray::array![[0.6, 0.8], [1.0, 0.0]],
         };
         let material = DomainMaterial {
+            source: VectorSource::default(),
+            artefact: Some(Base64(vec![1, 2, 3])),
             weighing: ItemWeighing::ByEvidence,
             regularisation: 0.03,
             by_popularity: true,
             examples,
         };
-        let material = ContentMaterial {
-            source: VectorSource::default(),
-            artefact: Some(Base64(vec![1, 2, 3])),
-            domains: [(domain("knowledge"), material)].into(),
-        };
+        let material = ContentMaterial::from([(domain("knowledge"), material)]);
         let json = serde_json::to_string(&material).unwrap();
         assert_eq!(serde_json::from_str::<ContentMaterial>(&json).unwrap(), material);
         let cut = json.replace("\"people\":[1,2]", "\"people\":[1]");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
-use super::content_fit::ContentMaterial;
+use super::content_fit::{self, ContentMaterial};
 use super::evaluating::{Evaluated, EvaluationSet, Measured, Ranked};
 use super::recipe::Trained;
 use super::report::TrainingReport;
@@ -63,8 +63,8 @@ pub struct ModelOutline {
     #[serde(default)]
     pub topics: Topics,
     /// What maps the texts of new items to factors are fitted from, where they are served.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<ContentMaterial>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub content: ContentMaterial,
     /// How alike items are by their texts, in the directions in which that is served.
     #[serde(default, skip_serializing_if = "TextLikenesses::is_empty")]
     pub likenesses: TextLikenesses,
@@ -234,8 +234,7 @@ impl ModelOutline {
         fits.served.bridges = fits.served.bridges.with_priors(self.priors());
         let tables = self.tables(fits, (&self.popularity, &self.recent))?;
         self.tell_what_serves(&tables);
-        let content = self.content.as_ref();
-        let content = content.and_then(|material| material.fit(&tables, &self.popularity));
+        let content = content_fit::fit(&self.content, &tables, &self.popularity);
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
         let sections = Sections { index, popularity, people, tables, segments, topics, content };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })
@@ -260,7 +259,7 @@ mod tests {
             look_alikes: LookAlikes::default(),
             segments: Segments::default(),
             topics: Topics::default(),
-            content: None,
+            content: ContentMaterial::new(),
             likenesses: TextLikenesses::default(),
             report: TrainingReport::default(),
         };

@@ -107,18 +107,24 @@ pub fn prepare(
         look_alikes: LookAlikes::default(),
         segments: Segments::default(),
         topics: Topics::default(),
-        content: None,
+        content: BTreeMap::new(),
         likenesses: TextLikenesses::default(),
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
-    let descriptions = texts.and_then(|ItemTexts { texts, encoder }| {
-        let worth_it = worth_encoding(&outline.index, &rows.all, texts);
-        let vectors = encoder.vectors_of(worth_it)?;
-        Some(Descriptions { vectors, facts: input.facts })
-    });
+    let descriptions =
+        texts.map(|texts| described(texts, input.facts, (&outline.index, &rows.all)));
     let pending = Pending::of(rows, split_at.is_some());
     Ok(Prepared { outline, gate: input.gate, pending, descriptions })
+}
+
+/// What the texts of the items that are worth it will be encoded from.
+fn described(
+    ItemTexts { texts, encoder }: ItemTexts,
+    facts: CatalogueFacts,
+    (index, matrix): (&ItemIndex, &SparseRows),
+) -> Descriptions {
+    Descriptions { texts: worth_encoding(index, matrix, texts), encoder, facts }
 }
 
 fn check_anything_is_left(rows: &Rows, cleaning: &CleaningLedger) -> Result<(), TrainingError> {
@@ -234,8 +240,9 @@ impl Prepared {
         let found = look_alike::find(all, ranges, self.gate.look_alikes);
         outline.look_alikes = LookAlikes::new(found.iter().map(|pair| (pair.first, pair.second)));
         outline.report.look_alikes = LookAlikeReport::new(&found, &outline.index);
-        let vectors = self.descriptions.as_ref().map(|descriptions| &descriptions.vectors);
-        let likenesses = vectors.map(|vectors| TextLikenesses::between(vectors, &outline.index));
+        let descriptions = self.descriptions.take();
+        let vectors = descriptions.as_ref().map(Descriptions::vectors).unwrap_or_default();
+        let likenesses = descriptions.as_ref().map(|of| of.likenesses(&outline.index, &vectors));
         let ground = Ground {
             matrix: all,
             ranges,
@@ -247,8 +254,8 @@ impl Prepared {
             judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
         outline.keep(likenesses.unwrap_or_default());
         self.choose_rankers(progress)?;
-        if let (Some(descriptions), Some(all)) = (self.descriptions.take(), &self.pending.all) {
-            content_fit::judge(descriptions, &mut self.outline, all);
+        if let (Some(Descriptions { facts, .. }), Some(all)) = (descriptions, &self.pending.all) {
+            content_fit::judge((&vectors, &facts), &mut self.outline, all);
         }
         Ok(())
     }

@@ -10,8 +10,9 @@ use crate::model::segments::{FEWEST_PEOPLE, Fact, Feature, FeatureKind, ItemTrai
 
 /// A habit is told where it is this many deviations off; one deviation of a logarithm is much.
 const TOLD_FROM: f32 = 0.4;
-/// A category or item is told where it is this much more frequent than in the domain.
-const TOLD_LIFT: f32 = 1.25;
+/// A category or item is told where it is this much more frequent than in the domain: who is said to
+/// prefer something takes half as much again.
+const TOLD_LIFT: f32 = 1.5;
 /// A category is told from this share of what people like.
 const TOLD_SHARE: f32 = 0.08;
 /// Most facts of a kind.

@@ -277,11 +277,16 @@ fn batch(documents: usize) -> usize {
     (documents / STEPS_OF_A_PASS).clamp(SMALLEST_BATCH, LARGEST_BATCH)
 }
 
+/// A word is told of a topic where it is this much likelier there than in all.
+const TOLD_LIFT: f64 = 1.25;
+
 fn describe(model: &TopicModel, documents: &SparseRows, words: &[Word]) -> (Vec<Topic>, f64) {
     let coherences = coherence(model, documents);
     let sizes = model.sizes();
     let topic = |topic: usize| {
-        let telling = model.telling_words(topic, words.len());
+        // What is as likely in all topics, as a word of every second title, names none.
+        let mut telling = model.telling_words(topic, words.len());
+        telling.retain(|word| model.lift(*word as usize, topic) >= TOLD_LIFT);
         let telling = || telling.iter().filter_map(|word| words.get(*word as usize));
         let items = telling().filter_map(|word| match word {
             Word::Item(item) => Some(item.clone()),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, bail};
 use crossfold_core::release::gate::Verdict;
@@ -73,9 +74,18 @@ pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<
     records::create(&*world.stores().records, &run.id, &run).await?;
     let bar = progress::bar("training", 0);
     let shown = bar.clone();
+    if bar.is_hidden() {
+        // Into a file or a log: a line now and then, for a run may take minutes.
+        output::warn(format_args!("Training: run {}.", run.id));
+    }
+    let tenths = AtomicU64::new(0);
     let worker = world.worker().clone().with_progress(Arc::new(move |done, total| {
         shown.set_length(total as u64);
         shown.set_position(done as u64);
+        let tenth = (10 * done as u64 / (total as u64).max(1)).min(9);
+        if shown.is_hidden() && tenths.fetch_max(tenth, Ordering::Relaxed) < tenth {
+            output::warn(format_args!("Training: at most {}0% are left.", 10 - tenth));
+        }
     }));
     let beside = bar.clone();
     let worker = worker.pausing(Pause::from_fn(move |span| {

@@ -99,9 +99,10 @@ impl Field {
             Self::User => {
                 "user_id user uid visitor_id customer_id customer member_id account_id \
                  reviewer_id person_id buyer_id client_id learner_id student_id reader_id \
-                 listener_id subscriber_id profile_id anonymous_id user_no who 用户id 用户编号 用户 \
+                 listener_id subscriber_id profile_id anonymous_id user_no who \
+                 user_name username buyer buyer_name client client_name customer_name 用户id 用户编号 用户 \
                  学员id 学员编号 学员 学生id 学生编号 学生 会员id 会员编号 会员 客户id 客户编号 客户 \
-                 买家id 买家 读者id 读者"
+                 买家id 买家 读者id 读者 用户名"
             }
             Self::Item => {
                 "item_id item iid movie_id product_id article_id course_id book_id song_id \
@@ -114,13 +115,15 @@ impl Field {
             Self::Type => {
                 "type event_type event event_name action action_type behavior behaviour \
                  behavior_type behaviour_type feedback_type interaction_type activity 事件类型 \
-                 行为类型 行为"
+                 行为类型 行为 动作类型 动作 操作类型 操作"
             }
             Self::Time => {
                 "occurred_at timestamp event_time event_timestamp time datetime date_time \
                  ts created_at create_time creation_time unix_time unix_review_time \
                  unix_timestamp interaction_time event_date purchase_date order_date date \
-                 rating_timestamp review_date when 时间 时间戳 日期"
+                 rating_timestamp review_date reviewed_at reviewed created order_time ordered_at \
+                 purchased_at pay_time when 时间 时间戳 日期 下单时间 购买时间 支付时间 发生时间 行为时间 \
+                 浏览时间 评论时间 创建时间"
             }
             Self::Value => {
                 "value event_value price amount revenue total total_price purchase_amount \

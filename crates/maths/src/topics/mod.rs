@@ -249,6 +249,17 @@ impl TopicModel {
         f64::from(self.weights[(word, topic)]) / self.totals[topic]
     }
 
+    /// How much likelier a word is in a topic than in all of them: 1 where it is as likely.
+    ///
+    /// # Panics
+    /// Where there is no such word or topic.
+    #[must_use]
+    pub fn lift(&self, word: usize, topic: usize) -> f64 {
+        let all: f64 = self.totals.iter().sum();
+        let of_all: f64 = self.weights.row(word).iter().map(|w| f64::from(*w)).sum();
+        self.probability(word, topic) / (of_all / all)
+    }
+
     /// Share of all words that comes from each topic, as the fit saw it.
     #[must_use]
     pub fn sizes(&self) -> Vec<f64> {
@@ -303,11 +314,8 @@ impl TopicModel {
     /// Where there is no such topic.
     #[must_use]
     pub fn telling_words(&self, topic: usize, count: usize) -> Vec<u32> {
-        let all: f64 = self.totals.iter().sum();
         let relevance = |word: usize| -> f32 {
-            let of_all: f64 = self.weights.row(word).iter().map(|w| f64::from(*w)).sum();
-            let probability = self.probability(word, topic);
-            (0.6 * probability.ln() + 0.4 * (probability / (of_all / all)).ln()) as f32
+            (0.6 * self.probability(word, topic).ln() + 0.4 * self.lift(word, topic).ln()) as f32
         };
         let relevances: Vec<f32> = (0..self.words()).map(relevance).collect();
         crate::rank::top_k(&relevances, count)

@@ -79,6 +79,7 @@ fn basis(domain: &DomainId) -> Basis {
         person_version: Some(u64::MAX),
         catalogues: [(domain.clone(), ChangeNumber(u64::MAX))].into(),
         described: [(domain.clone(), ChangeNumber(3))].into(),
+        described_from: [(domain.clone(), ChangeNumber(2))].into(),
         sources: vec![source],
         kept_back: [KeptBackBy::Instruction, KeptBackBy::Platform(domain.clone())]
             .map(kept_back)

@@ -9,7 +9,7 @@
 //! | vocabulary, weights, and their reduction | `fitting` |
 
 mod fitting;
-mod words;
+pub mod words;
 
 use ndarray::{Array1, Array2, Axis};
 

@@ -34,7 +34,8 @@ fn is_han(character: char) -> bool {
 
 /// The words of a text, in order. Long Chinese words are given beside their parts, so that a
 /// part finds the whole.
-pub(super) fn words(text: &str) -> Vec<String> {
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
     let text: String = text.chars().take(MAX_CHARACTERS).map(folded).collect();
     let text = text.to_lowercase();
     let mut words = Vec::new();
@@ -52,6 +53,21 @@ pub(super) fn words(text: &str) -> Vec<String> {
             }
         }
     }
+    words
+}
+
+/// The words of a text that may say what it is about: those of two characters or more. A single one
+/// is a particle or a measure (的, 期), a digit or a letter.
+///
+/// ```
+/// use crossfold_text::lexical::words::telling_words;
+///
+/// assert_eq!(telling_words("新能源汽车·36期 (loan)"), ["能源", "新能源", "汽车", "36", "loan"]);
+/// ```
+#[must_use]
+pub fn telling_words(text: &str) -> Vec<String> {
+    let mut words = words(text);
+    words.retain(|word| word.chars().nth(1).is_some());
     words
 }
 

@@ -60,8 +60,11 @@ pub(super) fn described(
     let catalogue = inputs.catalogues.get(events.domain);
     let title = |item: &ItemId| Some(catalogue?.title_to_show(item, inputs.now)?.to_owned());
     let sections = model.sections();
-    let segment = sections.segments.segment_of(events.domain, &behaviour).map(|membership| {
-        let segment = membership.segment;
+    let belongs = sections
+        .segments
+        .segment_of(events.domain, &behaviour)
+        .filter(|segment| sections.segments.is_named_after(segment, (events.domain, &behaviour)));
+    let segment = belongs.map(|segment| {
         let finding = SegmentOfPerson {
             segment: segment.id,
             name: segment_name(segment, inputs.locale),

@@ -30,11 +30,9 @@ fn model_with_content() -> Model {
         weights: ndarray::ArrayView1::from(&[1.0; ITEMS]),
     };
     let map = WeightedRidge::fit(&examples, 0.01).unwrap();
-    let content = Content {
-        source: VectorSource { name: "test".into(), version: "1".into(), sha256: "ab".into() },
-        artefact: None,
-        domains: [(knowledge(), DomainContent { map, by_popularity: true })].into(),
-    };
+    let source = VectorSource { name: "test".into(), version: "1".into(), sha256: "ab".into() };
+    let content = DomainContent { source, artefact: None, map, by_popularity: true };
+    let content = Content::from([(knowledge(), content)]);
     model::tests::with_content(&model, content)
 }
 
@@ -131,7 +129,8 @@ fn only_what_the_model_does_not_know_is_to_be_described() {
     let model = model_with_content();
     let snapshot = CatalogueSnapshot::new(catalogue(), Some(&model));
     let to_describe = |until| -> Vec<&str> {
-        snapshot.to_describe(until).iter().map(|item| item.item_id.as_str()).collect()
+        let changes = ChangeNumber::default()..=until;
+        snapshot.to_describe(&changes).iter().map(|item| item.item_id.as_str()).collect()
     };
     assert_eq!(to_describe(NEW), ["i90", "i91"]);
     assert!(to_describe(KNOWN).is_empty());

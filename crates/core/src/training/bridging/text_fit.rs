@@ -17,6 +17,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::entities::ids::DomainId;
 use crate::evidence::item_vectors::ItemVectors;
 use crate::evidence::items::{DomainRows, ItemIndex, LocalRow};
 use crate::maths::rank::top_k;
@@ -38,6 +39,9 @@ const NEAREST: usize = 50;
 const MOST_PAIRS: usize = 100_000_000;
 /// Most weights in all: 16 MB.
 const MOST_WEIGHTS: usize = 2_000_000;
+/// Most texts in all, each counted for every pair that it is in, since an encoder may be fitted to a
+/// pair's texts: some minutes.
+const MOST_TEXTS: usize = 100_000;
 /// How far scores spread, about as those of a fold-in do.
 const SPREAD: f32 = 0.1;
 /// Source items that are compared at once.
@@ -101,31 +105,34 @@ impl From<TextLikenesses> for Vec<StoredLikeness> {
 }
 
 impl TextLikenesses {
-    /// Compares the items that have vectors, of every two domains. Pairs of domains with fewer
-    /// pairs of items come first; of those for which there is no room there is nothing, so that
-    /// what is there of a pair is what would be there without the others.
+    /// Compares the items of every two of these domains, each with how many texts it has, by the
+    /// vectors that `of_pair` makes of both. Pairs of domains with fewer pairs of items come first;
+    /// of those for which there is no room there is nothing, so that what is there of a pair is
+    /// what would be there without the others.
     #[must_use]
-    pub fn between(vectors: &ItemVectors, index: &ItemIndex) -> Self {
-        let domains: Vec<Described> = index
-            .ranges()
-            .values()
-            .filter_map(|rows| Described::of(rows, vectors, index))
+    pub fn between(
+        index: &ItemIndex,
+        texts: &BTreeMap<DomainId, usize>,
+        of_pair: impl Fn(&DomainId, &DomainId) -> Option<ItemVectors>,
+    ) -> Self {
+        let all = || texts.iter().enumerate();
+        let mut pairs: Vec<[(&DomainId, &usize); 2]> = all()
+            .flat_map(|(at, one)| all().skip(at + 1).map(move |(_, other)| [one, other]))
             .collect();
-        let all = || domains.iter().enumerate();
-        let mut pairs: Vec<(&Described, &Described)> = all()
-            .flat_map(|(at, one)| all().skip(at + 1).map(move |(_, other)| (one, other)))
-            .collect();
-        pairs.sort_by_key(|(one, other)| one.items.len() * other.items.len());
-        let (mut compared, mut weights) = (0, 0);
+        pairs.sort_by_key(|[(_, one), (_, other)]| **one * **other);
+        let mut left = (MOST_PAIRS, MOST_WEIGHTS, MOST_TEXTS);
         let mut tables = BTreeMap::new();
-        for (one, other) in pairs {
-            let directions = [(one, other), (other, one)];
-            compared += 2 * one.items.len() * other.items.len();
-            weights += directions.iter().map(|(from, to)| from.most_weights(to)).sum::<usize>();
-            if compared > MOST_PAIRS || weights > MOST_WEIGHTS {
+        for [(one, of_one), (other, of_other)] in pairs {
+            let weights = of_one * NEAREST.min(*of_other) + of_other * NEAREST.min(*of_one);
+            let needed = (2 * of_one * of_other, weights, of_one + of_other);
+            if needed.0 > left.0 || needed.1 > left.1 || needed.2 > left.2 {
                 break;
             }
-            for (from, to) in directions {
+            left = (left.0 - needed.0, left.1 - needed.1, left.2 - needed.2);
+            let Some(vectors) = of_pair(one, other) else { continue };
+            let described = |domain| Described::of(index.ranges().get(domain)?, &vectors, index);
+            let Some((one, other)) = described(one).zip(described(other)) else { continue };
+            for (from, to) in [(&one, &other), (&other, &one)] {
                 let direction =
                     Direction { from: from.rows.domain.clone(), to: to.rows.domain.clone() };
                 tables.extend(from.like(to).map(|table| (direction, Arc::new(table))));
@@ -189,10 +196,6 @@ impl<'a> Described<'a> {
         let vectors = table.select(Axis(0), &differing);
         let items: Vec<LocalRow> = differing.into_iter().map(|at| items[at]).collect();
         (!items.is_empty()).then_some(Self { rows, items, vectors })
-    }
-
-    fn most_weights(&self, target: &Self) -> usize {
-        self.items.len() * target.items.len().min(NEAREST)
     }
 
     /// How alike items of the target are to these; `None` when none is.
@@ -288,7 +291,7 @@ mod tests {
     use crate::evidence::items::ItemKey;
     use crate::model::bridges::BridgeKind;
     use crate::training::bridging::trial::tests::direction;
-    use crossfold_testing::item_key;
+    use crossfold_testing::{domain, item_key};
 
     /// Items `0`.. of each domain whose vectors are these; `None`: an item without one.
     fn compared(domains: &[(&str, &[Option<[f32; 3]>])]) -> (ItemIndex, TextLikenesses) {
@@ -303,7 +306,8 @@ mod tests {
         let table = Array2::from_shape_fn((known.len(), 3), |(item, value)| known[item].1[value]);
         let keys = known.iter().map(|(key, _)| (*key).clone());
         let vectors = ItemVectors::new(VectorSource::default(), keys, table).unwrap();
-        let likenesses = TextLikenesses::between(&vectors, &index);
+        let texts = domains.iter().map(|(name, all)| (domain(name), all.len())).collect();
+        let likenesses = TextLikenesses::between(&index, &texts, |_, _| Some(vectors.clone()));
         (index, likenesses)
     }
 
@@ -344,6 +348,21 @@ mod tests {
             [&direction.from, &direction.to].iter().all(|domain| domain.as_str() != "c")
         };
         assert_eq!(among.only(of_two), alone);
+    }
+
+    #[test]
+    fn of_pairs_for_which_there_is_no_room_there_is_nothing() {
+        let (index, _) =
+            compared(&[("a", &[CAR, PIANO]), ("b", &[PIANO_LOAN, CAR_LOAN]), ("c", &[CAR, PIANO])]);
+        let (few, many) = (2, MOST_TEXTS);
+        let texts = [(domain("a"), few), (domain("b"), few), (domain("c"), many)].into();
+        let asked = std::cell::RefCell::new(Vec::new());
+        let none = TextLikenesses::between(&index, &texts, |one, other| {
+            asked.borrow_mut().push((one.clone(), other.clone()));
+            None
+        });
+        assert!(none.is_empty());
+        assert_eq!(asked.into_inner(), [(domain("a"), domain("b"))]);
     }
 
     #[test]

@@ -374,7 +374,8 @@ pub(crate) mod tests {
             taste => f32::from(u8::from(item % 20 / 10 == taste)),
         });
         let vectors = ItemVectors::new(VectorSource::default(), items, table).unwrap();
-        TextLikenesses::between(&vectors, &index)
+        let texts = [(domain("a"), 20), (domain("b"), 20)].into();
+        TextLikenesses::between(&index, &texts, |_, _| Some(vectors.clone()))
     }
 
     pub(crate) fn direction(from: &str, to: &str) -> Direction {

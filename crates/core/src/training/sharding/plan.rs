@@ -526,6 +526,7 @@ mod tests {
         });
         let items = index.items().iter().cloned();
         let vectors = ItemVectors::new(VectorSource::default(), items, table).unwrap();
+        let texts = index.ranges().keys().map(|domain| (domain.clone(), 2)).collect();
         let outline = ModelOutline {
             index: parts.sections.index,
             popularity: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE, 1.0],
@@ -535,8 +536,8 @@ mod tests {
             look_alikes: parts.sections.tables.look_alikes().clone(),
             segments: parts.sections.segments,
             topics: parts.sections.topics,
-            content: None,
-            likenesses: TextLikenesses::between(&vectors, &index),
+            content: Default::default(),
+            likenesses: TextLikenesses::between(&index, &texts, |_, _| Some(vectors.clone())),
             report: TrainingReport::default(),
         };
         let json = serde_json::to_vec(&outline).unwrap();

@@ -88,6 +88,28 @@ async fn an_item_that_is_posted_after_training_is_served_by_its_text_without_a_n
 }
 
 #[tokio::test]
+async fn of_more_new_items_than_are_described_a_replay_describes_the_same() {
+    let stores = world_with(model(true)).await;
+    // What the person would like best is older than the newest that are described.
+    stores.catalogue.put(&titled("older", "first car loan, electric car loan")).await.unwrap();
+    for number in 0..crossfold_core::serving::snapshot::MOST_DESCRIBED {
+        let id = format!("newer{number:03}");
+        stores.catalogue.put(&titled(&id, "advanced piano lessons")).await.unwrap();
+    }
+    let service = service(&stores);
+    let slate = answer(&service, asked()).await;
+    let items = slate["items"].as_array().unwrap();
+    assert!(items.iter().all(|item| item["item_id"] != "older"), "{slate}");
+    assert_same(&replayed(&service, &slate["recommendation_id"]).await);
+    // One that is on no slate changes: the older one is not described in its place.
+    let shown: Vec<&str> = items.iter().filter_map(|item| item["item_id"].as_str()).collect();
+    let others = (0..500).map(|number| format!("newer{number:03}"));
+    let changed = others.into_iter().find(|id| !shown.contains(&id.as_str())).unwrap();
+    stores.catalogue.put(&titled(&changed, "violin lessons")).await.unwrap();
+    assert_same(&replayed(&service, &slate["recommendation_id"]).await);
+}
+
+#[tokio::test]
 async fn without_its_encoder_new_items_come_last_and_the_answer_says_so() {
     let stores = world_with(model(false)).await;
     post_new_items(&stores).await;
