@@ -17,6 +17,7 @@ use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::cleaning::CleaningLedger;
 use crate::evidence::inputs::InputCounts;
 use crate::evidence::item_facts::CatalogueFacts;
+use crate::evidence::item_vectors::ItemVectors;
 use crate::evidence::items::{DomainRows, ItemIndex, Row};
 use crate::evidence::popularity::Popularity;
 use crate::evidence::rows::{MOST_ORDERED, RowBuilder, Rows, split_instant};
@@ -110,13 +111,19 @@ pub fn prepare(
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
-    let descriptions = texts.and_then(|ItemTexts { texts, encoder }| {
-        let worth_it = worth_encoding(&outline.index, &rows.all, texts);
-        let vectors = encoder.vectors_of(worth_it)?;
-        Some(Descriptions { vectors, facts: input.facts })
-    });
+    let vectors = texts.and_then(|texts| vectors_of(texts, &outline.index, &rows.all));
+    let descriptions = vectors.map(|vectors| Descriptions { vectors, facts: input.facts });
     let pending = Pending::of(rows, split_at.is_some());
     Ok(Prepared { outline, gate: input.gate, pending, descriptions })
+}
+
+/// The vectors of those of the texts that are worth it.
+fn vectors_of(
+    ItemTexts { texts, encoder }: ItemTexts,
+    index: &ItemIndex,
+    all: &SparseRows,
+) -> Option<ItemVectors> {
+    encoder.vectors_of(worth_encoding(index, all, texts))
 }
 
 fn check_anything_is_left(rows: &Rows, cleaning: &CleaningLedger) -> Result<(), TrainingError> {
