@@ -23,8 +23,11 @@ use crate::maths::fold_in::UnobservedItems;
 /// Version of the artefact's layout. Since 3 the report is an object of its own; since 4
 /// a domain's items may be ranked by a mixture of rankers, which earlier programs would
 /// leave out, and so serve what nobody measured; since 5 a ranker of it may go by the
-/// order of what a person did. A model of 3 or 4 is read as one of 5 without any.
-pub const FORMAT: u32 = 5;
+/// order of what a person did; since 6 it may be a sequence model. A model of 3 to 5 is read
+/// as one of 6 without any.
+pub const FORMAT: u32 = 6;
+/// The layout of a model without a sequence model: programs that know none read it as well.
+pub const FORMAT_WITHOUT_SEQUENCES: u32 = 5;
 /// The oldest layout that is read.
 pub const OLDEST_FORMAT: u32 = 2;
 
@@ -72,7 +75,7 @@ pub fn manifest_key(id: &ModelId) -> String {
 /// What a model is made of and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`], or that of an older model.
+    /// [`FORMAT`], [`FORMAT_WITHOUT_SEQUENCES`], or that of an older model.
     pub format: u32,
     /// When it was made.
     pub created_at: Timestamp,
@@ -186,7 +189,7 @@ pub fn decode_manifest(id: &ModelId, bytes: &[u8]) -> Result<Manifest, ModelErro
     }
     let Version { format } = serde_json::from_slice(bytes).map_err(malformed)?;
     match format {
-        3 | 4 | FORMAT => serde_json::from_slice(bytes).map_err(malformed),
+        3..=FORMAT => serde_json::from_slice(bytes).map_err(malformed),
         OLDEST_FORMAT => decode_inline(bytes),
         other => Err(ModelError::Format(other)),
     }

@@ -19,6 +19,7 @@
 //! | matrix | `confidences` | f32, entries | finite, not 0; below 0 of what is disliked |
 //! | matrix | `places` | u16, entries | how far back each stands in its row's order; may be absent |
 //! | bridge | | | see [`CarrierFile`] |
+//! | sequence | | | a sequence model: see [`SequenceModel::tensors`] |
 //! | factors | `factors` | f32, rows x columns | finite |
 //!
 //! Decoding takes nothing on trust: a file that is torn, of another version, or
@@ -32,8 +33,10 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 
+use crate::maths::sequence::SequenceModel;
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::CarrierFile;
+use crate::model::mixtures::sequence;
 
 const MAGIC: &[u8; 8] = b"CFSHARD1";
 const DIGEST_BYTES: usize = 32;
@@ -124,6 +127,28 @@ impl BridgeShard {
     /// [`ShardError`] when anything is not as the layout demands.
     pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
         Ok(Self(CarrierFile::decode(unseal_content(bytes)?).map_err(malformed)?))
+    }
+}
+
+/// A sequence model of a domain's items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequenceShard(pub SequenceModel);
+
+impl SequenceShard {
+    /// Encodes a model.
+    ///
+    /// # Errors
+    /// [`ShardError::Malformed`] when it cannot be written.
+    pub fn encode(model: &SequenceModel) -> Result<Bytes, ShardError> {
+        Ok(seal_content(&sequence::encode(model).map_err(malformed)?))
+    }
+
+    /// Decodes and verifies.
+    ///
+    /// # Errors
+    /// [`ShardError`] when anything is not as the layout demands.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
+        Ok(Self(sequence::decode(unseal_content(bytes)?).map_err(malformed)?))
     }
 }
 
