@@ -1,8 +1,10 @@
 //! Rankers of a domain's items in words.
 
+use crossfold_core::entities::counted;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::item_item::ConfidenceUse;
 use crossfold_core::model::mixtures::item_item::ItemItemMethod;
+use crossfold_core::model::mixtures::sequence::SequenceMethod;
 use crossfold_core::training::mixing::RankerChoice;
 
 /// What kind of ranker it is.
@@ -19,6 +21,7 @@ pub fn kind_of(ranker: &RankerChoice) -> &'static str {
         RankerChoice::ItemItem(ItemItemMethod::Walk(_)) => "items by walks",
         RankerChoice::ItemItem(ItemItemMethod::Cosine(_)) => "items by shared people",
         RankerChoice::ItemItem(ItemItemMethod::NextItem(_)) => "items by what follows",
+        RankerChoice::Sequence(_) => "a sequence model",
     }
 }
 
@@ -44,13 +47,35 @@ pub fn kinds_of(rankers: &[RankerChoice]) -> String {
 #[must_use]
 pub fn ranker_text(ranker: &RankerChoice) -> String {
     let kind = kind_of(ranker);
-    let RankerChoice::ItemItem(method) = ranker else { return kind.to_owned() };
-    let counted = match values_of(method) {
-        ConfidenceUse::Binary => "",
-        ConfidenceUse::Saturated => ", confidences saturated",
-        ConfidenceUse::Logarithmic => ", logarithms of confidences",
+    match ranker {
+        RankerChoice::Factors | RankerChoice::Popularity | RankerChoice::RecentPopularity => {
+            kind.to_owned()
+        }
+        RankerChoice::Sequence(method) => format!("{kind}: {}", sequence_text(method)),
+        RankerChoice::ItemItem(method) => {
+            let counted = match values_of(method) {
+                ConfidenceUse::Binary => "",
+                ConfidenceUse::Saturated => ", confidences saturated",
+                ConfidenceUse::Logarithmic => ", logarithms of confidences",
+            };
+            format!("{kind}: {}{counted}", settings_of(method))
+        }
+    }
+}
+
+fn sequence_text(method: &SequenceMethod) -> String {
+    let of = method.params.options();
+    let people = match method.every {
+        1 => "everybody".to_owned(),
+        every => format!("one person of {every}"),
     };
-    format!("{kind}: {}{counted}", settings_of(method))
+    format!(
+        "{} numbers an item, {} of attention, the newest {} of a history, learned from {people} in {}",
+        of.dimensions,
+        counted::of(of.blocks as u64, "block"),
+        of.length,
+        counted::of(method.epochs as u64, "epoch"),
+    )
 }
 
 /// What becomes of confidences; what goes by the order of items leaves them aside.
@@ -121,6 +146,7 @@ mod tests {
 
     use crossfold_core::maths::item_item::cosine::CosineOptions;
     use crossfold_core::maths::item_item::ease::EaseOptions;
+    use crossfold_core::maths::sequence::SequenceOptions;
 
     use super::*;
 
@@ -148,5 +174,11 @@ mod tests {
         assert!(one.starts_with("items by regression on all others: ridge 5, "), "{one}");
         assert!(!one.contains(['{', '_', '"']), "{one}");
         assert_eq!(ranker_text(&RankerChoice::Popularity), "popularity");
+        let params = SequenceOptions::default().check().unwrap();
+        let method = SequenceMethod { params, epochs: 1, newest: 51, every: 4 };
+        assert_eq!(
+            ranker_text(&RankerChoice::Sequence(method)),
+            "a sequence model: 64 numbers an item, 2 blocks of attention, the newest 50 of a history, learned from one person of 4 in 1 epoch"
+        );
     }
 }

@@ -9,11 +9,11 @@ use crossfold_core::maths::sparse::SparseRows;
 use crossfold_core::model::bridges::CarrierFile;
 use crossfold_core::training::bridging::domain_fits::{DomainFits, DomainPart, DomainPeople};
 use crossfold_core::training::bridging::fitting::{Fitted, NeededFits, fit_alone};
-use crossfold_core::training::mixing::ItemItemWeights;
+use crossfold_core::training::mixing::{RankerTable, RankerTables};
 use crossfold_core::training::sharding::plan::{
     Part, PeopleRecord, PlannedFit, PurposeFiles, ShardBounds, ShardPlan, Side,
 };
-use crossfold_core::training::sharding::shard::{BridgeShard, MatrixShard};
+use crossfold_core::training::sharding::shard::{BridgeShard, MatrixShard, SequenceShard};
 use crossfold_core::training::{FitPurpose, ModelOutline};
 use ndarray::{Array2, s};
 
@@ -58,16 +58,25 @@ impl Planner<'_> {
             let shard = BridgeShard::encode(&CarrierFile { carrier, items })?;
             bridges.push((direction, self.files.put_addressed("bridge", shard).await?));
         }
-        let mut weights = Vec::new();
-        for (domain, of_domain) in self.outline.weights(matrix) {
+        let (mut weights, mut sequences) = (Vec::new(), Vec::new());
+        for (domain, of_domain) in self.outline.ranker_tables(matrix) {
             for (at, table) in of_domain {
-                let bytes = MatrixShard::encode(&table, 0..table.rows())?;
-                let key = self.files.put_addressed("matrix", bytes).await?;
-                weights.push((domain.clone(), at, key));
+                match table {
+                    RankerTable::Weights(table) => {
+                        let bytes = MatrixShard::encode(&table, 0..table.rows())?;
+                        let key = self.files.put_addressed("matrix", bytes).await?;
+                        weights.push((domain.clone(), at, key));
+                    }
+                    RankerTable::Sequence(model) => {
+                        let bytes = SequenceShard::encode(&model)?;
+                        let key = self.files.put_addressed("sequence", bytes).await?;
+                        sequences.push((domain.clone(), at, key));
+                    }
+                }
             }
         }
         let files = plan.purposes.entry(purpose).or_default();
-        (files.bridges, files.weights) = (bridges, weights);
+        (files.bridges, files.weights, files.sequences) = (bridges, weights, sequences);
         Ok(files)
     }
 
@@ -158,22 +167,32 @@ pub(crate) async fn fitted(
     Ok(fitted)
 }
 
-/// The weights between items that were made for a purpose.
-pub(crate) async fn weights(
+/// What rankers rank by that was made for a purpose.
+pub(crate) async fn ranker_tables(
     files: &WorkingFiles,
     plan: &ShardPlan,
     ranges: &DomainRanges,
     purpose: FitPurpose,
-) -> Result<ItemItemWeights, ShardWorkerError> {
-    let mut weights = ItemItemWeights::new();
-    let made = plan.purposes.get(&purpose).map_or(&[][..], |files| &files.weights);
-    for (domain, at, key) in made {
+) -> Result<RankerTables, ShardWorkerError> {
+    let mut tables = RankerTables::new();
+    let Some(made) = plan.purposes.get(&purpose) else { return Ok(tables) };
+    let items = |domain| ranges.get(domain).map(DomainRows::len);
+    for (domain, at, key) in &made.weights {
         let table = files.matrix(key).await?.rows;
-        let items = ranges.get(domain).map(DomainRows::len);
+        let items = items(domain);
         if items.map(|items| (items, items)) != Some((table.rows(), table.columns())) {
             return Err(WorkingFileError::Misfit { key: key.clone() }.into());
         }
-        weights.entry(domain.clone()).or_default().insert(*at, table);
+        let table = RankerTable::Weights(table);
+        tables.entry(domain.clone()).or_default().insert(*at, table);
     }
-    Ok(weights)
+    for (domain, at, key) in &made.sequences {
+        let model = files.sequence(key).await?.0;
+        if items(domain) != Some(model.items()) {
+            return Err(WorkingFileError::Misfit { key: key.clone() }.into());
+        }
+        let table = RankerTable::Sequence(model);
+        tables.entry(domain.clone()).or_default().insert(*at, table);
+    }
+    Ok(tables)
 }

@@ -33,7 +33,7 @@ use crate::half_iteration::Half;
 use crate::pause::Pause;
 use crate::rekeying::Rekeyer;
 use crate::shard_error::ShardWorkerError;
-use crate::shard_fits::{Planner, fitted, weights};
+use crate::shard_fits::{Planner, fitted, ranker_tables};
 use crate::stored_tuner::StoredTuner;
 use crate::training_input::{Gathering, gather};
 use crate::upkeep::{ArchiveRetention, keep_up};
@@ -493,9 +493,9 @@ impl ShardWorker {
             };
             let fitted = fitted(files, &plan, recipe.outline(), purpose).await?;
             let ranges = recipe.outline().index.ranges();
-            let weights = weights(files, &plan, ranges, purpose).await?;
+            let rankers = ranker_tables(files, &plan, ranges, purpose).await?;
             let take = move || {
-                let fits = recipe.outline().serve(fitted, weights);
+                let fits = recipe.outline().serve(fitted, rankers);
                 recipe.take(purpose, set, fits)?;
                 Ok::<_, TrainingError>(recipe)
             };

@@ -12,7 +12,7 @@ use crossfold_core::training::sharding::plan::{
     FORMAT, PlannedFit, ShardPlan, Step, folder, judged_key, plan_key,
 };
 use crossfold_core::training::sharding::shard::{
-    BridgeShard, FactorShard, MatrixShard, ShardError,
+    BridgeShard, FactorShard, MatrixShard, SequenceShard, ShardError,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use ndarray::{Array2, s};
@@ -183,6 +183,11 @@ impl WorkingFiles {
     /// Reads a bridge that brings all its tables.
     pub(crate) async fn bridge(&self, key: &str) -> Result<BridgeShard, WorkingFileError> {
         BridgeShard::decode(&self.bytes(key).await?).map_err(in_file(key))
+    }
+
+    /// Reads a sequence model.
+    pub(crate) async fn sequence(&self, key: &str) -> Result<SequenceShard, WorkingFileError> {
+        SequenceShard::decode(&self.bytes(key).await?).map_err(in_file(key))
     }
 
     /// The factors that a step of a fit gave for a shard.

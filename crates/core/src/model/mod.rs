@@ -14,6 +14,8 @@
 //! | `item_id_ends` | u32, items | where each id ends in `item_ids` |
 //! | `look_alikes` | u32, pairs x 2 | rows of items that look alike, the lower first, in order |
 //! | `mixture_{n}_{m}_ends`, `_items`, `_values` | u32, items of the domain; u32 and f32, weights | as those of a cross block: what each past item adds to the domain's items by ranker `m` of the manifest's mixture `n` |
+//! | `mixture_{n}_{m}_items.embeddings`, `…_items.biases`, `…_items.known` | f32, items of the domain x dimensions; items; items | the items of ranker `m`, a sequence model ([`crate::maths::sequence`]): known is 0 or 1 |
+//! | `mixture_{n}_{m}_positions`, `…_blocks.{b}.…`, `…_last_norm.…` | f32, length x dimensions; dimensions x 1 or 3 dimensions; dimensions | its network |
 //! | `bridge_{n}_map` | f32, factors x factors | the map of the manifest's bridge `n`, from source to target |
 //! | `bridge_{n}_ends` | u32, source items | where each source item's entries end in the next two |
 //! | `bridge_{n}_items` | u32, entries | target items, numbered within their domain, ascending |
@@ -59,7 +61,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use bridges::Bridges;
+use bridges::{BridgeKind, Bridges};
 use scoring::Estimate;
 
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
@@ -158,7 +160,12 @@ impl Artefact {
         let ModelParts { provenance, sections } = parts;
         let (headers, blob) = sections.write()?;
         let manifest = Manifest {
-            format: manifest::FORMAT,
+            format: match sections.tables.mixtures().have_sequences()
+                || sections.tables.bridges().has(BridgeKind::Text)
+            {
+                true => manifest::FORMAT,
+                false => manifest::FORMAT_WITHOUT_EITHER,
+            },
             created_at: provenance.created_at,
             training_run: provenance.training_run.clone(),
             events: provenance.events,
@@ -305,6 +312,8 @@ pub(crate) mod tests {
     use super::look_alikes::LookAlikes;
     use super::manifest::ContentReference;
     use super::mixtures::item_item::{ItemItem, ItemItemMethod};
+    use super::mixtures::sequence::SequenceMethod;
+    use super::mixtures::sequence::tests::{method, sequence};
     use super::mixtures::{Mixture, Mixtures, Ranker, RankerKind};
     use super::scoring::{ScoringTables, TableParts};
     use super::*;
@@ -313,6 +322,7 @@ pub(crate) mod tests {
     use crate::maths::als::AlsOptions;
     use crate::maths::item_item::ease::EaseOptions;
     use crate::maths::item_item::next_item::NextItemOptions;
+    use crate::maths::sequence::SequenceOptions;
     use crate::maths::sparse::SparseRows;
     use crate::model::content::Content;
 
@@ -401,6 +411,16 @@ pub(crate) mod tests {
         model
     }
 
+    /// The same model with how a domain's items are ranked, read back as it is stored.
+    pub(crate) fn with_mixture(model: &Model, domain: &DomainId, mixture: Mixture) -> Model {
+        let params = model.manifest().options.check().unwrap();
+        let rows = model.rows(domain).unwrap();
+        let tables = model.sections().tables.with_mixture(rows, mixture).unwrap();
+        let sections = Sections { tables, ..model.sections().clone() };
+        let provenance = Provenance { params, ..provenance() };
+        encode(&ModelParts { provenance, sections }).verify().unwrap()
+    }
+
     /// A report that nobody reads.
     pub(crate) fn encode(parts: &ModelParts) -> Artefact {
         Artefact::encode(parts, Bytes::from_static(b"{}")).unwrap()
@@ -415,6 +435,7 @@ pub(crate) mod tests {
         let weights = SparseRows::from_rows(popularity.len(), rows);
         let method = ItemItemMethod::Ease(EaseOptions::default().check().unwrap());
         let ordered = ItemItemMethod::NextItem(NextItemOptions::default().check().unwrap());
+        let sequence = sequence(popularity.len());
         Mixture {
             rankers: vec![
                 Ranker::Factors,
@@ -422,11 +443,12 @@ pub(crate) mod tests {
                 Ranker::ItemItem(ItemItem::new(method, weights.clone())),
                 Ranker::ItemItem(ItemItem::new(ordered, weights)),
                 Ranker::RecentPopularity(popularity.into_iter().rev().collect()),
+                Ranker::Sequence(sequence),
             ],
             shares: [
-                vec![0.25, 0.25, 0.25, 0.125, 0.125],
-                vec![0.5, 0.0, 0.5, 0.0, 0.0],
-                vec![0.0, 0.0, 0.25, 0.75, 0.0],
+                vec![0.25, 0.25, 0.25, 0.125, 0.0625, 0.0625],
+                vec![0.5, 0.0, 0.5, 0.0, 0.0, 0.0],
+                vec![0.0, 0.0, 0.25, 0.25, 0.0, 0.5],
             ],
             unit: 0.25,
         }
@@ -503,6 +525,54 @@ pub(crate) mod tests {
         }
     }
 
+    #[test]
+    fn a_model_has_the_newest_format_only_where_earlier_programs_would_not_know_what_is_in_it() {
+        let with = encode(&bridged_parts()).verify().unwrap();
+        assert_eq!(with.manifest().format, manifest::FORMAT);
+        let without = encode(&parts()).verify().unwrap();
+        assert_eq!(without.manifest().format, manifest::FORMAT_WITHOUT_EITHER);
+    }
+
+    /// Decodes a bridged model one of whose tensors was changed, with a right checksum.
+    fn decode_with(name: &str, change: impl Fn(&mut Vec<usize>, &mut Vec<u8>)) -> ModelError {
+        let artefact = encode(&bridged_parts());
+        let tensors = safetensors::SafeTensors::deserialize(&artefact.blob).unwrap();
+        let changed: Vec<tensors::Tensor> = tensors
+            .iter()
+            .map(|(own, view)| {
+                let (mut shape, mut bytes) = (view.shape().to_vec(), view.data().to_vec());
+                if own == name {
+                    change(&mut shape, &mut bytes);
+                }
+                tensors::Tensor { name: own.to_owned(), dtype: view.dtype(), shape, bytes }
+            })
+            .collect();
+        let blob = tensors::serialise(&changed).unwrap();
+        let mut manifest = decode_manifest(&artefact.id, &artefact.manifest).unwrap();
+        manifest.blob = ContentReference::of(&blob);
+        Model::decode(artefact.id, manifest, &blob).unwrap_err()
+    }
+
+    #[test]
+    fn a_sequence_model_that_is_cut_short_or_holds_what_is_no_number_is_refused() {
+        let network = "mixture_0_5_blocks.0.inner.weights";
+        for name in [network, "mixture_0_5_items.embeddings", "mixture_0_5_positions"] {
+            let cut = decode_with(name, |shape, bytes| {
+                shape[0] -= 1;
+                bytes.truncate(shape.iter().product::<usize>() * 4);
+            });
+            assert!(matches!(cut, ModelError::Malformed(_)), "{name}: {cut}");
+            let not_a_number = decode_with(name, |_, bytes| {
+                bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+            });
+            assert!(matches!(not_a_number, ModelError::Malformed(_)), "{name}: {not_a_number}");
+        }
+        let more = decode_with("mixture_0_5_items.known", |_, bytes| {
+            bytes[..4].copy_from_slice(&0.5f32.to_le_bytes());
+        });
+        assert!(more.to_string().contains("known"), "{more}");
+    }
+
     /// Decodes a bridged model whose manifest was changed, with a right checksum.
     fn decode_changed(change: impl Fn(&mut Manifest)) -> Result<Model, ModelError> {
         let artefact = encode(&bridged_parts());
@@ -514,13 +584,19 @@ pub(crate) mod tests {
     #[test]
     fn a_bridge_or_a_mixture_that_does_not_fit_is_refused() {
         decode_changed(|_| ()).unwrap();
-        let changes: [fn(&mut Manifest); 19] = [
+        let changes: [fn(&mut Manifest); 21] = [
             |m| m.mixtures[0].domain = DomainId::parse("elsewhere").unwrap(),
-            |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5, 0.0, 0.0],
-            |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0, 0.0, 0.0],
+            |m| m.mixtures[0].shares[1] = vec![0.5, 0.75, 0.5, 0.0, 0.0, 0.0],
+            |m| m.mixtures[0].shares[1] = vec![1.5, -0.5, 0.0, 0.0, 0.0, 0.0],
             |m| m.mixtures[0].unit = f32::NAN,
             |m| m.mixtures[0].rankers.truncate(2),
-            |m| m.mixtures[0].rankers = vec![RankerKind::Factors; 9],
+            |m| m.mixtures[0].rankers = vec![RankerKind::Factors; 10],
+            |m| m.mixtures[0].rankers[4] = RankerKind::Sequence { method: method() },
+            |m| {
+                let options = SequenceOptions { length: 9, ..*method().params.options() };
+                let method = SequenceMethod { params: options.check().unwrap(), ..method() };
+                m.mixtures[0].rankers[5] = RankerKind::Sequence { method };
+            },
             |m| m.by_popularity = [DomainId::parse("elsewhere").unwrap()].into(),
             |m| m.domain_factors = false,
             |m| m.look_alikes = 1,

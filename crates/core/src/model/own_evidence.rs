@@ -5,6 +5,7 @@ use crate::evidence::items::{DomainRows, Liked, Row};
 use crate::maths::fold_in::FoldedPerson;
 use crate::model::factor_table::{FactorTable, by_row};
 use crate::model::mixtures::item_item::ItemItem;
+use crate::model::mixtures::sequence::ReadHistory;
 
 /// What one ranker makes of a person.
 pub(crate) struct Ranked<'a> {
@@ -18,6 +19,8 @@ pub(crate) enum RankedBy<'a> {
     Factors { factors: &'a FactorTable, person: FoldedPerson },
     /// The items of the target that the person likes.
     ItemItem { table: &'a ItemItem, liked: Vec<Liked> },
+    /// The items of the target that the person likes, as a sequence.
+    Sequence(ReadHistory<'a>),
     /// The same for everyone.
     Popularity(&'a [f32]),
 }
@@ -32,18 +35,19 @@ impl Ranked<'_> {
                 scores
             }
             RankedBy::ItemItem { table, liked } => table.scores(liked),
+            RankedBy::Sequence(read) => read.scores(),
             RankedBy::Popularity(shares) => shares.to_vec(),
         }
     }
 
     fn is_personal(&self) -> bool {
         match &self.by {
-            RankedBy::Factors { .. } | RankedBy::ItemItem { .. } => true,
+            RankedBy::Factors { .. } | RankedBy::ItemItem { .. } | RankedBy::Sequence(_) => true,
             RankedBy::Popularity(_) => false,
         }
     }
 
-    /// What each past item adds to the score of one.
+    /// What each past item adds to the score of one; nothing where none has a part of its own.
     fn contributions(&self, row: Row) -> Vec<(Row, f32)> {
         match &self.by {
             RankedBy::Factors { factors, person } => {
@@ -54,8 +58,17 @@ impl Ranked<'_> {
                 let added = table.contributions(liked, item).into_iter();
                 added.map(|(past, amount)| (self.target.row(past), amount)).collect()
             }
-            RankedBy::Popularity(_) => Vec::new(),
+            RankedBy::Popularity(_) | RankedBy::Sequence(_) => Vec::new(),
         }
+    }
+
+    /// What tells which past items the score of one goes back to: what each adds or, where
+    /// none has a part of its own, what would be lost without it.
+    fn evidence(&self, row: Row) -> Vec<(Row, f32)> {
+        let RankedBy::Sequence(read) = &self.by else { return self.contributions(row) };
+        let Some(item) = self.target.local(row) else { return Vec::new() };
+        let changes = read.changes(item).into_iter();
+        changes.map(|(past, change)| (self.target.row(past), change)).collect()
     }
 
     /// What is added to an item's score whatever the person did.
@@ -158,6 +171,25 @@ impl<'a> OwnEvidence<'a> {
         self.parts.iter().flat_map(move |OwnPart { weight, ranked, .. }| {
             ranked.contributions(row).into_iter().map(move |(past, amount)| (past, weight * amount))
         })
+    }
+
+    /// As [`Ranked::evidence`], of all.
+    pub(crate) fn evidence(&self, row: Row) -> impl Iterator<Item = (Row, f32)> {
+        self.parts.iter().flat_map(move |OwnPart { weight, ranked, .. }| {
+            ranked.evidence(row).into_iter().map(move |(past, amount)| (past, weight * amount))
+        })
+    }
+
+    /// What the order of all that the person took in the target adds to an item's score, of
+    /// which no past item has a part of its own; `None` where nothing goes by it.
+    pub(crate) fn sequence(&self, row: Row) -> Option<f32> {
+        let is_sequence = |part: &&OwnPart<'_>| matches!(part.ranked.by, RankedBy::Sequence(_));
+        let of_part = |part: &OwnPart<'_>| {
+            let at = part.ranked.target.local(row)?.index();
+            let known = part.scores.as_ref().and_then(|scores| scores.get(at).copied());
+            Some(part.weight * known.or_else(|| part.ranked.scores().get(at).copied())?)
+        };
+        self.parts.iter().filter(is_sequence).filter_map(of_part).reduce(|one, other| one + other)
     }
 
     /// What is added to an item's score whatever the person did.

@@ -16,11 +16,12 @@
 //! Where a domain has a mixture of rankers ([`crate::model::mixtures`]), it ranks in
 //! place of the fold-in for who likes anything there.
 //!
-//! Once a person's evidence is weighed, everything is linear in the past items, so each
-//! score is exactly the sum of their contributions and of a base that no past item is
-//! behind; there is one only where a bridge begins with an average person, and where
-//! popularity has a share in a mixture. An item that looks like one of the person's
-//! source items gets nothing from it.
+//! Once a person's evidence is weighed, everything but a sequence model is linear in the past
+//! items, so each score is exactly the sum of their contributions, of what a sequence model
+//! makes of the target's own history as a whole, where one has a share in a mixture, and of a
+//! base that no past item is behind; there is one only where a bridge begins with an average
+//! person, and where popularity has a share in a mixture. An item that looks like one of the
+//! person's source items gets nothing from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -342,6 +343,9 @@ impl ScoringTables {
             Ranker::ItemItem(table) => {
                 RankedBy::ItemItem { table, liked: target.liked(&evidence.foldable) }
             }
+            Ranker::Sequence(sequence) => {
+                RankedBy::Sequence(sequence.read_history(&target.liked(&evidence.foldable))?)
+            }
         };
         Some(Ranked { target, by })
     }
@@ -482,17 +486,39 @@ impl Estimate<'_> {
     }
 
     /// How much each past item adds to the score of an item of the target. With
-    /// [`Estimate::base`] they sum up to the score.
+    /// [`Estimate::sequence`] and [`Estimate::base`] they sum up to the score.
     ///
     /// # Panics
     /// When there is no such row.
     #[must_use]
     pub fn contributions(&self, row: Row) -> Vec<(Row, f32)> {
-        let mut contributions = self.all_contributions(row);
+        self.without_look_alikes(row, self.sum_with(self.own.contributions(row), row))
+    }
+
+    /// What tells which past items a score goes back to: what each adds to it, and for the
+    /// part of a sequence model what would be lost of that without it, of the newest. Only
+    /// what stands in [`Estimate::contributions`] is a part of the score.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn evidence(&self, row: Row) -> Vec<(Row, f32)> {
+        self.without_look_alikes(row, self.sum_with(self.own.evidence(row), row))
+    }
+
+    /// The part of a score that a sequence model makes of all that the person took in the
+    /// target, in its order: no past item has a part of its own in it. `None` where no
+    /// sequence model has a share.
+    #[must_use]
+    pub fn sequence(&self, row: Row) -> Option<f32> {
+        self.own.sequence(row)
+    }
+
+    fn without_look_alikes(&self, row: Row, mut of_past: Vec<(Row, f32)>) -> Vec<(Row, f32)> {
         if let Some(look_alikes) = self.look_alikes.get(&row) {
-            contributions.retain(|(past, _)| !look_alikes.contains(past));
+            of_past.retain(|(past, _)| !look_alikes.contains(past));
         }
-        contributions
+        of_past
     }
 
     /// The part of a score that no past item is behind: what an average person gets,
@@ -504,10 +530,11 @@ impl Estimate<'_> {
         self.own.base(row) + carried.map_or(0.0, |(weight, carried)| weight * carried.base(row))
     }
 
-    fn all_contributions(&self, row: Row) -> Vec<(Row, f32)> {
+    /// What past items say by own evidence, with what they add by a bridge, summed up.
+    fn sum_with(&self, own: impl Iterator<Item = (Row, f32)>, row: Row) -> Vec<(Row, f32)> {
         let mut sums: BTreeMap<Row, f32> = BTreeMap::new();
         let mut add = |past: Row, amount: f32| *sums.entry(past).or_default() += amount;
-        self.own.contributions(row).for_each(|(past, amount)| add(past, amount));
+        own.for_each(|(past, amount)| add(past, amount));
         if let Some((weight, carried)) = &self.carried {
             carried.contributions(row).into_iter().for_each(|(past, c)| add(past, weight * c));
         }
@@ -545,7 +572,7 @@ impl Estimate<'_> {
             .map(|&row| {
                 let contributions = self.contributions(row);
                 let sum: f32 = contributions.iter().map(|(_, amount)| amount).sum();
-                (row, sum + self.base(row))
+                (row, sum + self.sequence(row).unwrap_or(0.0) + self.base(row))
             })
             .collect();
         for (row, score) in rescored {
@@ -827,7 +854,7 @@ mod tests {
             let row = Row((target * ITEMS + item) as u32);
             let contributions = estimate.contributions(row);
             let sum: f32 = contributions.iter().map(|(_, c)| c).sum();
-            let sum = sum + estimate.base(row);
+            let sum = sum + estimate.sequence(row).unwrap_or(0.0) + estimate.base(row);
             prop_assert!((estimate.score(row) - sum).abs() < 2e-3, "{} {sum}", estimate.score(row));
             let looks_alike = |past: &Row| {
                 look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))

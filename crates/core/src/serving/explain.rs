@@ -1,8 +1,10 @@
 //! Sixth stage: why an item is on a slate.
 //!
 //! A score is exactly the sum of what each past item adds to it, so the past items
-//! that add most are the reason. Without any, the reason is that others chose the
-//! item, or that it is new. A new item that is ranked by its text is said to be so.
+//! that add most are the reason. What a sequence model adds is no sum over past items: there
+//! the items count by what the score would lose without them. Without any, the reason is that
+//! others chose the item, or that it is new. A new item that is ranked by its text is said to
+//! be so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +17,7 @@ use crate::model::Model;
 use crate::model::content::StandIns;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
-use crate::serving::inspect::{ScoreParts, score_parts};
+use crate::serving::inspect::{Parts, ScoreParts, score_parts};
 use crate::serving::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
 use crate::serving::snapshot::{CatalogueEntry, Catalogues};
 use crate::serving::sources::Source;
@@ -52,9 +54,9 @@ impl<'a> Explainer<'a> {
         let Some(source) = source else {
             return self.plain(ReasonCode::New, Because::Newness(name));
         };
-        let mut contributions = source.contributions(entry);
-        contributions.retain(|(past, _)| !source.is_disliked(*past));
-        let evidence = self.evidence(contributions);
+        let mut evidence = source.evidence(entry);
+        evidence.retain(|(past, _)| !source.is_disliked(*past));
+        let evidence = self.evidence(evidence);
         if let Some(stand_ins) = entry.stand_ins {
             return self.by_description(entry, stand_ins, evidence);
         }
@@ -95,7 +97,8 @@ impl<'a> Explainer<'a> {
         score: f32,
     ) -> ScoreParts {
         let contributions = source.map_or_else(Vec::new, |source| source.contributions(entry));
-        score_parts(score, contributions, self.model, self.visible, self.catalogues)
+        let parts = Parts { contributions, sequence: source.and_then(|s| s.sequence(entry)) };
+        score_parts(score, parts, self.model, self.visible, self.catalogues)
     }
 
     fn plain(&self, code: ReasonCode, because: Because<'_>) -> Reason {

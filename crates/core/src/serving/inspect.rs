@@ -70,8 +70,20 @@ pub struct ScorePart {
 pub struct ScoreParts {
     /// What past items of the person add, those that count most first; at most [`MAX_PARTS`].
     pub parts: Vec<ScorePart>,
-    /// What the parts leave of the score: further past items, or, without any, popularity.
+    /// What a sequence model makes of all that the person took in the item's domain, in its
+    /// order: no past item has a part of its own in it. Absent where none has a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<f32>,
+    /// What these leave of the score: further past items, or, without any, popularity.
     pub rest: f32,
+}
+
+/// What a source says of a score.
+pub(super) struct Parts {
+    /// What each past item adds.
+    pub(super) contributions: Vec<(Row, f32)>,
+    /// As [`ScoreParts::sequence`].
+    pub(super) sequence: Option<f32>,
 }
 
 /// What the rules left out of the targets that the caller acts for. What was seen or
@@ -106,10 +118,10 @@ pub(super) fn targets(
     .collect()
 }
 
-/// What a score is made up of, by what each past item adds to it.
+/// What a score is made up of, by what its source says.
 pub(super) fn score_parts(
     score: f32,
-    contributions: Vec<(Row, f32)>,
+    Parts { contributions, sequence }: Parts,
     model: Option<&Model>,
     visible: &BTreeSet<DomainId>,
     catalogues: &Catalogues,
@@ -134,6 +146,7 @@ pub(super) fn score_parts(
         .collect();
     parts.sort_by(|a, b| b.amount.abs().total_cmp(&a.amount.abs()));
     parts.truncate(MAX_PARTS);
-    let rest = score - parts.iter().map(|part| part.amount).sum::<f32>();
-    ScoreParts { parts, rest }
+    let told: f32 = parts.iter().map(|part| part.amount).sum();
+    let rest = score - told - sequence.unwrap_or(0.0);
+    ScoreParts { parts, sequence, rest }
 }

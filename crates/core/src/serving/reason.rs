@@ -61,7 +61,8 @@ pub struct Evidence {
     /// or may not be shown: hidden, deleted, not offered, or not known to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_id: Option<ItemId>,
-    /// Its share of the positive contributions to the score, 0 to 1.
+    /// Its share of the positive contributions to the score, 0 to 1; where a sequence model has a
+    /// part in the score, what that would lose without the item counts as one.
     pub share: f32,
 }
 

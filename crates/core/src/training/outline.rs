@@ -27,7 +27,7 @@ use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
 use crate::training::bridging::gate::DirectionVerdict;
 use crate::training::bridging::text_fit::TextLikenesses;
 use crate::training::mixing::{
-    ItemItemWeights, MixtureVerdict, PopularItems, item_item_weights, mixtures,
+    MixtureVerdict, PopularItems, RankerTables, mixtures, ranker_tables,
 };
 use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
 
@@ -36,8 +36,8 @@ use crate::training::shadow::{FEWEST_PEOPLE, HeldOut, ShadowComparison};
 pub struct Fits {
     /// The factors and the bridges.
     pub served: ServedFits,
-    /// The weights between items.
-    pub weights: ItemItemWeights,
+    /// What rankers other than the factors rank by.
+    pub rankers: RankerTables,
 }
 
 /// A model without its factors.
@@ -161,20 +161,20 @@ impl ModelOutline {
         let (ranges, params) = (self.index.ranges(), &self.provenance.params);
         let material = (matrix, Some(&self.likenesses));
         let served = fit_served(material, ranges, params, &self.report.bridges, progress)?;
-        Ok(Fits { served, weights: self.weights(matrix) })
+        Ok(Fits { served, rankers: self.ranker_tables(matrix) })
     }
 
-    /// Makes the weights between items that the verdicts on rankers call for.
+    /// Makes what the verdicts on rankers call for.
     #[must_use]
-    pub fn weights(&self, matrix: &SparseRows) -> ItemItemWeights {
-        item_item_weights(matrix, self.index.ranges(), &self.report.rankings)
+    pub fn ranker_tables(&self, matrix: &SparseRows) -> RankerTables {
+        ranker_tables(matrix, self.index.ranges(), &self.report.rankings)
     }
 
     /// Puts together what was fitted elsewhere.
     #[must_use]
-    pub fn serve(&self, fitted: Fitted, weights: ItemItemWeights) -> Fits {
+    pub fn serve(&self, fitted: Fitted, rankers: RankerTables) -> Fits {
         let (ranges, params) = (self.index.ranges(), &self.provenance.params);
-        Fits { served: fitted.serve(&self.report.bridges, ranges, params), weights }
+        Fits { served: fitted.serve(&self.report.bridges, ranges, params), rankers }
     }
 
     /// What scores are made from, once it is fitted, for items that are so popular, of late
@@ -184,12 +184,12 @@ impl ModelOutline {
     /// [`TrainingError::Tables`] when the factors do not fit the items.
     pub(super) fn tables(
         &self,
-        Fits { served, weights }: Fits,
+        Fits { served, rankers }: Fits,
         (popularity, recent): (&[f32], &[f32]),
     ) -> Result<ScoringTables, TrainingError> {
         let of_items = PopularItems { ranges: self.index.ranges(), popularity, recent };
         let by_popularity = by_popularity(&self.report.served);
-        let mixtures = mixtures(weights, &self.report.rankings, of_items);
+        let mixtures = mixtures(rankers, &self.report.rankings, of_items);
         Ok(ScoringTables::new(TableParts {
             ranges: self.index.ranges().clone(),
             params: self.provenance.params,

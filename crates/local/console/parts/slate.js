@@ -6,18 +6,19 @@ import { Table } from "./table.js";
 
 const SHOWN = 5;
 
-/** What each past item adds, as bars on both sides of zero. */
+/** What each past item adds, and their order, as bars on both sides of zero. */
 function Contributions({ item, names }) {
-  const { parts, rest } = item.contributions;
+  const { parts, sequence, rest } = item.contributions;
   const shown = parts.slice(0, SHOWN);
   const remainder = rest + parts.slice(SHOWN).reduce((sum, part) => sum + part.amount, 0);
   const bars = shown.map((part) => ({
     label: part.title ?? part.item_id ?? t("try.elsewhere", { domain: names(part.domain) }),
     domain: names(part.domain), amount: part.amount,
   }));
+  if (sequence !== undefined) bars.push({ label: t("try.sequence"), amount: sequence });
   if (item.reason?.code === "tentative" && Math.abs(remainder) > 5e-4) {
     bars.push({ label: t("try.popular"), amount: remainder });
-  } else if (!parts.length) {
+  } else if (!bars.length) {
     bars.push({ label: t(item.reason?.code === "new" ? "try.new" : "try.popular"), amount: rest });
   } else if (Math.abs(remainder) > 5e-4) {
     bars.push({ label: t("try.rest"), amount: remainder });

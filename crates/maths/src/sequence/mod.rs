@@ -31,8 +31,10 @@ mod training;
 mod validation;
 mod weights;
 
-pub use attribution::LeftOut;
+pub use attribution::{LeftOut, WithoutEach};
 pub use model::{InvalidTensors, SequenceModel};
 pub use options::{SequenceOptions, SequenceParams};
 pub use sequences::Sequences;
-pub use training::{SequenceBudget, SequenceEpoch, SequenceError, fit};
+pub use training::{
+    SequenceBudget, SequenceEpoch, SequenceError, SequenceFit, fit, fit_for, fit_until_best,
+};

@@ -20,14 +20,17 @@ pub struct InvalidTensors {
 }
 
 /// A trained sequence model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SequenceModel {
     weights: Weights<f32>,
     is_known: Vec<bool>,
 }
 
-/// The most blocks: as many as options allow.
+/// The most blocks, dimensions and positions: as many as options allow. What a network of these
+/// takes is bounded, whatever tensors say, and without any item they say it in no bytes at all.
 const MOST_BLOCKS: usize = 8;
+const MOST_DIMENSIONS: usize = 512;
+const MOST_POSITIONS: usize = 512;
 
 impl SequenceModel {
     pub(super) fn new(weights: Weights<f32>, is_known: Vec<bool>) -> Self {
@@ -50,6 +53,12 @@ impl SequenceModel {
     #[must_use]
     pub fn length(&self) -> usize {
         self.weights.layout.positions
+    }
+
+    /// How many blocks of attention and feed-forward layers it has.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        self.weights.layout.blocks.len()
     }
 
     /// Whether training saw an item; one beyond the catalogue it did not.
@@ -155,10 +164,11 @@ impl SequenceModel {
         let &[positions, _] = &shape(POSITIONS)?[..] else {
             return Err(problem(POSITIONS, "has a wrong shape"));
         };
-        if dimensions == 0 || items.saturating_mul(dimensions) > MOST_NUMBERS {
+        let is_long = dimensions > MOST_DIMENSIONS;
+        if dimensions == 0 || is_long || items.saturating_mul(dimensions) > MOST_NUMBERS {
             return Err(problem(EMBEDDINGS, "has a wrong shape"));
         }
-        if positions == 0 || positions.saturating_mul(dimensions) > MOST_NUMBERS {
+        if !(1..=MOST_POSITIONS).contains(&positions) {
             return Err(problem(POSITIONS, "has a wrong shape"));
         }
         let numbers = tensors.keys().filter_map(|name| {
@@ -252,6 +262,18 @@ mod tests {
     }
 
     #[test]
+    fn what_an_item_changes_is_the_score_with_it_less_that_without() {
+        let model = model();
+        let score = |history: &[u32]| model.scores(&model.user_vector(history))[3];
+        let [newest, oldest] = model.left_out(&[0, 2], 3, 9)[..] else { panic!("two items") };
+        assert_eq!((newest.item, oldest.item), (2, 0));
+        assert!((newest.change - (score(&[0, 2]) - score(&[0]))).abs() < 1e-5);
+        assert!((oldest.change - (score(&[0, 2]) - score(&[2]))).abs() < 1e-5);
+        assert_eq!(model.left_out(&[0, 2], 3, 1), [newest]);
+        assert!(model.changes(&model.without_each(&[6], 4), 3).is_empty());
+    }
+
+    #[test]
     fn only_the_newest_of_a_history_count() {
         let model = model();
         assert_eq!(model.user_vector(&[0, 4, 5, 1, 2, 3]), model.user_vector(&[1, 2, 3]));
@@ -284,6 +306,12 @@ mod tests {
         let mut changed = whole;
         changed.insert(EMBEDDINGS.to_owned(), ArrayD::zeros(IxDyn(&[7, 0])));
         assert!(SequenceModel::from_tensors(&changed).is_err());
+        // Shapes that say much in few bytes.
+        for (name, shape) in [(EMBEDDINGS, [0, 1 << 40]), (POSITIONS, [1 << 40, 0])] {
+            let mut changed = model().tensors();
+            changed.insert(name.to_owned(), ArrayD::zeros(IxDyn(&shape)));
+            assert_eq!(SequenceModel::from_tensors(&changed).unwrap_err().name, name);
+        }
         let mut changed = model().tensors();
         changed.retain(|name, _| !name.starts_with("blocks."));
         assert!(SequenceModel::from_tensors(&changed).is_err());

@@ -114,6 +114,29 @@ pub fn fit(
     budget: SequenceBudget<'_>,
     progress: &dyn Fn(&SequenceEpoch),
 ) -> Result<SequenceModel, SequenceError> {
+    fit_until_best(sequences, items, params, budget, progress).map(|fit| fit.model)
+}
+
+/// A model, and what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequenceFit {
+    /// The model.
+    pub model: SequenceModel,
+    /// The epochs after which it was best for those who were held out; 0 where none was made.
+    pub epochs: usize,
+}
+
+/// As [`fit`], with the number of epochs that was best: what [`fit_for`] is to be told.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_until_best(
+    sequences: &Sequences,
+    items: usize,
+    params: &SequenceParams,
+    budget: SequenceBudget<'_>,
+    progress: &dyn Fn(&SequenceEpoch),
+) -> Result<SequenceFit, SequenceError> {
     let options = params.options();
     check(sequences, items, options)?;
     let validation = Validation::choose(sequences, options);
@@ -139,8 +162,33 @@ pub fn fit(
             break;
         }
     }
-    let weights = best.map_or(trainer.weights, |(_, _, weights)| weights);
-    Ok(SequenceModel::new(weights, trainer.is_known))
+    let (epochs, weights) =
+        best.map_or((0, trainer.weights), |(_, epochs, weights)| (epochs, weights));
+    Ok(SequenceFit { model: SequenceModel::new(weights, trainer.is_known), epochs })
+}
+
+/// Trains on all that is there for so many epochs, with nothing held out: once it is known
+/// from [`fit_until_best`] how many are best. As reproducible, and as large.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_for(
+    sequences: &Sequences,
+    items: usize,
+    params: &SequenceParams,
+    epochs: usize,
+) -> Result<SequenceModel, SequenceError> {
+    let options = params.options();
+    check(sequences, items, options)?;
+    let used = sequences.iter().map(<[u32]>::len).collect();
+    let mut trainer = Trainer::new(sequences, items, options, used);
+    for epoch in 1..=epochs {
+        let (loss, _, _) = trainer.epoch(epoch, &|| true);
+        if !loss.is_finite() || !trainer.is_finite() {
+            return Err(SequenceError::Diverged { epoch });
+        }
+    }
+    Ok(SequenceModel::new(trainer.weights, trainer.is_known))
 }
 
 fn check(
@@ -415,6 +463,27 @@ mod tests {
         assert!(
             untrained.scores(&untrained.user_vector(&[1])).iter().all(|score| score.is_finite())
         );
+    }
+
+    #[test]
+    fn what_was_held_out_is_learned_from_once_the_number_of_epochs_is_known() {
+        let mut people: Vec<Vec<u32>> =
+            (0..60).map(|person| (0..9).map(|at| (person * 7 + at) % 20).collect()).collect();
+        // Each person's last item is one that nobody else has.
+        let each = people.iter_mut().enumerate();
+        each.for_each(|(person, items)| items.push(20 + person as u32));
+        let sequences: Sequences = people.iter().map(Vec::as_slice).collect();
+        let params = options().check().unwrap();
+        let found = fit_until_best(&sequences, 80, &params, budget(6), &|_| ()).unwrap();
+        assert!((1..=6).contains(&found.epochs));
+        assert_eq!(found.model, fit(&sequences, 80, &params, budget(6), &|_| ()).unwrap());
+        let known = |model: &SequenceModel| (0..80).filter(|item| model.is_known(*item)).count();
+        assert!(known(&found.model) < 80);
+        let whole = fit_for(&sequences, 80, &params, found.epochs).unwrap();
+        assert_eq!(known(&whole), 80);
+        assert_eq!(whole, fit_for(&sequences, 80, &params, found.epochs).unwrap());
+        assert_ne!(whole, fit_for(&sequences, 80, &params, found.epochs + 1).unwrap());
+        assert!(fit_for(&sequences, 79, &params, 1).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rand_distr::{Distribution, Normal};
 use super::real::Real;
 
 /// A matrix of `inputs x outputs` and what is added after it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Linear {
     pub(super) weights: Range<usize>,
     pub(super) shift: Range<usize>,
@@ -20,14 +20,14 @@ pub(super) struct Linear {
 }
 
 /// A layer norm: what rows are multiplied with, and what is added.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Norm {
     pub(super) scale: Range<usize>,
     pub(super) shift: Range<usize>,
 }
 
 /// A block: attention, then feed-forward, each behind a layer norm of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Block {
     pub(super) attention_norm: Norm,
     /// To queries, keys and values, beside each other.
@@ -39,7 +39,7 @@ pub(super) struct Block {
 }
 
 /// Where each tensor lies in the one vector.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layout {
     pub(super) dimensions: usize,
     /// The most tokens of a sequence.
@@ -175,7 +175,7 @@ fn draw<F: Real>(values: &mut [F], deviation: f64, rng: &mut ChaCha8Rng) {
 }
 
 /// All that is learned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Weights<F> {
     pub(super) layout: Layout,
     /// What the layout describes.

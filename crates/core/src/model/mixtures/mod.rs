@@ -7,12 +7,14 @@
 //! then brought to [`Mixture::unit`], the spread that a fold-in's scores have, so that
 //! it can be held against what a bridge carries to the domain.
 //!
-//! All rankers but popularities are linear in the past items, so a mixed score is exactly
-//! the sum of what each past item adds to it, and of what popularity adds. Shares were
+//! A mixed score is exactly the sum of what each past item adds to it, for factors and weights
+//! between items are linear in these, of what popularity adds, and of what a sequence model
+//! makes of the history as a whole, of which no past item has a part of its own. Shares were
 //! learned on people whose items were held out (Caruana, Niculescu-Mizil, Crew, Ksikes:
 //! "Ensemble selection from libraries of models", 2004).
 
 pub mod item_item;
+pub mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,13 +22,14 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use self::item_item::{ItemItem, ItemItemMethod};
+use self::sequence::{Sequence, SequenceMethod};
 use super::tensors::{Tensor, finite};
 use super::{ModelError, malformed};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
 
 /// Most rankers of one domain: a bound on a model's size.
-pub const MOST_RANKERS: usize = 8;
+pub const MOST_RANKERS: usize = 9;
 
 /// What ranks a domain's items, as the manifest has it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,6 +49,11 @@ pub enum RankerKind {
         /// How many weights there are.
         weights: usize,
     },
+    /// What a sequence model says may follow what the person took, in its order.
+    Sequence {
+        /// How it was made.
+        method: SequenceMethod,
+    },
 }
 
 /// A ranker with what it ranks by.
@@ -59,6 +67,8 @@ pub enum Ranker {
     RecentPopularity(Vec<f32>),
     /// See [`RankerKind::ItemItem`].
     ItemItem(ItemItem),
+    /// See [`RankerKind::Sequence`].
+    Sequence(Sequence),
 }
 
 impl Ranker {
@@ -72,6 +82,7 @@ impl Ranker {
             Self::ItemItem(table) => {
                 RankerKind::ItemItem { method: table.method(), weights: table.weights().entries() }
             }
+            Self::Sequence(sequence) => RankerKind::Sequence { method: sequence.method() },
         }
     }
 }
@@ -141,6 +152,7 @@ impl Mixture {
             Ranker::Factors => true,
             Ranker::Popularity(shares) | Ranker::RecentPopularity(shares) => shares.len() == items,
             Ranker::ItemItem(table) => table.fits(items),
+            Ranker::Sequence(sequence) => sequence.fits(items),
         };
         (1..=MOST_RANKERS).contains(&self.rankers.len())
             && self.shares.iter().all(is_whole)
@@ -186,6 +198,13 @@ impl Mixtures {
         self.by_domain.iter()
     }
 
+    /// Whether any holds a sequence model.
+    #[must_use]
+    pub fn have_sequences(&self) -> bool {
+        let is_sequence = |ranker: &Ranker| matches!(ranker, Ranker::Sequence(_));
+        self.by_domain.values().any(|mixture| mixture.rankers.iter().any(is_sequence))
+    }
+
     /// Whether each can be served to its domain, whose number of items `items` tells.
     pub(crate) fn fit(&self, items: impl Fn(&DomainId) -> Option<usize>) -> bool {
         self.iter().all(|(domain, mixture)| items(domain).is_some_and(|items| mixture.fits(items)))
@@ -223,6 +242,7 @@ pub(crate) fn write(mixtures: &Mixtures) -> (Vec<ServedMixture>, Vec<Tensor>) {
         for (at, ranker) in mixture.rankers.iter().enumerate() {
             match ranker {
                 Ranker::ItemItem(table) => tensors.extend(table.write(&named(number, at))),
+                Ranker::Sequence(sequence) => tensors.extend(sequence.write(&named(number, at))),
                 Ranker::RecentPopularity(shares) => {
                     let name = named(number, at)("shares");
                     tensors.push(Tensor::floats(name, vec![shares.len()], shares));
@@ -265,6 +285,9 @@ pub(crate) fn read(
             RankerKind::ItemItem { method, weights } => {
                 ItemItem::read(tensors, &named(number, at), method, (weights, items))
                     .map(Ranker::ItemItem)
+            }
+            RankerKind::Sequence { method } => {
+                Sequence::read(tensors, &named(number, at)(""), method).map(Ranker::Sequence)
             }
         };
         let rankers = rankers.iter().enumerate().map(ranker).collect::<Result<_, _>>()?;

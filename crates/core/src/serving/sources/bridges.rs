@@ -30,13 +30,35 @@ impl Source for Bridged<'_> {
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
-        let contributions = |row| self.estimate.contributions(row);
-        let of_stand_ins = || entry.stand_ins.map(|items| items.sum_of_parts(contributions));
-        entry.row.map(contributions).or_else(of_stand_ins).unwrap_or_default()
+        of_past(entry, |row| self.estimate.contributions(row))
+    }
+
+    fn evidence(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
+        of_past(entry, |row| self.estimate.evidence(row))
+    }
+
+    fn sequence(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
+        let of_row = |row| self.estimate.sequence(row);
+        let Some(row) = entry.row else {
+            let stand_ins = entry.stand_ins?;
+            // A sequence model has a share in all scores of a target, or in none.
+            of_row(stand_ins.first()?)?;
+            return Some(stand_ins.sum(|row| of_row(row).unwrap_or(0.0)));
+        };
+        of_row(row)
     }
 
     fn is_disliked(&self, past: Row) -> bool {
         self.disliked.contains(&past)
+    }
+}
+
+/// What past items have to do with an entry, or with those that stand in for it.
+fn of_past(entry: CatalogueEntry<'_>, of_row: impl Fn(Row) -> Vec<(Row, f32)>) -> Vec<(Row, f32)> {
+    match (entry.row, entry.stand_ins) {
+        (Some(row), _) => of_row(row),
+        (None, Some(items)) => items.sum_of_parts(of_row),
+        (None, None) => Vec::new(),
     }
 }
 

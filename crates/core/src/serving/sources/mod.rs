@@ -35,6 +35,19 @@ pub trait Source {
     /// contribution); nothing when the person's evidence has no part in it.
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)>;
 
+    /// What tells which past items an item's score goes back to, as (row, amount): what each
+    /// adds, and what would be lost without it where the score has a part that is no sum over
+    /// past items. What [`Source::contributions`] says, where it has none.
+    fn evidence(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
+        self.contributions(entry)
+    }
+
+    /// What the order of all that the person took adds to an item's score, of which no past
+    /// item has a part of its own; `None` where nothing goes by it.
+    fn sequence(&self, _entry: CatalogueEntry<'_>) -> Option<f32> {
+        None
+    }
+
     /// Whether the person dislikes a past item: it is no reason for anything, whatever
     /// it adds.
     fn is_disliked(&self, _past: Row) -> bool {

@@ -7,6 +7,7 @@ mod inspections;
 mod made_again;
 mod new_items;
 mod replay;
+mod sequences;
 mod slates;
 mod tries;
 

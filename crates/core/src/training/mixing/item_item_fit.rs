@@ -1,78 +1,32 @@
 //! Weights between the items of a domain: which are tried, and their fits.
 
-use std::collections::BTreeMap;
-
-use super::{MixtureChoice, MixtureReport, RankerChoice};
-use crate::entities::ids::DomainId;
-use crate::evidence::items::{DomainRanges, DomainRows, Weighted};
+use super::room::{MOST_ITEMS_AT_ONCE, MOST_WEIGHTS, Room};
+use crate::evidence::items::{DomainRows, Weighted};
 use crate::maths::item_item::cosine::{self, CosineOptions};
 use crate::maths::item_item::ease::{self, EaseOptions};
 use crate::maths::item_item::local_ridge::{self, LocalRidgeOptions};
 use crate::maths::item_item::next_item::{self, NextItemOptions, Ordered};
 use crate::maths::item_item::walks::{self, WalkOptions};
 use crate::maths::sparse::SparseRows;
-use crate::model::mixtures::item_item::{ItemItem, ItemItemMethod};
-use crate::model::mixtures::{Mixture, Mixtures, Ranker};
+use crate::model::mixtures::item_item::ItemItemMethod;
 use crate::training::bridging::domain_fits::DomainPart;
 
-/// Most items of a catalogue whose items are all regressed on each other: the time grows
-/// with the cube of their number, some seconds here.
-const MOST_ITEMS_AT_ONCE: usize = 5_000;
 /// Weights kept for each past item where all items were regressed on each other: fewer cost
 /// quality there. A bound on the model's size, 8 bytes each.
 const KEPT: usize = 256;
 /// Weights kept for each past item elsewhere, and items that each is regressed on: more
 /// bring nothing.
 const NEAREST: usize = 64;
-/// Most weights of a model, over all its domains: 8 bytes each in the blob, and as many again
-/// once it is read, in the memory of whatever serves it.
-const MOST_WEIGHTS: usize = 8_000_000;
 /// Fewer weights kept for each past item are not worth having.
 const LEAST_KEPT: usize = 8;
 /// Most items of a catalogue where more than two settings of what goes by the order are tried:
 /// each takes three times as long as a regression of all items on each other.
 const MOST_ITEMS_OF_MANY_ORDERS: usize = 2_500;
-/// Most pairs of items that people took both of, over all people and domains, of which weights
-/// are made: a bound on the time, which grows with them.
-const MOST_PAIRS: u64 = 1_000_000_000;
 /// Most items of a person that count for pairs, as in the fits themselves.
 const MOST_OF_PERSON: usize = 4_096;
-/// Most cubes of numbers of items, over all domains whose items are all regressed on each
-/// other: two catalogues of the most that are.
-const MOST_CUBES: u64 = 2 * (MOST_ITEMS_AT_ONCE as u64).pow(3);
 
 /// Most interactions of a domain of which orders are made, some 40 bytes each.
 const MOST_ORDERED: usize = 20_000_000;
-
-/// What is left of the time and the room that weights may take, for all domains of a model
-/// together. Whether a domain gets any may depend on it, what these are like does not: who is
-/// told of one domain learns nothing of how many others there are.
-#[derive(Debug)]
-pub(crate) struct Room {
-    pairs: u64,
-    cubes: u64,
-    weights: usize,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { pairs: MOST_PAIRS, cubes: MOST_CUBES, weights: MOST_WEIGHTS }
-    }
-}
-
-impl Room {
-    /// Takes the room of a mixture's weights between so many items, if there is as much.
-    pub(super) fn take(&mut self, choice: &MixtureChoice, items: usize) -> bool {
-        let kept = |ranker: &RankerChoice| match ranker {
-            RankerChoice::ItemItem(method) => method.kept(),
-            _ => 0,
-        };
-        let needed = choice.rankers.iter().map(kept).sum::<usize>().saturating_mul(items);
-        let left = self.weights.checked_sub(needed);
-        self.weights = left.unwrap_or(self.weights);
-        left.is_some()
-    }
-}
 
 /// What weights between the items of one domain are made from.
 pub(super) struct Grounds<'a> {
@@ -96,6 +50,12 @@ impl<'a> Grounds<'a> {
             let order = Ordered::by_places(liked.map(|known| (known.item.0, known.place)));
             (order.places() > 0).then_some(order)
         })
+    }
+
+    /// Whether what goes by the order of what people did may be tried: where what is to be
+    /// found came last, and where there is an order.
+    pub(super) fn may_go_by_order(&self, is_newest: bool) -> bool {
+        is_newest && self.part.entries() <= MOST_ORDERED && self.tell_an_order()
     }
 
     /// Whether at least half of those who like two items or more liked them at different
@@ -125,11 +85,10 @@ impl<'a> Grounds<'a> {
     }
 
     /// The methods of each family that are tried; the best of each family may have a share.
-    /// None where that would take longer than is left, or too much room. What goes by the order of what people did is tried where `is_newest`, what is
-    /// to be found came last, and where there is an order.
-    pub(super) fn families(&self, room: &mut Room, is_newest: bool) -> Vec<Vec<ItemItemMethod>> {
+    /// None where that would take longer than is left, or too much room. What goes by the order
+    /// of what people did is among them where that is known.
+    pub(super) fn families(&self, room: &mut Room, is_ordered: bool) -> Vec<Vec<ItemItemMethod>> {
         let mut families = families(&self.part, room);
-        let is_ordered = is_newest && self.part.entries() <= MOST_ORDERED && self.tell_an_order();
         if !is_ordered {
             families.retain(|family| !family.iter().any(ItemItemMethod::goes_by_order));
         }
@@ -213,85 +172,10 @@ fn next_items(items: usize, kept: usize) -> Vec<ItemItemMethod> {
     tried.into_iter().take(most).map(of).filter_map(Result::ok).collect()
 }
 
-/// Weights between the items of domains: for each domain, those of its mixture's rankers,
-/// by their place in it.
-pub type ItemItemWeights = BTreeMap<DomainId, BTreeMap<usize, SparseRows>>;
-
-/// Makes the weights that the reports call for.
-#[must_use]
-pub fn item_item_weights(
-    matrix: &SparseRows,
-    ranges: &DomainRanges,
-    reports: &[MixtureReport],
-) -> ItemItemWeights {
-    let of_domain = |(domain, choice): (&DomainId, &MixtureChoice)| {
-        let grounds = Grounds::of(matrix, ranges.get(domain)?);
-        let weights = |(at, ranker): (usize, &RankerChoice)| match *ranker {
-            RankerChoice::Factors | RankerChoice::Popularity | RankerChoice::RecentPopularity => {
-                None
-            }
-            RankerChoice::ItemItem(method) => Some((at, grounds.fit(method)?)),
-        };
-        let weights = choice.rankers.iter().enumerate().filter_map(weights).collect();
-        Some((domain.clone(), weights))
-    };
-    served(reports).filter_map(of_domain).collect()
-}
-
-fn served(reports: &[MixtureReport]) -> impl Iterator<Item = (&DomainId, &MixtureChoice)> {
-    reports.iter().filter_map(|report| Some((&report.domain, report.served()?)))
-}
-
-/// How popular the items are that are ranked, all by row.
-#[derive(Debug, Clone, Copy)]
-pub struct PopularItems<'a> {
-    /// The rows of each domain.
-    pub ranges: &'a DomainRanges,
-    /// Of late.
-    pub popularity: &'a [f32],
-    /// Just now; empty where that is not known.
-    pub recent: &'a [f32],
-}
-
-/// The mixtures that the reports call for, with weights that were made, for items that are
-/// so popular. A domain whose weights could not be made is ranked by its factors.
-#[must_use]
-pub fn mixtures(
-    mut weights: ItemItemWeights,
-    reports: &[MixtureReport],
-    items: PopularItems<'_>,
-) -> Mixtures {
-    let mut mixtures = Mixtures::none();
-    for (domain, choice) in served(reports) {
-        let made = weights.remove(domain).unwrap_or_default();
-        let Some(rows) = items.ranges.get(domain) else { continue };
-        if let Some(mixture) = mixture(choice, made, (rows, items)) {
-            mixtures.insert(domain.clone(), mixture);
-        }
-    }
-    mixtures
-}
-
-fn mixture(
-    choice: &MixtureChoice,
-    mut made: BTreeMap<usize, SparseRows>,
-    (rows, items): (&DomainRows, PopularItems<'_>),
-) -> Option<Mixture> {
-    let of_domain = |all: &[f32]| all.get(rows.range.clone()).map(<[f32]>::to_vec);
-    let ranker = |(at, ranker): (usize, &RankerChoice)| match *ranker {
-        RankerChoice::Factors => Some(Ranker::Factors),
-        RankerChoice::Popularity => of_domain(items.popularity).map(Ranker::Popularity),
-        RankerChoice::RecentPopularity => of_domain(items.recent).map(Ranker::RecentPopularity),
-        RankerChoice::ItemItem(method) => {
-            made.remove(&at).map(|weights| Ranker::ItemItem(ItemItem::new(method, weights)))
-        }
-    };
-    let rankers: Option<Vec<Ranker>> = choice.rankers.iter().enumerate().map(ranker).collect();
-    Some(Mixture { rankers: rankers?, shares: choice.shares.clone(), unit: choice.unit })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::room::MOST_PAIRS;
+    use super::super::{MixtureChoice, RankerChoice};
     use super::*;
 
     #[test]

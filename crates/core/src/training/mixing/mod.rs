@@ -10,6 +10,9 @@
 pub mod ensemble;
 mod item_item_fit;
 mod on_matrix;
+mod room;
+mod sequence_fit;
+mod tables;
 mod trial;
 
 use serde::{Deserialize, Serialize};
@@ -18,10 +21,11 @@ use crate::entities::ids::DomainId;
 use crate::maths::bootstrap::Interval;
 use crate::model::mixtures::EvidenceAmount;
 use crate::model::mixtures::item_item::ItemItemMethod;
+use crate::model::mixtures::sequence::SequenceMethod;
 
-pub(crate) use item_item_fit::Room;
-pub use item_item_fit::{ItemItemWeights, PopularItems, item_item_weights, mixtures};
 pub use on_matrix::{choose_on, tables_on};
+pub(crate) use room::Room;
+pub use tables::{PopularItems, RankerTable, RankerTables, mixtures, ranker_tables};
 pub(crate) use trial::{ChoosingItems, Grounds, choose};
 
 /// A ranker that may be served: its kind and its settings.
@@ -36,6 +40,20 @@ pub enum RankerChoice {
     RecentPopularity,
     /// What goes with the items that the person took.
     ItemItem(ItemItemMethod),
+    /// What may follow what the person took, in its order.
+    Sequence(SequenceMethod),
+}
+
+impl RankerChoice {
+    /// Whether it goes by the order of what people did.
+    #[must_use]
+    pub fn goes_by_order(&self) -> bool {
+        match self {
+            Self::ItemItem(method) => method.goes_by_order(),
+            Self::Sequence(_) => true,
+            Self::Factors | Self::Popularity | Self::RecentPopularity => false,
+        }
+    }
 }
 
 /// A mixture that may be served.
@@ -69,7 +87,7 @@ pub enum MixtureVerdict {
     NotBetter,
     /// Too few people have enough to choose and to judge by: the factors serve.
     TooFewPeople,
-    /// It is better, and the domains before it left no room in the model for its weights: the
+    /// It is better, and the domains before it left no room in the model for its tables: the
     /// factors serve.
     NoRoom,
     /// It is better, and could not be made from all that is trained on: the factors serve.

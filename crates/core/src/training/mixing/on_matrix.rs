@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::trial::{ChoosingItems, Grounds, choose};
-use super::{MixtureReport, PopularItems, Room, item_item_weights, mixtures};
+use super::{MixtureReport, PopularItems, Room, mixtures, ranker_tables};
 use crate::evidence::items::{DomainRanges, Weighted};
 use crate::evidence::popularity::Popularity;
 use crate::maths::als::AlsParams;
@@ -51,7 +51,7 @@ pub fn tables_on(
     progress: &(dyn Fn() + Sync),
 ) -> Result<ScoringTables, TrainingError> {
     let popularity = shares(matrix);
-    let weights = item_item_weights(matrix, ranges, found);
+    let made = ranker_tables(matrix, ranges, found);
     let of_items = PopularItems { ranges, popularity: &popularity, recent: &[] };
     Ok(ScoringTables::new(TableParts {
         ranges: ranges.clone(),
@@ -60,7 +60,7 @@ pub fn tables_on(
         item_factors: DomainFits::fit(matrix, ranges, params, progress)?.items,
         domain_factors: None,
         bridges: Bridges::none(),
-        mixtures: mixtures(weights, found, of_items),
+        mixtures: mixtures(made, found, of_items),
         look_alikes: LookAlikes::default(),
         by_popularity: Default::default(),
     })?)

@@ -6,7 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::ensemble::{Pool, TAKEN, select};
-use super::item_item_fit::{Grounds as ItemItemGrounds, Room};
+use super::item_item_fit::Grounds as ItemItemGrounds;
+use super::room::Room;
+use super::sequence_fit::{Sought, fit_until_best};
 use super::{MixtureChoice, MixtureReport, MixtureVerdict, RankerChoice, RankerFigures};
 use crate::evidence::items::{DomainRows, Weighted};
 use crate::evidence::popularity::Popularity;
@@ -15,6 +17,7 @@ use crate::maths::measure::{LIST_LENGTH, Measurements, RankingCase, cases_of, me
 use crate::maths::rank::rank_unseen;
 use crate::maths::sparse::SparseRows;
 use crate::model::mixtures::item_item::ItemItem;
+use crate::model::mixtures::sequence::Sequence;
 use crate::model::mixtures::{EvidenceAmount, Mixture, Ranker};
 use crate::model::own_evidence::spread;
 use crate::model::scoring::{Mismatch, ScoringTables};
@@ -132,8 +135,8 @@ impl<'a> Trial<'a> {
         (order, judging)
     }
 
-    /// The rankers that may have a share: the factors, popularity of late and just now, and
-    /// of each kind of weights between items the one that ranks best alone.
+    /// The rankers that may have a share: the factors, popularity of late and just now, of each
+    /// kind of weights between items the one that ranks best alone, and a sequence model.
     fn rankers(
         &self,
         choosing: &[&RankingCase],
@@ -156,7 +159,8 @@ impl<'a> Trial<'a> {
             tried.push(RankerFigures { ranker: *choice, choosing });
         }
         let grounds = ItemItemGrounds::of(self.grounds.matrix, self.rows);
-        for family in grounds.families(room, self.grounds.choosing.is_newest) {
+        let is_ordered = grounds.may_go_by_order(self.grounds.choosing.is_newest);
+        for family in grounds.families(room, is_ordered) {
             let mut best: Option<(f64, (RankerChoice, Ranker))> = None;
             for method in family {
                 let Some(weights) = grounds.fit(method) else { continue };
@@ -170,7 +174,23 @@ impl<'a> Trial<'a> {
             }
             rankers.extend(best.map(|(_, best)| best));
         }
+        let sequence = if is_ordered { self.sequence(room) } else { None };
+        if let Some(sequence) = sequence {
+            let (choice, ranker) =
+                (RankerChoice::Sequence(sequence.method()), Ranker::Sequence(sequence));
+            let choosing = self.alone(choosing, &ranker);
+            tried.push(RankerFigures { ranker: choice, choosing });
+            rankers.push((choice, ranker));
+        }
         rankers
+    }
+
+    /// A sequence model of the domain, where there is room for one and enough to learn from.
+    fn sequence(&self, room: &mut Room) -> Option<Sequence> {
+        let Grounds { matrix, seed, .. } = self.grounds;
+        let sought = Sought::of(matrix, self.rows, seed)?;
+        room.take_operations(sought.operations)
+            .then(|| fit_until_best(matrix, self.rows, sought.method))?
     }
 
     /// Mean NDCG@20 when one ranker ranks alone.
@@ -288,9 +308,12 @@ impl<'a> Trial<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rand::RngExt;
 
     use super::*;
+    use crate::evidence::items::DomainRanges;
     use crate::maths::als::AlsOptions;
     use crate::maths::fold_in::UnobservedItems;
     use crate::model::bridges::Bridges;
@@ -368,10 +391,18 @@ mod tests {
     }
 
     fn chosen_on(matrix: &SparseRows, choosing: &ChoosingItems) -> MixtureReport {
+        chosen_in(&ranges(), matrix, choosing)
+    }
+
+    fn chosen_in(
+        ranges: &DomainRanges,
+        matrix: &SparseRows,
+        choosing: &ChoosingItems,
+    ) -> MixtureReport {
         // Two factors cannot tell ten pairs apart.
         let options = AlsOptions { factors: 2, iterations: 5, ..AlsOptions::default() };
-        let (ranges, params) = (ranges(), options.check().unwrap());
-        let fits = DomainFits::fit(matrix, &ranges, &params, &|| ()).unwrap();
+        let params = options.check().unwrap();
+        let fits = DomainFits::fit(matrix, ranges, &params, &|| ()).unwrap();
         let tables = ScoringTables::new(TableParts {
             ranges: ranges.clone(),
             params,
@@ -405,11 +436,10 @@ mod tests {
 
     /// Whether anything that goes by the order is among what was tried, and what is served.
     fn goes_by_order(report: &MixtureReport) -> (bool, bool) {
-        let is_by_order = |ranker: &RankerChoice| matches!(ranker, RankerChoice::ItemItem(method) if method.goes_by_order());
         let served = report.served();
         (
-            report.tried.iter().any(|tried| is_by_order(&tried.ranker)),
-            served.is_some_and(|served| served.rankers.iter().any(is_by_order)),
+            report.tried.iter().any(|tried| tried.ranker.goes_by_order()),
+            served.is_some_and(|served| served.rankers.iter().any(RankerChoice::goes_by_order)),
         )
     }
 
@@ -418,6 +448,57 @@ mod tests {
         let (matrix, choosing) = ring(400);
         let report = chosen_on(&matrix, &choosing);
         assert_eq!(goes_by_order(&report), (true, true), "{report:?}");
+    }
+
+    /// A hundred items of ten kinds: after one of a kind mostly comes any of the kind that
+    /// follows it, so that few people take any two items one after the other.
+    fn kinds(people: usize) -> (SparseRows, ChoosingItems) {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let (mut rows, mut places, mut held_out) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..people {
+            let mut kind = rng.random_range(0..10);
+            let mut taken: Vec<u32> = Vec::new();
+            for _ in 0..rng.random_range(5..10) {
+                taken.push(kind * 10 + rng.random_range(0..10));
+                let follows = rng.random_bool(0.8);
+                kind = if follows { (kind * 3 + 1) % 10 } else { rng.random_range(0..10) };
+            }
+            let last = taken.pop();
+            held_out.push(last.into_iter().filter(|last| !taken.contains(last)).collect());
+            let back = (0..taken.len() as u16).rev();
+            let row: BTreeMap<u32, u16> = taken.into_iter().zip(back).collect();
+            places.extend(row.values().copied());
+            rows.push(row.into_keys().map(|item| (item, 1.0)).collect::<Vec<_>>());
+        }
+        let popularity = Popularity { shares: vec![0.1; 100], ..Popularity::default() };
+        let choosing = ChoosingItems { held_out, popularity, is_newest: true };
+        (SparseRows::from_rows(100, rows).with_places(places), choosing)
+    }
+
+    #[test]
+    fn a_sequence_model_is_served_where_kinds_follow_kinds_and_hardly_any_item_another() {
+        let (matrix, choosing) = kinds(600);
+        let ranges = DomainRanges::from([(domain("a"), 0..100)]);
+        let report = chosen_in(&ranges, &matrix, &choosing);
+        let is_sequence = |ranker: &RankerChoice| matches!(ranker, RankerChoice::Sequence(_));
+        let alone = |is: bool| {
+            let of_kind = report.tried.iter().filter(|tried| is_sequence(&tried.ranker) == is);
+            of_kind.map(|tried| tried.choosing).fold(0.0, f64::max)
+        };
+        assert!(alone(true) > alone(false) + 0.05, "{report:?}");
+        let served = report.served().unwrap();
+        let at = served.rankers.iter().position(is_sequence).unwrap();
+        assert!(served.shares[1][at] > 0.5, "{served:?}");
+        // It is made anew from all that is there, for as long as was best.
+        let RankerChoice::Sequence(method) = served.rankers[at] else { unreachable!() };
+        assert!((1..=60).contains(&method.epochs));
+        let made = super::super::ranker_tables(&matrix, &ranges, std::slice::from_ref(&report));
+        let popularity = &choosing.popularity.shares[..];
+        let of_items = super::super::PopularItems { ranges: &ranges, popularity, recent: &[] };
+        let mixtures = super::super::mixtures(made, &[report], of_items);
+        let rankers = &mixtures.get(&domain("a")).unwrap().rankers;
+        let Ranker::Sequence(sequence) = &rankers[at] else { panic!("{rankers:?}") };
+        assert_eq!(sequence.method(), method);
     }
 
     #[test]
@@ -462,7 +543,7 @@ mod tests {
         let report = chosen(200, true);
         let ranges = ranges();
         let reports = [report];
-        let weights = super::super::item_item_weights(&matrix, &ranges, &reports);
+        let weights = super::super::ranker_tables(&matrix, &ranges, &reports);
         let popularity = &choosing.popularity.shares[..];
         let of_items = super::super::PopularItems { ranges: &ranges, popularity, recent: &[] };
         let mixtures = super::super::mixtures(weights, &reports, of_items);

@@ -37,7 +37,7 @@ use crate::training::{EvaluationSet, FitPurpose};
 /// Top folder of every run's working files.
 pub const RETRAINING_PREFIX: &str = "retraining/";
 /// Version of the plan's layout.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// A side of the joint matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -203,6 +203,9 @@ pub struct PurposeFiles {
     /// The weights between the items of domains, with the place of their ranker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<(DomainId, usize, String)>,
+    /// The sequence models of domains, with the place of their ranker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<(DomainId, usize, String)>,
 }
 
 /// The plan.

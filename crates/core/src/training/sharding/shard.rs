@@ -19,6 +19,7 @@
 //! | matrix | `confidences` | f32, entries | finite, not 0; below 0 of what is disliked |
 //! | matrix | `places` | u16, entries | how far back each stands in its row's order; may be absent |
 //! | bridge | | | see [`CarrierFile`] |
+//! | sequence | | | a sequence model: see [`SequenceModel::tensors`] |
 //! | factors | `factors` | f32, rows x columns | finite |
 //!
 //! Decoding takes nothing on trust: a file that is torn, of another version, or
@@ -32,8 +33,10 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 
+use crate::maths::sequence::SequenceModel;
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::CarrierFile;
+use crate::model::mixtures::sequence;
 
 const MAGIC: &[u8; 8] = b"CFSHARD1";
 const DIGEST_BYTES: usize = 32;
@@ -124,6 +127,28 @@ impl BridgeShard {
     /// [`ShardError`] when anything is not as the layout demands.
     pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
         Ok(Self(CarrierFile::decode(unseal_content(bytes)?).map_err(malformed)?))
+    }
+}
+
+/// A sequence model of a domain's items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequenceShard(pub SequenceModel);
+
+impl SequenceShard {
+    /// Encodes a model.
+    ///
+    /// # Errors
+    /// [`ShardError::Malformed`] when it cannot be written.
+    pub fn encode(model: &SequenceModel) -> Result<Bytes, ShardError> {
+        Ok(seal_content(&sequence::encode(model).map_err(malformed)?))
+    }
+
+    /// Decodes and verifies.
+    ///
+    /// # Errors
+    /// [`ShardError`] when anything is not as the layout demands.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ShardError> {
+        Ok(Self(sequence::decode(unseal_content(bytes)?).map_err(malformed)?))
     }
 }
 
@@ -498,6 +523,27 @@ mod tests {
         let map = Carrier::Mapping(LinearMap::new(Array2::zeros((2, 2))));
         let bytes = BridgeShard::encode(&CarrierFile { carrier: map, items: (3, 4) }).unwrap();
         assert!(BridgeShard::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_sequence_model_survives_its_encoding_and_a_changed_or_shorter_file_is_refused() {
+        let model = crate::model::mixtures::sequence::tests::model(6);
+        let bytes = SequenceShard::encode(&model).unwrap();
+        assert_eq!(SequenceShard::decode(&bytes).unwrap().0, model);
+        let shorter = &bytes[..bytes.len() - 4];
+        assert_eq!(SequenceShard::decode(shorter).unwrap_err(), ShardError::Checksum);
+        let mut changed = bytes.to_vec();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(SequenceShard::decode(&changed).unwrap_err(), ShardError::Checksum);
+        // With a right checksum, what is no such model is none all the same.
+        let content = &bytes[MAGIC.len() + DIGEST_BYTES..];
+        let mut not_a_number = content.to_vec();
+        let at = content.len() - 4;
+        not_a_number[at..].copy_from_slice(&f32::NAN.to_le_bytes());
+        for content in [&not_a_number[..], &content[..at]] {
+            let refused = SequenceShard::decode(&seal_content(content)).unwrap_err();
+            assert!(matches!(refused, ShardError::Malformed(_)), "{refused:?}");
+        }
     }
 
     #[test]
