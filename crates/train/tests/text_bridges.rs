@@ -99,14 +99,14 @@ async fn platforms_that_share_nobody_get_a_prior_by_their_texts_and_no_bridge() 
     let row = |name: &str, number: usize| {
         model.index().row(&item_key(name, &format!("i{number}"))).unwrap()
     };
-    for (course, theirs, others) in [(0, [0, 1], [2, 3]), (3, [2, 3], [0, 1])] {
+    for (course, like_it) in [(0, 0), (3, 3)] {
         let evidence = [Weighted::new(row("knowledge", course), 1.0)];
         let loans = domain("auto-finance");
         assert!(model.estimate(&loans, &evidence).is_none(), "nothing was shown to help");
         let tried = model.prior(&loans, &evidence).unwrap();
         let score = |number: usize| tried.score(row("auto-finance", number));
-        for (their, other) in theirs.into_iter().zip(others) {
-            assert!(score(their) > score(other), "{course}: {their} {other}");
+        for other in (0..4).filter(|other| *other != like_it) {
+            assert!(score(like_it) > score(other), "{course}: {like_it} {other}");
         }
     }
 }

@@ -17,8 +17,9 @@ pub(super) const MOST_ITEMS_AT_ONCE: usize = 5_000;
 const MOST_CUBES: u64 = 2 * (MOST_ITEMS_AT_ONCE as u64).pow(3);
 
 /// What is left of the time and the room that rankers may take, for all domains of a model
-/// together. Whether a domain gets any may depend on it, what they are like does not: who is
-/// told of one domain learns nothing of how many others there are.
+/// together. A kind of ranker is tried with all that it would have alone, or not at all: as long as
+/// there is room for every domain, who is told of one learns nothing of how many others there are.
+/// Where it is used up, that a kind was not tried tells that larger domains are there.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(super) pairs: u64,
