@@ -178,7 +178,8 @@ impl DescriptionCache {
     ) -> Result<DescribedItems, DescribingError> {
         let known = |item: &Item| before.and_then(|before| before.of(item)).cloned();
         let (mut described, mut new) = (Vec::new(), Vec::new());
-        for item in snapshot.to_describe(&changes) {
+        let (to_describe, from) = snapshot.to_describe(&changes);
+        for item in to_describe {
             match known(item) {
                 Some(stand_ins) => described.push((item.item_id.clone(), item.change, stand_ins)),
                 None => new.push((item.item_id.clone(), item.change, text(item))),
@@ -192,7 +193,7 @@ impl DescriptionCache {
             let found = tokio::task::spawn_blocking(work).await;
             described.extend(found.map_err(|_| DescribingError::Interrupted)??);
         }
-        Ok(DescribedItems::new(*changes.end(), described))
+        Ok(DescribedItems::new((from, *changes.end()), described))
     }
 
     /// The encoder that a model names for a domain: its own, or an installed one. Those that it
@@ -298,7 +299,7 @@ mod tests {
     async fn an_entry_that_is_read_after_a_later_one_is_described_all_the_same() {
         let (cache, model) = (cache(), known_model());
         let (early, late) = (new_item("early", 3), new_item("late", 5));
-        assert_eq!(look(&cache, &model, &[late.clone()]).await, [item("late")]);
+        assert_eq!(look(&cache, &model, std::slice::from_ref(&late)).await, [item("late")]);
         assert_eq!(look(&cache, &model, &[early, late]).await, [item("early"), item("late")]);
     }
 

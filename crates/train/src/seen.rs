@@ -195,6 +195,7 @@ impl<'a> Sight<'a> {
         manifest.domains.retain(|table| self.has(&table.domain));
         manifest.bridges.retain(|bridge| self.has_both(&bridge.direction));
         manifest.priors.retain(|prior| self.has_both(&prior.direction));
+        manifest.texts.retain(|described| self.has(&described.domain));
         manifest.by_popularity.retain(|domain| self.has(domain));
         manifest.mixtures.retain(|mixture| self.has(&mixture.domain));
         manifest.deletions.retain(|domain, _| self.has(domain));
@@ -211,7 +212,6 @@ impl<'a> Sight<'a> {
             "domain_factors",
             "segments",
             "topics",
-            "content",
         ];
         let mut json = json_of(&manifest);
         remove(&mut json, &over_all);
@@ -254,7 +254,10 @@ mod tests {
     use crossfold_core::model::manifest::ContentReference;
     use crossfold_core::release::gate::{Check, CheckOutcome, Verdict};
     use crossfold_edge::caller::Scope;
+    use crossfold_testing::item_key;
+    use crossfold_testing::model::{artefact, model_parts_of};
     use jiff::Timestamp;
+    use ndarray::Array2;
     use serde_json::json;
 
     use super::*;
@@ -379,6 +382,62 @@ mod tests {
         let alone = Sight::among(&caller, defined[..1].iter());
         tells_of_own_alone(&alone.model(record(), |record| record));
         tells_of_own_alone(&alone.part_of_report(report()).unwrap());
+    }
+
+    /// The manifest of a model of both platforms, with something of either wherever it can stand.
+    fn manifest() -> Manifest {
+        let items = [item_key(OWN, "i"), item_key(FOREIGN, "i")];
+        let parts = model_parts_of(items.into(), Array2::ones((2, 1)));
+        let mut manifest = artefact(&parts).verify().unwrap().manifest().clone();
+        let directions = [(FOREIGN, OWN), (OWN, FOREIGN)];
+        let direction = |(from, to)| json!({ "from": domain(from), "to": domain(to) });
+        for ends in directions.map(direction) {
+            let Value::Object(ends) = ends else { continue };
+            let of = |more: Value| -> Value {
+                let Value::Object(more) = more else { return more };
+                ends.clone().into_iter().chain(more).collect::<serde_json::Map<_, _>>().into()
+            };
+            let bridge = of(json!({ "lift": 0.1, "kind": "mapping" }));
+            manifest.bridges.push(serde_json::from_value(bridge).unwrap());
+            manifest.priors.push(serde_json::from_value(of(json!({ "entries": 1 }))).unwrap());
+        }
+        for name in [OWN, FOREIGN] {
+            manifest.texts.push(
+                serde_json::from_value(json!({
+                    "domain": name, "dimensions": 1, "holds_encoder": true, "by_popularity": true,
+                    "encoder": {"name": "lexical", "version": "1", "sha256": format!("of {name}")},
+                }))
+                .unwrap(),
+            );
+            manifest.mixtures.push(
+                serde_json::from_value(json!({
+                    "domain": name, "unit": 1.0, "rankers": [{"ranker": "factors"}],
+                    "shares": [[1.0], [1.0], [1.0]],
+                }))
+                .unwrap(),
+            );
+            manifest.by_popularity.insert(domain(name));
+            manifest.deletions.insert(domain(name), 1);
+        }
+        (manifest.events, manifest.look_alikes) = (TOTAL as u64, TOTAL);
+        manifest
+    }
+
+    #[test]
+    fn a_manifest_tells_a_platform_of_itself_alone() {
+        let caller = caller_of(&[OWN]);
+        let defined = [domain(OWN), domain(FOREIGN)];
+        for known in [&defined[..], &defined[..1]] {
+            let seen = Sight::among(&caller, known.iter()).manifest(manifest());
+            tells_of_own_alone(&seen);
+            let text = told(&seen);
+            for kept in ["of knowledge", "mixtures", "by_popularity", "deletions"] {
+                assert!(text.contains(kept), "{kept} in {text}");
+            }
+        }
+        let of_both = caller_of(&[OWN, FOREIGN]);
+        let seen = Sight::among(&of_both, defined.iter()).manifest(manifest());
+        assert_eq!(told(&seen), told(&manifest()));
     }
 
     #[test]

@@ -213,7 +213,7 @@ pub(crate) fn write(content: &Content) -> Result<(Vec<DescribedDomain>, Vec<Tens
         tensors.extend([row("mean", mean), row("centre", centre)]);
         tensors.push(Tensor::table(named(number, "map"), map.view())?);
         let encoder = artefact.iter();
-        tensors.extend(encoder.map(|bytes| Tensor::bytes(&named(number, ENCODER), bytes.to_vec())));
+        tensors.extend(encoder.map(|bytes| Tensor::bytes(named(number, ENCODER), bytes.to_vec())));
         described.push(DescribedDomain {
             domain: domain.clone(),
             encoder: source.clone(),

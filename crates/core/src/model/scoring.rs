@@ -271,7 +271,8 @@ impl ScoringTables {
     }
 
     /// Scores the items of `target` for somebody who is new there, by a prior: by what they did in
-    /// the domain, of those with a prior to the target, in which they like most. It was not shown
+    /// the domain, of those with a prior to the target, in which most of what they like is like
+    /// anything there. It was not shown
     /// to help, and is to be tried within a budget. `None` when nothing leads there.
     ///
     /// # Panics
@@ -285,9 +286,9 @@ impl ScoringTables {
         let mut most: Option<(usize, &DomainRows, &TextLikeness)> = None;
         for (source, likeness) in self.bridges.priors_into(&target.domain) {
             let source = self.ranges.get(source)?;
-            let liked = source.liked(interactions).len();
-            if liked > most.map_or(0, |(most, ..)| most) {
-                most = Some((liked, source, likeness));
+            let alike = likeness.alike(source, interactions);
+            if alike > most.map_or(0, |(most, ..)| most) {
+                most = Some((alike, source, likeness));
             }
         }
         let (_, source, likeness) = most?;
@@ -300,7 +301,7 @@ impl ScoringTables {
     fn estimated<'a>(
         &'a self,
         target: &'a DomainRows,
-        (own, carried): (OwnEvidence<'a>, Option<(f32, Box<dyn Carried + 'a>)>),
+        (own, carried): (OwnEvidence<'a>, Option<Weighing<'a>>),
         interactions: &[Weighted],
     ) -> Option<Estimate<'a>> {
         let (scores, look_alikes) = (Vec::new(), BTreeMap::new());
@@ -385,8 +386,8 @@ impl ScoringTables {
         for (source, bridge) in self.bridges.into_domain(&target.domain) {
             let source = &self.ranges[source];
             let evidence = source.within(interactions);
-            let is_liked = evidence.iter().any(Weighted::is_liked);
-            if is_liked && strongest.is_none_or(|(_, other)| bridge.lift > other.lift) {
+            let carries = bridge.carrier.may_carry(source, &evidence);
+            if carries && strongest.is_none_or(|(_, other)| bridge.lift > other.lift) {
                 strongest = Some((source, bridge));
             }
             foldable.extend(bridge.carrier.admit(&evidence));
@@ -453,11 +454,14 @@ struct Admitted<'a> {
     strongest: Option<(&'a DomainRows, &'a Bridge)>,
 }
 
+/// A person's evidence on the other side of a bridge, and how much its scores count.
+type Weighing<'a> = (f32, Box<dyn Carried + 'a>);
+
 /// The scores of a target's items for one person, and where they come from.
 pub struct Estimate<'a> {
     target: &'a DomainRows,
     own: OwnEvidence<'a>,
-    carried: Option<(f32, Box<dyn Carried + 'a>)>,
+    carried: Option<Weighing<'a>>,
     /// By row within the target.
     scores: Vec<f32>,
     /// For items that look like evidence, that evidence.

@@ -5,6 +5,7 @@
 //! people did with a slate about another policy than the one that served it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +14,8 @@ use crate::serving::blend::ScoredItem;
 
 /// Of so many places of a slate one is for an item that is tried: the budget is a tenth.
 pub const PLACES_FOR_A_TRY: usize = 10;
+/// Of what is left of a slate, of so many places or more: a slate of five has one, of four none.
+pub const FEWEST_PLACES_FOR_A_TRY: usize = 5;
 
 /// How a policy tries out what it is not sure of. One that draws must see to it that
 /// [`crate::serving::replay`], which leaves out items that were not on a slate and changed
@@ -21,8 +24,10 @@ pub const PLACES_FOR_A_TRY: usize = 10;
 pub enum Exploration {
     /// Not at all: the arranged slate is shown.
     None,
-    /// One of every [`PLACES_FOR_A_TRY`] places, drawn with equal chances, is for an item of a
-    /// source that was not shown to help; the others hold the arranged items in their order.
+    /// One of every [`PLACES_FOR_A_TRY`] places, and of [`FEWEST_PLACES_FOR_A_TRY`] or more that are
+    /// left, drawn with equal chances, is for an item of a source that was not shown to help; the
+    /// others hold the arranged items in their order. Every try is shown: what is not shown, and
+    /// may be another thing by the time of a replay, has no part in any probability.
     Priors,
 }
 
@@ -49,11 +54,19 @@ pub fn explore(
         Exploration::Priors => tries(arranged, worth_a_try),
     };
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let draws: Vec<usize> = tries.iter().map(|_| dice.random_range(0..PLACES_FOR_A_TRY)).collect();
+    let blocks = blocks(arranged.len()).zip(&tries);
+    let draws: Vec<usize> = blocks.map(|(block, _)| dice.random_range(block)).collect();
     let shown = merged(arranged, &tries, &draws);
     let propensities = propensities(arranged, &tries, &draws, &shown);
     let placed = shown.into_iter().zip(propensities);
     placed.map(|(scored, propensity)| PlacedItem { scored, propensity }).collect()
+}
+
+/// The places of a slate of which one each is for a try.
+fn blocks(places: usize) -> impl Iterator<Item = Range<usize>> {
+    let block = move |first| first..places.min(first + PLACES_FOR_A_TRY);
+    let blocks = (0..places).step_by(PLACES_FOR_A_TRY).map(block);
+    blocks.filter(|block| block.len() >= FEWEST_PLACES_FOR_A_TRY)
 }
 
 fn is_same(one: &ScoredItem, other: &ScoredItem) -> bool {
@@ -63,21 +76,19 @@ fn is_same(one: &ScoredItem, other: &ScoredItem) -> bool {
 /// What is tried, one for each block of places: the first of what is worth it, but for what is
 /// shown whatever is drawn. So no item that is not shown has any part in it.
 fn tries(arranged: &[ScoredItem], worth_a_try: &[ScoredItem]) -> Vec<ScoredItem> {
-    let blocks = arranged.len().div_ceil(PLACES_FOR_A_TRY);
+    let blocks = blocks(arranged.len()).count();
     let certain = &arranged[..arranged.len() - blocks];
     let is_certain = |item: &&ScoredItem| certain.iter().any(|other| is_same(item, other));
     worth_a_try.iter().filter(|item| !is_certain(item)).take(blocks).copied().collect()
 }
 
-/// The slate in which each try is at the place of its block that was drawn, and the arranged items
-/// at the others. A try whose place is beyond the slate's end is none.
+/// The slate in which each try is at the place that was drawn for it, and the arranged items at
+/// the others.
 fn merged(arranged: &[ScoredItem], tries: &[ScoredItem], draws: &[usize]) -> Vec<ScoredItem> {
-    let of_blocks = tries.iter().zip(draws).enumerate();
-    let placed = of_blocks.map(|(block, (item, draw))| (block * PLACES_FOR_A_TRY + draw, *item));
     let placed: BTreeMap<usize, ScoredItem> =
-        placed.filter(|(at, _)| *at < arranged.len()).collect();
-    let is_placed = |item: &&ScoredItem| placed.values().any(|tried| is_same(item, tried));
-    let mut others = arranged.iter().filter(|item| !is_placed(item)).copied();
+        draws.iter().copied().zip(tries.iter().copied()).collect();
+    let is_tried = |item: &&ScoredItem| tries.iter().any(|tried| is_same(item, tried));
+    let mut others = arranged.iter().filter(|item| !is_tried(item)).copied();
     (0..arranged.len())
         .filter_map(|at| placed.get(&at).copied().or_else(|| others.next()))
         .collect()
@@ -92,18 +103,16 @@ fn propensities(
     shown: &[ScoredItem],
 ) -> Vec<f64> {
     let mut propensities = vec![1.0; shown.len()];
-    for block in 0..draws.len() {
-        let mut draws = draws.to_vec();
-        let slates: Vec<Vec<ScoredItem>> = (0..PLACES_FOR_A_TRY)
-            .map(|draw| {
-                draws[block] = draw;
-                merged(arranged, tries, &draws)
-            })
-            .collect();
-        let first = block * PLACES_FOR_A_TRY;
-        for at in first..(first + PLACES_FOR_A_TRY).min(shown.len()) {
+    for (number, block) in blocks(shown.len()).take(draws.len()).enumerate() {
+        let with = |draw: usize| {
+            let mut draws = draws.to_vec();
+            draws[number] = draw;
+            merged(arranged, tries, &draws)
+        };
+        let slates: Vec<Vec<ScoredItem>> = block.clone().map(with).collect();
+        for at in block {
             let same = slates.iter().filter(|slate| is_same(&slate[at], &shown[at])).count();
-            propensities[at] = same as f64 / PLACES_FOR_A_TRY as f64;
+            propensities[at] = same as f64 / slates.len() as f64;
         }
     }
     propensities
@@ -149,11 +158,11 @@ mod tests {
             let shown = positions(&placed);
             let places = limit.min(all.len());
             prop_assert_eq!(shown.len(), places);
-            let blocks = places.div_ceil(PLACES_FOR_A_TRY);
+            let blocks = blocks(places).count();
             let certain: Vec<usize> =
                 shown.iter().copied().filter(|at| *at < places - blocks).collect();
             prop_assert!(certain.into_iter().eq(0..places - blocks));
-            let mut once = shown.clone();
+            let mut once = shown;
             once.sort_unstable();
             once.dedup();
             prop_assert_eq!(once.len(), places);
@@ -165,7 +174,8 @@ mod tests {
         fn what_is_not_shown_has_no_part_in_what_is(
             (all, tried, limit) in worlds(), seed in any::<u64>(), gone in any::<prop::sample::Index>(),
         ) {
-            let shown = positions(&drawn((&all, &tried), limit, seed));
+            let placed = drawn((&all, &tried), limit, seed);
+            let shown = positions(&placed);
             let others: Vec<usize> =
                 all.iter().copied().filter(|item| !shown.contains(item)).collect();
             prop_assume!(!others.is_empty());
@@ -174,7 +184,7 @@ mod tests {
                 items.iter().copied().filter(|item| *item != gone).collect()
             };
             let again = drawn((&without(&all), &without(&tried)), limit, seed);
-            prop_assert_eq!(positions(&again), shown);
+            prop_assert_eq!(again, placed);
         }
     }
 
@@ -182,10 +192,10 @@ mod tests {
     fn the_propensity_is_how_often_an_item_is_at_its_place() {
         const DRAWS: u64 = 20_000;
         // The second try is among the last of what is arranged.
-        let (all, tried): (Vec<usize>, _) = ((0..30).collect(), [20, 12, 25]);
+        let (all, tried): (Vec<usize>, _) = ((0..30).collect(), [20, 16, 25]);
         let mut counts: BTreeMap<(usize, usize), (u64, f64)> = BTreeMap::new();
         for seed in 0..DRAWS {
-            for (at, item) in drawn((&all, &tried), 13, seed).into_iter().enumerate() {
+            for (at, item) in drawn((&all, &tried), 17, seed).into_iter().enumerate() {
                 let counted = counts.entry((at, item.scored.position));
                 let (count, propensity) = counted.or_insert((0, item.propensity));
                 *count += 1;

@@ -39,16 +39,14 @@ pub type Descriptions = BTreeMap<DomainId, Arc<DescribedItems>>;
 
 impl DescribedItems {
     /// Entries with what stands in for each, if anything does, of a catalogue whose last change
-    /// this is.
+    /// this is, and from which change on where there are more.
     #[must_use]
     pub fn new(
-        until: ChangeNumber,
+        (from, until): (Option<ChangeNumber>, ChangeNumber),
         items: impl IntoIterator<Item = (ItemId, ChangeNumber, Option<StandIns>)>,
     ) -> Self {
         let items = items.into_iter().map(|(id, change, stand_ins)| (id, (change, stand_ins)));
-        let items: BTreeMap<ItemId, (ChangeNumber, Option<StandIns>)> = items.collect();
-        let first = items.values().map(|(change, _)| *change).min();
-        Self { until, from: first.filter(|_| items.len() >= MOST_DESCRIBED), items }
+        Self { until, from, items: items.collect() }
     }
 
     /// Whether there are none.
@@ -130,10 +128,15 @@ impl CatalogueSnapshot {
         self.described.as_ref()?.from
     }
 
-    /// The entries of a range of changes that the model does not know, that have a text and that their
-    /// platform does not hide, at most [`MOST_DESCRIBED`], the last changed first.
+    /// The entries of a range of changes that the model does not know, that have a text and that
+    /// their platform does not hide, at most [`MOST_DESCRIBED`], the last changed first; and from
+    /// which change on, where there are more. Those of one change are all among them, or none, as
+    /// long as one has no more than that.
     #[must_use]
-    pub fn to_describe(&self, changes: &RangeInclusive<ChangeNumber>) -> Vec<&Item> {
+    pub fn to_describe(
+        &self,
+        changes: &RangeInclusive<ChangeNumber>,
+    ) -> (Vec<&Item>, Option<ChangeNumber>) {
         let known = self.entries.items.iter().zip(&self.entries.rows);
         let is_new = |(item, row): &(&Item, &Option<Row>)| {
             let details = item.details.as_ref();
@@ -142,8 +145,13 @@ impl CatalogueSnapshot {
         };
         let mut items: Vec<&Item> = known.filter(is_new).map(|(item, _)| item).collect();
         items.sort_by_key(|item| (Reverse(item.change), &item.item_id));
-        items.truncate(MOST_DESCRIBED);
-        items
+        let Some(beyond) = items.get(MOST_DESCRIBED).map(|item| item.change) else {
+            return (items, None);
+        };
+        let whole = items.partition_point(|item| item.change > beyond);
+        items.truncate(if whole > 0 { whole } else { MOST_DESCRIBED });
+        let from = items.last().map(|item| item.change);
+        (items, from)
     }
 
     /// What the catalogue is like as a whole.

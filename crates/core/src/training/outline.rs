@@ -278,7 +278,7 @@ mod tests {
         let text = DirectionVerdict::Passed { chosen: Candidate::Text { popularity: 1.0 } };
         let other = DirectionVerdict::Passed { chosen: Candidate::Joint { source_weight: 1.0 } };
         let (a, b) = (direction("a", "b"), direction("b", "a"));
-        assert_eq!(kept([too_few, not_better]), (1, vec![a.clone()]));
+        assert_eq!(kept([too_few, not_better]), (1, vec![a]));
         assert_eq!(kept([text, other]), (1, vec![]));
         assert_eq!(kept([DirectionVerdict::NothingFitted, too_few]), (1, vec![b]));
     }

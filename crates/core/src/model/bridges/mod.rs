@@ -122,6 +122,19 @@ impl Carrier {
         }
     }
 
+    /// Whether it may make something of a source's evidence: something is liked, and, where texts
+    /// carry, something of it is like anything in the target.
+    pub(crate) fn may_carry(&self, source: &DomainRows, evidence: &[Weighted]) -> bool {
+        match self {
+            Self::Joint(_)
+            | Self::Mapping(_)
+            | Self::CrossBlock(_)
+            | Self::TwoBlock(_)
+            | Self::Pair(_) => evidence.iter().any(Weighted::is_liked),
+            Self::Text(likeness) => likeness.alike(source, evidence) > 0,
+        }
+    }
+
     /// What a bridge that makes scores of its own makes of a source's evidence.
     /// `None` for the joint fit, which does not, and when it cannot be solved.
     pub(crate) fn carry<'a>(

@@ -14,7 +14,7 @@
 use safetensors::SafeTensors;
 
 use super::{Carried, Crossing, TensorNames};
-use crate::evidence::items::{LocalRow, Row, Weighted};
+use crate::evidence::items::{DomainRows, LocalRow, Row, Weighted};
 use crate::maths::sparse::SparseRows;
 use crate::model::tensors::{Tensor, finite};
 use crate::model::{ModelError, sparse_tables};
@@ -32,6 +32,13 @@ impl TextLikeness {
     #[must_use]
     pub fn new(weights: SparseRows, popularity: Vec<f32>) -> Self {
         Self { weights, popularity }
+    }
+
+    /// How many of the source items that a person likes are like anything in the target.
+    pub(crate) fn alike(&self, source: &DomainRows, evidence: &[Weighted]) -> usize {
+        let liked = evidence.iter().filter(|known| known.is_liked());
+        let items = liked.filter_map(|known| source.local(known.row));
+        items.filter(|item| !self.weights.row(item.index()).0.is_empty()).count()
     }
 
     /// How many weights there are.

@@ -13,7 +13,6 @@ use crate::serving::profile::evidence::{Evidence, Line, rounded};
 use crate::serving::profile::interests::weighed;
 use crate::serving::profile::{ProfileInputs, text};
 use crate::serving::snapshot::CatalogueEntry;
-use crate::serving::sources::bridges;
 
 /// The items that are looked at: those that the model estimates highest.
 pub const TOP_ITEMS: usize = 50;
@@ -89,9 +88,10 @@ fn categories(inputs: &ProfileInputs<'_>) -> Option<Vec<Expected>> {
 
 /// The events that the model carries to the platform that asks.
 fn evidence(inputs: &ProfileInputs<'_>) -> Evidence {
-    let sources = inputs.model.map(|model| bridges::sources_of(model, inputs.display));
-    let carried: BTreeSet<&DomainId> =
-        sources.into_iter().flatten().chain([inputs.display]).collect();
+    // What is tried is behind no estimate.
+    let bridges = inputs.model.map(|model| model.bridges().into_domain(inputs.display));
+    let sources = bridges.into_iter().flatten().map(|(source, _)| source);
+    let carried: BTreeSet<&DomainId> = sources.chain([inputs.display]).collect();
     let events = inputs.history.events().iter();
     let used: Vec<_> = events.filter(|event| carried.contains(&event.domain)).collect();
     let domains: BTreeSet<&DomainId> = used.iter().map(|event| &event.domain).collect();

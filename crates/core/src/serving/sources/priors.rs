@@ -51,9 +51,9 @@ pub(super) fn open<'a>(
     let model = inputs.model?;
     model.bridges().priors_into(target.domain).next()?;
     let known = bridges::known(model, inputs, target);
+    let estimate = model.prior(target.domain, &known)?;
     if model.estimate(target.domain, &known).is_some() {
         return None;
     }
-    let estimate = model.prior(target.domain, &known)?;
     Some(Box::new(Tried { estimate, disliked: bridges::disliked(&known) }))
 }

@@ -9,7 +9,7 @@ use crate::maths::weighted_ridge::{Examples, WeightedRidge};
 use crate::model::content::{Content, DomainContent, KnownItems};
 use crate::serving::reason::ReasonCode;
 use crate::serving::replay::{Change, Present, Replayed, replay};
-use crate::serving::snapshot::{DescribedItems, Descriptions};
+use crate::serving::snapshot::{DescribedItems, Descriptions, MOST_DESCRIBED};
 
 /// Change of every known item, and of those that are new.
 const KNOWN: ChangeNumber = ChangeNumber(1);
@@ -54,7 +54,7 @@ fn described(model: &Model) -> Arc<DescribedItems> {
     assert!(stand_ins.iter().all(Option::is_some));
     let items = [90, 91].map(item_id).into_iter().zip(stand_ins);
     let items = items.map(|(id, stand_ins)| (id, NEW, stand_ins));
-    Arc::new(DescribedItems::new(NEW, items))
+    Arc::new(DescribedItems::new((None, NEW), items))
 }
 
 fn slate(model: &Model, described: Option<&Arc<DescribedItems>>, numbers: &[usize]) -> Decided {
@@ -129,11 +129,34 @@ fn only_what_the_model_does_not_know_is_to_be_described() {
     let model = model_with_content();
     let snapshot = CatalogueSnapshot::new(catalogue(), Some(&model));
     let to_describe = |until| -> Vec<&str> {
-        let changes = ChangeNumber::default()..=until;
-        snapshot.to_describe(&changes).iter().map(|item| item.item_id.as_str()).collect()
+        let (items, from) = snapshot.to_describe(&(ChangeNumber::default()..=until));
+        assert_eq!(from, None);
+        items.iter().map(|item| item.item_id.as_str()).collect()
     };
     assert_eq!(to_describe(NEW), ["i90", "i91"]);
     assert!(to_describe(KNOWN).is_empty());
+}
+
+#[test]
+fn of_more_new_items_than_are_described_those_of_one_change_are_all_or_none() {
+    let described = |calls: &[usize]| {
+        let mut items = Vec::new();
+        for (call, count) in calls.iter().enumerate() {
+            for number in 0..*count {
+                let mut item = catalogue()[0].clone();
+                item.item_id = item_id(100 + 1_000 * call + number);
+                item.change = ChangeNumber(call as u64 + 1);
+                items.push(item);
+            }
+        }
+        let snapshot = CatalogueSnapshot::new(items, Some(&model_with_content()));
+        let (items, from) = snapshot.to_describe(&(ChangeNumber::default()..=ChangeNumber(9)));
+        (items.len(), from)
+    };
+    assert_eq!(described(&[300, 200]), (500, None));
+    assert_eq!(described(&[300, 300]), (300, Some(ChangeNumber(2))));
+    assert_eq!(described(&[300, 1, 499]), (500, Some(ChangeNumber(2))));
+    assert_eq!(described(&[600]), (MOST_DESCRIBED, Some(ChangeNumber(1))));
 }
 
 fn replayed(

@@ -3,7 +3,7 @@
 //! Items are compared where an encoder puts their texts. What all items of a domain share, as that
 //! they are courses, tells nothing of a taste: each domain's mean is taken off before cosines are
 //! taken. Of each source item the target items that are most alike are kept. Weights are in units
-//! of how far they spread over all pairs, and popularity (the logarithm of how many people took
+//! of the root of the mean square of what is kept over all pairs, and popularity (the logarithm of how many people took
 //! an item) in units of its own spread, so that one number says how they share.
 //!
 //! No person is behind the weights. With nobody who has both domains popularity takes as much
@@ -37,7 +37,7 @@ const NEAREST: usize = 50;
 /// Most pairs of items that are compared, in all: some 50 billion operations at 512 values each,
 /// a few seconds.
 const MOST_PAIRS: usize = 100_000_000;
-/// Most weights in all: 16 MB.
+/// Most weights in all, a place of a table counted as one: some 16 MB.
 const MOST_WEIGHTS: usize = 2_000_000;
 /// Most texts in all, each counted for every pair that it is in, since an encoder may be fitted to a
 /// pair's texts: some minutes.
@@ -124,6 +124,9 @@ impl TextLikenesses {
         let mut tables = BTreeMap::new();
         for [(one, of_one), (other, of_other)] in pairs {
             let weights = of_one * NEAREST.min(*of_other) + of_other * NEAREST.min(*of_one);
+            // Both tables have a place for every item of both, whether it has a text or not.
+            let items = |domain| index.ranges().get(domain).map_or(0, DomainRows::len);
+            let weights = weights + 2 * (items(one) + items(other));
             let needed = (2 * of_one * of_other, weights, of_one + of_other);
             if needed.0 > left.0 || needed.1 > left.1 || needed.2 > left.2 {
                 break;
@@ -267,8 +270,11 @@ impl<'a> TextSums<'a> {
     }
 }
 
-/// The logarithm of each over the mean, less the mean of these, in units of their spread; zeros
-/// where they do not spread.
+/// Least spread of logarithms that is a unit: of items about as popular as each other, differences
+/// by chance are not made large.
+const LEAST_SPREAD: f32 = 0.1;
+
+/// The logarithm of each over the mean, less the mean of these, in units of their spread.
 fn spread_out(popularity: &[f32]) -> Vec<f32> {
     let count = popularity.len().max(1) as f32;
     let mean = popularity.iter().sum::<f32>() / count;
@@ -277,7 +283,7 @@ fn spread_out(popularity: &[f32]) -> Vec<f32> {
     let middle = units.iter().sum::<f32>() / count;
     units.iter_mut().for_each(|value| *value -= middle);
     let spread = (units.iter().map(|value| value * value).sum::<f32>() / count).sqrt();
-    let factor = if spread > f32::EPSILON && spread.is_finite() { 1.0 / spread } else { 0.0 };
+    let factor = if spread.is_finite() { 1.0 / spread.max(LEAST_SPREAD) } else { 0.0 };
     units.iter_mut().for_each(|value| *value *= factor);
     units
 }
