@@ -7,7 +7,7 @@
 //! an item) in units of its own spread, so that one number says how they share.
 //!
 //! No person is behind the weights. With nobody who has both domains popularity takes as much
-//! part as the texts of one liked item ([`PRIOR`]); where there are people enough, what is best
+//! part as the texts of one liked item (`PRIOR`); where there are people enough, what is best
 //! for them is chosen as every kind's settings are.
 
 use std::collections::BTreeMap;
