@@ -272,8 +272,8 @@ impl ScoringTables {
 
     /// Scores the items of `target` for somebody who is new there, by a prior: by what they did in
     /// the domain, of those with a prior to the target, in which most of what they like is like
-    /// anything there. It was not shown
-    /// to help, and is to be tried within a budget. `None` when nothing leads there.
+    /// anything there. It was not shown to help, and is to be tried within a budget. `None` when
+    /// nothing leads there.
     ///
     /// # Panics
     /// When an interaction is with an item that is not in the tables.
@@ -286,7 +286,7 @@ impl ScoringTables {
         let mut most: Option<(usize, &DomainRows, &TextLikeness)> = None;
         for (source, likeness) in self.bridges.priors_into(&target.domain) {
             let source = self.ranges.get(source)?;
-            let alike = likeness.alike(source, interactions);
+            let alike = likeness.alike(source, interactions).count();
             if alike > most.map_or(0, |(most, ..)| most) {
                 most = Some((alike, source, likeness));
             }
@@ -927,6 +927,16 @@ mod tests {
             let own = [&evidence[..], &weighted(&[(2 * ITEMS as u32, 1.0)])].concat();
             assert!(tables.prior(&c, &own).is_none(), "who is known there is served as known");
         }
+        // Of a source whose items are like nothing, nothing is said, and it silences no other.
+        let silent =
+            TextLikeness::new(SparseRows::from_rows(ITEMS, vec![vec![]; ITEMS]), vec![0.1; ITEMS]);
+        let to_c = Direction { from: domain("a"), to: domain("c") };
+        let from_b = Direction { from: domain("b"), to: domain("c") };
+        let of_both = [(to_c, Arc::new(silent)), (from_b, Arc::new(likeness(&mut rng)))];
+        let mut some_silent = tables.clone();
+        some_silent.bridges = Bridges::none().with_priors(of_both.into());
+        assert!(some_silent.prior(&c, &from_a).is_none());
+        assert!(some_silent.prior(&c, &from_both).is_some());
         assert!(tables.prior(&domain("b"), &from_a).is_none(), "a bridge that passed serves");
         assert!(tables.prior(&domain("a"), &weighted(&[(ITEMS as u32, 1.0)])).is_none());
         assert!(tables.prior(&c, &weighted(&[(0, -1.0)])).is_none(), "a dislike is no taste");

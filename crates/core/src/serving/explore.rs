@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::serving::blend::ScoredItem;
 
-/// Of so many places of a slate one is for an item that is tried: the budget is a tenth.
+/// Of so many places of a slate one is for an item that is tried: the budget is a tenth, and of a
+/// shorter slate, or of what is left of a longer one, a fifth at most.
 pub const PLACES_FOR_A_TRY: usize = 10;
 /// Of what is left of a slate, of so many places or more: a slate of five has one, of four none.
 pub const FEWEST_PLACES_FOR_A_TRY: usize = 5;
@@ -151,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tenth_of_the_places_at_most_is_for_tries_and_the_others_keep_their_order(
+        fn one_place_of_each_block_at_most_is_for_a_try_and_the_others_keep_their_order(
             (all, tried, limit) in worlds(), seed in any::<u64>(),
         ) {
             let placed = drawn((&all, &tried), limit, seed);

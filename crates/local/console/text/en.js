@@ -194,7 +194,7 @@ export default {
   "bridge.baselines": "Without a bridge: popularity {popularity}, the target's own model {own} (NDCG@20).",
   "bridge.candidates": "Tried for {direction}",
   "priors.title": "Tried",
-  "priors.intro": "Tried where too few people have both domains to tell whether anything helps: items whose texts are alike what a person did elsewhere have one place in ten at most, and are said to be a try.",
+  "priors.intro": "Tried where too few people have both domains to tell whether anything helps: items whose texts are alike what a person did elsewhere have one place in ten, or one of a slate of five to nine, and are said to be a try.",
   "verdict.passed": "{kind} is better beyond doubt.",
   "verdict.not_better": "{kind} is not better beyond doubt.",
   "verdict.nothing_fitted": "No kind of bridge could be fitted.",

@@ -194,7 +194,7 @@ export default {
   "bridge.baselines": "无桥接时：热门基线 {popularity}，目标自身模型 {own}（NDCG@20）。",
   "bridge.candidates": "{direction} 尝试过的方案",
   "priors.title": "试探",
-  "priors.intro": "同时使用两个平台的人太少、无法判断效果时的试探：简介与用户在其他平台的活动相近的物品最多占十分之一的位置，并注明为试探。",
+  "priors.intro": "同时使用两个平台的人太少、无法判断效果时的试探：简介与用户在其他平台的活动相近的物品每十个位置占一个（五至九个位置占一个），并注明为试探。",
   "verdict.passed": "{kind}确有提升。",
   "verdict.not_better": "{kind}的提升并不确定。",
   "verdict.nothing_fitted": "没有一种桥可以拟合。",

@@ -131,7 +131,7 @@ impl Carrier {
             | Self::CrossBlock(_)
             | Self::TwoBlock(_)
             | Self::Pair(_) => evidence.iter().any(Weighted::is_liked),
-            Self::Text(likeness) => likeness.alike(source, evidence) > 0,
+            Self::Text(likeness) => likeness.alike(source, evidence).next().is_some(),
         }
     }
 

@@ -34,11 +34,15 @@ impl TextLikeness {
         Self { weights, popularity }
     }
 
-    /// How many of the source items that a person likes are like anything in the target.
-    pub(crate) fn alike(&self, source: &DomainRows, evidence: &[Weighted]) -> usize {
+    /// The source items that a person likes and that are like anything in the target.
+    pub(crate) fn alike(
+        &self,
+        source: &DomainRows,
+        evidence: &[Weighted],
+    ) -> impl Iterator<Item = LocalRow> {
         let liked = evidence.iter().filter(|known| known.is_liked());
         let items = liked.filter_map(|known| source.local(known.row));
-        items.filter(|item| !self.weights.row(item.index()).0.is_empty()).count()
+        items.filter(|item| !self.weights.row(item.index()).0.is_empty())
     }
 
     /// How many weights there are.
@@ -54,10 +58,7 @@ impl TextLikeness {
         crossing: Crossing<'a>,
         evidence: &[Weighted],
     ) -> Option<LikeTexts<'a>> {
-        let liked = evidence.iter().filter(|known| known.is_liked());
-        let items = liked.filter_map(|known| crossing.source.local(known.row));
-        let is_like_anything = |item: &LocalRow| !self.weights.row(item.index()).0.is_empty();
-        let items: Vec<LocalRow> = items.filter(is_like_anything).collect();
+        let items: Vec<LocalRow> = self.alike(crossing.source, evidence).collect();
         let share = (!items.is_empty()).then(|| 1.0 / (items.len() as f32).sqrt())?;
         Some(LikeTexts { of: self, crossing, items, share })
     }
