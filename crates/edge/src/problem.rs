@@ -57,6 +57,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown_domain", detail)
     }
 
+    /// There is no such item.
+    #[must_use]
+    pub fn unknown_item(domain: &DomainId) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_item", format!("{domain} has no such item"))
+    }
+
     /// There is no such user. The id is not repeated: it is personal.
     #[must_use]
     pub fn unknown_user(domain: &DomainId) -> Self {

@@ -206,7 +206,7 @@ pub(crate) async fn get_item(
     let found = state.stores.catalogue.get(&domain, &item_id).await?;
     match found.and_then(|item| Some((item.details?, item.updated_at))) {
         Some((details, updated_at)) => Ok(JsonResponse(ItemView { item_id, details, updated_at })),
-        None => Err(unknown_item(&domain)),
+        None => Err(Problem::unknown_item(&domain)),
     }
 }
 
@@ -219,17 +219,13 @@ pub(crate) async fn delete_item(
     caller.require(Scope::CatalogWrite, &domain)?;
     state.definitions.domain(&domain).await?;
     if state.stores.catalogue.get(&domain, &item_id).await?.is_none() {
-        return Err(unknown_item(&domain));
+        return Err(Problem::unknown_item(&domain));
     }
     let updated_at = to_millisecond(state.machine.clock.now());
     let change = ChangeNumber::default();
     let deleted = Item { domain, item_id, details: None, updated_at, change };
     state.stores.catalogue.put(&deleted).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn unknown_item(domain: &DomainId) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown_item", format!("{domain} has no such item"))
 }
 
 #[cfg(test)]

@@ -196,6 +196,27 @@ impl DescriptionCache {
         Ok(DescribedItems::new((from, *changes.end()), described))
     }
 
+    /// The factors that the text of one entry lets expect, as a model maps them; `None` where it
+    /// does not rank the domain's items by their text, and where the text says nothing.
+    ///
+    /// # Errors
+    /// When the encoder cannot be read or used.
+    pub(crate) async fn expected_factors(
+        &self,
+        item: &Item,
+        model: &Arc<Model>,
+    ) -> Result<Option<Vec<f32>>, DescribingError> {
+        let content = &model.sections().content;
+        let Some(of_domain) = content.get(&item.domain) else { return Ok(None) };
+        let encoder = self.encoder(of_domain, content).await?;
+        let (domain, text, model) = (item.domain.clone(), text(item), model.clone());
+        let work = move || {
+            let vectors = encode_in_batches(&*encoder, &[text.as_str()], BATCH);
+            model.sections().expected_factors(&domain, vectors.row(0))
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| DescribingError::Interrupted)
+    }
+
     /// The encoder that a model names for a domain: its own, or an installed one. Those that it
     /// names for none are forgotten.
     async fn encoder(

@@ -47,6 +47,21 @@ pub(crate) async fn read_definitions(
     })
 }
 
+/// The definitions, with the platform's catalogue in memory.
+///
+/// # Errors
+/// As [`read_definitions`].
+pub(crate) async fn read_platform(
+    state: &RecommendState,
+    domain: &DomainId,
+    deadline: &Deadline,
+) -> Result<KnownDefinitions, Problem> {
+    let known = read_definitions(state, domain, deadline).await?;
+    let own = BTreeSet::from([domain.clone()]);
+    read_catalogues(state, &own, (deadline, Stage::FirstReads)).await;
+    Ok(known)
+}
+
 /// What is told of a request that cannot be checked now, whatever it is that the store has:
 /// with another try it may be.
 pub(crate) fn unchecked(error: StoreError) -> Problem {

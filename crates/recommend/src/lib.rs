@@ -1,6 +1,7 @@
 //! Slates at request time: caller -> person -> consented history -> decision ->
 //! log -> answer. What a decision is made of is read here (`inputs`); how it is
 //! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
+//! What is known of a user is told by `profile`, which items are like another by `similar`.
 
 mod catalogue_cache;
 mod deadline;
@@ -14,6 +15,7 @@ mod replay;
 mod request;
 mod routes;
 mod shortfall;
+mod similar;
 mod state;
 #[cfg(test)]
 mod test_models;

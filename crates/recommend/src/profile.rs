@@ -26,10 +26,10 @@ use futures::try_join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::deadline::{Deadline, Stage};
+use crate::deadline::Stage;
 use crate::history_reader::Reach;
 use crate::inputs::{
-    PersonRead, known_catalogues, read_catalogues, read_definitions, read_user, within_one_domain,
+    PersonRead, known_catalogues, read_catalogues, read_platform, read_user, within_one_domain,
 };
 use crate::request::{cross_domain, locale};
 use crate::shortfall::{Degraded, Shortfall};
@@ -74,7 +74,7 @@ pub(crate) async fn get_profile(
     let user = state.pseudonymiser.pseudonym(&query.domain, &UserId::parse(&user)?);
     let mut degraded = Degraded::default();
     let (known, served, user_read) = try_join!(
-        check(&state, &query.domain, &deadline),
+        read_platform(&state, &query.domain, &deadline),
         async { Ok(state.models.served(deadline.left(Stage::FirstReads)).await) },
         async { Ok(read_user(&state, &user, &deadline).await) },
     )?;
@@ -131,18 +131,6 @@ fn answer(view: ProfileView) -> Answer {
     let model = view.model.as_ref().map(ToString::to_string);
     let degraded = view.degraded.iter().map(|&code| code.to_owned()).collect();
     (Extension(ServedNote { model, degraded }), JsonResponse(view))
-}
-
-/// The definitions, with the platform's catalogue in memory.
-async fn check(
-    state: &RecommendState,
-    domain: &DomainId,
-    deadline: &Deadline,
-) -> Result<KnownDefinitions, Problem> {
-    let known = read_definitions(state, domain, deadline).await?;
-    let own = BTreeSet::from([domain.clone()]);
-    read_catalogues(state, &own, (deadline, Stage::FirstReads)).await;
-    Ok(known)
 }
 
 /// The slate that a profile is told for: one of the platform's items on the platform itself. So

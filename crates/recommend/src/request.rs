@@ -72,8 +72,20 @@ pub(crate) struct DryRun {
     pub(crate) withdrawn: Vec<(DomainId, DomainId)>,
 }
 
-fn default_limit() -> usize {
+/// Items that are asked for unless it is said how many.
+pub(crate) fn default_limit() -> usize {
     10
+}
+
+/// How many items are asked for.
+///
+/// # Errors
+/// A problem when it is out of range.
+pub(crate) fn check_limit(limit: usize) -> Result<(), Problem> {
+    match (1..=MAX_LIMIT).contains(&limit) {
+        true => Ok(()),
+        false => Err(Problem::invalid(format!("limit must be 1 to {MAX_LIMIT}"))),
+    }
 }
 
 fn yes() -> bool {
@@ -139,9 +151,7 @@ impl RecommendationBody {
 
     fn check_sizes(&self) -> Result<(), Problem> {
         let refuse = |detail: String| Err(Problem::invalid(detail));
-        if !(1..=MAX_LIMIT).contains(&self.limit) {
-            return refuse(format!("limit must be 1 to {MAX_LIMIT}"));
-        }
+        check_limit(self.limit)?;
         if self.exclude.len() > MAX_EXCLUDED {
             return refuse(format!("exclude must have at most {MAX_EXCLUDED} items"));
         }

@@ -5,6 +5,7 @@ use crossfold_edge::router::Routes;
 use crate::profile::get_profile;
 use crate::recommendations::post_recommendations;
 use crate::replay::post_replay;
+use crate::similar::get_similar;
 use crate::state::RecommendState;
 
 /// The routes.
@@ -13,4 +14,5 @@ pub fn routes() -> Routes<RecommendState> {
         .post("/v1/recommendations", post_recommendations)
         .post("/v1/recommendations/{id}/replay", post_replay)
         .get("/v1/users/{user}/profile", get_profile)
+        .get("/v1/domains/{domain}/items/{item}/similar", get_similar)
 }

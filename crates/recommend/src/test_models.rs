@@ -1,7 +1,5 @@
 //! Small models for tests.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, TrainingRunId};
 use crossfold_core::entities::ports::{ObjectStore, PutCondition};
@@ -101,7 +99,7 @@ fn model_of(
     };
     let sections = Sections {
         popularity: vec![1.0; index.len()],
-        people: BTreeMap::new(),
+        people: index.ranges().keys().map(|domain| (domain.clone(), 50)).collect(),
         tables: ScoringTables::new(tables).unwrap(),
         segments: Default::default(),
         topics: Default::default(),

@@ -159,6 +159,19 @@ fn weights(rows: &Array2<f32>, expected: &[f32]) -> Option<Array1<f32>> {
 }
 
 impl DomainContent {
+    /// The factors that an item is expected to have whose text has this vector; `None` where the
+    /// vector says nothing or has another length.
+    pub(crate) fn expected_factors(&self, vector: ArrayView1<'_, f32>) -> Option<Vec<f32>> {
+        let says_something = vector.iter().any(|value| *value != 0.0);
+        if vector.len() != self.map.mean.len() || !says_something {
+            return None;
+        }
+        let mut expected =
+            self.map.predict(vector.insert_axis(Axis(0))).into_raw_vec_and_offset().0;
+        expected.pop();
+        Some(expected)
+    }
+
     /// The items that stand in for ones whose texts have these vectors (items x values): none
     /// where a vector says nothing.
     pub(crate) fn stand_ins(

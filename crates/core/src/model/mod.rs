@@ -400,13 +400,19 @@ pub(crate) mod tests {
         encode(&ModelParts { provenance, sections }).verify().unwrap()
     }
 
-    /// The same model with a section of content, read back as it is stored.
-    pub(crate) fn with_content(model: &Model, content: content::Content) -> Model {
+    /// The same model with changed sections, read back as it is stored.
+    pub(crate) fn with_sections(model: &Model, change: impl FnOnce(&mut Sections)) -> Model {
         let params = model.manifest().options.check().unwrap();
         let unobserved_items = model.manifest().unobserved_items;
-        let sections = Sections { content: content.clone(), ..model.sections().clone() };
+        let mut sections = model.sections().clone();
+        change(&mut sections);
         let provenance = Provenance { params, unobserved_items, ..provenance() };
-        let model = encode(&ModelParts { provenance, sections }).verify().unwrap();
+        encode(&ModelParts { provenance, sections }).verify().unwrap()
+    }
+
+    /// The same model with a section of content, read back as it is stored.
+    pub(crate) fn with_content(model: &Model, content: content::Content) -> Model {
+        let model = with_sections(model, |sections| sections.content = content.clone());
         assert_eq!(model.sections().content, content);
         model
     }

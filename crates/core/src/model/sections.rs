@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 use safetensors::SafeTensors;
 
 use super::content::{Content, DescribedDomain, KnownItems, StandIns};
@@ -143,6 +143,18 @@ impl Sections {
     #[must_use]
     pub fn rows(&self, domain: &DomainId) -> Option<&DomainRows> {
         self.index.ranges().get(domain)
+    }
+
+    /// The factors that an item of a domain is expected to have whose text has this vector. `None`
+    /// where the domain's texts rank nothing, and where the vector says nothing or has another
+    /// length.
+    #[must_use]
+    pub fn expected_factors(
+        &self,
+        domain: &DomainId,
+        vector: ArrayView1<'_, f32>,
+    ) -> Option<Vec<f32>> {
+        self.content.get(domain)?.expected_factors(vector)
     }
 
     /// For new items of a domain, whose texts have these vectors (items x values): the known ones

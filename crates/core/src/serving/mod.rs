@@ -11,6 +11,7 @@
 //!
 //! [`profile`] tells what is known of a person, from what a slate may use of them.
 //! [`inspect`] tells, when asked, what the slate was chosen from. [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
+//! [`similar`] tells which items are like another, without a person.
 //! [`segment_text`] puts segments and topics into words.
 //! [`replay`] makes a logged decision again, or says what is no longer as it was.
 //! What comes out is the decision as it is logged, and what the answer needs beside
@@ -33,6 +34,7 @@ pub mod replay;
 pub mod request;
 pub mod rules;
 pub mod segment_text;
+pub mod similar;
 pub mod snapshot;
 pub mod sources;
 

@@ -44,6 +44,7 @@ mod new_items;
 mod presence;
 mod profiles;
 mod replays;
+mod similar_items;
 
 const DOMAINS: [&str; 2] = ["auto", "knowledge"];
 

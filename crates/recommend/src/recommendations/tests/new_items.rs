@@ -20,20 +20,20 @@ const KNOWN: [(&str, &str, usize); 8] = [
     ("piano4", "jazz piano lessons", 1),
 ];
 
-fn titled(id: &str, title: &str) -> Item {
+pub(super) fn titled(id: &str, title: &str) -> Item {
     let details = serde_json::from_value(json!({ "title": title })).unwrap();
     Item { details: Some(details), ..item(&domain("knowledge"), id) }
 }
 
 /// The model, and whether it holds its own encoder.
-fn model(holds_encoder: bool) -> Artefact {
+pub(super) fn model(holds_encoder: bool) -> Artefact {
     let texts = KNOWN.map(|(_, title, _)| title);
     let artefact = fit(&texts, &LexicalOptions::default().check().unwrap()).unwrap();
     let encoder = Lexical::from_artefact(&artefact).unwrap();
     described_model(&KNOWN, (&encoder, holds_encoder.then(|| artefact.into())))
 }
 
-async fn world_with(model: Artefact) -> Stores {
+pub(super) async fn world_with(model: Artefact) -> Stores {
     let stores = world().await;
     for (id, title, _) in KNOWN {
         stores.catalogue.put(&titled(id, title)).await.unwrap();
@@ -45,7 +45,7 @@ async fn world_with(model: Artefact) -> Stores {
     stores
 }
 
-async fn post_new_items(stores: &Stores) {
+pub(super) async fn post_new_items(stores: &Stores) {
     stores.catalogue.put(&titled("fresh-piano", "new piano lessons")).await.unwrap();
     stores.catalogue.put(&titled("fresh-car", "new electric car loan")).await.unwrap();
 }

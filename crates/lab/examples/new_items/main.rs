@@ -3,13 +3,17 @@
 //! their evidence, beside random order and the popularity of their categories.
 //!
 //! ```text
-//! cargo run --release -p crossfold-lab --example new_items -- DIR [--cut SHARE] [ARTEFACT …]
+//! cargo run --release -p crossfold-lab --example new_items -- DIR [--cut SHARE] [--similar] [ARTEFACT …]
 //! ```
+//!
+//! With `--similar`, in place of that how well items that are like one are found ([`similar`]).
 //!
 //! DIR has `interactions.csv.gz` (user_id, item_id, rating, occurred_at in seconds) and
 //! `items.jsonl.gz` (item_id, title, categories). New are the items that nobody took within the
 //! first SHARE of all interactions (0.5 unless given); they are ranked among themselves, for
 //! people who took something before and one of them after.
+
+mod similar;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -60,8 +64,8 @@ struct Interaction {
     occurred_at: i64,
 }
 
-#[derive(Deserialize)]
-struct Item {
+#[derive(Clone, Deserialize)]
+pub(crate) struct Item {
     item_id: String,
     title: String,
     categories: Vec<String>,
@@ -338,10 +342,11 @@ fn input(split: &Split, domain: &DomainId) -> Result<TrainingInput> {
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().context("name the data set's directory")?);
-    let mut cut = 0.5;
+    let (mut cut, mut finds_similar) = (0.5, false);
     let mut artefacts = Vec::new();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--similar" => finds_similar = true,
             "--cut" => cut = arguments.next().context("--cut SHARE")?.parse()?,
             path => artefacts.push(crossfold_text::open(&std::fs::read(path)?)?),
         }
@@ -364,6 +369,13 @@ fn main() -> Result<()> {
     let texts: Vec<String> = split.known.iter().map(Item::text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let lexical = Lexical::from_artefact(&fit(&texts, &LexicalOptions::default().check()?)?)?;
+    if finds_similar {
+        similar::print_similar(&directory, &lexical)?;
+        for encoder in &artefacts {
+            similar::print_similar(&directory, &**encoder)?;
+        }
+        return Ok(());
+    }
     print_served(&lexical, &split)?;
     print_encoder(&lexical, &split, &factors)?;
     for encoder in &artefacts {
