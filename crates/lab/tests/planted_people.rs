@@ -133,14 +133,19 @@ fn the_kinds_of_the_demonstrations_people_are_found_on_both_platforms() {
         println!("{of}: {} segments, adjusted Rand index {agreement:.3}", segments.len());
         for segment in segments {
             for locale in [Locale::English, Locale::Chinese] {
-                println!("  {} {}", segment.id, segment_name(segment, locale));
+                println!("  {} {}", segment.id, segment_name(segment, locale, &title));
                 let sentences = segment_sentences(segment, locale, &title);
                 sentences.iter().for_each(|sentence| println!("      {sentence}"));
                 assert!(!sentences.is_empty());
             }
         }
-        // Kinds are cut further by how much their people do, but never mixed.
-        assert!(segments.len() >= kinds.len(), "{of}: {}", segments.len());
+        assert!(agreement > 0.85, "{of}: {agreement}");
+        // A kind may be cut further by how much its people do, but none are mixed.
+        assert!(
+            (kinds.len()..kinds.len() + 3).contains(&segments.len()),
+            "{of}: {}",
+            segments.len()
+        );
         let mut covered = BTreeSet::new();
         for segment in segments {
             let members = found.iter().zip(&planted).filter(|(id, _)| **id == segment.id);

@@ -23,11 +23,11 @@ use crate::maths::fold_in::UnobservedItems;
 /// Version of the artefact's layout. Since 3 the report is an object of its own; since 4
 /// a domain's items may be ranked by a mixture of rankers, which earlier programs would
 /// leave out, and so serve what nobody measured; since 5 a ranker of it may go by the
-/// order of what a person did; since 6 it may be a sequence model, and a bridge may go by texts. A
-/// model of 3 to 5 is read as one of 6 without any.
+/// order of what a person did; since 6 it may be a sequence model, a bridge may go by texts, and
+/// segments may be told apart by tastes. A model of 3 to 5 is read as one of 6 without any.
 pub const FORMAT: u32 = 6;
-/// The layout of a model without either: programs that know none read it as well.
-pub const FORMAT_WITHOUT_EITHER: u32 = 5;
+/// The layout of a model without any of these: programs that know none read it as well.
+pub const FORMAT_WITHOUT_ANY: u32 = 5;
 /// The oldest layout that is read.
 pub const OLDEST_FORMAT: u32 = 2;
 
@@ -75,7 +75,7 @@ pub fn manifest_key(id: &ModelId) -> String {
 /// What a model is made of and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`], [`FORMAT_WITHOUT_EITHER`], or that of an older model.
+    /// [`FORMAT`], [`FORMAT_WITHOUT_ANY`], or that of an older model.
     pub format: u32,
     /// When it was made.
     pub created_at: Timestamp,

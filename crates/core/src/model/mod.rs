@@ -162,9 +162,10 @@ impl Artefact {
         let manifest = Manifest {
             format: match sections.tables.mixtures().have_sequences()
                 || sections.tables.bridges().has(BridgeKind::Text)
+                || sections.segments.have_tastes()
             {
                 true => manifest::FORMAT,
-                false => manifest::FORMAT_WITHOUT_EITHER,
+                false => manifest::FORMAT_WITHOUT_ANY,
             },
             created_at: provenance.created_at,
             training_run: provenance.training_run.clone(),
@@ -536,7 +537,7 @@ pub(crate) mod tests {
         let with = encode(&bridged_parts()).verify().unwrap();
         assert_eq!(with.manifest().format, manifest::FORMAT);
         let without = encode(&parts()).verify().unwrap();
-        assert_eq!(without.manifest().format, manifest::FORMAT_WITHOUT_EITHER);
+        assert_eq!(without.manifest().format, manifest::FORMAT_WITHOUT_ANY);
     }
 
     /// Decodes a bridged model one of whose tensors was changed, with a right checksum.

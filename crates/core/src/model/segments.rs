@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::tensors::{Tensor, bytes_of, numbers};
+use super::tensors::{Tensor, bytes_of, finite, numbers};
 use super::{ModelError, malformed};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::behaviours::Behaviour;
@@ -21,6 +21,8 @@ pub const FEWEST_PEOPLE: u64 = 20;
 pub const MOST_SEGMENTS: usize = 32;
 /// Most categories that are features of a domain.
 pub const MOST_CATEGORIES: usize = 16;
+/// How many values tell what an item is like to those who are told apart.
+pub const TASTES: usize = 8;
 /// The category of an item that has none of the features'.
 pub(crate) const OTHER: u32 = u32::MAX;
 
@@ -28,26 +30,34 @@ pub(crate) const OTHER: u32 = u32::MAX;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureKind {
-    /// Events; the logarithm of one more is clustered.
-    Events,
-    /// Items that are liked; the logarithm of one more.
-    Items,
-    /// Days with an event; the logarithm of one more.
-    Days,
-    /// Days from the person's newest event to the domain's; the logarithm of one more.
-    Quiet,
     /// Share of the items that are liked whose first category it is; its root.
     Category(String),
+    /// Where the items that are liked lie in the mean along one of the [`ItemTraits::tastes`].
+    Taste(u8),
+    /// What they do, whatever it is that they like.
+    #[serde(untagged)]
+    Habit(Habit),
 }
 
-impl FeatureKind {
+/// What a person does, whatever it is that they like; the logarithm of one more is clustered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Habit {
+    /// Events.
+    Events,
+    /// Items that are liked.
+    Items,
+    /// Days with an event.
+    Days,
+    /// Days from the person's newest event to the domain's.
+    Quiet,
+}
+
+impl Habit {
     /// The number itself of what is clustered.
     #[must_use]
-    pub fn unscaled(&self, value: f32) -> f32 {
-        match self {
-            Self::Category(_) => value.max(0.0).powi(2),
-            _ => value.exp_m1().max(0.0),
-        }
+    pub fn unscaled(self, value: f32) -> f32 {
+        value.exp_m1().max(0.0)
     }
 }
 
@@ -83,7 +93,7 @@ pub enum Fact {
     /// days.
     Habit {
         /// Which.
-        of: FeatureKind,
+        of: Habit,
         /// In the segment.
         here: f32,
         /// In the domain.
@@ -165,6 +175,9 @@ pub struct ItemTraits {
     /// Of each row: which of its domain's category features its first category is, counted
     /// among these, or [`u32::MAX`].
     pub categories: Vec<u32>,
+    /// Of each row [`TASTES`] factors of length 1, fitted to what the people were drawn who were
+    /// told apart like; all 0 where nobody likes it. Empty in models of before.
+    pub tastes: Vec<[f32; TASTES]>,
 }
 
 /// The segments of all domains that have any.
@@ -181,6 +194,12 @@ impl Segments {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.domains.is_empty()
+    }
+
+    /// Whether people are told apart by tastes as well.
+    #[must_use]
+    pub fn have_tastes(&self) -> bool {
+        have_tastes(&self.domains)
     }
 
     /// Where a person belongs in a domain by what they did there: a few microseconds. `None`
@@ -246,16 +265,26 @@ pub(crate) fn raw_point(
         }
     }
     let items = behaviour.items.len() as f32;
+    let mut tastes = [0.0f32; TASTES];
+    for taste in behaviour.items.iter().filter_map(|row| traits.tastes.get(row.index())) {
+        tastes.iter_mut().zip(taste).for_each(|(sum, value)| *sum += value);
+    }
     let mut category = 0;
     let of = |feature: &Feature| match &feature.kind {
-        FeatureKind::Events => Some((behaviour.events as f32).ln_1p()),
-        FeatureKind::Items => Some(items.ln_1p()),
-        FeatureKind::Days => Some((behaviour.days as f32).ln_1p()),
-        FeatureKind::Quiet => Some(quiet.ln_1p()),
+        FeatureKind::Habit(habit) => Some(match habit {
+            Habit::Events => (behaviour.events as f32).ln_1p(),
+            Habit::Items => items.ln_1p(),
+            Habit::Days => (behaviour.days as f32).ln_1p(),
+            Habit::Quiet => quiet.ln_1p(),
+        }),
         FeatureKind::Category(_) => {
             let count = counts.get(category).copied().unwrap_or(0);
             category += 1;
             (items > 0.0).then(|| (count as f32 / items).sqrt())
+        }
+        FeatureKind::Taste(number) => {
+            let sum = tastes.get(usize::from(*number)).copied().unwrap_or(0.0);
+            (items > 0.0).then(|| sum / items)
         }
     };
     features.iter().map(of).collect()
@@ -264,21 +293,29 @@ pub(crate) fn raw_point(
 /// Name of the tensors.
 const SEGMENTS: &str = "segments";
 const CATEGORIES: &str = "segment_categories";
+const TASTES_OF_ITEMS: &str = "segment_tastes";
 
 /// Whether the manifest is to say that there are segments, and their tensors.
 pub(crate) fn write(segments: &Segments) -> Result<(bool, Vec<Tensor>), ModelError> {
     if segments.is_empty() {
         return Ok((false, Vec::new()));
     }
-    let ItemTraits { categories } = &segments.traits;
+    let ItemTraits { categories, tastes } = &segments.traits;
     let json = serde_json::to_vec(&segments.domains).map_err(malformed)?;
-    Ok((
-        true,
-        vec![
-            Tensor::bytes(SEGMENTS, json),
-            Tensor::numbers(CATEGORIES, vec![categories.len()], categories),
-        ],
-    ))
+    let mut tensors = vec![
+        Tensor::bytes(SEGMENTS, json),
+        Tensor::numbers(CATEGORIES, vec![categories.len()], categories),
+    ];
+    if segments.have_tastes() {
+        let shape = vec![tastes.len(), TASTES];
+        tensors.push(Tensor::floats(TASTES_OF_ITEMS, shape, tastes.as_flattened()));
+    }
+    Ok((true, tensors))
+}
+
+fn have_tastes(domains: &BTreeMap<DomainId, DomainSegments>) -> bool {
+    let mut features = domains.values().flat_map(|segments| &segments.features);
+    features.any(|feature| matches!(feature.kind, FeatureKind::Taste(_)))
 }
 
 /// Reads the segments, if there are any.
@@ -292,7 +329,14 @@ pub(crate) fn read(
     }
     let domains: BTreeMap<DomainId, DomainSegments> =
         serde_json::from_slice(bytes_of(tensors, SEGMENTS)?).map_err(malformed)?;
-    let traits = ItemTraits { categories: numbers(tensors, CATEGORIES, &[index.len()])? };
+    let tastes = match have_tastes(&domains) {
+        true => finite(tensors, TASTES_OF_ITEMS, &[index.len(), TASTES])?,
+        false => Vec::new(),
+    };
+    let traits = ItemTraits {
+        categories: numbers(tensors, CATEGORIES, &[index.len()])?,
+        tastes: tastes.as_chunks().0.to_vec(),
+    };
     for (domain, segments) in &domains {
         let width = segments.features.len();
         let is_finite = |feature: &Feature| {
@@ -329,6 +373,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn features_and_facts_of_before_are_read() {
+        let kinds = r#"["events", "items", "days", "quiet", {"category": "music"}, {"taste": 3}]"#;
+        let read: Vec<FeatureKind> = serde_json::from_str(kinds).unwrap();
+        let habits = [Habit::Events, Habit::Items, Habit::Days, Habit::Quiet];
+        assert_eq!(read[..4], habits.map(FeatureKind::Habit));
+        assert_eq!(read[4..], [FeatureKind::Category("music".into()), FeatureKind::Taste(3)]);
+        let written: serde_json::Value = serde_json::to_value(&read).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(kinds).unwrap());
+        let fact = r#"{"habit": {"of": "events", "here": 9.0, "overall": 2.0}}"#;
+        let busy = Fact::Habit { of: Habit::Events, here: 9.0, overall: 2.0 };
+        assert_eq!(serde_json::from_str::<Fact>(fact).unwrap(), busy);
+    }
+
+    #[test]
     fn nobody_is_named_after_a_taste_that_they_have_less_of_than_is_usual() {
         let knowledge = DomainId::parse("knowledge").unwrap();
         let feature = |name: &str| Feature {
@@ -339,7 +397,7 @@ mod tests {
         let segment = |facts| Segment { id: 0, share: 0.5, centroid: vec![0.0; 2], facts };
         // A fifth of what anybody likes is music.
         let music = Fact::Category { category: "music".to_owned(), share: 0.6, lift: 3.0 };
-        let busy = Fact::Habit { of: FeatureKind::Events, here: 9.0, overall: 2.0 };
+        let busy = Fact::Habit { of: Habit::Events, here: 9.0, overall: 2.0 };
         let of_domain = DomainSegments {
             features: vec![feature("cooking"), feature("music")],
             segments: Vec::new(),
@@ -349,7 +407,7 @@ mod tests {
         };
         let segments = Segments {
             domains: [(knowledge.clone(), of_domain)].into(),
-            traits: ItemTraits { categories: vec![0, 0, 0, 0, 1, u32::MAX] },
+            traits: ItemTraits { categories: vec![0, 0, 0, 0, 1, u32::MAX], tastes: Vec::new() },
         };
         let person = |items: &[u32]| Behaviour {
             events: 9,

@@ -65,7 +65,7 @@ pub(super) fn segments(found: &DomainSegments, next_before: u32) -> Vec<FoundSeg
         id: segment.id,
         is_known: segment.id < next_before,
         share: to_four_decimals(segment.share),
-        name: InWords::of(|locale| segment_name(segment, locale)),
+        name: InWords::of(|locale| segment_name(segment, locale, &by_id)),
         because: InWords::of(|locale| segment_sentences(segment, locale, &by_id)),
     });
     told.collect()

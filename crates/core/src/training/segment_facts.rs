@@ -50,21 +50,18 @@ fn habits(
     let (here, all) = (points(here), points(all));
     let mut told = Vec::new();
     for (number, feature) in features.iter().enumerate() {
-        if matches!(feature.kind, FeatureKind::Category(_)) {
-            continue;
-        }
+        let FeatureKind::Habit(habit) = feature.kind else { continue };
         let (Some(of_here), Some(of_all)) = (median(&here, number), median(&all, number)) else {
             continue;
         };
         let off = ((of_here - of_all) * feature.scale).abs();
         if off >= TOLD_FROM {
-            let kind = &feature.kind;
             told.push((
                 off,
                 Fact::Habit {
-                    of: kind.clone(),
-                    here: kind.unscaled(of_here),
-                    overall: kind.unscaled(of_all),
+                    of: habit,
+                    here: habit.unscaled(of_here),
+                    overall: habit.unscaled(of_all),
                 },
             ));
         }

@@ -9,13 +9,15 @@ use crate::entities::ids::DomainId;
 use crate::evidence::behaviours::{Behaviour, BehaviourSample, DrawnPeople};
 use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::items::{DomainRows, ItemIndex};
+use crate::maths::als::{self, AlsOptions};
 use crate::maths::clusters::{
     self, ChoiceOptions, ClusterOptions, Clusters, NumberOfClusters, best_matching,
 };
+use crate::maths::sparse::SparseRows;
 use crate::model::Model;
 use crate::model::segments::{
-    DomainSegments, FEWEST_PEOPLE, Fact, Feature, FeatureKind, ItemTraits, MOST_CATEGORIES,
-    NAMED_BY, OTHER, Segment, Segments, in_rows_of, raw_point,
+    DomainSegments, FEWEST_PEOPLE, Fact, Feature, FeatureKind, Habit, ItemTraits, MOST_CATEGORIES,
+    NAMED_BY, OTHER, Segment, Segments, TASTES, in_rows_of, raw_point,
 };
 
 use super::found_groups::{self, FoundSegment};
@@ -68,7 +70,8 @@ pub(super) fn find(
     let mut reports = BTreeMap::new();
     for (domain, people) in &sample.0 {
         let Some(rows) = items.index.ranges().get(domain) else { continue };
-        let features = features(items, rows, &mut segments.traits, &people.behaviours);
+        let mut features = features(items, rows, &mut segments.traits, &people.behaviours);
+        features.extend(tastes(rows, &mut segments.traits, (&people.behaviours, seed)));
         let Some(space) = Space::of(features, people, &segments.traits) else { continue };
         let Some((mut found, mut report)) = space.segments(people, seed) else { continue };
         describe(&mut found, people, (&segments.traits, items.index));
@@ -96,9 +99,10 @@ pub(super) fn find(
     (segments, reports)
 }
 
-/// Without categories: they are filled in domain by domain.
+/// Without categories and tastes: they are filled in domain by domain.
 fn traits(items: Items<'_>) -> ItemTraits {
-    ItemTraits { categories: vec![OTHER; items.index.len()] }
+    let rows = items.index.len();
+    ItemTraits { categories: vec![OTHER; rows], tastes: vec![[0.0; TASTES]; rows] }
 }
 
 /// The features of a domain, unscaled: habits, and the categories that most people like,
@@ -110,8 +114,8 @@ fn features(
     traits: &mut ItemTraits,
     people: &[Behaviour],
 ) -> Vec<FeatureKind> {
-    let mut kinds =
-        vec![FeatureKind::Events, FeatureKind::Items, FeatureKind::Days, FeatureKind::Quiet];
+    let habits = [Habit::Events, Habit::Items, Habit::Days, Habit::Quiet];
+    let mut kinds: Vec<FeatureKind> = habits.into_iter().map(FeatureKind::Habit).collect();
     let category = |row: usize| -> Option<&str> {
         let key = items.index.items().get(row)?;
         items.facts.get(key)?.categories.first().map(String::as_str)
@@ -133,6 +137,35 @@ fn features(
         kinds.extend(names.iter().map(|(name, _)| FeatureKind::Category((*name).to_owned())));
     }
     kinds
+}
+
+/// Fits a few factors to what people like, by which they are told apart where categories say
+/// little or nothing; none where there is too little to fit them to. Items count by direction
+/// alone, so that a person's mean is not that of what is popular.
+fn tastes(
+    rows: &DomainRows,
+    traits: &mut ItemTraits,
+    (people, seed): (&[Behaviour], u64),
+) -> Vec<FeatureKind> {
+    if people.len() < TASTES || rows.len() < TASTES {
+        return Vec::new();
+    }
+    let liked = |person: &Behaviour| {
+        let items = person.items.iter().filter_map(|row| rows.local(*row));
+        items.map(|item| (item.index() as u32, 1.0)).collect()
+    };
+    let matrix = SparseRows::from_rows(rows.len(), people.iter().map(liked));
+    let options = AlsOptions { factors: TASTES, iterations: 8, seed, ..AlsOptions::default() };
+    let fitted = options.check().ok().and_then(|params| als::fit(&matrix, &params, &|_| ()).ok());
+    let Some(factors) = fitted else { return Vec::new() };
+    for (row, factors) in rows.range.clone().zip(factors.items.rows()) {
+        let length = factors.dot(&factors).sqrt();
+        if length > 0.0 && length.is_finite() {
+            let of_item = traits.tastes[row].iter_mut().zip(factors);
+            of_item.for_each(|(taste, factor)| *taste = factor / length);
+        }
+    }
+    (0..TASTES as u8).map(FeatureKind::Taste).collect()
 }
 
 /// People of a domain as points.
@@ -224,8 +257,10 @@ impl Space {
     }
 }
 
-/// Gives every habit a deviation of 1, and the categories together as much variance as four
-/// habits have: taste counts as much as habits, however many categories tell it.
+/// What tells people apart counts by what it is about, however many features tell it: how much
+/// somebody does, which events, items and days all but repeat, as much as how lately; what they
+/// like [`TASTE_COUNTS`] times as much, half of it by categories and half by tastes, where there
+/// are both.
 fn scale(features: &mut [Feature], raw: &[Vec<Option<f32>>]) {
     let of_feature = |feature: usize| {
         let values = || raw.iter().filter_map(move |point| point[feature]).map(f64::from);
@@ -235,19 +270,50 @@ fn scale(features: &mut [Feature], raw: &[Vec<Option<f32>>]) {
         (mean, variance)
     };
     let of_all: Vec<(f64, f64)> = (0..features.len()).map(of_feature).collect();
-    let is_category = |feature: &Feature| matches!(feature.kind, FeatureKind::Category(_));
-    let categories: f64 = features
-        .iter()
-        .zip(&of_all)
-        .filter(|(feature, _)| is_category(feature))
-        .map(|(_, (_, variance))| variance)
-        .sum();
-    for (feature, (mean, variance)) in features.iter_mut().zip(of_all) {
-        let deviation =
-            if is_category(feature) { (categories / 4.0).sqrt() } else { variance.sqrt() };
-        feature.mean = mean as f32;
+    let groups: Vec<Group> = features.iter().map(|feature| Group::of(&feature.kind)).collect();
+    let whole = |group: Group| -> f64 {
+        let same = groups.iter().zip(&of_all).filter(|(other, _)| **other == group);
+        same.map(|(_, (_, variance))| variance).sum()
+    };
+    let kinds_of_taste =
+        [Group::Categories, Group::Tastes].into_iter().filter(|group| whole(*group) > 0.0).count();
+    for ((feature, group), (mean, variance)) in features.iter_mut().zip(&groups).zip(&of_all) {
+        let deviation = match group {
+            // As many deviations of 1 as there are features, which together count as one.
+            Group::Amount => (variance * AMOUNTS).sqrt(),
+            Group::Recency => variance.sqrt(),
+            Group::Categories | Group::Tastes => {
+                (whole(*group) * kinds_of_taste as f64 / TASTE_COUNTS).sqrt()
+            }
+        };
+        feature.mean = *mean as f32;
         // What is the same for all tells nobody apart.
         feature.scale = if deviation > 1e-6 { (1.0 / deviation) as f32 } else { 1e-6 };
+    }
+}
+
+/// How much more what somebody likes counts than how much they do.
+const TASTE_COUNTS: f64 = 4.0;
+/// Features that tell how much somebody does.
+const AMOUNTS: f64 = 3.0;
+
+/// What a feature is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Amount,
+    Recency,
+    Categories,
+    Tastes,
+}
+
+impl Group {
+    fn of(kind: &FeatureKind) -> Self {
+        match kind {
+            FeatureKind::Habit(Habit::Quiet) => Self::Recency,
+            FeatureKind::Habit(_) => Self::Amount,
+            FeatureKind::Category(_) => Self::Categories,
+            FeatureKind::Taste(_) => Self::Tastes,
+        }
     }
 }
 
@@ -378,7 +444,7 @@ mod tests {
 
     #[test]
     fn who_is_far_out_is_placed_by_what_segments_were_found_by() {
-        let feature = Feature { kind: FeatureKind::Events, mean: 1.0, scale: 2.0 };
+        let feature = Feature { kind: FeatureKind::Habit(Habit::Events), mean: 1.0, scale: 2.0 };
         assert_eq!(
             [Some(1.5), Some(99.0), Some(-99.0), None].map(|v| feature.scaled(v)),
             [1.0, 4.0, -4.0, 0.0]

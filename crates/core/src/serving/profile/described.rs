@@ -67,7 +67,7 @@ pub(super) fn described(
     let segment = belongs.map(|segment| {
         let finding = SegmentOfPerson {
             segment: segment.id,
-            name: segment_name(segment, inputs.locale),
+            name: segment_name(segment, inputs.locale, &title),
             share: rounded(f64::from(segment.share)),
             because: segment_sentences(segment, inputs.locale, &title),
         };

@@ -72,7 +72,7 @@ async fn hidden_and_unknown_items_foreign_domains_and_wrong_limits_are_refused()
         (Caller::development(), "nowhere/items/i/similar", 404, "unknown_domain"),
         (Caller::development(), "knowledge/items/i/similar?limit=0", 422, "invalid_request"),
         (Caller::development(), "knowledge/items/i/similar?limit=101", 422, "invalid_request"),
-        (Caller::development(), "knowledge/items/i/similar?user=ann", 400, "invalid_request"),
+        (Caller::development(), "knowledge/items/i/similar?user=ann", 422, "invalid_request"),
         (of_auto, "knowledge/items/i/similar", 403, "domain_forbidden"),
         (without_scope, "knowledge/items/i/similar", 403, "scope_missing"),
     ] {
