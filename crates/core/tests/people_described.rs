@@ -152,6 +152,34 @@ fn planted_segments_are_found_and_described_by_what_was_planted() {
 }
 
 #[test]
+fn people_are_told_apart_by_what_they_like_where_items_have_no_categories() {
+    let mut world = world(400, 1);
+    world.facts.values_mut().for_each(|facts| facts.categories.clear());
+    let model = model(&trained(&world, None));
+    let found = segments_of(&world, &model);
+    let agreement = adjusted_rand_index(&found, &world.kinds).unwrap();
+    assert!(agreement > 0.85, "{agreement}");
+    let segments = &model.sections().segments.domains[&knowledge()];
+    for segment in &segments.segments {
+        let tells = |fact: &Fact| matches!(fact, Fact::Item { .. });
+        assert!(segment.facts.iter().any(tells), "{:?}", segment.facts);
+    }
+    // Whoever also likes what no model knows, or nobody else, stays among their kind.
+    let people = behaviours(&world, &model);
+    let mut traits = model.sections().segments.clone();
+    let rare = model.index().len() - 1;
+    traits.traits.tastes[rare] = Default::default();
+    for person in people.iter().filter(|person| !person.items.contains(&Row(rare as u32))) {
+        let mut with_rare = person.clone();
+        with_rare.items.push(Row(rare as u32));
+        let kind = |person| traits.segment_of(&knowledge(), person).unwrap().id;
+        if with_rare.items.len() > 4 {
+            assert_eq!(kind(&with_rare), kind(person), "{person:?}");
+        }
+    }
+}
+
+#[test]
 fn segments_and_topics_keep_their_numbers_from_run_to_run() {
     let first = world(400, 1);
     let champion = Arc::new(model(&trained(&first, None)));

@@ -40,6 +40,10 @@ pub(crate) enum DescribingError {
     Dimensions,
     #[error("describing was interrupted")]
     Interrupted,
+    #[error("the text encoder is still being read")]
+    NotYet,
+    #[error("reading the text encoder failed a moment ago: {0}")]
+    NotRead(Arc<DescribingError>),
 }
 
 impl DescribingError {
@@ -47,8 +51,23 @@ impl DescribingError {
     pub(crate) fn into_store_error(self) -> Option<StoreError> {
         match self {
             Self::Encoder(EncoderError::Store(error)) => Some(error),
+            Self::NotRead(cause) => match &*cause {
+                Self::Encoder(EncoderError::Store(error)) => Some(again(error)),
+                _ => None,
+            },
+            Self::NotYet => Some(StoreError::Unavailable(self.to_string().into())),
             _ => None,
         }
+    }
+}
+
+/// A store's error, once more.
+fn again(error: &StoreError) -> StoreError {
+    let text = error.to_string().into();
+    match error {
+        StoreError::Unavailable(_) => StoreError::Unavailable(text),
+        StoreError::Corrupt(_) => StoreError::Corrupt(text),
+        StoreError::Refused(_) => StoreError::Refused(text),
     }
 }
 
@@ -78,8 +97,32 @@ impl Place {
     }
 }
 
-/// Encoders that were read, by their content.
-type ReadEncoders = BTreeMap<String, Arc<dyn TextEncoder>>;
+/// Where an encoder is read once for all who wait for it, and kept.
+#[derive(Default)]
+struct EncoderPlace {
+    reading: SharedWork,
+    /// Held for a look into it alone.
+    read: Mutex<ReadEncoder>,
+}
+
+/// How reading an encoder ended.
+#[derive(Clone, Default)]
+enum ReadEncoder {
+    /// It has not.
+    #[default]
+    Never,
+    Read(Arc<dyn TextEncoder>),
+    Failed(Reading, Arc<DescribingError>),
+}
+
+impl EncoderPlace {
+    fn read(&self) -> MutexGuard<'_, ReadEncoder> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Encoders by their content.
+type EncoderPlaces = BTreeMap<String, Arc<EncoderPlace>>;
 
 /// Describes new items and keeps what was described.
 #[derive(Clone)]
@@ -87,8 +130,7 @@ pub(crate) struct DescriptionCache {
     objects: Arc<dyn ObjectStore>,
     stopwatch: Stopwatch,
     places: Arc<Mutex<BTreeMap<DomainId, Arc<Place>>>>,
-    /// Held while an encoder is read, so that it is read once.
-    encoders: Arc<tokio::sync::Mutex<ReadEncoders>>,
+    encoders: Arc<Mutex<EncoderPlaces>>,
     patience: Duration,
 }
 
@@ -187,7 +229,8 @@ impl DescriptionCache {
         }
         let content = &model.sections().content;
         if let Some(of_domain) = content.get(domain).filter(|_| !new.is_empty()) {
-            let encoder = self.encoder(of_domain, content).await?;
+            let patience = Patience { from_now: Duration::MAX, from_its_start: Duration::MAX };
+            let encoder = self.encoder(of_domain, content, patience).await?;
             let (domain, model) = (domain.clone(), model.clone());
             let work = move || stand_ins_of(&*encoder, &domain, &model, new);
             let found = tokio::task::spawn_blocking(work).await;
@@ -197,18 +240,24 @@ impl DescriptionCache {
     }
 
     /// The factors that the text of one entry lets expect, as a model maps them; `None` where it
-    /// does not rank the domain's items by their text, and where the text says nothing.
+    /// does not rank the domain's items by their text, and where the text says nothing. An encoder
+    /// that is still being read is waited for no longer than this, and is read all the same.
     ///
     /// # Errors
-    /// When the encoder cannot be read or used.
+    /// When the encoder cannot be read in time, or used.
     pub(crate) async fn expected_factors(
         &self,
         item: &Item,
         model: &Arc<Model>,
+        wait: Duration,
     ) -> Result<Option<Vec<f32>>, DescribingError> {
         let content = &model.sections().content;
         let Some(of_domain) = content.get(&item.domain) else { return Ok(None) };
-        let encoder = self.encoder(of_domain, content).await?;
+        let patience = Patience { from_now: wait, from_its_start: wait };
+        let encoder = self.encoder(of_domain, content, patience).await?;
+        if encoder.dimensions() != of_domain.map.mean.len() {
+            return Err(DescribingError::Dimensions);
+        }
         let (domain, text, model) = (item.domain.clone(), text(item), model.clone());
         let work = move || {
             let vectors = encode_in_batches(&*encoder, &[text.as_str()], BATCH);
@@ -217,28 +266,61 @@ impl DescriptionCache {
         tokio::task::spawn_blocking(work).await.map_err(|_| DescribingError::Interrupted)
     }
 
-    /// The encoder that a model names for a domain: its own, or an installed one. Those that it
-    /// names for none are forgotten.
+    /// The encoder that a model names for a domain: its own, or an installed one. It is read by a
+    /// task of its own, which goes on when nobody waits any more, and not again soon where that
+    /// failed. Those that the model names for no domain are forgotten.
     async fn encoder(
         &self,
         of_domain: &DomainContent,
         all: &Content,
+        patience: Patience,
     ) -> Result<Arc<dyn TextEncoder>, DescribingError> {
         let name = &of_domain.source.sha256;
-        let mut read = self.encoders.lock().await;
-        if let Some(encoder) = read.get(name) {
-            return Ok(encoder.clone());
+        let place = self.encoder_place(name, all);
+        let is_settled = match &*place.read() {
+            ReadEncoder::Never => false,
+            ReadEncoder::Read(_) => true,
+            ReadEncoder::Failed(at, _) => self.stopwatch.since(*at) < RETRY,
+        };
+        if !is_settled {
+            let (cache, of_domain, read_into) = (self.clone(), of_domain.clone(), place.clone());
+            let work = move || async move {
+                let read = cache.read_encoder(&of_domain).await;
+                let read = read.inspect_err(|error| {
+                    tracing::error!(%error, encoder = of_domain.source.sha256, "no text encoder");
+                });
+                *read_into.read() = match read {
+                    Ok(encoder) => ReadEncoder::Read(encoder),
+                    Err(error) => ReadEncoder::Failed(cache.stopwatch.read(), error.into()),
+                };
+            };
+            place.reading.join(patience, work).await;
         }
-        read.retain(|name, _| all.values().any(|named| named.source.sha256 == *name));
+        match &*place.read() {
+            ReadEncoder::Read(encoder) => Ok(encoder.clone()),
+            ReadEncoder::Failed(_, error) => Err(DescribingError::NotRead(error.clone())),
+            ReadEncoder::Never => Err(DescribingError::NotYet),
+        }
+    }
+
+    async fn read_encoder(
+        &self,
+        of_domain: &DomainContent,
+    ) -> Result<Arc<dyn TextEncoder>, DescribingError> {
         let bytes = match &of_domain.artefact {
             Some(artefact) => artefact.clone(),
-            None => encoders::load_named(&*self.objects, name).await?,
+            None => encoders::load_named(&*self.objects, &of_domain.source.sha256).await?,
         };
         let opened = tokio::task::spawn_blocking(move || crossfold_text::open(&bytes)).await;
-        let encoder: Arc<dyn TextEncoder> =
-            opened.map_err(|_| DescribingError::Interrupted)??.into();
-        read.insert(name.clone(), encoder.clone());
-        Ok(encoder)
+        Ok(opened.map_err(|_| DescribingError::Interrupted)??.into())
+    }
+
+    fn encoder_place(&self, name: &str, all: &Content) -> Arc<EncoderPlace> {
+        let mut places = self.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|known, _| {
+            known == name || all.values().any(|named| named.source.sha256 == *known)
+        });
+        places.entry(name.to_owned()).or_default().clone()
     }
 
     fn place(&self, domain: &DomainId) -> Arc<Place> {

@@ -59,6 +59,11 @@ impl Degraded {
         self.0.iter().map(|shortfall| shortfall.as_str()).collect()
     }
 
+    /// Whether something is named.
+    pub(crate) fn names(&self, shortfall: Shortfall) -> bool {
+        self.0.contains(&shortfall)
+    }
+
     /// Names something.
     pub(crate) fn add(&mut self, shortfall: Shortfall) {
         if !self.0.contains(&shortfall) {

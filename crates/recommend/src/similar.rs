@@ -67,16 +67,20 @@ pub(crate) async fn get_similar(
     let mut degraded = Degraded::default();
     let (snapshot, model) = read(&state, &domain, &deadline, &mut degraded).await?;
     let Some(entry) = snapshot.find(&item_id).filter(is_told_of) else {
-        return Err(Problem::unknown_item(&domain));
+        // It may have been posted since.
+        return Err(match degraded.names(Shortfall::StaleCatalogue) {
+            true => not_read("the newest changes of the catalogue could not be read"),
+            false => Problem::unknown_item(&domain),
+        });
     };
     let expected = match &model {
         Some(model) if asks_for_text(model, &entry) => {
-            let told = state.descriptions.expected_factors(entry.item, model);
-            let told = deadline.wait(Stage::FurtherReads, told).await;
-            if !matches!(told, Some(Ok(_))) {
+            let left = deadline.left(Stage::FurtherReads);
+            let told = state.descriptions.expected_factors(entry.item, model, left).await;
+            if told.is_err() {
                 degraded.add(Shortfall::NoEncoder);
             }
-            told.and_then(Result::ok).flatten()
+            told.unwrap_or_default()
         }
         _ => None,
     };
@@ -129,10 +133,13 @@ async fn read(
     describe_new_items(state, &own, model.as_ref(), deadline).await;
     let mut catalogues =
         known_catalogues(state, (&own, &BTreeSet::new()), model.as_deref(), degraded);
-    let snapshot = catalogues.remove(domain).ok_or_else(|| {
-        unchecked(StoreError::Unavailable("the catalogue could not be read in time".into()))
-    })?;
+    let snapshot = catalogues.remove(domain);
+    let snapshot = snapshot.ok_or_else(|| not_read("the catalogue could not be read in time"))?;
     Ok((snapshot, model))
+}
+
+fn not_read(why: &'static str) -> Problem {
+    unchecked(StoreError::Unavailable(why.into()))
 }
 
 /// What its platform hides is told of to nobody; what is sold out or over may be asked for.

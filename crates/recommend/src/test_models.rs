@@ -6,6 +6,7 @@ use crossfold_core::entities::ports::{ObjectStore, PutCondition};
 use crossfold_core::evidence::inputs::InputDistribution;
 use crossfold_core::evidence::item_vectors::VectorSource;
 use crossfold_core::evidence::items::ItemIndex;
+use crossfold_core::evidence::popularity::PeopleOfDomain;
 use crossfold_core::evidence::scaling::EvidenceScaling;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
@@ -97,9 +98,10 @@ fn model_of(
         look_alikes: LookAlikes::default(),
         by_popularity: Default::default(),
     };
+    let of_fifty = PeopleOfDomain { count: 50, weight: Some(50.0) };
     let sections = Sections {
         popularity: vec![1.0; index.len()],
-        people: index.ranges().keys().map(|domain| (domain.clone(), 50)).collect(),
+        people: index.ranges().keys().map(|domain| (domain.clone(), of_fifty)).collect(),
         tables: ScoringTables::new(tables).unwrap(),
         segments: Default::default(),
         topics: Default::default(),

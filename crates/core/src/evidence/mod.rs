@@ -12,6 +12,6 @@ pub mod item_vectors;
 pub mod items;
 pub mod order;
 pub mod people_index;
-pub(crate) mod popularity;
+pub mod popularity;
 pub mod rows;
 pub mod scaling;

@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
 use crate::entities::ids::DomainId;
@@ -29,7 +31,18 @@ pub(crate) struct Popularity {
     /// Just now, by row, 0 to 1.
     pub(crate) recent: Vec<f32>,
     /// People with an interaction, by domain.
-    pub(crate) people: BTreeMap<DomainId, u64>,
+    pub(crate) people: BTreeMap<DomainId, PeopleOfDomain>,
+}
+
+/// The people with an interaction in a domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeopleOfDomain {
+    /// How many they are.
+    pub count: u64,
+    /// The sum of what the age of the newest thing that each did leaves, 0 to 1 each: what
+    /// popularity is a share of. Absent in models of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
 
 /// What of a person's doing popularity is counted by.
@@ -131,7 +144,8 @@ impl<'a> PopularityCount<'a> {
             };
             divide(&mut sums, people.weight);
             divide(&mut recent, people.recent as f64);
-            by_domain.insert(domain.clone(), people.count);
+            let PeopleCount { count, weight, .. } = people;
+            by_domain.insert(domain.clone(), PeopleOfDomain { count, weight: Some(weight) });
         }
         let shares = |sums: Vec<f64>| -> Vec<f32> {
             sums.into_iter().map(|sum| sum.clamp(0.0, 1.0) as f32).collect()
@@ -184,7 +198,8 @@ mod tests {
     fn where_nothing_ages_it_is_the_share_of_the_people() {
         let counted = popularity(&[&[("old", 9), ("old", 9)], &[("old", 9), ("new", 9)]]);
         assert_eq!(counted.shares, [0.5, 1.0]);
-        assert_eq!(counted.people[&domain("knowledge")], 2);
+        let people = PeopleOfDomain { count: 2, weight: Some(2.0) };
+        assert_eq!(counted.people[&domain("knowledge")], people);
     }
 
     #[test]
@@ -197,6 +212,19 @@ mod tests {
         assert!(counted.shares.iter().all(|share| (0.0..=1.0).contains(share)));
         // Alone, what is old is as popular as ever.
         assert_eq!(popularity(&[&old, &old]).shares, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn people_weigh_what_their_age_leaves_and_an_item_is_a_share_of_that() {
+        let (old, new) = ([("old", 720i64)], [("new", 0i64)]);
+        let mut people: Vec<&[(&str, i64)]> = vec![&old; 160];
+        people.extend(vec![&new[..]; 5]);
+        let counted = popularity(&people);
+        let PeopleOfDomain { count, weight } = counted.people[&domain("knowledge")];
+        // Four half-lives leave a sixteenth.
+        assert_eq!((count, weight.map(f64::round)), (165, Some(15.0)));
+        let took_new = f64::from(counted.shares[0]) * weight.unwrap();
+        assert!((took_new - 5.0).abs() < 1e-4, "five people took the new one: {took_new}");
     }
 
     #[test]

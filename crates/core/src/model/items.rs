@@ -10,6 +10,7 @@ use super::tensors::{Tensor, finite, tensor};
 use super::{ModelError, malformed};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::{ItemIndex, ItemKey};
+use crate::evidence::popularity::PeopleOfDomain;
 
 /// A domain's rows in the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,17 +21,19 @@ pub struct DomainTable {
     pub items: usize,
     /// How many people have an interaction in it.
     pub people: u64,
+    /// As [`PeopleOfDomain::weight`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
 
 /// What the manifest says of the items, and their tensors.
 pub(crate) fn write(
     index: &ItemIndex,
-    people: &BTreeMap<DomainId, u64>,
+    people: &BTreeMap<DomainId, PeopleOfDomain>,
 ) -> (Vec<DomainTable>, [Tensor; 2]) {
-    let domains = index.ranges().iter().map(|(domain, rows)| DomainTable {
-        domain: domain.clone(),
-        items: rows.len(),
-        people: people.get(domain).copied().unwrap_or(0),
+    let domains = index.ranges().iter().map(|(domain, rows)| {
+        let PeopleOfDomain { count, weight } = people.get(domain).copied().unwrap_or_default();
+        DomainTable { domain: domain.clone(), items: rows.len(), people: count, weight }
     });
     let ids: String = index.items().iter().map(|(_, item)| item.as_str()).collect();
     let mut end = 0u32;
@@ -62,9 +65,10 @@ pub(crate) fn read(
     decode_index(tensors, domains, total_items(domains)?)
 }
 
-/// How many people of each of these domains have an interaction in it.
-pub(crate) fn people_of(domains: &[DomainTable]) -> BTreeMap<DomainId, u64> {
-    domains.iter().map(|table| (table.domain.clone(), table.people)).collect()
+/// The people with an interaction in each of these domains.
+pub(crate) fn people_of(domains: &[DomainTable]) -> BTreeMap<DomainId, PeopleOfDomain> {
+    let of = |table: &DomainTable| PeopleOfDomain { count: table.people, weight: table.weight };
+    domains.iter().map(|table| (table.domain.clone(), of(table))).collect()
 }
 
 /// The tensor of popularities.

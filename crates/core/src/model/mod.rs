@@ -22,6 +22,7 @@
 //! | `bridge_{n}_values` | f32, entries | what each source item adds to the target item's score |
 //! | `segments` | u8, bytes | segments by domain, in JSON: features, centroids, facts |
 //! | `segment_categories` | u32, items | which category feature of its domain an item counts for |
+//! | `segment_tastes` | i8, items x 8 | what an item is like, where people are told apart by that |
 //! | `topics` | u8, bytes | topics by domain, in JSON: words, what tells each topic |
 //! | `topics_{n}_weights` | f32, words x topics | Dirichlet parameters of the topics' `n`-th domain |
 //! | `topic_word_ends` | u32, items | where each item's words end in the next two |
@@ -317,9 +318,11 @@ pub(crate) mod tests {
     use super::mixtures::sequence::tests::{method, sequence};
     use super::mixtures::{Mixture, Mixtures, Ranker, RankerKind};
     use super::scoring::{ScoringTables, TableParts};
+    use super::segments::{DomainSegments, Feature, FeatureKind, Habit, ItemTraits, Segment};
     use super::*;
     use crate::entities::ids::ItemId;
     use crate::evidence::items::ItemKey;
+    use crate::evidence::popularity::PeopleOfDomain;
     use crate::maths::als::AlsOptions;
     use crate::maths::item_item::ease::EaseOptions;
     use crate::maths::item_item::next_item::NextItemOptions;
@@ -368,7 +371,11 @@ pub(crate) mod tests {
         );
         let sections = Sections {
             popularity: vec![0.5, 0.25, 1.0],
-            people: BTreeMap::from([(DomainId::parse("knowledge").unwrap(), 4)]),
+            people: [(
+                DomainId::parse("knowledge").unwrap(),
+                PeopleOfDomain { count: 4, weight: Some(2.5) },
+            )]
+            .into(),
             tables: ScoringTables::new(table_parts(&index)).unwrap(),
             segments: Default::default(),
             topics: Default::default(),
@@ -538,6 +545,29 @@ pub(crate) mod tests {
         assert_eq!(with.manifest().format, manifest::FORMAT);
         let without = encode(&parts()).verify().unwrap();
         assert_eq!(without.manifest().format, manifest::FORMAT_WITHOUT_ANY);
+        let domain = DomainId::parse("knowledge").unwrap();
+        let by = |kind| DomainSegments {
+            features: vec![Feature { kind, mean: 0.5, scale: 2.0 }],
+            segments: vec![Segment { id: 0, share: 1.0, centroid: vec![0.0], facts: vec![] }],
+            next_id: 1,
+            newest: Timestamp::UNIX_EPOCH,
+            people: 30,
+        };
+        let told_apart_by = |kind| {
+            with_sections(&without, |sections| {
+                sections.segments.domains.insert(domain.clone(), by(kind));
+                let rows = sections.index.len();
+                let taste = [1, -127, 127, 0, 5, 6, 7, -8];
+                let tastes =
+                    if sections.segments.have_tastes() { vec![taste; rows] } else { vec![] };
+                sections.segments.traits = ItemTraits { categories: vec![0; rows], tastes };
+            })
+        };
+        let by_taste = told_apart_by(FeatureKind::Taste(7));
+        assert_eq!(by_taste.manifest().format, manifest::FORMAT);
+        assert_eq!(by_taste.sections().segments.traits.tastes[1], [1, -127, 127, 0, 5, 6, 7, -8]);
+        let by_habit = told_apart_by(FeatureKind::Habit(Habit::Events));
+        assert_eq!(by_habit.manifest().format, manifest::FORMAT_WITHOUT_ANY);
     }
 
     /// Decodes a bridged model one of whose tensors was changed, with a right checksum.

@@ -17,6 +17,7 @@ use super::topics::Topics;
 use super::{ModelError, bridges, content, items, malformed, mixtures, segments, topics};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
+use crate::evidence::popularity::PeopleOfDomain;
 
 /// What a model holds.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub struct Sections {
     /// much as the age of what they did leaves (`evidence::popularity`).
     pub popularity: Vec<f32>,
     /// People with an interaction, by domain.
-    pub people: BTreeMap<DomainId, u64>,
+    pub people: BTreeMap<DomainId, PeopleOfDomain>,
     /// Factors, bridges and look-alikes: what scores are made from.
     pub tables: ScoringTables,
     /// Kinds of people, by domain.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::tensors::{Tensor, bytes_of, finite, numbers};
+use super::tensors::{Tensor, bytes_of, numbers, signed};
 use super::{ModelError, malformed};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::behaviours::Behaviour;
@@ -68,17 +68,17 @@ pub struct Feature {
     pub kind: FeatureKind,
     /// Its mean over people.
     pub mean: f32,
-    /// One over the deviation, of the feature or, for categories, of all of them.
+    /// By what it is multiplied: the more, the more it tells people apart.
     pub scale: f32,
 }
 
-/// A feature further than this many deviations out counts as so far: one person's thousand
-/// events are no segment.
+/// A feature that is further out, as scaled, counts as so far: one person's thousand events are no
+/// segment.
 const FARTHEST: f32 = 4.0;
 
 impl Feature {
     /// The feature of a person as it is clustered and placed by: 0, the mean, where nothing is
-    /// known, and at most four deviations out.
+    /// known, and at most 4 out.
     pub(crate) fn scaled(&self, value: Option<f32>) -> f32 {
         let scaled = value.map_or(0.0, |value| (value - self.mean) * self.scale);
         scaled.clamp(-FARTHEST, FARTHEST)
@@ -175,10 +175,17 @@ pub struct ItemTraits {
     /// Of each row: which of its domain's category features its first category is, counted
     /// among these, or [`u32::MAX`].
     pub categories: Vec<u32>,
-    /// Of each row [`TASTES`] factors of length 1, fitted to what the people were drawn who were
-    /// told apart like; all 0 where nobody likes it. Empty in models of before.
-    pub tastes: Vec<[f32; TASTES]>,
+    /// Of each row a [`Taste`]; empty where no domain's people are told apart by tastes.
+    pub tastes: Vec<Taste>,
 }
+
+/// What an item is like: factors of length [`TASTE_LENGTH`], fitted to what the people like who
+/// were drawn to be told apart, as whole numbers, for the model keeps them for every item. All 0
+/// where none of them likes it.
+pub type Taste = [i8; TASTES];
+
+/// The length of a [`Taste`].
+pub const TASTE_LENGTH: f32 = 127.0;
 
 /// The segments of all domains that have any.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -265,9 +272,13 @@ pub(crate) fn raw_point(
         }
     }
     let items = behaviour.items.len() as f32;
-    let mut tastes = [0.0f32; TASTES];
-    for taste in behaviour.items.iter().filter_map(|row| traits.tastes.get(row.index())) {
-        tastes.iter_mut().zip(taste).for_each(|(sum, value)| *sum += value);
+    // Who likes what nobody did who was drawn is no less like others for that.
+    let known =
+        |row: &Row| traits.tastes.get(row.index()).filter(|taste| **taste != Taste::default());
+    let (mut tastes, mut with_taste) = ([0i32; TASTES], 0);
+    for taste in behaviour.items.iter().filter_map(known) {
+        with_taste += 1;
+        tastes.iter_mut().zip(taste).for_each(|(sum, value)| *sum += i32::from(*value));
     }
     let mut category = 0;
     let of = |feature: &Feature| match &feature.kind {
@@ -283,8 +294,8 @@ pub(crate) fn raw_point(
             (items > 0.0).then(|| (count as f32 / items).sqrt())
         }
         FeatureKind::Taste(number) => {
-            let sum = tastes.get(usize::from(*number)).copied().unwrap_or(0.0);
-            (items > 0.0).then(|| sum / items)
+            let sum = tastes.get(usize::from(*number)).copied().unwrap_or(0) as f32;
+            (with_taste > 0).then(|| sum / with_taste as f32 / TASTE_LENGTH)
         }
     };
     features.iter().map(of).collect()
@@ -308,7 +319,7 @@ pub(crate) fn write(segments: &Segments) -> Result<(bool, Vec<Tensor>), ModelErr
     ];
     if segments.have_tastes() {
         let shape = vec![tastes.len(), TASTES];
-        tensors.push(Tensor::floats(TASTES_OF_ITEMS, shape, tastes.as_flattened()));
+        tensors.push(Tensor::signed(TASTES_OF_ITEMS, shape, tastes.as_flattened()));
     }
     Ok((true, tensors))
 }
@@ -330,7 +341,7 @@ pub(crate) fn read(
     let domains: BTreeMap<DomainId, DomainSegments> =
         serde_json::from_slice(bytes_of(tensors, SEGMENTS)?).map_err(malformed)?;
     let tastes = match have_tastes(&domains) {
-        true => finite(tensors, TASTES_OF_ITEMS, &[index.len(), TASTES])?,
+        true => signed(tensors, TASTES_OF_ITEMS, &[index.len(), TASTES])?,
         false => Vec::new(),
     };
     let traits = ItemTraits {
@@ -340,7 +351,11 @@ pub(crate) fn read(
     for (domain, segments) in &domains {
         let width = segments.features.len();
         let is_finite = |feature: &Feature| {
-            feature.mean.is_finite() && feature.scale.is_finite() && feature.scale > 0.0
+            let is_known = match feature.kind {
+                FeatureKind::Taste(number) => usize::from(number) < TASTES,
+                FeatureKind::Category(_) | FeatureKind::Habit(_) => true,
+            };
+            is_known && feature.mean.is_finite() && feature.scale.is_finite() && feature.scale > 0.0
         };
         let is_centroid = |segment: &Segment| {
             segment.centroid.len() == width && segment.centroid.iter().all(|c| c.is_finite())

@@ -29,6 +29,11 @@ impl Tensor {
         Self { name: name.into(), dtype: Dtype::U32, shape, bytes }
     }
 
+    pub(crate) fn signed(name: impl Into<String>, shape: Vec<usize>, values: &[i8]) -> Self {
+        let bytes = values.iter().map(|value| value.cast_unsigned()).collect();
+        Self { name: name.into(), dtype: Dtype::I8, shape, bytes }
+    }
+
     pub(crate) fn bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         Self { name: name.into(), dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
     }
@@ -99,6 +104,15 @@ pub(crate) fn numbers(
 ) -> Result<Vec<u32>, ModelError> {
     let (words, _) = tensor(tensors, name, Dtype::U32, shape)?.as_chunks::<4>();
     Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
+}
+
+pub(crate) fn signed(
+    tensors: &SafeTensors<'_>,
+    name: &str,
+    shape: &[usize],
+) -> Result<Vec<i8>, ModelError> {
+    let bytes = tensor(tensors, name, Dtype::I8, shape)?;
+    Ok(bytes.iter().map(|byte| byte.cast_signed()).collect())
 }
 
 pub(crate) fn table(

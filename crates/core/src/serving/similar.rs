@@ -1,17 +1,20 @@
-//! Items that are like another of the same domain: no person is asked, and nothing of one is used.
+//! Items that are like another of the same domain: no person is asked.
 //!
 //! An item is a point among the factors of its domain. What its people did says where (`f`), and
 //! where the domain's texts rank new items ([`crate::model::content`]), so does its text (`t`); as
 //! in empirical Bayes, the text counts as much as a number of people, here [`TEXT_IS_WORTH`]:
 //!
 //! ```text
-//! point = (n f + k t) / (n + k)          n people took the item, k = 10 where there is a text
+//! point = (n f + k t) / (n + k)          k = 10 where there is a text, else 0
 //! score = cos(asked, candidate) * m / (m + k)
 //! ```
 //!
-//! where `m` is what the candidate's own point rests on: people who took it, or `k` of one that is
-//! new and placed by its text. Without that, items of two people would be nearest to everything by
-//! chance. `cargo run -p crossfold-lab --example new_items -- DIR --similar` measures both halves
+//! where `n` people took the item, each counted by the recency of what they did (as popularity
+//! counts them), and `m` is what the candidate's own point rests on: people who took it, or `k` of
+//! one that is new and placed by its text. Without that, items of two people would be nearest to
+//! everything by chance. Fewer than [`FEWEST_PEOPLE`] people who took the item that is asked for say
+//! nothing: what is like it would be what they like. Nor do factors where popularity serves better.
+//! `cargo run -p crossfold-lab --example new_items -- DIR --similar` measures both halves
 //! beside each alone. An item of which nothing of this is known is compared by its categories.
 
 use std::cmp::Ordering;
@@ -25,6 +28,7 @@ use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::{DomainRows, Row};
 use crate::maths::dense::dot;
 use crate::model::content::StandIns;
+use crate::model::segments::FEWEST_PEOPLE;
 use crate::model::{Model, Sections};
 use crate::serving::snapshot::{CatalogueEntry, CatalogueSnapshot};
 
@@ -89,7 +93,8 @@ struct KnownItems<'a> {
     sections: &'a Sections,
     rows: &'a DomainRows,
     factors: ArrayView2<'a, f32>,
-    /// People with an interaction in the domain.
+    /// What popularity is a share of: people, each by their recency; 0 where a model of before does
+    /// not tell.
     people: f32,
 }
 
@@ -97,8 +102,12 @@ impl<'a> KnownItems<'a> {
     fn of(model: &'a Model, domain: &DomainId) -> Option<Self> {
         let sections = model.sections();
         let rows = sections.rows(domain)?;
+        if sections.tables.by_popularity().contains(domain) {
+            return None;
+        }
         let factors = sections.tables.factors_of_target(rows)?;
-        let people = sections.people.get(domain).copied().unwrap_or(0) as f32;
+        let people = sections.people.get(domain).and_then(|people| people.weight).unwrap_or(0.0);
+        let people = people as f32;
         Some(Self { sections, rows, factors, people })
     }
 
@@ -138,6 +147,7 @@ impl<'a> KnownItems<'a> {
     /// tells.
     fn place_asked(&self, asked: &AskedItem<'_>) -> Option<(Placed, BasedOn)> {
         let known = asked.entry.row.and_then(|row| self.by_people(row));
+        let known = known.filter(|known| known.worth >= FEWEST_PEOPLE as f32);
         let by_stand_ins = || asked.entry.stand_ins.map(|found| self.by_stand_ins(found));
         match (known, asked.expected.clone().or_else(by_stand_ins)) {
             (Some(known), Some(text)) => Some((known.and_text(&text), BasedOn::BehaviourAndText)),

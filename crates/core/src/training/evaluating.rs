@@ -74,7 +74,8 @@ impl EvaluationSet {
         let candidates: Vec<usize> = (0..matrix.rows()).filter(has_both).collect();
         let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
         let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
-        let Popularity { shares: popularity, recent, people: active } = popularity;
+        let Popularity { shares: popularity, recent, people } = popularity;
+        let active = people.into_iter().map(|(domain, people)| (domain, people.count)).collect();
         Self {
             known: matrix.select(&chosen),
             held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),

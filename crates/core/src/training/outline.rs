@@ -14,6 +14,7 @@ use super::served_by::{ServedBy, by_popularity, judge};
 use super::shadow::Rival;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::ItemIndex;
+use crate::evidence::popularity::PeopleOfDomain;
 use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::text::TextLikeness;
@@ -51,7 +52,7 @@ pub struct ModelOutline {
     #[serde(default)]
     pub recent: Vec<f32>,
     /// People with an interaction, by domain.
-    pub people: BTreeMap<DomainId, u64>,
+    pub people: BTreeMap<DomainId, PeopleOfDomain>,
     /// What it is made from, and how.
     pub provenance: Provenance,
     /// Items of different domains that look like one thing.

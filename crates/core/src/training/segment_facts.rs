@@ -54,7 +54,7 @@ fn habits(
         let (Some(of_here), Some(of_all)) = (median(&here, number), median(&all, number)) else {
             continue;
         };
-        let off = ((of_here - of_all) * feature.scale).abs();
+        let off = (of_here - of_all).abs() / deviation(&all, number);
         if off >= TOLD_FROM {
             told.push((
                 off,
@@ -68,6 +68,16 @@ fn habits(
     }
     told.sort_by(|a, b| b.0.total_cmp(&a.0));
     told.into_iter().take(MOST_HABITS).map(|(_, fact)| fact).collect()
+}
+
+/// The deviation of a feature over people who have it; that of what is the same for all is taken
+/// to be tiny.
+fn deviation(points: &[Vec<Option<f32>>], feature: usize) -> f32 {
+    let values = || points.iter().filter_map(|point| point[feature]).map(f64::from);
+    let count = values().count().max(1) as f64;
+    let mean = values().sum::<f64>() / count;
+    let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    variance.sqrt().max(1e-6) as f32
 }
 
 /// The median of a feature, of at least 20 people who have it.

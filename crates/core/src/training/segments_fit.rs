@@ -17,7 +17,7 @@ use crate::maths::sparse::SparseRows;
 use crate::model::Model;
 use crate::model::segments::{
     DomainSegments, FEWEST_PEOPLE, Fact, Feature, FeatureKind, Habit, ItemTraits, MOST_CATEGORIES,
-    NAMED_BY, OTHER, Segment, Segments, TASTES, in_rows_of, raw_point,
+    NAMED_BY, OTHER, Segment, Segments, TASTE_LENGTH, TASTES, Taste, in_rows_of, raw_point,
 };
 
 use super::found_groups::{self, FoundSegment};
@@ -93,16 +93,30 @@ pub(super) fn find(
         }
         reports.insert(domain.clone(), report);
     }
+    (without_unused(segments, items.index), reports)
+}
+
+/// Nothing is kept of the items of domains without segments, and no tastes that tell nobody apart.
+fn without_unused(mut segments: Segments, index: &ItemIndex) -> Segments {
     if segments.domains.is_empty() {
-        segments = Segments::default();
+        return Segments::default();
     }
-    (segments, reports)
+    for (domain, rows) in index.ranges().iter() {
+        if !segments.domains.contains_key(domain) {
+            segments.traits.categories[rows.range.clone()].fill(OTHER);
+            segments.traits.tastes[rows.range.clone()].fill(Taste::default());
+        }
+    }
+    if !segments.have_tastes() {
+        segments.traits.tastes = Vec::new();
+    }
+    segments
 }
 
 /// Without categories and tastes: they are filled in domain by domain.
 fn traits(items: Items<'_>) -> ItemTraits {
     let rows = items.index.len();
-    ItemTraits { categories: vec![OTHER; rows], tastes: vec![[0.0; TASTES]; rows] }
+    ItemTraits { categories: vec![OTHER; rows], tastes: vec![Taste::default(); rows] }
 }
 
 /// The features of a domain, unscaled: habits, and the categories that most people like,
@@ -162,7 +176,9 @@ fn tastes(
         let length = factors.dot(&factors).sqrt();
         if length > 0.0 && length.is_finite() {
             let of_item = traits.tastes[row].iter_mut().zip(factors);
-            of_item.for_each(|(taste, factor)| *taste = factor / length);
+            of_item.for_each(|(taste, factor)| {
+                *taste = (factor / length * TASTE_LENGTH).round() as i8;
+            });
         }
     }
     (0..TASTES as u8).map(FeatureKind::Taste).collect()

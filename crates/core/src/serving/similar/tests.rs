@@ -5,11 +5,15 @@ use super::*;
 use crate::entities::catalogue::{Item, ItemStatus};
 use crate::evidence::item_vectors::VectorSource;
 use crate::evidence::items::ItemIndex;
+use crate::evidence::popularity::PeopleOfDomain;
 use crate::maths::als::AlsOptions;
 use crate::maths::weighted_ridge::{Examples, WeightedRidge};
 use crate::model::bridges::Bridges;
 use crate::model::content::DomainContent;
+use crate::model::mixtures::Mixtures;
+use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::tests::{model_of, with_sections};
+use crate::serving::snapshot::DescribedItems;
 
 fn shop() -> DomainId {
     DomainId::parse("shop").unwrap()
@@ -47,7 +51,9 @@ fn model(items: &[(&str, [f32; 2], u16)]) -> Model {
     let source = VectorSource::default();
     let content = DomainContent { source, artefact: None, map, by_popularity: false };
     with_sections(&model, |sections| {
-        sections.people.insert(shop(), 1_000);
+        // Of three thousand, two thirds of whom were here long ago.
+        let people = PeopleOfDomain { count: 3_000, weight: Some(1_000.0) };
+        sections.people.insert(shop(), people);
         sections.content.insert(shop(), content);
     })
 }
@@ -103,10 +109,14 @@ fn an_item_that_many_took_is_like_what_the_same_people_took_whatever_its_text_sa
 fn an_item_that_hardly_anyone_took_is_like_what_its_text_says() {
     let (model, items) = (known(), catalogue());
     let found = like(Some(&model), &items, "car-rare", Some([1.0, 0.0]));
-    assert_eq!(found.based_on, BasedOn::BehaviourAndText);
+    assert_eq!(found.based_on, BasedOn::Text);
     assert_eq!(&names(&found)[..3], ["car-1", "car-2", "car-3"], "{found:?}");
+    // What the two people like is told to nobody, and there is nothing else to go by.
     let without = like(Some(&model), &items, "car-rare", None);
-    assert_eq!(names(&without)[0], "piano-1", "{without:?}");
+    assert_eq!((without.based_on, without.items), (BasedOn::Categories, vec![]));
+    let of_fifty = like(Some(&model), &items, "car-3", Some([1.0, 0.0]));
+    assert_eq!(of_fifty.based_on, BasedOn::BehaviourAndText);
+    assert_eq!(&names(&of_fifty)[..2], ["car-1", "car-2"], "{of_fifty:?}");
     let unknown = [items, vec![item("car-new", &[])]].concat();
     let found = like(Some(&model), &unknown, "car-new", Some([1.0, 0.0]));
     assert_eq!(found.based_on, BasedOn::Text);
@@ -142,6 +152,53 @@ fn the_text_of_an_item_is_asked_for_until_enough_people_took_it() {
     let snapshot = CatalogueSnapshot::new(items, Some(&model));
     let asks = |name: &str| asks_for_text(&model, &snapshot.find(&id(name)).unwrap());
     assert!(asks("car-rare") && asks("car-3") && !asks("car-2") && !asks("car-1"));
+}
+
+#[test]
+fn a_new_item_is_like_what_its_stand_ins_are_like_and_is_found_by_them() {
+    let (model, mut items) = (known(), catalogue());
+    items.push(item("new", &[]));
+    let vectors = array![[0.0f32, 1.0]];
+    let stand_ins = model.sections().stand_ins(&shop(), vectors.view()).remove(0);
+    let change = items[8].change;
+    let described = DescribedItems::new((None, change), [(id("new"), change, stand_ins)]);
+    let snapshot =
+        CatalogueSnapshot::new(items, Some(&model)).described_by(std::sync::Arc::new(described));
+    let found = |name: &str| {
+        let asked = AskedItem { entry: snapshot.find(&id(name)).unwrap(), expected: None };
+        similar(&asked, (&snapshot, Some(&model)), Timestamp::UNIX_EPOCH, 4)
+    };
+    let of_new = found("new");
+    assert_eq!(
+        (of_new.based_on, &names(&of_new)[..2]),
+        (BasedOn::Text, &["piano-1", "piano-2"][..])
+    );
+    let of_known = found("piano-1");
+    let new = of_known.items.iter().find(|item| item.title == "new").unwrap();
+    // Its text is worth ten people, so that it can be half as alike as what many took.
+    assert!(new.score > 0.4 && new.score <= 0.5, "{of_known:?}");
+    assert!(!names(&found("car-1")).contains(&"new"));
+}
+
+#[test]
+fn where_popularity_serves_better_than_factors_categories_tell() {
+    let model = known();
+    let served = with_sections(&model, |sections| {
+        let tables = TableParts {
+            ranges: sections.index.ranges().clone(),
+            params: model.manifest().options.check().unwrap(),
+            unobserved: model.manifest().unobserved_items,
+            item_factors: sections.tables.item_factors().to_owned(),
+            domain_factors: None,
+            bridges: Bridges::none(),
+            mixtures: Mixtures::none(),
+            look_alikes: Default::default(),
+            by_popularity: [shop()].into(),
+        };
+        sections.tables = ScoringTables::new(tables).unwrap();
+    });
+    let found = like(Some(&served), &catalogue(), "car-1", Some([1.0, 0.0]));
+    assert_eq!(found.based_on, BasedOn::Categories);
 }
 
 fn any_status() -> impl Strategy<Value = ItemStatus> {

@@ -24,13 +24,18 @@ use crate::model::scoring::{Mismatch, ScoringTables};
 use crate::training::bridging::measures::METRIC;
 use crate::training::evaluating::rank_served;
 
-/// Most people of a domain who choose and judge: enough for a narrow interval, and a
-/// bound on the time and room that it takes.
-const MOST_PEOPLE: usize = 4_000;
+/// Most people of a domain who choose and judge: the more, the smaller the help that can be
+/// told from chance.
+const MOST_PEOPLE: usize = 10_000;
+/// So many always may, if there are as many.
+const FEWEST_OF_MANY: usize = 4_000;
+/// Of more items fewer people, so that each ranker gives so many scores: a second or two of a
+/// core.
+const SCORES: usize = 40_000_000;
 /// Fewest people who judge.
 const FEWEST_JUDGING: usize = 30;
 /// Share of the people who choose; the others judge.
-const CHOOSING: f64 = 0.6;
+const CHOOSING: f64 = 0.5;
 /// Fewest people with an amount of evidence who choose the shares of their own; fewer
 /// take those of all.
 const FEWEST_OF_AMOUNT: usize = 60;
@@ -122,17 +127,17 @@ impl<'a> Trial<'a> {
             known.iter().any(|known| known.is_liked() && rows.contains(known.row))
         };
         cases.retain(has_evidence);
-        let stride = cases.len().div_ceil(MOST_PEOPLE).max(1);
-        let cases = cases.into_iter().step_by(stride).collect();
+        let most = (SCORES / rows.len().max(1)).clamp(FEWEST_OF_MANY, MOST_PEOPLE);
+        cases.shuffle(&mut ChaCha8Rng::seed_from_u64(grounds.seed));
+        cases.truncate(most);
         Self { grounds, rows, cases }
     }
 
-    /// Who chooses and who judges.
+    /// Who chooses and who judges: they are in random order.
     fn cut(&self) -> (Vec<&RankingCase>, Vec<&RankingCase>) {
-        let mut order: Vec<&RankingCase> = self.cases.iter().collect();
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(self.grounds.seed));
-        let judging = order.split_off((order.len() as f64 * CHOOSING).round() as usize);
-        (order, judging)
+        let choosing = (self.cases.len() as f64 * CHOOSING).round() as usize;
+        let (choosing, judging) = self.cases.split_at(choosing.min(self.cases.len()));
+        (choosing.iter().collect(), judging.iter().collect())
     }
 
     /// The rankers that may have a share: the factors, popularity of late and just now, of each
@@ -424,7 +429,7 @@ mod tests {
         let report = chosen(200, true);
         assert_eq!(report.verdict, MixtureVerdict::Served, "{report:?}");
         assert!(report.mixed > report.factors + 0.2, "{report:?}");
-        assert_eq!((report.choosing_people, report.judging_people), (120, 80));
+        assert_eq!((report.choosing_people, report.judging_people), (100, 100));
         let choice = report.served().unwrap();
         let weighs = |ranker: &RankerChoice| matches!(ranker, RankerChoice::ItemItem(_));
         assert!(choice.rankers.iter().any(weighs), "{choice:?}");

@@ -35,10 +35,15 @@ async fn known_and_new_items_are_like_what_is_known_and_new() {
     let service = service(&stores);
     post_new_items(&stores).await;
     let of_known = similar_to(&service, "car2/similar?limit=4").await;
-    assert!(ids(&of_known).iter().all(|id| id.contains("car") || *id == "i"), "{of_known}");
+    let mut found = ids(&of_known);
+    found.sort_unstable();
+    assert_eq!(found, ["car3", "car4", "fresh-car", "i"], "{of_known}");
+    assert_eq!(of_known["based_on"], "behaviour_and_text");
     let of_new = similar_to(&service, "fresh-piano/similar?limit=4").await;
     assert_eq!((&of_new["based_on"], &of_new["degraded"]), (&json!("text"), &json!([])));
-    assert!(ids(&of_new).iter().all(|id| id.starts_with("piano")), "{of_new}");
+    let mut found = ids(&of_new);
+    found.sort_unstable();
+    assert_eq!(found, ["piano1", "piano2", "piano3", "piano4"], "{of_new}");
     assert_eq!(of_new["items"][0]["rank"], 1);
     assert!(of_new["model"].is_string());
     assert_eq!(stores.activity.since(jiff::civil::Date::MIN).await.unwrap(), []);
@@ -83,11 +88,21 @@ async fn hidden_and_unknown_items_foreign_domains_and_wrong_limits_are_refused()
 
 #[tokio::test]
 async fn without_an_encoder_behaviour_tells_and_without_a_catalogue_nothing_can() {
-    // The model names an encoder that is installed nowhere.
-    let stores = world_with(model(false)).await;
-    let answer = similar_to(&service(&stores), "car2/similar").await;
-    assert_eq!(answer["degraded"], json!(["no_encoder"]));
-    assert_eq!(answer["based_on"], "behaviour");
+    // The model names an encoder that is installed nowhere, which is looked for once.
+    let (stores, asked) = (world_with(model(false)).await, Arc::new(AtomicU64::new(0)));
+    let count = asked.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_encoder = call.method == "objects.get" && call.key.starts_with("encoders/");
+        count.fetch_add(is_encoder.into(), Ordering::Relaxed);
+        Fault::None
+    });
+    let service_without = service(&faulty(stores, &plan));
+    for _ in 0..3 {
+        let answer = similar_to(&service_without, "car2/similar").await;
+        assert_eq!(answer["degraded"], json!(["no_encoder"]));
+        assert_eq!(answer["based_on"], "behaviour");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
     let plan = FaultPlan::from_fn(|call| match call.method.starts_with("catalogue.") {
         true => Fault::Before,
         false => Fault::None,
@@ -96,4 +111,46 @@ async fn without_an_encoder_behaviour_tells_and_without_a_catalogue_nothing_can(
     let (status, problem) =
         told(&service, Caller::development(), "knowledge/items/i/similar").await;
     assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("store_unavailable")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_encoder_that_takes_long_is_read_once_for_all_and_keeps_nobody_waiting() {
+    let (stores, asked) = (world_with(model(false)).await, Arc::new(AtomicU64::new(0)));
+    let count = asked.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_encoder = call.method == "objects.get" && call.key.starts_with("encoders/");
+        count.fetch_add(is_encoder.into(), Ordering::Relaxed);
+        if is_encoder { Fault::Hangs } else { Fault::None }
+    });
+    let started = tokio::time::Instant::now();
+    let machine =
+        Machine { stopwatch: Stopwatch::from_fn(move || started.elapsed()), ..fixed_machine() };
+    let state = RecommendState::new(faulty(stores, &plan), pseudonymiser(), machine);
+    let service = complete(routes().with_state(state));
+    for _ in 0..4 {
+        let began = tokio::time::Instant::now();
+        let answer = similar_to(&service, "car2/similar").await;
+        assert_eq!(answer["degraded"], json!(["no_encoder"]));
+        assert!(began.elapsed() <= Duration::from_secs(6));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_item_that_a_stale_catalogue_does_not_know_may_have_been_posted_since() {
+    let (stores, fails) = (world().await, Arc::new(AtomicBool::new(false)));
+    let failing = fails.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_hit = call.method.starts_with("catalogue.") && failing.load(Ordering::Relaxed);
+        if is_hit { Fault::Before } else { Fault::None }
+    });
+    let service = service(&faulty(stores, &plan));
+    similar_to(&service, "i/similar").await;
+    fails.store(true, Ordering::Relaxed);
+    let unknown = "knowledge/items/posted-since/similar";
+    let (status, problem) = told(&service, Caller::development(), unknown).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("store_unavailable")));
+    let answer = similar_to(&service, "i/similar").await;
+    assert_eq!(answer["degraded"], json!(["no_model", "stale_catalogue"]));
 }
