@@ -155,7 +155,7 @@ fn among_many_of_long_ago_fresh_people_keep_their_taste() {
 }
 
 #[test]
-fn what_is_worse_than_popularity_is_not_served_as_personal() {
+fn what_is_no_better_than_popularity_is_not_served_as_personal() {
     // Everyone takes what is popular, whatever they took before; the fit believes
     // every accident.
     let mut random = ChaCha8Rng::seed_from_u64(5);
@@ -178,7 +178,8 @@ fn what_is_worse_than_popularity_is_not_served_as_personal() {
     let ServedBy::Popularity(Why::Worse { people, difference }) = report.served[&knowledge] else {
         panic!("{:?} {:?}", report.served, report.evaluation[&knowledge].lift);
     };
-    assert!(people >= FEWEST_PEOPLE && difference.mean < 0.0);
+    // A mixture comes near to popularity here; the factors are far below.
+    assert!(people >= FEWEST_PEOPLE && difference.low < 0.0);
     // What is told is what is served: popularity.
     let evaluation = &report.evaluation[&knowledge];
     assert_eq!(evaluation.metrics, evaluation.popularity);
