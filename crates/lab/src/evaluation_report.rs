@@ -212,7 +212,8 @@ impl Display for EvaluationReport {
             writeln!(
                 f,
                 "of what is held out here the factors alone find more than what is served: the \
-                 mixture was chosen by what people did last, and what is held out is something else"
+                 mixture was chosen by other items (the last that people took where the file has \
+                 times, else any), and what is held out is something else: give times if there are any"
             )?;
         }
         self.details.fmt(f)

@@ -60,6 +60,8 @@ pub enum BasedOn {
     BehaviourAndText,
     /// The categories that items share.
     Categories,
+    /// Nothing is known of the item by which others could be like it.
+    Nothing,
 }
 
 /// An item that is like the one that was asked for.
@@ -205,7 +207,11 @@ pub fn similar(
         score,
     };
     SimilarItems {
-        based_on: placed.as_ref().map_or(BasedOn::Categories, |(_, (_, based_on))| *based_on),
+        based_on: match placed {
+            Some((_, (_, based_on))) => based_on,
+            None if categories.is_empty() => BasedOn::Nothing,
+            None => BasedOn::Categories,
+        },
         items: scores.into_iter().map(item).collect(),
     }
 }

@@ -170,7 +170,7 @@ fn write_bridges(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Resu
     match (report.directions_judged, report.bridges_served) {
         (Some(0), _) => writeln!(
             f,
-            "bridges    no direction was judged: crossfold train says why; each domain is served by its own evidence"
+            "bridges    no direction was judged: crossfold train says why; each domain is served by its own evidence, beside tries of what texts suggest to who is new to it"
         ),
         (Some(judged), Some(served)) => {
             let directions = of(judged as u64, "direction");

@@ -163,6 +163,16 @@ impl<'a> DomainEvents<'a> {
         self.numbers.get(id).and_then(|number| self.items[*number].1)
     }
 
+    /// Whether the newest of what was done with an item tells against it.
+    pub(super) fn turned_away_from(&self, id: &ItemId) -> bool {
+        let number = self.numbers.get(id);
+        let newest = self.done.iter().rev().find(|done| Some(&done.item) == number);
+        newest.is_some_and(|Done { event, kind, .. }| {
+            let is_below = |neutral| event.value.is_some_and(|value| value < neutral);
+            kind.negative || kind.neutral_value.is_some_and(is_below)
+        })
+    }
+
     /// Events with items of which something holds, as evidence: it is asked once an item.
     pub(super) fn evidence_of(&self, holds: impl Fn(&KnownItem<'a>) -> bool) -> Evidence {
         let held: Vec<bool> = self.items.iter().map(holds).collect();

@@ -186,7 +186,11 @@ pub(super) fn categories(
     told.into_iter().map(line).collect()
 }
 
-/// Items that may be shown now, those with most weight first. Where only some of those that weigh
+/// Weights that differ by less are the same: of a slow half-life, seconds make a difference.
+const AS_GOOD_AS: f64 = 1.01;
+
+/// Items that may be shown now, those with most weight first, without those that were turned away
+/// from in the end. Where only some of those that weigh
 /// the same would have room, none of them is told: nothing says which.
 pub(super) fn items(
     events: &DomainEvents<'_>,
@@ -197,8 +201,9 @@ pub(super) fn items(
     let mut liked = liked.to_vec();
     let total: f64 = liked.iter().map(|liked| liked.weight).sum();
     liked.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+    liked.retain(|liked| !events.turned_away_from(liked.item));
     if let Some(left_out) = liked.get(MOST_INTERESTS).map(|first| first.weight) {
-        liked.retain(|liked| liked.weight > left_out);
+        liked.retain(|liked| liked.weight > left_out * AS_GOOD_AS);
     }
     let told = liked.into_iter().filter_map(|liked| {
         let title = catalogue.title_to_show(liked.item, inputs.now)?.to_owned();

@@ -19,6 +19,9 @@ pub const FEWEST_LENGTHS: usize = 6;
 pub const FEWEST_FOR_PACE: usize = 3;
 /// The least time that a pace is told of, in weeks: one busy day is no daily habit.
 pub const FEWEST_WEEKS: f64 = 2.0;
+/// The longest that somebody may have been away of whom a pace is told, in weeks: who has not come
+/// for a year does not come.
+pub const LONGEST_QUIET: f64 = 53.0;
 /// Fewest items that were started and completed from which the days between are told.
 pub const FEWEST_COMPLETED: usize = 6;
 
@@ -104,8 +107,9 @@ pub(super) fn pace(
     (now, locale): (Timestamp, Locale),
 ) -> Option<Line<Pace>> {
     let first = sessions.first()?.from;
-    let weeks = now.duration_since(first).as_secs_f64() / DAYS / 7.0;
-    if sessions.len() < FEWEST_FOR_PACE || weeks < FEWEST_WEEKS {
+    let weeks_since = |at| now.duration_since(at).as_secs_f64() / DAYS / 7.0;
+    let (weeks, quiet) = (weeks_since(first), weeks_since(sessions.last()?.until));
+    if sessions.len() < FEWEST_FOR_PACE || weeks < FEWEST_WEEKS || quiet > LONGEST_QUIET {
         return None;
     }
     let finding = Pace {

@@ -113,7 +113,7 @@ fn an_item_that_hardly_anyone_took_is_like_what_its_text_says() {
     assert_eq!(&names(&found)[..3], ["car-1", "car-2", "car-3"], "{found:?}");
     // What the two people like is told to nobody, and there is nothing else to go by.
     let without = like(Some(&model), &items, "car-rare", None);
-    assert_eq!((without.based_on, without.items), (BasedOn::Categories, vec![]));
+    assert_eq!((without.based_on, without.items), (BasedOn::Nothing, vec![]));
     let of_fifty = like(Some(&model), &items, "car-3", Some([1.0, 0.0]));
     assert_eq!(of_fifty.based_on, BasedOn::BehaviourAndText);
     assert_eq!(&names(&of_fifty)[..2], ["car-1", "car-2"], "{of_fifty:?}");
@@ -143,7 +143,8 @@ fn without_a_model_items_are_alike_by_their_categories_the_newest_first() {
     assert_eq!(found.based_on, BasedOn::Categories);
     assert_eq!(names(&found), ["c", "e", "b"]);
     assert_eq!(found.items[0].score, 1.0);
-    assert_eq!(like(None, &[item("a", &[]), item("b", &[])], "a", None).items, []);
+    let of_nothing = like(None, &[item("a", &[]), item("b", &[])], "a", None);
+    assert_eq!((of_nothing.based_on, of_nothing.items), (BasedOn::Nothing, vec![]));
 }
 
 #[test]
@@ -181,7 +182,7 @@ fn a_new_item_is_like_what_its_stand_ins_are_like_and_is_found_by_them() {
 }
 
 #[test]
-fn where_popularity_serves_better_than_factors_categories_tell() {
+fn where_popularity_serves_better_than_factors_these_tell_nothing() {
     let model = known();
     let served = with_sections(&model, |sections| {
         let tables = TableParts {
@@ -198,7 +199,7 @@ fn where_popularity_serves_better_than_factors_categories_tell() {
         sections.tables = ScoringTables::new(tables).unwrap();
     });
     let found = like(Some(&served), &catalogue(), "car-1", Some([1.0, 0.0]));
-    assert_eq!(found.based_on, BasedOn::Categories);
+    assert_eq!(found.based_on, BasedOn::Nothing);
 }
 
 fn any_status() -> impl Strategy<Value = ItemStatus> {

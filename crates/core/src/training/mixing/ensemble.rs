@@ -5,16 +5,29 @@
 //! bag's mean ranks best for the people who choose, the same one as often as it helps. A
 //! ranker's share is how often it was taken.
 //!
+//! Which rankers are taken last depends on a few people, and so does where the bag is best.
+//! So this is done for several halves of the people, and shares are the mean of what comes
+//! of each (section 2.3 there, *bagged* ensemble selection).
+//!
 //! Of each person only a pool of items is looked at: the first of each ranker and what
 //! was held out. What none of them puts among its first is hardly among the first of
 //! their mean.
 
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::maths::measure::LIST_LENGTH;
 
 /// How many rankers are taken into a bag.
 pub(super) const TAKEN: usize = 20;
+
+/// Halves of the people for whom rankers are taken.
+const HALVES: usize = 8;
+/// A share that is less in the mean is none: its ranker would be fitted and kept for next to
+/// nothing.
+const LEAST_SHARE: f32 = 0.02;
 
 /// What rankers say of one person's pool of items.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,11 +69,29 @@ fn discount(position: usize) -> f64 {
     1.0 / (position as f64 + 2.0).log2()
 }
 
+/// The shares of so many rankers in the mean over what ranks best for halves of these people,
+/// drawn by a seed; their sum is 1. The first ranker is in every bag `begins_with` times before
+/// any is taken.
+#[must_use]
+pub fn shares(pools: &[&Pool], rankers: usize, (begins_with, seed): (usize, u64)) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut people = pools.to_vec();
+    let mut sums = vec![0.0f32; rankers];
+    for _ in 0..HALVES {
+        people.shuffle(&mut random);
+        let half = &people[..people.len().div_ceil(2)];
+        let (of_half, _) = select(half, rankers, begins_with);
+        sums.iter_mut().zip(of_half).for_each(|(sum, share)| *sum += share);
+    }
+    let kept = |sum: f32| if sum >= LEAST_SHARE * HALVES as f32 { sum } else { 0.0 };
+    let total: f32 = sums.iter().map(|sum| kept(*sum)).sum();
+    sums.into_iter().map(|sum| kept(sum) / total).collect()
+}
+
 /// The shares of so many rankers that rank best for these people, and their mean NDCG@20.
 /// The first ranker is in the bag `begins_with` times before any is taken. Of equals, the
 /// earlier ranker is taken.
-#[must_use]
-pub fn select(pools: &[&Pool], rankers: usize, begins_with: usize) -> (Vec<f32>, f64) {
+fn select(pools: &[&Pool], rankers: usize, begins_with: usize) -> (Vec<f32>, f64) {
     let mean = |counts: &[u32]| {
         let weights: Vec<f32> = counts.iter().map(|count| *count as f32).collect();
         let values: Vec<f64> = pools.par_iter().map(|pool| pool.ndcg(&weights)).collect();
@@ -148,11 +179,18 @@ mod tests {
             Pool { scores, items: 40, relevant: vec![relevant] }
         };
         let pools: Vec<Pool> = (0..40).map(pool).collect();
-        let (shares, value) = select(&pools.iter().collect::<Vec<_>>(), 3, 0);
-        assert!(shares[0] > 0.3 && shares[1] > 0.3 && shares[2] < 0.2, "{shares:?}");
+        let (of_all, value) = select(&pools.iter().collect::<Vec<_>>(), 3, 0);
+        assert!(of_all[0] > 0.3 && of_all[1] > 0.3 && of_all[2] < 0.2, "{of_all:?}");
         assert!(value > 0.9);
         assert_eq!(select(&[], 2, 0).1, 0.0);
         let (kept, _) = select(&pools.iter().collect::<Vec<_>>(), 3, TAKEN);
         assert!(kept[0] >= 0.5, "{kept:?}");
+        let all: Vec<&Pool> = pools.iter().collect();
+        let of_halves = shares(&all, 3, (0, 7));
+        assert!(of_halves[0] > 0.3 && of_halves[1] > 0.3 && of_halves[2] < 0.1, "{of_halves:?}");
+        assert!((of_halves.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        assert_eq!(of_halves, shares(&all, 3, (0, 7)), "the same for the same seed");
+        assert!(shares(&all, 3, (TAKEN, 7))[0] >= 0.5, "the first keeps what it has");
+        assert_eq!(shares(&[], 2, (0, 7)), [1.0, 0.0]);
     }
 }

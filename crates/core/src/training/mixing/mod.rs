@@ -2,7 +2,7 @@
 //!
 //! From what is trained on, some people's newest items in each domain are held out once
 //! more. Every ranker that may be served is fitted without them and ranks for these
-//! people: half of them *choose* ([`ensemble`]), the others *judge*, by the scores as
+//! people: most of them *choose* ([`ensemble`]), the others *judge*, by the scores as
 //! they would be served. Only if the mixture is better than the factors alone for those
 //! who judge, with the interval of the mean difference above zero, is it served. What is
 //! held out from a run's own evaluation takes no part.

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ensemble::{Pool, TAKEN, select};
+use super::ensemble::{self, Pool, TAKEN};
 use super::item_item_fit::Grounds as ItemItemGrounds;
 use super::room::Room;
 use super::sequence_fit::{Sought, fit_until_best};
@@ -35,7 +35,7 @@ const SCORES: usize = 40_000_000;
 /// Fewest people who judge.
 const FEWEST_JUDGING: usize = 30;
 /// Share of the people who choose; the others judge.
-const CHOOSING: f64 = 0.5;
+const CHOOSING: f64 = 0.6;
 /// Fewest people with an amount of evidence who choose the shares of their own; fewer
 /// take those of all.
 const FEWEST_OF_AMOUNT: usize = 60;
@@ -233,22 +233,23 @@ impl<'a> Trial<'a> {
     ///
     /// Where times do not tell what came last, any items are held out, and those that are
     /// taken in bundles are easy to find by what remembers bundles, which says less of what
-    /// somebody will take next: the factors then keep half of every score.
+    /// somebody will take next: the factors then keep three quarters of every score.
     fn mix(&self, choosing: &[&RankingCase], rankers: Rankers) -> (MixtureChoice, Mixture) {
         let pools: Vec<(Option<EvidenceAmount>, Pool)> = choosing
             .par_iter()
             .map(|case| (self.amount(case), self.pool(case, &rankers)))
             .collect();
         let all: Vec<&Pool> = pools.iter().map(|(_, pool)| pool).collect();
-        let begins_with = if self.grounds.choosing.is_newest { 0 } else { TAKEN };
-        let (of_all, _) = select(&all, rankers.len(), begins_with);
+        let begins_with = if self.grounds.choosing.is_newest { 0 } else { 3 * TAKEN };
+        let drawn = (begins_with, self.grounds.seed);
+        let of_all = ensemble::shares(&all, rankers.len(), drawn);
         let shares = EvidenceAmount::ALL.map(|amount| {
             let with_amount = pools.iter().filter(|(known, _)| *known == Some(amount));
             let own: Vec<&Pool> = with_amount.map(|(_, pool)| pool).collect();
             if own.len() < FEWEST_OF_AMOUNT {
                 return of_all.clone();
             }
-            select(&own, rankers.len(), begins_with).0
+            ensemble::shares(&own, rankers.len(), drawn)
         });
         let unit = self.unit(choosing);
         let has_share = |at: &usize| shares.iter().any(|shares| shares[*at] > 0.0);
@@ -429,7 +430,7 @@ mod tests {
         let report = chosen(200, true);
         assert_eq!(report.verdict, MixtureVerdict::Served, "{report:?}");
         assert!(report.mixed > report.factors + 0.2, "{report:?}");
-        assert_eq!((report.choosing_people, report.judging_people), (100, 100));
+        assert_eq!((report.choosing_people, report.judging_people), (120, 80));
         let choice = report.served().unwrap();
         let weighs = |ranker: &RankerChoice| matches!(ranker, RankerChoice::ItemItem(_));
         assert!(choice.rankers.iter().any(weighs), "{choice:?}");

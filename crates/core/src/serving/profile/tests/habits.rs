@@ -48,6 +48,11 @@ fn who_comes_seldom_is_told_by_the_year() {
     };
     assert_eq!(comes(14), "Comes 1.8 times a week");
     assert_eq!(comes(350), "Comes 3.7 times a year");
+    let mut around = Around::new();
+    (0..3).for_each(|at| {
+        around.did("view", 1, NOW - 500 * DAY + at * DAY);
+    });
+    assert_eq!(around.habits().pace, None, "who has not come for a year");
 }
 
 #[test]

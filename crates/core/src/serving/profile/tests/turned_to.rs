@@ -65,6 +65,36 @@ fn of_items_that_weigh_the_same_all_are_told_or_none() {
 }
 
 #[test]
+fn items_whose_events_lie_minutes_apart_are_no_more_unlike_for_it() {
+    let mut around = Around::new();
+    (0..8).for_each(|number| {
+        around.did("view", number, 300 * DAY + 60 * number as i64);
+    });
+    assert_eq!(around.of_knowledge().unwrap().items, []);
+}
+
+#[test]
+fn an_item_that_was_turned_away_from_in_the_end_is_not_told_as_turned_to() {
+    let mut around = Around::new();
+    for definition in around.definitions.values_mut() {
+        let dislike = serde_json::from_value(serde_json::json!({"weight": 1.0, "negative": true}));
+        definition.event_types.insert(event_type("dislike"), dislike.unwrap());
+    }
+    for at in 0..3 {
+        around.did("enrol", 1, DAY + at);
+    }
+    around.did("dislike", 1, 2 * DAY);
+    around.did("enrol", 2, DAY);
+    let told = |around: &Around| -> Vec<String> {
+        let items = around.of_knowledge().unwrap().items;
+        items.into_iter().map(|line| line.finding.title).collect()
+    };
+    assert_eq!(told(&around), ["title 2"]);
+    around.did("enrol", 1, 3 * DAY);
+    assert_eq!(told(&around), ["title 1", "title 2"]);
+}
+
+#[test]
 fn a_format_beyond_the_catalogues_share_is_preferred() {
     let mut around = Around::new();
     for number in [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 1] {
