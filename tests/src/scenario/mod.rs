@@ -2,6 +2,7 @@
 //! them, in one run. It asserts as it goes and returns what was served, so
 //! that two worlds can be compared.
 
+mod alike;
 pub mod cast;
 mod domains;
 mod profiles;
@@ -39,6 +40,7 @@ pub async fn run(world: &dyn World) -> anyhow::Result<Outcome> {
     stage.serve_across_domains().await?;
     stage.make_a_slate_again().await?;
     stage.tell_what_is_known().await?;
+    stage.find_what_is_alike().await?;
     stage.look_into_a_slate().await?;
     stage.serve_without_evidence().await?;
     stage.keep_out_what_is_not_eligible().await?;

@@ -7,7 +7,7 @@
 //! and what all took long ago stands behind what many take now.
 //!
 //! Beside it stands what is popular just now: the share of the people who liked anything
-//! in the last [`RECENT_DAYS`] days of the domain who took the item then. It knows a
+//! in the last seven days of the domain who took the item then. It knows a
 //! fashion, and forgets everything before.
 
 use std::collections::BTreeMap;

@@ -29,6 +29,18 @@ fn ids(answer: &Value) -> Vec<&str> {
     items.iter().map(|item| item["item_id"].as_str().unwrap()).collect()
 }
 
+/// What befalls reads of text encoders, and how many there were.
+fn reading_encoders(fault: Fault) -> (FaultPlan, Arc<AtomicU64>) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = asked.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_encoder = call.method == "objects.get" && call.key.starts_with("encoders/");
+        count.fetch_add(is_encoder.into(), Ordering::Relaxed);
+        if is_encoder { fault } else { Fault::None }
+    });
+    (plan, asked)
+}
+
 #[tokio::test]
 async fn known_and_new_items_are_like_what_is_known_and_new() {
     let stores = world_with(model(true)).await;
@@ -89,13 +101,8 @@ async fn hidden_and_unknown_items_foreign_domains_and_wrong_limits_are_refused()
 #[tokio::test]
 async fn without_an_encoder_behaviour_tells_and_without_a_catalogue_nothing_can() {
     // The model names an encoder that is installed nowhere, which is looked for once.
-    let (stores, asked) = (world_with(model(false)).await, Arc::new(AtomicU64::new(0)));
-    let count = asked.clone();
-    let plan = FaultPlan::from_fn(move |call| {
-        let is_encoder = call.method == "objects.get" && call.key.starts_with("encoders/");
-        count.fetch_add(is_encoder.into(), Ordering::Relaxed);
-        Fault::None
-    });
+    let stores = world_with(model(false)).await;
+    let (plan, asked) = reading_encoders(Fault::None);
     let service_without = service(&faulty(stores, &plan));
     for _ in 0..3 {
         let answer = similar_to(&service_without, "car2/similar").await;
@@ -115,13 +122,8 @@ async fn without_an_encoder_behaviour_tells_and_without_a_catalogue_nothing_can(
 
 #[tokio::test(start_paused = true)]
 async fn an_encoder_that_takes_long_is_read_once_for_all_and_keeps_nobody_waiting() {
-    let (stores, asked) = (world_with(model(false)).await, Arc::new(AtomicU64::new(0)));
-    let count = asked.clone();
-    let plan = FaultPlan::from_fn(move |call| {
-        let is_encoder = call.method == "objects.get" && call.key.starts_with("encoders/");
-        count.fetch_add(is_encoder.into(), Ordering::Relaxed);
-        if is_encoder { Fault::Hangs } else { Fault::None }
-    });
+    let stores = world_with(model(false)).await;
+    let (plan, asked) = reading_encoders(Fault::Hangs);
     let started = tokio::time::Instant::now();
     let machine =
         Machine { stopwatch: Stopwatch::from_fn(move || started.elapsed()), ..fixed_machine() };
