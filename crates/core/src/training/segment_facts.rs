@@ -73,11 +73,17 @@ fn habits(
 /// The deviation of a feature over people who have it; that of what is the same for all is taken
 /// to be tiny.
 fn deviation(points: &[Vec<Option<f32>>], feature: usize) -> f32 {
+    let (_, variance) = mean_and_variance(points, feature);
+    variance.sqrt().max(1e-6) as f32
+}
+
+/// The mean and the variance of a feature over people who have it.
+pub(super) fn mean_and_variance(points: &[Vec<Option<f32>>], feature: usize) -> (f64, f64) {
     let values = || points.iter().filter_map(|point| point[feature]).map(f64::from);
     let count = values().count().max(1) as f64;
     let mean = values().sum::<f64>() / count;
     let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    variance.sqrt().max(1e-6) as f32
+    (mean, variance)
 }
 
 /// The median of a feature, of at least 20 people who have it.

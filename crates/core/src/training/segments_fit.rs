@@ -21,7 +21,7 @@ use crate::model::segments::{
 };
 
 use super::found_groups::{self, FoundSegment};
-use super::segment_facts::facts;
+use super::segment_facts::{facts, mean_and_variance};
 
 /// Most segments that are tried.
 const MOST_TRIED: usize = 12;
@@ -278,13 +278,7 @@ impl Space {
 /// like [`TASTE_COUNTS`] times as much, half of it by categories and half by tastes, where there
 /// are both.
 fn scale(features: &mut [Feature], raw: &[Vec<Option<f32>>]) {
-    let of_feature = |feature: usize| {
-        let values = || raw.iter().filter_map(move |point| point[feature]).map(f64::from);
-        let count = values().count().max(1) as f64;
-        let mean = values().sum::<f64>() / count;
-        let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-        (mean, variance)
-    };
+    let of_feature = |feature| mean_and_variance(raw, feature);
     let of_all: Vec<(f64, f64)> = (0..features.len()).map(of_feature).collect();
     let groups: Vec<Group> = features.iter().map(|feature| Group::of(&feature.kind)).collect();
     let whole = |group: Group| -> f64 {
