@@ -144,7 +144,7 @@ fn a_run_serves_a_sequence_model_where_the_order_tells_what_comes_next() {
     let [found] = &trained.report.rankings[..] else { panic!("{:?}", trained.report) };
     assert!(found.served().unwrap().rankers.iter().any(is_sequence), "{found:?}");
     let model = model(&trained);
-    assert_eq!(model.manifest().format, manifest::FORMAT);
+    assert_eq!(model.manifest().format, manifest::FORMAT_WITHOUT_YOUNG);
     let mixture = model.sections().tables.mixtures().get(&domain(KNOWLEDGE)).unwrap();
     assert!(mixture.rankers.iter().any(|ranker| matches!(ranker, Ranker::Sequence(_))));
 

@@ -66,8 +66,10 @@ fn world(people: usize, seed: usize) -> World {
     let facts = (0..KINDS * ITEMS_OF_A_KIND).map(|number| {
         let (kind, number) = (number / ITEMS_OF_A_KIND, number % ITEMS_OF_A_KIND);
         let facts = ItemFacts {
+            title: format!("{} {number}", TITLES[kind]),
             categories: vec![format!("kind-{kind}")],
             words: plain_words(&format!("{} {number}", TITLES[kind])),
+            available_from: None,
         };
         ((knowledge(), item(&format!("{kind}-{number}"))), facts)
     });
@@ -155,7 +157,14 @@ fn planted_segments_are_found_and_described_by_what_was_planted() {
 fn people_are_told_apart_by_what_they_like_where_items_have_no_categories() {
     let mut world = world(400, 1);
     world.facts.values_mut().for_each(|facts| facts.categories.clear());
-    let model = model(&trained(&world, None));
+    let trained = trained(&world, None);
+    let found = &trained.report.segments[&knowledge()].found;
+    let lines: Vec<&String> = found.iter().flat_map(|one| &one.because.english).collect();
+    let has_title = |line: &&&String| TITLES.iter().any(|title| line.contains(title));
+    assert!(lines.iter().filter(has_title).count() >= KINDS, "by titles: {lines:?}");
+    let is_id = |line: &&String| (0..KINDS).any(|kind| line.contains(&format!("“{kind}-")));
+    assert!(!lines.iter().any(is_id), "not by ids: {lines:?}");
+    let model = model(&trained);
     let found = segments_of(&world, &model);
     let agreement = adjusted_rand_index(&found, &world.kinds).unwrap();
     assert!(agreement > 0.85, "{agreement}");

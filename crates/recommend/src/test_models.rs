@@ -97,6 +97,7 @@ fn model_of(
         mixtures: Mixtures::none(),
         look_alikes: LookAlikes::default(),
         by_popularity: Default::default(),
+        young_items: Default::default(),
     };
     let of_fifty = PeopleOfDomain { count: 50, weight: Some(50.0) };
     let sections = Sections {

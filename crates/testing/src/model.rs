@@ -66,6 +66,7 @@ pub fn model_parts_of(items: BTreeSet<ItemKey>, item_factors: Array2<f32>) -> Mo
         mixtures: Default::default(),
         look_alikes: Default::default(),
         by_popularity: Default::default(),
+        young_items: Default::default(),
     };
     let provenance = Provenance {
         params,

@@ -73,8 +73,12 @@ async fn add_platform(stores: &Stores, name: &str, title: impl Fn(usize) -> Stri
             });
         }
     }
-    let key = format!("{EVENTS_PREFIX}domain={name}/date=1970-01-01/1.parquet");
-    let bytes = encode_events(&events).unwrap();
+    put_events(stores, name, (&events, 1)).await;
+}
+
+async fn put_events(stores: &Stores, name: &str, (events, number): (&[Event], u32)) {
+    let key = format!("{EVENTS_PREFIX}domain={name}/date=1970-01-01/{number}.parquet");
+    let bytes = encode_events(events).unwrap();
     stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
 }
 
@@ -128,6 +132,38 @@ async fn a_run_learns_to_rank_new_items_by_the_words_of_the_catalogue() {
     assert_eq!(found.encoder, format!("{} {}", content.source.name, content.source.version));
     let [theirs, other] = scores_of_new_items(&model, &*encoder);
     assert!(theirs > other, "{theirs} {other}");
+}
+
+/// Two more loans for cars, each taken by one lover of the piano: one long ago, one at the end.
+#[tokio::test]
+async fn an_item_that_one_person_took_of_late_is_ranked_by_its_text_and_one_of_long_ago_is_not() {
+    let stores = world().await;
+    let mut events = Vec::new();
+    for (number, day) in [(ITEMS, 0), (ITEMS + 2, 9)] {
+        let details = ItemDetails::parse(json!({ "title": title(number) })).unwrap();
+        let entry = catalogue_item(item_key("knowledge", &format!("i{number}")));
+        stores.catalogue.put(&Item { details: Some(details), ..entry }).await.unwrap();
+        events.push(Event {
+            event_id: event_id(&format!("e{number}")),
+            user: user("knowledge-1"),
+            domain: domain("knowledge"),
+            item_id: item(&format!("i{number}")),
+            ..event_at(day * 86_400 + 1)
+        });
+    }
+    put_events(&stores, "knowledge", (&events, 2)).await;
+    let (model, _) = trained(&stores).await;
+    let knowledge = domain("knowledge");
+    let row = |number| model.index().row(&item_key("knowledge", &format!("i{number}"))).unwrap();
+    let (old, young) = (row(ITEMS), row(ITEMS + 2));
+    let young_items = model.sections().tables.young_items();
+    assert!(young_items.get(old).is_none() && young_items.get(young).is_some());
+    let likes_cars = [Weighted::new(row(0), 1.0), Weighted::new(row(2), 1.0)];
+    let estimate = model.estimate(&knowledge, &likes_cars).unwrap();
+    let pianos = (0..ITEMS).filter(|number| number % 2 == 1).map(|item| estimate.score(row(item)));
+    let best_piano = pianos.fold(f32::MIN, f32::max);
+    let (old, young) = (estimate.score(old), estimate.score(young));
+    assert!(young > best_piano && young > old, "{young} {old} {best_piano}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::items::ItemKey;
@@ -19,10 +20,16 @@ const MOST_CATEGORIES: usize = 4;
 /// What a catalogue says of an item.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ItemFacts {
+    /// Its title, by which a report calls it; empty where it has none.
+    #[serde(default)]
+    pub title: String,
     /// Its categories, the most important first; at most 4.
     pub categories: Vec<String>,
     /// The words of its title; at most 32.
     pub words: Vec<String>,
+    /// From when on it is offered, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_from: Option<Timestamp>,
 }
 
 /// What catalogues say, by item; an item may be missing.
@@ -35,8 +42,10 @@ impl ItemFacts {
         let mut words = tokenise(&details.title);
         words.truncate(MOST_WORDS);
         Self {
+            title: details.title.clone(),
             categories: details.categories.iter().take(MOST_CATEGORIES).cloned().collect(),
             words,
+            available_from: details.available_from,
         }
     }
 }

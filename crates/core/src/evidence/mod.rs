@@ -1,6 +1,7 @@
 //! From events to weighed rows: what may be used, and how much it counts.
 
 pub mod ageing;
+pub(crate) mod arrivals;
 pub mod behaviours;
 pub mod cleaning;
 pub mod confidences;

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::entities::consent::{ConsentContext, ConsentedHistory};
 use crate::entities::definition::Definitions;
 use crate::evidence::ageing::NewestEvidence;
+use crate::evidence::arrivals::Arrivals;
 use crate::evidence::behaviours::BehaviourSample;
 use crate::evidence::confidences::confidences;
 use crate::evidence::inputs::InputCounts;
@@ -67,6 +68,7 @@ pub(crate) struct Rows {
     pub(crate) people: usize,
     pub(crate) consented_events: u64,
     pub(crate) inputs: InputCounts,
+    pub(crate) arrivals: Arrivals,
     /// People of each domain, drawn evenly.
     pub(crate) behaviours: BehaviourSample,
 }
@@ -104,6 +106,7 @@ impl RowBuilder<'_> {
             for group in groups {
                 rows.consented_events += group.events().len() as u64;
                 rows.inputs.add_person(group.events(), self.index);
+                rows.arrivals.add(group.events(), self.index, self.split_at);
                 let row = self.in_order(&group, self.newest);
                 rows.behaviours.offer(&group, &row, self.index.ranges());
                 let is_drawn = drawn.random_bool(share);

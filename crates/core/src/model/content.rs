@@ -60,6 +60,18 @@ pub struct StandIns {
 }
 
 impl StandIns {
+    pub(crate) fn new(weights: Vec<(Row, f32)>, by_popularity: bool) -> Self {
+        Self { weights, by_popularity }
+    }
+
+    pub(crate) fn weights(&self) -> &[(Row, f32)] {
+        &self.weights
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
+        self.weights.iter().map(|(row, _)| *row)
+    }
+
     /// The weighted sum of what known items have.
     pub fn sum(&self, of: impl Fn(Row) -> f32) -> f32 {
         self.weights.iter().map(|(row, weight)| weight * of(*row)).sum()
@@ -188,8 +200,7 @@ impl DomainContent {
             let weights = known.stand_ins(&expected.to_vec()).into_iter();
             let weights: Vec<(Row, f32)> =
                 weights.map(|(local, weight)| (rows.row(local), weight)).collect();
-            let by_popularity = self.by_popularity;
-            (!weights.is_empty()).then_some(StandIns { weights, by_popularity })
+            (!weights.is_empty()).then(|| StandIns::new(weights, self.by_popularity))
         };
         vectors.rows().into_iter().zip(expected.rows()).map(of_vector).collect()
     }

@@ -24,8 +24,11 @@ use crate::maths::fold_in::UnobservedItems;
 /// a domain's items may be ranked by a mixture of rankers, which earlier programs would
 /// leave out, and so serve what nobody measured; since 5 a ranker of it may go by the
 /// order of what a person did; since 6 it may be a sequence model, a bridge may go by texts, and
-/// segments may be told apart by tastes. A model of 3 to 5 is read as one of 6 without any.
-pub const FORMAT: u32 = 6;
+/// segments may be told apart by tastes; since 7 items may be young. A model of 3 to 6 is read as
+/// one of 7 without any.
+pub const FORMAT: u32 = 7;
+/// The layout of a model without young items.
+pub const FORMAT_WITHOUT_YOUNG: u32 = 6;
 /// The layout of a model without any of these: programs that know none read it as well.
 pub const FORMAT_WITHOUT_ANY: u32 = 5;
 /// The oldest layout that is read.
@@ -75,7 +78,7 @@ pub fn manifest_key(id: &ModelId) -> String {
 /// What a model is made of and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`], [`FORMAT_WITHOUT_ANY`], or that of an older model.
+    /// [`FORMAT`], [`FORMAT_WITHOUT_YOUNG`], [`FORMAT_WITHOUT_ANY`], or that of an older model.
     pub format: u32,
     /// When it was made.
     pub created_at: Timestamp,

@@ -29,6 +29,8 @@
 //! | `topic_words`, `topic_word_weights` | u32 and f32, entries | the words that an item adds to a document, and how much |
 //! | `content_encoder` | u8, bytes | the encoder of items' texts, where it was fitted to the catalogue |
 //! | `content_{n}_mean`, `content_{n}_centre`, `content_{n}_map` | f32, values; factors + 1; values x (factors + 1) | the map from a text's vector to factors and popularity, of the `n`-th domain with content |
+//! | `young_items`, `young_own`, `young_ends` | u32, f32 and u32, young items | rows of items that came lately, how much of their scores is their own, and where each one's entries end in the next two |
+//! | `young_stand_ins`, `young_weights` | u32 and f32, entries | rows of what stands in for a young item, and how much |
 //! | `bridge_{n}_source_factors` | f32, source items x factors | the bridge's own, to fold evidence in by |
 //! | `bridge_{n}_target_factors` | f32, target items x factors | the bridge's own, that what is carried scores |
 //! | `bridge_{n}_mean` | f32, factors | what everyone begins with |
@@ -48,6 +50,7 @@ pub mod scoring;
 pub mod sections;
 pub mod segments;
 pub mod topics;
+pub mod young_items;
 
 pub(crate) mod factor_table;
 pub(crate) mod own_evidence;
@@ -152,6 +155,18 @@ pub struct Artefact {
     pub report: Bytes,
 }
 
+/// The oldest layout whose programs serve what these sections hold.
+fn format_of(sections: &Sections) -> u32 {
+    let tables = &sections.tables;
+    if !tables.young_items().is_empty() {
+        return manifest::FORMAT;
+    }
+    let needs_more = tables.mixtures().have_sequences()
+        || tables.bridges().has(BridgeKind::Text)
+        || sections.segments.have_tastes();
+    if needs_more { manifest::FORMAT_WITHOUT_YOUNG } else { manifest::FORMAT_WITHOUT_ANY }
+}
+
 impl Artefact {
     /// Encodes a model with the report of the run that made it.
     ///
@@ -161,13 +176,7 @@ impl Artefact {
         let ModelParts { provenance, sections } = parts;
         let (headers, blob) = sections.write()?;
         let manifest = Manifest {
-            format: match sections.tables.mixtures().have_sequences()
-                || sections.tables.bridges().has(BridgeKind::Text)
-                || sections.segments.have_tastes()
-            {
-                true => manifest::FORMAT,
-                false => manifest::FORMAT_WITHOUT_ANY,
-            },
+            format: format_of(sections),
             created_at: provenance.created_at,
             training_run: provenance.training_run.clone(),
             events: provenance.events,
@@ -328,7 +337,8 @@ pub(crate) mod tests {
     use crate::maths::item_item::next_item::NextItemOptions;
     use crate::maths::sequence::SequenceOptions;
     use crate::maths::sparse::SparseRows;
-    use crate::model::content::Content;
+    use crate::model::content::{Content, StandIns};
+    use crate::model::young_items::YoungItem;
 
     fn key(domain: &str, item: &str) -> ItemKey {
         (DomainId::parse(domain).unwrap(), ItemId::parse(item).unwrap())
@@ -362,6 +372,7 @@ pub(crate) mod tests {
             mixtures: Mixtures::none(),
             look_alikes: LookAlikes::default(),
             by_popularity: Default::default(),
+            young_items: Default::default(),
         }
     }
 
@@ -503,11 +514,14 @@ pub(crate) mod tests {
         let mut mixtures = Mixtures::none();
         let knowledge = DomainId::parse("knowledge").unwrap();
         mixtures.insert(knowledge, mixture(vec![0.5; 2]));
+        let stand_ins = StandIns::new(vec![(Row(3), 0.5)], false);
+        let young = YoungItem { own: 0.25, stand_ins };
         let tables = TableParts {
             domain_factors: Some(Array2::from_shape_fn((4, 4), |(i, j)| (i + j) as f32 / 7.0)),
             bridges,
             mixtures,
             look_alikes: LookAlikes::new([(Row(0), Row(1)), (Row(2), Row(3))]),
+            young_items: [(Row(3), young)].into_iter().collect(),
             by_popularity: [DomainId::parse("travel").unwrap()].into(),
             ..table_parts(&index)
         };
@@ -534,6 +548,7 @@ pub(crate) mod tests {
             assert_eq!(read.tables.look_alikes(), written.tables.look_alikes());
             assert_eq!(read.tables.by_popularity(), written.tables.by_popularity());
             assert_eq!(read.tables.mixtures(), written.tables.mixtures());
+            assert_eq!(read.tables.young_items(), written.tables.young_items());
             assert_eq!(model.manifest().events, 9);
             assert_eq!(encode(&parts).id, artefact.id);
         }
@@ -564,7 +579,7 @@ pub(crate) mod tests {
             })
         };
         let by_taste = told_apart_by(FeatureKind::Taste(7));
-        assert_eq!(by_taste.manifest().format, manifest::FORMAT);
+        assert_eq!(by_taste.manifest().format, manifest::FORMAT_WITHOUT_YOUNG);
         assert_eq!(by_taste.sections().segments.traits.tastes[1], [1, -127, 127, 0, 5, 6, 7, -8]);
         let by_habit = told_apart_by(FeatureKind::Habit(Habit::Events));
         assert_eq!(by_habit.manifest().format, manifest::FORMAT_WITHOUT_ANY);

@@ -38,6 +38,7 @@ use crate::model::factor_table::FactorTable;
 use crate::model::look_alikes::LookAlikes;
 use crate::model::mixtures::{Mixture, Mixtures, Ranker};
 use crate::model::own_evidence::{OwnEvidence, Ranked, RankedBy};
+use crate::model::young_items::YoungItems;
 
 /// Own items in the target from which on no bridge but a joint one is asked.
 pub const OWN_ITEMS_ENOUGH: usize = 5;
@@ -56,6 +57,7 @@ pub struct ScoringTables {
     mixtures: Arc<Mixtures>,
     look_alikes: Arc<LookAlikes>,
     by_popularity: BTreeSet<DomainId>,
+    young_items: Arc<YoungItems>,
 }
 
 /// What [`ScoringTables::new`] takes.
@@ -79,6 +81,8 @@ pub struct TableParts {
     pub look_alikes: LookAlikes,
     /// Domains whose people with evidence there are all served alike, by popularity.
     pub by_popularity: BTreeSet<DomainId>,
+    /// Items that came lately, whose text helps to place them.
+    pub young_items: YoungItems,
 }
 
 /// Why tables cannot be served.
@@ -119,6 +123,7 @@ impl SharedFactors {
             mixtures: Arc::default(),
             look_alikes: Arc::default(),
             by_popularity: BTreeSet::new(),
+            young_items: Arc::default(),
         };
         tables.check().map(|()| tables)
     }
@@ -153,6 +158,7 @@ impl ScoringTables {
             mixtures,
             look_alikes,
             by_popularity,
+            young_items: Arc::new(parts.young_items),
         };
         tables.check().map(|()| tables)
     }
@@ -186,6 +192,9 @@ impl ScoringTables {
         }
         if self.look_alikes.pairs().any(|(_, second)| second.index() >= self.ranges.items()) {
             return Err(Mismatch("an item that looks alike is not in the model"));
+        }
+        if !self.young_items.fit(&self.ranges) {
+            return Err(Mismatch("what stands in for a young item is not of its domain"));
         }
         if !self.by_popularity.iter().all(|domain| self.ranges.get(domain).is_some()) {
             return Err(Mismatch("a domain that is served by popularity is not in the model"));
@@ -233,6 +242,21 @@ impl ScoringTables {
     #[must_use]
     pub fn by_popularity(&self) -> &BTreeSet<DomainId> {
         &self.by_popularity
+    }
+
+    /// Items that came lately.
+    #[must_use]
+    pub fn young_items(&self) -> &YoungItems {
+        &self.young_items
+    }
+
+    /// The same with these items as young ones.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when something stands in for an item of another domain.
+    pub(crate) fn with_young_items(mut self, young_items: YoungItems) -> Result<Self, Mismatch> {
+        self.young_items = Arc::new(young_items);
+        self.check().map(|()| self)
     }
 
     /// Items that look alike.
@@ -305,9 +329,11 @@ impl ScoringTables {
         interactions: &[Weighted],
     ) -> Option<Estimate<'a>> {
         let (scores, look_alikes) = (Vec::new(), BTreeMap::new());
-        let mut estimate = Estimate { target, own, carried, scores, look_alikes };
+        let young_items = &*self.young_items;
+        let mut estimate = Estimate { target, own, carried, scores, look_alikes, young_items };
         estimate.score_all();
         estimate.leave_out(&self.look_alikes, interactions);
+        estimate.place_young_items();
         estimate.tells_items_apart().then_some(estimate)
     }
 
@@ -466,6 +492,7 @@ pub struct Estimate<'a> {
     scores: Vec<f32>,
     /// For items that look like evidence, that evidence.
     look_alikes: BTreeMap<Row, Vec<Row>>,
+    young_items: &'a YoungItems,
 }
 
 impl Estimate<'_> {
@@ -496,7 +523,7 @@ impl Estimate<'_> {
     /// When there is no such row.
     #[must_use]
     pub fn contributions(&self, row: Row) -> Vec<(Row, f32)> {
-        self.without_look_alikes(row, self.sum_with(self.own.contributions(row), row))
+        self.young_items.parts(row, |row| self.own_contributions(row))
     }
 
     /// What tells which past items a score goes back to: what each adds to it, and for the
@@ -507,7 +534,9 @@ impl Estimate<'_> {
     /// When there is no such row.
     #[must_use]
     pub fn evidence(&self, row: Row) -> Vec<(Row, f32)> {
-        self.without_look_alikes(row, self.sum_with(self.own.evidence(row), row))
+        let of_row =
+            |row| self.without_look_alikes(row, self.sum_with(self.own.evidence(row), row));
+        self.young_items.parts(row, of_row)
     }
 
     /// The part of a score that a sequence model makes of all that the person took in the
@@ -515,14 +544,8 @@ impl Estimate<'_> {
     /// sequence model has a share.
     #[must_use]
     pub fn sequence(&self, row: Row) -> Option<f32> {
-        self.own.sequence(row)
-    }
-
-    fn without_look_alikes(&self, row: Row, mut of_past: Vec<(Row, f32)>) -> Vec<(Row, f32)> {
-        if let Some(look_alikes) = self.look_alikes.get(&row) {
-            of_past.retain(|(past, _)| !look_alikes.contains(past));
-        }
-        of_past
+        self.own.sequence(row)?;
+        Some(self.young_items.value(row, |row| self.own.sequence(row).unwrap_or(0.0)))
     }
 
     /// The part of a score that no past item is behind: what an average person gets,
@@ -530,8 +553,25 @@ impl Estimate<'_> {
     /// in the scores; else 0.
     #[must_use]
     pub fn base(&self, row: Row) -> f32 {
+        self.young_items.value(row, |row| self.own_base(row))
+    }
+
+    /// As [`Estimate::contributions`], to what an item scores by itself, be it young or not.
+    fn own_contributions(&self, row: Row) -> Vec<(Row, f32)> {
+        self.without_look_alikes(row, self.sum_with(self.own.contributions(row), row))
+    }
+
+    /// As [`Estimate::base`], of what an item scores by itself.
+    fn own_base(&self, row: Row) -> f32 {
         let carried = self.carried.as_ref();
         self.own.base(row) + carried.map_or(0.0, |(weight, carried)| weight * carried.base(row))
+    }
+
+    fn without_look_alikes(&self, row: Row, mut of_past: Vec<(Row, f32)>) -> Vec<(Row, f32)> {
+        if let Some(look_alikes) = self.look_alikes.get(&row) {
+            of_past.retain(|(past, _)| !look_alikes.contains(past));
+        }
+        of_past
     }
 
     /// What past items say by own evidence, with what they add by a bridge, summed up.
@@ -574,12 +614,24 @@ impl Estimate<'_> {
             .look_alikes
             .keys()
             .map(|&row| {
-                let contributions = self.contributions(row);
+                let contributions = self.own_contributions(row);
                 let sum: f32 = contributions.iter().map(|(_, amount)| amount).sum();
-                (row, sum + self.sequence(row).unwrap_or(0.0) + self.base(row))
+                (row, sum + self.own.sequence(row).unwrap_or(0.0) + self.own_base(row))
             })
             .collect();
-        for (row, score) in rescored {
+        self.set_scores(rescored);
+    }
+
+    /// Puts each young item between its own score and what stands in for it.
+    fn place_young_items(&mut self) {
+        let young = self.young_items.within(self.target.range.clone());
+        let placed = |row| (row, self.young_items.value(row, |row| self.score(row)));
+        let placed: Vec<(Row, f32)> = young.map(placed).collect();
+        self.set_scores(placed);
+    }
+
+    fn set_scores(&mut self, scores: Vec<(Row, f32)>) {
+        for (row, score) in scores {
             if let Some(local) = self.target.local(row) {
                 self.scores[local.index()] = score;
             }
@@ -606,8 +658,10 @@ mod tests {
     use crate::model::bridges::pair::PairFoldIn;
     use crate::model::bridges::two_block::{Coefficients, TwoBlock};
     use crate::model::bridges::{BridgeKind, Carrier, Direction};
+    use crate::model::content::StandIns;
     use crate::model::own_evidence::spread;
     use crate::model::tests::mixture;
+    use crate::model::young_items::YoungItem;
 
     const FACTORS: usize = 4;
     /// Items of each of the three domains.
@@ -716,6 +770,7 @@ mod tests {
             mixtures: Mixtures::none(),
             look_alikes: LookAlikes::new(look_alikes.iter().map(|&(a, b)| (Row(a), Row(b)))),
             by_popularity: BTreeSet::new(),
+            young_items: YoungItems::default(),
         })
         .unwrap()
     }
@@ -752,6 +807,20 @@ mod tests {
     }
 
     /// The same, with a mixture of rankers for each domain.
+    /// Up to one young item of each domain, for which the first two of it stand in.
+    fn young_items() -> impl Strategy<Value = YoungItems> {
+        let item = (0..ITEMS, 0.0f32..1.0, -1.0f32..1.0);
+        proptest::collection::vec(proptest::option::of(item), NAMES.len()).prop_map(|items| {
+            let of_domain = |(at, item): (usize, Option<(usize, f32, f32)>)| {
+                let (item, own, weight) = item?;
+                let row = |item: usize| Row((at * ITEMS + item) as u32);
+                let stand_ins = StandIns::new(vec![(row(0), weight), (row(1), 0.5)], false);
+                Some((row(item), YoungItem { own, stand_ins }))
+            };
+            items.into_iter().enumerate().filter_map(of_domain).collect()
+        })
+    }
+
     fn mixed(mut tables: ScoringTables, is_mixed: bool) -> ScoringTables {
         let ranges = ranges();
         for rows in ranges.values().filter(|_| is_mixed) {
@@ -850,9 +919,10 @@ mod tests {
         fn contributions_and_the_base_sum_up_to_the_score_whatever_carries(
             bridges in bridge_sets(), history in histories(), target in 0..3usize, item in 0..ITEMS,
             look_alikes in proptest::collection::vec((0..ITEMS as u32, ITEMS as u32..3 * ITEMS as u32), 0..4),
-            is_mixed in any::<bool>(),
+            is_mixed in any::<bool>(), young in young_items(),
         ) {
             let tables = mixed(tables_with(&bridges, &look_alikes), is_mixed);
+            let tables = tables.with_young_items(young.clone()).unwrap();
             let target_id = domain(NAMES[target]);
             let Some(estimate) = tables.estimate(&target_id, &weighted(&history)) else { return Ok(()) };
             let row = Row((target * ITEMS + item) as u32);
@@ -863,7 +933,9 @@ mod tests {
             let looks_alike = |past: &Row| {
                 look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))
             };
-            prop_assert!(!contributions.iter().any(|(past, _)| looks_alike(past)));
+            // What stands in for a young item may look like what the item does not.
+            let is_young = young.get(row).is_some();
+            prop_assert!(is_young || !contributions.iter().any(|(past, _)| looks_alike(past)));
             prop_assert!(contributions.iter().all(|(past, _)| history.iter().any(|(h, _)| *h == past.0)));
         }
     }
@@ -1021,6 +1093,7 @@ mod tests {
             mixtures: Mixtures::none(),
             look_alikes: LookAlikes::default(),
             by_popularity: BTreeSet::new(),
+            young_items: YoungItems::default(),
         };
         assert_eq!(scores(&ScoringTables::new(parts.clone()).unwrap(), "a", &[(0, 1.0)]), None);
         parts.item_factors[(0, 0)] = 1.0;
@@ -1039,6 +1112,7 @@ mod tests {
             mixtures: Mixtures::none(),
             look_alikes: LookAlikes::default(),
             by_popularity: BTreeSet::new(),
+            young_items: YoungItems::default(),
         };
         assert!(ScoringTables::new(parts()).is_ok());
         let elsewhere = BTreeSet::from([domain("d")]);
@@ -1051,6 +1125,10 @@ mod tests {
         let carrier = Carrier::Joint(JointFoldIn { source_weight: 1.0 });
         bridges.insert(direction, Bridge { lift: 0.1, carrier });
         assert!(ScoringTables::new(TableParts { bridges, ..parts() }).is_err());
+        let stand_ins = StandIns::new(vec![(Row(ITEMS as u32), 1.0)], false);
+        let young = YoungItem { own: 0.5, stand_ins };
+        let young_items: YoungItems = [(Row(0), young)].into_iter().collect();
+        assert!(ScoringTables::new(TableParts { young_items, ..parts() }).is_err());
         let look_alikes = LookAlikes::new([(Row(0), Row(3 * ITEMS as u32))]);
         assert!(ScoringTables::new(TableParts { look_alikes, ..parts() }).is_err());
     }

@@ -14,7 +14,9 @@ use super::scoring::{Estimate, ScoringTables, TableParts};
 use super::segments::Segments;
 use super::tensors::{Tensor, serialise, table};
 use super::topics::Topics;
-use super::{ModelError, bridges, content, items, malformed, mixtures, segments, topics};
+use super::{
+    ModelError, bridges, content, items, malformed, mixtures, segments, topics, young_items,
+};
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Row, Weighted};
 use crate::evidence::popularity::PeopleOfDomain;
@@ -82,6 +84,7 @@ impl Sections {
         tensors.extend(of_topics);
         let (texts, of_content) = content::write(&self.content)?;
         tensors.extend(of_content);
+        tensors.extend(young_items::write(self.tables.young_items()));
         let headers = SectionHeaders {
             domains,
             bridges,
@@ -105,6 +108,8 @@ impl Sections {
         let popularity = items::read_popularity(&tensors, index.len())?;
         let factors = manifest.options.factors;
         let shape = (index.len(), factors);
+        let tell_popularity = manifest.texts.iter().filter(|texts| texts.by_popularity);
+        let tell_popularity = tell_popularity.map(|texts| &texts.domain).collect();
         let parts = TableParts {
             ranges: index.ranges().clone(),
             params,
@@ -119,6 +124,7 @@ impl Sections {
             mixtures: mixtures::read(&manifest.mixtures, &tensors, (&index, &popularity))?,
             look_alikes: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
             by_popularity: manifest.by_popularity.clone(),
+            young_items: young_items::read(&tensors, (&index, &tell_popularity))?,
         };
         Ok(Self {
             popularity,

@@ -29,11 +29,10 @@ use crate::evidence::items::{DomainRows, Row};
 use crate::maths::dense::dot;
 use crate::model::content::StandIns;
 use crate::model::segments::FEWEST_PEOPLE;
+use crate::model::young_items::TEXT_IS_WORTH;
 use crate::model::{Model, Sections};
 use crate::serving::snapshot::{CatalogueEntry, CatalogueSnapshot};
 
-/// How many people who took an item its text is worth.
-pub const TEXT_IS_WORTH: f32 = 10.0;
 /// From so many people on the text of an item that is asked for hardly moves it, and is not looked
 /// at.
 pub const ENOUGH_PEOPLE: f32 = 100.0;
@@ -137,7 +136,15 @@ impl<'a> KnownItems<'a> {
     /// Where a candidate is.
     fn place(&self, entry: &CatalogueEntry<'_>) -> Option<Placed> {
         match entry.row {
-            Some(row) => self.by_people(row),
+            Some(row) => {
+                let known = self.by_people(row);
+                let Some(young) = self.sections.tables.young_items().get(row) else { return known };
+                let text = self.by_stand_ins(&young.stand_ins);
+                Some(match known {
+                    Some(known) => known.and_text(&text),
+                    None => Placed { point: text, worth: TEXT_IS_WORTH },
+                })
+            }
             None => {
                 let point = self.by_stand_ins(entry.stand_ins?);
                 Some(Placed { point, worth: TEXT_IS_WORTH })

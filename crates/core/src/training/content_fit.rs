@@ -17,20 +17,24 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::DomainId;
+use crate::evidence::arrivals::Lifetimes;
 use crate::evidence::item_facts::CatalogueFacts;
 use crate::evidence::item_vectors::{
     ItemVectors, MOST_ENCODED, MOST_ENCODED_OF_A_DOMAIN, TextVectors, VectorSource,
 };
 use crate::evidence::items::{DomainRows, ItemIndex, ItemKey, LocalRow, Row};
+use crate::evidence::popularity::PeopleOfDomain;
 use crate::maths::als::{self, AlsOptions, AlsParams, Factors};
 use crate::maths::bootstrap::{Interval, paired_difference};
 use crate::maths::measure::{Measurements, RankingCase, evaluate_common_scores, evaluate_factors};
 use crate::maths::sparse::SparseRows;
 use crate::maths::weighted_ridge::{Examples, WeightedRidge};
-use crate::model::content::{Content, DomainContent, KnownItems};
+use crate::model::content::{Content, DomainContent, KnownItems, StandIns};
 use crate::model::scoring::ScoringTables;
+use crate::model::young_items::{GROWN_UP, MOST_YOUNG, YoungItem, YoungItems, own_share};
 use crate::training::bridging::text_fit::TextLikenesses;
 use crate::training::outline::ModelOutline;
+use crate::training::recipe::FitPurpose;
 use crate::training::shadow::FEWEST_PEOPLE;
 
 /// Fewest items with a text that are judged: of fewer, ten or less are held out.
@@ -106,6 +110,8 @@ pub struct DomainMaterial {
     regularisation: f32,
     by_popularity: bool,
     examples: Described,
+    /// Of what was done in the domain, the share that is held out as the newest.
+    held_out: f32,
 }
 
 /// Bytes as a text, since the outline is handed to shards in JSON.
@@ -134,6 +140,8 @@ struct Described {
     items: Vec<LocalRow>,
     /// People who took each.
     people: Vec<u32>,
+    /// Of what was done in the domain, the share that was done since each came.
+    lifetime: Vec<f32>,
     vectors: Array2<f32>,
 }
 
@@ -141,6 +149,7 @@ struct Described {
 struct StoredDescribed {
     items: Vec<u32>,
     people: Vec<u32>,
+    lifetime: Vec<f32>,
     vectors: Base64,
 }
 
@@ -152,22 +161,23 @@ impl TryFrom<StoredDescribed> for Described {
     type Error = Misfit;
 
     fn try_from(
-        StoredDescribed { items, people, vectors }: StoredDescribed,
+        StoredDescribed { items, people, lifetime, vectors }: StoredDescribed,
     ) -> Result<Self, Misfit> {
         let (words, _) = vectors.0.as_chunks::<4>();
         let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
         let columns = values.len() / items.len().max(1);
         let vectors = Array2::from_shape_vec((items.len(), columns), values).map_err(|_| Misfit)?;
         let items: Vec<LocalRow> = items.into_iter().map(LocalRow).collect();
-        (people.len() == items.len()).then_some(Self { items, people, vectors }).ok_or(Misfit)
+        let fits = people.len() == items.len() && lifetime.len() == items.len();
+        fits.then_some(Self { items, people, lifetime, vectors }).ok_or(Misfit)
     }
 }
 
 impl From<Described> for StoredDescribed {
-    fn from(Described { items, people, vectors }: Described) -> Self {
+    fn from(Described { items, people, lifetime, vectors }: Described) -> Self {
         let bytes = vectors.iter().flat_map(|value| value.to_le_bytes()).collect();
         let items = items.into_iter().map(|LocalRow(item)| item).collect();
-        Self { items, people, vectors: Base64(bytes) }
+        Self { items, people, lifetime, vectors: Base64(bytes) }
     }
 }
 
@@ -177,6 +187,7 @@ pub(super) struct Descriptions {
     pub(super) texts: BTreeMap<DomainId, BTreeMap<ItemKey, String>>,
     pub(super) encoder: Box<dyn TextVectors>,
     pub(super) facts: CatalogueFacts,
+    pub(super) lifetimes: Lifetimes,
 }
 
 impl Descriptions {
@@ -209,7 +220,7 @@ impl Descriptions {
 
 /// Judges the map of each domain. What passed becomes part of the outline, and so do the figures.
 pub(super) fn judge(
-    (vectors, facts): (&BTreeMap<DomainId, ItemVectors>, &CatalogueFacts),
+    (vectors, facts, lifetimes): (&BTreeMap<DomainId, ItemVectors>, &CatalogueFacts, &Lifetimes),
     outline: &mut ModelOutline,
     matrix: &SparseRows,
 ) {
@@ -219,7 +230,7 @@ pub(super) fn judge(
     for rows in most_taken_first(&outline.index, &taken) {
         let domain = &rows.domain;
         let Some(vectors) = vectors.get(domain) else { continue };
-        let described = described(&outline.index, rows, (vectors, &taken));
+        let described = described(&outline.index, rows, (vectors, &taken, &lifetimes.of_items));
         let entries = entries_of(rows, &taken).min(MOST_ENTRIES);
         let bytes = vectors.artefact.as_ref().map_or(0, |artefact| artefact.len());
         if described.items.len() < FEWEST_ITEMS || room < entries || bytes_left < bytes {
@@ -240,6 +251,7 @@ pub(super) fn judge(
                 regularisation: report.regularisation,
                 by_popularity: report.served_by_popularity,
                 examples: described,
+                held_out: lifetimes.held_out.get(domain).copied().unwrap_or(0.0),
             };
             content.insert(domain.clone(), material);
         }
@@ -261,7 +273,56 @@ pub(super) fn fit(
     material.iter().filter_map(fitted).collect()
 }
 
+/// The young items of what was fitted for a purpose, to so popular items of so many people: see
+/// [`crate::model::young_items`]. `content` is what [`fit`] made of the same.
+pub(super) fn young_items(
+    (material, content): (&ContentMaterial, &Content),
+    tables: &ScoringTables,
+    (popularity, people): (&[f32], &BTreeMap<DomainId, PeopleOfDomain>),
+    purpose: FitPurpose,
+) -> YoungItems {
+    let of_domain = |(domain, content): (&DomainId, &DomainContent)| {
+        let (material, rows) = (material.get(domain)?, tables.ranges().get(domain)?);
+        let weight = people.get(domain).and_then(|people| people.weight)? as f32;
+        let popularity = popularity.get(rows.range.clone())?;
+        let known = KnownItems::new(tables.factors_of_target(rows)?, popularity);
+        let young = material.young(popularity, weight, purpose);
+        let places: Vec<usize> = young.iter().map(|(place, _)| *place).collect();
+        let vectors = material.examples.vectors.select(Axis(0), &places);
+        let stand_ins = content.stand_ins(rows, &known, vectors.view()).into_iter();
+        let of_item = |((place, own), stand_ins): ((usize, f32), Option<StandIns>)| {
+            let row = rows.row(material.examples.items[place]);
+            Some((row, YoungItem { own, stand_ins: stand_ins? }))
+        };
+        Some(young.into_iter().zip(stand_ins).filter_map(of_item).collect::<Vec<_>>())
+    };
+    content.iter().filter_map(of_domain).flatten().collect()
+}
+
 impl DomainMaterial {
+    /// The young ones among the described items by their places there, with how much their own
+    /// evidence counts, in order.
+    fn young(&self, popularity: &[f32], weight: f32, purpose: FitPurpose) -> Vec<(usize, f32)> {
+        let lifetime = |all: f32| match purpose {
+            // The newest events of all are not there.
+            FitPurpose::WithoutNewest if self.held_out < 1.0 => {
+                ((all - self.held_out) / (1.0 - self.held_out)).max(0.0)
+            }
+            _ => all,
+        };
+        let examples = self.examples.items.iter().zip(&self.examples.lifetime).enumerate();
+        let own = |(place, (item, all)): (usize, (&LocalRow, &f32))| {
+            let people = popularity.get(item.index())? * weight;
+            Some((place, own_share(people, lifetime(*all))))
+        };
+        let mut young: Vec<(usize, f32)> =
+            examples.filter_map(own).filter(|(_, own)| *own < GROWN_UP).collect();
+        young.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+        young.truncate(MOST_YOUNG);
+        young.sort_unstable_by_key(|(place, _)| *place);
+        young
+    }
+
     fn fit(
         &self,
         domain: &DomainId,
@@ -320,20 +381,27 @@ fn entries_of(rows: &DomainRows, taken: &[u32]) -> usize {
 }
 
 /// The items that are worth a vector, with their texts: of each domain those that most people of
-/// the matrix took, at most [`MOST_ENCODED_OF_A_DOMAIN`], and [`MOST_ENCODED`] in all.
+/// the matrix took, and up to [`MOST_YOUNG`] of whom their own evidence says least, for these need
+/// their text; at most [`MOST_ENCODED_OF_A_DOMAIN`], and [`MOST_ENCODED`] in all.
 pub(super) fn worth_encoding(
-    index: &ItemIndex,
+    (index, lifetimes): (&ItemIndex, &Lifetimes),
     matrix: &SparseRows,
     mut texts: BTreeMap<ItemKey, String>,
 ) -> BTreeMap<DomainId, BTreeMap<ItemKey, String>> {
     let taken = matrix.column_counts();
+    let own = |row: &Row| own_share(taken[row.index()] as f32, lifetimes.of_items[row.index()]);
     let (mut kept, mut room) = (BTreeMap::new(), MOST_ENCODED);
     for rows in most_taken_first(index, &taken) {
         let is_taken = |row: &Row| taken[row.index()] > 0;
         let has_text = |row: &Row| index.item(*row).is_some_and(|item| texts.contains_key(item));
         let mut items: Vec<Row> = rows.rows().filter(is_taken).filter(has_text).collect();
         items.sort_by_key(|row| (std::cmp::Reverse(taken[row.index()]), *row));
-        items.truncate(MOST_ENCODED_OF_A_DOMAIN);
+        if items.len() > MOST_ENCODED_OF_A_DOMAIN {
+            // Stable: of those that were there all along, the ones that most people took.
+            items[MOST_ENCODED_OF_A_DOMAIN - MOST_YOUNG..]
+                .sort_by(|one, other| own(one).total_cmp(&own(other)));
+            items.truncate(MOST_ENCODED_OF_A_DOMAIN);
+        }
         if items.len() < FEWEST_ENCODED || room < items.len() {
             continue;
         }
@@ -348,7 +416,7 @@ pub(super) fn worth_encoding(
 fn described(
     index: &ItemIndex,
     rows: &DomainRows,
-    (vectors, taken): (&ItemVectors, &[u32]),
+    (vectors, taken, lifetimes): (&ItemVectors, &[u32], &[f32]),
 ) -> Described {
     let vector = |item: LocalRow| vectors.of(index.item(rows.row(item))?);
     let items: Vec<LocalRow> =
@@ -360,7 +428,8 @@ fn described(
         }
     }
     let people = items.iter().map(|item| taken[rows.row(*item).index()]).collect();
-    Described { items, people, vectors: table }
+    let lifetime = items.iter().map(|item| lifetimes[rows.row(*item).index()]).collect();
+    Described { items, people, lifetime, vectors: table }
 }
 
 /// The items of a domain that a person likes, with confidences.
@@ -629,6 +698,7 @@ mod tests {
         let described = Described {
             items: (0..ITEMS as u32).map(LocalRow).collect(),
             people: matrix.column_counts(),
+            lifetime: vec![1.0; ITEMS],
             vectors: Array2::from_shape_fn((ITEMS, 2), |(item, at)| vector(item)[at]),
         };
         let options = AlsOptions { factors: 4, iterations: 5, ..AlsOptions::default() };
@@ -669,9 +739,30 @@ mod tests {
         (index, matrix, keys.into_iter().map(|key| (key, "text".to_owned())).collect())
     }
 
+    fn of_old(index: &ItemIndex) -> Lifetimes {
+        Lifetimes { of_items: vec![1.0; index.len()], ..Lifetimes::default() }
+    }
+
+    #[test]
+    fn of_a_large_catalogue_the_youngest_items_are_encoded_beside_those_that_most_took() {
+        let (index, matrix, texts) = catalogue(&[(6_000, 1)]);
+        let mut lifetimes = of_old(&index);
+        let encoded = |lifetimes: &Lifetimes| {
+            let mut kept = worth_encoding((&index, lifetimes), &matrix, texts.clone());
+            kept.remove(&domain("d0")).unwrap()
+        };
+        let (last, young) = (item_key("d0", "i04999"), item_key("d0", "i05999"));
+        let found = encoded(&lifetimes);
+        assert!(found.contains_key(&last) && !found.contains_key(&young));
+        lifetimes.of_items[5_999] = 0.25;
+        let found = encoded(&lifetimes);
+        assert!(!found.contains_key(&last) && found.contains_key(&young));
+        assert_eq!(found.len(), MOST_ENCODED_OF_A_DOMAIN);
+    }
+
     fn encoded(sizes: &[(usize, u32)]) -> BTreeMap<DomainId, usize> {
         let (index, matrix, texts) = catalogue(sizes);
-        let kept = worth_encoding(&index, &matrix, texts).into_iter();
+        let kept = worth_encoding((&index, &of_old(&index)), &matrix, texts).into_iter();
         kept.map(|(domain, texts)| (domain, texts.len())).collect()
     }
 
@@ -689,29 +780,55 @@ mod tests {
     fn what_nobody_took_who_lets_it_be_learned_from_is_not_encoded() {
         let (index, _, texts) = catalogue(&[(100, 1)]);
         let nobody = SparseRows::from_rows(100, [Vec::new()]);
-        assert!(worth_encoding(&index, &nobody, texts).is_empty());
+        let old = of_old(&index);
+        assert!(worth_encoding((&index, &old), &nobody, texts).is_empty());
         assert_eq!(encoded(&[(1, 5), (2, 5)]), [(domain("d1"), 2)].into(), "like no other");
     }
 
     #[test]
-    fn what_a_map_is_fitted_from_is_handed_on_as_it_is() {
-        let examples = Described {
-            items: vec![LocalRow(3), LocalRow(7)],
-            people: vec![1, 2],
-            vectors: ndarray::array![[0.6, 0.8], [1.0, 0.0]],
+    fn young_items_are_those_that_few_took_and_that_were_hardly_there() {
+        let material = material(vec![0.05, 0.05, 1.0, 0.55]);
+        // Of 100 people, who took them by recency: 1, 90, 1 and 1.
+        let young = |purpose| material.young(&[0.01, 0.9, 0.01, 0.01], 100.0, purpose);
+        let places = |young: Vec<(usize, f32)>| -> Vec<usize> {
+            young.into_iter().map(|(place, _)| place).collect()
         };
-        let material = DomainMaterial {
+        let all = young(FitPurpose::Final);
+        assert!((all[0].1 - (0.05 + 0.95 / 11.0)).abs() < 1e-6, "{all:?}");
+        assert_eq!(places(all), [0, 3]);
+        // Half of what was done is held out: the first had not come, the last just had.
+        let before = young(FitPurpose::WithoutNewest);
+        assert!((before[0].1 - 1.0 / 11.0).abs() < 1e-6, "{before:?}");
+        assert!((before[1].1 - (0.1 + 0.9 / 11.0)).abs() < 1e-6, "{before:?}");
+        assert_eq!(places(before), [0, 3]);
+    }
+
+    fn material(lifetime: Vec<f32>) -> DomainMaterial {
+        let items = lifetime.len();
+        let examples = Described {
+            items: (0..items as u32).map(LocalRow).collect(),
+            people: vec![1; items],
+            lifetime,
+            vectors: Array2::from_shape_fn((items, 2), |(item, at)| (item + at) as f32 / 2.0),
+        };
+        DomainMaterial {
             source: VectorSource::default(),
             artefact: Some(Base64(vec![1, 2, 3])),
             weighing: ItemWeighing::ByEvidence,
             regularisation: 0.03,
             by_popularity: true,
             examples,
-        };
+            held_out: 0.5,
+        }
+    }
+
+    #[test]
+    fn what_a_map_is_fitted_from_is_handed_on_as_it_is() {
+        let material = material(vec![1.0, 0.25]);
         let material = ContentMaterial::from([(domain("knowledge"), material)]);
         let json = serde_json::to_string(&material).unwrap();
         assert_eq!(serde_json::from_str::<ContentMaterial>(&json).unwrap(), material);
-        let cut = json.replace("\"people\":[1,2]", "\"people\":[1]");
+        let cut = json.replace("\"people\":[1,1]", "\"people\":[1]");
         assert!(serde_json::from_str::<ContentMaterial>(&cut).is_err());
     }
 }

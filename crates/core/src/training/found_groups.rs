@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entities::ids::ItemId;
+use crate::entities::ids::{DomainId, ItemId};
+use crate::evidence::item_facts::CatalogueFacts;
 use crate::model::segments::DomainSegments;
 use crate::model::topics::{TopicsHeader, Word};
 use crate::serving::reason::Locale;
-use crate::serving::segment_text::{segment_name, segment_sentences, topic_name};
+use crate::serving::segment_text::{Titles, segment_name, segment_sentences, topic_name};
 
 /// Something in words, in every language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub struct FoundSegment {
     pub share: f64,
     /// Its name.
     pub name: InWords<String>,
-    /// What sets it apart, a sentence a fact; items are called by their ids.
+    /// What sets it apart, a sentence a fact.
     pub because: InWords<Vec<String>>,
 }
 
@@ -60,19 +61,27 @@ pub struct FoundTopic {
 }
 
 /// The segments of a domain; those with a number below `next_before` were the champion's.
-pub(super) fn segments(found: &DomainSegments, next_before: u32) -> Vec<FoundSegment> {
+pub(super) fn segments(
+    found: &DomainSegments,
+    next_before: u32,
+    title: &Titles<'_>,
+) -> Vec<FoundSegment> {
     let told = found.segments.iter().map(|segment| FoundSegment {
         id: segment.id,
         is_known: segment.id < next_before,
         share: to_four_decimals(segment.share),
-        name: InWords::of(|locale| segment_name(segment, locale, &by_id)),
-        because: InWords::of(|locale| segment_sentences(segment, locale, &by_id)),
+        name: InWords::of(|locale| segment_name(segment, locale, title)),
+        because: InWords::of(|locale| segment_sentences(segment, locale, title)),
     });
     told.collect()
 }
 
 /// The topics of a domain; those with a number below `next_before` were the champion's.
-pub(super) fn topics(header: &TopicsHeader, next_before: u32) -> Vec<FoundTopic> {
+pub(super) fn topics(
+    header: &TopicsHeader,
+    next_before: u32,
+    title: &Titles<'_>,
+) -> Vec<FoundTopic> {
     let word = |word: &Word| match word {
         Word::Category(word) | Word::Text(word) => Some(word.clone()),
         Word::Item(_) => None,
@@ -82,17 +91,23 @@ pub(super) fn topics(header: &TopicsHeader, next_before: u32) -> Vec<FoundTopic>
         is_known: topic.id < next_before,
         share: to_four_decimals(topic.share),
         coherence: to_four_decimals(topic.coherence),
-        name: InWords::of(|locale| topic_name(topic, locale, &by_id)),
+        name: InWords::of(|locale| topic_name(topic, locale, title)),
         words: topic.words.iter().filter_map(word).collect(),
         items: topic.items.clone(),
     });
     told.collect()
 }
 
-/// A run knows no titles.
-#[expect(clippy::unnecessary_wraps)] // As texts ask for titles, which may be missing.
-fn by_id(item: &ItemId) -> Option<String> {
-    Some(item.as_str().to_owned())
+/// What a report calls the items of a domain: by their titles, and by their ids where there is none.
+pub(super) fn titles<'a>(
+    facts: &'a CatalogueFacts,
+    domain: &'a DomainId,
+) -> impl Fn(&ItemId) -> Option<String> + 'a {
+    |item| {
+        let facts = facts.get(&(domain.clone(), item.clone()));
+        let title = facts.map(|facts| facts.title.as_str()).filter(|title| !title.is_empty());
+        Some(title.unwrap_or(item.as_str()).to_owned())
+    }
 }
 
 fn to_four_decimals(number: f32) -> f64 {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainingError;
 use super::content_fit::{self, ContentMaterial};
 use super::evaluating::{Evaluated, EvaluationSet, Measured, Ranked};
-use super::recipe::Trained;
+use super::recipe::{FitPurpose, Trained};
 use super::report::TrainingReport;
 use super::served_by::{ServedBy, by_popularity, judge};
 use super::shadow::Rival;
@@ -19,10 +19,12 @@ use crate::maths::dense::NotPositiveDefinite;
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::text::TextLikeness;
 use crate::model::bridges::{BridgeKind, Direction};
+use crate::model::content::Content;
 use crate::model::look_alikes::LookAlikes;
 use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::segments::Segments;
 use crate::model::topics::Topics;
+use crate::model::young_items::YoungItems;
 use crate::model::{Model, ModelParts, Provenance, Sections};
 use crate::training::bridging::fitting::{Fitted, ServedFits, fit_served};
 use crate::training::bridging::gate::DirectionVerdict;
@@ -201,7 +203,25 @@ impl ModelOutline {
             mixtures: mixtures.without(&by_popularity),
             look_alikes: self.look_alikes.clone(),
             by_popularity,
+            young_items: YoungItems::default(),
         })?)
+    }
+
+    /// The same tables with the items that came lately, by texts that were found to tell, and what
+    /// maps these texts to factors; of a fit for this purpose, for items that are so popular.
+    ///
+    /// # Errors
+    /// [`TrainingError::Tables`] when they do not fit together.
+    pub(super) fn by_text(
+        &self,
+        tables: ScoringTables,
+        popularity: &[f32],
+        purpose: FitPurpose,
+    ) -> Result<(ScoringTables, Content), TrainingError> {
+        let content = content_fit::fit(&self.content, &tables, popularity);
+        let (known, people) = ((&self.content, &content), (popularity, &self.people));
+        let young = content_fit::young_items(known, &tables, people, purpose);
+        Ok((tables.with_young_items(young)?, content))
     }
 
     /// Of mixtures that are better and do not serve all the same, why.
@@ -235,7 +255,7 @@ impl ModelOutline {
         fits.served.bridges = fits.served.bridges.with_priors(self.priors());
         let tables = self.tables(fits, (&self.popularity, &self.recent))?;
         self.tell_what_serves(&tables);
-        let content = content_fit::fit(&self.content, &tables, &self.popularity);
+        let (tables, content) = self.by_text(tables, &self.popularity, FitPurpose::Final)?;
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
         let sections = Sections { index, popularity, people, tables, segments, topics, content };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })

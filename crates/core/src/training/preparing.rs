@@ -112,8 +112,7 @@ pub fn prepare(
         report,
     };
     describe_people(&mut outline, &rows.behaviours, (&input.facts, champion));
-    let descriptions =
-        texts.map(|texts| described(texts, input.facts, (&outline.index, &rows.all)));
+    let descriptions = texts.map(|texts| described(texts, input.facts, (&outline.index, &rows)));
     let pending = Pending::of(rows, split_at.is_some());
     Ok(Prepared { outline, gate: input.gate, pending, descriptions })
 }
@@ -122,9 +121,11 @@ pub fn prepare(
 fn described(
     ItemTexts { texts, encoder }: ItemTexts,
     facts: CatalogueFacts,
-    (index, matrix): (&ItemIndex, &SparseRows),
+    (index, rows): (&ItemIndex, &Rows),
 ) -> Descriptions {
-    Descriptions { texts: worth_encoding(index, matrix, texts), encoder, facts }
+    let lifetimes = rows.arrivals.lifetimes(index, &facts);
+    let texts = worth_encoding((index, &lifetimes), &rows.all, texts);
+    Descriptions { texts, encoder, facts, lifetimes }
 }
 
 fn check_anything_is_left(rows: &Rows, cleaning: &CleaningLedger) -> Result<(), TrainingError> {
@@ -254,8 +255,9 @@ impl Prepared {
             judge_all(ground, params, *unobserved_items, &self.gate, progress)?;
         outline.keep(likenesses.unwrap_or_default());
         self.choose_rankers(progress)?;
-        if let (Some(Descriptions { facts, .. }), Some(all)) = (descriptions, &self.pending.all) {
-            content_fit::judge((&vectors, &facts), &mut self.outline, all);
+        if let (Some(descriptions), Some(all)) = (descriptions, &self.pending.all) {
+            let Descriptions { facts, lifetimes, .. } = &descriptions;
+            content_fit::judge((&vectors, facts, lifetimes), &mut self.outline, all);
         }
         Ok(())
     }

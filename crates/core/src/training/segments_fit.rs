@@ -81,7 +81,9 @@ pub(super) fn find(
         report.kept = kept;
         if found.segments.len() > 1 {
             let before = champion.and_then(|model| model.sections().segments.domains.get(domain));
-            report.found = found_groups::segments(&found, before.map_or(0, |known| known.next_id));
+            let next_before = before.map_or(0, |known| known.next_id);
+            let title = found_groups::titles(items.facts, domain);
+            report.found = found_groups::segments(&found, next_before, &title);
             report.segments = found.segments.len();
         }
         // One alone tells nobody apart. It is kept where there were more, so that numbers which

@@ -233,7 +233,11 @@ fn fit_domain(
         tried: chosen,
         found: match header.topics.len() {
             0 | 1 => Vec::new(),
-            _ => found_groups::topics(&header, before.map_or(0, |known| known.header().next_id)),
+            _ => {
+                let next_before = before.map_or(0, |known| known.header().next_id);
+                let title = found_groups::titles(items.facts, &rows.domain);
+                found_groups::topics(&header, next_before, &title)
+            }
         },
     };
     let topics = DomainTopics::new(header, model.weights().clone());

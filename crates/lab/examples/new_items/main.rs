@@ -320,7 +320,7 @@ fn input(split: &Split, domain: &DomainId) -> Result<TrainingInput> {
     let (mut items, mut facts) = (BTreeSet::new(), CatalogueFacts::new());
     for item in &split.known {
         let key = (domain.clone(), ItemId::parse(&item.item_id)?);
-        let of_item = ItemFacts { categories: item.categories.clone(), words: Vec::new() };
+        let of_item = ItemFacts { categories: item.categories.clone(), ..ItemFacts::default() };
         facts.insert(key.clone(), of_item);
         items.insert(key);
     }

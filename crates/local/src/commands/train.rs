@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use crossfold_core::release::gate::Verdict;
@@ -14,6 +15,7 @@ use crossfold_registry::listing::find_record;
 use crossfold_registry::load::load_report;
 use crossfold_storage::records;
 use crossfold_train::{Pause, RunOrder, TuningOrder, new_run};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -64,6 +66,8 @@ fn tuning(args: &TrainArgs) -> TuningOrder {
     TuningOrder::Within(TuningRequest::of_seconds(args.budget_seconds))
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Why a run waits before it begins.
 pub(super) const WHY_IT_WAITS: &str = "someone was erased a moment ago, and what of them was on \
                                        its way then has to arrive before it can be deleted";
@@ -84,7 +88,7 @@ pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<
         shown.set_position(done as u64);
         let tenth = (10 * done as u64 / (total as u64).max(1)).min(9);
         if shown.is_hidden() && tenths.fetch_max(tenth, Ordering::Relaxed) < tenth {
-            output::warn(format_args!("Training: at most {}0% are left.", 10 - tenth));
+            output::warn(format_args!("Training: {tenth}0% of the steps of fits are done."));
         }
     }));
     let beside = bar.clone();
@@ -93,9 +97,26 @@ pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<
         beside.suspend(|| output::warn(format_args!("Waiting for {seconds} s: {WHY_IT_WAITS}.")));
         Box::pin(tokio::time::sleep(span))
     }));
-    let run = worker.carry_out(run).await?;
+    let run = telling_each_minute(worker.carry_out(run), &bar).await?;
     bar.finish_and_clear();
     Ok(run)
+}
+
+/// Says each minute that a run is still at work, where no bar shows it: choosing what ranks the
+/// items of a large domain takes minutes in which no step of a fit ends.
+async fn telling_each_minute<T>(work: impl Future<Output = T>, bar: &ProgressBar) -> T {
+    let mut work = std::pin::pin!(work);
+    for minutes in 1.. {
+        match tokio::time::timeout(MINUTE, &mut work).await {
+            Ok(done) => return done,
+            Err(_) if bar.is_hidden() => {
+                let ending = if minutes == 1 { "" } else { "s" };
+                output::warn(format_args!("Training: at work for {minutes} minute{ending}."));
+            }
+            Err(_) => {}
+        }
+    }
+    work.await
 }
 
 /// The whole report of a run; none when it made no model that could be stored.

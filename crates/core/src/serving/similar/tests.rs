@@ -195,6 +195,7 @@ fn where_popularity_serves_better_than_factors_these_tell_nothing() {
             mixtures: Mixtures::none(),
             look_alikes: Default::default(),
             by_popularity: [shop()].into(),
+            young_items: Default::default(),
         };
         sections.tables = ScoringTables::new(tables).unwrap();
     });

@@ -9,6 +9,18 @@ use crate::serving::sources::{Source, SourceInputs};
 /// text lets expect.
 struct Popularity<'a>(&'a Model);
 
+impl Popularity<'_> {
+    /// Of one that came lately, part of what its text lets expect.
+    fn of_known(&self, row: Row) -> f32 {
+        let popularity = |row| self.0.popularity(row);
+        let young_items = self.0.sections().tables.young_items();
+        match young_items.get(row).filter(|young| young.stand_ins.tell_popularity()) {
+            Some(_) => young_items.value(row, popularity).clamp(0.0, 1.0),
+            None => popularity(row),
+        }
+    }
+}
+
 impl Source for Popularity<'_> {
     fn is_personal(&self) -> bool {
         false
@@ -18,7 +30,7 @@ impl Source for Popularity<'_> {
         let popularity = |row| self.0.popularity(row);
         let stand_ins = entry.stand_ins.filter(|items| items.tell_popularity());
         let expected = || Some(stand_ins?.sum(popularity).clamp(0.0, 1.0));
-        entry.row.map(popularity).or_else(expected)
+        entry.row.map(|row| self.of_known(row)).or_else(expected)
     }
 
     fn contributions(&self, _: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

@@ -513,6 +513,7 @@ pub(crate) mod tests {
                     mixtures: Mixtures::none(),
                     look_alikes: look_alikes.clone(),
                     by_popularity: BTreeSet::new(),
+                    young_items: Default::default(),
                 });
                 let served = as_served(&tables.unwrap(), &matrix, &cases);
                 assert_eq!(measured.values, served, "{:?}", measured.candidate);

@@ -63,6 +63,7 @@ pub fn tables_on(
         mixtures: mixtures(made, found, of_items),
         look_alikes: LookAlikes::default(),
         by_popularity: Default::default(),
+        young_items: Default::default(),
     })?)
 }
 

@@ -419,6 +419,7 @@ mod tests {
             mixtures: Mixtures::none(),
             look_alikes: Default::default(),
             by_popularity: Default::default(),
+            young_items: Default::default(),
         })
         .unwrap();
         let grounds = Grounds { matrix, choosing, tables: &tables, seed: 3 };

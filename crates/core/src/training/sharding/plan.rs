@@ -37,7 +37,7 @@ use crate::training::{EvaluationSet, FitPurpose};
 /// Top folder of every run's working files.
 pub const RETRAINING_PREFIX: &str = "retraining/";
 /// Version of the plan's layout.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// A side of the joint matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
