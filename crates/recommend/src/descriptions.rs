@@ -335,7 +335,7 @@ pub(crate) fn ranks_new_items(model: &Model, domain: &DomainId) -> bool {
 }
 
 fn text(item: &Item) -> String {
-    item.details.as_ref().map(text_of).unwrap_or_default()
+    item.details.as_ref().map(|details| text_of(&item.item_id, details)).unwrap_or_default()
 }
 
 /// Items with what stands in for each.
@@ -355,7 +355,10 @@ fn stand_ins_of(
     let vectors = encode_in_batches(encoder, &texts, BATCH);
     let found = model.sections().stand_ins(domain, vectors.view());
     let described = items.into_iter().zip(found);
-    Ok(described.map(|((id, change, _), stand_ins)| (id, change, stand_ins)).collect())
+    let of_item = |((id, change, text), stand_ins): ((_, _, String), Option<StandIns>)| {
+        (id, change, stand_ins.filter(|_| !text.is_empty()))
+    };
+    Ok(described.map(of_item).collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crossfold_core::maths::fold_in::UnobservedItems;
 use crossfold_core::maths::weighted_ridge::{Examples, WeightedRidge};
 use crossfold_core::model::bridges::joint::JointFoldIn;
 use crossfold_core::model::bridges::{Bridge, Bridges, Carrier, Direction};
-use crossfold_core::model::content::{Content, DomainContent};
+use crossfold_core::model::content::{Content, DomainContent, Reconstruction};
 use crossfold_core::model::look_alikes::LookAlikes;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
 use crossfold_core::model::mixtures::Mixtures;
@@ -76,7 +76,8 @@ pub(crate) fn described_model(items: &[(&str, &str, usize)], encoder: Encoder<'_
         version: identity.version.clone(),
         sha256: identity.sha256.clone(),
     };
-    let content = DomainContent { source, artefact, map, by_popularity: false };
+    let reconstruction = Reconstruction::FromAll;
+    let content = DomainContent { source, artefact, map, by_popularity: false, reconstruction };
     model_of(index, factors, Bridges::none(), [(domain, content)].into())
 }
 

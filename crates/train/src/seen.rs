@@ -203,7 +203,9 @@ impl<'a> Sight<'a> {
         manifest.evidence.event_weights.retain(|domain, _| self.has(domain));
         manifest.inputs.newest = None;
         manifest.inputs.domains.retain(|domain, _| self.has(domain));
+        // The format tells what any domain of the model has.
         let over_all = [
+            "format",
             "events",
             "erasures",
             "blob",
@@ -420,6 +422,7 @@ mod tests {
             manifest.deletions.insert(domain(name), 1);
         }
         (manifest.events, manifest.look_alikes) = (TOTAL as u64, TOTAL);
+        manifest.format = TOTAL as u32;
         manifest
     }
 

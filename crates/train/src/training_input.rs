@@ -126,7 +126,10 @@ async fn read(
             let key = (item.domain, item.item_id);
             if let Some(details) = &item.details {
                 facts.insert(key.clone(), ItemFacts::of(details, telling_words));
-                texts.insert(key.clone(), text_of(details));
+                let text = text_of(&key.1, details);
+                if !text.is_empty() {
+                    texts.insert(key.clone(), text);
+                }
             }
             items.insert(key);
         }

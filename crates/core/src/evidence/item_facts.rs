@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::items::ItemKey;
-use crate::entities::catalogue::ItemDetails;
+use crate::entities::catalogue::{ItemDetails, ItemStatus};
 
 /// Cuts a text into words, in lower case. What cuts Chinese by a dictionary is passed in from
 /// outside; [`plain_words`] needs none.
 pub type Tokenise = fn(&str) -> Vec<String>;
 
+/// Longest title of an item in a report.
+const MOST_TITLE_CHARACTERS: usize = 100;
 /// Most words of an item that count: a title has some ten.
 const MOST_WORDS: usize = 32;
 /// Most categories of an item that count, the most important ones.
@@ -20,7 +22,8 @@ const MOST_CATEGORIES: usize = 4;
 /// What a catalogue says of an item.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ItemFacts {
-    /// Its title, by which a report calls it; empty where it has none.
+    /// Its title, by which a report calls it, at most 100 characters; empty where people are shown
+    /// none.
     #[serde(default)]
     pub title: String,
     /// Its categories, the most important first; at most 4.
@@ -42,7 +45,10 @@ impl ItemFacts {
         let mut words = tokenise(&details.title);
         words.truncate(MOST_WORDS);
         Self {
-            title: details.title.clone(),
+            title: match details.status {
+                ItemStatus::Hidden => String::new(),
+                _ => details.title.chars().take(MOST_TITLE_CHARACTERS).collect(),
+            },
             categories: details.categories.iter().take(MOST_CATEGORIES).cloned().collect(),
             words,
             available_from: details.available_from,

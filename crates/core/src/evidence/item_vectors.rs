@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::items::ItemKey;
 use crate::entities::catalogue::ItemDetails;
+use crate::entities::ids::ItemId;
 
 /// Most items of one run whose texts are encoded: at the 2 milliseconds that a slow encoder takes
 /// for one, less than a minute, and 40 MB at 512 values each.
@@ -107,16 +108,14 @@ impl ItemVectors {
 }
 
 /// What an item says of itself, as encoders read it: title, categories and, where it has one, the
-/// attribute `description`. No other attribute: many are codes, and some are prices.
+/// attribute `description`; empty where it says nothing. No other attribute: many are codes, and
+/// some are prices. A title that is the item's id is none: imports call items so that have no other.
 #[must_use]
-pub fn text_of(details: &ItemDetails) -> String {
-    let mut text = details.title.clone();
+pub fn text_of(item: &ItemId, details: &ItemDetails) -> String {
+    let title = Some(&details.title).filter(|title| title.as_str() != item.as_str());
     let description = details.attributes.get(DESCRIPTION);
-    for more in details.categories.iter().chain(description) {
-        text.push(' ');
-        text.push_str(more);
-    }
-    text
+    let parts = title.into_iter().chain(&details.categories).chain(description);
+    parts.map(String::as_str).collect::<Vec<&str>>().join(" ")
 }
 
 #[cfg(test)]
@@ -131,7 +130,13 @@ mod tests {
             "title": "First car loan", "categories": ["loans", "cars"], "price": "12.5",
             "attributes": {"description": "For beginners", "list_price": "99", "code": "x"},
         }));
-        assert_eq!(text_of(&details.unwrap()), "First car loan loans cars For beginners");
+        let details = details.unwrap();
+        let item = crossfold_testing::item("loan-1");
+        assert_eq!(text_of(&item, &details), "First car loan loans cars For beginners");
+        let named = crossfold_testing::item("First car loan");
+        assert_eq!(text_of(&named, &details), "loans cars For beginners", "called by its id");
+        let untitled = ItemDetails { categories: vec![], attributes: [].into(), ..details };
+        assert_eq!(text_of(&named, &untitled), "");
     }
 
     #[test]

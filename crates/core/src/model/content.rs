@@ -3,7 +3,7 @@
 //! A ridge ([`crate::maths::weighted_ridge`]) maps the vector that an encoder makes of a text to
 //! the factors that an item of such a text is expected to have, and to its expected popularity. A
 //! score is made of more than factors, so the expected ones are not scored by themselves: known
-//! items *stand in* for the new one, with weights whose sum of factors and popularities comes as
+//! items *stand in* for the new one, with weights, 1 in all, whose sum of factors and popularities comes as
 //! near to the expected ones as a slight ridge lets it (Roweis and Saul, "Nonlinear dimensionality
 //! reduction by locally linear embedding", 2000, reconstruct points from their neighbours so).
 //! Whatever scores the known items, the score of the new one is the same weighted sum of theirs,
@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,24 @@ const RECONSTRUCTION_RIDGE: f32 = 0.01;
 /// alone: whose words it knows would tell of other platforms' catalogues.
 pub type Content = BTreeMap<DomainId, DomainContent>;
 
+/// How those are weighed that stand in for a new item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reconstruction {
+    /// From no weight for any, as in models of before: a new item then scores a little less than all
+    /// that are like it, which is much where scores hardly differ.
+    #[default]
+    FromNothing,
+    /// From the same weight for all, 1 in all.
+    FromAll,
+}
+
+impl Reconstruction {
+    fn is_of_before(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The map of one domain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DomainContent {
@@ -50,6 +68,8 @@ pub struct DomainContent {
     pub map: WeightedRidge,
     /// Whether its popularity is served as well: to people of whom nothing is known.
     pub by_popularity: bool,
+    /// How those are weighed that stand in for new items: as they were when the map was judged.
+    pub reconstruction: Reconstruction,
 }
 
 /// Known items that stand in for a new one.
@@ -107,6 +127,11 @@ pub(crate) struct KnownItems {
     /// Items x (factors and popularity), the latter in the unit of factors.
     pub(crate) targets: Array2<f32>,
     lengths: Vec<f32>,
+    /// Those that may stand in for others.
+    candidates: Vec<usize>,
+    /// The sum of their factors, each by its popularity.
+    mean_item: Vec<f32>,
+    reconstruction: Reconstruction,
 }
 
 impl KnownItems {
@@ -130,18 +155,50 @@ impl KnownItems {
         }
         let length = |row: ArrayView1<'_, f32>| row.dot(&row).sqrt();
         let lengths = targets.rows().into_iter().map(length).collect();
-        Self { targets, lengths }
+        let candidates = (0..targets.nrows()).collect();
+        let reconstruction = Reconstruction::FromAll;
+        let mean_item = factors.t().dot(&ArrayView1::from(popularity)).to_vec();
+        Self { targets, lengths, candidates, mean_item, reconstruction }
+    }
+
+    /// The same, weighed so.
+    pub(crate) fn reconstructing(self, reconstruction: Reconstruction) -> Self {
+        Self { reconstruction, ..self }
+    }
+
+    /// The same, of which some stand in for no other.
+    pub(crate) fn without(mut self, is_left_out: impl Fn(LocalRow) -> bool) -> Self {
+        self.candidates.retain(|at| !is_left_out(LocalRow(*at as u32)));
+        self
+    }
+
+    /// How high an item's scores are on the whole, and those of a sum over items that takes what an
+    /// item has: along the mean item (of those that people took), as a mean person scores them;
+    /// where either is not above 0 there, by their length.
+    pub(crate) fn levels_of(
+        &self,
+        item: usize,
+        sum: impl Fn(&dyn Fn(usize) -> f32) -> f32,
+    ) -> (f32, f32) {
+        let factors = 0..self.mean_item.len();
+        let summed: Vec<f32> = factors.map(|at| sum(&|item| self.targets[[item, at]])).collect();
+        let own = self.targets.slice(s![item, ..summed.len()]).to_vec();
+        let along = [&own, &summed].map(|factors| dot(factors, &self.mean_item));
+        match along {
+            [own, summed] if own > 0.0 && summed > 0.0 => (own, summed),
+            _ => (dot(&own, &own).sqrt(), dot(&summed, &summed).sqrt()),
+        }
     }
 
     /// The items that stand in for one of which this is expected, by their place in the domain,
     /// in order; none where nothing finite can be said.
     pub(crate) fn stand_ins(&self, expected: &[f32]) -> Vec<(LocalRow, f32)> {
-        let nearness = |(at, row): (usize, ArrayView1<'_, f32>)| {
+        let nearness = |&at: &usize| {
+            let row = self.targets.row(at);
             let product = row.as_slice().map_or(0.0, |row| dot(row, expected));
             (at, if self.lengths[at] > 0.0 { product / self.lengths[at] } else { f32::MIN })
         };
-        let mut near: Vec<(usize, f32)> =
-            self.targets.rows().into_iter().enumerate().map(nearness).collect();
+        let mut near: Vec<(usize, f32)> = self.candidates.iter().map(nearness).collect();
         if near.len() > MOST_STAND_INS {
             near.select_nth_unstable_by(MOST_STAND_INS, |a, b| {
                 b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
@@ -151,22 +208,34 @@ impl KnownItems {
         near.sort_unstable_by_key(|(at, _)| *at);
         let chosen: Vec<usize> = near.into_iter().map(|(at, _)| at).collect();
         let rows = self.targets.select(Axis(0), &chosen);
-        let Some(weights) = weights(&rows, expected) else { return Vec::new() };
+        let Some(weights) = weights(&rows, expected, self.reconstruction) else {
+            return Vec::new();
+        };
         chosen.iter().map(|at| LocalRow(*at as u32)).zip(weights).collect()
     }
 }
 
 /// The weights with which rows come nearest to what is expected; `None` where they are not finite.
-fn weights(rows: &Array2<f32>, expected: &[f32]) -> Option<Array1<f32>> {
+fn weights(
+    rows: &Array2<f32>,
+    expected: &[f32],
+    reconstruction: Reconstruction,
+) -> Option<Array1<f32>> {
     let length = rows.ncols();
+    let (begin, origin) = match reconstruction {
+        Reconstruction::FromNothing => (0.0, Array1::zeros(length)),
+        Reconstruction::FromAll => (1.0 / rows.nrows() as f32, rows.mean_axis(Axis(0))?),
+    };
+    let rows = rows - &origin;
     let mut squares = gram(rows.view());
     let mean = squares.diag().sum() / length as f32;
     squares.diag_mut().iter_mut().for_each(|value| *value += RECONSTRUCTION_RIDGE * mean);
     let mut factor: Vec<f32> = squares.iter().copied().collect();
     cholesky_despite_rounding(&mut factor, length).ok()?;
-    let mut solved = expected.to_vec();
+    let mut solved: Vec<f32> = expected.iter().zip(&origin).map(|(to, from)| to - from).collect();
     cholesky_solve(&factor, length, &mut solved);
-    let weights = rows.dot(&Array1::from_vec(solved));
+    // Around the mean row these sum up to 0.
+    let weights = rows.dot(&Array1::from_vec(solved)) + begin;
     weights.iter().all(|weight| weight.is_finite()).then_some(weights)
 }
 
@@ -219,6 +288,16 @@ pub struct DescribedDomain {
     pub holds_encoder: bool,
     /// As [`DomainContent::by_popularity`].
     pub by_popularity: bool,
+    /// How many of the domain's items are young ([`super::young_items`]).
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub young_items: usize,
+    /// As [`DomainContent::reconstruction`].
+    #[serde(default, skip_serializing_if = "Reconstruction::is_of_before")]
+    pub reconstruction: Reconstruction,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 fn named(domain: usize, what: &str) -> String {
@@ -226,10 +305,13 @@ fn named(domain: usize, what: &str) -> String {
 }
 
 /// What the manifest is to say, domain by domain, and the tensors.
-pub(crate) fn write(content: &Content) -> Result<(Vec<DescribedDomain>, Vec<Tensor>), ModelError> {
+pub(crate) fn write(
+    content: &Content,
+    young_items: impl Fn(&DomainId) -> usize,
+) -> Result<(Vec<DescribedDomain>, Vec<Tensor>), ModelError> {
     let (mut described, mut tensors) = (Vec::with_capacity(content.len()), Vec::new());
     for (number, (domain, of_domain)) in content.iter().enumerate() {
-        let DomainContent { source, artefact, map, by_popularity } = of_domain;
+        let DomainContent { source, artefact, map, by_popularity, reconstruction } = of_domain;
         let WeightedRidge { mean, centre, map } = map;
         let row = |what: &str, values: &Array1<f32>| {
             Tensor::floats(named(number, what), vec![values.len()], &values.to_vec())
@@ -244,6 +326,8 @@ pub(crate) fn write(content: &Content) -> Result<(Vec<DescribedDomain>, Vec<Tens
             dimensions: mean.len(),
             holds_encoder: artefact.is_some(),
             by_popularity: *by_popularity,
+            young_items: young_items(domain),
+            reconstruction: *reconstruction,
         });
     }
     Ok((described, tensors))
@@ -263,7 +347,7 @@ pub(crate) fn read(
     }
     let mut content = Content::new();
     for (number, of_domain) in described.iter().enumerate() {
-        let DescribedDomain { domain, encoder, dimensions, holds_encoder, by_popularity } =
+        let DescribedDomain { domain, encoder, dimensions, holds_encoder, by_popularity, .. } =
             of_domain;
         if index.ranges().get(domain).is_none() {
             return Err(malformed(format!("content of {domain}, which the model does not know")));
@@ -284,8 +368,10 @@ pub(crate) fn read(
             centre: row("centre", factors + 1)?,
             map: table(tensors, &named(number, "map"), (*dimensions, factors + 1))?,
         };
-        let (source, by_popularity) = (encoder.clone(), *by_popularity);
-        content.insert(domain.clone(), DomainContent { source, artefact, map, by_popularity });
+        let (source, reconstruction) = (encoder.clone(), of_domain.reconstruction);
+        let by_popularity = *by_popularity;
+        let content_of = DomainContent { source, artefact, map, by_popularity, reconstruction };
+        content.insert(domain.clone(), content_of);
     }
     Ok(content)
 }
@@ -311,6 +397,25 @@ mod tests {
                 stand_ins.iter().map(|(at, w)| w * known.targets[[at.index(), column]]).sum();
             assert!((sum - expected).abs() < 0.03, "{column}: {sum} {expected}");
         }
+    }
+
+    #[test]
+    fn weights_are_1_in_all_and_of_models_of_before_what_they_were() {
+        // Factors that hardly differ, as those fitted with little weight on what nobody took.
+        let factors = Array2::from_shape_fn((6, 2), |(item, factor)| {
+            1.0 + if item % 2 == factor { 0.02 } else { 0.0 }
+        });
+        let sum = |reconstruction, expected: [f32; 3]| -> (f32, f32) {
+            let known = KnownItems::new(factors.view(), &[0.5; 6]).reconstructing(reconstruction);
+            let stand_ins = known.stand_ins(&expected);
+            let of_even = stand_ins.iter().filter(|(item, _)| item.index() % 2 == 0);
+            (stand_ins.iter().map(|(_, w)| w).sum(), of_even.map(|(_, w)| w).sum())
+        };
+        let popular = KnownItems::new(factors.view(), &[0.5; 6]).targets[[0, 2]];
+        let (all, even) = sum(Reconstruction::FromAll, [1.02, 1.0, popular]);
+        assert!((all - 1.0).abs() < 1e-4 && even > 0.9, "{all} {even}");
+        let (all, _) = sum(Reconstruction::FromNothing, [1.02, 1.0, popular]);
+        assert!(all < 0.999, "{all}");
     }
 
     #[test]

@@ -24,10 +24,11 @@ use crate::maths::fold_in::UnobservedItems;
 /// a domain's items may be ranked by a mixture of rankers, which earlier programs would
 /// leave out, and so serve what nobody measured; since 5 a ranker of it may go by the
 /// order of what a person did; since 6 it may be a sequence model, a bridge may go by texts, and
-/// segments may be told apart by tastes; since 7 items may be young. A model of 3 to 6 is read as
+/// segments may be told apart by tastes; since 7 items may be young, and those
+/// that stand in for new ones have weights that are 1 in all. A model of 3 to 6 is read as
 /// one of 7 without any.
 pub const FORMAT: u32 = 7;
-/// The layout of a model without young items.
+/// The layout of a model without these two.
 pub const FORMAT_WITHOUT_YOUNG: u32 = 6;
 /// The layout of a model without any of these: programs that know none read it as well.
 pub const FORMAT_WITHOUT_ANY: u32 = 5;

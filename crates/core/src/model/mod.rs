@@ -29,7 +29,7 @@
 //! | `topic_words`, `topic_word_weights` | u32 and f32, entries | the words that an item adds to a document, and how much |
 //! | `content_encoder` | u8, bytes | the encoder of items' texts, where it was fitted to the catalogue |
 //! | `content_{n}_mean`, `content_{n}_centre`, `content_{n}_map` | f32, values; factors + 1; values x (factors + 1) | the map from a text's vector to factors and popularity, of the `n`-th domain with content |
-//! | `young_items`, `young_own`, `young_ends` | u32, f32 and u32, young items | rows of items that came lately, how much of their scores is their own, and where each one's entries end in the next two |
+//! | `young_items`, `young_own`, `young_by_text`, `young_ends` | u32, f32, f32 and u32, young items | rows of items that came lately, what their own scores and what stands in for them are multiplied by, and where each one's entries end in the next two |
 //! | `young_stand_ins`, `young_weights` | u32 and f32, entries | rows of what stands in for a young item, and how much |
 //! | `bridge_{n}_source_factors` | f32, source items x factors | the bridge's own, to fold evidence in by |
 //! | `bridge_{n}_target_factors` | f32, target items x factors | the bridge's own, that what is carried scores |
@@ -66,6 +66,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use bridges::{BridgeKind, Bridges};
+use content::{DomainContent, Reconstruction};
 use scoring::Estimate;
 
 use crate::entities::ids::{DomainId, ModelId, TrainingRunId};
@@ -158,7 +159,8 @@ pub struct Artefact {
 /// The oldest layout whose programs serve what these sections hold.
 fn format_of(sections: &Sections) -> u32 {
     let tables = &sections.tables;
-    if !tables.young_items().is_empty() {
+    let reconstructed = |content: &DomainContent| content.reconstruction == Reconstruction::FromAll;
+    if !tables.young_items().is_empty() || sections.content.values().any(reconstructed) {
         return manifest::FORMAT;
     }
     let needs_more = tables.mixtures().have_sequences()
@@ -330,6 +332,7 @@ pub(crate) mod tests {
     use super::segments::{DomainSegments, Feature, FeatureKind, Habit, ItemTraits, Segment};
     use super::*;
     use crate::entities::ids::ItemId;
+    use crate::evidence::item_vectors::VectorSource;
     use crate::evidence::items::ItemKey;
     use crate::evidence::popularity::PeopleOfDomain;
     use crate::maths::als::AlsOptions;
@@ -337,7 +340,8 @@ pub(crate) mod tests {
     use crate::maths::item_item::next_item::NextItemOptions;
     use crate::maths::sequence::SequenceOptions;
     use crate::maths::sparse::SparseRows;
-    use crate::model::content::{Content, StandIns};
+    use crate::maths::weighted_ridge::WeightedRidge;
+    use crate::model::content::{Content, DomainContent, Reconstruction, StandIns};
     use crate::model::young_items::YoungItem;
 
     fn key(domain: &str, item: &str) -> ItemKey {
@@ -514,8 +518,20 @@ pub(crate) mod tests {
         let mut mixtures = Mixtures::none();
         let knowledge = DomainId::parse("knowledge").unwrap();
         mixtures.insert(knowledge, mixture(vec![0.5; 2]));
-        let stand_ins = StandIns::new(vec![(Row(3), 0.5)], false);
-        let young = YoungItem { own: 0.25, stand_ins };
+        let stand_ins = StandIns::new(vec![(Row(3), 0.5)], true);
+        let young = YoungItem { own: 0.25, by_text: 0.75, stand_ins };
+        let map = WeightedRidge {
+            mean: Array1::from_elem(2, 0.5),
+            centre: Array1::from_elem(5, 0.25),
+            map: Array2::from_elem((2, 5), -0.5),
+        };
+        let content = DomainContent {
+            source: VectorSource::default(),
+            artefact: None,
+            map,
+            by_popularity: true,
+            reconstruction: Reconstruction::FromAll,
+        };
         let tables = TableParts {
             domain_factors: Some(Array2::from_shape_fn((4, 4), |(i, j)| (i + j) as f32 / 7.0)),
             bridges,
@@ -528,6 +544,7 @@ pub(crate) mod tests {
         let sections = Sections {
             popularity: vec![0.5; 4],
             tables: ScoringTables::new(tables).unwrap(),
+            content: [(DomainId::parse("travel").unwrap(), content)].into(),
             index,
             ..parts().sections
         };
@@ -549,6 +566,7 @@ pub(crate) mod tests {
             assert_eq!(read.tables.by_popularity(), written.tables.by_popularity());
             assert_eq!(read.tables.mixtures(), written.tables.mixtures());
             assert_eq!(read.tables.young_items(), written.tables.young_items());
+            assert_eq!(read.content, written.content);
             assert_eq!(model.manifest().events, 9);
             assert_eq!(encode(&parts).id, artefact.id);
         }

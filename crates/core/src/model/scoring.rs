@@ -523,7 +523,8 @@ impl Estimate<'_> {
     /// When there is no such row.
     #[must_use]
     pub fn contributions(&self, row: Row) -> Vec<(Row, f32)> {
-        self.young_items.parts(row, |row| self.own_contributions(row))
+        let parts = self.young_items.parts(row, |row| self.own_contributions(row));
+        self.without_look_alikes(row, parts)
     }
 
     /// What tells which past items a score goes back to: what each adds to it, and for the
@@ -534,9 +535,11 @@ impl Estimate<'_> {
     /// When there is no such row.
     #[must_use]
     pub fn evidence(&self, row: Row) -> Vec<(Row, f32)> {
-        let of_row =
-            |row| self.without_look_alikes(row, self.sum_with(self.own.evidence(row), row));
-        self.young_items.parts(row, of_row)
+        let of_row = |row| {
+            let evidence = self.sum_with(self.own.evidence(row), row);
+            self.without_look_alikes(row, evidence)
+        };
+        self.without_look_alikes(row, self.young_items.parts(row, of_row))
     }
 
     /// The part of a score that a sequence model makes of all that the person took in the
@@ -624,10 +627,19 @@ impl Estimate<'_> {
 
     /// Puts each young item between its own score and what stands in for it.
     fn place_young_items(&mut self) {
+        let placed = |row| match self.look_alikes.contains_key(&row) {
+            // What looks like it is no part of what stands in for it either.
+            true => (row, self.sum_of_parts(row)),
+            false => (row, self.young_items.value(row, |row| self.score(row))),
+        };
         let young = self.young_items.within(self.target.range.clone());
-        let placed = |row| (row, self.young_items.value(row, |row| self.score(row)));
         let placed: Vec<(Row, f32)> = young.map(placed).collect();
         self.set_scores(placed);
+    }
+
+    fn sum_of_parts(&self, row: Row) -> f32 {
+        let sum: f32 = self.contributions(row).iter().map(|(_, amount)| amount).sum();
+        sum + self.sequence(row).unwrap_or(0.0) + self.base(row)
     }
 
     fn set_scores(&mut self, scores: Vec<(Row, f32)>) {
@@ -815,7 +827,7 @@ mod tests {
                 let (item, own, weight) = item?;
                 let row = |item: usize| Row((at * ITEMS + item) as u32);
                 let stand_ins = StandIns::new(vec![(row(0), weight), (row(1), 0.5)], false);
-                Some((row(item), YoungItem { own, stand_ins }))
+                Some((row(item), YoungItem { own, by_text: 1.0 - own, stand_ins }))
             };
             items.into_iter().enumerate().filter_map(of_domain).collect()
         })
@@ -933,9 +945,7 @@ mod tests {
             let looks_alike = |past: &Row| {
                 look_alikes.contains(&(past.0, row.0)) || look_alikes.contains(&(row.0, past.0))
             };
-            // What stands in for a young item may look like what the item does not.
-            let is_young = young.get(row).is_some();
-            prop_assert!(is_young || !contributions.iter().any(|(past, _)| looks_alike(past)));
+            prop_assert!(!contributions.iter().any(|(past, _)| looks_alike(past)));
             prop_assert!(contributions.iter().all(|(past, _)| history.iter().any(|(h, _)| *h == past.0)));
         }
     }
@@ -1126,7 +1136,7 @@ mod tests {
         bridges.insert(direction, Bridge { lift: 0.1, carrier });
         assert!(ScoringTables::new(TableParts { bridges, ..parts() }).is_err());
         let stand_ins = StandIns::new(vec![(Row(ITEMS as u32), 1.0)], false);
-        let young = YoungItem { own: 0.5, stand_ins };
+        let young = YoungItem { own: 0.5, by_text: 0.5, stand_ins };
         let young_items: YoungItems = [(Row(0), young)].into_iter().collect();
         assert!(ScoringTables::new(TableParts { young_items, ..parts() }).is_err());
         let look_alikes = LookAlikes::new([(Row(0), Row(3 * ITEMS as u32))]);

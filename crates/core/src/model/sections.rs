@@ -82,9 +82,13 @@ impl Sections {
         tensors.extend(of_segments);
         let (topics, of_topics) = topics::write(&self.topics)?;
         tensors.extend(of_topics);
-        let (texts, of_content) = content::write(&self.content)?;
+        let young = self.tables.young_items();
+        let count = |domain: &DomainId| {
+            self.rows(domain).map_or(0, |rows| young.within(rows.range.clone()).count())
+        };
+        let (texts, of_content) = content::write(&self.content, count)?;
         tensors.extend(of_content);
-        tensors.extend(young_items::write(self.tables.young_items()));
+        tensors.extend(young_items::write(young));
         let headers = SectionHeaders {
             domains,
             bridges,
@@ -108,8 +112,6 @@ impl Sections {
         let popularity = items::read_popularity(&tensors, index.len())?;
         let factors = manifest.options.factors;
         let shape = (index.len(), factors);
-        let tell_popularity = manifest.texts.iter().filter(|texts| texts.by_popularity);
-        let tell_popularity = tell_popularity.map(|texts| &texts.domain).collect();
         let parts = TableParts {
             ranges: index.ranges().clone(),
             params,
@@ -124,7 +126,7 @@ impl Sections {
             mixtures: mixtures::read(&manifest.mixtures, &tensors, (&index, &popularity))?,
             look_alikes: look_alikes::read(manifest.look_alikes, &tensors, &index)?,
             by_popularity: manifest.by_popularity.clone(),
-            young_items: young_items::read(&tensors, (&index, &tell_popularity))?,
+            young_items: young_items::read(&manifest.texts, &tensors, &index)?,
         };
         Ok(Self {
             popularity,
@@ -144,6 +146,16 @@ impl Sections {
     #[must_use]
     pub fn popularity(&self, row: Row) -> f32 {
         self.popularity[row.index()]
+    }
+
+    /// The popularity by which the item of a row is ranked for people of whom nothing else is known:
+    /// of one that came lately, part of what its text lets expect, where texts tell that.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn ranking_popularity(&self, row: Row) -> f32 {
+        self.tables.young_items().popularity(row, |row| self.popularity(row))
     }
 
     /// The rows of a domain, if the model knows it.
@@ -177,7 +189,10 @@ impl Sections {
             let content = self.content.get(domain)?;
             let rows = self.rows(domain)?;
             let factors = self.tables.factors_of_target(rows)?;
-            let known = KnownItems::new(factors, self.popularity.get(rows.range.clone())?);
+            let young = self.tables.young_items();
+            let known = KnownItems::new(factors, self.popularity.get(rows.range.clone())?)
+                .without(|item| young.get(rows.row(item)).is_some())
+                .reconstructing(content.reconstruction);
             let fits = content.map.mean.len() == vectors.ncols();
             fits.then(|| content.stand_ins(rows, &known, vectors))
         };

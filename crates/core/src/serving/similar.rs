@@ -9,6 +9,11 @@
 //! score = cos(asked, candidate) * m / (m + k)
 //! ```
 //!
+//! The cosine is of points whose part along the mean item (of those that people took, each by how
+//! many did) is no longer, in the root of the mean square, than the part across it: where factors
+//! were fitted with little weight on what people did not take, what all items have in common is
+//! nearly all of them, and tells no likeness.
+//!
 //! where `n` people took the item, each counted by the recency of what they did (as popularity
 //! counts them), and `m` is what the candidate's own point rests on: people who took it, or `k` of
 //! one that is new and placed by its text. Without that, items of two people would be nearest to
@@ -97,6 +102,7 @@ struct KnownItems<'a> {
     /// What popularity is a share of: people, each by their recency; 0 where a model of before does
     /// not tell.
     people: f32,
+    common: Common,
 }
 
 impl<'a> KnownItems<'a> {
@@ -109,7 +115,19 @@ impl<'a> KnownItems<'a> {
         let factors = sections.tables.factors_of_target(rows)?;
         let people = sections.people.get(domain).and_then(|people| people.weight).unwrap_or(0.0);
         let people = people as f32;
-        Some(Self { sections, rows, factors, people })
+        let popularity = sections.popularity.get(rows.range.clone())?;
+        let common = Common::of(factors, popularity);
+        Some(Self { sections, rows, factors, people, common })
+    }
+
+    /// How alike two points are, by how much the candidate's rests on; `None` where one has no
+    /// direction of its own.
+    fn alike(&self, asked: &Placed, candidate: &Placed) -> Option<f32> {
+        let [one, other] = [asked, candidate].map(|placed| self.common.lessened(&placed.point));
+        let lengths = dot(&one, &one) * dot(&other, &other);
+        let cosine = dot(&one, &other) / lengths.sqrt();
+        let trust = candidate.worth / (candidate.worth + TEXT_IS_WORTH);
+        cosine.is_finite().then_some(cosine.min(1.0) * trust)
     }
 
     /// How many people took an item of late, as popularity counts them.
@@ -197,7 +215,7 @@ pub fn similar(
     let placed = known.and_then(|known| Some((known, known.place_asked(asked)?)));
     let categories = categories_of(of);
     let score = |entry: &CatalogueEntry<'_>| match &placed {
-        Some((known, (placed, _))) => alike(placed, &known.place(entry)?),
+        Some((known, (placed, _))) => known.alike(placed, &known.place(entry)?),
         None => shared(&categories, entry),
     };
     let is_shown = |entry: &CatalogueEntry<'_>| {
@@ -242,13 +260,40 @@ fn order(
         .then_with(|| entry.item.item_id.cmp(&other.item.item_id))
 }
 
-/// How alike two points are, by how much the candidate's rests on; `None` where one has no
-/// direction.
-fn alike(asked: &Placed, candidate: &Placed) -> Option<f32> {
-    let lengths = dot(&asked.point, &asked.point) * dot(&candidate.point, &candidate.point);
-    let cosine = dot(&asked.point, &candidate.point) / lengths.sqrt();
-    let trust = candidate.worth / (candidate.worth + TEXT_IS_WORTH);
-    cosine.is_finite().then_some(cosine.min(1.0) * trust)
+/// What all items have in common.
+struct Common {
+    /// Of the mean item, with length 1; empty where there is none.
+    direction: Vec<f32>,
+    /// How much is left of it in each item, 0 to 1.
+    left: f32,
+}
+
+impl Common {
+    fn of(factors: ArrayView2<'_, f32>, popularity: &[f32]) -> Self {
+        let sum = factors.t().dot(&ArrayView1::from(popularity)).to_vec();
+        let length = dot(&sum, &sum).sqrt();
+        let direction: Vec<f32> = sum.into_iter().map(|value| value / length).collect();
+        if direction.iter().any(|value| !value.is_finite()) {
+            return Self { direction: Vec::new(), left: 1.0 };
+        }
+        let (mut along, mut across) = (0.0, 0.0);
+        for (factors, popularity) in factors.rows().into_iter().zip(popularity) {
+            let of_item = factors.dot(&ArrayView1::from(&direction));
+            along += popularity * of_item * of_item;
+            across += popularity * (factors.dot(&factors) - of_item * of_item).max(0.0);
+        }
+        let left = (across / along).sqrt().min(1.0);
+        Self { direction, left: if left.is_finite() { left } else { 1.0 } }
+    }
+
+    /// A point with no more of it than is left.
+    fn lessened(&self, point: &[f32]) -> Vec<f32> {
+        if self.direction.is_empty() {
+            return point.to_vec();
+        }
+        let lost = (1.0 - self.left) * dot(point, &self.direction);
+        point.iter().zip(&self.direction).map(|(value, common)| value - lost * common).collect()
+    }
 }
 
 fn categories_of<'a>(entry: &CatalogueEntry<'a>) -> BTreeSet<&'a str> {

@@ -7,9 +7,10 @@
 //! than the popularity of the items' categories and than chance, each with the interval of the
 //! mean difference above zero. The map that is served is then fitted to all.
 
+pub(super) mod by_text;
+
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -23,18 +24,15 @@ use crate::evidence::item_vectors::{
     ItemVectors, MOST_ENCODED, MOST_ENCODED_OF_A_DOMAIN, TextVectors, VectorSource,
 };
 use crate::evidence::items::{DomainRows, ItemIndex, ItemKey, LocalRow, Row};
-use crate::evidence::popularity::PeopleOfDomain;
 use crate::maths::als::{self, AlsOptions, AlsParams, Factors};
 use crate::maths::bootstrap::{Interval, paired_difference};
 use crate::maths::measure::{Measurements, RankingCase, evaluate_common_scores, evaluate_factors};
 use crate::maths::sparse::SparseRows;
 use crate::maths::weighted_ridge::{Examples, WeightedRidge};
-use crate::model::content::{Content, DomainContent, KnownItems, StandIns};
-use crate::model::scoring::ScoringTables;
-use crate::model::young_items::{GROWN_UP, MOST_YOUNG, YoungItem, YoungItems, own_share};
+use crate::model::content::KnownItems;
+use crate::model::young_items::{GROWN_UP, MOST_YOUNG, own_share};
 use crate::training::bridging::text_fit::TextLikenesses;
 use crate::training::outline::ModelOutline;
-use crate::training::recipe::FitPurpose;
 use crate::training::shadow::FEWEST_PEOPLE;
 
 /// Fewest items with a text that are judged: of fewer, ten or less are held out.
@@ -62,6 +60,16 @@ pub enum ItemWeighing {
     /// Each as much as the number of people who took it: the factors of one that many took are
     /// known better.
     ByEvidence,
+}
+
+impl ItemWeighing {
+    /// How much an item counts that so many people took; nothing where nobody did.
+    fn weight(self, people: f32) -> f32 {
+        match self {
+            Self::Alike => f32::from(people > 0.0),
+            Self::ByEvidence => people,
+        }
+    }
 }
 
 /// What a run found of ranking a domain's new items by their text.
@@ -260,104 +268,19 @@ pub(super) fn judge(
     outline.content = content;
 }
 
-/// The maps to the factors that are served, of items that are so popular. A domain whose numbers
-/// are too extreme for one has none.
-pub(super) fn fit(
-    material: &ContentMaterial,
-    tables: &ScoringTables,
-    popularity: &[f32],
-) -> Content {
-    let fitted = |(domain, material): (&DomainId, &DomainMaterial)| {
-        Some((domain.clone(), material.fit(domain, tables, popularity)?))
-    };
-    material.iter().filter_map(fitted).collect()
-}
-
-/// The young items of what was fitted for a purpose, to so popular items of so many people: see
-/// [`crate::model::young_items`]. `content` is what [`fit`] made of the same.
-pub(super) fn young_items(
-    (material, content): (&ContentMaterial, &Content),
-    tables: &ScoringTables,
-    (popularity, people): (&[f32], &BTreeMap<DomainId, PeopleOfDomain>),
-    purpose: FitPurpose,
-) -> YoungItems {
-    let of_domain = |(domain, content): (&DomainId, &DomainContent)| {
-        let (material, rows) = (material.get(domain)?, tables.ranges().get(domain)?);
-        let weight = people.get(domain).and_then(|people| people.weight)? as f32;
-        let popularity = popularity.get(rows.range.clone())?;
-        let known = KnownItems::new(tables.factors_of_target(rows)?, popularity);
-        let young = material.young(popularity, weight, purpose);
-        let places: Vec<usize> = young.iter().map(|(place, _)| *place).collect();
-        let vectors = material.examples.vectors.select(Axis(0), &places);
-        let stand_ins = content.stand_ins(rows, &known, vectors.view()).into_iter();
-        let of_item = |((place, own), stand_ins): ((usize, f32), Option<StandIns>)| {
-            let row = rows.row(material.examples.items[place]);
-            Some((row, YoungItem { own, stand_ins: stand_ins? }))
-        };
-        Some(young.into_iter().zip(stand_ins).filter_map(of_item).collect::<Vec<_>>())
-    };
-    content.iter().filter_map(of_domain).flatten().collect()
-}
-
-impl DomainMaterial {
-    /// The young ones among the described items by their places there, with how much their own
-    /// evidence counts, in order.
-    fn young(&self, popularity: &[f32], weight: f32, purpose: FitPurpose) -> Vec<(usize, f32)> {
-        let lifetime = |all: f32| match purpose {
-            // The newest events of all are not there.
-            FitPurpose::WithoutNewest if self.held_out < 1.0 => {
-                ((all - self.held_out) / (1.0 - self.held_out)).max(0.0)
-            }
-            _ => all,
-        };
-        let examples = self.examples.items.iter().zip(&self.examples.lifetime).enumerate();
-        let own = |(place, (item, all)): (usize, (&LocalRow, &f32))| {
-            let people = popularity.get(item.index())? * weight;
-            Some((place, own_share(people, lifetime(*all))))
-        };
-        let mut young: Vec<(usize, f32)> =
-            examples.filter_map(own).filter(|(_, own)| *own < GROWN_UP).collect();
-        young.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-        young.truncate(MOST_YOUNG);
-        young.sort_unstable_by_key(|(place, _)| *place);
-        young
-    }
-
-    fn fit(
-        &self,
-        domain: &DomainId,
-        tables: &ScoringTables,
-        popularity: &[f32],
-    ) -> Option<DomainContent> {
-        let rows = tables.ranges().get(domain)?;
-        let factors = tables.factors_of_target(rows)?;
-        let known = KnownItems::new(factors, popularity.get(rows.range.clone())?);
-        let all: Vec<usize> = (0..self.examples.items.len()).collect();
-        let map = self.examples.fit(&known, &all, (self.weighing, self.regularisation))?;
-        let artefact = self.artefact.as_ref().map(|Base64(bytes)| Bytes::from(bytes.clone()));
-        let (source, by_popularity) = (self.source.clone(), self.by_popularity);
-        Some(DomainContent { source, artefact, map, by_popularity })
-    }
-}
-
 impl Described {
-    /// The map from the vectors of some of these items, by their place here, to what is known of
-    /// them; `known` has a row for each item of the domain.
+    /// The map from the vectors of some of these items, by their place here and each with how much
+    /// it counts, to what is known of them; `known` has a row for each item of the domain.
     fn fit(
         &self,
         known: &KnownItems,
-        places: &[usize],
-        (weighing, regularisation): (ItemWeighing, f32),
+        (places, weights): (&[usize], Array1<f32>),
+        regularisation: f32,
     ) -> Option<WeightedRidge> {
         let items: Vec<usize> = places.iter().map(|&place| self.items[place].index()).collect();
         if items.iter().any(|item| *item >= known.targets.nrows()) {
             return None;
         }
-        let weight = |&place: &usize| match weighing {
-            ItemWeighing::Alike => 1.0,
-            ItemWeighing::ByEvidence => self.people[place] as f32,
-        };
-        let weights: Array1<f32> = places.iter().map(weight).collect();
         let inputs = self.vectors.select(Axis(0), places);
         let targets = known.targets.select(Axis(0), &items);
         let examples =
@@ -389,7 +312,10 @@ pub(super) fn worth_encoding(
     mut texts: BTreeMap<ItemKey, String>,
 ) -> BTreeMap<DomainId, BTreeMap<ItemKey, String>> {
     let taken = matrix.column_counts();
-    let own = |row: &Row| own_share(taken[row.index()] as f32, lifetimes.of_items[row.index()]);
+    let own = |row: &Row| {
+        let own = own_share(taken[row.index()] as f32, lifetimes.of_items[row.index()]);
+        own.min(GROWN_UP)
+    };
     let (mut kept, mut room) = (BTreeMap::new(), MOST_ENCODED);
     for rows in most_taken_first(index, &taken) {
         let is_taken = |row: &Row| taken[row.index()] > 0;
@@ -397,7 +323,7 @@ pub(super) fn worth_encoding(
         let mut items: Vec<Row> = rows.rows().filter(is_taken).filter(has_text).collect();
         items.sort_by_key(|row| (std::cmp::Reverse(taken[row.index()]), *row));
         if items.len() > MOST_ENCODED_OF_A_DOMAIN {
-            // Stable: of those that were there all along, the ones that most people took.
+            // Stable: of those that are not young, the ones that most people took.
             items[MOST_ENCODED_OF_A_DOMAIN - MOST_YOUNG..]
                 .sort_by(|one, other| own(one).total_cmp(&own(other)));
             items.truncate(MOST_ENCODED_OF_A_DOMAIN);
@@ -538,8 +464,10 @@ impl<'a> Trial<'a> {
         let mut best: Option<(f64, ItemWeighing, WeightedRidge, f32)> = None;
         for weighing in [ItemWeighing::Alike, ItemWeighing::ByEvidence] {
             for regularisation in REGULARISATIONS {
-                let settings = (weighing, regularisation);
-                let Some(map) = self.described.fit(&known, &self.places, settings) else {
+                let people = |&place: &usize| self.described.people[place] as f32;
+                let weights = self.places.iter().map(|place| weighing.weight(people(place)));
+                let examples = (&self.places[..], weights.collect());
+                let Some(map) = self.described.fit(&known, examples, regularisation) else {
                     continue;
                 };
                 let (by_text, _) = self.rank(&map, &known, &self.choosing);
@@ -785,25 +713,7 @@ mod tests {
         assert_eq!(encoded(&[(1, 5), (2, 5)]), [(domain("d1"), 2)].into(), "like no other");
     }
 
-    #[test]
-    fn young_items_are_those_that_few_took_and_that_were_hardly_there() {
-        let material = material(vec![0.05, 0.05, 1.0, 0.55]);
-        // Of 100 people, who took them by recency: 1, 90, 1 and 1.
-        let young = |purpose| material.young(&[0.01, 0.9, 0.01, 0.01], 100.0, purpose);
-        let places = |young: Vec<(usize, f32)>| -> Vec<usize> {
-            young.into_iter().map(|(place, _)| place).collect()
-        };
-        let all = young(FitPurpose::Final);
-        assert!((all[0].1 - (0.05 + 0.95 / 11.0)).abs() < 1e-6, "{all:?}");
-        assert_eq!(places(all), [0, 3]);
-        // Half of what was done is held out: the first had not come, the last just had.
-        let before = young(FitPurpose::WithoutNewest);
-        assert!((before[0].1 - 1.0 / 11.0).abs() < 1e-6, "{before:?}");
-        assert!((before[1].1 - (0.1 + 0.9 / 11.0)).abs() < 1e-6, "{before:?}");
-        assert_eq!(places(before), [0, 3]);
-    }
-
-    fn material(lifetime: Vec<f32>) -> DomainMaterial {
+    pub(super) fn material(lifetime: Vec<f32>) -> DomainMaterial {
         let items = lifetime.len();
         let examples = Described {
             items: (0..items as u32).map(LocalRow).collect(),

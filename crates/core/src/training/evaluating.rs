@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::recipe::Trained;
 use crate::entities::ids::DomainId;
 use crate::evidence::items::{DomainRows, ItemIndex, Weighted};
-use crate::evidence::popularity::Popularity;
+use crate::evidence::popularity::{PeopleOfDomain, Popularity};
 use crate::maths::measure::{
     Catalogue, DomainEvaluation, LIST_LENGTH, RankingCase, cases_of, measure,
     rank_by_common_scores, summarise,
@@ -39,7 +39,7 @@ pub struct EvaluationSet {
     /// The same of the last days alone; empty where a run of an earlier version wrote it.
     pub recent: Vec<f32>,
     /// People with an interaction that is not held out, by domain.
-    pub active: BTreeMap<DomainId, u64>,
+    pub people: BTreeMap<DomainId, PeopleOfDomain>,
 }
 
 /// What was measured on a domain's held-out people.
@@ -75,14 +75,13 @@ impl EvaluationSet {
         let stride = candidates.len().div_ceil(MOST_EVALUATED).max(1);
         let chosen: Vec<usize> = candidates.into_iter().step_by(stride).collect();
         let Popularity { shares: popularity, recent, people } = popularity;
-        let active = people.into_iter().map(|(domain, people)| (domain, people.count)).collect();
         Self {
             known: matrix.select(&chosen),
             held_out: chosen.iter().map(|&row| held_out[row].clone()).collect(),
             seen: chosen.iter().filter_map(|&row| seen.get(row).cloned()).collect(),
             popularity,
             recent,
-            active,
+            people,
         }
     }
 
@@ -98,8 +97,9 @@ impl EvaluationSet {
         let measured = |(domain, rows): (&DomainId, &DomainRows)| {
             let cases = cases_of(&self.known, &self.held_out, &rows.range);
             let popularity = &self.popularity[rows.range.clone()];
-            let served = rank_served(tables, &self.known, (domain, popularity), &cases);
-            let popular = rank_by_common_scores(popularity, &cases);
+            let ranking = ranking_popularity(tables, rows, popularity);
+            let served = rank_served(tables, &self.known, (domain, &ranking), &cases);
+            let popular = rank_by_common_scores(&ranking, &cases);
             let shadow = self.shadow(&cases, index, rows, seed);
             let by_popularity = measure(&popular, &cases);
             let ranked = |lists: &[Vec<u32>]| {
@@ -111,7 +111,7 @@ impl EvaluationSet {
                 }
                 let items = tables.item_factors();
                 let factors = items.slice(s![rows.range.clone(), ..]);
-                let people = self.active.get(domain).copied().unwrap_or(0);
+                let people = self.people.get(domain).map_or(0, |people| people.count);
                 let catalogue = Catalogue { factors, popularity, people };
                 let evaluation = summarise(lists, &popular, &cases, catalogue);
                 Ranked { evaluation, comparison }
@@ -167,6 +167,13 @@ impl EvaluationSet {
             }
         }
     }
+}
+
+/// What a domain's items are ranked by for people of whom nothing else is known: see
+/// [`crate::model::Sections::ranking_popularity`].
+fn ranking_popularity(tables: &ScoringTables, rows: &DomainRows, popularity: &[f32]) -> Vec<f32> {
+    let of = |row| rows.local(row).map_or(0.0, |local| popularity[local.index()]);
+    rows.rows().map(|row| tables.young_items().popularity(row, of)).collect()
 }
 
 /// Ranks a domain's items for each case as a slate would: by what may be used of

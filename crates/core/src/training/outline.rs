@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
-use super::content_fit::{self, ContentMaterial};
+use super::content_fit::ContentMaterial;
+use super::content_fit::by_text::{self, FittedItems};
 use super::evaluating::{Evaluated, EvaluationSet, Measured, Ranked};
 use super::recipe::{FitPurpose, Trained};
 use super::report::TrainingReport;
@@ -207,21 +208,20 @@ impl ModelOutline {
         })?)
     }
 
-    /// The same tables with the items that came lately, by texts that were found to tell, and what
-    /// maps these texts to factors; of a fit for this purpose, for items that are so popular.
+    /// The same tables with their young items, and what maps texts to factors: of a fit for this
+    /// purpose, to items that are so popular among so many people.
     ///
     /// # Errors
     /// [`TrainingError::Tables`] when they do not fit together.
     pub(super) fn by_text(
         &self,
         tables: ScoringTables,
-        popularity: &[f32],
+        (popularity, people): (&[f32], &BTreeMap<DomainId, PeopleOfDomain>),
         purpose: FitPurpose,
     ) -> Result<(ScoringTables, Content), TrainingError> {
-        let content = content_fit::fit(&self.content, &tables, popularity);
-        let (known, people) = ((&self.content, &content), (popularity, &self.people));
-        let young = content_fit::young_items(known, &tables, people, purpose);
-        Ok((tables.with_young_items(young)?, content))
+        let fitted = FittedItems { tables: &tables, popularity, people, purpose };
+        let (content, young_items) = by_text::fit(&self.content, fitted);
+        Ok((tables.with_young_items(young_items)?, content))
     }
 
     /// Of mixtures that are better and do not serve all the same, why.
@@ -255,7 +255,8 @@ impl ModelOutline {
         fits.served.bridges = fits.served.bridges.with_priors(self.priors());
         let tables = self.tables(fits, (&self.popularity, &self.recent))?;
         self.tell_what_serves(&tables);
-        let (tables, content) = self.by_text(tables, &self.popularity, FitPurpose::Final)?;
+        let (tables, content) =
+            self.by_text(tables, (&self.popularity, &self.people), FitPurpose::Final)?;
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
         let sections = Sections { index, popularity, people, tables, segments, topics, content };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })

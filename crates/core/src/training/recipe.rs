@@ -97,7 +97,7 @@ impl Recipe {
             return Ok(());
         };
         let tables = self.outline.tables(fits, (&set.popularity, &set.recent))?;
-        let (tables, _) = self.outline.by_text(tables, &set.popularity, purpose)?;
+        let (tables, _) = self.outline.by_text(tables, (&set.popularity, &set.people), purpose)?;
         let held_out = match purpose {
             FitPurpose::WithoutNewest => HeldOut::NewestEvents,
             FitPurpose::WithoutLast | FitPurpose::Final => HeldOut::LastItems,

@@ -181,7 +181,7 @@ impl ShadowCases<'_> {
             let estimate = model.estimate(domain, &self.interactions(model, case.person));
             let score = |row: Row| match &estimate {
                 Some(estimate) => estimate.score(row),
-                None => model.popularity(row),
+                None => model.ranking_popularity(row),
             };
             let scores: Vec<f32> =
                 known.iter().map(|row| row.map_or(f32::NEG_INFINITY, score)).collect();

@@ -106,17 +106,17 @@ pub(crate) async fn train_world(world: &LocalWorld, run: TrainingRun) -> Result<
 /// items of a large domain takes minutes in which no step of a fit ends.
 async fn telling_each_minute<T>(work: impl Future<Output = T>, bar: &ProgressBar) -> T {
     let mut work = std::pin::pin!(work);
-    for minutes in 1.. {
-        match tokio::time::timeout(MINUTE, &mut work).await {
-            Ok(done) => return done,
-            Err(_) if bar.is_hidden() => {
-                let ending = if minutes == 1 { "" } else { "s" };
-                output::warn(format_args!("Training: at work for {minutes} minute{ending}."));
-            }
-            Err(_) => {}
+    let mut minutes = 0;
+    loop {
+        if let Ok(done) = tokio::time::timeout(MINUTE, &mut work).await {
+            return done;
+        }
+        minutes += 1;
+        if bar.is_hidden() {
+            let ending = if minutes == 1 { "" } else { "s" };
+            output::warn(format_args!("Training: at work for {minutes} minute{ending}."));
         }
     }
-    work.await
 }
 
 /// The whole report of a run; none when it made no model that could be stored.

@@ -9,7 +9,7 @@ use crate::evidence::popularity::PeopleOfDomain;
 use crate::maths::als::AlsOptions;
 use crate::maths::weighted_ridge::{Examples, WeightedRidge};
 use crate::model::bridges::Bridges;
-use crate::model::content::DomainContent;
+use crate::model::content::{DomainContent, Reconstruction};
 use crate::model::mixtures::Mixtures;
 use crate::model::scoring::{ScoringTables, TableParts};
 use crate::model::tests::{model_of, with_sections};
@@ -49,7 +49,9 @@ fn model(items: &[(&str, [f32; 2], u16)]) -> Model {
         Examples { inputs: inputs.view(), targets: targets.view(), weights: weights.view() };
     let map = WeightedRidge::fit(&examples, 0.001).unwrap();
     let source = VectorSource::default();
-    let content = DomainContent { source, artefact: None, map, by_popularity: false };
+    let reconstruction = Reconstruction::FromAll;
+    let content =
+        DomainContent { source, artefact: None, map, by_popularity: false, reconstruction };
     with_sections(&model, |sections| {
         // Of three thousand, two thirds of whom were here long ago.
         let people = PeopleOfDomain { count: 3_000, weight: Some(1_000.0) };

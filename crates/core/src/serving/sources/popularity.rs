@@ -9,18 +9,6 @@ use crate::serving::sources::{Source, SourceInputs};
 /// text lets expect.
 struct Popularity<'a>(&'a Model);
 
-impl Popularity<'_> {
-    /// Of one that came lately, part of what its text lets expect.
-    fn of_known(&self, row: Row) -> f32 {
-        let popularity = |row| self.0.popularity(row);
-        let young_items = self.0.sections().tables.young_items();
-        match young_items.get(row).filter(|young| young.stand_ins.tell_popularity()) {
-            Some(_) => young_items.value(row, popularity).clamp(0.0, 1.0),
-            None => popularity(row),
-        }
-    }
-}
-
 impl Source for Popularity<'_> {
     fn is_personal(&self) -> bool {
         false
@@ -30,7 +18,8 @@ impl Source for Popularity<'_> {
         let popularity = |row| self.0.popularity(row);
         let stand_ins = entry.stand_ins.filter(|items| items.tell_popularity());
         let expected = || Some(stand_ins?.sum(popularity).clamp(0.0, 1.0));
-        entry.row.map(|row| self.of_known(row)).or_else(expected)
+        let known = |row| self.0.sections().ranking_popularity(row);
+        entry.row.map(known).or_else(expected)
     }
 
     fn contributions(&self, _: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::entities::decision::Decision;
 use crate::evidence::item_vectors::VectorSource;
 use crate::maths::weighted_ridge::{Examples, WeightedRidge};
-use crate::model::content::{Content, DomainContent, KnownItems};
+use crate::model::content::{Content, DomainContent, KnownItems, Reconstruction};
 use crate::serving::reason::ReasonCode;
 use crate::serving::replay::{Change, Present, Replayed, replay};
 use crate::serving::snapshot::{DescribedItems, Descriptions, MOST_DESCRIBED};
@@ -31,7 +31,9 @@ fn model_with_content() -> Model {
     };
     let map = WeightedRidge::fit(&examples, 0.01).unwrap();
     let source = VectorSource { name: "test".into(), version: "1".into(), sha256: "ab".into() };
-    let content = DomainContent { source, artefact: None, map, by_popularity: true };
+    let reconstruction = Reconstruction::FromAll;
+    let content =
+        DomainContent { source, artefact: None, map, by_popularity: true, reconstruction };
     let content = Content::from([(knowledge(), content)]);
     model::tests::with_content(&model, content)
 }

@@ -29,6 +29,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::ids::{DomainId, TrainingRunId};
+use crate::evidence::popularity::PeopleOfDomain;
 use crate::maths::als::{AlsOptions, padded_length};
 use crate::maths::sparse::SparseRows;
 use crate::model::bridges::Direction;
@@ -399,22 +400,22 @@ pub struct EvaluationRecord {
     popularity: Vec<f32>,
     #[serde(default)]
     recent: Vec<f32>,
-    active: BTreeMap<DomainId, u64>,
+    people: BTreeMap<DomainId, PeopleOfDomain>,
 }
 
 impl EvaluationRecord {
     /// The record of a set whose known interactions are stored under a key.
     #[must_use]
     pub fn new(set: EvaluationSet, known: String) -> Self {
-        let EvaluationSet { held_out, seen, popularity, recent, active, known: _ } = set;
-        Self { known, held_out, seen, popularity, recent, active }
+        let EvaluationSet { held_out, seen, popularity, recent, people, known: _ } = set;
+        Self { known, held_out, seen, popularity, recent, people }
     }
 
     /// The set, with what is stored under [`EvaluationRecord::known`].
     #[must_use]
     pub fn set(self, known: SparseRows) -> EvaluationSet {
-        let Self { held_out, seen, popularity, recent, active, known: _ } = self;
-        EvaluationSet { known, held_out, seen, popularity, recent, active }
+        let Self { held_out, seen, popularity, recent, people, known: _ } = self;
+        EvaluationSet { known, held_out, seen, popularity, recent, people }
     }
 }
 
