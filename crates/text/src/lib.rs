@@ -15,6 +15,18 @@
 //!
 //! Every encoder stands behind a feature, so that a function carries only what it needs.
 
+// Without any encoder only what others name of it is used: a function that carries none.
+#![cfg_attr(
+    not(any(
+        feature = "lexical",
+        feature = "universal",
+        feature = "model2vec",
+        feature = "bert",
+        feature = "conversion"
+    )),
+    allow(dead_code)
+)]
+
 pub mod artefact;
 pub mod encoder;
 

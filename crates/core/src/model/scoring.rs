@@ -934,7 +934,7 @@ mod tests {
             is_mixed in any::<bool>(), young in young_items(),
         ) {
             let tables = mixed(tables_with(&bridges, &look_alikes), is_mixed);
-            let tables = tables.with_young_items(young.clone()).unwrap();
+            let tables = tables.with_young_items(young).unwrap();
             let target_id = domain(NAMES[target]);
             let Some(estimate) = tables.estimate(&target_id, &weighted(&history)) else { return Ok(()) };
             let row = Row((target * ITEMS + item) as u32);

@@ -246,3 +246,21 @@ proptest! {
         prop_assert_eq!(find(&items), found);
     }
 }
+
+#[test]
+fn what_nearly_all_of_every_item_is_tells_no_likeness_and_less_is_left_as_it_is() {
+    let point = |along: f32, taste: f32| [along, taste, 0.1 * taste * taste - 0.1];
+    let alike = |along: f32, one: f32, other: f32| {
+        let items: Vec<f32> =
+            [1.0, -1.0, 0.9, -0.9].iter().flat_map(|t| point(along, *t)).collect();
+        let items = ndarray::Array2::from_shape_vec((4, 3), items).unwrap();
+        let common = Common::of(items.view(), &[0.5; 4]);
+        let points = [one, other].map(|taste| common.lessened(&point(along, taste)));
+        let [one, other] = &points;
+        dot(one, other) / (dot(one, one) * dot(other, other)).sqrt()
+    };
+    assert!(alike(10.0, 1.0, 0.9) > 0.9);
+    assert!(alike(10.0, 1.0, -0.9) < 0.2, "{}", alike(10.0, 1.0, -0.9));
+    let as_it_is = (0.25 - 0.9) / (1.25f32 * (0.25 + 0.81)).sqrt();
+    assert!((alike(0.5, 1.0, -0.9) - as_it_is).abs() < 0.02);
+}
