@@ -10,6 +10,7 @@
 //! | what callers write: bodies, money, texts, times | [`json`], [`json_text`], [`decimal`], [`plain_text`], [`text_length`], [`plausible_time`] |
 //! | who is who, and how much is kept of them | [`ids`], [`pseudonym`], [`shares`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
+//! | what credit costs: instalments and yearly rates | [`credit`] |
 //! | so many of something, in words | [`counted`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
@@ -19,6 +20,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod consent;
 pub mod counted;
+pub mod credit;
 pub mod decimal;
 pub mod decision;
 pub mod definition;

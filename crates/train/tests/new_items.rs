@@ -152,8 +152,9 @@ async fn an_item_that_one_person_took_of_late_is_ranked_by_its_text_and_one_of_l
         });
     }
     put_events(&stores, "knowledge", (&events, 2)).await;
-    let (model, _) = trained(&stores).await;
+    let (model, report) = trained(&stores).await;
     let knowledge = domain("knowledge");
+    assert_eq!(report.content[&knowledge].young_items, 1);
     let row = |number| model.index().row(&item_key("knowledge", &format!("i{number}"))).unwrap();
     let (old, young) = (row(ITEMS), row(ITEMS + 2));
     let young_items = model.sections().tables.young_items();

@@ -104,6 +104,10 @@ pub struct ContentReport {
     pub served: bool,
     /// Whether they are for people of whom nothing is known as well.
     pub served_by_popularity: bool,
+    /// Items that came lately, which are placed by their text as well as by what people did
+    /// ([`crate::model::young_items`]).
+    #[serde(default)]
+    pub young_items: usize,
 }
 
 /// What maps are fitted from, once the factors are there.
@@ -510,6 +514,7 @@ impl<'a> Trial<'a> {
             above_chance,
             served,
             served_by_popularity,
+            young_items: 0, // Told once all is fitted.
         })
     }
 

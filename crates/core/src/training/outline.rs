@@ -236,6 +236,15 @@ impl ModelOutline {
         }
     }
 
+    /// Of domains whose texts rank new items, how many of these are young.
+    fn count_young_items(&mut self, tables: &ScoringTables) {
+        for (domain, found) in &mut self.report.content {
+            let rows = self.index.ranges().get(domain).map(|rows| rows.range.clone());
+            let young = rows.map(|rows| tables.young_items().within(rows).count());
+            found.young_items = young.unwrap_or(0);
+        }
+    }
+
     /// What is tried where nothing can be measured, by what everybody chose of late.
     fn priors(&self) -> BTreeMap<Direction, Arc<TextLikeness>> {
         let prior = |direction: &Direction| {
@@ -257,6 +266,7 @@ impl ModelOutline {
         self.tell_what_serves(&tables);
         let (tables, content) =
             self.by_text(tables, (&self.popularity, &self.people), FitPurpose::Final)?;
+        self.count_young_items(&tables);
         let Self { index, popularity, people, provenance, report, segments, topics, .. } = self;
         let sections = Sections { index, popularity, people, tables, segments, topics, content };
         Ok(Trained { parts: ModelParts { provenance, sections }, report })

@@ -80,6 +80,10 @@ fn write_people(f: &mut fmt::Formatter<'_>, report: &TrainingReport) -> fmt::Res
             "{domain}: new items {how}: ndcg@20 {:.4}, by their categories {:.4}, by chance {:.4}",
             found.by_text, found.by_categories, found.by_chance
         )?;
+        if found.young_items > 0 {
+            let items = of(found.young_items as u64, "item");
+            writeln!(f, "{domain}: {items} that came lately: placed by their text as well")?;
+        }
     }
     Ok(())
 }
