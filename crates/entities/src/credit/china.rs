@@ -1,4 +1,4 @@
-//! The annualised rate of a loan in China: announcement [2021] No. 3 of the People's Bank of China
+//! The annualised rate of a loan in China: announcement 3 of 2021 of the People's Bank of China
 //! asks for the annualised ratio of all that a loan costs to what of it is really in use.
 //!
 //! It is the internal rate of return of the loan's cash flow, by its period. Two ways to make a year
