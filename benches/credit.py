@@ -4,10 +4,10 @@
     python benches/credit.py target/release/examples/credit_rates [NUMBER]
 
 needs curo (benches/requirements.txt). Of each schedule (one to three advances, 1 to 60 payments by
-the month or by the week, the first after an odd time, all of them unequal) the rate is taken by
-Regulation Z, by the Union's directive and by the Kingdom's rules. Days are 1 to 27 of their
-months: at the ends of months curo differs, which takes the 28th of February for the end of a month
-and counts back from there to the 31st of January.
+the month or by the week, the first an odd time after the last advance, all of them unequal) the
+rate is taken by Regulation Z, by the Union's directive and by the Kingdom's rules. Days are 1 to 27
+of their months: at the ends of months curo differs, which takes the 28th of February for the end of
+a month and counts back from there to the 31st of January.
 """
 
 import datetime
@@ -41,11 +41,10 @@ def schedule(draw):
     for number in range(draw.randint(0, 2)):
         day = later(begin, "month", number + 1)
         advances.append((draw.randint(50_000, 500_000), day))
-    first = begin + datetime.timedelta(days=draw.randint(1, 70))
-    first = first.replace(day=min(first.day, 27))
-    first = max(first, begin + datetime.timedelta(days=1))
+    # What is paid before all is lent may have no rate at all.
+    first = advances[-1][1] + datetime.timedelta(days=draw.randint(1, 70))
     if first.day > 27:
-        first = first + datetime.timedelta(days=4)
+        first += datetime.timedelta(days=4)
     number = draw.randint(1, 60)
     total = sum(amount for amount, _ in advances) * draw.uniform(1.02, 1.6)
     shares = [draw.uniform(0.5, 1.5) for _ in range(number)]
