@@ -30,7 +30,7 @@ pub enum CreditError {
         /// What it must be.
         range: &'static str,
     },
-    /// What is lent and what is paid back agree at no rate from 0 to 10,000 per cent a period.
+    /// What is lent and what is paid back agree at no rate from 0 to 100 million per cent a period.
     #[error("there is no rate at which what is lent equals what is paid back")]
     NoRate,
     /// Something is paid or lent before the credit begins.

@@ -2,8 +2,8 @@
 
 use super::CreditError;
 
-/// The largest rate for a period that is looked for: 10,000 per cent.
-const LARGEST: f64 = 100.0;
+/// The largest rate for a period that is looked for: 100 million per cent.
+const LARGEST: f64 = 1e6;
 /// The first rate beyond 0 that is tried, and by how much more each next one is.
 const FIRST: f64 = 1e-7;
 const STEP: f64 = 1.02;
@@ -16,7 +16,7 @@ const HALVINGS: usize = 200;
 /// with as many roots as its signs change): the smallest is what a borrower would be shown.
 ///
 /// # Errors
-/// [`CreditError::NoRate`] when there is none up to 10,000 per cent.
+/// [`CreditError::NoRate`] when there is none up to 100 million per cent.
 pub fn rate_of(value: impl Fn(f64) -> f64) -> Result<f64, CreditError> {
     let at_none = value(0.0);
     if at_none == 0.0 {
@@ -61,6 +61,13 @@ mod tests {
         let rate = rate_of(|rate| 100.0 - 107.0 / (1.0 + rate)).unwrap();
         assert!((rate - 0.07).abs() < 1e-12, "{rate}");
         assert_eq!(rate_of(|rate| 100.0 - 100.0 / (1.0 + rate)), Ok(0.0));
+    }
+
+    #[test]
+    fn the_rate_of_a_few_days_is_found_though_it_be_a_million_per_cent() {
+        // A fifth more after a week, a year.
+        let rate = rate_of(|rate| 100.0 - 120.0 * (1.0 + rate).powf(-1.0 / 52.0)).unwrap();
+        assert!((rate / (1.2f64.powi(52) - 1.0) - 1.0).abs() < 1e-9, "{rate}");
     }
 
     #[test]
