@@ -17,6 +17,8 @@ pub mod effective_rate;
 pub mod present_value;
 pub mod united_states;
 
+use jiff::ToSpan;
+use jiff::civil::Date;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 /// Why a credit has no instalments or no rate.
@@ -36,6 +38,22 @@ pub enum CreditError {
     /// Something is paid or lent before the credit begins.
     #[error("an amount is due before the first advance")]
     BeforeTheFirstAdvance,
+}
+
+/// The longest term, in years.
+const LONGEST_TERM: i64 = 100;
+
+/// Refuses what is due before the first advance, or later than a hundred years after it.
+fn check_term(first: Date, later: Date) -> Result<(), CreditError> {
+    if later < first {
+        return Err(CreditError::BeforeTheFirstAdvance);
+    }
+    // Where there is no such day, no later one is beyond it.
+    let last = first.checked_add(LONGEST_TERM.years()).unwrap_or(Date::MAX);
+    if later > last {
+        return Err(CreditError::OutOfRange { what: "term", range: "at most 100 years" });
+    }
+    Ok(())
 }
 
 /// A rate in per cent, rounded half up to so many decimal places.

@@ -53,7 +53,10 @@ impl Arrivals {
     pub(crate) fn add(&mut self, events: &[Event], index: &ItemIndex, split_at: Option<Timestamp>) {
         for event in events {
             let day = day_of(event.occurred_at);
-            let doing = self.domains.entry(event.domain.clone()).or_default();
+            if !self.domains.contains_key(&event.domain) {
+                self.domains.insert(event.domain.clone(), Doing::default());
+            }
+            let Some(doing) = self.domains.get_mut(&event.domain) else { continue };
             *doing.days.entry(day).or_default() += 1;
             doing.held_out += u64::from(split_at.is_some_and(|at| event.occurred_at >= at));
             if let Some(row) = index.row(&(event.domain.clone(), event.item_id.clone())) {

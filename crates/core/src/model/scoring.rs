@@ -613,30 +613,21 @@ impl Estimate<'_> {
                 }
             }
         }
-        let rescored: Vec<(Row, f32)> = self
-            .look_alikes
-            .keys()
-            .map(|&row| {
-                let contributions = self.own_contributions(row);
-                let sum: f32 = contributions.iter().map(|(_, amount)| amount).sum();
-                (row, sum + self.own.sequence(row).unwrap_or(0.0) + self.own_base(row))
-            })
-            .collect();
+        let rescored = self.look_alikes.keys().map(|&row| (row, self.sum_of_parts(row))).collect();
         self.set_scores(rescored);
     }
 
-    /// Puts each young item between its own score and what stands in for it.
+    /// Puts each young item between its own score and what stands in for it. One that looks like
+    /// evidence is there already: what looks like it is no part of what stands in for it either.
     fn place_young_items(&mut self) {
-        let placed = |row| match self.look_alikes.contains_key(&row) {
-            // What looks like it is no part of what stands in for it either.
-            true => (row, self.sum_of_parts(row)),
-            false => (row, self.young_items.value(row, |row| self.score(row))),
-        };
         let young = self.young_items.within(self.target.range.clone());
-        let placed: Vec<(Row, f32)> = young.map(placed).collect();
+        let young = young.filter(|row| !self.look_alikes.contains_key(row));
+        let placed = young.map(|row| (row, self.young_items.value(row, |row| self.score(row))));
+        let placed: Vec<(Row, f32)> = placed.collect();
         self.set_scores(placed);
     }
 
+    /// A score as the sum of its parts.
     fn sum_of_parts(&self, row: Row) -> f32 {
         let sum: f32 = self.contributions(row).iter().map(|(_, amount)| amount).sum();
         sum + self.sequence(row).unwrap_or(0.0) + self.base(row)

@@ -11,13 +11,14 @@
 //! score = own * level * (its own score) + (1 - own) * (the weighted sum of the stand-ins' scores)
 //! ```
 //!
-//! where `n` people took it, each counted by recency, `f` and `t` say how high its own scores and those
-//! of its stand-ins are on the whole (what few people did tells whom it is for, not how good it is), and `e` is its lifetime, the share of all
-//! that was done since it came (`evidence::arrivals`): as in empirical Bayes, its text is worth `k`
-//! people as long as it was hardly there, and nothing once it has been there all along. So
-//! an item that nobody wants is no young one, where its platform says since when it is offered; of
-//! one of which that is not told, the first event is taken for its coming. The sum is the same for all that a score is made of, so an
-//! explanation stays exact.
+//! where `n` people took it, each counted by recency, `f` and `t` say how high its own scores and
+//! those of its stand-ins are on the whole (what few people did tells whom it is for, not how good
+//! it is), and `e` is its lifetime, the share of all that was done since it came
+//! (`evidence::arrivals`): as in empirical Bayes, its text is worth `k` people as long as it was
+//! hardly there, and nothing once it has been there all along. So an item that nobody wants is no
+//! young one, where its platform says since when it is offered; of one of which that is not told,
+//! the first event is taken for its coming. The sum is the same for all that a score is made of, so
+//! an explanation stays exact.
 
 use std::collections::BTreeMap;
 
@@ -49,16 +50,6 @@ pub(crate) fn own_share(people: f32, lifetime: f32) -> f32 {
     lifetime + (1.0 - lifetime) * people / (people + TEXT_IS_WORTH)
 }
 
-impl YoungItem {
-    /// An item whose own evidence counts so much, 0 to 1, that scores so high on the whole where its
-    /// text lets expect the other.
-    pub(crate) fn new(own: f32, (level, expected): (f32, f32), stand_ins: StandIns) -> Self {
-        let ratio = expected / level;
-        let raised = if ratio.is_finite() { ratio.clamp(1.0, MOST_RAISED) } else { 1.0 };
-        Self { own: own * (own + (1.0 - own) * raised), by_text: 1.0 - own, stand_ins }
-    }
-}
-
 /// A young item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct YoungItem {
@@ -68,6 +59,16 @@ pub struct YoungItem {
     pub by_text: f32,
     /// The known items that stand in for it.
     pub stand_ins: StandIns,
+}
+
+impl YoungItem {
+    /// An item whose own evidence counts so much, 0 to 1, that scores so high on the whole where its
+    /// text lets expect the other.
+    pub(crate) fn new(own: f32, (level, expected): (f32, f32), stand_ins: StandIns) -> Self {
+        let ratio = expected / level;
+        let raised = if ratio.is_finite() { ratio.clamp(1.0, MOST_RAISED) } else { 1.0 };
+        Self { own: own * (own + (1.0 - own) * raised), by_text: 1.0 - own, stand_ins }
+    }
 }
 
 /// The young items of a model, by row.

@@ -102,7 +102,6 @@ struct KnownItems<'a> {
     /// What popularity is a share of: people, each by their recency; 0 where a model of before does
     /// not tell.
     people: f32,
-    common: Common,
 }
 
 impl<'a> KnownItems<'a> {
@@ -115,19 +114,13 @@ impl<'a> KnownItems<'a> {
         let factors = sections.tables.factors_of_target(rows)?;
         let people = sections.people.get(domain).and_then(|people| people.weight).unwrap_or(0.0);
         let people = people as f32;
-        let popularity = sections.popularity.get(rows.range.clone())?;
-        let common = Common::of(factors, popularity);
-        Some(Self { sections, rows, factors, people, common })
+        Some(Self { sections, rows, factors, people })
     }
 
-    /// How alike two points are, by how much the candidate's rests on; `None` where one has no
-    /// direction of its own.
-    fn alike(&self, asked: &Placed, candidate: &Placed) -> Option<f32> {
-        let [one, other] = [asked, candidate].map(|placed| self.common.lessened(&placed.point));
-        let lengths = dot(&one, &one) * dot(&other, &other);
-        let cosine = dot(&one, &other) / lengths.sqrt();
-        let trust = candidate.worth / (candidate.worth + TEXT_IS_WORTH);
-        cosine.is_finite().then_some(cosine.min(1.0) * trust)
+    /// What all of them have in common.
+    fn common(&self) -> Common {
+        let popularity = self.sections.popularity.get(self.rows.range.clone());
+        Common::of(self.factors, popularity.unwrap_or_default())
     }
 
     /// How many people took an item of late, as popularity counts them.
@@ -212,10 +205,15 @@ pub fn similar(
     let AskedItem { entry: of, .. } = asked;
     let known = model.and_then(|model| KnownItems::of(model, &of.item.domain));
     let known = known.as_ref();
-    let placed = known.and_then(|known| Some((known, known.place_asked(asked)?)));
+    let placed = known.and_then(|known| {
+        let (placed, based_on) = known.place_asked(asked)?;
+        let common = known.common();
+        let point = common.lessened(&placed.point);
+        Some((known, Lessened { common, point }, based_on))
+    });
     let categories = categories_of(of);
     let score = |entry: &CatalogueEntry<'_>| match &placed {
-        Some((known, (placed, _))) => known.alike(placed, &known.place(entry)?),
+        Some((known, asked, _)) => asked.alike(&known.place(entry)?),
         None => shared(&categories, entry),
     };
     let is_shown = |entry: &CatalogueEntry<'_>| {
@@ -233,7 +231,7 @@ pub fn similar(
     };
     SimilarItems {
         based_on: match placed {
-            Some((_, (_, based_on))) => based_on,
+            Some((.., based_on)) => based_on,
             None if categories.is_empty() => BasedOn::Nothing,
             None => BasedOn::Categories,
         },
@@ -258,6 +256,24 @@ fn order(
         .then_with(|| people(other).total_cmp(&people(entry)))
         .then_with(|| other.since().cmp(&entry.since()))
         .then_with(|| entry.item.item_id.cmp(&other.item.item_id))
+}
+
+/// The point of the item that is asked for, without more of what all have in common than is left.
+struct Lessened {
+    common: Common,
+    point: Vec<f32>,
+}
+
+impl Lessened {
+    /// How alike a candidate is, by how much its point rests on; `None` where either has no
+    /// direction of its own.
+    fn alike(&self, candidate: &Placed) -> Option<f32> {
+        let other = self.common.lessened(&candidate.point);
+        let lengths = dot(&self.point, &self.point) * dot(&other, &other);
+        let cosine = dot(&self.point, &other) / lengths.sqrt();
+        let trust = candidate.worth / (candidate.worth + TEXT_IS_WORTH);
+        cosine.is_finite().then_some(cosine.min(1.0) * trust)
+    }
 }
 
 /// What all items have in common.

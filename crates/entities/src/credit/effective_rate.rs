@@ -15,8 +15,8 @@ use jiff::{Span, ToSpan, Unit};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::CreditError;
 use super::present_value::rate_of;
+use super::{CreditError, check_term};
 
 /// Between which amounts time passes in equal steps: whole ones are counted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,17 +55,16 @@ impl YearCount {
     /// The years from one day to a later one.
     ///
     /// # Errors
-    /// [`CreditError::BeforeTheFirstAdvance`] when it is not later.
+    /// [`CreditError::BeforeTheFirstAdvance`] when it is before, [`CreditError::OutOfRange`] when it is
+    /// more than a hundred years later.
     pub fn between(self, first: Date, later: Date) -> Result<f64, CreditError> {
-        if later < first {
-            return Err(CreditError::BeforeTheFirstAdvance);
-        }
+        check_term(first, later)?;
         Ok(match self {
             Self::EuropeanUnion(step) => {
                 let (whole, begin) = whole_steps(
                     step,
                     |steps| {
-                        let begin = later.saturating_sub(step.of(steps));
+                        let begin = later.checked_sub(step.of(steps)?).ok()?;
                         (begin >= first).then_some(begin)
                     },
                     (first, later),
@@ -77,7 +76,7 @@ impl YearCount {
                 let (whole, end) = whole_steps(
                     step,
                     |steps| {
-                        let end = first.saturating_add(step.of(steps));
+                        let end = first.checked_add(step.of(steps)?).ok()?;
                         (end <= later).then_some(end)
                     },
                     (first, later),
@@ -89,13 +88,16 @@ impl YearCount {
 }
 
 impl Step {
-    fn of(self, number: i32) -> Span {
-        match self {
-            Self::Month => number.months(),
-            Self::Week => number.weeks(),
-            Self::Year => number.years(),
-            Self::Day => number.days(),
-        }
+    /// So many of it; `None` beyond all dates.
+    fn of(self, number: i32) -> Option<Span> {
+        let span = Span::new();
+        let span = match self {
+            Self::Month => span.try_months(number),
+            Self::Week => span.try_weeks(number),
+            Self::Year => span.try_years(number),
+            Self::Day => span.try_days(number),
+        };
+        span.ok()
     }
 
     fn in_years(self, number: i32) -> f64 {
@@ -287,6 +289,20 @@ mod tests {
         is(date(2025, 1, 12), date(2025, 2, 15), month + 3.0 / 365.0);
         is(date(2023, 12, 15), date(2024, 2, 29), 2.0 * month + 14.0 / 366.0);
         is(date(2024, 11, 25), date(2025, 1, 5), month + 6.0 / 366.0 + 5.0 / 365.0);
+    }
+
+    #[test]
+    fn at_the_ends_of_time_no_more_than_a_hundred_years_are_counted() {
+        for step in [Step::Month, Step::Week, Step::Year, Step::Day] {
+            for count in [YearCount::EuropeanUnion(step), YearCount::UnitedKingdom(step)] {
+                assert!(count.between(Date::MIN, Date::MAX).is_err());
+                let begin = Date::MAX.saturating_sub(100.years());
+                let years = count.between(begin, Date::MAX).unwrap();
+                assert!((years - 100.0).abs() < 0.5, "{count:?}: {years}");
+                let end = Date::MIN.saturating_add(100.years());
+                assert!(count.between(Date::MIN, end).is_ok());
+            }
+        }
     }
 
     #[test]

@@ -12,12 +12,12 @@
 //! (J(b)(8)) and the annual percentage rate is `i` times the unit-periods in a year (J(b)(1)).
 
 use jiff::civil::Date;
-use jiff::{Span, ToSpan, Unit};
+use jiff::{Span, Unit};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::CreditError;
 use super::present_value::rate_of;
+use super::{CreditError, check_term};
 
 /// A unit-period (J(b)(4)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,11 +85,10 @@ impl UnitPeriod {
     /// (J(b)(5)(ii) to (vi)).
     ///
     /// # Errors
-    /// [`CreditError::BeforeTheFirstAdvance`].
+    /// [`CreditError::BeforeTheFirstAdvance`], and [`CreditError::OutOfRange`] for more than a hundred
+    /// years.
     pub fn between(self, first: Date, later: Date) -> Result<UnitTime, CreditError> {
-        if later < first {
-            return Err(CreditError::BeforeTheFirstAdvance);
-        }
+        check_term(first, later)?;
         let days = |from: Date, to: Date| (to - from).get_days().unsigned_abs();
         let (whole, fraction) = match self {
             Self::Weeks(weeks) => parts(days(first, later), 7 * u32::from(weeks)),
@@ -117,14 +116,12 @@ fn parts(days: u32, of: u32) -> (u32, f64) {
 /// The full months between two days, counted back from the later one, and the day where the first
 /// of them begins.
 fn months_back(first: Date, later: Date) -> (u32, Date) {
-    let mut months = whole_months(first, later) + 1;
-    loop {
-        let begin = later.saturating_sub((months as i32).months());
-        if begin >= first || months == 0 {
-            return (months, begin);
-        }
-        months -= 1;
-    }
+    let about = whole_months(first, later) + 1;
+    let begins = (0..=about).rev().filter_map(|months| {
+        let span = Span::new().try_months(months).ok()?;
+        Some((months, later.checked_sub(span).ok()?))
+    });
+    begins.take(3).find(|(_, begin)| *begin >= first).unwrap_or((0, later))
 }
 
 fn whole_months(first: Date, later: Date) -> u32 {
@@ -293,6 +290,16 @@ mod tests {
             MONTH.between(of_1978(2, 1), of_1978(1, 31)),
             Err(CreditError::BeforeTheFirstAdvance)
         );
+    }
+
+    #[test]
+    fn at_the_ends_of_time_no_more_than_a_hundred_years_are_counted() {
+        for unit in [MONTH, UnitPeriod::HalfMonth, UnitPeriod::Weeks(1), UnitPeriod::Days(1)] {
+            assert!(unit.between(Date::MIN, Date::MAX).is_err());
+            let begin = date(9899, 12, 31);
+            assert!(unit.between(begin, Date::MAX).unwrap().whole >= 1_200, "{unit:?}");
+            assert!(unit.between(Date::MIN, date(-9900, 1, 1)).is_ok());
+        }
     }
 
     #[test]
