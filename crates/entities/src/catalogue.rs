@@ -146,6 +146,14 @@ pub struct Item {
 }
 
 impl Item {
+    /// Since when it has been there, as far as is known: from when it may be shown, or
+    /// when its entry last changed.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        let available_from = self.details.as_ref().and_then(|details| details.available_from);
+        available_from.unwrap_or(self.updated_at)
+    }
+
     /// Whether the item may be recommended at `now`: it exists, is active, and
     /// `now` lies within its window of availability.
     #[must_use]

@@ -113,6 +113,8 @@ pub enum BenchCommand {
     Train(BenchTrainArgs),
     /// Train once from made-up events to a measured model; tell seconds and memory by stage.
     Run(BenchRunArgs),
+    /// Make slates from catalogues of several sizes, and tell how long each stage takes.
+    Serve(BenchServeArgs),
     /// Write a synthetic set for other trainers.
     Data(BenchDataArgs),
     /// Draw worlds again and again, and tell how often the gate of bridges lets help and harm
@@ -218,6 +220,36 @@ pub struct BenchRunArgs {
     /// Hyper-parameters.
     #[command(flatten)]
     pub fit: FitArgs,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to make slates from.
+#[derive(Args)]
+pub struct BenchServeArgs {
+    /// Items of the catalogue, one number after another.
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000",
+        value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    pub items: Vec<u64>,
+    /// Factors of each item.
+    #[arg(long, default_value_t = 64)]
+    pub factors: usize,
+    /// Items that each person took.
+    #[arg(long, default_value_t = 50)]
+    pub history: usize,
+    /// How many people ask.
+    #[arg(long, default_value_t = 1_000)]
+    pub people: usize,
+    /// Threads that make slates together [default: one for each core].
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Seed of factors and people.
+    #[arg(long, default_value_t = 1)]
+    pub data_seed: u64,
+    /// Write the factors and what people took to a file, for other libraries; of the last size.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@
 //! | what evidence of one domain is worth in another | [`evaluate_transfer`] |
 //! | how fast training is | [`mod@bench`] |
 //! | what a whole run takes | [`bench_run`] |
+//! | how long a slate takes | [`bench_serve`] |
 //! | what rankers and bridges are called | [`ranker_text`], [`bridge_text`] |
 //! | data to measure on | [`data_set`] on files, [`synthetic_world`] with its truth |
 
@@ -20,6 +21,7 @@ pub mod output;
 pub mod args;
 pub mod bench;
 pub mod bench_run;
+pub mod bench_serve;
 pub mod bridge_text;
 pub mod data_set;
 pub mod evaluate;

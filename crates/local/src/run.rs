@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use crossfold_lab::args::BenchCommand;
-use crossfold_lab::{bench, bench_run, evaluate, evaluate_transfer, gate_power};
+use crossfold_lab::{bench, bench_run, bench_serve, evaluate, evaluate_transfer, gate_power};
 
 use crate::args::{Cli, Command, ServeArgs};
 use crate::commands::{
@@ -36,6 +36,7 @@ pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
         Command::Bench(BenchCommand::Served(args)) => bench_served::bench_served(&args).await,
         Command::Bench(BenchCommand::Train(args)) => bench::train(&args),
         Command::Bench(BenchCommand::Run(args)) => bench_run::run(&args),
+        Command::Bench(BenchCommand::Serve(args)) => bench_serve::serve(&args),
         Command::Bench(BenchCommand::Data(args)) => bench::data(&args),
         Command::Bench(BenchCommand::Gate(args)) => gate_power::run(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, Axis, linalg::general_mat_mul};
 
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// Dot product, summed in eight independent lanes so that it can be vectorised.
 #[inline]

@@ -13,6 +13,7 @@
 //! | a weighted ridge of many targets | [`weighted_ridge`] |
 //! | topics of documents | [`topics`] |
 //! | options that are checked once | [`options`] |
+//! | products of many rows with a vector | [`scan`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 //! | what few observations say of one person | [`small_samples`] |
@@ -26,6 +27,7 @@ pub mod item_item;
 pub mod measure;
 pub mod options;
 pub mod rank;
+pub mod scan;
 pub mod sequence;
 pub mod small_samples;
 pub mod sparse;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +18,19 @@ pub type ItemOf<'a> = (&'a DomainId, &'a ItemId);
 
 /// The items of a model: ordered by domain, then by id, so that each domain's
 /// rows lie together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "BTreeSet<ItemKey>", into = "Vec<ItemKey>")]
 pub struct ItemIndex {
     items: Vec<ItemKey>,
-    rows: HashMap<ItemKey, Row>,
+    /// Made when it is first asked: training looks up every event, serving a few items.
+    rows: OnceLock<HashMap<ItemKey, Row>>,
     ranges: DomainRanges,
+}
+
+impl PartialEq for ItemIndex {
+    fn eq(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
 }
 
 impl From<BTreeSet<ItemKey>> for ItemIndex {
@@ -42,13 +50,11 @@ impl ItemIndex {
     #[must_use]
     pub fn new(items: BTreeSet<ItemKey>) -> Self {
         let items: Vec<ItemKey> = items.into_iter().collect();
-        let rows =
-            items.iter().enumerate().map(|(row, key)| (key.clone(), Row(row as u32))).collect();
         let mut ranges: BTreeMap<DomainId, Range<usize>> = BTreeMap::new();
         for (row, (domain, _)) in items.iter().enumerate() {
             ranges.entry(domain.clone()).or_insert(row..row).end = row + 1;
         }
-        Self { items, rows, ranges: ranges.into_iter().collect() }
+        Self { items, rows: OnceLock::new(), ranges: ranges.into_iter().collect() }
     }
 
     /// Number of items.
@@ -78,7 +84,9 @@ impl ItemIndex {
     /// The row of an item.
     #[must_use]
     pub fn row(&self, key: &ItemKey) -> Option<Row> {
-        self.rows.get(key).copied()
+        let of_row = |(row, key): (usize, &ItemKey)| (key.clone(), Row(row as u32));
+        let rows = self.rows.get_or_init(|| self.items.iter().enumerate().map(of_row).collect());
+        rows.get(key).copied()
     }
 
     /// The rows of each domain.

@@ -4,8 +4,9 @@ use ndarray::{Array2, ArrayView2, s};
 
 use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
 use crate::maths::als::AlsParams;
-use crate::maths::dense::{dot, gram};
+use crate::maths::dense::gram;
 use crate::maths::fold_in::{FoldInBasis, FoldedPerson};
+use crate::maths::scan::add_products;
 use crate::model::scoring::Mismatch;
 
 /// A table of item factors with the Gram matrix of each domain's rows.
@@ -98,8 +99,9 @@ impl FactorTable {
         scores: &mut [f32],
     ) {
         debug_assert_eq!(scores.len(), rows.len());
-        for (score, row) in scores.iter_mut().zip(self.of_domain(rows).rows()) {
-            *score += weight * row.as_slice().map_or(0.0, |row| dot(vector, row));
+        // The table is in standard layout, so rows follow one another.
+        if let Some(factors) = self.of_domain(rows).as_slice() {
+            add_products(factors, vector, weight, scores);
         }
     }
 }

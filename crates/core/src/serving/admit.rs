@@ -2,7 +2,7 @@
 //!
 //! [`AdmittedRequest`] is a request after the door of consent: for each target, the
 //! part of the person's history that may be used for it. Everything later works on
-//! that part. [`admit`] then sorts each target's catalogue by the [`rules`](crate::serving::rules).
+//! that part. [`admit`] then asks the [`rules`](crate::serving::rules) of each target's catalogue.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, Pseudonym};
 use crate::model::Model;
 use crate::serving::request::{Recipient, SlateRequest};
-use crate::serving::rules::{Ineligible, Rules};
+use crate::serving::rules::{Refusals, Rules};
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crate::serving::sources::bridges;
 
@@ -124,42 +124,11 @@ pub struct AdmittedTarget<'a> {
     pub snapshot: &'a CatalogueSnapshot,
     /// What of the person's history may be used for it.
     pub history: &'a ConsentedHistory,
-    /// Which of its items may be served.
-    pub admission: Admission,
+    /// Which of its items may not be served, and why.
+    pub refusals: Refusals,
 }
 
-/// A catalogue sorted by the rules: each item is in one of the two lists.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Admission {
-    /// Positions in the snapshot of the items that may be served, ascending.
-    pub kept: Vec<usize>,
-    /// The others, ascending too, each with the reason of the first rule against it.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// An item that may not be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Its position in the snapshot.
-    pub position: usize,
-    /// Why.
-    pub reason: Ineligible,
-}
-
-impl Admission {
-    fn sort(snapshot: &CatalogueSnapshot, rules: &Rules<'_>) -> Self {
-        let mut admission = Self::default();
-        for (position, entry) in snapshot.entries() {
-            match rules.refuse(&entry) {
-                None => admission.kept.push(position),
-                Some(reason) => admission.left_out.push(LeftOut { position, reason }),
-            }
-        }
-        admission
-    }
-}
-
-/// The request's targets, each with its catalogue sorted by the rules, in order of
+/// The request's targets, each with what the rules have against its items, in order of
 /// domains. A target without a catalogue has nothing to serve and is left out.
 #[must_use]
 pub fn admit<'a>(
@@ -168,9 +137,9 @@ pub fn admit<'a>(
 ) -> Vec<AdmittedTarget<'a>> {
     let admitted = |(&domain, history): (&&'a DomainId, &'a ConsentedHistory)| {
         let snapshot = &**catalogues.get(domain)?;
-        let admission =
-            Admission::sort(snapshot, &Rules::new(asked.request, history, asked.definitions));
-        Some(AdmittedTarget { domain, snapshot, history, admission })
+        let rules = Rules::new(asked.request, (domain, history), asked.definitions);
+        let refusals = rules.refusals(snapshot);
+        Some(AdmittedTarget { domain, snapshot, history, refusals })
     };
     asked.histories.iter().filter_map(admitted).collect()
 }

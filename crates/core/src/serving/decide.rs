@@ -6,7 +6,8 @@ use crate::model::Model;
 use crate::serving::admit::{AdmittedRequest, admit};
 use crate::serving::arrange::arrange;
 use crate::serving::basis::basis_of;
-use crate::serving::blend::{ScoredItem, blend, blend_without_evidence, worth_a_try};
+use crate::serving::best::{ScoredItem, best_known_of_each, best_of_each};
+use crate::serving::blend::{blend, blend_without_evidence, worth_a_try};
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
 use crate::serving::inspect::{self, InspectedTarget, ScoreParts};
@@ -61,8 +62,10 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let inputs = SourceInputs::new(serving.model, asked.definitions);
     let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
     let shares: Vec<u32> = targets.iter().map(TargetSources::share).collect();
-    let arranged = arrange(&blend(&targets), &shares, request.limit);
-    let tried = arrange(&worth_a_try(&targets), &shares, request.limit);
+    let limit = request.limit;
+    let arranged = arrange(best_of_each(&blend(&targets), limit), &shares, limit);
+    let tried = worth_a_try(&targets).map(|scores| best_known_of_each(&scores, limit));
+    let tried = tried.map(|best| arrange(best, &shares, limit)).unwrap_or_default();
     let placed = explore(policy.exploration, (&arranged, &tried), request.seed);
     let explainer = Explainer::new(serving, asked);
     let described = |item: &PlacedItem| describe(&explainer, request, &targets, item);
@@ -105,8 +108,8 @@ fn is_moved_by_evidence(
     let place = |item: &ScoredItem| (item.target, item.position);
     let shown = || placed.iter().map(|item| &item.scored);
     shown().any(is_personal) && {
-        let for_anyone =
-            arrange(&blend_without_evidence(targets), &vec![POPULAR_SHARE; targets.len()], limit);
+        let best = best_of_each(&blend_without_evidence(targets), limit);
+        let for_anyone = arrange(best, &vec![POPULAR_SHARE; targets.len()], limit);
         !shown().map(place).eq(for_anyone.iter().map(place))
     }
 }

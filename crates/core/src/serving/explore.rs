@@ -10,7 +10,7 @@ use std::ops::Range;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::serving::blend::ScoredItem;
+use crate::serving::best::ScoredItem;
 
 /// Of so many places of a slate one is for an item that is tried: the budget is a tenth, and of a
 /// shorter slate, or of what is left of a longer one, a fifth at most.
@@ -124,10 +124,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crossfold_testing::at;
 
     fn item(position: usize) -> ScoredItem {
-        ScoredItem { target: 0, position, score: 0.5, since: at(0), source: Some(0) }
+        ScoredItem { target: 0, position, score: 0.5, source: Some(0) }
     }
 
     /// Items in the order in which they are arranged, those that are worth a try in theirs, and

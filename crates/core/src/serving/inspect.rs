@@ -96,13 +96,13 @@ pub(super) fn targets(
     let own = seen.filter(|target| visible.contains(target.domain));
     own.map(|target| {
         let mut by_rule: BTreeMap<Ineligible, LeftOutByRule> = BTreeMap::new();
-        for left_out in &target.admission.left_out {
-            let rule = left_out.reason;
+        for (position, refusal) in target.refusals.reasons().iter().enumerate() {
+            let Some(rule) = *refusal else { continue };
             let new = || LeftOutByRule { rule, items: 0, samples: Vec::new() };
             let of_rule = by_rule.entry(rule).or_insert_with(new);
             of_rule.items += 1;
             if of_rule.samples.len() < MAX_SAMPLES {
-                let entry = target.snapshot.entry(left_out.position);
+                let entry = target.snapshot.entry(position);
                 of_rule.samples.push(LeftOutItem {
                     item_id: entry.item.item_id.clone(),
                     title: entry.title().map(str::to_owned),
@@ -111,7 +111,7 @@ pub(super) fn targets(
         }
         InspectedTarget {
             domain: target.domain.clone(),
-            eligible: target.admission.kept.len(),
+            eligible: target.refusals.admitted(),
             left_out: by_rule.into_values().collect(),
         }
     })

@@ -5,7 +5,7 @@
 //! | admit | [`admit`], [`rules`] | what of the person's history may be used for each target, and which items may be served at all |
 //! | score | [`sources`] | opens the sources of scores for each target: one file a source |
 //! | blend | [`blend`] | makes one score an item of what the sources say |
-//! | arrange | [`arrange`] | lets the targets take turns, each with its best |
+//! | arrange | [`best`], [`arrange`] | chooses each target's best, and lets the targets take turns, each with its best |
 //! | explore | [`explore`] | draws what is shown, and says with what probability |
 //! | explain | [`explain`], [`reason`] | titles, and why each item is there |
 //!
@@ -21,6 +21,7 @@
 pub mod admit;
 pub mod arrange;
 mod basis;
+pub mod best;
 pub mod blend;
 pub mod catalogue_facts;
 pub mod decide;

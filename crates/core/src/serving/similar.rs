@@ -254,7 +254,7 @@ fn order(
     let by_score = other_score.total_cmp(score);
     by_score
         .then_with(|| people(other).total_cmp(&people(entry)))
-        .then_with(|| other.since().cmp(&entry.since()))
+        .then_with(|| other.item.since().cmp(&entry.item.since()))
         .then_with(|| entry.item.item_id.cmp(&other.item.item_id))
 }
 

@@ -1,7 +1,9 @@
 //! A domain's catalogue at one moment, matched with a model's rows.
 
+mod columns;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +16,7 @@ use crate::evidence::items::Row;
 use crate::model::Model;
 use crate::model::content::StandIns;
 use crate::serving::catalogue_facts::CatalogueFacts;
+use crate::serving::snapshot::columns::Columns;
 
 /// Catalogues by domain.
 pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
@@ -72,10 +75,9 @@ pub struct CatalogueSnapshot {
 
 #[derive(Debug, Default)]
 struct Entries {
+    /// In order of ids.
     items: Vec<Item>,
-    rows: Vec<Option<Row>>,
-    digests: Vec<ItemDigest>,
-    positions: HashMap<ItemId, usize>,
+    columns: Columns,
     last_change: ChangeNumber,
     /// Made when they are first asked for: slates do without.
     facts: OnceLock<CatalogueFacts>,
@@ -88,25 +90,18 @@ pub struct CatalogueEntry<'a> {
     pub item: &'a Item,
     /// Its row in the model; `None` when the model does not know it.
     pub row: Option<Row>,
-    /// The item as sets of items have it.
-    pub digest: ItemDigest,
     /// What stands in for an item that the model does not know, where that is told by its text.
     pub stand_ins: Option<&'a StandIns>,
 }
 
 impl CatalogueSnapshot {
-    /// Matches a domain's items, in order of their ids, with the model's rows.
+    /// Matches the items of one domain, in any order, with the model's rows.
     #[must_use]
     pub fn new(mut items: Vec<Item>, model: Option<&Model>) -> Self {
         items.sort_by(|a, b| a.item_id.cmp(&b.item_id));
-        let row = |item: &Item| model?.index().row(&(item.domain.clone(), item.item_id.clone()));
-        let rows = items.iter().map(row).collect();
-        let positions =
-            items.iter().enumerate().map(|(at, item)| (item.item_id.clone(), at)).collect();
+        let columns = Columns::of(&items, model);
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
-        let digests = items.iter().map(|item| ItemDigest::of(&item.item_id)).collect();
-        let facts = OnceLock::new();
-        let entries = Entries { items, rows, digests, positions, last_change, facts };
+        let entries = Entries { items, columns, last_change, facts: OnceLock::new() };
         Self { entries: Arc::new(entries), described: None }
     }
 
@@ -137,8 +132,8 @@ impl CatalogueSnapshot {
         &self,
         changes: &RangeInclusive<ChangeNumber>,
     ) -> (Vec<&Item>, Option<ChangeNumber>) {
-        let known = self.entries.items.iter().zip(&self.entries.rows);
-        let is_new = |(item, row): &(&Item, &Option<Row>)| {
+        let known = self.entries.items.iter().zip(self.entries.columns.rows());
+        let is_new = |(item, row): &(&Item, Option<Row>)| {
             let details = item.details.as_ref();
             let is_shown = details.is_some_and(|details| details.status == ItemStatus::Active);
             row.is_none() && is_shown && changes.contains(&item.change)
@@ -166,9 +161,21 @@ impl CatalogueSnapshot {
         self.entries.last_change
     }
 
+    /// How many items there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.items.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.items.is_empty()
+    }
+
     /// Every item with its position, in order of ids.
     pub fn entries(&self) -> impl Iterator<Item = (usize, CatalogueEntry<'_>)> {
-        (0..self.entries.items.len()).map(|position| (position, self.entry(position)))
+        (0..self.len()).map(|position| (position, self.entry(position)))
     }
 
     /// The item at a position that this snapshot gave.
@@ -177,14 +184,50 @@ impl CatalogueSnapshot {
     /// When the position is another snapshot's, beyond this one's end.
     #[must_use]
     pub fn entry(&self, position: usize) -> CatalogueEntry<'_> {
-        let (item, row) = (&self.entries.items[position], self.entries.rows[position]);
+        let (item, row) = (&self.entries.items[position], self.entries.columns.row(position));
         let described = self.described.as_ref().filter(|_| row.is_none());
-        CatalogueEntry {
-            item,
-            row,
-            digest: self.entries.digests[position],
-            stand_ins: described.and_then(|described| described.of(item)?.as_ref()),
-        }
+        let stand_ins = described.and_then(|described| described.of(item)?.as_ref());
+        CatalogueEntry { item, row, stand_ins }
+    }
+
+    /// The model's row of each item, in order of positions.
+    pub fn rows(&self) -> impl Iterator<Item = Option<Row>> {
+        self.entries.columns.rows()
+    }
+
+    /// Whether each item may be shown at an instant, in order of positions.
+    pub fn shown(&self, now: Timestamp) -> impl Iterator<Item = bool> {
+        self.entries.columns.shown(now)
+    }
+
+    /// Since when the item at a position has been there, as far as is known: from when it may be
+    /// shown, or when its entry last changed.
+    ///
+    /// # Panics
+    /// When the position is another snapshot's, beyond this one's end.
+    #[must_use]
+    pub fn since(&self, position: usize) -> Timestamp {
+        self.entries.columns.since(position)
+    }
+
+    /// The positions of the new items that known ones stand in for, with these.
+    pub fn described(&self) -> impl Iterator<Item = (usize, &StandIns)> {
+        let described = self.described.iter().flat_map(|described| described.items.keys());
+        described.filter_map(|id| {
+            let position = self.position(id)?;
+            Some((position, self.entry(position).stand_ins?))
+        })
+    }
+
+    /// The position of an item.
+    #[must_use]
+    pub fn position(&self, id: &ItemId) -> Option<usize> {
+        self.entries.items.binary_search_by(|item| item.item_id.cmp(id)).ok()
+    }
+
+    /// The positions of the items that a set has by this digest: one, but by the rarest chance.
+    pub fn with_digest(&self, digest: ItemDigest) -> impl Iterator<Item = usize> {
+        self.entries.columns.with_digest(&self.entries.items, digest)
     }
 
     /// The title of an item, unless it is not there or was deleted.
@@ -203,19 +246,11 @@ impl CatalogueSnapshot {
     /// The entry of an item.
     #[must_use]
     pub fn find(&self, id: &ItemId) -> Option<CatalogueEntry<'_>> {
-        self.entries.positions.get(id).map(|&position| self.entry(position))
+        self.position(id).map(|position| self.entry(position))
     }
 }
 
 impl<'a> CatalogueEntry<'a> {
-    /// Since when it has been there, as far as is known: from when it may be shown, or
-    /// when its entry last changed.
-    #[must_use]
-    pub fn since(&self) -> Timestamp {
-        let available_from = self.item.details.as_ref().and_then(|details| details.available_from);
-        available_from.unwrap_or(self.item.updated_at)
-    }
-
     /// The item's title; `None` once it was deleted.
     #[must_use]
     pub fn title(&self) -> Option<&'a str> {

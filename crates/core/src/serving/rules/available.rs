@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::serving::rules::{Ineligible, Rule};
-use crate::serving::snapshot::CatalogueEntry;
+use crate::serving::rules::{Ineligible, Refusals, Rule};
+use crate::serving::snapshot::CatalogueSnapshot;
 
 /// Refuses items that are deleted, hidden, out of stock, not yet or no longer offered.
 pub(super) struct Available {
@@ -18,7 +18,11 @@ impl Available {
 }
 
 impl Rule for Available {
-    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
-        (!entry.item.is_available(self.now)).then_some(Ineligible::Unavailable)
+    fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals) {
+        for (position, is_shown) in catalogue.shown(self.now).enumerate() {
+            if !is_shown {
+                refusals.refuse(position, Ineligible::Unavailable);
+            }
+        }
     }
 }

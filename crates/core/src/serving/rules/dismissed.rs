@@ -1,24 +1,28 @@
 //! What a person asked not to see again is not recommended, personalised or not.
 
 use crate::entities::consent::ConsentedHistory;
-use crate::serving::rules::{Ineligible, Rule};
-use crate::serving::snapshot::CatalogueEntry;
+use crate::entities::ids::DomainId;
+use crate::serving::rules::{Ineligible, Refusals, Rule};
+use crate::serving::snapshot::CatalogueSnapshot;
 
 /// Refuses items that the person dismissed.
 pub(super) struct Dismissed<'a> {
+    target: &'a DomainId,
     history: &'a ConsentedHistory,
 }
 
 impl<'a> Dismissed<'a> {
     /// The dismissals that hold for a slate.
-    pub(super) fn in_history(history: &'a ConsentedHistory) -> Self {
-        Self { history }
+    pub(super) fn in_history(target: &'a DomainId, history: &'a ConsentedHistory) -> Self {
+        Self { target, history }
     }
 }
 
 impl Rule for Dismissed<'_> {
-    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
-        let is_dismissed = self.history.is_dismissed(&entry.item.domain, entry.digest);
-        is_dismissed.then_some(Ineligible::Dismissed)
+    fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals) {
+        let of_target = self.history.dismissed().filter(|(domain, _)| *domain == self.target);
+        for position in of_target.flat_map(|(_, item)| catalogue.with_digest(item)) {
+            refusals.refuse(position, Ineligible::Dismissed);
+        }
     }
 }

@@ -3,23 +3,27 @@
 use std::collections::BTreeSet;
 
 use crate::entities::ids::{DomainId, ItemId};
-use crate::serving::rules::{Ineligible, ItemRefs, Rule, is_among};
-use crate::serving::snapshot::CatalogueEntry;
+use crate::serving::rules::{Ineligible, Refusals, Rule};
+use crate::serving::snapshot::CatalogueSnapshot;
 
 /// Refuses items that the request excludes.
 pub(super) struct Excluded<'a> {
-    items: ItemRefs<'a>,
+    target: &'a DomainId,
+    items: &'a BTreeSet<(DomainId, ItemId)>,
 }
 
 impl<'a> Excluded<'a> {
     /// What a request excludes.
-    pub(super) fn by_caller(excluded: &'a BTreeSet<(DomainId, ItemId)>) -> Self {
-        Self { items: excluded.iter().map(|(domain, item)| (domain, item)).collect() }
+    pub(super) fn by_caller(target: &'a DomainId, items: &'a BTreeSet<(DomainId, ItemId)>) -> Self {
+        Self { target, items }
     }
 }
 
 impl Rule for Excluded<'_> {
-    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
-        is_among(&self.items, entry.item).then_some(Ineligible::Excluded)
+    fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals) {
+        let of_target = self.items.iter().filter(|(domain, _)| domain == self.target);
+        for position in of_target.filter_map(|(_, item)| catalogue.position(item)) {
+            refusals.refuse(position, Ineligible::Excluded);
+        }
     }
 }

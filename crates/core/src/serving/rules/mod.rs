@@ -9,20 +9,17 @@ pub mod dismissed;
 pub mod excluded;
 pub mod seen;
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
-use crate::entities::catalogue::Item;
 use crate::entities::consent::ConsentedHistory;
 use crate::entities::definition::Definitions;
-use crate::entities::ids::{DomainId, ItemId};
+use crate::entities::ids::DomainId;
 use crate::serving::request::SlateRequest;
 use crate::serving::rules::available::Available;
 use crate::serving::rules::dismissed::Dismissed;
 use crate::serving::rules::excluded::Excluded;
 use crate::serving::rules::seen::Seen;
-use crate::serving::snapshot::CatalogueEntry;
+use crate::serving::snapshot::CatalogueSnapshot;
 
 /// Why an item may not be recommended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -38,18 +35,42 @@ pub enum Ineligible {
     Excluded,
 }
 
-/// A rule that items must keep to be recommended.
-pub trait Rule {
-    /// What the rule has against an item; `None` when nothing.
-    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible>;
+/// What the rules have against each item of a catalogue, in order of positions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusals(Vec<Option<Ineligible>>);
+
+impl Refusals {
+    /// Nothing against so many items.
+    #[must_use]
+    pub fn none(items: usize) -> Self {
+        Self(vec![None; items])
+    }
+
+    /// Refuses the item at a position, unless a rule before did.
+    pub fn refuse(&mut self, position: usize, reason: Ineligible) {
+        if let Some(refusal) = self.0.get_mut(position) {
+            refusal.get_or_insert(reason);
+        }
+    }
+
+    /// The reason of the first rule that refuses each item, in order of positions; `None` of
+    /// those that may be recommended.
+    #[must_use]
+    pub fn reasons(&self) -> &[Option<Ineligible>] {
+        &self.0
+    }
+
+    /// How many items may be recommended.
+    #[must_use]
+    pub fn admitted(&self) -> usize {
+        self.0.iter().filter(|refusal| refusal.is_none()).count()
+    }
 }
 
-/// Items by reference, so that a look-up copies nothing.
-type ItemRefs<'a> = BTreeSet<(&'a DomainId, &'a ItemId)>;
-
-/// Whether an item is among some.
-fn is_among(items: &ItemRefs<'_>, item: &Item) -> bool {
-    items.contains(&(&item.domain, &item.item_id))
+/// A rule that items must keep to be recommended.
+pub trait Rule {
+    /// Refuses those items of a target's catalogue that do not keep it.
+    fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals);
 }
 
 /// The rules of one request for one target.
@@ -60,21 +81,22 @@ impl<'a> Rules<'a> {
     #[must_use]
     pub fn new(
         request: &'a SlateRequest,
-        history: &'a ConsentedHistory,
+        (target, history): (&'a DomainId, &'a ConsentedHistory),
         definitions: &Definitions,
     ) -> Self {
         Self(vec![
             Box::new(Available::at(request.now)),
-            Box::new(Seen::in_history(history, definitions, request.now)),
-            Box::new(Dismissed::in_history(history)),
-            Box::new(Excluded::by_caller(&request.excluded)),
+            Box::new(Seen::in_history((target, history), definitions, request.now)),
+            Box::new(Dismissed::in_history(target, history)),
+            Box::new(Excluded::by_caller(target, &request.excluded)),
         ])
     }
 
-    /// The reason of the first rule that refuses an item; `None` when it may be
-    /// recommended.
+    /// What the rules have against the items of the target's catalogue.
     #[must_use]
-    pub fn refuse(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
-        self.0.iter().find_map(|rule| rule.refuses(entry))
+    pub fn refusals(&self, catalogue: &CatalogueSnapshot) -> Refusals {
+        let mut refusals = Refusals::none(catalogue.len());
+        self.0.iter().for_each(|rule| rule.refuse(catalogue, &mut refusals));
+        refusals
     }
 }

@@ -1,8 +1,6 @@
 //! What a person had to do with is not recommended again, for as long as the
 //! domain's definition says.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use crate::entities::consent::ConsentedHistory;
@@ -10,17 +8,16 @@ use crate::entities::definition::Definitions;
 use crate::entities::event::Event;
 use crate::entities::event_type::EventTypeDefinition;
 use crate::entities::history::PastEvent;
-use crate::entities::ids::{DomainId, EventType};
+use crate::entities::ids::{DomainId, EventType, ItemId};
 use crate::entities::item_set::ItemDigest;
-use crate::serving::rules::{Ineligible, ItemRefs, Rule, is_among};
-use crate::serving::snapshot::CatalogueEntry;
+use crate::serving::rules::{Ineligible, Refusals, Rule};
+use crate::serving::snapshot::CatalogueSnapshot;
 
 /// Refuses items that an event of the person is about or that are recorded as seen
 /// for ever, as far as evidence may be used: a slate that is not personalised may hold them.
 pub(super) struct Seen<'a> {
-    items: ItemRefs<'a>,
-    past: BTreeSet<(&'a DomainId, ItemDigest)>,
-    history: &'a ConsentedHistory,
+    items: Vec<&'a ItemId>,
+    past: Vec<ItemDigest>,
 }
 
 impl<'a> Seen<'a> {
@@ -28,7 +25,7 @@ impl<'a> Seen<'a> {
     /// a type that is no longer defined, or whose definition names no time, counts for as
     /// long as it is evidence; an older one counts only as long as its definition says.
     pub(super) fn in_history(
-        history: &'a ConsentedHistory,
+        (target, history): (&'a DomainId, &'a ConsentedHistory),
         definitions: &Definitions,
         now: Timestamp,
     ) -> Self {
@@ -41,12 +38,13 @@ impl<'a> Seen<'a> {
             let seen_for = event_type.and_then(|event_type| event_type.seen_days);
             seen_for.is_some_and(|seen_for| seen_for.holds(event.occurred_at, now))
         };
-        let events = history.events().iter().filter(is_seen);
-        let past = history.past().iter().filter(is_seen_still);
+        let events = history.events().iter().filter(|event| event.domain == *target);
+        let past = history.past().iter().filter(|event| event.domain == *target);
+        let for_ever = history.seen().filter(|(domain, _)| *domain == target);
+        let past = past.filter(is_seen_still).map(|event| event.item);
         Self {
-            items: events.map(|event| (&event.domain, &event.item_id)).collect(),
-            past: past.map(|event| (&event.domain, event.item)).collect(),
-            history,
+            items: events.filter(is_seen).map(|event| &event.item_id).collect(),
+            past: past.chain(for_ever.map(|(_, item)| item)).collect(),
         }
     }
 }
@@ -59,11 +57,9 @@ fn defined<'d>(
 }
 
 impl Rule for Seen<'_> {
-    fn refuses(&self, entry: &CatalogueEntry<'_>) -> Option<Ineligible> {
-        let (domain, digest) = (&entry.item.domain, entry.digest);
-        let is_seen = is_among(&self.items, entry.item)
-            || self.past.contains(&(domain, digest))
-            || self.history.is_seen_for_ever(domain, digest);
-        is_seen.then_some(Ineligible::Seen)
+    fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals) {
+        let items = self.items.iter().filter_map(|item| catalogue.position(item));
+        let past = self.past.iter().flat_map(|item| catalogue.with_digest(*item));
+        items.chain(past).for_each(|position| refusals.refuse(position, Ineligible::Seen));
     }
 }

@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::model::scoring::Estimate;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::snapshot::CatalogueEntry;
-use crate::serving::sources::{Source, SourceInputs};
+use crate::serving::sources::{Scores, Source, SourceInputs};
 
 /// The model's estimate for one person and target.
 struct Bridged<'a> {
@@ -24,9 +24,9 @@ impl Source for Bridged<'_> {
         true
     }
 
-    fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
-        let score = |row| self.estimate.score(row);
-        entry.row.map(score).or_else(|| Some(entry.stand_ins?.sum(score)))
+    fn score(&self, scores: &mut Scores<'_>) {
+        let of_row = |row| self.estimate.score(row);
+        scores.put(|row| Some(of_row(row)), |items| Some(items.sum(of_row)));
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

@@ -8,6 +8,7 @@
 pub mod bridges;
 pub mod popularity;
 pub mod priors;
+mod scores;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,8 @@ use crate::evidence::items::Row;
 use crate::model::Model;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::snapshot::CatalogueEntry;
+
+pub use scores::Scores;
 
 /// Scores of one target's items for one person.
 pub trait Source {
@@ -28,8 +31,9 @@ pub trait Source {
         true
     }
 
-    /// The score of an item; `None` when the source does not know it.
-    fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32>;
+    /// Scores the items of a target's catalogue that the source knows, and that none before it
+    /// scored.
+    fn score(&self, scores: &mut Scores<'_>);
 
     /// How much each past item of the person adds to an item's score, as (row,
     /// contribution); nothing when the person's evidence has no part in it.

@@ -3,7 +3,7 @@
 use crate::evidence::items::Row;
 use crate::model::Model;
 use crate::serving::snapshot::CatalogueEntry;
-use crate::serving::sources::{Source, SourceInputs};
+use crate::serving::sources::{Scores, Source, SourceInputs};
 
 /// The share of the domain's people who took an item of late; of a new one, the share that its
 /// text lets expect.
@@ -14,12 +14,13 @@ impl Source for Popularity<'_> {
         false
     }
 
-    fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
+    fn score(&self, scores: &mut Scores<'_>) {
         let popularity = |row| self.0.popularity(row);
-        let stand_ins = entry.stand_ins.filter(|items| items.tell_popularity());
-        let expected = || Some(stand_ins?.sum(popularity).clamp(0.0, 1.0));
-        let known = |row| self.0.sections().ranking_popularity(row);
-        entry.row.map(known).or_else(expected)
+        let known = |row| Some(self.0.sections().ranking_popularity(row));
+        scores.put(known, |items| {
+            let items = Some(items).filter(|items| items.tell_popularity())?;
+            Some(items.sum(popularity).clamp(0.0, 1.0))
+        });
     }
 
     fn contributions(&self, _: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

@@ -8,7 +8,7 @@ use crate::evidence::items::Row;
 use crate::model::scoring::Estimate;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::snapshot::CatalogueEntry;
-use crate::serving::sources::{Source, SourceInputs, bridges};
+use crate::serving::sources::{Scores, Source, SourceInputs, bridges};
 
 /// A prior's estimate for one person and target.
 struct Tried<'a> {
@@ -27,10 +27,12 @@ impl Source for Tried<'_> {
 
     /// Of an item that is like nothing the person took, only its popularity is known, and that
     /// is known better elsewhere.
-    fn score(&self, entry: CatalogueEntry<'_>) -> Option<f32> {
-        let row = entry.row?;
-        let score = self.estimate.score(row);
-        (score > self.estimate.base(row)).then_some(score)
+    fn score(&self, scores: &mut Scores<'_>) {
+        let of_row = |row| {
+            let score = self.estimate.score(row);
+            (score > self.estimate.base(row)).then_some(score)
+        };
+        scores.put(of_row, |_| None);
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

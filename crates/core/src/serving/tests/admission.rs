@@ -79,11 +79,9 @@ impl Objections {
         let request = self.request(personalised);
         let asked = AdmittedRequest::new(&request, recipient, &definitions);
         let catalogues = catalogues_of(self.catalogue(), None);
-        let admission = &admit(&asked, &catalogues)[0].admission;
-        let kept = admission.kept.iter().map(|&position| (position, None));
-        let left_out = admission.left_out.iter().map(|out| (out.position, Some(out.reason)));
-        let sorted: Vec<_> = kept.chain(left_out).collect();
-        assert_eq!(sorted.len(), ITEMS, "each item is in one list");
+        let refusals = &admit(&asked, &catalogues)[0].refusals;
+        let sorted: Vec<_> = refusals.reasons().iter().copied().enumerate().collect();
+        assert_eq!(sorted.len(), ITEMS, "each item is there");
         sorted.into_iter().collect()
     }
 }
@@ -223,11 +221,9 @@ fn an_item_counts_as_seen_for_as_long_as_its_event_type_says() {
         let request = asking(knowledge(), knowledge());
         let asked = AdmittedRequest::new(&request, recipient, &definitions);
         let catalogues = catalogues_of(items(&knowledge()), None);
-        let left_out = admit(&asked, &catalogues)[0].admission.left_out.clone();
-        left_out
-            .into_iter()
-            .map(|left_out| (left_out.position, left_out.reason))
-            .collect::<Vec<_>>()
+        let refusals = admit(&asked, &catalogues)[0].refusals.clone();
+        let refused = refusals.reasons().iter().enumerate();
+        refused.filter_map(|(at, reason)| Some((at, (*reason)?))).collect::<Vec<_>>()
     };
     let seen = vec![(3, Ineligible::Seen)];
     assert_eq!(sorted(serde_json::json!({"weight": 1}), 10), seen);
