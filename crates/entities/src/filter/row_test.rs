@@ -67,29 +67,37 @@ impl CodeTest {
             _ => Self::Many(words),
         }
     }
-
-    fn has(&self, code: u32) -> bool {
-        match self {
-            Self::None => false,
-            Self::One(one) => code == *one,
-            Self::Few(word) => word >> (code % 64) & 1 == 1,
-            Self::Many(words) => has_bit(words, code),
-        }
-    }
 }
 
 fn has_bit(words: &[u64], code: u32) -> bool {
-    words.get(code as usize / WORD_ROWS).is_some_and(|word| word >> (code % 64) & 1 == 1)
+    words.get(code as usize / WORD_ROWS).is_some_and(|word| word & (1 << (code % 64)) != 0)
 }
 
-/// Answers of consecutive rows, as words. It is copied into each kind of test, so that the
-/// test is known where it is compiled.
+/// Rows that are answered without a jump.
+const AT_ONCE: usize = 8;
+
+/// Answers of consecutive rows, as words.
+///
+/// It is copied into each kind of test, and eight rows stand in a row: a build for small
+/// code would call the test for each row otherwise, and take twice as long.
 #[inline(always)]
 fn pack<T: Copy>(values: &[T], words: &mut [u64], holds: impl Fn(T) -> bool) {
+    let bit = |value: T| u64::from(holds(value));
     for (word, values) in words.iter_mut().zip(values.chunks(WORD_ROWS)) {
+        let (eights, rest) = values.as_chunks::<AT_ONCE>();
         let mut bits = 0;
-        for value in values.iter().rev() {
-            bits = bits << 1 | u64::from(holds(*value));
+        for value in rest.iter().rev() {
+            bits = bits << 1 | bit(*value);
+        }
+        for [a, b, c, d, e, f, g, h] in eights.iter().rev() {
+            bits = bits << 1 | bit(*h);
+            bits = bits << 1 | bit(*g);
+            bits = bits << 1 | bit(*f);
+            bits = bits << 1 | bit(*e);
+            bits = bits << 1 | bit(*d);
+            bits = bits << 1 | bit(*c);
+            bits = bits << 1 | bit(*b);
+            bits = bits << 1 | bit(*a);
         }
         *word = bits;
     }
@@ -138,14 +146,9 @@ impl Test<'_> {
                 pack(&values[rows], words, |value| among.binary_search(&value).is_ok());
             }
             Self::Codes(codes, test) => answer_codes(&codes[rows], test, words),
-            Self::Sets { column, wanted, least } => pack_rows(rows, words, |row| {
-                let codes = column.codes(row);
-                match least {
-                    0 => true,
-                    1 => codes.iter().any(|code| wanted.has(*code)),
-                    _ => codes.iter().filter(|code| wanted.has(**code)).count() >= *least,
-                }
-            }),
+            Self::Sets { column, wanted, least } => {
+                answer_sets(column, (wanted, *least), rows, words);
+            }
             Self::TwoTimes(left, operator, right) => {
                 pack_rows(rows, words, |row| operator.holds(left.get(row).cmp(&right.get(row))));
             }
@@ -164,11 +167,44 @@ fn text_of<'a>((codes, texts): &'a CodedTexts<'_>, row: usize) -> Option<&'a str
     texts.get(codes[row] as usize).map(Cow::as_ref)
 }
 
+fn answer_sets(
+    column: &TextSetColumn,
+    (wanted, least): (&CodeTest, usize),
+    rows: Range<usize>,
+    words: &mut [u64],
+) {
+    match wanted {
+        CodeTest::None => words.fill(if least == 0 { u64::MAX } else { 0 }),
+        CodeTest::One(one) => count_codes(column, least, (rows, words), |code| code == *one),
+        CodeTest::Few(wanted) => {
+            count_codes(column, least, (rows, words), |code| wanted & (1 << (code % 64)) != 0);
+        }
+        CodeTest::Many(wanted) => {
+            count_codes(column, least, (rows, words), |code| has_bit(wanted, code));
+        }
+    }
+}
+
+/// Whether at least so many codes of a row are wanted. Sets are small: to count all is
+/// quicker than to stop at a code that cannot be foreseen.
+#[inline(always)]
+fn count_codes(
+    column: &TextSetColumn,
+    least: usize,
+    (rows, words): (Range<usize>, &mut [u64]),
+    is_wanted: impl Fn(u32) -> bool,
+) {
+    pack_rows(rows, words, |row| {
+        let wanted = column.codes(row).iter().map(|code| usize::from(is_wanted(*code)));
+        wanted.sum::<usize>() >= least
+    });
+}
+
 fn answer_codes(codes: &[u32], test: &CodeTest, words: &mut [u64]) {
     match test {
         CodeTest::None => words.fill(0),
         CodeTest::One(one) => pack(codes, words, |code| code == *one),
-        CodeTest::Few(wanted) => pack(codes, words, |code| wanted >> (code % 64) & 1 == 1),
+        CodeTest::Few(wanted) => pack(codes, words, |code| wanted & (1 << (code % 64)) != 0),
         CodeTest::Many(wanted) => pack(codes, words, |code| has_bit(wanted, code)),
     }
 }
