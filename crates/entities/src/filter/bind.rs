@@ -251,14 +251,29 @@ fn dictionary(column: &TextColumn, is_lowered: bool) -> impl Iterator<Item = Cow
     })
 }
 
+/// A text in small letters, in a place that serves for one text after the other.
+fn lowered_into<'a>(place: &'a mut String, text: &str) -> &'a str {
+    if text.is_ascii() {
+        place.clear();
+        place.push_str(text);
+        place.make_ascii_lowercase();
+    } else {
+        *place = text.to_lowercase();
+    }
+    place
+}
+
 fn codes(column: &TextColumn, is_lowered: bool, test: &TextTest) -> CodeTest {
     if let (TextTest::Among(texts), false) = (test, is_lowered) {
         let place = |text| column.dictionary().binary_search(text).ok();
         return CodeTest::of_places(texts.iter().filter_map(place), column.dictionary().len());
     }
-    let texts = dictionary(column, is_lowered).enumerate();
-    let places = texts.filter(|(_, text)| test.holds(text)).map(|(place, _)| place);
-    CodeTest::of_places(places, column.dictionary().len())
+    let mut lowered = String::new();
+    let texts = column.dictionary().iter().enumerate();
+    let places = texts.filter(|(_, text)| {
+        test.holds(if is_lowered { lowered_into(&mut lowered, text) } else { text })
+    });
+    CodeTest::of_places(places.map(|(place, _)| place), column.dictionary().len())
 }
 
 fn set_has<'a>(column: &'a TextSetColumn, texts: &[String], all: bool) -> Test<'a> {

@@ -105,6 +105,8 @@ pub(super) enum TextTest {
     To(TextRelation, String),
     /// This text is so to it.
     Of(String, TextRelation),
+    /// It has so many characters.
+    Length(Interval<Decimal>),
 }
 
 impl TextTest {
@@ -113,6 +115,7 @@ impl TextTest {
             Self::Among(texts) => texts.binary_search_by(|one| one.as_str().cmp(text)).is_ok(),
             Self::To(relation, other) => relation.holds(text, other),
             Self::Of(other, relation) => relation.holds(other, text),
+            Self::Length(interval) => interval.contains(&text.chars().count().into()),
         }
     }
 }
@@ -160,6 +163,7 @@ impl Condition {
     fn number_within(value: Number, interval: Interval<Decimal>) -> Self {
         match value {
             Number::Constant(value) => Self::Constant(value.map(|value| interval.contains(&value))),
+            Number::TextLength(text) => Self::TextIs(text, TextTest::Length(interval)),
             value => Self::NumberWithin(value, interval),
         }
     }

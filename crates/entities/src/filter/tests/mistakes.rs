@@ -92,6 +92,14 @@ fn values_of_the_wrong_type_are_told_with_both_types() {
             "price + 1 = available_from",
             "line 1, column 13: expected a number, as `price + 1` is one, but found a time",
         ),
+    ] {
+        assert_told(source, told);
+    }
+}
+
+#[test]
+fn what_is_not_done_with_a_type_is_told() {
+    for (source, told) in [
         (
             "brand < 'b'",
             "line 1, column 1: expected `=` or `!=` behind a text, but found `<`: \
