@@ -55,12 +55,14 @@ struct Block {
 }
 
 impl Block {
-    fn words_of(self, mask: &BitMask) -> Words {
+    fn slice_of(self, mask: &BitMask) -> &[u64] {
         let first = self.start / WORD_ROWS;
+        &mask.words()[first..first + self.words()]
+    }
+
+    fn words_of(self, mask: &BitMask) -> Words {
         let mut words = [0; WORDS];
-        for (word, of) in words.iter_mut().zip(&mask.words()[first..]) {
-            *word = *of;
-        }
+        words[..self.words()].copy_from_slice(self.slice_of(mask));
         words
     }
 
@@ -90,12 +92,15 @@ impl Machine {
                 self.truths.push(Truth { yes, no: yes.map(|word| !word) });
             }
             Step::Test(test, masks) => {
-                let mut truth = [0; WORDS];
-                test.answer(block.start..block.end, &mut truth[..block.words()]);
-                let masks = masks.map(|mask| block.words_of(mask));
-                let present = zip(masks[0], masks[1], |left, right| left & right);
-                let yes = zip(truth, present, |truth, present| truth & present);
-                let no = zip(truth, present, |truth, present| !truth & present);
+                let (mut yes, mut no) = ([0; WORDS], [0; WORDS]);
+                test.answer(block.start..block.end, &mut yes[..block.words()]);
+                let [first, second] = masks.map(|mask| block.slice_of(mask));
+                for (((yes, no), first), second) in
+                    yes.iter_mut().zip(&mut no).zip(first).zip(second)
+                {
+                    let present = first & second;
+                    (*yes, *no) = (*yes & present, !*yes & present);
+                }
                 self.truths.push(Truth { yes, no });
             }
             Step::Not => {
