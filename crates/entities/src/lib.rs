@@ -10,6 +10,7 @@
 //! | what callers write: bodies, money, texts, times | [`json`], [`json_text`], [`decimal`], [`plain_text`], [`text_length`], [`plausible_time`] |
 //! | who is who, and how much is kept of them | [`ids`], [`pseudonym`], [`shares`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
+//! | which items a request wants: the language of filters | [`filter`] |
 //! | what credit costs: instalments and yearly rates | [`credit`] |
 //! | so many of something, in words | [`counted`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
@@ -31,6 +32,7 @@ pub mod erasure;
 pub mod event;
 pub mod event_ids;
 pub mod event_type;
+pub mod filter;
 pub mod history;
 pub mod ids;
 pub mod item_set;
