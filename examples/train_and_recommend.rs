@@ -94,7 +94,7 @@ pub fn recommend(limit: usize) -> Result<Vec<Recommended>> {
     };
     let rows = model.rows(&knowledge).context("a domain of the model")?;
     let mut recommended = Vec::new();
-    for place in top_k(estimate.scores(), estimate.scores().len()) {
+    for place in top_k(&estimate.scores(), estimate.scores().len()) {
         let row = rows.row(LocalRow(place));
         if past.iter().any(|seen| seen.row == row) {
             continue; // They have it.

@@ -3,7 +3,9 @@
 //! The sums are those of [`dot`] to the last bit, on every processor: scores are logged with
 //! decisions, and a decision that is made again elsewhere must come out the same. So the eight
 //! lanes of [`dot`] stay apart, products are rounded before they are added, and only the
-//! instructions differ.
+//! instructions differ. [`quantised`] tells of many rows at once which can be among the best.
+
+pub mod quantised;
 
 use crate::dense::dot;
 

@@ -1,5 +1,8 @@
 //! Item factors with what a fold-in against them needs.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::evidence::items::{DomainRanges, DomainRows, Row, Weighted};
@@ -7,6 +10,7 @@ use crate::maths::als::AlsParams;
 use crate::maths::dense::gram;
 use crate::maths::fold_in::{FoldInBasis, FoldedPerson};
 use crate::maths::scan::add_products;
+use crate::maths::scan::quantised::QuantisedRows;
 use crate::model::scoring::Mismatch;
 
 /// A table of item factors with the Gram matrix of each domain's rows.
@@ -16,7 +20,12 @@ pub(crate) struct FactorTable {
     /// In the order of domains, and their sum.
     grams: Vec<Array2<f32>>,
     gram_of_all: Array2<f32>,
+    /// By the first row of each large domain; made when first asked for.
+    quantised: BTreeMap<usize, OnceLock<Option<QuantisedRows>>>,
 }
+
+/// Items from which on a domain's rows are passed over quantised.
+const QUANTISED_FROM: usize = 8_192;
 
 impl FactorTable {
     /// Takes a table of all domains' items x factors.
@@ -37,7 +46,9 @@ impl FactorTable {
         }
         let zeros = Array2::zeros((items.ncols(), items.ncols()));
         let gram_of_all = grams.iter().fold(zeros, |sum, gram| sum + gram);
-        Ok(Self { items, grams, gram_of_all })
+        let large = ranges.values().filter(|rows| rows.len() >= QUANTISED_FROM);
+        let quantised = large.map(|rows| (rows.range.start, OnceLock::new())).collect();
+        Ok(Self { items, grams, gram_of_all, quantised })
     }
 
     /// Items x factors.
@@ -51,6 +62,12 @@ impl FactorTable {
     /// When there is no such row.
     pub(crate) fn of(&self, row: Row) -> ndarray::ArrayView1<'_, f32> {
         self.items.row(row.index())
+    }
+
+    /// The rows of a domain in a byte a number, where there are many.
+    pub(crate) fn quantised(&self, rows: &DomainRows) -> Option<&QuantisedRows> {
+        let quantise = || QuantisedRows::of(self.of_domain(rows).as_slice()?, self.items.ncols());
+        self.quantised.get(&rows.range.start)?.get_or_init(quantise).as_ref()
     }
 
     /// The factors of a domain's items.

@@ -42,6 +42,7 @@
 
 pub mod bridges;
 pub mod content;
+pub mod item_scores;
 pub mod items;
 pub mod look_alikes;
 pub mod manifest;
@@ -297,6 +298,17 @@ impl Model {
     #[must_use]
     pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
         self.sections.estimate(target, interactions)
+    }
+
+    /// See [`scoring::ScoringTables::estimate_of`].
+    #[must_use]
+    pub fn estimate_of(
+        &self,
+        target: &DomainId,
+        interactions: &[Weighted],
+        wanted: item_scores::Wanted,
+    ) -> Option<Estimate<'_>> {
+        self.sections.tables.estimate_of(target, interactions, wanted)
     }
 
     /// See [`scoring::ScoringTables::prior`].

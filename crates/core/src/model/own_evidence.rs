@@ -4,6 +4,7 @@
 use crate::evidence::items::{DomainRows, Liked, Row};
 use crate::maths::fold_in::FoldedPerson;
 use crate::model::factor_table::{FactorTable, by_row};
+use crate::model::item_scores::BoundedScores;
 use crate::model::mixtures::item_item::ItemItem;
 use crate::model::mixtures::sequence::ReadHistory;
 
@@ -148,6 +149,17 @@ impl<'a> OwnEvidence<'a> {
 
     pub(crate) fn is_none(&self) -> bool {
         self.parts.is_empty()
+    }
+
+    /// What the target's items score at least and at most, where one ranker alone scores them and
+    /// goes by factors.
+    pub(crate) fn bounded(&self) -> Option<BoundedScores<'a>> {
+        let [OwnPart { weight, ranked: Ranked { target, by }, .. }] = &self.parts[..] else {
+            return None;
+        };
+        let RankedBy::Factors { factors, person } = by else { return None };
+        let is_scored = *weight > 0.0;
+        is_scored.then(|| BoundedScores::new((factors, target), (person.vector(), *weight)))?
     }
 
     /// Adds what it makes of the target's items to their scores, in order of rows.

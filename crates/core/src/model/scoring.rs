@@ -23,6 +23,7 @@
 //! person, and where popularity has a share in a mixture. An item that looks like one of the
 //! person's source items gets nothing from it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use crate::maths::fold_in::{FoldedPerson, UnobservedItems};
 use crate::model::bridges::text::TextLikeness;
 use crate::model::bridges::{Bridge, Bridges, Carried, Crossing, Direction};
 use crate::model::factor_table::FactorTable;
+use crate::model::item_scores::{ItemScores, Wanted};
 use crate::model::look_alikes::LookAlikes;
 use crate::model::mixtures::{Mixture, Mixtures, Ranker};
 use crate::model::own_evidence::{OwnEvidence, Ranked, RankedBy};
@@ -273,6 +275,20 @@ impl ScoringTables {
     /// When an interaction is with an item that is not in the tables.
     #[must_use]
     pub fn estimate(&self, target: &DomainId, interactions: &[Weighted]) -> Option<Estimate<'_>> {
+        self.estimate_of(target, interactions, Wanted::All)
+    }
+
+    /// The same, with no more worked out than is wanted: each score is as it would be.
+    ///
+    /// # Panics
+    /// As [`ScoringTables::estimate`].
+    #[must_use]
+    pub fn estimate_of(
+        &self,
+        target: &DomainId,
+        interactions: &[Weighted],
+        wanted: Wanted,
+    ) -> Option<Estimate<'_>> {
         debug_assert!(interactions.iter().all(|known| known.row.index() < self.ranges.items()));
         let target = self.ranges.get(target)?;
         let is_new_here = !interactions.iter().any(|known| target.contains(known.row));
@@ -291,7 +307,7 @@ impl ScoringTables {
             return None;
         }
         let carried = carried.map(|carried| (weight, carried));
-        self.estimated(target, (own.weighed(1.0 - weight), carried), interactions)
+        self.estimated(target, (own.weighed(1.0 - weight), carried), (interactions, wanted))
     }
 
     /// Scores the items of `target` for somebody who is new there, by a prior: by what they did in
@@ -318,7 +334,8 @@ impl ScoringTables {
         let (_, source, likeness) = most?;
         let crossing = self.crossing(source, target);
         let carried = Bridges::try_prior(likeness, crossing, &source.within(interactions))?;
-        self.estimated(target, (OwnEvidence::none(), Some((1.0, carried))), interactions)
+        let of = (OwnEvidence::none(), Some((1.0, carried)));
+        self.estimated(target, of, (interactions, Wanted::All))
     }
 
     /// Puts an estimate together; `None` when it tells no item from another.
@@ -326,15 +343,15 @@ impl ScoringTables {
         &'a self,
         target: &'a DomainRows,
         (own, carried): (OwnEvidence<'a>, Option<Weighing<'a>>),
-        interactions: &[Weighted],
+        (interactions, wanted): (&[Weighted], Wanted),
     ) -> Option<Estimate<'a>> {
-        let (scores, look_alikes) = (Vec::new(), BTreeMap::new());
+        let (scores, look_alikes) = (ItemScores::All(Vec::new()), BTreeMap::new());
         let young_items = &*self.young_items;
         let mut estimate = Estimate { target, own, carried, scores, look_alikes, young_items };
-        estimate.score_all();
+        estimate.score_all(wanted);
         estimate.leave_out(&self.look_alikes, interactions);
         estimate.place_young_items();
-        estimate.tells_items_apart().then_some(estimate)
+        estimate.scores.tell_items_apart().then_some(estimate)
     }
 
     /// Ranks by the person's own evidence, and by that of sources with a joint bridge:
@@ -488,8 +505,7 @@ pub struct Estimate<'a> {
     target: &'a DomainRows,
     own: OwnEvidence<'a>,
     carried: Option<Weighing<'a>>,
-    /// By row within the target.
-    scores: Vec<f32>,
+    scores: ItemScores<'a>,
     /// For items that look like evidence, that evidence.
     look_alikes: BTreeMap<Row, Vec<Row>>,
     young_items: &'a YoungItems,
@@ -501,19 +517,29 @@ impl Estimate<'_> {
     #[must_use]
     pub fn score(&self, row: Row) -> f32 {
         let local = self.target.local(row);
-        local.and_then(|local| self.scores.get(local.index())).copied().unwrap_or(0.0)
+        local.map_or(0.0, |local| self.scores.of(local))
     }
 
     /// The scores of all items of the target, in order of rows.
     #[must_use]
-    pub fn scores(&self) -> &[f32] {
-        &self.scores
+    pub fn scores(&self) -> Cow<'_, [f32]> {
+        self.scores.all()
+    }
+
+    /// What an item of the target scores at least and how much more it may score, where scores are
+    /// worked out when they are asked for; `None` where all are there.
+    pub(crate) fn bounds(&self) -> Option<impl Fn(Row) -> (f32, f32)> {
+        let ItemScores::Bounded(scores) = &self.scores else { return None };
+        Some(|row| self.target.local(row).map_or((0.0, 0.0), |item| scores.bounds(item)))
     }
 
     /// The scores of all items of the target, in order of rows.
     #[must_use]
     pub fn into_scores(self) -> Vec<f32> {
-        self.scores
+        match self.scores {
+            ItemScores::All(scores) => scores,
+            bounded @ ItemScores::Bounded(_) => bounded.all().into_owned(),
+        }
     }
 
     /// How much each past item adds to the score of an item of the target. With
@@ -588,20 +614,18 @@ impl Estimate<'_> {
         sums.into_iter().collect()
     }
 
-    /// Whether any two items differ, all of them numbers.
-    fn tells_items_apart(&self) -> bool {
-        let first = self.scores.first();
-        let differs = self.scores.iter().any(|score| Some(score) != first);
-        differs && self.scores.iter().all(|score| score.is_finite())
-    }
-
-    fn score_all(&mut self) {
+    fn score_all(&mut self, wanted: Wanted) {
+        let is_own_alone = wanted == Wanted::TheBest && self.carried.is_none();
+        if let Some(bounded) = is_own_alone.then(|| self.own.bounded()).flatten() {
+            self.scores = ItemScores::Bounded(bounded);
+            return;
+        }
         let mut scores = vec![0.0; self.target.len()];
         self.own.add_scores(&mut scores);
         if let Some((weight, carried)) = &self.carried {
             carried.add_scores(*weight, &mut scores);
         }
-        self.scores = scores;
+        self.scores = ItemScores::All(scores);
     }
 
     /// Takes from each item's score what came from items that look like it.
@@ -636,7 +660,7 @@ impl Estimate<'_> {
     fn set_scores(&mut self, scores: Vec<(Row, f32)>) {
         for (row, score) in scores {
             if let Some(local) = self.target.local(row) {
-                self.scores[local.index()] = score;
+                self.scores.set(local, score);
             }
         }
     }

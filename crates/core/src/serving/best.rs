@@ -48,8 +48,24 @@ pub fn best_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>>
 /// Positions among which the best `limit` are, where so many have a score above negative infinity;
 /// fewer positions where not.
 fn likely(values: &[f32], limit: usize) -> Vec<usize> {
+    greatest(values, limit).into_iter().map(|(_, position)| position).collect()
+}
+
+/// The `k`th greatest of some values, each counted; negative infinity where fewer are above that.
+#[must_use]
+pub fn kth_greatest(values: &[f32], k: usize) -> f32 {
+    let mut held = greatest(values, k);
+    if k == 0 || held.len() < k {
+        return f32::NEG_INFINITY;
+    }
+    held.select_nth_unstable_by(k - 1, |a, b| b.0.total_cmp(&a.0)).1.0
+}
+
+/// The `k` greatest values above negative infinity with their positions, all that are equal to the
+/// last of them, and some others.
+fn greatest(values: &[f32], k: usize) -> Vec<(f32, usize)> {
     let mut held: Vec<(f32, usize)> = Vec::new();
-    // The lowest of the best so far: of what is equal, others say which comes first.
+    // The lowest of the greatest so far: of what is equal, others say which comes first.
     let mut least = f32::NEG_INFINITY;
     for (block, values) in values.chunks(BLOCK).enumerate() {
         // Most blocks have nothing, and are passed over without a look at each.
@@ -59,13 +75,13 @@ fn likely(values: &[f32], limit: usize) -> Vec<usize> {
         let numbered = values.iter().enumerate();
         let better = numbered.filter(|(_, value)| **value >= least && **value > f32::NEG_INFINITY);
         held.extend(better.map(|(at, value)| (*value, block * BLOCK + at)));
-        if limit > 0 && held.len() >= limit.saturating_mul(HELD).max(BLOCK) {
-            held.select_nth_unstable_by(limit - 1, |a, b| b.0.total_cmp(&a.0));
-            least = held[limit - 1].0;
+        if k > 0 && held.len() >= k.saturating_mul(HELD).max(BLOCK) {
+            held.select_nth_unstable_by(k - 1, |a, b| b.0.total_cmp(&a.0));
+            least = held[k - 1].0;
             held.retain(|(value, _)| *value >= least);
         }
     }
-    held.into_iter().map(|(_, position)| position).collect()
+    held
 }
 
 /// The same of the items alone that a source knows.
@@ -211,6 +227,9 @@ mod tests {
                 let better = |at: &usize| values[*at] >= *least && values[*at] > f32::NEG_INFINITY;
                 let all: Vec<usize> = (0..values.len()).filter(better).collect();
                 prop_assert!(all.iter().all(|at| likely.contains(at)));
+                prop_assert_eq!(kth_greatest(&values, limit), *least);
+            } else {
+                prop_assert_eq!(kth_greatest(&values, limit), f32::NEG_INFINITY);
             }
         }
 

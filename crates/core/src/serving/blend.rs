@@ -7,33 +7,36 @@
 
 use crate::serving::sources::{Scores, Source, TargetSources};
 
-/// The scores of each target's items.
+/// The scores of each target's items, of which so many of the best are wanted.
 #[must_use]
-pub fn blend<'a>(targets: &'a [TargetSources<'a>]) -> Vec<Scores<'a>> {
-    blend_by(targets, |source| source.is_proven())
+pub fn blend<'a>(targets: &'a [TargetSources<'a>], wanted: usize) -> Vec<Scores<'a>> {
+    blend_by((targets, wanted), |source| source.is_proven())
 }
 
 /// The scores of items that are worth a try: by the sources that were not shown to help. `None`
 /// where there is no such source.
 #[must_use]
-pub fn worth_a_try<'a>(targets: &'a [TargetSources<'a>]) -> Option<Vec<Scores<'a>>> {
+pub fn worth_a_try<'a>(targets: &'a [TargetSources<'a>], wanted: usize) -> Option<Vec<Scores<'a>>> {
     let is_tried = |target: &TargetSources<'_>| target.sources.iter().any(|s| !s.is_proven());
-    targets.iter().any(is_tried).then(|| blend_by(targets, |source| !source.is_proven()))
+    targets.iter().any(is_tried).then(|| blend_by((targets, wanted), |source| !source.is_proven()))
 }
 
 /// The same by the sources alone that are behind nobody's evidence: what anyone would
 /// be shown of these items.
 #[must_use]
-pub fn blend_without_evidence<'a>(targets: &'a [TargetSources<'a>]) -> Vec<Scores<'a>> {
-    blend_by(targets, |source| source.is_proven() && !source.is_personal())
+pub fn blend_without_evidence<'a>(
+    targets: &'a [TargetSources<'a>],
+    wanted: usize,
+) -> Vec<Scores<'a>> {
+    blend_by((targets, wanted), |source| source.is_proven() && !source.is_personal())
 }
 
 fn blend_by<'a>(
-    targets: &'a [TargetSources<'a>],
+    (targets, wanted): (&'a [TargetSources<'a>], usize),
     counts: impl Fn(&dyn Source) -> bool,
 ) -> Vec<Scores<'a>> {
     let of_target = |target: &'a TargetSources<'a>| {
-        let mut scores = Scores::none(&target.target);
+        let mut scores = Scores::none(&target.target, wanted);
         for (at, source) in target.sources.iter().enumerate() {
             if counts(&**source) {
                 scores.by(at);

@@ -63,8 +63,8 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
     let shares: Vec<u32> = targets.iter().map(TargetSources::share).collect();
     let limit = request.limit;
-    let arranged = arrange(best_of_each(&blend(&targets), limit), &shares, limit);
-    let tried = worth_a_try(&targets).map(|scores| best_known_of_each(&scores, limit));
+    let arranged = arrange(best_of_each(&blend(&targets, limit), limit), &shares, limit);
+    let tried = worth_a_try(&targets, limit).map(|scores| best_known_of_each(&scores, limit));
     let tried = tried.map(|best| arrange(best, &shares, limit)).unwrap_or_default();
     let placed = explore(policy.exploration, (&arranged, &tried), request.seed);
     let explainer = Explainer::new(serving, asked);
@@ -108,7 +108,7 @@ fn is_moved_by_evidence(
     let place = |item: &ScoredItem| (item.target, item.position);
     let shown = || placed.iter().map(|item| &item.scored);
     shown().any(is_personal) && {
-        let best = best_of_each(&blend_without_evidence(targets), limit);
+        let best = best_of_each(&blend_without_evidence(targets, limit), limit);
         let for_anyone = arrange(best, &vec![POPULAR_SHARE; targets.len()], limit);
         !shown().map(place).eq(for_anyone.iter().map(place))
     }

@@ -8,6 +8,8 @@ use crate::evidence::confidences::confidences_of_items;
 use crate::evidence::items::{Row, Weighted};
 use crate::evidence::order::in_order;
 use crate::model::Model;
+use crate::model::content::StandIns;
+use crate::model::item_scores::Wanted;
 use crate::model::scoring::Estimate;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::snapshot::CatalogueEntry;
@@ -26,7 +28,11 @@ impl Source for Bridged<'_> {
 
     fn score(&self, scores: &mut Scores<'_>) {
         let of_row = |row| self.estimate.score(row);
-        scores.put(|row| Some(of_row(row)), |items| Some(items.sum(of_row)));
+        let of_stand_ins = |items: &StandIns| Some(items.sum(of_row));
+        match self.estimate.bounds() {
+            Some(bounds) => scores.put_best(bounds, of_row, of_stand_ins),
+            None => scores.put(|row| Some(of_row(row)), of_stand_ins),
+        }
     }
 
     fn contributions(&self, entry: CatalogueEntry<'_>) -> Vec<(Row, f32)> {
@@ -70,12 +76,12 @@ pub(super) fn open<'a>(
 ) -> Option<Box<dyn Source + 'a>> {
     let model = inputs.model?;
     let known = known(model, inputs, target);
-    let estimate = model.estimate(target.domain, &known)?;
+    let estimate = model.estimate_of(target.domain, &known, Wanted::TheBest)?;
     Some(Box::new(Bridged { estimate, disliked: disliked(&known) }))
 }
 
 /// What the model knows of the evidence that a target may be served by.
-pub(super) fn known(
+pub(crate) fn known(
     model: &Model,
     inputs: &SourceInputs<'_>,
     target: &AdmittedTarget<'_>,

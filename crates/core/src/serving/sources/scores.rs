@@ -3,6 +3,7 @@
 use crate::evidence::items::Row;
 use crate::model::content::StandIns;
 use crate::serving::admit::AdmittedTarget;
+use crate::serving::best::kth_greatest;
 
 /// The source of an item that none has scored.
 const NONE: u8 = u8::MAX;
@@ -18,15 +19,17 @@ pub struct Scores<'a> {
     source: u8,
     /// Items that may be served and that none has scored.
     open: usize,
+    /// How many of the best are wanted.
+    wanted: usize,
 }
 
 impl<'a> Scores<'a> {
-    /// No score yet of the items of a target.
+    /// No score yet of the items of a target, of which so many of the best are wanted.
     #[must_use]
-    pub fn none(target: &'a AdmittedTarget<'a>) -> Self {
+    pub fn none(target: &'a AdmittedTarget<'a>, wanted: usize) -> Self {
         let (items, open) = (target.snapshot.len(), target.refusals.admitted());
         let (values, sources) = (vec![NO_SCORE; items], vec![NONE; items]);
-        Self { target, values, sources, source: NONE, open }
+        Self { target, values, sources, source: NONE, open, wanted }
     }
 
     /// Tells whose scores come next: of the source at a place, below 255, of the target's.
@@ -45,7 +48,7 @@ impl<'a> Scores<'a> {
         if self.open == 0 {
             return;
         }
-        let Self { target, values, sources, source, open } = self;
+        let Self { target, values, sources, source, open, .. } = self;
         let columns = values.iter_mut().zip(sources.iter_mut());
         let items = columns.zip(target.refusals.reasons()).zip(target.snapshot.rows());
         for (((value, by), refusal), row) in items {
@@ -56,12 +59,37 @@ impl<'a> Scores<'a> {
                 *open -= 1;
             }
         }
-        for (position, stand_ins) in target.snapshot.described() {
-            let is_open =
-                target.refusals.reasons()[position].is_none() && sources[position] == NONE;
+        self.put_described(of_stand_ins);
+    }
+
+    /// The same, where it is known what the item of a row scores at least, and how much more it
+    /// may score: only what may be among the best is given its score. The others are left without
+    /// one, but not to the next source.
+    pub fn put_best(
+        &mut self,
+        bounds: impl Fn(Row) -> (f32, f32),
+        of_row: impl Fn(Row) -> f32,
+        of_stand_ins: impl Fn(&StandIns) -> Option<f32>,
+    ) {
+        self.put(|row| Some(bounds(row).0), of_stand_ins);
+        let least = kth_greatest(&self.values, self.wanted);
+        let rows = self.target.snapshot.rows().zip(&self.sources);
+        for (value, (row, source)) in self.values.iter_mut().zip(rows) {
+            if let Some(row) = row.filter(|_| *source == self.source) {
+                let (at_least, range) = bounds(row);
+                *value = if at_least + range >= least { of_row(row) } else { NO_SCORE };
+            }
+        }
+    }
+
+    /// Scores the new items that known ones stand in for.
+    fn put_described(&mut self, of_stand_ins: impl Fn(&StandIns) -> Option<f32>) {
+        for (position, stand_ins) in self.target.snapshot.described() {
+            let is_admitted = self.target.refusals.reasons()[position].is_none();
+            let is_open = is_admitted && self.sources[position] == NONE;
             if let Some(score) = is_open.then(|| of_stand_ins(stand_ins)).flatten() {
-                (values[position], sources[position]) = (score, *source);
-                *open -= 1;
+                (self.values[position], self.sources[position]) = (score, self.source);
+                self.open -= 1;
             }
         }
     }
@@ -72,7 +100,8 @@ impl<'a> Scores<'a> {
         self.target
     }
 
-    /// The scores in order of positions; negative infinity where there is none.
+    /// The scores in order of positions; negative infinity where there is none, or where it is not
+    /// among the best that are wanted.
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values

@@ -4,6 +4,7 @@ mod admission;
 mod economic;
 mod explanations;
 mod inspections;
+mod large;
 mod made_again;
 mod new_items;
 mod replay;

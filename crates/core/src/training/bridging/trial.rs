@@ -462,7 +462,7 @@ pub(crate) mod tests {
             let all = Weighted::of_person(matrix, *person);
             let of_source: Vec<Weighted> = all.into_iter().filter(|w| w.row < Row(20)).collect();
             let estimate = tables.estimate(&domain("b"), &of_source).unwrap();
-            measurements.add(&rank_unseen(estimate.scores(), seen, LIST_LENGTH), relevant);
+            measurements.add(&rank_unseen(&estimate.scores(), seen, LIST_LENGTH), relevant);
         }
         measurements.of(METRIC).to_vec()
     }

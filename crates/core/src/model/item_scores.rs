@@ -1,0 +1,146 @@
+//! The scores of a target's items, by row: each worked out, or what each is at least and at most.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::evidence::items::{DomainRows, LocalRow};
+use crate::maths::dense::dot;
+use crate::maths::scan::quantised::{QuantisedRows, QuantisedVector};
+use crate::model::factor_table::FactorTable;
+
+/// Whose scores are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Every item's.
+    All,
+    /// Those of the best, and of any that is asked for: fewer are worked out, where that is
+    /// enough to know which they are.
+    TheBest,
+}
+
+/// The scores of a target's items.
+pub(crate) enum ItemScores<'a> {
+    /// Of each, by row within the target.
+    All(Vec<f32>),
+    /// Worked out when they are asked for.
+    Bounded(BoundedScores<'a>),
+}
+
+/// Scores that are products of factors with one vector, and what they are at least and at most.
+pub(crate) struct BoundedScores<'a> {
+    target: &'a DomainRows,
+    factors: &'a FactorTable,
+    vector: Vec<f32>,
+    weight: f32,
+    quantised: &'a QuantisedRows,
+    quantised_vector: QuantisedVector,
+    least: Vec<f32>,
+    /// Scores that are something else than the product; between the same bounds.
+    set: BTreeMap<LocalRow, f32>,
+}
+
+impl<'a> BoundedScores<'a> {
+    /// Of a vector of a weight above 0, where the table's rows of the target are quantised; `None`
+    /// where they are not, where the bounds are no numbers, and where they do not tell any two
+    /// items apart.
+    pub(crate) fn new(
+        (factors, target): (&'a FactorTable, &'a DomainRows),
+        (vector, weight): (&[f32], f32),
+    ) -> Option<Self> {
+        let quantised = factors.quantised(target)?;
+        let weighed: Vec<f32> = vector.iter().map(|value| weight * value).collect();
+        let quantised_vector = QuantisedVector::of(&weighed)?;
+        let least = quantised.at_least(&quantised_vector);
+        let vector = vector.to_vec();
+        let set = BTreeMap::new();
+        let scores =
+            Self { target, factors, vector, weight, quantised, quantised_vector, least, set };
+        scores.tell_items_apart().then_some(scores)
+    }
+
+    /// Whether two items differ for certain, and all bounds are numbers.
+    fn tell_items_apart(&self) -> bool {
+        let (mut greatest_least, mut least_most) = (f32::NEG_INFINITY, f32::INFINITY);
+        for (row, least) in self.least.iter().enumerate() {
+            let most = least + self.quantised.range(&self.quantised_vector, row);
+            if !most.is_finite() || !least.is_finite() {
+                return false;
+            }
+            greatest_least = greatest_least.max(*least);
+            least_most = least_most.min(most);
+        }
+        greatest_least > least_most
+    }
+
+    /// The score of an item.
+    pub(crate) fn of(&self, item: LocalRow) -> f32 {
+        if let Some(set) = self.set.get(&item) {
+            return *set;
+        }
+        let factors = self.factors.of(self.target.row(item));
+        let product = factors.as_slice().map_or(0.0, |row| dot(&self.vector, row));
+        // As own evidence adds up a column, to the last bit.
+        0.0 + self.weight * (0.0 + 1.0 * product)
+    }
+
+    fn all(&self) -> Vec<f32> {
+        let mut scores = vec![0.0; self.target.len()];
+        self.factors.add_products(self.target, 1.0, &self.vector, &mut scores);
+        scores.iter_mut().for_each(|score| *score = 0.0 + self.weight * *score);
+        self.set.iter().for_each(|(item, score)| scores[item.index()] = *score);
+        scores
+    }
+
+    /// Sets the score of an item. Where it is beyond the bounds they give way.
+    fn set(&mut self, item: LocalRow, score: f32) {
+        let least = &mut self.least[item.index()];
+        *least = least.min(score);
+        self.set.insert(item, score);
+    }
+
+    /// What an item scores at least, and how much more it may score.
+    pub(crate) fn bounds(&self, item: LocalRow) -> (f32, f32) {
+        let least = self.least[item.index()];
+        let range = self.quantised.range(&self.quantised_vector, item.index());
+        let range = match self.set.get(&item) {
+            Some(set) => range.max(set - least),
+            None => range,
+        };
+        (least, range)
+    }
+}
+
+impl ItemScores<'_> {
+    /// The score of an item; 0 of one that is not there.
+    pub(crate) fn of(&self, item: LocalRow) -> f32 {
+        match self {
+            Self::All(scores) => scores.get(item.index()).copied().unwrap_or(0.0),
+            Self::Bounded(scores) if item.index() < scores.least.len() => scores.of(item),
+            Self::Bounded(_) => 0.0,
+        }
+    }
+
+    /// Every item's.
+    pub(crate) fn all(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::All(scores) => Cow::Borrowed(scores),
+            Self::Bounded(scores) => Cow::Owned(scores.all()),
+        }
+    }
+
+    /// Sets the score of an item.
+    pub(crate) fn set(&mut self, item: LocalRow, score: f32) {
+        match self {
+            Self::All(scores) => scores[item.index()] = score,
+            Self::Bounded(scores) => scores.set(item, score),
+        }
+    }
+
+    /// Whether any two items differ, all of them numbers.
+    pub(crate) fn tell_items_apart(&self) -> bool {
+        let Self::All(scores) = self else { return true };
+        let first = scores.first();
+        let differs = scores.iter().any(|score| Some(score) != first);
+        differs && scores.iter().all(|score| score.is_finite())
+    }
+}
