@@ -52,6 +52,36 @@ pub struct NotPositiveDefinite;
 /// # Errors
 /// [`NotPositiveDefinite`]; the matrix is then partly overwritten.
 pub fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(x86::Cholesky { simd, matrix, f });
+    }
+    cholesky_by(Plain, matrix, f)
+}
+
+/// What adds a multiple of a row to another: no closure, which would not be compiled for the
+/// instructions of its caller.
+trait AddScaled: Copy {
+    fn add_scaled(self, target: &mut [f32], factor: f32, source: &[f32]);
+}
+
+/// On any processor.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl AddScaled for Plain {
+    #[inline(always)]
+    fn add_scaled(self, target: &mut [f32], factor: f32, source: &[f32]) {
+        add_scaled(target, factor, source);
+    }
+}
+
+#[inline(always)]
+fn cholesky_by(
+    rows: impl AddScaled,
+    matrix: &mut [f32],
+    f: usize,
+) -> Result<(), NotPositiveDefinite> {
     for k in 0..f {
         let (head, tail) = matrix.split_at_mut((k + 1) * f);
         let pivot_row = &mut head[k * f + k..];
@@ -64,10 +94,53 @@ pub fn cholesky(matrix: &mut [f32], f: usize) -> Result<(), NotPositiveDefinite>
         for i in k + 1..f {
             let row = &mut tail[(i - k - 1) * f + i..(i - k) * f];
             let source = &pivot_row[i - k..];
-            add_scaled(row, -source[0], source);
+            rows.add_scaled(row, -source[0], source);
         }
     }
     Ok(())
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use pulp::x86::V3;
+    use pulp::{NullaryFnOnce, cast, f32x8};
+
+    use super::{AddScaled, LANES, NotPositiveDefinite, cholesky_by};
+
+    /// A matrix to take apart: the sums of the plain loop to the last bit, as products are rounded
+    /// before they are added.
+    pub(super) struct Cholesky<'a> {
+        pub(super) simd: V3,
+        pub(super) matrix: &'a mut [f32],
+        pub(super) f: usize,
+    }
+
+    impl NullaryFnOnce for Cholesky<'_> {
+        type Output = Result<(), NotPositiveDefinite>;
+
+        #[inline(always)]
+        fn call(self) -> Self::Output {
+            let Self { simd, matrix, f } = self;
+            cholesky_by(simd, matrix, f)
+        }
+    }
+
+    impl AddScaled for V3 {
+        #[inline(always)]
+        fn add_scaled(self, target: &mut [f32], factor: f32, source: &[f32]) {
+            let simd = self;
+            let (targets, rest) = target.as_chunks_mut::<LANES>();
+            let (sources, of_rest) = source.as_chunks::<LANES>();
+            let factors = simd.splat_f32x8(factor);
+            for (target, source) in targets.iter_mut().zip(sources) {
+                let (sum, source): (f32x8, f32x8) = (cast(*target), cast(*source));
+                *target = cast(simd.add_f32x8(sum, simd.mul_f32x8(factors, source)));
+            }
+            for (target, source) in rest.iter_mut().zip(of_rest) {
+                *target += factor * source;
+            }
+        }
+    }
 }
 
 /// What is added to the diagonal of a matrix that rounding left not positive definite,
@@ -115,6 +188,19 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn every_processor_takes_a_matrix_apart_to_the_same_bits(
+            f in 1usize..40, seed in proptest::collection::vec(-1.0f32..1.0, 2_000),
+        ) {
+            let rows = Array2::from_shape_fn((50, f), |(i, j)| seed[i * f + j]);
+            let one = gram(rows.view()).into_raw_vec_and_offset().0;
+            let (mut one, mut other) = (one.clone(), one);
+            let found = (cholesky(&mut one, f), cholesky_by(Plain, &mut other, f));
+            prop_assert_eq!(found.0, found.1);
+            let bits = |matrix: Vec<f32>| matrix.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            prop_assert_eq!(bits(one), bits(other));
+        }
+
         #[test]
         fn cholesky_solves_what_it_should(
             f in 1usize..12,

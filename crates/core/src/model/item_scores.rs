@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::evidence::items::{DomainRows, LocalRow};
+use crate::evidence::items::{DomainRows, LocalRow, Row};
 use crate::maths::dense::dot;
 use crate::maths::scan::quantised::{QuantisedRows, QuantisedVector};
 use crate::model::factor_table::FactorTable;
@@ -35,6 +35,8 @@ pub(crate) struct BoundedScores<'a> {
     quantised: &'a QuantisedRows,
     quantised_vector: QuantisedVector,
     least: Vec<f32>,
+    /// How much more any item may score.
+    range: f32,
     /// Scores that are something else than the product; between the same bounds.
     set: BTreeMap<LocalRow, f32>,
 }
@@ -53,23 +55,31 @@ impl<'a> BoundedScores<'a> {
         let least = quantised.at_least(&quantised_vector);
         let vector = vector.to_vec();
         let set = BTreeMap::new();
-        let scores =
-            Self { target, factors, vector, weight, quantised, quantised_vector, least, set };
+        let range = quantised.greatest_range(&quantised_vector);
+        let scores = Self {
+            target,
+            factors,
+            vector,
+            weight,
+            quantised,
+            quantised_vector,
+            least,
+            range,
+            set,
+        };
         scores.tell_items_apart().then_some(scores)
     }
 
     /// Whether two items differ for certain, and all bounds are numbers.
     fn tell_items_apart(&self) -> bool {
-        let (mut greatest_least, mut least_most) = (f32::NEG_INFINITY, f32::INFINITY);
-        for (row, least) in self.least.iter().enumerate() {
-            let most = least + self.quantised.range(&self.quantised_vector, row);
-            if !most.is_finite() || !least.is_finite() {
-                return false;
-            }
-            greatest_least = greatest_least.max(*least);
-            least_most = least_most.min(most);
+        let (mut greatest, mut smallest) = (f32::NEG_INFINITY, f32::INFINITY);
+        let mut are_finite = self.range.is_finite();
+        for least in &self.least {
+            are_finite &= least.is_finite();
+            greatest = if *least > greatest { *least } else { greatest };
+            smallest = if *least < smallest { *least } else { smallest };
         }
-        greatest_least > least_most
+        are_finite && greatest > smallest + self.range && (greatest + self.range).is_finite()
     }
 
     /// The score of an item.
@@ -95,18 +105,26 @@ impl<'a> BoundedScores<'a> {
     fn set(&mut self, item: LocalRow, score: f32) {
         let least = &mut self.least[item.index()];
         *least = least.min(score);
+        self.range = self.range.max(score - *least);
         self.set.insert(item, score);
     }
 
-    /// What an item scores at least, and how much more it may score.
-    pub(crate) fn bounds(&self, item: LocalRow) -> (f32, f32) {
-        let least = self.least[item.index()];
+    /// What the item of a row scores at least; `None` of another domain's.
+    pub(crate) fn at_least(&self, row: Row) -> Option<f32> {
+        self.least.get(self.target.local(row)?.index()).copied()
+    }
+
+    /// How much more than that it may score.
+    pub(crate) fn range_of(&self, row: Row) -> Option<f32> {
+        let item = self.target.local(row)?;
         let range = self.quantised.range(&self.quantised_vector, item.index());
-        let range = match self.set.get(&item) {
-            Some(set) => range.max(set - least),
-            None => range,
-        };
-        (least, range)
+        let beyond = |set: &f32| set - self.least[item.index()];
+        Some(self.set.get(&item).map_or(range, |set| range.max(beyond(set))))
+    }
+
+    /// How much more than that any item may score.
+    pub(crate) fn range(&self) -> f32 {
+        self.range
     }
 }
 

@@ -36,7 +36,7 @@ use crate::maths::fold_in::{FoldedPerson, UnobservedItems};
 use crate::model::bridges::text::TextLikeness;
 use crate::model::bridges::{Bridge, Bridges, Carried, Crossing, Direction};
 use crate::model::factor_table::FactorTable;
-use crate::model::item_scores::{ItemScores, Wanted};
+use crate::model::item_scores::{BoundedScores, ItemScores, Wanted};
 use crate::model::look_alikes::LookAlikes;
 use crate::model::mixtures::{Mixture, Mixtures, Ranker};
 use crate::model::own_evidence::{OwnEvidence, Ranked, RankedBy};
@@ -526,11 +526,11 @@ impl Estimate<'_> {
         self.scores.all()
     }
 
-    /// What an item of the target scores at least and how much more it may score, where scores are
-    /// worked out when they are asked for; `None` where all are there.
-    pub(crate) fn bounds(&self) -> Option<impl Fn(Row) -> (f32, f32)> {
+    /// What each item of the target scores at least, and how much more it may score, where scores
+    /// are worked out when they are asked for; `None` where all are there.
+    pub(crate) fn bounded(&self) -> Option<&BoundedScores<'_>> {
         let ItemScores::Bounded(scores) = &self.scores else { return None };
-        Some(|row| self.target.local(row).map_or((0.0, 0.0), |item| scores.bounds(item)))
+        Some(scores)
     }
 
     /// The scores of all items of the target, in order of rows.

@@ -6,13 +6,14 @@
 //! others chose the item, or that it is new. A new item that is ranked by its text is said to
 //! be so.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::entities::definition::Definitions;
 use crate::entities::ids::{DomainId, ItemId};
-use crate::evidence::items::Row;
+use crate::evidence::items::{ItemOf, Row};
 use crate::model::Model;
 use crate::model::content::StandIns;
 use crate::serving::admit::AdmittedRequest;
@@ -34,6 +35,8 @@ pub(super) struct Explainer<'a> {
     visible: &'a BTreeSet<DomainId>,
     now: Timestamp,
     locale: Locale,
+    /// Whether past items may be named, as far as it was asked.
+    named: RefCell<BTreeMap<Row, bool>>,
 }
 
 impl<'a> Explainer<'a> {
@@ -45,6 +48,7 @@ impl<'a> Explainer<'a> {
             visible: &asked.request.visible,
             now: asked.request.now,
             locale: asked.request.locale,
+            named: RefCell::default(),
         }
     }
 
@@ -117,6 +121,12 @@ impl<'a> Explainer<'a> {
         catalogue.title_to_show(item, self.now)
     }
 
+    /// Whether a reason may name a past item: looked up once for all reasons of a slate.
+    fn may_name(&self, row: Row, (domain, item): ItemOf<'_>) -> bool {
+        let mut named = self.named.borrow_mut();
+        *named.entry(row).or_insert_with(|| self.title(domain, item).is_some())
+    }
+
     /// The past items that count most. What happened where the caller does not act
     /// is summed up by domain, so that no raw event of another platform is told; so is
     /// what happened with items that may not be shown, or of which that is not known.
@@ -125,15 +135,16 @@ impl<'a> Explainer<'a> {
         let Some(model) = self.model.filter(|_| total > 0.0) else {
             return Vec::new();
         };
-        let mut shares: BTreeMap<(&DomainId, Option<&ItemId>), f32> = BTreeMap::new();
+        let mut shares: BTreeMap<(&DomainId, Option<Row>), f32> = BTreeMap::new();
         for (row, contribution) in contributions.into_iter().filter(|(_, c)| *c > 0.0) {
             let Some((domain, item)) = model.index().item(row) else { continue };
-            let named = self.title(domain, item).map(|_| item);
+            let named = self.may_name(row, (domain, item)).then_some(row);
             *shares.entry((domain, named)).or_default() += contribution / total;
         }
-        let of_item = |((domain, item), share): ((&DomainId, Option<&ItemId>), f32)| Evidence {
+        let item = |row: Row| model.index().item(row).map(|(_, item)| item.clone());
+        let of_item = |((domain, row), share): ((&DomainId, Option<Row>), f32)| Evidence {
             domain: domain.clone(),
-            item_id: item.cloned(),
+            item_id: row.and_then(item),
             share,
         };
         let mut evidence: Vec<Evidence> = shares.into_iter().map(of_item).collect();

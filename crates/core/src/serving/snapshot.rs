@@ -195,9 +195,9 @@ impl CatalogueSnapshot {
         self.entries.columns.rows()
     }
 
-    /// Whether each item may be shown at an instant, in order of positions.
-    pub fn shown(&self, now: Timestamp) -> impl Iterator<Item = bool> {
-        self.entries.columns.shown(now)
+    /// The positions of the items that may not be shown at an instant; some twice.
+    pub fn not_shown(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+        self.entries.columns.not_shown(now)
     }
 
     /// Since when the item at a position has been there, as far as is known: from when it may be

@@ -42,6 +42,8 @@ pub struct QuantisedRows {
     units: Vec<f32>,
     /// The sum of each row's magnitudes, in its unit.
     magnitudes: Vec<f32>,
+    greatest_unit: f32,
+    greatest_magnitude: f32,
 }
 
 /// A vector as it is multiplied with quantised rows, and how far products may be off.
@@ -72,6 +74,8 @@ impl QuantisedRows {
             bytes: vec![[[OFFSET as u8; STEP]; GROUP]; count.div_ceil(GROUP) * steps],
             units: Vec::with_capacity(count),
             magnitudes: Vec::with_capacity(count),
+            greatest_unit: 0.0,
+            greatest_magnitude: 0.0,
         };
         for (number, row) in rows.chunks_exact(length).enumerate() {
             let unit = unit_of(row, MOST);
@@ -82,6 +86,8 @@ impl QuantisedRows {
                 let step = number / GROUP * steps + at / STEP;
                 quantised.bytes[step][number % GROUP][at % STEP] = (whole as i32 + OFFSET) as u8;
             }
+            quantised.greatest_unit = quantised.greatest_unit.max(unit);
+            quantised.greatest_magnitude = quantised.greatest_magnitude.max(magnitude);
             quantised.units.push(unit);
             quantised.magnitudes.push(magnitude);
         }
@@ -126,6 +132,13 @@ impl QuantisedRows {
     pub fn range(&self, vector: &QuantisedVector, row: usize) -> f32 {
         let magnitudes = vector.of_magnitudes * self.magnitudes[row];
         2.0 * (self.units[row] * (vector.of_units + magnitudes) + UNDERFLOW)
+    }
+
+    /// How much more than that the product of any row may be.
+    #[must_use]
+    pub fn greatest_range(&self, vector: &QuantisedVector) -> f32 {
+        let magnitudes = vector.of_magnitudes * self.greatest_magnitude;
+        2.0 * (self.greatest_unit * (vector.of_units + magnitudes) + UNDERFLOW)
     }
 }
 
@@ -283,6 +296,7 @@ mod tests {
                 let of_row = &table[row * factors..(row + 1) * factors];
                 let (product, range) = (dot(of_row, &vector), quantised.range(&by, row));
                 prop_assert!(least <= product && product <= least + range);
+                prop_assert!(range <= quantised.greatest_range(&by));
                 let magnitude = |values: &[f32]| values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
                 let most = magnitude(of_row) * magnitude(&vector) * factors as f32;
                 prop_assert!(range <= 0.03 * most + 1e-39, "{} {}", range, most);

@@ -19,10 +19,8 @@ impl Available {
 
 impl Rule for Available {
     fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals) {
-        for (position, is_shown) in catalogue.shown(self.now).enumerate() {
-            if !is_shown {
-                refusals.refuse(position, Ineligible::Unavailable);
-            }
+        for position in catalogue.not_shown(self.now) {
+            refusals.refuse(position, Ineligible::Unavailable);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
-use crate::entities::catalogue::{Item, ItemStatus};
+use crate::entities::catalogue::{Item, ItemDetails, ItemStatus};
 use crate::entities::item_set::ItemDigest;
 use crate::evidence::items::Row;
 use crate::model::Model;
@@ -17,9 +17,11 @@ const NO_ROW: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     rows: Vec<u32>,
-    /// When each may be shown, in nanoseconds of the Unix epoch: from the first, and before the
-    /// second. For one that may never be, the first is beyond all times.
-    shown: Vec<(i64, i64)>,
+    /// Positions of the items that may not be shown at any time.
+    never_shown: Vec<u32>,
+    /// From when, and until when, others may be shown, where that is said: the first first.
+    shown_from: Vec<(Timestamp, u32)>,
+    shown_until: Vec<(Timestamp, u32)>,
     since: Vec<Timestamp>,
     /// Ascending; made when first asked for, as most people have no sets of items.
     digests: OnceLock<Vec<(ItemDigest, u32)>>,
@@ -30,7 +32,9 @@ impl Columns {
     pub(super) fn of(items: &[Item], model: Option<&Model>) -> Self {
         Self {
             rows: rows(items, model),
-            shown: items.iter().map(shown).collect(),
+            never_shown: never_shown(items),
+            shown_from: instants(items, |details| details.available_from),
+            shown_until: instants(items, |details| details.available_until),
             since: items.iter().map(Item::since).collect(),
             digests: OnceLock::new(),
         }
@@ -46,10 +50,14 @@ impl Columns {
         self.rows.iter().map(|row| known(*row))
     }
 
-    /// Whether each item may be shown at an instant.
-    pub(super) fn shown(&self, now: Timestamp) -> impl Iterator<Item = bool> {
-        let now = nanoseconds(now);
-        self.shown.iter().map(move |(from, until)| *from <= now && now < *until)
+    /// The positions of the items that may not be shown at an instant, as
+    /// [`Item::is_available`] has it; some twice.
+    pub(super) fn not_shown(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+        let later = self.shown_from.partition_point(|(from, _)| *from <= now);
+        let over = self.shown_until.partition_point(|(until, _)| *until <= now);
+        let at_times = self.shown_from[later..].iter().chain(&self.shown_until[..over]);
+        let at_times = at_times.map(|(_, position)| position);
+        self.never_shown.iter().chain(at_times).map(|position| *position as usize)
     }
 
     /// Since when an item has been there, as far as is known.
@@ -93,20 +101,24 @@ fn rows(items: &[Item], model: Option<&Model>) -> Vec<u32> {
     items.iter().map(row).collect()
 }
 
-/// As [`Item::is_available`].
-fn shown(item: &Item) -> (i64, i64) {
-    const NEVER: (i64, i64) = (i64::MAX, i64::MIN);
-    let details = item.details.as_ref().filter(|details| details.status == ItemStatus::Active);
-    details.map_or(NEVER, |details| {
-        let from = details.available_from.map_or(i64::MIN, nanoseconds);
-        (from, details.available_until.map_or(i64::MAX, nanoseconds))
-    })
+fn never_shown(items: &[Item]) -> Vec<u32> {
+    let is_offered = |item: &Item| {
+        item.details.as_ref().is_some_and(|details| details.status == ItemStatus::Active)
+    };
+    let numbered = items.iter().enumerate();
+    numbered.filter(|(_, item)| !is_offered(item)).map(|(position, _)| position as u32).collect()
 }
 
-/// Exact from 1678 to 2262, which is more than is accepted of any item.
-fn nanoseconds(instant: Timestamp) -> i64 {
-    let nanoseconds = instant.as_nanosecond();
-    i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX - 1 })
+fn instants(
+    items: &[Item],
+    of: impl Fn(&ItemDetails) -> Option<Timestamp>,
+) -> Vec<(Timestamp, u32)> {
+    let instant =
+        |(position, item): (usize, &Item)| Some((of(item.details.as_ref()?)?, position as u32));
+    let mut instants: Vec<(Timestamp, u32)> =
+        items.iter().enumerate().filter_map(instant).collect();
+    instants.sort_unstable();
+    instants
 }
 
 fn digests(items: &[Item]) -> Vec<(ItemDigest, u32)> {

@@ -29,8 +29,8 @@ impl Source for Bridged<'_> {
     fn score(&self, scores: &mut Scores<'_>) {
         let of_row = |row| self.estimate.score(row);
         let of_stand_ins = |items: &StandIns| Some(items.sum(of_row));
-        match self.estimate.bounds() {
-            Some(bounds) => scores.put_best(bounds, of_row, of_stand_ins),
+        match self.estimate.bounded() {
+            Some(bounded) => scores.put_best(bounded, of_row, of_stand_ins),
             None => scores.put(|row| Some(of_row(row)), of_stand_ins),
         }
     }

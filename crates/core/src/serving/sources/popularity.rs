@@ -16,11 +16,17 @@ impl Source for Popularity<'_> {
 
     fn score(&self, scores: &mut Scores<'_>) {
         let popularity = |row| self.0.popularity(row);
-        let known = |row| Some(self.0.sections().ranking_popularity(row));
-        scores.put(known, |items| {
-            let items = Some(items).filter(|items| items.tell_popularity())?;
-            Some(items.sum(popularity).clamp(0.0, 1.0))
-        });
+        let sections = self.0.sections();
+        let has_young = !sections.tables.young_items().is_empty();
+        let of_young =
+            |row| if has_young { sections.ranking_popularity(row) } else { popularity(row) };
+        scores.put(
+            |row| Some(of_young(row)),
+            |items| {
+                let items = Some(items).filter(|items| items.tell_popularity())?;
+                Some(items.sum(popularity).clamp(0.0, 1.0))
+            },
+        );
     }
 
     fn contributions(&self, _: CatalogueEntry<'_>) -> Vec<(Row, f32)> {

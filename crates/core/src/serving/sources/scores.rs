@@ -2,6 +2,7 @@
 
 use crate::evidence::items::Row;
 use crate::model::content::StandIns;
+use crate::model::item_scores::BoundedScores;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::best::kth_greatest;
 
@@ -62,22 +63,25 @@ impl<'a> Scores<'a> {
         self.put_described(of_stand_ins);
     }
 
-    /// The same, where it is known what the item of a row scores at least, and how much more it
-    /// may score: only what may be among the best is given its score. The others are left without
-    /// one, but not to the next source.
-    pub fn put_best(
+    /// The same, where it is known what each item scores at least and at most: only what may be
+    /// among the best is given its score. The others keep the least that they may have, which is
+    /// below all of the best.
+    pub(super) fn put_best(
         &mut self,
-        bounds: impl Fn(Row) -> (f32, f32),
+        bounded: &BoundedScores<'_>,
         of_row: impl Fn(Row) -> f32,
         of_stand_ins: impl Fn(&StandIns) -> Option<f32>,
     ) {
-        self.put(|row| Some(bounds(row).0), of_stand_ins);
+        self.put(|row| bounded.at_least(row), of_stand_ins);
         let least = kth_greatest(&self.values, self.wanted);
         let rows = self.target.snapshot.rows().zip(&self.sources);
         for (value, (row, source)) in self.values.iter_mut().zip(rows) {
-            if let Some(row) = row.filter(|_| *source == self.source) {
-                let (at_least, range) = bounds(row);
-                *value = if at_least + range >= least { of_row(row) } else { NO_SCORE };
+            // Few are so near, and only of these it is asked how near they are.
+            if *value + bounded.range() >= least
+                && let Some(row) = row.filter(|_| *source == self.source)
+                && bounded.range_of(row).is_some_and(|range| *value + range >= least)
+            {
+                *value = of_row(row);
             }
         }
     }

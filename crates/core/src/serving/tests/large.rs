@@ -58,7 +58,7 @@ fn a_slate_of_a_large_catalogue_has_the_best_of_all_scores_to_the_last_bit() {
         let known = bridges::known(&model, &inputs, target);
         let exact = model.estimate(&knowledge(), &known).unwrap();
         let bounded = model.estimate_of(&knowledge(), &known, Wanted::TheBest).unwrap();
-        assert!(bounded.bounds().is_some() && exact.bounds().is_none());
+        assert!(bounded.bounded().is_some() && exact.bounded().is_none());
         assert_eq!(bounded.scores(), exact.scores());
         let snapshot = target.snapshot;
         let mut all: Vec<(f32, Timestamp, usize)> = snapshot
