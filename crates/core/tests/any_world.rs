@@ -262,6 +262,7 @@ impl World {
             } else {
                 self.seen(person, events, target)
             },
+            filters: BTreeMap::new(),
             personalised,
             cross_domain: CrossDomain::ByConsent,
             visible: BTreeSet::new(),

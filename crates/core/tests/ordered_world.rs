@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
@@ -113,6 +113,7 @@ fn slate(model: &Model, taken: &[u32]) -> Decided {
         targets: BTreeSet::from([domain(KNOWLEDGE)]),
         limit: 4,
         excluded: BTreeSet::new(),
+        filters: BTreeMap::new(),
         personalised: true,
         cross_domain: CrossDomain::ByConsent,
         visible: BTreeSet::from([domain(KNOWLEDGE)]),

@@ -48,6 +48,9 @@ pub struct Basis {
     /// How many items the caller did not want, when they were too many to be kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub excluded_not_kept: usize,
+    /// What items had to be like, as the caller wrote it: the targets with the same filter together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterBasis>,
     /// Whether the person's evidence was asked to be left aside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub impersonal: bool,
@@ -79,6 +82,15 @@ pub struct Basis {
     /// whatever is evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_back: Vec<KeptBackBasis>,
+}
+
+/// A filter, and whose items had to pass it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterBasis {
+    /// As it was written.
+    pub source: String,
+    /// The targets.
+    pub targets: BTreeSet<DomainId>,
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -328,6 +340,7 @@ mod tests {
             targets: BTreeSet::from([DomainId::parse("films").unwrap()]),
             excluded: BTreeMap::new(),
             excluded_not_kept: 0,
+            filters: Vec::new(),
             impersonal: false,
             within_domains: false,
             reasons: None,

@@ -13,6 +13,13 @@ use crate::plain_text::{is_one_line, is_visible};
 use crate::plausible_time::{self, is_plausible};
 use crate::text_length::exceeds;
 
+mod attributes;
+
+/// Most attributes of an item.
+pub const MAX_ATTRIBUTES: usize = 64;
+/// Longest name of an attribute, in characters.
+pub const MAX_ATTRIBUTE_NAME: usize = 100;
+
 /// Whether an item may be recommended at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -51,8 +58,13 @@ pub struct ItemDetails {
     /// From when it may no longer be recommended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_until: Option<Timestamp>,
-    /// Free attributes of the platform.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Attributes of the platform. Numbers and booleans are kept as texts, and several texts as
+    /// one, between `|`: what they are is for the domain's definition to say.
+    #[serde(
+        default,
+        deserialize_with = "attributes::read",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub attributes: BTreeMap<String, String>,
 }
 
@@ -91,9 +103,10 @@ impl ItemDetails {
         if self.categories.len() > 32 || self.categories.iter().any(|c| exceeds(c, 200)) {
             return refuse("categories must be at most 32 texts of at most 200 characters");
         }
-        if self.attributes.len() > 64
-            || self.attributes.iter().any(|(key, value)| exceeds(key, 100) || exceeds(value, 1_000))
-        {
+        let is_long = |(key, value): (&String, &String)| {
+            exceeds(key, MAX_ATTRIBUTE_NAME) || exceeds(value, 1_000)
+        };
+        if self.attributes.len() > MAX_ATTRIBUTES || self.attributes.iter().any(is_long) {
             return refuse("attributes must be at most 64 texts of at most 1000 characters");
         }
         if !is_one_line(&self.title) || !self.categories.iter().all(|c| is_one_line(c)) {

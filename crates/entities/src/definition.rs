@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{
+    InvalidItem, ItemDetails, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES as MAX_ATTRIBUTES_OF_ITEM,
+};
 use crate::decision::OutcomeKind;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor, Step};
+use crate::filter::{AttributeType, Schema};
 use crate::ids::{DomainId, EventType};
 use crate::plain_text::is_one_line;
 use crate::purpose::Purpose;
@@ -87,6 +91,10 @@ pub struct DomainDefinition {
     /// What the events of other systems mean.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
+    /// The attributes of items that filters may name, and of which type each is. Whoever may ask
+    /// for the domain's items may filter by them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, AttributeType>,
 }
 
 fn default_half_life_days() -> f32 {
@@ -100,6 +108,8 @@ pub struct InvalidDefinition(pub String);
 
 /// Most event types in one domain.
 pub const MAX_EVENT_TYPES: usize = 64;
+/// Most attributes that one domain declares: as many as an item has at most.
+pub const MAX_ATTRIBUTES: usize = MAX_ATTRIBUTES_OF_ITEM;
 /// Most consent defaults of one domain: two for each of 128 others.
 pub const MAX_CONSENT_DEFAULTS: usize = 256;
 /// Most bytes of a definition as JSON. Every function reads all definitions whenever one
@@ -150,6 +160,7 @@ impl DomainDefinition {
                 "consent_defaults cannot name financial_profiling: the person alone decides".into(),
             );
         }
+        self.check_attributes()?;
         let has_type = |event_type: &EventType| self.event_types.contains_key(event_type);
         if let Some(problem) = self.sources.problem(&has_type) {
             return refuse(problem);
@@ -159,6 +170,45 @@ impl DomainDefinition {
             return refuse(format!(
                 "a definition must be at most {MAX_DEFINITION_BYTES} bytes as JSON, not {bytes}"
             ));
+        }
+        Ok(())
+    }
+
+    fn check_attributes(&self) -> Result<(), InvalidDefinition> {
+        if self.attributes.len() > MAX_ATTRIBUTES {
+            let why = format!("attributes must have at most {MAX_ATTRIBUTES} entries");
+            return Err(InvalidDefinition(why));
+        }
+        let is_name = |name: &String| {
+            !name.trim().is_empty() && !exceeds(name, MAX_ATTRIBUTE_NAME) && is_one_line(name)
+        };
+        if !self.attributes.keys().all(is_name) {
+            let why = format!(
+                "names of attributes must be 1 to {MAX_ATTRIBUTE_NAME} characters without control \
+                 characters"
+            );
+            return Err(InvalidDefinition(why));
+        }
+        Ok(())
+    }
+
+    /// What filters of the domain's items may name.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        Schema::new(self.attributes.clone())
+    }
+
+    /// Checks that the attributes of an item that are declared are of their types.
+    ///
+    /// # Errors
+    /// [`InvalidItem`], in words fit for a caller.
+    pub fn check_item(&self, details: &ItemDetails) -> Result<(), InvalidItem> {
+        for (name, value) in &details.attributes {
+            let Some(of) = self.attributes.get(name).filter(|of| !of.reads(value)) else {
+                continue;
+            };
+            let why = format!("the attribute {name:?} must be {}, as the domain says", of.noun());
+            return Err(InvalidItem(why));
         }
         Ok(())
     }

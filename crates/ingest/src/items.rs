@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json as JsonResponse;
 use axum::extract::State;
 use crossfold_core::entities::activity::Activity;
-use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails, RawItem};
+use crossfold_core::entities::catalogue::{ChangeNumber, InvalidItem, Item, ItemDetails, RawItem};
+use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::event::to_millisecond;
 use crossfold_core::entities::ids::{DomainId, ItemId};
@@ -58,11 +59,11 @@ pub(crate) async fn post_items(
 ) -> Result<JsonResponse<ItemsUpserted>, Problem> {
     caller.require(Scope::CatalogWrite, &domain)?;
     batch::check_size(posted.items.len(), MAX_ITEMS)?;
-    state.definitions.domain(&domain).await?;
+    let definition = state.definitions.domain(&domain).await?;
     let updated_at = to_millisecond(state.machine.clock.now());
     let (mut items, mut rejected) = (Vec::new(), Vec::new());
     for (index, raw) in posted.items.into_iter().enumerate() {
-        match parse_item(raw, &domain, updated_at) {
+        match parse_item(raw, (&domain, &definition), updated_at) {
             Ok(item) => items.push(item),
             Err(rejection) => rejected.push(rejection.at(index)),
         }
@@ -167,7 +168,7 @@ pub(crate) struct Stored {
 
 fn parse_item(
     raw: serde_json::Value,
-    domain: &DomainId,
+    (domain, definition): (&DomainId, &DomainDefinition),
     updated_at: Timestamp,
 ) -> Result<Item, Rejection> {
     let invalid = |error: &dyn std::fmt::Display| Rejection::new("invalid_item", error.to_string());
@@ -175,6 +176,7 @@ fn parse_item(
     let item_id = ItemId::parse(&raw.item_id)
         .map_err(|error| Rejection::new("invalid_id", error.to_string()))?;
     let details = ItemDetails::parse(raw.details.into()).map_err(|error| invalid(&error))?;
+    definition.check_item(&details).map_err(|error| invalid(&error))?;
     let change = ChangeNumber::default();
     Ok(Item { domain: domain.clone(), item_id, details: Some(details), updated_at, change })
 }
@@ -186,9 +188,12 @@ pub(crate) async fn put_item(
     Json(details): Json<serde_json::Value>,
 ) -> Result<JsonResponse<ItemView>, Problem> {
     caller.require(Scope::CatalogWrite, &domain)?;
-    state.definitions.domain(&domain).await?;
-    let details = ItemDetails::parse(details)
-        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_item", error.0))?;
+    let definition = state.definitions.domain(&domain).await?;
+    let invalid = |error: InvalidItem| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_item", error.0)
+    };
+    let details = ItemDetails::parse(details).map_err(invalid)?;
+    definition.check_item(&details).map_err(invalid)?;
     let updated_at = to_millisecond(state.machine.clock.now());
     let change = ChangeNumber::default();
     let item = Item { domain, item_id, details: Some(details.clone()), updated_at, change };

@@ -104,8 +104,12 @@ async fn events(state: &IngestState, request: Request) -> Result<(), Problem> {
 
 async fn catalogue(state: &IngestState, request: Request) -> Result<(), Problem> {
     let (domain, body) = signed(state, request, Scope::CatalogWrite).await?;
-    state.definitions.domain(&domain).await?;
+    let definition = state.definitions.domain(&domain).await?;
     let posted = personalize_items::items(&body).map_err(Problem::invalid)?;
+    for (item_id, details) in &posted {
+        let in_item = |error| Problem::invalid(format!("item {item_id}: {error}"));
+        definition.check_item(details).map_err(in_item)?;
+    }
     let updated_at = to_millisecond(state.machine.clock.now());
     let entries = posted.into_iter().map(|(item_id, details)| Item {
         domain: domain.clone(),

@@ -13,6 +13,7 @@ mod profile;
 mod recommendations;
 mod replay;
 mod request;
+mod request_filter;
 mod routes;
 mod shortfall;
 mod similar;

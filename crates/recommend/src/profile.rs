@@ -151,6 +151,7 @@ fn as_slate(
         targets: BTreeSet::from([display.clone()]),
         limit: 1,
         excluded: BTreeSet::new(),
+        filters: BTreeMap::new(),
         personalised: true,
         cross_domain: cross_domain(headers),
         visible: known.definitions.keys().filter(acts_for).cloned().collect(),

@@ -126,10 +126,11 @@ async fn replay_now(
     if !recorded.is_of_life(&recorded.domain, &known.definitions) {
         return Err(unknown());
     }
-    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded)) else {
+    let definitions = known.definitions;
+    let request = request_of(recorded, &definitions);
+    let (Some(basis), Some(request)) = (&recorded.basis, request) else {
         return Ok(Change::NotRecorded.into());
     };
-    let definitions = known.definitions;
     let permission = Permission {
         now: state.machine.clock.now(),
         consents: &person.consents,

@@ -1,6 +1,6 @@
 //! The body of `POST /v1/recommendations`, and the checked request it becomes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::HeaderMap;
 use crossfold_core::entities::consent::CrossDomain;
@@ -14,6 +14,8 @@ use crossfold_edge::caller::Caller;
 use crossfold_edge::privacy;
 use crossfold_edge::problem::Problem;
 use serde::Deserialize;
+
+use crate::request_filter::RawFilter;
 
 /// Most items a caller can exclude.
 pub const MAX_EXCLUDED: usize = 1_000;
@@ -52,6 +54,7 @@ pub(crate) struct RecommendationBody {
     limit: usize,
     #[serde(default)]
     exclude: Vec<RawExcluded>,
+    filter: Option<RawFilter>,
     #[serde(default = "yes")]
     personalised: bool,
     #[serde(default = "yes")]
@@ -131,6 +134,10 @@ impl RecommendationBody {
         if let Some(unknown) = targets.iter().find(|target| !definitions.contains_key(*target)) {
             return Err(Problem::unknown_domain(unknown.as_str()));
         }
+        let filters = match self.filter {
+            Some(filter) => filter.read(&targets, definitions)?,
+            None => BTreeMap::new(),
+        };
         Ok(SlateRequest {
             recommendation_id: machine.ids.fresh().into(),
             seed: machine.dice.roll(),
@@ -140,6 +147,7 @@ impl RecommendationBody {
             targets,
             limit: self.limit,
             excluded: self.exclude.into_iter().map(|item| (item.domain, item.item_id)).collect(),
+            filters,
             personalised: self.personalised,
             cross_domain: cross_domain(headers),
             visible: definitions.keys().filter(|domain| caller.acts_for(domain)).cloned().collect(),

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::entities::basis::{
-    Basis, EvidenceBasis, KeptBackBasis, REVISION, digest_of_definition, digest_of_events,
-    digest_of_items,
+    Basis, EvidenceBasis, FilterBasis, KeptBackBasis, REVISION, digest_of_definition,
+    digest_of_events, digest_of_items,
 };
 use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
 use crate::entities::decision::SlateEntry;
 use crate::entities::event::Event;
+use crate::entities::filter::Filter;
 use crate::entities::ids::DomainId;
 use crate::entities::item_set::{ItemDigest, ItemSet};
 use crate::entities::kept_back::KeptBackBy;
@@ -36,6 +37,7 @@ pub(super) fn basis_of(
         targets: request.targets.clone(),
         excluded: BTreeMap::new(),
         excluded_not_kept: 0,
+        filters: filters_of(&request.filters),
         impersonal: !request.personalised,
         within_domains: request.cross_domain == CrossDomain::Never,
         reasons: request.explain.then(|| request.locale.tag().to_owned()),
@@ -47,6 +49,16 @@ pub(super) fn basis_of(
         kept_back: kept_back_of(asked, slate),
     };
     basis.excluding(&request.excluded)
+}
+
+/// Filters as they were written, each once.
+fn filters_of(filters: &BTreeMap<DomainId, Filter>) -> Vec<FilterBasis> {
+    let mut targets: BTreeMap<&str, BTreeSet<DomainId>> = BTreeMap::new();
+    for (target, filter) in filters {
+        targets.entry(filter.source()).or_default().insert(target.clone());
+    }
+    let basis = |(source, targets): (&str, _)| FilterBasis { source: source.to_owned(), targets };
+    targets.into_iter().map(basis).collect()
 }
 
 /// Up to which change of each catalogue new items were ranked by their text, or from which on.

@@ -30,15 +30,16 @@
 mod catalogues;
 mod evidence;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::entities::basis::{Basis, EvidenceBasis, KeptBackBasis};
+use crate::entities::basis::{Basis, EvidenceBasis, FilterBasis, KeptBackBasis};
 use crate::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crate::entities::decision::{Decision, SlateEntry};
 use crate::entities::definition::Definitions;
+use crate::entities::filter::Filter;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::entities::kept_back::KeptBackBy;
@@ -95,6 +96,8 @@ pub enum Change {
     EncoderGone,
     /// The items that the caller did not want were too many to be kept.
     ExcludedNotKept,
+    /// The filter names attributes that are not declared any more, or of another type.
+    FilterGone,
     /// How evidence is weighed was changed.
     DefinitionsChanged,
     /// Evidence that was used may no longer be.
@@ -193,9 +196,22 @@ pub fn domains_to_read(recorded: &Decision, present: &Permission<'_>) -> BTreeSe
     sources.map(|source| &source.domain).chain(of_platforms).cloned().collect()
 }
 
-/// The request of a decision, as it was checked; `None` where it was not kept.
+/// The filters of a decision, as far as they can be read by what domains declare now.
+fn filters_then(basis: &Basis, definitions: &Definitions) -> BTreeMap<DomainId, Filter> {
+    let of_target = |filter: &FilterBasis, target: &DomainId| {
+        let schema = definitions.get(target)?.schema();
+        Some((target.clone(), Filter::parse(&filter.source, &schema).ok()?))
+    };
+    let filters = basis.filters.iter();
+    filters
+        .flat_map(|filter| filter.targets.iter().filter_map(|to| of_target(filter, to)))
+        .collect()
+}
+
+/// The request of a decision, as it was checked, but for filters that cannot be read any more;
+/// `None` where it was not kept.
 #[must_use]
-pub fn request_of(recorded: &Decision) -> Option<SlateRequest> {
+pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<SlateRequest> {
     let basis = recorded.basis.as_ref().filter(|basis| basis.is_comparable())?;
     let excluded = basis
         .excluded
@@ -210,6 +226,7 @@ pub fn request_of(recorded: &Decision) -> Option<SlateRequest> {
         targets: basis.targets.clone(),
         limit: basis.limit,
         excluded: excluded.collect(),
+        filters: filters_then(basis, definitions),
         personalised: !basis.impersonal,
         cross_domain: match basis.within_domains {
             true => CrossDomain::Never,
@@ -270,7 +287,8 @@ impl<'a> Present<'a> {
 /// Makes a decision again from what there is now, or says what stands against it.
 #[must_use]
 pub fn replay(recorded: &Decision, present: &Present<'_>) -> Replayed {
-    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded)) else {
+    let (Some(basis), Some(request)) = (&recorded.basis, request_of(recorded, present.definitions))
+    else {
         return Change::NotRecorded.into();
     };
     let policy = policy::named(&recorded.policy);
@@ -318,6 +336,10 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     if basis.excluded_not_kept > 0 {
         gone.push(Change::ExcludedNotKept.into());
     }
+    let read = filters_then(basis, present.definitions);
+    let filtered = basis.filters.iter().flat_map(|filter| &filter.targets);
+    let unread = filtered.filter(|target| !read.contains_key(*target)).cloned().collect();
+    gone.extend(Finding::of_domains(Change::FilterGone, unread));
     gone
 }
 

@@ -1,10 +1,11 @@
 //! What a slate is asked for, and for whom.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::entities::consent::{ConsentLedger, CrossDomain};
+use crate::entities::filter::Filter;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId, Placement, Pseudonym, RecommendationId};
 use crate::serving::reason::Locale;
@@ -48,6 +49,8 @@ pub struct SlateRequest {
     pub limit: usize,
     /// Items the caller does not want.
     pub excluded: BTreeSet<(DomainId, ItemId)>,
+    /// What items of some targets must be like, as the caller says.
+    pub filters: BTreeMap<DomainId, Filter>,
     /// Whether the person's evidence may shape the slate.
     pub personalised: bool,
     /// Whether evidence of other domains may be used.

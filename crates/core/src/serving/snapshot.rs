@@ -1,6 +1,7 @@
 //! A domain's catalogue at one moment, matched with a model's rows.
 
 mod columns;
+mod fields;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use crate::entities::catalogue::{ChangeNumber, Item, ItemStatus};
+use crate::entities::filter::{Filter, Schema};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::entities::item_set::ItemDigest;
 use crate::evidence::items::Row;
@@ -17,6 +19,7 @@ use crate::model::Model;
 use crate::model::content::StandIns;
 use crate::serving::catalogue_facts::CatalogueFacts;
 use crate::serving::snapshot::columns::Columns;
+use crate::serving::snapshot::fields::{FieldColumns, FilterTable};
 
 /// Catalogues by domain.
 pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
@@ -78,6 +81,7 @@ struct Entries {
     /// In order of ids.
     items: Vec<Item>,
     columns: Columns,
+    fields: FieldColumns,
     last_change: ChangeNumber,
     /// Made when they are first asked for: slates do without.
     facts: OnceLock<CatalogueFacts>,
@@ -101,7 +105,8 @@ impl CatalogueSnapshot {
         items.sort_by(|a, b| a.item_id.cmp(&b.item_id));
         let columns = Columns::of(&items, model);
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
-        let entries = Entries { items, columns, last_change, facts: OnceLock::new() };
+        let (fields, facts) = (FieldColumns::default(), OnceLock::new());
+        let entries = Entries { items, columns, fields, last_change, facts };
         Self { entries: Arc::new(entries), described: None }
     }
 
@@ -217,6 +222,12 @@ impl CatalogueSnapshot {
             let position = self.position(id)?;
             Some((position, self.entry(position).stand_ins?))
         })
+    }
+
+    /// What a filter reads of the items, in order of positions.
+    #[must_use]
+    pub fn table(&self, filter: &Filter, schema: &Schema) -> FilterTable {
+        self.entries.fields.of(&self.entries.items, filter, schema)
     }
 
     /// The position of an item.

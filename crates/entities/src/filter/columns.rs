@@ -28,6 +28,7 @@ pub(super) use time::Times;
 
 use super::bit_mask::BitMask;
 use super::schema::AttributeType;
+pub(crate) use from_texts::SEPARATOR;
 
 /// A column of any type.
 #[derive(Debug, Clone, PartialEq)]

@@ -179,6 +179,7 @@ fn request(domain: &DomainId) -> Result<SlateRequest> {
         targets: BTreeSet::from([domain.clone()]),
         limit: 1,
         excluded: BTreeSet::new(),
+        filters: BTreeMap::new(),
         personalised: true,
         cross_domain: CrossDomain::ByConsent,
         visible: BTreeSet::from([domain.clone()]),

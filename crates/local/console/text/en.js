@@ -116,6 +116,7 @@ export default {
   "rule.seen": "Had to do with it",
   "rule.dismissed": "Dismissed",
   "rule.excluded": "Excluded by the request",
+  "rule.filtered": "Left out by the filter",
   "consent.given": "Allowed. Without it:",
   "consent.missing": "Not allowed into {to}: nothing of it is used. With consent:",
   "consent.same": "nothing would change on this slate.",

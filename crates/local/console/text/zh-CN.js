@@ -116,6 +116,7 @@ export default {
   "rule.seen": "已接触过",
   "rule.dismissed": "用户不想再看",
   "rule.excluded": "请求中排除",
+  "rule.filtered": "不符合筛选条件",
   "consent.given": "已授权。若撤回：",
   "consent.missing": "未授权至{to}：不会使用任何相关依据。若授权：",
   "consent.same": "此推荐不会变化。",

@@ -17,6 +17,9 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
         "user_id": args.user, "domain": args.domain, "target_domains": args.target,
         "limit": args.limit, "locale": args.locale,
     });
+    if let Some(filter) = &args.filter {
+        request["filter"] = filter.as_str().into();
+    }
     if args.inspect {
         request["inspect"] = true.into();
     }

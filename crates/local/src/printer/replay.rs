@@ -49,6 +49,7 @@ fn words(finding: &Finding) -> &'static str {
         Change::ModelGone => "the model was deleted",
         Change::EncoderGone => "the text encoder that ranked new items cannot be read",
         Change::ExcludedNotKept => "too many unwanted items were named to be kept",
+        Change::FilterGone => "its filter names attributes that are not declared so any more",
         Change::DefinitionsChanged => "evidence is weighed otherwise now, or its domain is gone",
         Change::ConsentsChanged => "evidence that was used may no longer be",
         Change::TooManySince => "more came in since than is read, and what was used is not reached",

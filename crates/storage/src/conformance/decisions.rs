@@ -73,6 +73,7 @@ fn basis(domain: &DomainId) -> Basis {
         targets: BTreeSet::from([domain.clone()]),
         excluded: [(domain.clone(), BTreeSet::from([item]))].into(),
         excluded_not_kept: 0,
+        filters: Vec::new(),
         impersonal: false,
         within_domains: true,
         reasons: Some("zh".into()),

@@ -7,17 +7,19 @@
 pub mod available;
 pub mod dismissed;
 pub mod excluded;
+pub mod filtered;
 pub mod seen;
 
 use serde::Serialize;
 
 use crate::entities::consent::ConsentedHistory;
-use crate::entities::definition::Definitions;
+use crate::entities::definition::{Definitions, DomainDefinition};
 use crate::entities::ids::DomainId;
 use crate::serving::request::SlateRequest;
 use crate::serving::rules::available::Available;
 use crate::serving::rules::dismissed::Dismissed;
 use crate::serving::rules::excluded::Excluded;
+use crate::serving::rules::filtered::Filtered;
 use crate::serving::rules::seen::Seen;
 use crate::serving::snapshot::CatalogueSnapshot;
 
@@ -33,6 +35,8 @@ pub enum Ineligible {
     Dismissed,
     /// The caller does not want it.
     Excluded,
+    /// The caller's filter does not admit it.
+    Filtered,
 }
 
 /// What the rules have against each item of a catalogue, in order of positions.
@@ -84,11 +88,14 @@ impl<'a> Rules<'a> {
         (target, history): (&'a DomainId, &'a ConsentedHistory),
         definitions: &Definitions,
     ) -> Self {
+        let filter = request.filters.get(target);
+        let schema = definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
         Self(vec![
             Box::new(Available::at(request.now)),
             Box::new(Seen::in_history((target, history), definitions, request.now)),
             Box::new(Dismissed::in_history(target, history)),
             Box::new(Excluded::by_caller(target, &request.excluded)),
+            Box::new(Filtered::by_caller(filter, schema, request.now)),
         ])
     }
 

@@ -3,6 +3,7 @@
 mod admission;
 mod economic;
 mod explanations;
+mod filters;
 mod inspections;
 mod large;
 mod made_again;
@@ -156,6 +157,7 @@ fn asking(display: DomainId, target: DomainId) -> SlateRequest {
         targets: BTreeSet::from([target]),
         limit: 4,
         excluded: BTreeSet::new(),
+        filters: BTreeMap::new(),
         personalised: true,
         cross_domain: CrossDomain::ByConsent,
         visible: BTreeSet::from([knowledge(), auto()]),

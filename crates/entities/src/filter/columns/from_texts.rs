@@ -7,7 +7,7 @@ use crate::filter::moment::moment;
 use crate::filter::schema::AttributeType;
 
 /// What stands between the texts of a set.
-const SEPARATOR: char = '|';
+pub(crate) const SEPARATOR: char = '|';
 
 pub(super) fn column<'a>(
     of: AttributeType,
@@ -20,6 +20,19 @@ pub(super) fn column<'a>(
         AttributeType::Boolean => Column::Boolean(values.map(|text| boolean(text?)).collect()),
         AttributeType::Time => Column::Time(values.map(|text| moment(text?.trim())).collect()),
         AttributeType::TextSet => Column::TextSet(values.map(|text| text.map(set)).collect()),
+    }
+}
+
+impl AttributeType {
+    /// Whether a text is a value of the type, as attributes are kept.
+    #[must_use]
+    pub fn reads(self, text: &str) -> bool {
+        match self {
+            Self::Text | Self::TextSet => true,
+            Self::Number => number(text).is_some(),
+            Self::Boolean => boolean(text).is_some(),
+            Self::Time => moment(text.trim()).is_some(),
+        }
     }
 }
 
