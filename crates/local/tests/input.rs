@@ -104,6 +104,49 @@ async fn a_key_that_stands_twice_is_refused_on_every_way_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn declared_attributes_are_of_their_type_and_filters_of_what_is_declared() {
+    let world = World::start().await;
+    let path = "/v1/domains/knowledge";
+    for declared in [
+        r#"{"attributes": {"level": "word"}}"#,
+        r#"{"attributes": {"": "text"}}"#,
+        r#"{"attributes": {"a\nb": "text"}}"#,
+        r#"{"attributes": ["level"]}"#,
+    ] {
+        assert_eq!(world.code("PATCH", path, declared).await, "invalid_request", "{declared}");
+    }
+    let declared = r#"{"attributes": {"level": "number", "words": "text_set"}}"#;
+    let changed = world.send("PATCH", path, &[], declared).await;
+    assert_eq!(changed["attributes"]["level"], "number", "{changed}");
+    let item = |level: &str| {
+        format!(r#"{{"title": "t", "attributes": {{"level": {level}, "words": ["a", "b"]}}}}"#)
+    };
+    let (one, many) = ("/v1/domains/knowledge/items/i1", "/v1/domains/knowledge/items");
+    for level in [r#""high""#, "true", r#""1e3""#, r#"["3"]"#, "null"] {
+        let expected = if level == r#"["3"]"# { "none" } else { "invalid_item" };
+        assert_eq!(world.code("PUT", one, &item(level)).await, expected, "{level}");
+        let batch = item(level).replacen('{', r#"{"item_id": "i1", "#, 1);
+        let batch = format!(r#"{{"items": [{batch}]}}"#);
+        assert_eq!(world.code("POST", many, &batch).await, expected, "{level}");
+    }
+    let put = world.send("PUT", one, &[], &item("3.50")).await;
+    assert_eq!(put["attributes"], serde_json::json!({"level": "3.5", "words": "a|b"}), "{put}");
+    let asking = |filter: &str| {
+        serde_json::json!({"user_id": "u", "domain": "knowledge", "filter": filter}).to_string()
+    };
+    let served = |filter: &str| {
+        let (world, body) = (&world, asking(filter));
+        async move { world.send("POST", "/v1/recommendations", &[], &body).await["items"].clone() }
+    };
+    assert_eq!(served("level = 3.500 and has_any(words, ['b'])").await[0]["item_id"], "i1");
+    assert_eq!(served("level > 3.5").await, serde_json::json!([]));
+    for filter in ["levl = 3", "level = 'x'", "level = 3 and", "lower(level) = 'x'"] {
+        let code = world.code("POST", "/v1/recommendations", &asking(filter)).await;
+        assert_eq!(code, "invalid_filter", "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn money_that_would_be_rounded_is_refused_and_other_numbers_are_no_matter() {
     let world = World::start().await;
     for value in [
@@ -120,6 +163,10 @@ async fn money_that_would_be_rounded_is_refused_and_other_numbers_are_no_matter(
         let item = format!(r#"{{"title": "t", "price": {value}}}"#);
         let path = "/v1/domains/knowledge/items/i1";
         assert_eq!(world.code("PUT", path, &item).await, "invalid_item", "{value}");
+        if !value.starts_with('"') {
+            let attribute = format!(r#"{{"title": "t", "attributes": {{"rate": {value}}}}}"#);
+            assert_eq!(world.code("PUT", path, &attribute).await, "invalid_item", "{value}");
+        }
         let items = format!(r#"{{"items": [{{"item_id": "i", "title": "t", "price": {value}}}]}}"#);
         let path = "/v1/domains/knowledge/items";
         assert_eq!(world.code("POST", path, &items).await, "invalid_item", "{value}");

@@ -39,6 +39,7 @@ use crate::test_models::{publish, uniform_model};
 use crate::{RecommendState, routes};
 
 mod deadlines;
+mod filters;
 mod long_histories;
 mod new_items;
 mod presence;
