@@ -22,8 +22,13 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
 #[must_use]
 pub fn rank_unseen(scores: &[f32], seen: &[u32], k: usize) -> Vec<u32> {
     debug_assert!(seen.is_sorted(), "what was seen is in order");
-    let mut best =
-        Best { scores, k, kept: Vec::with_capacity(k.min(scores.len()) * 2), worst: None };
+    let mut best = Best {
+        scores,
+        k,
+        kept: Vec::with_capacity(k.min(scores.len()) * 2),
+        worst: None,
+        least: f32::NEG_INFINITY,
+    };
     let end = scores.len() as u32;
     let mut next = 0;
     for &seen in seen.iter().take_while(|seen| **seen < end) {
@@ -42,6 +47,8 @@ struct Best<'a> {
     kept: Vec<u32>,
     /// Once `k` were found: the last of them. What is not better is not kept.
     worst: Option<Rank>,
+    /// Its score; before, and where it is no number, less than any.
+    least: f32,
 }
 
 /// Best first when ascending: by score, then by index.
@@ -50,6 +57,10 @@ type Rank = (Reverse<OrderedScore>, u32);
 impl Best<'_> {
     fn offer(&mut self, indices: std::ops::Range<u32>) {
         for index in indices {
+            // Most are passed over by this alone; what is no number is not.
+            if self.scores[index as usize] < self.least {
+                continue;
+            }
             if self.worst.is_some_and(|worst| rank(self.scores, index).cmp(&worst).is_gt()) {
                 continue;
             }
@@ -68,6 +79,8 @@ impl Best<'_> {
         self.kept.truncate(self.k);
         if let (Some(last), true) = (self.kept.last(), self.kept.len() == self.k) {
             self.worst = Some(rank(scores, *last));
+            let score = scores[*last as usize];
+            self.least = if score.is_nan() { f32::NEG_INFINITY } else { score };
         }
     }
 
