@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::catalogue::ChangeNumber;
 use crate::definition::{DomainDefinition, EventTypeDefinition};
 use crate::event::Event;
+use crate::filter::{AttributeType, Field, Filter, Schema};
 use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
 use crate::item_set::ItemSet;
 use crate::kept_back::KeptBackBy;
@@ -89,8 +90,32 @@ pub struct Basis {
 pub struct FilterBasis {
     /// As it was written.
     pub source: String,
+    /// The attributes that it reads, of the types that they were declared as.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, AttributeType>,
     /// The targets.
     pub targets: BTreeSet<DomainId>,
+}
+
+impl FilterBasis {
+    /// A filter of targets whose domains declare this.
+    #[must_use]
+    pub fn of(filter: &Filter, schema: &Schema, targets: BTreeSet<DomainId>) -> Self {
+        let attribute = |field: &Field| match field {
+            Field::Attribute(name) => Some((name.clone(), schema.type_of(field)?)),
+            _ => None,
+        };
+        let attributes = filter.fields().filter_map(attribute).collect();
+        Self { source: filter.source().to_owned(), attributes, targets }
+    }
+
+    /// The same filter where a domain declares this; `None` where it would not mean the same.
+    #[must_use]
+    pub fn read(&self, schema: &Schema) -> Option<Filter> {
+        let filter = Filter::parse(&self.source, schema).ok()?;
+        let now = Self::of(&filter, schema, self.targets.clone());
+        (now.attributes == self.attributes).then_some(filter)
+    }
 }
 
 fn is_zero(number: &usize) -> bool {

@@ -91,8 +91,7 @@ pub struct DomainDefinition {
     /// What the events of other systems mean.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
-    /// The attributes of items that filters may name, and of which type each is. Whoever may ask
-    /// for the domain's items may filter by them.
+    /// The attributes of items that filters may name, and of which type each is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, AttributeType>,
 }
@@ -198,7 +197,7 @@ impl DomainDefinition {
         Schema::new(self.attributes.clone())
     }
 
-    /// Checks that the attributes of an item that are declared are of their types.
+    /// Checks that the attributes of an item that are declared can be read as their types.
     ///
     /// # Errors
     /// [`InvalidItem`], in words fit for a caller.

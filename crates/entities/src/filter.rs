@@ -44,7 +44,8 @@
 //!
 //! No loops, no functions of one's own: a filter costs its operations times the rows, and texts are
 //! looked into once for each different text. Its length, depth, nodes and lists are bounded
-//! ([`MAX_SOURCE_BYTES`], [`MAX_DEPTH`], [`MAX_NODES`], [`MAX_LIST`], [`MAX_TEXT_CHARS`]).
+//! ([`MAX_SOURCE_BYTES`], [`MAX_DEPTH`], [`MAX_NODES`], [`MAX_TEXT_CALLS`], [`MAX_ARITHMETIC`],
+//! [`MAX_LIST`], [`MAX_TEXT_CHARS`]).
 //!
 //! From a source to a mask: `lexer` makes tokens, `parser` an expression ([`syntax`]), `check`
 //! a `typed` tree of it, `program` flat operations; `bind` puts them beside the
@@ -82,6 +83,7 @@ pub use error::{FilterError, Span};
 pub use schema::{AttributeType, Field, Schema};
 pub use syntax::Expression;
 
+use error::Fault;
 use program::Program;
 
 /// Most bytes of a source: what a person writes, and what a request can carry in its address.
@@ -92,6 +94,11 @@ pub const MAX_DEPTH: usize = 32;
 /// Most fields, values, operators and calls: each costs its time on every row. Values in a
 /// list do not count, nor do parentheses.
 pub const MAX_NODES: usize = 200;
+/// Most calls of `lower`, `contains`, `starts_with`, `ends_with` and `len`: each looks into every
+/// different text of a catalogue, and `lower` keeps another one of each.
+pub const MAX_TEXT_CALLS: usize = 12;
+/// Most of `+ - * /`: decimals are exact, and slow.
+pub const MAX_ARITHMETIC: usize = 32;
 /// Most values in a list.
 pub const MAX_LIST: usize = 100;
 /// Most characters of a text: no field has longer ones.
@@ -133,7 +140,13 @@ impl Filter {
     /// # Errors
     /// As for [`Self::parse`]; places are those in the canonical source.
     pub fn from_expression(expression: &Expression, schema: &Schema) -> Result<Self, FilterError> {
-        Self::parse(&expression.to_string(), schema)
+        let filter = Self::parse(&expression.to_string(), schema)?;
+        if filter.expression != *expression {
+            // A name that is none, of what was built and not parsed, would be read otherwise.
+            let fault = Fault::new(Span::default(), "expected an expression that can be written");
+            return Err(FilterError::locate(&filter.source, fault));
+        }
+        Ok(filter)
     }
 
     /// The text that it was read from.

@@ -10,7 +10,8 @@ pub fn is_one_line(text: &str) -> bool {
     !text.chars().any(is_command)
 }
 
-fn is_command(sign: char) -> bool {
+/// Whether a sign would command what shows it.
+pub(crate) fn is_command(sign: char) -> bool {
     sign.is_control()
         || matches!(sign, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

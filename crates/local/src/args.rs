@@ -434,7 +434,8 @@ pub struct RecommendArgs {
     /// Language of the reasons, as a BCP 47 tag.
     #[arg(long, default_value = "en")]
     pub locale: String,
-    /// What items must be like, such as 'price <= 300 and "rust" in categories'.
+    /// What items must be like, such as 'price <= 300 and "rust" in categories'; or a JSON object
+    /// of such texts by target.
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
     /// Say as well which items were left out, and by which rule.

@@ -135,7 +135,7 @@ impl RecommendationBody {
             return Err(Problem::unknown_domain(unknown.as_str()));
         }
         let filters = match self.filter {
-            Some(filter) => filter.read(&targets, definitions)?,
+            Some(filter) => filter.read(&targets, definitions, caller)?,
             None => BTreeMap::new(),
         };
         Ok(SlateRequest {

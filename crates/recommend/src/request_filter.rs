@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::filter::{Filter, MAX_SOURCE_BYTES};
 use crossfold_core::entities::ids::DomainId;
+use crossfold_core::entities::plain_text::is_visible;
+use crossfold_edge::caller::Caller;
 use crossfold_edge::problem::Problem;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
@@ -35,14 +37,18 @@ impl<'de> Deserialize<'de> for RawFilter {
 }
 
 impl RawFilter {
-    /// The filters of targets, checked by what their domains declare.
+    /// The filters of targets, checked by what their domains declare. Only who acts for a domain
+    /// may filter its items: what others are answered would tell of each item what it is like, and
+    /// of each whether the person has seen it.
     ///
     /// # Errors
-    /// A problem when a domain is no target, when they are too long, and when one cannot be read.
+    /// A problem when a domain is no target or not the caller's, when they are too long, and when
+    /// one cannot be read.
     pub(crate) fn read(
         self,
         targets: &BTreeSet<DomainId>,
         definitions: &Definitions,
+        caller: &Caller,
     ) -> Result<BTreeMap<DomainId, Filter>, Problem> {
         let sources = match self {
             Self::All(source) => {
@@ -52,6 +58,11 @@ impl RawFilter {
         };
         if let Some(other) = sources.keys().find(|domain| !targets.contains(*domain)) {
             return Err(Problem::invalid(format!("filter names {other}, which is no target")));
+        }
+        if let Some(other) = sources.keys().find(|domain| !caller.acts_for(domain)) {
+            let detail =
+                format!("the token does not cover {other}, so its items cannot be filtered");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "domain_forbidden", detail));
         }
         let different: BTreeSet<&String> = sources.values().collect();
         if different.into_iter().map(String::len).sum::<usize>() > MAX_SOURCE_BYTES {
@@ -69,9 +80,13 @@ impl RawFilter {
 
 fn read(source: &str, definition: Option<&DomainDefinition>) -> Result<Filter, String> {
     let schema = definition.map(DomainDefinition::schema).unwrap_or_default();
+    if !is_visible(source) {
+        return Err("it must have no control characters but line ends and tabs".to_owned());
+    }
     Filter::parse(source, &schema).map_err(|error| {
-        let hint = match schema.attributes().is_empty() {
-            true => " (the domain declares no attributes: see PUT /v1/domains/{domain})",
+        let is_of_name = error.message.starts_with("unknown field");
+        let hint = match is_of_name && schema.attributes().is_empty() {
+            true => " (attributes must be declared: PATCH /v1/domains/{domain}, docs/filters.md)",
             false => "",
         };
         format!("{error}{hint}")
@@ -102,7 +117,7 @@ mod tests {
             serde_json::from_value(filter).map_err(|error| error.to_string())?;
         let targets = targets.iter().map(|target| domain(target)).collect();
         filter
-            .read(&targets, &definitions)
+            .read(&targets, &definitions, &Caller::development())
             .map_err(|problem| format!("{} {}", problem.code, problem.detail))
     }
 
@@ -122,10 +137,15 @@ mod tests {
             unknown.starts_with("invalid_filter filter of books: line 1, column 1: "),
             "{unknown}"
         );
-        assert!(unknown.contains("declares no attributes"), "{unknown}");
+        assert!(unknown.contains("must be declared"), "{unknown}");
         let unknown = told(json!({"cars": "price < 10 and\nbrend = \"BYD\""}));
         assert!(unknown.contains("line 2, column 1") && unknown.contains("`brand`"), "{unknown}");
         assert!(told(json!({"music": "price < 10"})).starts_with("invalid_request"));
+        let hidden = told(json!("price < 10 \u{202e}"));
+        assert!(hidden.contains("no control characters"), "{hidden}");
+        let escaped = told(json!("available_from > \"\\u202e\""));
+        assert!(!escaped.contains('\u{202e}') && escaped.contains("202e"), "{escaped}");
+        assert!(!told(json!({"books": "price <"})).contains("must be declared"));
         assert!(told(json!(7)).contains("must be a text"));
         assert!(told(json!({"cars": 7})).contains("by target domain"));
         let long = format!("price < {}", "1 + ".repeat(600) + "1");

@@ -101,11 +101,9 @@ impl<'a> BoundedScores<'a> {
         scores
     }
 
-    /// Sets the score of an item. Where it is beyond the bounds they give way.
+    /// Sets the score of an item, which is then what it scores at least and at most.
     fn set(&mut self, item: LocalRow, score: f32) {
-        let least = &mut self.least[item.index()];
-        *least = least.min(score);
-        self.range = self.range.max(score - *least);
+        self.least[item.index()] = score;
         self.set.insert(item, score);
     }
 
@@ -117,9 +115,7 @@ impl<'a> BoundedScores<'a> {
     /// How much more than that it may score.
     pub(crate) fn range_of(&self, row: Row) -> Option<f32> {
         let item = self.target.local(row)?;
-        let range = self.quantised.range(&self.quantised_vector, item.index());
-        let beyond = |set: &f32| set - self.least[item.index()];
-        Some(self.set.get(&item).map_or(range, |set| range.max(beyond(set))))
+        Some(self.quantised.range(&self.quantised_vector, item.index()))
     }
 
     /// How much more than that any item may score.
@@ -156,7 +152,11 @@ impl ItemScores<'_> {
 
     /// Whether any two items differ, all of them numbers.
     pub(crate) fn tell_items_apart(&self) -> bool {
-        let Self::All(scores) = self else { return true };
+        let scores = match self {
+            Self::All(scores) => scores,
+            // They were told apart by their bounds; what was set since is of a few.
+            Self::Bounded(scores) => return scores.set.values().all(|score| score.is_finite()),
+        };
         let first = scores.first();
         let differs = scores.iter().any(|score| Some(score) != first);
         differs && scores.iter().all(|score| score.is_finite())

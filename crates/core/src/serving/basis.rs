@@ -10,8 +10,8 @@ use crate::entities::basis::{
 use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
 use crate::entities::decision::SlateEntry;
+use crate::entities::definition::DomainDefinition;
 use crate::entities::event::Event;
-use crate::entities::filter::Filter;
 use crate::entities::ids::DomainId;
 use crate::entities::item_set::{ItemDigest, ItemSet};
 use crate::entities::kept_back::KeptBackBy;
@@ -37,7 +37,7 @@ pub(super) fn basis_of(
         targets: request.targets.clone(),
         excluded: BTreeMap::new(),
         excluded_not_kept: 0,
-        filters: filters_of(&request.filters),
+        filters: filters_of(asked),
         impersonal: !request.personalised,
         within_domains: request.cross_domain == CrossDomain::Never,
         reasons: request.explain.then(|| request.locale.tag().to_owned()),
@@ -51,14 +51,22 @@ pub(super) fn basis_of(
     basis.excluding(&request.excluded)
 }
 
-/// Filters as they were written, each once.
-fn filters_of(filters: &BTreeMap<DomainId, Filter>) -> Vec<FilterBasis> {
-    let mut targets: BTreeMap<&str, BTreeSet<DomainId>> = BTreeMap::new();
-    for (target, filter) in filters {
-        targets.entry(filter.source()).or_default().insert(target.clone());
+/// Filters as they were written; those of targets that mean the same by it together.
+fn filters_of(asked: &AdmittedRequest<'_>) -> Vec<FilterBasis> {
+    let mut kept: Vec<FilterBasis> = Vec::new();
+    for (target, filter) in &asked.request.filters {
+        let schema = asked.definitions.get(target).map(DomainDefinition::schema);
+        let of_target =
+            FilterBasis::of(filter, &schema.unwrap_or_default(), BTreeSet::from([target.clone()]));
+        let same = kept.iter_mut().find(|other| {
+            (&other.source, &other.attributes) == (&of_target.source, &of_target.attributes)
+        });
+        match same {
+            Some(same) => same.targets.extend(of_target.targets),
+            None => kept.push(of_target),
+        }
     }
-    let basis = |(source, targets): (&str, _)| FilterBasis { source: source.to_owned(), targets };
-    targets.into_iter().map(basis).collect()
+    kept
 }
 
 /// Up to which change of each catalogue new items were ranked by their text, or from which on.

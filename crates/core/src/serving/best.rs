@@ -67,6 +67,7 @@ fn greatest(values: &[f32], k: usize) -> Vec<(f32, usize)> {
     let mut held: Vec<(f32, usize)> = Vec::new();
     // The lowest of the greatest so far: of what is equal, others say which comes first.
     let mut least = f32::NEG_INFINITY;
+    let mut full = k.saturating_mul(HELD).max(BLOCK);
     for (block, values) in values.chunks(BLOCK).enumerate() {
         // Most blocks have nothing, and are passed over without a look at each.
         if !values.iter().fold(false, |any, value| any | (*value >= least)) {
@@ -75,10 +76,13 @@ fn greatest(values: &[f32], k: usize) -> Vec<(f32, usize)> {
         let numbered = values.iter().enumerate();
         let better = numbered.filter(|(_, value)| **value >= least && **value > f32::NEG_INFINITY);
         held.extend(better.map(|(at, value)| (*value, block * BLOCK + at)));
-        if k > 0 && held.len() >= k.saturating_mul(HELD).max(BLOCK) {
+        if k > 0 && held.len() >= full {
             held.select_nth_unstable_by(k - 1, |a, b| b.0.total_cmp(&a.0));
             least = held[k - 1].0;
             held.retain(|(value, _)| *value >= least);
+            // Of many that are equal all stay, so the next cut is only worth it when as many more
+            // have come.
+            full = full.max(held.len().saturating_mul(2));
         }
     }
     held
@@ -231,6 +235,19 @@ mod tests {
             } else {
                 prop_assert_eq!(kth_greatest(&values, limit), f32::NEG_INFINITY);
             }
+        }
+
+        #[test]
+        fn many_equal_ones_are_held_without_being_gone_through_again_and_again(
+            few in proptest::collection::vec(0u32..20_000, 0..12), limit in 1usize..30,
+        ) {
+            let mut values = vec![0.5f32; 20_000];
+            few.iter().for_each(|at| values[*at as usize] = 0.75);
+            let few: std::collections::BTreeSet<usize> = few.iter().map(|at| *at as usize).collect();
+            let held = likely(&values, limit);
+            prop_assert!(few.iter().all(|at| held.contains(at)) || few.len() >= limit);
+            let least = if few.len() >= limit { 0.75 } else { 0.5 };
+            prop_assert_eq!(kth_greatest(&values, limit), least);
         }
 
         #[test]

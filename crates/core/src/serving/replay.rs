@@ -200,7 +200,7 @@ pub fn domains_to_read(recorded: &Decision, present: &Permission<'_>) -> BTreeSe
 fn filters_then(basis: &Basis, definitions: &Definitions) -> BTreeMap<DomainId, Filter> {
     let of_target = |filter: &FilterBasis, target: &DomainId| {
         let schema = definitions.get(target)?.schema();
-        Some((target.clone(), Filter::parse(&filter.source, &schema).ok()?))
+        Some((target.clone(), filter.read(&schema)?))
     };
     let filters = basis.filters.iter();
     filters

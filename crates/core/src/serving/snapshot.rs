@@ -101,9 +101,19 @@ pub struct CatalogueEntry<'a> {
 impl CatalogueSnapshot {
     /// Matches the items of one domain, in any order, with the model's rows.
     #[must_use]
-    pub fn new(mut items: Vec<Item>, model: Option<&Model>) -> Self {
+    pub fn new(items: Vec<Item>, model: Option<&Model>) -> Self {
+        Self::with_since(items, model, Item::since)
+    }
+
+    /// The same, where it is otherwise known since when each item has been there.
+    #[must_use]
+    pub fn with_since(
+        mut items: Vec<Item>,
+        model: Option<&Model>,
+        since: impl Fn(&Item) -> Timestamp,
+    ) -> Self {
         items.sort_by(|a, b| a.item_id.cmp(&b.item_id));
-        let columns = Columns::of(&items, model);
+        let columns = Columns::of(&items, model, since);
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
         let (fields, facts) = (FieldColumns::default(), OnceLock::new());
         let entries = Entries { items, columns, fields, last_change, facts };

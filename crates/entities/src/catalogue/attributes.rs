@@ -39,7 +39,8 @@ fn text(value: Value) -> Result<String, String> {
 
 fn entry(value: Value) -> Result<String, String> {
     match value {
-        Value::String(text) if !text.contains(SEPARATOR) => Ok(text),
+        // As they are read again.
+        Value::String(text) if !text.contains(SEPARATOR) => Ok(text.trim().to_owned()),
         Value::String(_) => Err(format!("must have no {SEPARATOR:?} within a text of a list")),
         _ => Err("must be a list of texts".to_owned()),
     }
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn values_of_every_kind_are_kept_as_texts_and_numbers_to_the_last_digit() {
         let details = ItemDetails::parse(json!({"title": "t", "attributes": {
-            "brand": "BYD", "range": 520, "rate": 3.10, "is_new": true, "fuels": ["petrol", "gas"],
+            "brand": "BYD", "range": 520, "rate": 3.10, "is_new": true, "fuels": ["petrol", " gas "],
             "none": [],
         }}))
         .unwrap();

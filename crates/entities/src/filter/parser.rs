@@ -9,11 +9,19 @@ use super::error::{Fault, Span};
 use super::lexer::{Keyword, Token, TokenKind, tokens};
 use super::printing::Strength;
 use super::syntax::{ArithmeticOperator, Expression, ExpressionKind, Literal, LiteralValue};
-use super::{MAX_DEPTH, MAX_LIST, MAX_NODES};
+use super::{MAX_ARITHMETIC, MAX_DEPTH, MAX_LIST, MAX_NODES, MAX_TEXT_CALLS};
 
 /// Reads a source as an expression.
 pub(super) fn parse(source: &str) -> Result<Expression, Fault> {
-    let mut parser = Parser { source, tokens: tokens(source)?, at: 0, depth: 0, nodes: 0 };
+    let mut parser = Parser {
+        source,
+        tokens: tokens(source)?,
+        at: 0,
+        depth: 0,
+        nodes: 0,
+        text_calls: 0,
+        sums: 0,
+    };
     if parser.peek() == &TokenKind::End {
         return Err(parser.expected("a condition"));
     }
@@ -31,6 +39,8 @@ struct Parser<'a> {
     at: usize,
     depth: usize,
     nodes: usize,
+    text_calls: usize,
+    sums: usize,
 }
 
 impl Parser<'_> {
@@ -75,7 +85,24 @@ impl Parser<'_> {
                 format!("expected at most {MAX_NODES} fields, values, operators and calls");
             return Err(Fault::new(span, message));
         }
+        self.count_dear(&kind).map_err(|message| Fault::new(span, message))?;
         Ok(Expression { kind, span })
+    }
+
+    /// Counts what costs much on every row, or on every different text.
+    fn count_dear(&mut self, kind: &ExpressionKind) -> Result<(), String> {
+        match kind {
+            ExpressionKind::Call { function, .. } if is_of_texts(function) => self.text_calls += 1,
+            ExpressionKind::Arithmetic { .. } => self.sums += 1,
+            _ => {}
+        }
+        if self.text_calls > MAX_TEXT_CALLS {
+            return Err(format!("expected at most {MAX_TEXT_CALLS} calls that look into texts"));
+        }
+        if self.sums > MAX_ARITHMETIC {
+            return Err(format!("expected at most {MAX_ARITHMETIC} of + - * and /"));
+        }
+        Ok(())
     }
 
     /// What stands within something: one step deeper.
@@ -341,4 +368,10 @@ impl Parser<'_> {
         let end = self.advance();
         self.node(ExpressionKind::Call { function, arguments }, start.to(end))
     }
+}
+
+/// Whether a function looks into texts, each different one of which costs its time.
+fn is_of_texts(function: &str) -> bool {
+    const OF_TEXTS: [&str; 5] = ["lower", "contains", "starts_with", "ends_with", "len"];
+    OF_TEXTS.iter().any(|name| function.eq_ignore_ascii_case(name))
 }

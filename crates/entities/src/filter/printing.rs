@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::lexer::{is_name, keyword};
 use super::syntax::{ArithmeticOperator, Expression, ExpressionKind, Literal, LiteralValue};
+use crate::plain_text::is_command;
 
 /// How strongly an expression holds together; parentheses stand where a weaker one is
 /// within a stronger one. The parser goes by the same.
@@ -191,8 +192,8 @@ impl Display for Quoted<'_> {
                 '\n' => f.write_str("\\n")?,
                 '\r' => f.write_str("\\r")?,
                 '\t' => f.write_str("\\t")?,
-                // All of them are below U+00A0, so four digits do.
-                _ if char.is_control() => write!(f, "\\u{:04x}", u32::from(char))?,
+                // None of them is beyond U+FFFF, so four digits do.
+                _ if is_command(char) => write!(f, "\\u{:04x}", u32::from(char))?,
                 _ => f.write_char(char)?,
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use crossfold_lab::output::Foreign;
 use serde_json::json;
 
@@ -18,7 +18,10 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
         "limit": args.limit, "locale": args.locale,
     });
     if let Some(filter) = &args.filter {
-        request["filter"] = filter.as_str().into();
+        request["filter"] = match filter.trim_start().starts_with('{') {
+            true => serde_json::from_str(filter).context("--filter begins as JSON by target")?,
+            false => filter.as_str().into(),
+        };
     }
     if args.inspect {
         request["inspect"] = true.into();

@@ -31,6 +31,10 @@ const HALF: f32 = 0.501;
 /// What products of the smallest numbers are off by at most: they have few bits, or none.
 const UNDERFLOW: f32 = 1e-40;
 
+/// The least unit that is not rounded too much itself: rows of smaller numbers, unless all are 0,
+/// and such vectors are not quantised.
+const LEAST_UNIT: f32 = 1e-30;
+
 /// Rows in a byte a number.
 #[derive(Debug, Clone)]
 pub struct QuantisedRows {
@@ -59,7 +63,8 @@ pub struct QuantisedVector {
 
 impl QuantisedRows {
     /// Rows, each of `length` numbers, that follow one another. `None` for no rows, for rows of
-    /// nothing or of more than 1,024 numbers, and where a number is not finite.
+    /// nothing or of more than 1,024 numbers, and where a number is not finite or a row has none but
+    /// the smallest.
     #[must_use]
     pub fn of(rows: &[f32], length: usize) -> Option<Self> {
         let is_bounded = (1..=1_024).contains(&length) && !rows.is_empty();
@@ -78,7 +83,7 @@ impl QuantisedRows {
             greatest_magnitude: 0.0,
         };
         for (number, row) in rows.chunks_exact(length).enumerate() {
-            let unit = unit_of(row, MOST);
+            let unit = unit_of(row, MOST)?;
             let mut magnitude = 0.0;
             for (at, value) in row.iter().enumerate() {
                 let whole = whole(*value, unit, MOST);
@@ -143,10 +148,10 @@ impl QuantisedRows {
 }
 
 impl QuantisedVector {
-    /// A vector of finite numbers; `None` for others.
+    /// A vector of finite numbers; `None` for others, and for one of none but the smallest.
     #[must_use]
     pub fn of(vector: &[f32]) -> Option<Self> {
-        let unit = unit_of(vector, MOST_OF_VECTOR);
+        let unit = unit_of(vector, MOST_OF_VECTOR)?;
         let magnitude: f32 = vector.iter().map(|value| value.abs()).sum();
         if !magnitude.is_finite() {
             return None;
@@ -168,9 +173,12 @@ impl QuantisedVector {
     }
 }
 
-/// The unit in which the greatest magnitude is `most`; 0 where all are 0.
-fn unit_of(values: &[f32], most: f32) -> f32 {
-    values.iter().fold(0.0f32, |greatest, value| greatest.max(value.abs())) / most
+/// The unit in which the greatest magnitude is `most`; 0 where all are 0, `None` where it is too
+/// small.
+fn unit_of(values: &[f32], most: f32) -> Option<f32> {
+    let greatest = values.iter().fold(0.0f32, |greatest, value| greatest.max(value.abs()));
+    let unit = greatest / most;
+    (greatest == 0.0 || unit >= LEAST_UNIT).then_some(unit)
 }
 
 fn whole(value: f32, unit: f32, most: f32) -> f32 {
@@ -283,7 +291,7 @@ mod tests {
         #[test]
         fn products_are_between_their_bounds_and_these_are_near(
             seed in any::<u64>(), rows in 1usize..40, factors in 1usize..100,
-            exponents in (-30i32..15, -30i32..15),
+            exponents in (-22i32..15, -22i32..15),
         ) {
             let scales = (10f32.powi(exponents.0), 10f32.powi(exponents.1));
             let table = drawn(seed, rows * factors, scales.0);
@@ -336,6 +344,8 @@ mod tests {
         assert!(QuantisedRows::of(&[f32::INFINITY], 1).is_none());
         assert!(QuantisedRows::of(&[], 2).is_none());
         assert!(QuantisedRows::of(&[1.0], 0).is_none());
+        assert!(QuantisedRows::of(&[1.0, 1e-40], 1).is_none());
+        assert!(QuantisedVector::of(&[1e-35]).is_none());
         assert!(QuantisedVector::of(&[f32::NAN]).is_none());
         assert!(QuantisedVector::of(&[f32::MAX, f32::MAX]).is_none());
         let zeros = QuantisedRows::of(&[0.0; 6], 2).unwrap();

@@ -68,16 +68,16 @@ impl CataloguesThen {
         (model, descriptions): (Option<&Model>, &Descriptions),
     ) -> Catalogues {
         let mut items = self.unchanged.clone();
-        for changed in &self.changed {
-            let mut item = changed.clone();
-            item.updated_at = since;
-            if let Some(details) = &mut item.details {
-                details.available_from = None;
-            }
-            items.entry(item.domain.clone()).or_default().push(item);
+        let mut changed: BTreeSet<ItemOfDomain> = BTreeSet::new();
+        for item in &self.changed {
+            changed.insert(item_of(item));
+            items.entry(item.domain.clone()).or_default().push(item.clone());
         }
+        let since_when = |item: &Item| {
+            if changed.contains(&item_of(item)) { since } else { item.since() }
+        };
         let snapshot = |(domain, items): (DomainId, Vec<Item>)| {
-            let snapshot = CatalogueSnapshot::new(items, model);
+            let snapshot = CatalogueSnapshot::with_since(items, model, since_when);
             let described = descriptions.get(&domain).cloned();
             let snapshot = match described {
                 Some(described) => snapshot.described_by(described),

@@ -29,13 +29,17 @@ pub(super) struct Columns {
 
 impl Columns {
     /// The columns of items of one domain, which ascend by their ids.
-    pub(super) fn of(items: &[Item], model: Option<&Model>) -> Self {
+    pub(super) fn of(
+        items: &[Item],
+        model: Option<&Model>,
+        since: impl Fn(&Item) -> Timestamp,
+    ) -> Self {
         Self {
             rows: rows(items, model),
             never_shown: never_shown(items),
             shown_from: instants(items, |details| details.available_from),
             shown_until: instants(items, |details| details.available_until),
-            since: items.iter().map(Item::since).collect(),
+            since: items.iter().map(since).collect(),
             digests: OnceLock::new(),
         }
     }

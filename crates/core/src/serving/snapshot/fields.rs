@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::entities::catalogue::{Item, ItemDetails};
+use crate::entities::catalogue::Item;
 use crate::entities::filter::{AttributeType, Column, ColumnRef, Field, Filter, Schema, Table};
 
 /// The columns that were made so far, by field and by the type that the domain declared.
@@ -18,7 +18,15 @@ impl FieldColumns {
             let of = schema.type_of(field)?;
             Some((field.clone(), self.column(items, (field, of))))
         };
+        self.forget_others(schema);
         FilterTable { rows: items.len(), columns: filter.fields().filter_map(column).collect() }
+    }
+
+    /// Forgets columns of what the domain does not declare, or not so: they would be kept for as
+    /// long as nothing of the catalogue changes.
+    fn forget_others(&self, schema: &Schema) {
+        let mut columns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        columns.retain(|(field, of), _| schema.type_of(field) == Some(*of));
     }
 
     fn column(&self, items: &[Item], (field, of): (&Field, AttributeType)) -> Arc<Column> {
@@ -41,7 +49,9 @@ fn column_of(items: &[Item], field: &Field, of: AttributeType) -> Column {
             Column::Text(items.iter().map(|item| Some(item.item_id.as_str())).collect())
         }
         Field::Title => Column::Text(details.map(|details| Some(&details?.title)).collect()),
-        Field::Categories => Column::TextSet(details.map(categories).collect()),
+        Field::Categories => {
+            Column::TextSet(details.map(|details| Some(&details?.categories)).collect())
+        }
         Field::Price => Column::Number(details.map(|details| details?.price).collect()),
         Field::AvailableFrom => {
             Column::Time(details.map(|details| details?.available_from).collect())
@@ -54,11 +64,6 @@ fn column_of(items: &[Item], field: &Field, of: AttributeType) -> Column {
             details.map(|details| Some(details?.attributes.get(name)?.as_str())),
         ),
     }
-}
-
-/// An item without categories has none that could be compared.
-fn categories(details: Option<&ItemDetails>) -> Option<&[String]> {
-    details.map(|details| &details.categories[..]).filter(|categories| !categories.is_empty())
 }
 
 /// The columns of one filter.

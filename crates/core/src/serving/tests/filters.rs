@@ -156,9 +156,50 @@ fn a_slate_with_a_filter_is_made_again_or_it_is_said_that_the_filter_is_gone() {
     };
     assert!(again(&defined(), goods(&each)).is_same());
     assert_eq!(codes(&both_defined(), goods(&each)), [Change::FilterGone]);
+    let mut retyped = defined();
+    let declared = &mut retyped.get_mut(&knowledge()).unwrap().attributes;
+    declared.insert("brand".into(), AttributeType::TextSet);
+    assert_eq!(codes(&retyped, goods(&each)), [Change::FilterGone]);
     // Cheaper now than the filter wants.
     let mut changed = goods(&each);
     changed[2].change = ChangeNumber(9);
     changed[2].details.as_mut().unwrap().price = None;
     assert_eq!(codes(&defined(), changed), [Change::CatalogueChanged]);
+}
+
+#[test]
+fn an_entry_that_changed_since_is_filtered_by_what_it_is_and_placed_by_what_is_known() {
+    let details = |item: &mut Item| {
+        item.details.as_mut().unwrap().available_from = Some(now());
+    };
+    let mut all = items(&knowledge());
+    all.iter_mut().for_each(details);
+    let request = filtered("has(available_from) and days_since(available_from) < 30");
+    let recorded = decided(&request, all.clone(), None).decision;
+    assert_eq!(recorded.slate.len(), ITEMS - 1);
+    // Another title, and nothing that the filter reads.
+    all[3].change = ChangeNumber(9);
+    all[3].details.as_mut().unwrap().title = "another".into();
+    let (consents, history) = (ConsentLedger::default(), History::new(did(knowledge(), &[0]), []));
+    let present = Present {
+        now: now(),
+        model: None,
+        catalogues: &catalogues_of(all, None),
+        descriptions: None,
+        definitions: &defined(),
+        consents: &consents,
+        history: &history,
+        not_reached: &BTreeSet::new(),
+        cross_domain: CrossDomain::ByConsent,
+    };
+    let slate = replay(&recorded, &present).slate.unwrap();
+    assert_eq!(slate.len(), recorded.slate.len(), "it passes the filter as before");
+}
+
+#[test]
+fn an_item_without_categories_has_none_and_that_is_known() {
+    let served =
+        |source: &str| numbers(&decided(&filtered(source), items(&knowledge()), None)).len();
+    assert_eq!(served("not has_any(categories, [\"used\"])"), ITEMS - 1);
+    assert_eq!(served("len(categories) = 0"), ITEMS - 1);
 }

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::rows::{Items, now, schema, some_rows};
-use crate::filter::{Filter, MAX_DEPTH, MAX_LIST, MAX_NODES, MAX_SOURCE_BYTES, parser};
+use crate::filter::{
+    Filter, MAX_ARITHMETIC, MAX_DEPTH, MAX_LIST, MAX_NODES, MAX_SOURCE_BYTES, MAX_TEXT_CALLS,
+    parser,
+};
 
 fn message(source: &str) -> String {
     Filter::parse(source, &schema()).unwrap_err().message
@@ -33,8 +36,14 @@ fn a_source_has_at_most_so_many_bytes_nodes_and_values() {
         "expected at most 200 fields, values, operators and calls"
     );
     let sum = |terms: usize| format!("{} > 0", vec!["price"; terms].join("+"));
-    assert!(Filter::parse(&sum(99), &schema()).is_ok());
-    assert!(Filter::parse(&sum(100), &schema()).is_err());
+    assert!(Filter::parse(&sum(MAX_ARITHMETIC + 1), &schema()).is_ok());
+    assert_eq!(message(&sum(MAX_ARITHMETIC + 2)), "expected at most 32 of + - * and /");
+    let looks = |calls: usize| vec!["len(title) > 1"; calls].join(" or ");
+    assert!(Filter::parse(&looks(MAX_TEXT_CALLS), &schema()).is_ok());
+    assert_eq!(
+        message(&looks(MAX_TEXT_CALLS + 1)),
+        "expected at most 12 calls that look into texts"
+    );
     let list = |entries: usize| format!("price in [{}]", vec!["1"; entries].join(","));
     assert!(Filter::parse(&list(MAX_LIST), &schema()).is_ok());
     assert_eq!(message(&list(MAX_LIST + 1)), "expected at most 100 values in a list");

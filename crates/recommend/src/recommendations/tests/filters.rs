@@ -1,6 +1,8 @@
 //! What a request's filter does not admit is not served, and what cannot be read is told.
 
 use axum::http::StatusCode;
+use crossfold_edge::caller::Scope;
+use crossfold_storage::definition_reader::announce_change;
 
 use super::replays::{assert_same, assert_told, replayed};
 use super::*;
@@ -21,13 +23,13 @@ async fn cars() -> Stores {
     stores
 }
 
-async fn refused(service: &Router, filter: Value) -> (StatusCode, Value) {
+async fn refused(service: &Router, filter: Value, caller: Caller) -> (StatusCode, Value) {
     let body = json!({
         "user_id": "ann", "domain": "knowledge", "target_domains": ["auto"], "filter": filter,
     });
     let request = Request::post("/v1/recommendations")
         .header("content-type", "application/json")
-        .extension(Caller::development())
+        .extension(caller)
         .body(Body::from(body.to_string()))
         .unwrap();
     let response = service.clone().oneshot(request).await.unwrap();
@@ -57,6 +59,7 @@ async fn only_what_the_filter_admits_is_served_and_the_slate_can_be_made_again()
     assert_same(&replayed(&service, id).await);
     // Nobody declares brands any more.
     records::put(&*stores.records, &domain("auto"), &definition()).await.unwrap();
+    announce_change(&*stores.records, UniqueId::from_u128(9)).await.unwrap();
     let gone = json!([{ "code": "filter_gone", "domains": ["auto"] }]);
     assert_told(&replayed(&service, id).await, gone);
 }
@@ -85,7 +88,7 @@ async fn a_filter_that_cannot_be_read_is_refused_with_its_place_and_nothing_is_l
         (json!({"knowledge": "price < 3"}), "invalid_request", "no target"),
         (json!(["price < 3"]), "invalid_request", "filter must be a text"),
     ] {
-        let (status, body) = refused(&service, filter).await;
+        let (status, body) = refused(&service, filter, Caller::development()).await;
         assert_eq!(
             (status, &body["code"]),
             (StatusCode::UNPROCESSABLE_ENTITY, &json!(code)),
@@ -93,4 +96,23 @@ async fn a_filter_that_cannot_be_read_is_refused_with_its_place_and_nothing_is_l
         );
         assert!(body["detail"].as_str().unwrap().contains(told), "{body}");
     }
+}
+
+#[tokio::test]
+async fn who_does_not_act_for_a_domain_cannot_find_out_by_filters_what_its_items_are_like() {
+    let service = service(&cars().await);
+    let of_knowledge = || Caller::with([domain("knowledge")], [Scope::RecommendationsRead]);
+    for filter in [json!("price < 3"), json!("nonsense"), json!({"auto": "item_id = \"a\""})] {
+        let (status, body) = refused(&service, filter, of_knowledge()).await;
+        assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("domain_forbidden")));
+        assert!(!body["detail"].as_str().unwrap().contains("brand"), "{body}");
+    }
+    // Without a filter its items are recommended as ever.
+    let body = json!({ "user_id": "ann", "domain": "knowledge", "target_domains": ["auto"] });
+    let request = Request::post("/v1/recommendations")
+        .header("content-type", "application/json")
+        .extension(of_knowledge())
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);
 }
