@@ -218,7 +218,7 @@ mod tests {
             let mut sums = vec![-0.0f32; 9];
             add_products(&table, &vector, -1.0, &mut sums);
             for (sum, row) in sums.iter().zip(table.chunks(8)) {
-                let expected = -0.0 + -1.0 * dot(&vector, row);
+                let expected = -0.0 - dot(&vector, row);
                 assert!(sum.to_bits() == expected.to_bits() || sum.is_nan() && expected.is_nan());
             }
         }

@@ -30,7 +30,8 @@ fn large_model(seed: u64) -> Model {
 fn many_items() -> Vec<Item> {
     let item = |number: usize| Item {
         item_id: item_id(number),
-        details: (number % 7 != 0).then(|| items(&knowledge())[0].details.clone().unwrap()),
+        details: (!number.is_multiple_of(7))
+            .then(|| items(&knowledge())[0].details.clone().unwrap()),
         updated_at: now() - jiff::SignedDuration::from_secs((number % 5) as i64),
         ..items(&knowledge())[0].clone()
     };
