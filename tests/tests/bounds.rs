@@ -253,6 +253,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 },
                 "consent_defaults": [{ "to": "travel", "purpose": "training", "granted": true }],
                 "sources": { "segment": source(), "personalize": source(), "cloudevents": source() },
+                "attributes": { "depth": "text" },
             }),
         ),
         (
@@ -293,6 +294,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             json!({
                 "user_id": "u", "domain": "travel", "target_domains": ["travel"], "limit": 5,
                 "exclude": [{ "domain": "travel", "item_id": "sea" }], "placement": "front",
+                "filter": "depth = 'deep'",
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
                 "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
             }),

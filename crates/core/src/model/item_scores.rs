@@ -37,7 +37,7 @@ pub(crate) struct BoundedScores<'a> {
     least: Vec<f32>,
     /// How much more any item may score.
     range: f32,
-    /// Scores that are something else than the product; between the same bounds.
+    /// Scores that are something else than the product: each is what it is at least.
     set: BTreeMap<LocalRow, f32>,
 }
 
@@ -79,7 +79,8 @@ impl<'a> BoundedScores<'a> {
             greatest = if *least > greatest { *least } else { greatest };
             smallest = if *least < smallest { *least } else { smallest };
         }
-        are_finite && greatest > smallest + self.range && (greatest + self.range).is_finite()
+        // Far from where a product could overflow within bounds that do not.
+        are_finite && greatest > smallest + self.range && greatest.abs().max(self.range) < 1e30
     }
 
     /// The score of an item.

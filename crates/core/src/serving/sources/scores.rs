@@ -33,7 +33,8 @@ impl<'a> Scores<'a> {
         Self { target, values, sources, source: NONE, open, wanted }
     }
 
-    /// Tells whose scores come next: of the source at a place, below 255, of the target's.
+    /// Tells whose scores come next: of the source at a place of the target's. A policy has few; of
+    /// one beyond the 255th nothing would be known.
     pub fn by(&mut self, source: usize) {
         self.source = u8::try_from(source).unwrap_or(NONE);
     }
@@ -104,15 +105,15 @@ impl<'a> Scores<'a> {
         self.target
     }
 
-    /// The scores in order of positions; negative infinity where there is none, or where it is not
-    /// among the best that are wanted.
+    /// The scores in order of positions: negative infinity where there is none, and no more than the
+    /// score of an item that is not among the best that are wanted.
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// The score of an item, and the place of the source that it is by; without one, nobody knows
-    /// the item and the score is 0.
+    /// The score of an item that is among the best that are wanted, and the place of the source that
+    /// it is by; without one, nobody knows the item and the score is 0.
     #[must_use]
     pub fn of(&self, position: usize) -> (f32, Option<usize>) {
         match self.sources[position] {
