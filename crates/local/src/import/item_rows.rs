@@ -126,7 +126,7 @@ impl ItemReader {
         });
         others
             .filter_map(|(at, column)| {
-                let text = row.cell(at).text().filter(|text| !says_nothing(text))?;
+                let text = row.cell(at).text()?;
                 let name = column.split_once(':').map_or(column.as_str(), |(name, _)| name);
                 // Within an object as the API takes it, that is how they are called.
                 let name = name.strip_prefix("attributes.").unwrap_or(name);
@@ -134,13 +134,6 @@ impl ItemReader {
             })
             .collect()
     }
-}
-
-/// Whether a cell says that nothing is known: of a number that is declared so, it would cost the
-/// row.
-fn says_nothing(text: &str) -> bool {
-    const NOTHING: [&str; 5] = ["n/a", "null", "nan", "-", "—"];
-    NOTHING.iter().any(|nothing| text.trim().eq_ignore_ascii_case(nothing))
 }
 
 /// A text of at most [`MAX_TEXT`] bytes on one line.
@@ -266,9 +259,10 @@ mod tests {
         assert_eq!(item.json["attributes"]["notes"], "one two");
         let nested = read(&["item_id", "attributes.brand"], vec![text("1"), text("BYD")]);
         assert_eq!(nested.unwrap().json["attributes"], json!({"brand": "BYD"}));
-        let cells = ["1", "N/A", "-", "none"].map(text).into();
-        let unknown = read(&["item_id", "power", "weight", "colour"], cells).unwrap();
+        let cells = ["1", "N/A", "n/a", "none"].map(text).into();
+        let unknown = read(&["item_id", "power", "price", "colour"], cells).unwrap();
         assert_eq!(unknown.json["attributes"], json!({"colour": "none"}));
+        assert_eq!(unknown.json.get("price"), None);
         let until = read(&["item_id", "available_until"], vec![text("1"), text("9999-12-30")]);
         assert_eq!(until.unwrap().json, json!({"item_id": "1", "title": "1"}));
         let from = read(&["item_id", "available_from"], vec![text("1"), text("9999-12-30")]);

@@ -25,7 +25,8 @@ pub(crate) enum Cell {
 }
 
 /// What programs write where there is nothing.
-const NOTHING: [&str; 8] = ["", "NaN", "nan", "NULL", "null", "None", "<NA>", "\\N"];
+const NOTHING: [&str; 11] =
+    ["", "NaN", "nan", "NULL", "null", "None", "<NA>", "\\N", "N/A", "n/a", "#N/A"];
 
 impl Cell {
     /// The cell as a text, if it has one.
