@@ -88,14 +88,14 @@ impl<'a> Rules<'a> {
         (target, history): (&'a DomainId, &'a ConsentedHistory),
         definitions: &Definitions,
     ) -> Self {
-        let filter = request.filters.get(target);
-        let schema = definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
+        let schema = || definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
+        let filter = request.filters.get(target).map(|filter| (filter, schema()));
         Self(vec![
             Box::new(Available::at(request.now)),
             Box::new(Seen::in_history((target, history), definitions, request.now)),
             Box::new(Dismissed::in_history(target, history)),
             Box::new(Excluded::by_caller(target, &request.excluded)),
-            Box::new(Filtered::by_caller(filter, schema, request.now)),
+            Box::new(Filtered::by_caller(filter, request.now)),
         ])
     }
 
