@@ -77,12 +77,30 @@ fn novelty(lists: &[&[u32]], catalogue: Catalogue<'_>) -> f64 {
 }
 
 fn diversity(lists: &[&[u32]], factors: ArrayView2<'_, f32>) -> f64 {
-    let of_lists: Vec<f64> = lists
-        .par_iter()
-        .filter(|list| list.len() > 1)
-        .map(|list| 1.0 - mean_cosine(list, factors))
-        .collect();
+    let distance = |list: &&[u32]| intra_list_distance(list, factors);
+    let of_lists: Vec<f64> = lists.par_iter().filter_map(distance).collect();
     mean(of_lists.into_iter())
+}
+
+/// How unlike the items of a list are: 1 minus the mean cosine of the factors (items x factors)
+/// of each two of them, 0 to 2 (intra-list diversity: Vargas and Castells 2011, section 4.2). An
+/// item without factors has cosine 0 to every other. `None` for a list of fewer than two.
+///
+/// # Panics
+/// When an item of the list has no row in `factors`.
+///
+/// ```
+/// use crossfold_maths::measure::intra_list_distance;
+/// use ndarray::array;
+///
+/// let factors = array![[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]];
+/// assert_eq!(intra_list_distance(&[0, 1], factors.view()), Some(0.0));
+/// assert_eq!(intra_list_distance(&[0, 2], factors.view()), Some(1.0));
+/// assert_eq!(intra_list_distance(&[0], factors.view()), None);
+/// ```
+#[must_use]
+pub fn intra_list_distance(list: &[u32], factors: ArrayView2<'_, f32>) -> Option<f64> {
+    (list.len() > 1).then(|| 1.0 - mean_cosine(list, factors))
 }
 
 /// Mean over the pairs, from the length of the sum of the unit vectors:

@@ -6,6 +6,7 @@
 //! owner asks of the lists as a whole is in [`list_metrics`].
 
 mod agreement;
+pub(crate) mod categories;
 mod domain_evaluation;
 mod folds;
 mod lists;
@@ -15,11 +16,12 @@ mod ranking;
 use std::collections::BTreeMap;
 
 pub use agreement::adjusted_rand_index;
+pub use categories::{CategoryShares, SMOOTHING};
 pub use domain_evaluation::{
     BucketEvaluation, DomainEvaluation, EVIDENCE_FROM, Intervals, MAIN_METRICS, summarise,
 };
 pub use folds::{Fold, hold_out};
-pub use lists::{Catalogue, list_metrics};
+pub use lists::{Catalogue, intra_list_distance, list_metrics};
 pub use measurements::Measurements;
 pub use ranking::{
     RankingCase, cases_of, evaluate_common_scores, evaluate_factors, measure,
