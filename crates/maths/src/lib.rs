@@ -8,6 +8,7 @@
 //! | item-item models: EASE, walks, cosine, ridges | [`item_item`] |
 //! | points in clusters, and how many there are | [`clusters`] |
 //! | dense and sparse matrices | [`dense`], [`sparse`] |
+//! | a few of many, not all of a kind | [`diversity`] |
 //! | what follows what in people's histories | [`sequence`] |
 //! | the first singular vectors of a sparse matrix | [`svd`] |
 //! | a weighted ridge of many targets | [`weighted_ridge`] |
@@ -22,6 +23,7 @@ pub mod als;
 pub mod bootstrap;
 pub mod clusters;
 pub mod dense;
+pub mod diversity;
 pub mod fold_in;
 pub mod item_item;
 pub mod measure;
