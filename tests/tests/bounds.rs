@@ -295,8 +295,23 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "user_id": "u", "domain": "travel", "target_domains": ["travel"], "limit": 5,
                 "exclude": [{ "domain": "travel", "item_id": "sea" }], "placement": "front",
                 "filter": "depth = 'deep'",
+                "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],
+                "diversity": 0.5,
+                "promotions": [{ "filter": "price > 2", "slot": 1, "domain": "travel" }],
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
                 "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
+            }),
+        ),
+        (
+            "POST /v1/rankings",
+            vec!["rankings"],
+            json!({
+                "user_id": "u", "domain": "travel",
+                "items": [{ "domain": "travel", "item_id": "lake" }], "limit": 1,
+                "filter": "depth = 'deep'", "placement": "front", "diversity": 0.5,
+                "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],
+                "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
+                "dry_run": true,
             }),
         ),
         (

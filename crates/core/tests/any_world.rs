@@ -263,6 +263,10 @@ impl World {
                 self.seen(person, events, target)
             },
             filters: BTreeMap::new(),
+            boosts: BTreeMap::new(),
+            promotions: BTreeMap::new(),
+            diversity: None,
+            listed: None,
             personalised,
             cross_domain: CrossDomain::ByConsent,
             visible: BTreeSet::new(),

@@ -16,17 +16,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::boost::Factor;
 use crate::catalogue::ChangeNumber;
 use crate::definition::{DomainDefinition, EventTypeDefinition};
+use crate::diversity::Diversity;
 use crate::event::Event;
 use crate::filter::{AttributeType, Field, Filter, Schema};
 use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
 use crate::item_set::ItemSet;
 use crate::kept_back::KeptBackBy;
 
-/// Most bytes of items that a caller did not want which are kept with a decision, so that
-/// its record stays small; of more, only their number is kept.
-pub const MAX_EXCLUDED_BYTES: usize = 4_096;
+/// Most bytes of items that a caller named which are kept with a decision, so that its record
+/// stays small; of more, only their number is kept.
+pub const MAX_KEPT_BYTES: usize = 4_096;
 
 /// The revision of what is kept, and of how digests are made. Those of another are not to be
 /// compared with any of this one.
@@ -49,9 +51,19 @@ pub struct Basis {
     /// How many items the caller did not want, when they were too many to be kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub excluded_not_kept: usize,
-    /// What items had to be like, as the caller wrote it: the targets with the same filter together.
+    /// What items had to be like, or were preferred for, as the caller wrote it: the targets with
+    /// the same filter together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterBasis>,
+    /// How much it was to be of different things, where it was to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<DiversityBasis>,
+    /// The items that were to be put in order, unless any could be shown or they were too many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub listed: BTreeMap<DomainId, BTreeSet<ItemId>>,
+    /// How many items were to be put in order, when they were too many to be kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub listed_not_kept: usize,
     /// Whether the person's evidence was asked to be left aside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub impersonal: bool,
@@ -85,9 +97,31 @@ pub struct Basis {
     pub kept_back: Vec<KeptBackBasis>,
 }
 
-/// A filter, and whose items had to pass it.
+/// What a filter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterUse {
+    /// Items had to pass it.
+    #[default]
+    Admits,
+    /// Items that pass it counted for so much more.
+    Boosts(Factor),
+    /// The best item that passes it had this place, from 1.
+    Promotes(usize),
+}
+
+impl FilterUse {
+    fn is_to_admit(&self) -> bool {
+        *self == Self::Admits
+    }
+}
+
+/// A filter, and whose items it was for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterBasis {
+    /// What for.
+    #[serde(default, skip_serializing_if = "FilterUse::is_to_admit", rename = "use")]
+    pub used: FilterUse,
     /// As it was written.
     pub source: String,
     /// The attributes that it reads, of the types that they were declared as.
@@ -98,23 +132,61 @@ pub struct FilterBasis {
 }
 
 impl FilterBasis {
-    /// A filter of targets whose domains declare this.
+    /// A filter, as yet of no target, where a domain declares this.
     #[must_use]
-    pub fn of(filter: &Filter, schema: &Schema, targets: BTreeSet<DomainId>) -> Self {
+    pub fn of(used: FilterUse, filter: &Filter, schema: &Schema) -> Self {
         let attribute = |field: &Field| match field {
             Field::Attribute(name) => Some((name.clone(), schema.type_of(field)?)),
             _ => None,
         };
         let attributes = filter.fields().filter_map(attribute).collect();
-        Self { source: filter.source().to_owned(), attributes, targets }
+        let source = filter.source().to_owned();
+        Self { used, source, attributes, targets: BTreeSet::new() }
     }
 
     /// The same filter where a domain declares this; `None` where it would not mean the same.
     #[must_use]
     pub fn read(&self, schema: &Schema) -> Option<Filter> {
         let filter = Filter::parse(&self.source, schema).ok()?;
-        let now = Self::of(&filter, schema, self.targets.clone());
+        let now = Self::of(self.used, &filter, schema);
         (now.attributes == self.attributes).then_some(filter)
+    }
+}
+
+/// How much a slate was to be of different things, and what it was chosen from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiversityBasis {
+    /// How much.
+    pub share: Diversity,
+    /// The items of each target that it was chosen from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<DomainId, PoolBasis>,
+}
+
+/// The items that a slate is chosen from, by their scores, which are numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PoolBasis {
+    /// The greatest score, above 0.
+    pub greatest: f32,
+    /// The score that all of them are above; `None` where they were all there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<f32>,
+}
+
+/// Its scores are always numbers.
+impl Eq for PoolBasis {}
+
+impl PoolBasis {
+    /// Whether an item of a score is among them.
+    #[must_use]
+    pub fn holds(&self, score: f32) -> bool {
+        self.end.is_none_or(|end| score > end)
+    }
+
+    /// A score as a share of the greatest, 0 to 1.
+    #[must_use]
+    pub fn relevance(&self, score: f32) -> f32 {
+        (score / self.greatest).clamp(0.0, 1.0)
     }
 }
 
@@ -162,18 +234,33 @@ impl Basis {
     /// Keeps the items that a caller did not want, or their number when they are too many.
     #[must_use]
     pub fn excluding(self, items: &BTreeSet<(DomainId, ItemId)>) -> Self {
-        let mut excluded: BTreeMap<DomainId, BTreeSet<ItemId>> = BTreeMap::new();
+        let (excluded, excluded_not_kept) = self.kept(items);
+        Self { excluded, excluded_not_kept, ..self }
+    }
+
+    /// Keeps the items that were to be put in order, or their number when they are too many.
+    #[must_use]
+    pub fn of_listed(self, items: &BTreeSet<(DomainId, ItemId)>) -> Self {
+        let (listed, listed_not_kept) = self.kept(items);
+        Self { listed, listed_not_kept, ..self }
+    }
+
+    /// Items of the targets, or their number when they are too many.
+    fn kept(
+        &self,
+        items: &BTreeSet<(DomainId, ItemId)>,
+    ) -> (BTreeMap<DomainId, BTreeSet<ItemId>>, usize) {
+        let mut kept: BTreeMap<DomainId, BTreeSet<ItemId>> = BTreeMap::new();
         let mut bytes = 0;
         for (domain, item) in items.iter().filter(|(domain, _)| self.targets.contains(domain)) {
             // With the quotes and the comma of a list.
             bytes += item.as_str().len() + 3;
-            excluded.entry(domain.clone()).or_default().insert(item.clone());
+            kept.entry(domain.clone()).or_default().insert(item.clone());
         }
-        if bytes > MAX_EXCLUDED_BYTES {
-            let number = excluded.values().map(BTreeSet::len).sum();
-            return Self { excluded: BTreeMap::new(), excluded_not_kept: number, ..self };
+        match bytes > MAX_KEPT_BYTES {
+            true => (BTreeMap::new(), kept.values().map(BTreeSet::len).sum()),
+            false => (kept, 0),
         }
-        Self { excluded, excluded_not_kept: 0, ..self }
     }
 }
 
@@ -366,6 +453,9 @@ mod tests {
             excluded: BTreeMap::new(),
             excluded_not_kept: 0,
             filters: Vec::new(),
+            diversity: None,
+            listed: BTreeMap::new(),
+            listed_not_kept: 0,
             impersonal: false,
             within_domains: false,
             reasons: None,

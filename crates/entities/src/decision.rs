@@ -24,6 +24,9 @@ pub struct SlateEntry {
     pub score: f32,
     /// The probability with which the policy put it at this position, above 0 up to 1.
     pub propensity: f64,
+    /// Whether it has this place because the caller promotes it, and not by its score.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promoted: bool,
 }
 
 /// The log record of one recommendation.

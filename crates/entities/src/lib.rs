@@ -17,6 +17,7 @@
 
 pub mod activity;
 pub mod basis;
+pub mod boost;
 pub mod catalogue;
 pub mod clock;
 pub mod consent;
@@ -27,6 +28,7 @@ pub mod decision;
 pub mod definition;
 pub mod dice;
 pub mod digest;
+pub mod diversity;
 pub mod domain_deletion;
 pub mod erasure;
 pub mod event;

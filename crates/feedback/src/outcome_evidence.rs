@@ -124,6 +124,7 @@ pub(crate) mod tests {
             item_id: ItemId::parse("i").unwrap(),
             score: 1.0,
             propensity: 1.0,
+            promoted: false,
         };
         Decision {
             recommendation_id: RecommendationId::parse("r").unwrap(),

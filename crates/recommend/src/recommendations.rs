@@ -1,4 +1,4 @@
-//! `POST /v1/recommendations`.
+//! `POST /v1/recommendations`, and `POST /v1/rankings`, which is the same of a list.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -28,7 +28,7 @@ use crate::inputs::{
     PersonRead, describe_new_items, known_catalogues, read_catalogues, read_definitions, read_user,
     unchecked, within_one_domain,
 };
-use crate::request::RecommendationBody;
+use crate::request::{RankingBody, RecommendationBody};
 use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
 
@@ -56,6 +56,8 @@ struct ItemView {
     title: String,
     score: f32,
     propensity: f64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    promoted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +68,25 @@ pub(crate) async fn post_recommendations(
     State(state): State<RecommendState>,
     caller: Caller,
     headers: HeaderMap,
-    Json(mut body): Json<RecommendationBody>,
+    Json(body): Json<RecommendationBody>,
+) -> Result<Answer, Problem> {
+    recommend(&state, (&caller, &headers), body).await
+}
+
+/// Puts a list of the caller in order: a recommendation of its items alone.
+pub(crate) async fn post_rankings(
+    State(state): State<RecommendState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<RankingBody>,
+) -> Result<Answer, Problem> {
+    recommend(&state, (&caller, &headers), body.into_recommendation()?).await
+}
+
+async fn recommend(
+    state: &RecommendState,
+    (caller, headers): (&Caller, &HeaderMap),
+    mut body: RecommendationBody,
 ) -> Result<Answer, Problem> {
     let deadline = state.deadlines.begin();
     caller.require(Scope::RecommendationsRead, &body.domain)?;
@@ -74,9 +94,9 @@ pub(crate) async fn post_recommendations(
     let dry_run = body.take_dry_run()?;
     let mut degraded = Degraded::default();
     let (checked, served, user_read) = try_join!(
-        check(&state, body, (&caller, &headers), &deadline),
+        check(state, body, (caller, headers), &deadline),
         state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
-        read_user(&state, &user, &deadline).map(Ok),
+        read_user(state, &user, &deadline).map(Ok),
     )?;
     let Checked { request, known } = checked;
     let definitions = &*known.definitions;
@@ -94,15 +114,14 @@ pub(crate) async fn post_recommendations(
         person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);
     }
     let basis = (&request, definitions, Reach::SERVED);
-    let history = person.history(&state, basis, &deadline, &mut degraded).await;
+    let history = person.history(state, basis, &deadline, &mut degraded).await;
     let PersonRead { user, consents, version, .. } = &person;
     let recipient = Recipient { user, consents, history: &history, version: *version };
     let asked = AdmittedRequest::new(&request, recipient, definitions);
     let for_titles = asked.title_domains(model);
-    read_catalogues(&state, &for_titles, (&deadline, Stage::FurtherReads)).await;
-    describe_new_items(&state, &request.targets, served.model.as_ref(), &deadline).await;
-    let catalogues =
-        known_catalogues(&state, (&request.targets, &for_titles), model, &mut degraded);
+    read_catalogues(state, &for_titles, (&deadline, Stage::FurtherReads)).await;
+    describe_new_items(state, &request.targets, served.model.as_ref(), &deadline).await;
+    let catalogues = known_catalogues(state, (&request.targets, &for_titles), model, &mut degraded);
     let serving = Serving {
         model,
         catalogues: &catalogues,
@@ -113,7 +132,7 @@ pub(crate) async fn post_recommendations(
     if dry_run.is_some() {
         return Ok(answer(RecommendationView { dry_run: true, ..view(decided) }));
     }
-    let decided = log(&state, decided, &deadline).await;
+    let decided = log(state, decided, &deadline).await;
     let activity = activity_of(&decided.decision);
     state.activity.note_within(&request.display, activity, deadline.left(Stage::Log)).await;
     Ok(answer(view(decided)))
@@ -203,6 +222,7 @@ fn item_view(rank: usize, item: DescribedItem) -> ItemView {
         title: item.title,
         score: item.entry.score,
         propensity: item.entry.propensity,
+        promoted: item.entry.promoted,
         reason: item.reason,
         contributions: item.contributions,
     }

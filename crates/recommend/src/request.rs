@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::HeaderMap;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
+use crossfold_core::entities::diversity::Diversity;
 use crossfold_core::entities::ids::{DomainId, ItemId, Placement};
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::text_length::exceeds;
+use crossfold_core::serving::diversify::Diversified;
 use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
 use crossfold_edge::caller::Caller;
@@ -15,7 +17,8 @@ use crossfold_edge::privacy;
 use crossfold_edge::problem::Problem;
 use serde::Deserialize;
 
-use crate::request_filter::RawFilter;
+use crate::request_filter::{FilteredTargets, RawFilter};
+use crate::request_preferences::{Preferences, RawBoost, RawPromotion};
 
 /// Most items a caller can exclude.
 pub const MAX_EXCLUDED: usize = 1_000;
@@ -55,6 +58,15 @@ pub(crate) struct RecommendationBody {
     #[serde(default)]
     exclude: Vec<RawExcluded>,
     filter: Option<RawFilter>,
+    #[serde(default)]
+    boosts: Vec<RawBoost>,
+    #[serde(default)]
+    promotions: Vec<RawPromotion>,
+    #[serde(default)]
+    diversity: f32,
+    /// The items of a ranking: no field of a recommendation's body.
+    #[serde(skip)]
+    listed: Option<BTreeSet<(DomainId, ItemId)>>,
     #[serde(default = "yes")]
     personalised: bool,
     #[serde(default = "yes")]
@@ -93,6 +105,79 @@ pub(crate) fn check_limit(limit: usize) -> Result<(), Problem> {
 
 fn yes() -> bool {
     true
+}
+
+/// Most items of a list that is put in order.
+pub(crate) const MAX_LISTED: usize = 500;
+
+/// The body of `POST /v1/rankings`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RankingBody {
+    user_id: String,
+    domain: DomainId,
+    items: Vec<RawListed>,
+    placement: Option<Placement>,
+    limit: Option<usize>,
+    filter: Option<RawFilter>,
+    #[serde(default)]
+    boosts: Vec<RawBoost>,
+    #[serde(default)]
+    diversity: f32,
+    #[serde(default = "yes")]
+    personalised: bool,
+    #[serde(default = "yes")]
+    explain: bool,
+    #[serde(default)]
+    locale: String,
+    #[serde(default)]
+    inspect: bool,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// An item of a list: of the caller's own domain unless it says which.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawListed {
+    domain: Option<DomainId>,
+    item_id: ItemId,
+}
+
+impl RankingBody {
+    /// The recommendation of the list's items alone.
+    ///
+    /// # Errors
+    /// A problem when there are none or too many.
+    pub(crate) fn into_recommendation(self) -> Result<RecommendationBody, Problem> {
+        if !(1..=MAX_LISTED).contains(&self.items.len()) {
+            return Err(Problem::invalid(format!("items must be 1 to {MAX_LISTED}")));
+        }
+        let listed = self.items.into_iter().map(|RawListed { domain, item_id }| {
+            (domain.unwrap_or_else(|| self.domain.clone()), item_id)
+        });
+        let listed: BTreeSet<(DomainId, ItemId)> = listed.collect();
+        let targets: BTreeSet<&DomainId> = listed.iter().map(|(domain, _)| domain).collect();
+        Ok(RecommendationBody {
+            target_domains: targets.into_iter().cloned().collect(),
+            limit: self.limit.unwrap_or_else(|| listed.len().min(MAX_LIMIT)),
+            listed: Some(listed),
+            user_id: self.user_id,
+            domain: self.domain,
+            placement: self.placement,
+            exclude: Vec::new(),
+            filter: self.filter,
+            boosts: self.boosts,
+            promotions: Vec::new(),
+            diversity: self.diversity,
+            personalised: self.personalised,
+            explain: self.explain,
+            locale: self.locale,
+            inspect: self.inspect,
+            dry_run: self.dry_run,
+            without_consents: Vec::new(),
+        })
+    }
 }
 
 impl RecommendationBody {
@@ -134,10 +219,15 @@ impl RecommendationBody {
         if let Some(unknown) = targets.iter().find(|target| !definitions.contains_key(*target)) {
             return Err(Problem::unknown_domain(unknown.as_str()));
         }
-        let filters = match self.filter {
-            Some(filter) => filter.read(&targets, definitions, caller)?,
-            None => BTreeMap::new(),
-        };
+        let filtered = FilteredTargets { targets: &targets, definitions, caller };
+        let filters = self.filter.map(|filter| filter.read(filtered)).transpose()?;
+        let filters = filters.unwrap_or_default();
+        let preferences = Preferences::read((self.boosts, self.promotions), filtered)?;
+        filtered.check_together(filters.iter().chain(preferences.filters()))?;
+        if let Some(listed) = &self.listed {
+            // What is left of a list would tell what the person saw elsewhere.
+            listed.iter().try_for_each(|(domain, _)| filtered.only("items", domain))?;
+        }
         Ok(SlateRequest {
             recommendation_id: machine.ids.fresh().into(),
             seed: machine.dice.roll(),
@@ -148,6 +238,10 @@ impl RecommendationBody {
             limit: self.limit,
             excluded: self.exclude.into_iter().map(|item| (item.domain, item.item_id)).collect(),
             filters,
+            boosts: preferences.boosts,
+            promotions: preferences.promotions,
+            diversity: diversity(self.diversity)?,
+            listed: self.listed,
             personalised: self.personalised,
             cross_domain: cross_domain(headers),
             visible: definitions.keys().filter(|domain| caller.acts_for(domain)).cloned().collect(),
@@ -175,6 +269,17 @@ impl RecommendationBody {
 pub(crate) fn cross_domain(headers: &HeaderMap) -> CrossDomain {
     if privacy::asks_not_to_share(headers) { CrossDomain::Never } else { CrossDomain::ByConsent }
 }
+/// How much a slate is to be of different things; 0 where it need not be.
+fn diversity(share: f32) -> Result<Option<Diversified>, Problem> {
+    if share == 0.0 {
+        return Ok(None);
+    }
+    match Diversity::try_from(share) {
+        Ok(diversity) => Ok(Some(Diversified { diversity, pools: BTreeMap::new() })),
+        Err(_) => Err(Problem::invalid("diversity must be 0 to 1".to_owned())),
+    }
+}
+
 /// Longest language tag: what RFC 5646, section 4.4.1, would have anybody make room for.
 const MAX_LOCALE: usize = 35;
 

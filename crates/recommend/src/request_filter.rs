@@ -37,44 +37,108 @@ impl<'de> Deserialize<'de> for RawFilter {
 }
 
 impl RawFilter {
-    /// The filters of targets, checked by what their domains declare. Only who acts for a domain
-    /// may filter its items: what others are answered would tell of each item what it is like, and
-    /// of each whether the person has seen it.
+    /// The filters of targets, checked by what their domains declare.
     ///
     /// # Errors
-    /// A problem when a domain is no target or not the caller's, when they are too long, and when
-    /// one cannot be read.
+    /// As [`FilteredTargets::only`] and [`FilteredTargets::read`].
     pub(crate) fn read(
         self,
-        targets: &BTreeSet<DomainId>,
-        definitions: &Definitions,
-        caller: &Caller,
+        targets: FilteredTargets<'_>,
     ) -> Result<BTreeMap<DomainId, Filter>, Problem> {
         let sources = match self {
             Self::All(source) => {
-                targets.iter().map(|target| (target.clone(), source.clone())).collect()
+                targets.all().map(|target| (target.clone(), source.clone())).collect()
             }
             Self::ByDomain(sources) => sources,
         };
-        if let Some(other) = sources.keys().find(|domain| !targets.contains(*domain)) {
-            return Err(Problem::invalid(format!("filter names {other}, which is no target")));
-        }
-        if let Some(other) = sources.keys().find(|domain| !caller.acts_for(domain)) {
-            let detail =
-                format!("the token does not cover {other}, so its items cannot be filtered");
-            return Err(Problem::new(StatusCode::FORBIDDEN, "domain_forbidden", detail));
-        }
-        let different: BTreeSet<&String> = sources.values().collect();
-        if different.into_iter().map(String::len).sum::<usize>() > MAX_SOURCE_BYTES {
-            let detail = format!("filter must have at most {MAX_SOURCE_BYTES} bytes");
-            return Err(invalid_filter(detail));
-        }
         let filters = sources.into_iter().map(|(target, source)| {
-            let filter = read(&source, definitions.get(&target))
-                .map_err(|why| invalid_filter(format!("filter of {target}: {why}")))?;
+            targets.only("filter", &target)?;
+            let filter = targets.read("filter", &target, &source)?;
             Ok((target, filter))
         });
         filters.collect()
+    }
+}
+
+/// The targets of a request, and what says whose items may be told apart by a filter.
+#[derive(Clone, Copy)]
+pub(crate) struct FilteredTargets<'a> {
+    pub(crate) targets: &'a BTreeSet<DomainId>,
+    pub(crate) definitions: &'a Definitions,
+    pub(crate) caller: &'a Caller,
+}
+
+impl<'a> FilteredTargets<'a> {
+    /// Every target.
+    pub(crate) fn all(self) -> impl Iterator<Item = &'a DomainId> {
+        self.targets.iter()
+    }
+
+    /// A domain whose items may be told apart. Only who acts for a domain may do so: what others
+    /// are answered would tell of each item what it is like, and of each whether the person has
+    /// seen it.
+    ///
+    /// # Errors
+    /// A problem when it is no target or not the caller's. `field` is where it is named.
+    pub(crate) fn only(self, field: &str, domain: &DomainId) -> Result<(), Problem> {
+        if !self.targets.contains(domain) {
+            return Err(Problem::invalid(format!("{field} names {domain}, which is no target")));
+        }
+        if !self.caller.acts_for(domain) {
+            let detail =
+                format!("{field}: the token does not cover {domain}, whose items it tells apart");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "domain_forbidden", detail));
+        }
+        Ok(())
+    }
+
+    /// A filter of a target.
+    ///
+    /// # Errors
+    /// A problem when it cannot be read. `field` is where it stands.
+    pub(crate) fn read(
+        self,
+        field: &str,
+        target: &DomainId,
+        source: &str,
+    ) -> Result<Filter, Problem> {
+        let read = read(source, self.definitions.get(target));
+        read.map_err(|why| invalid_filter(format!("{field} of {target}: {why}")))
+    }
+
+    /// Sees to it that the filters of each target together keep the limits of one: a request costs
+    /// no more with many of them.
+    ///
+    /// # Errors
+    /// A problem when they do not.
+    pub(crate) fn check_together<'b>(
+        self,
+        filters: impl Iterator<Item = (&'b DomainId, &'b Filter)>,
+    ) -> Result<(), Problem> {
+        let mut sources: BTreeMap<&DomainId, BTreeSet<&str>> = BTreeMap::new();
+        for (target, filter) in filters {
+            sources.entry(target).or_default().insert(filter.source());
+        }
+        let different: BTreeSet<&str> = sources.values().flatten().copied().collect();
+        if different.into_iter().map(str::len).sum::<usize>() > MAX_SOURCE_BYTES {
+            let detail = format!(
+                "filter, boosts and promotions must have at most {MAX_SOURCE_BYTES} bytes together"
+            );
+            return Err(invalid_filter(detail));
+        }
+        for (target, sources) in sources.into_iter().filter(|(_, sources)| sources.len() > 1) {
+            // On lines of their own, for each may end with a comment.
+            let each: Vec<String> = sources.iter().map(|source| format!("({source}\n)")).collect();
+            let schema = self.definitions.get(target).map(DomainDefinition::schema);
+            // The brackets and what joins them are ours; the bytes were counted above.
+            let joined = Filter::parse(&each.join("or"), &schema.unwrap_or_default());
+            if let Err(error) = joined {
+                let why = error.message;
+                let detail = format!("filter, boosts and promotions of {target} together: {why}");
+                return Err(invalid_filter(detail));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -116,9 +180,14 @@ mod tests {
         let filter: RawFilter =
             serde_json::from_value(filter).map_err(|error| error.to_string())?;
         let targets = targets.iter().map(|target| domain(target)).collect();
-        filter
-            .read(&targets, &definitions, &Caller::development())
-            .map_err(|problem| format!("{} {}", problem.code, problem.detail))
+        let caller = Caller::development();
+        let targets =
+            FilteredTargets { targets: &targets, definitions: &definitions, caller: &caller };
+        let filters = filter.read(targets).and_then(|filters| {
+            targets.check_together(filters.iter())?;
+            Ok(filters)
+        });
+        filters.map_err(|problem| format!("{} {}", problem.code, problem.detail))
     }
 
     #[test]
@@ -150,6 +219,9 @@ mod tests {
         assert!(told(json!({"cars": 7})).contains("by target domain"));
         let long = format!("price < {}", "1 + ".repeat(600) + "1");
         let both = told(json!({"cars": long, "books": format!("{long} + 2")}));
-        assert!(both.starts_with("invalid_filter filter must have"), "{both}");
+        assert!(
+            both.starts_with("invalid_filter filter, boosts and promotions must have"),
+            "{both}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crossfold_edge::router::Routes;
 
 use crate::profile::get_profile;
-use crate::recommendations::post_recommendations;
+use crate::recommendations::{post_rankings, post_recommendations};
 use crate::replay::post_replay;
 use crate::similar::get_similar;
 use crate::state::RecommendState;
@@ -12,6 +12,7 @@ use crate::state::RecommendState;
 pub fn routes() -> Routes<RecommendState> {
     Routes::new()
         .post("/v1/recommendations", post_recommendations)
+        .post("/v1/rankings", post_rankings)
         .post("/v1/recommendations/{id}/replay", post_replay)
         .get("/v1/users/{user}/profile", get_profile)
         .get("/v1/domains/{domain}/items/{item}/similar", get_similar)

@@ -30,6 +30,7 @@ pub struct DecisionRow {
     item_id: Option<ItemId>,
     score: Option<f32>,
     propensity: Option<f64>,
+    promoted: bool,
 }
 
 columns! { DecisionRow {
@@ -56,6 +57,8 @@ columns! { DecisionRow {
         => "The probability with which the policy put it there, above 0 up to 1; empty with an empty slate.";
     "degraded" degraded: Vec<String>, since 2 or Vec::new()
         => "What was missing when it was made: a JSON array of codes, [] when nothing was.";
+    "promoted" promoted: bool, since 4 or false
+        => "1 when the item has its place because the platform promotes it, or else 0.";
 } }
 
 impl DecisionRow {
@@ -79,6 +82,7 @@ impl DecisionRow {
             item_id: entry.map(|entry| entry.item_id.clone()),
             score: entry.map(|entry| entry.score),
             propensity: entry.map(|entry| entry.propensity),
+            promoted: entry.is_some_and(|entry| entry.promoted),
         }
     }
 
@@ -90,6 +94,7 @@ impl DecisionRow {
                 item_id: item_id.clone(),
                 score,
                 propensity,
+                promoted: self.promoted,
             })),
             (None, None, None, None) if self.rank.is_none() => Ok(None),
             _ => Err(ColumnsError::bad_cell("rank", "a position that is neither there nor absent")),
@@ -178,13 +183,13 @@ mod tests {
     use crate::archive::table::tests::encode_first_revision;
 
     fn entry() -> impl Strategy<Value = SlateEntry> {
-        ("[a-z]{1,5}", -10.0f32..10.0, 0.001f64..=1.0).prop_map(|(item, score, propensity)| {
-            SlateEntry {
-                domain: DomainId::parse("travel").unwrap(),
-                item_id: ItemId::parse(&item).unwrap(),
-                score,
-                propensity,
-            }
+        let numbers = ("[a-z]{1,5}", -10.0f32..10.0, 0.001f64..=1.0, any::<bool>());
+        numbers.prop_map(|(item, score, propensity, promoted)| SlateEntry {
+            domain: DomainId::parse("travel").unwrap(),
+            item_id: ItemId::parse(&item).unwrap(),
+            score,
+            propensity,
+            promoted,
         })
     }
 
@@ -223,12 +228,17 @@ mod tests {
         }
 
         #[test]
-        fn decisions_of_the_first_revision_read_as_not_degraded(
+        fn decisions_of_the_first_revision_read_as_not_degraded_and_without_promotions(
             decisions in proptest::collection::vec(decision(), 1..6),
         ) {
             let rows: Vec<DecisionRow> = decisions.iter().flat_map(rows_of).collect();
             let old = decode_decisions(encode_first_revision(&rows)).unwrap();
-            let without = decisions.into_iter().map(|d| Decision { degraded: Vec::new(), ..d });
+            let entry = |entry: SlateEntry| SlateEntry { promoted: false, ..entry };
+            let without = decisions.into_iter().map(|decision| Decision {
+                degraded: Vec::new(),
+                slate: decision.slate.into_iter().map(entry).collect(),
+                ..decision
+            });
             prop_assert_eq!(old, without.collect::<Vec<_>>());
         }
     }

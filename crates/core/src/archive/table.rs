@@ -12,7 +12,7 @@ use crate::archive::columns::{ColumnFile, ColumnGroup, ColumnWriter, ColumnsErro
 
 /// The revision of the archive that this version writes. A revision adds
 /// columns; none is ever taken away or given another meaning.
-pub const REVISION: u8 = 3;
+pub const REVISION: u8 = 4;
 
 /// A column, for whoever reads the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

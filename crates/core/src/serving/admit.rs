@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::entities::consent::{ConsentContext, ConsentedHistory, RecommendationUse};
-use crate::entities::definition::Definitions;
+use crate::entities::definition::{Definitions, DomainDefinition};
 use crate::entities::ids::{DomainId, Pseudonym};
 use crate::model::Model;
+use crate::serving::boosts::Multipliers;
 use crate::serving::request::{Recipient, SlateRequest};
 use crate::serving::rules::{Refusals, Rules};
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
@@ -126,6 +127,8 @@ pub struct AdmittedTarget<'a> {
     pub history: &'a ConsentedHistory,
     /// Which of its items may not be served, and why.
     pub refusals: Refusals,
+    /// How much more its items count, where the caller says so.
+    pub multipliers: Option<Multipliers>,
 }
 
 /// The request's targets, each with what the rules have against its items, in order of
@@ -139,7 +142,18 @@ pub fn admit<'a>(
         let snapshot = &**catalogues.get(domain)?;
         let rules = Rules::new(asked.request, (domain, history), asked.definitions);
         let refusals = rules.refusals(snapshot);
-        Some(AdmittedTarget { domain, snapshot, history, refusals })
+        let multipliers = multipliers(asked, domain, snapshot);
+        Some(AdmittedTarget { domain, snapshot, history, refusals, multipliers })
     };
     asked.histories.iter().filter_map(admitted).collect()
+}
+
+fn multipliers(
+    asked: &AdmittedRequest<'_>,
+    domain: &DomainId,
+    snapshot: &CatalogueSnapshot,
+) -> Option<Multipliers> {
+    let boosts = asked.request.boosts.get(domain)?;
+    let schema = asked.definitions.get(domain).map(DomainDefinition::schema).unwrap_or_default();
+    Multipliers::of(boosts, (snapshot, &schema), asked.request.now)
 }

@@ -4,20 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::entities::basis::{
-    Basis, EvidenceBasis, FilterBasis, KeptBackBasis, REVISION, digest_of_definition,
-    digest_of_events, digest_of_items,
+    Basis, DiversityBasis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, PoolBasis,
+    REVISION, digest_of_definition, digest_of_events, digest_of_items,
 };
 use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
 use crate::entities::decision::SlateEntry;
 use crate::entities::definition::DomainDefinition;
 use crate::entities::event::Event;
+use crate::entities::filter::Filter;
 use crate::entities::ids::DomainId;
 use crate::entities::item_set::{ItemDigest, ItemSet};
 use crate::entities::kept_back::KeptBackBy;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
+use crate::serving::request::SlateRequest;
 use crate::serving::snapshot::CatalogueSnapshot;
 use crate::serving::sources::bridges;
 
@@ -25,7 +27,7 @@ use crate::serving::sources::bridges;
 pub(super) fn basis_of(
     serving: &Serving<'_>,
     asked: &AdmittedRequest<'_>,
-    slate: &[SlateEntry],
+    (slate, pools): (&[SlateEntry], BTreeMap<DomainId, PoolBasis>),
 ) -> Basis {
     let request = asked.request;
     let last_change = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
@@ -38,6 +40,12 @@ pub(super) fn basis_of(
         excluded: BTreeMap::new(),
         excluded_not_kept: 0,
         filters: filters_of(asked),
+        diversity: request
+            .diversity
+            .as_ref()
+            .map(|asked| DiversityBasis { share: asked.diversity, pools }),
+        listed: BTreeMap::new(),
+        listed_not_kept: 0,
         impersonal: !request.personalised,
         within_domains: request.cross_domain == CrossDomain::Never,
         reasons: request.explain.then(|| request.locale.tag().to_owned()),
@@ -48,25 +56,48 @@ pub(super) fn basis_of(
         sources: sources_of(serving.model, asked),
         kept_back: kept_back_of(asked, slate),
     };
-    basis.excluding(&request.excluded)
+    let basis = basis.excluding(&request.excluded);
+    match &request.listed {
+        Some(listed) => basis.of_listed(listed),
+        None => basis,
+    }
 }
 
-/// Filters as they were written; those of targets that mean the same by it together.
+/// Filters as they were written, with what they were for; those of targets that mean the same by it
+/// together.
 fn filters_of(asked: &AdmittedRequest<'_>) -> Vec<FilterBasis> {
     let mut kept: Vec<FilterBasis> = Vec::new();
-    for (target, filter) in &asked.request.filters {
+    for target in &asked.request.targets {
         let schema = asked.definitions.get(target).map(DomainDefinition::schema);
-        let of_target =
-            FilterBasis::of(filter, &schema.unwrap_or_default(), BTreeSet::from([target.clone()]));
-        let same = kept.iter_mut().find(|other| {
-            (&other.source, &other.attributes) == (&of_target.source, &of_target.attributes)
-        });
-        match same {
-            Some(same) => same.targets.extend(of_target.targets),
-            None => kept.push(of_target),
+        let schema = schema.unwrap_or_default();
+        for (used, filter) in used_filters(asked.request, target) {
+            let of_target = FilterBasis::of(used, filter, &schema);
+            let same = |other: &&mut FilterBasis| {
+                (other.used, &other.source, &other.attributes)
+                    == (of_target.used, &of_target.source, &of_target.attributes)
+                    // The same boost twice counts twice.
+                    && !other.targets.contains(target)
+            };
+            match kept.iter_mut().find(same) {
+                Some(same) => _ = same.targets.insert(target.clone()),
+                None => kept.push(FilterBasis { targets: [target.clone()].into(), ..of_target }),
+            }
         }
     }
     kept
+}
+
+/// The filters of a target, with what each is for.
+fn used_filters<'a>(
+    request: &'a SlateRequest,
+    target: &DomainId,
+) -> impl Iterator<Item = (FilterUse, &'a Filter)> {
+    let filter = request.filters.get(target).map(|filter| (FilterUse::Admits, filter));
+    let boosts = request.boosts.get(target).into_iter().flatten();
+    let boosts = boosts.map(|boost| (FilterUse::Boosts(boost.factor), &boost.filter));
+    let promotions = request.promotions.get(target).into_iter().flatten();
+    let promotions = promotions.map(|own| (FilterUse::Promotes(own.slot), &own.filter));
+    filter.into_iter().chain(boosts).chain(promotions)
 }
 
 /// Up to which change of each catalogue new items were ranked by their text, or from which on.

@@ -2,7 +2,8 @@
 //!
 //! The first source, in the policy's order, that knows an item scores it alone; an
 //! item that none knows scores 0, and comes last. An item that the model does not know is scored
-//! by the known ones that stand in for it, where its text tells them. Scores of several targets are not
+//! by the known ones that stand in for it, where its text tells them. What the caller boosts then
+//! counts for more or less: see [`crate::serving::boosts`]. Scores of several targets are not
 //! compared with each other: [`crate::serving::arrange`] says how they share a slate.
 
 use crate::serving::sources::{Scores, Source, TargetSources};
@@ -43,6 +44,7 @@ fn blend_by<'a>(
                 source.score(&mut scores);
             }
         }
+        scores.boost();
         scores
     };
     targets.iter().map(of_target).collect()

@@ -18,7 +18,7 @@ use crate::model::Model;
 use crate::model::content::StandIns;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
-use crate::serving::inspect::{Parts, ScoreParts, score_parts};
+use crate::serving::inspect::{CountedScore, Parts, ScoreParts, score_parts};
 use crate::serving::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
 use crate::serving::snapshot::{CatalogueEntry, Catalogues};
 use crate::serving::sources::Source;
@@ -98,11 +98,17 @@ impl<'a> Explainer<'a> {
         &self,
         entry: CatalogueEntry<'_>,
         source: Option<&dyn Source>,
-        score: f32,
+        score: CountedScore,
     ) -> ScoreParts {
         let contributions = source.map_or_else(Vec::new, |source| source.contributions(entry));
         let parts = Parts { contributions, sequence: source.and_then(|s| s.sequence(entry)) };
         score_parts(score, parts, self.model, self.visible, self.catalogues)
+    }
+
+    /// The reason of an item that its platform promotes.
+    pub(super) fn promotion(&self, entry: CatalogueEntry<'_>) -> Reason {
+        let name = self.platform(&entry.item.domain);
+        self.plain(ReasonCode::Promoted, Because::Promotion(name))
     }
 
     fn plain(&self, code: ReasonCode, because: Because<'_>) -> Reason {

@@ -39,6 +39,8 @@ pub struct PlacedItem {
     pub scored: ScoredItem,
     /// The probability with which the policy puts it at this position, above 0 up to 1.
     pub propensity: f64,
+    /// Whether it has this position because the caller promotes it.
+    pub promoted: bool,
 }
 
 /// Draws the slate from the arranged one and from what is worth a try, the first first. The same
@@ -60,7 +62,8 @@ pub fn explore(
     let shown = merged(arranged, &tries, &draws);
     let propensities = propensities(arranged, &tries, &draws, &shown);
     let placed = shown.into_iter().zip(propensities);
-    placed.map(|(scored, propensity)| PlacedItem { scored, propensity }).collect()
+    let item = |(scored, propensity)| PlacedItem { scored, propensity, promoted: false };
+    placed.map(item).collect()
 }
 
 /// The places of a slate of which one each is for a try.

@@ -76,6 +76,16 @@ pub struct ScoreParts {
     pub sequence: Option<f32>,
     /// What these leave of the score: further past items, or, without any, popularity.
     pub rest: f32,
+    /// What the sum of all these was multiplied by, because the caller boosts the item. Absent where
+    /// it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiplier: Option<f32>,
+}
+
+/// A score, and what it was multiplied by.
+pub(super) struct CountedScore {
+    pub(super) score: f32,
+    pub(super) multiplier: Option<f32>,
 }
 
 /// What a source says of a score.
@@ -120,7 +130,7 @@ pub(super) fn targets(
 
 /// What a score is made up of, by what its source says.
 pub(super) fn score_parts(
-    score: f32,
+    CountedScore { score, multiplier }: CountedScore,
     Parts { contributions, sequence }: Parts,
     model: Option<&Model>,
     visible: &BTreeSet<DomainId>,
@@ -147,6 +157,7 @@ pub(super) fn score_parts(
     parts.sort_by(|a, b| b.amount.abs().total_cmp(&a.amount.abs()));
     parts.truncate(MAX_PARTS);
     let told: f32 = parts.iter().map(|part| part.amount).sum();
-    let rest = score - told - sequence.unwrap_or(0.0);
-    ScoreParts { parts, sequence, rest }
+    let multiplier = multiplier.filter(|multiplier| *multiplier != 1.0);
+    let rest = score / multiplier.unwrap_or(1.0) - told - sequence.unwrap_or(0.0);
+    ScoreParts { parts, sequence, rest, multiplier }
 }

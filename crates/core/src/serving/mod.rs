@@ -4,9 +4,10 @@
 //! | --- | --- | --- |
 //! | admit | [`admit`], [`rules`] | what of the person's history may be used for each target, and which items may be served at all |
 //! | score | [`sources`] | opens the sources of scores for each target: one file a source |
-//! | blend | [`blend`] | makes one score an item of what the sources say |
-//! | arrange | [`best`], [`arrange`] | chooses each target's best, and lets the targets take turns, each with its best |
+//! | blend | [`blend`] | makes one score an item of what the sources say, and of what the caller boosts ([`boosts`]) |
+//! | arrange | [`best`], [`arrange`] | chooses each target's best, unlike one another where that is asked for ([`diversify`]), and lets the targets take turns, each with its best |
 //! | explore | [`explore`] | draws what is shown, and says with what probability |
+//! | promote | [`promote`] | gives what the caller promotes its places |
 //! | explain | [`explain`], [`reason`] | titles, and why each item is there |
 //!
 //! [`profile`] tells what is known of a person, from what a slate may use of them.
@@ -23,13 +24,16 @@ pub mod arrange;
 mod basis;
 pub mod best;
 pub mod blend;
+pub mod boosts;
 pub mod catalogue_facts;
 pub mod decide;
+pub mod diversify;
 pub mod explain;
 pub mod explore;
 pub mod inspect;
 pub mod policy;
 pub mod profile;
+pub mod promote;
 pub mod reason;
 pub mod replay;
 pub mod request;

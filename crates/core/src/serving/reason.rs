@@ -48,6 +48,8 @@ pub enum ReasonCode {
     /// It is tried: its description is like that of what the person's history holds elsewhere, and
     /// too few people are known on both platforms to tell whether that helps.
     Tentative,
+    /// Its platform promotes it: it is there whatever its score.
+    Promoted,
     /// It is new: nobody had a chance to choose it before the model was made.
     New,
 }
@@ -88,6 +90,8 @@ pub enum Because<'a> {
     Others(&'a str),
     /// That it is new on a platform, by the platform's name.
     Newness(&'a str),
+    /// That its platform promotes it, by the platform's name.
+    Promotion(&'a str),
     /// That its description is like that of a known item, by that one's title.
     Likeness(&'a str),
     /// That its description is like those of known items of a platform, by the platform's name.
@@ -105,6 +109,7 @@ pub fn text(because: Because<'_>, locale: Locale) -> String {
         (Locale::English, Because::Domain(name)) => format!("Because of what you did on {name}"),
         (Locale::English, Because::Others(name)) => format!("Popular on {name}"),
         (Locale::English, Because::Newness(name)) => format!("New on {name}"),
+        (Locale::English, Because::Promotion(name)) => format!("Promoted by {name}"),
         (Locale::English, Because::Likeness(title)) => {
             format!("New: by its description, like “{title}”")
         }
@@ -131,6 +136,7 @@ pub fn text(because: Because<'_>, locale: Locale) -> String {
         (Locale::Chinese, Because::Domain(name)) => format!("根据您在{name}的活动推荐"),
         (Locale::Chinese, Because::Others(name)) => format!("{name}热门"),
         (Locale::Chinese, Because::Newness(name)) => format!("{name}新上架"),
+        (Locale::Chinese, Because::Promotion(name)) => format!("{name}推广"),
     }
 }
 

@@ -35,7 +35,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::entities::basis::{Basis, EvidenceBasis, FilterBasis, KeptBackBasis};
+use crate::entities::basis::{Basis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis};
+use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crate::entities::decision::{Decision, SlateEntry};
 use crate::entities::definition::Definitions;
@@ -46,6 +47,7 @@ use crate::entities::kept_back::KeptBackBy;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::{Serving, decide};
+use crate::serving::diversify::Diversified;
 use crate::serving::policy::{self, Policy};
 use crate::serving::reason::Locale;
 use crate::serving::replay::catalogues::{CataloguesThen, item_of};
@@ -96,7 +98,9 @@ pub enum Change {
     EncoderGone,
     /// The items that the caller did not want were too many to be kept.
     ExcludedNotKept,
-    /// The filter names attributes that are not declared any more, or of another type.
+    /// The items that were to be put in order were too many to be kept.
+    ListedNotKept,
+    /// A filter, or that of a boost or promotion, names attributes that are not declared any more, or of another type.
     FilterGone,
     /// How evidence is weighed was changed.
     DefinitionsChanged,
@@ -196,16 +200,55 @@ pub fn domains_to_read(recorded: &Decision, present: &Permission<'_>) -> BTreeSe
     sources.map(|source| &source.domain).chain(of_platforms).cloned().collect()
 }
 
-/// The filters of a decision, as far as they can be read by what domains declare now.
-fn filters_then(basis: &Basis, definitions: &Definitions) -> BTreeMap<DomainId, Filter> {
-    let of_target = |filter: &FilterBasis, target: &DomainId| {
-        let schema = definitions.get(target)?.schema();
-        Some((target.clone(), filter.read(&schema)?))
+/// The filters of a decision, as far as they can be read by what domains declare now: by target,
+/// with what each was for.
+fn filters_then<'a>(
+    basis: &'a Basis,
+    definitions: &'a Definitions,
+) -> impl Iterator<Item = (&'a DomainId, FilterUse, Option<Filter>)> {
+    let read =
+        |filter: &FilterBasis, target: &DomainId| filter.read(&definitions.get(target)?.schema());
+    let of_filter = move |filter: &'a FilterBasis| {
+        filter.targets.iter().map(move |to| (to, filter.used, read(filter, to)))
     };
-    let filters = basis.filters.iter();
-    filters
-        .flat_map(|filter| filter.targets.iter().filter_map(|to| of_target(filter, to)))
-        .collect()
+    basis.filters.iter().flat_map(of_filter)
+}
+
+/// What a caller preferred, by target.
+#[derive(Default)]
+struct Preferred {
+    filters: BTreeMap<DomainId, Filter>,
+    boosts: BTreeMap<DomainId, Vec<Boost>>,
+    promotions: BTreeMap<DomainId, Vec<Promotion>>,
+}
+
+impl Preferred {
+    fn then(basis: &Basis, definitions: &Definitions) -> Self {
+        let mut then = Self::default();
+        for (target, used, filter) in filters_then(basis, definitions) {
+            let (target, Some(filter)) = (target.clone(), filter) else { continue };
+            match used {
+                FilterUse::Admits => _ = then.filters.insert(target, filter),
+                FilterUse::Boosts(factor) => {
+                    then.boosts.entry(target).or_default().push(Boost { filter, factor });
+                }
+                FilterUse::Promotes(slot) => {
+                    then.promotions.entry(target).or_default().push(Promotion { filter, slot });
+                }
+            }
+        }
+        then.boosts.values_mut().for_each(|boosts| Boost::sort(boosts));
+        then.promotions.values_mut().for_each(|promotions| Promotion::sort(promotions));
+        then
+    }
+}
+
+/// Items that a caller named, as they were kept.
+fn named(kept: &BTreeMap<DomainId, BTreeSet<ItemId>>) -> BTreeSet<(DomainId, ItemId)> {
+    let of_domain = |(domain, items): (&DomainId, &BTreeSet<ItemId>)| {
+        items.iter().map(|item| (domain.clone(), item.clone())).collect::<Vec<_>>()
+    };
+    kept.iter().flat_map(of_domain).collect()
 }
 
 /// The request of a decision, as it was checked, but for filters that cannot be read any more;
@@ -213,10 +256,7 @@ fn filters_then(basis: &Basis, definitions: &Definitions) -> BTreeMap<DomainId, 
 #[must_use]
 pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<SlateRequest> {
     let basis = recorded.basis.as_ref().filter(|basis| basis.is_comparable())?;
-    let excluded = basis
-        .excluded
-        .iter()
-        .flat_map(|(domain, items)| items.iter().map(|item| (domain.clone(), item.clone())));
+    let Preferred { filters, boosts, promotions } = Preferred::then(basis, definitions);
     Some(SlateRequest {
         recommendation_id: recorded.recommendation_id.clone(),
         seed: recorded.seed,
@@ -225,8 +265,15 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
         placement: recorded.placement.clone(),
         targets: basis.targets.clone(),
         limit: basis.limit,
-        excluded: excluded.collect(),
-        filters: filters_then(basis, definitions),
+        excluded: named(&basis.excluded),
+        filters,
+        boosts,
+        promotions,
+        diversity: basis
+            .diversity
+            .as_ref()
+            .map(|basis| Diversified { diversity: basis.share, pools: basis.pools.clone() }),
+        listed: (!basis.listed.is_empty()).then(|| named(&basis.listed)),
         personalised: !basis.impersonal,
         cross_domain: match basis.within_domains {
             true => CrossDomain::Never,
@@ -336,9 +383,12 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     if basis.excluded_not_kept > 0 {
         gone.push(Change::ExcludedNotKept.into());
     }
-    let read = filters_then(basis, present.definitions);
-    let filtered = basis.filters.iter().flat_map(|filter| &filter.targets);
-    let unread = filtered.filter(|target| !read.contains_key(*target)).cloned().collect();
+    if basis.listed_not_kept > 0 {
+        gone.push(Change::ListedNotKept.into());
+    }
+    let filters = filters_then(basis, present.definitions);
+    let unread = filters.filter(|(_, _, filter)| filter.is_none());
+    let unread = unread.map(|(target, ..)| target.clone()).collect();
     gone.extend(Finding::of_domains(Change::FilterGone, unread));
     gone
 }

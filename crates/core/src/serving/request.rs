@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentLedger, CrossDomain};
 use crate::entities::filter::Filter;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId, Placement, Pseudonym, RecommendationId};
+use crate::serving::diversify::Diversified;
 use crate::serving::reason::Locale;
 
 /// Most items on one slate.
@@ -51,6 +53,14 @@ pub struct SlateRequest {
     pub excluded: BTreeSet<(DomainId, ItemId)>,
     /// What items of some targets must be like, as the caller says.
     pub filters: BTreeMap<DomainId, Filter>,
+    /// Which items of some targets count for more or less, in the order of [`Boost::sort`].
+    pub boosts: BTreeMap<DomainId, Vec<Boost>>,
+    /// Which items of some targets have places of their own, in the order of [`Promotion::sort`].
+    pub promotions: BTreeMap<DomainId, Vec<Promotion>>,
+    /// How much it is to be of different things, where it is to be.
+    pub diversity: Option<Diversified>,
+    /// The items that are to be put in order; `None` where any of the targets may be shown.
+    pub listed: Option<BTreeSet<(DomainId, ItemId)>>,
     /// Whether the person's evidence may shape the slate.
     pub personalised: bool,
     /// Whether evidence of other domains may be used.

@@ -8,7 +8,7 @@ const SHOWN = 5;
 
 /** What each past item adds, and their order, as bars on both sides of zero. */
 function Contributions({ item, names }) {
-  const { parts, sequence, rest } = item.contributions;
+  const { parts, sequence, rest, multiplier } = item.contributions;
   const shown = parts.slice(0, SHOWN);
   const remainder = rest + parts.slice(SHOWN).reduce((sum, part) => sum + part.amount, 0);
   const bars = shown.map((part) => ({
@@ -29,7 +29,8 @@ function Contributions({ item, names }) {
     <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
       <rect class=${bar.amount < 0 ? "bad" : "good"} x=${bar.amount < 0 ? 50 - (50 * -bar.amount) / most : 50} y="1" width=${(50 * Math.abs(bar.amount)) / most} height="6"/>
       <line x1="50" x2="50" y1="0" y2="8"/></svg>
-    <span class="amount">${signed(bar.amount)}</span></li>`)}</ul>`;
+    <span class="amount">${signed(bar.amount)}</span></li>`)}</ul>
+    ${multiplier === undefined ? null : html`<p class="hint">${t("try.multiplied", { factor: figure(multiplier) })}</p>`}`;
 }
 
 export function Slate({ slate, names }) {

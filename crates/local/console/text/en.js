@@ -117,6 +117,8 @@ export default {
   "rule.dismissed": "Dismissed",
   "rule.excluded": "Excluded by the request",
   "rule.filtered": "Left out by the filter",
+  "rule.not_listed": "Not on the list that was to be put in order",
+  "try.multiplied": "Times {factor}, as the request boosts it",
   "consent.given": "Allowed. Without it:",
   "consent.missing": "Not allowed into {to}: nothing of it is used. With consent:",
   "consent.same": "nothing would change on this slate.",

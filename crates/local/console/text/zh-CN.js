@@ -117,6 +117,8 @@ export default {
   "rule.dismissed": "用户不想再看",
   "rule.excluded": "请求中排除",
   "rule.filtered": "不符合筛选条件",
+  "rule.not_listed": "不在待排序的清单中",
+  "try.multiplied": "按请求加权，乘以 {factor}",
   "consent.given": "已授权。若撤回：",
   "consent.missing": "未授权至{to}：不会使用任何相关依据。若授权：",
   "consent.same": "此推荐不会变化。",

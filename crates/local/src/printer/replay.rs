@@ -49,7 +49,10 @@ fn words(finding: &Finding) -> &'static str {
         Change::ModelGone => "the model was deleted",
         Change::EncoderGone => "the text encoder that ranked new items cannot be read",
         Change::ExcludedNotKept => "too many unwanted items were named to be kept",
-        Change::FilterGone => "its filter names attributes that are not declared so any more",
+        Change::ListedNotKept => "too many items were to be put in order to be kept",
+        Change::FilterGone => {
+            "one of its filters names attributes that are not declared so any more"
+        }
         Change::DefinitionsChanged => "evidence is weighed otherwise now, or its domain is gone",
         Change::ConsentsChanged => "evidence that was used may no longer be",
         Change::TooManySince => "more came in since than is read, and what was used is not reached",
@@ -69,9 +72,10 @@ fn words(finding: &Finding) -> &'static str {
 
 fn write_slate(f: &mut fmt::Formatter<'_>, slate: &[SlateEntry]) -> fmt::Result {
     for (at, entry) in slate.iter().enumerate() {
-        let SlateEntry { domain, item_id, score, propensity } = entry;
+        let SlateEntry { domain, item_id, score, propensity, promoted } = entry;
         let (rank, domain) = (at + 1, domain.as_str());
-        writeln!(f, "  {rank:>3}. {score:.3}  {propensity:.3}  {domain:<13} {item_id}")?;
+        let promoted = if *promoted { "  promoted" } else { "" };
+        writeln!(f, "  {rank:>3}. {score:.3}  {propensity:.3}  {domain:<13} {item_id}{promoted}")?;
     }
     Ok(())
 }

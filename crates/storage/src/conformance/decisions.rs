@@ -32,6 +32,7 @@ fn decision(recommendation: &RecommendationId, user: Pseudonym) -> Decision {
         item_id: id(ItemId::parse, &format!("课程 {index}")),
         score: 0.1 + index as f32,
         propensity: 1.0 / 3.0,
+        promoted: index == 1,
     };
     Decision {
         recommendation_id: recommendation.clone(),
@@ -74,6 +75,9 @@ fn basis(domain: &DomainId) -> Basis {
         excluded: [(domain.clone(), BTreeSet::from([item]))].into(),
         excluded_not_kept: 0,
         filters: Vec::new(),
+        diversity: None,
+        listed: BTreeMap::new(),
+        listed_not_kept: 501,
         impersonal: false,
         within_domains: true,
         reasons: Some("zh".into()),

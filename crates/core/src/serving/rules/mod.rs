@@ -8,6 +8,7 @@ pub mod available;
 pub mod dismissed;
 pub mod excluded;
 pub mod filtered;
+pub mod listed;
 pub mod seen;
 
 use serde::Serialize;
@@ -20,6 +21,7 @@ use crate::serving::rules::available::Available;
 use crate::serving::rules::dismissed::Dismissed;
 use crate::serving::rules::excluded::Excluded;
 use crate::serving::rules::filtered::Filtered;
+use crate::serving::rules::listed::Listed;
 use crate::serving::rules::seen::Seen;
 use crate::serving::snapshot::CatalogueSnapshot;
 
@@ -37,6 +39,8 @@ pub enum Ineligible {
     Excluded,
     /// The caller's filter does not admit it.
     Filtered,
+    /// The caller wants others put in order.
+    NotListed,
 }
 
 /// What the rules have against each item of a catalogue, in order of positions.
@@ -90,13 +94,19 @@ impl<'a> Rules<'a> {
     ) -> Self {
         let schema = || definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
         let filter = request.filters.get(target).map(|filter| (filter, schema()));
-        Self(vec![
+        let seen = Seen::in_history((target, history), definitions, request.now);
+        let mut rules: Vec<Box<dyn Rule + 'a>> = vec![
             Box::new(Available::at(request.now)),
-            Box::new(Seen::in_history((target, history), definitions, request.now)),
             Box::new(Dismissed::in_history(target, history)),
             Box::new(Excluded::by_caller(target, &request.excluded)),
             Box::new(Filtered::by_caller(filter, request.now)),
-        ])
+            Box::new(Listed::by_caller(target, request.listed.as_ref())),
+        ];
+        if request.listed.is_none() {
+            // What the caller lists is wanted in order, whether it was seen or not.
+            rules.insert(1, Box::new(seen));
+        }
+        Self(rules)
     }
 
     /// What the rules have against the items of the target's catalogue.

@@ -28,6 +28,8 @@ impl<'a> Scores<'a> {
     /// No score yet of the items of a target, of which so many of the best are wanted.
     #[must_use]
     pub fn none(target: &'a AdmittedTarget<'a>, wanted: usize) -> Self {
+        // Of what is multiplied later any may be among the best.
+        let wanted = if target.multipliers.is_some() { usize::MAX } else { wanted };
         let (items, open) = (target.snapshot.len(), target.refusals.admitted());
         let (values, sources) = (vec![NO_SCORE; items], vec![NONE; items]);
         Self { target, values, sources, source: NONE, open, wanted }
@@ -95,6 +97,16 @@ impl<'a> Scores<'a> {
             if let Some(score) = is_open.then(|| of_stand_ins(stand_ins)).flatten() {
                 (self.values[position], self.sources[position]) = (score, self.source);
                 self.open -= 1;
+            }
+        }
+    }
+
+    /// Makes every score count as the caller says.
+    pub(in crate::serving) fn boost(&mut self) {
+        let Some(multipliers) = &self.target.multipliers else { return };
+        for (position, (value, source)) in self.values.iter_mut().zip(&self.sources).enumerate() {
+            if *source != NONE {
+                *value = multipliers.boosted(position, *value);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Promises of whole slates, on a small world of two platforms and two tastes.
 
 mod admission;
+mod diversity;
 mod economic;
 mod explanations;
 mod filters;
@@ -8,6 +9,7 @@ mod inspections;
 mod large;
 mod made_again;
 mod new_items;
+mod preferences;
 mod replay;
 mod sequences;
 mod slates;
@@ -158,6 +160,10 @@ fn asking(display: DomainId, target: DomainId) -> SlateRequest {
         limit: 4,
         excluded: BTreeSet::new(),
         filters: BTreeMap::new(),
+        boosts: BTreeMap::new(),
+        promotions: BTreeMap::new(),
+        diversity: None,
+        listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,
         visible: BTreeSet::from([knowledge(), auto()]),

@@ -143,6 +143,7 @@ fn the_largest_slate_fits_into_a_record() {
         item_id: ItemId::parse(&"😀".repeat(MAX_ID_CHARS)).unwrap(),
         score: -1.234_567_9e-30,
         propensity: 1.234_567_890_123_456_7e-30,
+        promoted: true,
     };
     let decision = Decision { slate: vec![largest; MAX_LIMIT], ..decided.decision };
     let bytes = serde_json::to_vec(&decision).unwrap().len();

@@ -8,7 +8,7 @@ use super::replays::{assert_same, assert_told, replayed};
 use super::*;
 
 /// The world, whose domain `auto` declares brands and has a few cars.
-async fn cars() -> Stores {
+pub(super) async fn cars() -> Stores {
     let stores = world().await;
     let mut definition = definition();
     definition.attributes = serde_json::from_value(json!({"brand": "text"})).unwrap();
@@ -27,7 +27,16 @@ async fn refused(service: &Router, filter: Value, caller: Caller) -> (StatusCode
     let body = json!({
         "user_id": "ann", "domain": "knowledge", "target_domains": ["auto"], "filter": filter,
     });
-    let request = Request::post("/v1/recommendations")
+    called(service, ("/v1/recommendations", &body), caller).await
+}
+
+/// What a call of a caller is answered with.
+pub(super) async fn called(
+    service: &Router,
+    (path, body): (&str, &Value),
+    caller: Caller,
+) -> (StatusCode, Value) {
+    let request = Request::post(path)
         .header("content-type", "application/json")
         .extension(caller)
         .body(Body::from(body.to_string()))
@@ -38,7 +47,7 @@ async fn refused(service: &Router, filter: Value, caller: Caller) -> (StatusCode
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-fn served(answer: &Value) -> Vec<&str> {
+pub(super) fn served(answer: &Value) -> Vec<&str> {
     let items = answer["items"].as_array().unwrap().iter();
     items.map(|item| item["item_id"].as_str().unwrap()).collect()
 }
@@ -109,10 +118,6 @@ async fn who_does_not_act_for_a_domain_cannot_find_out_by_filters_what_its_items
     }
     // Without a filter its items are recommended as ever.
     let body = json!({ "user_id": "ann", "domain": "knowledge", "target_domains": ["auto"] });
-    let request = Request::post("/v1/recommendations")
-        .header("content-type", "application/json")
-        .extension(of_knowledge())
-        .body(Body::from(body.to_string()))
-        .unwrap();
-    assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);
+    let (status, _) = called(&service, ("/v1/recommendations", &body), of_knowledge()).await;
+    assert_eq!(status, StatusCode::OK);
 }
