@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::decimal;
 use crate::ids::{DomainId, ItemId};
 use crate::json;
+use crate::offer::Offer;
 use crate::plain_text::{is_one_line, is_visible};
 use crate::plausible_time::{self, is_plausible};
 use crate::text_length::exceeds;
@@ -66,6 +67,9 @@ pub struct ItemDetails {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub attributes: BTreeMap<String, String>,
+    /// The credit terms that it carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Box<Offer>>,
 }
 
 /// A caller's item, as it is posted.
@@ -129,6 +133,9 @@ impl ItemDetails {
             && from >= until
         {
             return refuse("available_from must be before available_until");
+        }
+        if let Some(offer) = &self.offer {
+            offer.check_price(self.price).map_err(|error| InvalidItem(error.to_string()))?;
         }
         Ok(())
     }
@@ -235,6 +242,33 @@ mod tests {
         }
     }
 
+    fn largest_offer() -> serde_json::Value {
+        let fee = serde_json::json!(
+            {"name": "😀".repeat(100), "amount": "999999999999.9999", "due": "each_month"}
+        );
+        serde_json::json!({
+            "kind": "lease", "annual_rate": "9.1234567891", "residual": "0.1234567891",
+            "terms_months": (569..=600).collect::<Vec<_>>(), "min_down_payment": "0.1234567891",
+            "min_amount": "999999999999.9998", "max_amount": "999999999999.9999",
+            "fees": vec![fee; 8],
+            "vehicle": {"kind": "commercial", "energy": "conventional", "condition": "used"},
+        })
+    }
+
+    #[test]
+    fn an_item_carries_an_offer_that_its_price_can_bear() {
+        let loan = serde_json::json!({"kind": "loan", "annual_rate": "0.05", "terms_months": [12]});
+        let priced =
+            serde_json::json!({"title": "t", "price": "9", "status": "active", "offer": loan});
+        let details = ItemDetails::parse(priced.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&details).unwrap(), priced);
+        let free = serde_json::json!({"title": "t", "offer": priced["offer"]});
+        let why = ItemDetails::parse(free).unwrap_err().0;
+        assert!(why.contains("kind of an offer"), "{why}");
+        let unknown = serde_json::json!({"title": "t", "price": "9", "offer": {"rate": "1"}});
+        assert!(ItemDetails::parse(unknown).unwrap_err().0.contains("rate"));
+    }
+
     #[test]
     fn the_largest_entry_that_is_accepted_fits_into_a_record() {
         let wide = |chars: usize| "😀".repeat(chars);
@@ -244,7 +278,7 @@ mod tests {
             "attributes": (0..64).map(attribute).collect::<BTreeMap<_, _>>(),
             "price": "12345678901234567890.12345678", "status": "out_of_stock",
             "available_from": "2026-01-01T00:00:00.123456789Z",
-            "available_until": "2199-01-01T00:00:00.123456789Z",
+            "available_until": "2199-01-01T00:00:00.123456789Z", "offer": largest_offer(),
         });
         let details = ItemDetails::parse(largest).unwrap();
         let bytes = serde_json::to_vec(&details).unwrap().len();

@@ -32,6 +32,25 @@ impl Currency {
         let code: [u8; 3] = text.as_bytes().try_into().ok()?;
         code.iter().all(u8::is_ascii_uppercase).then_some(Self(code))
     }
+
+    /// The decimal places of its minor unit, as ISO 4217 lists them: 2 for cents. A code that it
+    /// does not list has 2.
+    ///
+    /// ```
+    /// use crossfold_entities::definition::Currency;
+    /// assert_eq!(Currency::parse("CNY").unwrap().places(), 2);
+    /// assert_eq!(Currency::parse("JPY").unwrap().places(), 0);
+    /// ```
+    #[must_use]
+    pub fn places(self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG"
+            | b"RWF" | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
+            _ => 2,
+        }
+    }
 }
 
 impl std::fmt::Display for Currency {

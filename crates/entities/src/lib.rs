@@ -16,6 +16,7 @@
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
 pub mod activity;
+pub mod applicant;
 pub mod basis;
 pub mod boost;
 pub mod catalogue;
@@ -43,6 +44,7 @@ pub mod json_text;
 pub mod kept_back;
 pub mod key_versions;
 pub mod machine;
+pub mod offer;
 pub mod people;
 pub mod plain_text;
 pub mod plausible_time;
