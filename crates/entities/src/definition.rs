@@ -8,6 +8,7 @@ use crate::catalogue::{
     InvalidItem, ItemDetails, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES as MAX_ATTRIBUTES_OF_ITEM,
 };
 use crate::decision::OutcomeKind;
+use crate::eligibility::EligibilityRules;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor, Step};
 use crate::filter::{AttributeType, Schema};
 use crate::ids::{DomainId, EventType};
@@ -113,6 +114,9 @@ pub struct DomainDefinition {
     /// The attributes of items that filters may name, and of which type each is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, AttributeType>,
+    /// Who may have the offers of its items, and by which law their costs are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligibility: Option<EligibilityRules>,
 }
 
 fn default_half_life_days() -> f32 {
@@ -179,6 +183,9 @@ impl DomainDefinition {
             );
         }
         self.check_attributes()?;
+        if let Some(rules) = &self.eligibility {
+            rules.check().or_else(refuse)?;
+        }
         let has_type = |event_type: &EventType| self.event_types.contains_key(event_type);
         if let Some(problem) = self.sources.problem(&has_type) {
             return refuse(problem);

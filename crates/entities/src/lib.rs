@@ -12,6 +12,7 @@
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | which items a request wants: the language of filters | [`filter`] |
 //! | what credit costs: instalments and yearly rates | [`credit`] |
+//! | which credit an item carries, who may have it, and what is shown of it | [`offer`], [`applicant`], [`eligibility`], [`disclosure`] |
 //! | so many of something, in words | [`counted`] |
 //! | what is asked of the world | [`ports`], [`records`], [`retryable`], [`settings`]; [`machine`]: [`clock`], [`dice`], [`unique_id`] |
 
@@ -29,8 +30,10 @@ pub mod decision;
 pub mod definition;
 pub mod dice;
 pub mod digest;
+pub mod disclosure;
 pub mod diversity;
 pub mod domain_deletion;
+pub mod eligibility;
 pub mod erasure;
 pub mod event;
 pub mod event_ids;

@@ -1,0 +1,197 @@
+//! Whether a term of an offer can be had.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use super::money::{Fees, Money, half_up};
+use super::repayment::Lent;
+use super::{EligibilityRules, Limit, Reason, Rule};
+use crate::applicant::Applicant;
+use crate::definition::Currency;
+use crate::offer::{Credit, Offer, Plan, Premium};
+
+/// An offer that is looked at on a day, for who applies or for nobody in particular.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The offer.
+    pub offer: &'a Offer,
+    /// The item's price, in major units; rounded half up to the minor unit.
+    pub price: Option<Decimal>,
+    /// The domain's currency.
+    pub currency: Currency,
+    /// The domain's rules; [`super::NO_RULES`] where it has none.
+    pub rules: &'a EligibilityRules,
+    /// Who applies.
+    pub applicant: Option<&'a Applicant>,
+    /// The day, in UTC.
+    pub today: Date,
+}
+
+impl<'a> Case<'a> {
+    /// The rules that hold today for this offer.
+    pub(super) fn rules_in_force(&self) -> impl Iterator<Item = &'a Rule> {
+        let (today, offer) = (self.today, self.offer);
+        self.rules.all().filter(move |rule| rule.applies(today, offer))
+    }
+
+    /// The terms to look at: the one that is wanted, or every one.
+    pub(super) fn terms(&self) -> impl Iterator<Item = u16> {
+        let wanted = self.applicant.and_then(Applicant::term_months);
+        let terms = self.offer.terms_months().iter().copied();
+        terms.filter(move |term| wanted.is_none_or(|wanted| wanted == *term))
+    }
+}
+
+/// What a rule says of a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Holds,
+    Fails,
+    /// A fact is missing.
+    Unknown,
+}
+
+impl Verdict {
+    fn of(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Fails }
+    }
+}
+
+/// What is paid for, and its amounts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Paid<'a> {
+    Credit(&'a Credit, Money),
+    /// With the premium rounded half up to the minor unit.
+    Insurance(Premium),
+}
+
+/// A case whose amounts are reckoned.
+pub(super) struct Judge<'a> {
+    case: &'a Case<'a>,
+    pub(super) paid: Paid<'a>,
+    pub(super) fees: Fees,
+    pub(super) places: u32,
+}
+
+impl<'a> Judge<'a> {
+    /// Reckons the amounts; `None` where there is no price for a credit, or one out of reach, or
+    /// where a premium is less than a minor unit.
+    pub(super) fn of(case: &'a Case<'a>) -> Option<Self> {
+        let places = case.currency.places();
+        let paid = match case.offer.plan() {
+            Plan::Credit(credit) => Paid::Credit(credit, Money::of(case, credit)?),
+            Plan::Insurance(Premium { amount, every_months }) => {
+                let amount = Some(half_up(*amount, places)).filter(|amount| !amount.is_zero())?;
+                Paid::Insurance(Premium { amount, every_months: *every_months })
+            }
+        };
+        Some(Self { case, paid, fees: Fees::of(case.offer, places), places })
+    }
+
+    /// Whether nothing speaks against a term: it stops at the first that does.
+    pub(super) fn admits(&self, term: u16) -> bool {
+        let found = self.judge(term, |_, verdict| match verdict {
+            Verdict::Fails => Break(()),
+            Verdict::Holds | Verdict::Unknown => Continue(()),
+        });
+        found.is_continue()
+    }
+
+    /// Tells each thing that may speak against a term.
+    pub(super) fn judge(
+        &self,
+        term: u16,
+        mut tell: impl FnMut(Reason, Verdict) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if let Paid::Credit(credit, money) = &self.paid {
+            for reason in money.problems(credit, (&self.fees, self.places)).iter() {
+                tell(reason, Verdict::Fails)?;
+            }
+        }
+        for rule in self.case.rules_in_force() {
+            tell(rule.reason(), self.verdict(rule.limit(), term))?;
+        }
+        Continue(())
+    }
+
+    fn verdict(&self, limit: &Limit, term: u16) -> Verdict {
+        let applicant = self.case.applicant;
+        match limit {
+            Limit::AgeAtStart { min, max } => {
+                let fits =
+                    |age| min.is_none_or(|min| age >= min) && max.is_none_or(|max| age <= max);
+                let age = applicant.and_then(Applicant::age);
+                age.map_or(Verdict::Unknown, |age| Verdict::of(fits(age)))
+            }
+            Limit::AgeAtEnd { max } => {
+                let age = applicant.and_then(Applicant::age);
+                // Whoever is of some age may be a day from the next.
+                let fits = |age: u8| u16::from(age) + term.div_ceil(12) <= u16::from(*max);
+                age.map_or(Verdict::Unknown, |age| Verdict::of(fits(age)))
+            }
+            Limit::Term { min_months, max_months } => Verdict::of(
+                min_months.is_none_or(|min| term >= min)
+                    && max_months.is_none_or(|max| term <= max),
+            ),
+            Limit::DebtToIncome { max } => self.debt_to_income(*max, term),
+            Limit::LoanToValue { max } => {
+                self.share(|money| Some(money.financed <= money.price.checked_mul(*max)?))
+            }
+            Limit::DownPayment { min_share } => {
+                self.share(|money| Some(money.down_payment >= money.price.checked_mul(*min_share)?))
+            }
+            Limit::Regions { only, except } => {
+                let region = applicant.and_then(Applicant::region);
+                region.map_or(Verdict::Unknown, |region| {
+                    let is_in = |of: &[_]| of.iter().any(|area| region.is_within(area));
+                    Verdict::of((only.is_empty() || is_in(only)) && !is_in(except))
+                })
+            }
+        }
+    }
+
+    /// What a rule of shares of the price says. Of insurance it says nothing; what cannot be
+    /// reckoned is refused.
+    fn share(&self, holds: impl Fn(&Money) -> Option<bool>) -> Verdict {
+        match &self.paid {
+            Paid::Credit(_, money) => Verdict::of(holds(money).unwrap_or(false)),
+            Paid::Insurance(_) => Verdict::Holds,
+        }
+    }
+
+    /// Whether no more than this share of the income goes into debts. Where the debts are not
+    /// told, it may be that the payment alone is too much.
+    fn debt_to_income(&self, max: Decimal, term: u16) -> Verdict {
+        let applicant = self.case.applicant;
+        let Some(income) = applicant.and_then(Applicant::monthly_income) else {
+            return Verdict::Unknown;
+        };
+        let debts = applicant.and_then(Applicant::monthly_debts);
+        let room = income
+            .checked_mul(max)
+            .and_then(|most| most.checked_sub(debts.unwrap_or_default()))
+            .and_then(|most| most.checked_sub(self.fees.each_month));
+        let fits = room.and_then(|room| self.fits(room, term)).unwrap_or(false);
+        match (fits, debts) {
+            (false, _) => Verdict::Fails,
+            (true, Some(_)) => Verdict::Holds,
+            (true, None) => Verdict::Unknown,
+        }
+    }
+
+    /// Whether what is paid a month, beside fees, is within that.
+    fn fits(&self, room: Decimal, term: u16) -> Option<bool> {
+        match &self.paid {
+            Paid::Credit(credit, money) => self.lent(credit, money, term).fits(room),
+            Paid::Insurance(premium) => {
+                Some(premium.amount <= room.checked_mul(premium.every_months.into())?)
+            }
+        }
+    }
+
+    pub(super) fn lent(&self, credit: &Credit, money: &Money, term: u16) -> Lent {
+        money.lent(credit, (term, self.places))
+    }
+}
