@@ -20,6 +20,9 @@
 //! total payable - price          = total cost of the credit
 //! ```
 //!
+//! It tells what an applicant pays at once, so it is for the answer to a request, and no more to be
+//! kept or logged than the applicant is.
+//!
 //! The rates are those of what is financed less the fees at the start, against the payments and
 //! the fees as they fall due. Months are equal, so the day on which it starts does not matter.
 

@@ -158,4 +158,19 @@ proptest! {
         let shown = shown(offer, "1000000000", "us");
         prop_assert_eq!(rates(&shown), vec![Decimal::new(rate, 2)]);
     }
+
+    /// Where one minor unit more would be refused: the dearest that is ever shown.
+    #[test]
+    fn at_the_edge_of_what_fees_may_be_there_is_still_a_rate(
+        cents in prop_oneof![1i64..50, 1i64..1_000_000_000], rate in 0i64..=100,
+        months in prop_oneof![1u16..=3, 1u16..=600], which in 0usize..3, regime in any_regime(),
+    ) {
+        let (due, fee) =
+            [("start", cents / 3), ("each_month", cents * 2 / 3), ("end", cents)][which];
+        let offer = json!({"kind": "loan", "annual_rate": Decimal::new(rate, 1),
+            "terms_months": [months],
+            "fees": [{"name": "Fee", "amount": Decimal::new(fee, 2), "due": due}]});
+        let shown = shown(offer, &Decimal::new(cents, 2).to_string(), regime);
+        prop_assert!(rates(&shown).iter().all(|rate| *rate >= Decimal::ZERO));
+    }
 }

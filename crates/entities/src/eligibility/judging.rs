@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::money::{Fees, Money, half_up};
 use super::repayment::Lent;
-use super::{EligibilityRules, Limit, Reason, Rule};
+use super::{EligibilityRules, Limit, Reason, Reasons, Rule};
 use crate::applicant::Applicant;
 use crate::definition::Currency;
 use crate::offer::{Credit, Offer, Plan, Premium};
@@ -73,6 +73,8 @@ pub(super) struct Judge<'a> {
     pub(super) paid: Paid<'a>,
     pub(super) fees: Fees,
     pub(super) places: u32,
+    /// What speaks against every term, whatever the rules say.
+    problems: Reasons,
 }
 
 impl<'a> Judge<'a> {
@@ -87,7 +89,12 @@ impl<'a> Judge<'a> {
                 Paid::Insurance(Premium { amount, every_months: *every_months })
             }
         };
-        Some(Self { case, paid, fees: Fees::of(case.offer, places), places })
+        let fees = Fees::of(case.offer, places);
+        let problems = match &paid {
+            Paid::Credit(credit, money) => money.problems(credit, (&fees, places)),
+            Paid::Insurance(_) => Reasons::default(),
+        };
+        Some(Self { case, paid, fees, places, problems })
     }
 
     /// Whether nothing speaks against a term: it stops at the first that does.
@@ -105,10 +112,8 @@ impl<'a> Judge<'a> {
         term: u16,
         mut tell: impl FnMut(Reason, Verdict) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if let Paid::Credit(credit, money) = &self.paid {
-            for reason in money.problems(credit, (&self.fees, self.places)).iter() {
-                tell(reason, Verdict::Fails)?;
-            }
+        for reason in self.problems.iter() {
+            tell(reason, Verdict::Fails)?;
         }
         for rule in self.case.rules_in_force() {
             tell(rule.reason(), self.verdict(rule.limit(), term))?;
@@ -184,14 +189,14 @@ impl<'a> Judge<'a> {
     /// Whether what is paid a month, beside fees, is within that.
     fn fits(&self, room: Decimal, term: u16) -> Option<bool> {
         match &self.paid {
-            Paid::Credit(credit, money) => self.lent(credit, money, term).fits(room),
+            Paid::Credit(_, money) => self.lent(money, term).fits(room),
             Paid::Insurance(premium) => {
                 Some(premium.amount <= room.checked_mul(premium.every_months.into())?)
             }
         }
     }
 
-    pub(super) fn lent(&self, credit: &Credit, money: &Money, term: u16) -> Lent {
-        money.lent(credit, (term, self.places))
+    pub(super) fn lent(&self, money: &Money, term: u16) -> Lent {
+        money.lent((term, self.places))
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Money {
     pub(super) down_payment: Decimal,
     pub(super) financed: Decimal,
     pub(super) residual: Decimal,
+    /// The rate of a month.
+    rate: Decimal,
     /// What the offer alone wants to be paid at once.
     least_down_payment: Decimal,
 }
@@ -74,6 +76,7 @@ impl Money {
             down_payment,
             financed: price - down_payment,
             residual: half_up(price.checked_mul(credit.residual())?, places),
+            rate: half_up(credit.annual_rate / Decimal::from(12), RATE_PLACES),
             least_down_payment,
         })
     }
@@ -108,15 +111,9 @@ impl Money {
         six > Decimal::TWO * self.financed
     }
 
-    pub(super) fn lent(&self, credit: &Credit, (months, places): (u16, u32)) -> Lent {
-        let rate = credit.annual_rate / Decimal::from(12);
-        Lent {
-            financed: self.financed,
-            residual: self.residual,
-            rate: half_up(rate, RATE_PLACES),
-            months,
-            places,
-        }
+    pub(super) fn lent(&self, (months, places): (u16, u32)) -> Lent {
+        let Self { financed, residual, rate, .. } = *self;
+        Lent { financed, residual, rate, months, places }
     }
 }
 

@@ -22,8 +22,8 @@ pub enum Reason {
     DownPayment,
     /// It is not to be had where the applicant lives.
     Region,
-    /// The amount is out of the offer's bounds, nothing is left to be financed, or so little that
-    /// the fees outweigh it.
+    /// There is no price within reach, the amount is out of the offer's bounds, nothing is left to
+    /// be financed, or so little that the fees outweigh it; or a premium is less than a minor unit.
     Amount,
 }
 

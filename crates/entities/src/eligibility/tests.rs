@@ -472,7 +472,7 @@ impl std::fmt::Debug for Owned {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn whatever_is_asked_both_ways_agree_and_what_is_admitted_is_disclosed_whole(case in any_case()) {
