@@ -266,6 +266,7 @@ impl World {
             boosts: BTreeMap::new(),
             promotions: BTreeMap::new(),
             diversity: None,
+            applicant: None,
             listed: None,
             personalised,
             cross_domain: CrossDomain::ByConsent,

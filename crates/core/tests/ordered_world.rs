@@ -117,6 +117,7 @@ fn slate(model: &Model, taken: &[u32]) -> Decided {
         boosts: BTreeMap::new(),
         promotions: BTreeMap::new(),
         diversity: None,
+        applicant: None,
         listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,

@@ -20,6 +20,7 @@ use crate::boost::Factor;
 use crate::catalogue::ChangeNumber;
 use crate::definition::{DomainDefinition, EventTypeDefinition};
 use crate::diversity::Diversity;
+use crate::eligibility::Rule;
 use crate::event::Event;
 use crate::filter::{AttributeType, Field, Filter, Schema};
 use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
@@ -58,6 +59,13 @@ pub struct Basis {
     /// How much it was to be of different things, where it was to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversity: Option<DiversityBasis>,
+    /// Whether somebody applied for offers. What they told is kept nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_applicant: bool,
+    /// The digest of what the definition of each of these targets says of who may have its offers,
+    /// see [`digest_of_eligibility`]; those of targets that have rules.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub eligibility: BTreeMap<DomainId, String>,
     /// The items that were to be put in order, unless any could be shown or they were too many.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub listed: BTreeMap<DomainId, BTreeSet<ItemId>>,
@@ -330,6 +338,18 @@ pub fn digest_of_definition(definition: &DomainDefinition) -> String {
     digest.finish()
 }
 
+/// A digest of the rules by which a domain's offers can be had, those of its pack among them, and
+/// of the currency that they reckon in; `None` where it has none.
+#[must_use]
+pub fn digest_of_eligibility(definition: &DomainDefinition) -> Option<String> {
+    let rules = definition.eligibility.as_ref()?;
+    let all: Vec<&Rule> = rules.all().collect();
+    let mut digest = Fields::default();
+    // Numbers, texts and lists, which can always be written.
+    digest.add(&serde_json::to_vec(&(all, definition.currency)).unwrap_or_default());
+    Some(digest.finish())
+}
+
 /// A digest of fields, none of which can take in a part of another.
 #[derive(Default)]
 struct Fields(Sha256);
@@ -454,6 +474,8 @@ mod tests {
             excluded_not_kept: 0,
             filters: Vec::new(),
             diversity: None,
+            with_applicant: false,
+            eligibility: BTreeMap::new(),
             listed: BTreeMap::new(),
             listed_not_kept: 0,
             impersonal: false,

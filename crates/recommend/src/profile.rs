@@ -155,6 +155,7 @@ fn as_slate(
         boosts: BTreeMap::new(),
         promotions: BTreeMap::new(),
         diversity: None,
+        applicant: None,
         listed: None,
         personalised: true,
         cross_domain: cross_domain(headers),

@@ -11,6 +11,7 @@ use crossfold_core::entities::purpose::Purpose;
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
 use crossfold_core::serving::inspect::{InspectedTarget, ScoreParts};
+use crossfold_core::serving::offers::ShownOffer;
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::reason::Reason;
 use crossfold_core::serving::request::{Recipient, SlateRequest};
@@ -62,6 +63,8 @@ struct ItemView {
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contributions: Option<ScoreParts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<ShownOffer>,
 }
 
 pub(crate) async fn post_recommendations(
@@ -225,6 +228,7 @@ fn item_view(rank: usize, item: DescribedItem) -> ItemView {
         promoted: item.entry.promoted,
         reason: item.reason,
         contributions: item.contributions,
+        offer: item.offer,
     }
 }
 

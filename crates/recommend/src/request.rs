@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::HeaderMap;
+use crossfold_core::entities::applicant::Applicant;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::diversity::Diversity;
@@ -64,6 +65,7 @@ pub(crate) struct RecommendationBody {
     promotions: Vec<RawPromotion>,
     #[serde(default)]
     diversity: f32,
+    applicant: Option<Applicant>,
     /// The items of a ranking: no field of a recommendation's body.
     #[serde(skip)]
     listed: Option<BTreeSet<(DomainId, ItemId)>>,
@@ -124,6 +126,7 @@ pub(crate) struct RankingBody {
     boosts: Vec<RawBoost>,
     #[serde(default)]
     diversity: f32,
+    applicant: Option<Applicant>,
     #[serde(default = "yes")]
     personalised: bool,
     #[serde(default = "yes")]
@@ -170,6 +173,7 @@ impl RankingBody {
             boosts: self.boosts,
             promotions: Vec::new(),
             diversity: self.diversity,
+            applicant: self.applicant,
             personalised: self.personalised,
             explain: self.explain,
             locale: self.locale,
@@ -241,6 +245,7 @@ impl RecommendationBody {
             boosts: preferences.boosts,
             promotions: preferences.promotions,
             diversity: diversity(self.diversity)?,
+            applicant: self.applicant,
             listed: self.listed,
             personalised: self.personalised,
             cross_domain: cross_domain(headers),

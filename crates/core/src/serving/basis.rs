@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::entities::basis::{
     Basis, DiversityBasis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, PoolBasis,
-    REVISION, digest_of_definition, digest_of_events, digest_of_items,
+    REVISION, digest_of_definition, digest_of_eligibility, digest_of_events, digest_of_items,
 };
 use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
@@ -44,6 +44,8 @@ pub(super) fn basis_of(
             .diversity
             .as_ref()
             .map(|asked| DiversityBasis { share: asked.diversity, pools }),
+        with_applicant: request.applicant.is_some(),
+        eligibility: eligibility_of(asked),
         listed: BTreeMap::new(),
         listed_not_kept: 0,
         impersonal: !request.personalised,
@@ -61,6 +63,14 @@ pub(super) fn basis_of(
         Some(listed) => basis.of_listed(listed),
         None => basis,
     }
+}
+
+/// The digests of what the targets say of who may have their offers.
+fn eligibility_of(asked: &AdmittedRequest<'_>) -> BTreeMap<DomainId, String> {
+    let digest = |target: &DomainId| {
+        Some((target.clone(), digest_of_eligibility(asked.definitions.get(target)?)?))
+    };
+    asked.request.targets.iter().filter_map(digest).collect()
 }
 
 /// Filters as they were written, with what they were for; those of targets that mean the same by it

@@ -16,6 +16,7 @@ use crate::serving::diversify::POOL;
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
 use crate::serving::inspect::{self, CountedScore, InspectedTarget, ScoreParts};
+use crate::serving::offers::ShownOffer;
 use crate::serving::policy::Policy;
 use crate::serving::promote::{others, promoted, with_promoted};
 use crate::serving::reason::Reason;
@@ -59,6 +60,8 @@ pub struct DescribedItem {
     pub reason: Option<Reason>,
     /// What its score is made up of, when asked for.
     pub contributions: Option<ScoreParts>,
+    /// What its offer costs, where it carries one.
+    pub offer: Option<ShownOffer>,
 }
 
 /// Makes a decision. The same inputs give the same decision.
@@ -91,7 +94,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         basis: Some(basis_of(&serving, asked, (&slate, pools))),
         slate,
     };
-    let inspected = request.inspect.then(|| inspect::targets(&targets, &request.visible));
+    let inspected = request.inspect.then(|| inspect::targets(&targets, asked));
     Decided { decision, items, inspected }
 }
 
@@ -207,5 +210,6 @@ fn describe(
             false => explainer.reason(entry, source),
         }),
         contributions: request.inspect.then(|| explainer.contributions(entry, source, counted)),
+        offer: explainer.offer(entry),
     }
 }

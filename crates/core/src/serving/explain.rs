@@ -19,7 +19,10 @@ use crate::model::content::StandIns;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
 use crate::serving::inspect::{CountedScore, Parts, ScoreParts, score_parts};
+use crate::serving::offers::{ShownOffer, shown};
 use crate::serving::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
+use crate::serving::request::SlateRequest;
+use crate::serving::rules::application;
 use crate::serving::snapshot::{CatalogueEntry, Catalogues};
 use crate::serving::sources::Source;
 
@@ -28,6 +31,7 @@ const MAX_NAMED: usize = 3;
 
 /// What reasons are made from, the same for each item of a slate.
 pub(super) struct Explainer<'a> {
+    request: &'a SlateRequest,
     model: Option<&'a Model>,
     catalogues: &'a Catalogues,
     definitions: &'a Definitions,
@@ -42,6 +46,7 @@ pub(super) struct Explainer<'a> {
 impl<'a> Explainer<'a> {
     pub(super) fn new(serving: Serving<'a>, asked: &AdmittedRequest<'a>) -> Self {
         Self {
+            request: asked.request,
             model: serving.model,
             catalogues: serving.catalogues,
             definitions: asked.definitions,
@@ -103,6 +108,12 @@ impl<'a> Explainer<'a> {
         let contributions = source.map_or_else(Vec::new, |source| source.contributions(entry));
         let parts = Parts { contributions, sequence: source.and_then(|s| s.sequence(entry)) };
         score_parts(score, parts, self.model, self.visible, self.catalogues)
+    }
+
+    /// What the item's offer costs, where it carries one.
+    pub(super) fn offer(&self, entry: CatalogueEntry<'_>) -> Option<ShownOffer> {
+        let application = application(self.request, &entry.item.domain, self.definitions)?;
+        shown(&application.case(entry.item)?)
     }
 
     /// The reason of an item that its platform promotes.

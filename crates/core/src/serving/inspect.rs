@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::entities::catalogue::Item;
+use crate::entities::eligibility::{Assessment, Reason, Reasons, assess};
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::Row;
 use crate::model::Model;
-use crate::serving::rules::Ineligible;
+use crate::serving::admit::AdmittedRequest;
+use crate::serving::rules::{Ineligible, application};
 use crate::serving::snapshot::Catalogues;
 use crate::serving::sources::TargetSources;
 
@@ -36,6 +39,9 @@ pub struct LeftOutByRule {
     pub items: usize,
     /// The first of them, in order of ids; at most [`MAX_SAMPLES`].
     pub samples: Vec<LeftOutItem>,
+    /// Of offers that cannot be had, how many for each reason; an offer may have several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<Reason, usize>,
 }
 
 /// What became of one target's catalogue.
@@ -100,19 +106,30 @@ pub(super) struct Parts {
 /// dismissed on another platform, and what it does not offer, is that platform's to know.
 pub(super) fn targets(
     targets: &[TargetSources<'_>],
-    visible: &BTreeSet<DomainId>,
+    asked: &AdmittedRequest<'_>,
 ) -> Vec<InspectedTarget> {
     let seen = targets.iter().map(|target| &target.target);
-    let own = seen.filter(|target| visible.contains(target.domain));
+    let own = seen.filter(|target| asked.request.visible.contains(target.domain));
     own.map(|target| {
+        let application = application(asked.request, target.domain, asked.definitions);
+        let reasons = |item: &Item| match assess(&application?.case(item)?) {
+            Assessment::Refused(refusal) => Some(refusal.reasons()),
+            Assessment::Eligible(_) => None,
+        };
         let mut by_rule: BTreeMap<Ineligible, LeftOutByRule> = BTreeMap::new();
         for (position, refusal) in target.refusals.reasons().iter().enumerate() {
             let Some(rule) = *refusal else { continue };
-            let new = || LeftOutByRule { rule, items: 0, samples: Vec::new() };
+            let new =
+                || LeftOutByRule { rule, items: 0, samples: Vec::new(), reasons: BTreeMap::new() };
             let of_rule = by_rule.entry(rule).or_insert_with(new);
             of_rule.items += 1;
+            let entry = target.snapshot.entry(position);
+            if rule == Ineligible::NotEligible {
+                for reason in reasons(entry.item).into_iter().flat_map(Reasons::iter) {
+                    *of_rule.reasons.entry(reason).or_default() += 1;
+                }
+            }
             if of_rule.samples.len() < MAX_SAMPLES {
-                let entry = target.snapshot.entry(position);
                 of_rule.samples.push(LeftOutItem {
                     item_id: entry.item.item_id.clone(),
                     title: entry.title().map(str::to_owned),

@@ -8,7 +8,7 @@
 //! | arrange | [`best`], [`arrange`] | chooses each target's best, unlike one another where that is asked for ([`diversify`]), and lets the targets take turns, each with its best |
 //! | explore | [`explore`] | draws what is shown, and says with what probability |
 //! | promote | [`promote`] | gives what the caller promotes its places |
-//! | explain | [`explain`], [`reason`] | titles, and why each item is there |
+//! | explain | [`explain`], [`reason`], [`offers`] | titles, why each item is there, and what its offer costs |
 //!
 //! [`profile`] tells what is known of a person, from what a slate may use of them.
 //! [`inspect`] tells, when asked, what the slate was chosen from. [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
@@ -31,6 +31,7 @@ pub mod diversify;
 pub mod explain;
 pub mod explore;
 pub mod inspect;
+pub mod offers;
 pub mod policy;
 pub mod profile;
 pub mod promote;

@@ -35,7 +35,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::entities::basis::{Basis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis};
+use crate::entities::basis::{
+    Basis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, digest_of_eligibility,
+};
 use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crate::entities::decision::{Decision, SlateEntry};
@@ -100,9 +102,11 @@ pub enum Change {
     ExcludedNotKept,
     /// The items that were to be put in order were too many to be kept.
     ListedNotKept,
+    /// Somebody applied for offers: what they told is kept nowhere.
+    ApplicantNotKept,
     /// A filter, or that of a boost or promotion, names attributes that are not declared any more, or of another type.
     FilterGone,
-    /// How evidence is weighed was changed.
+    /// How evidence is weighed was changed, or who may have the offers of a target.
     DefinitionsChanged,
     /// Evidence that was used may no longer be.
     ConsentsChanged,
@@ -273,6 +277,8 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
             .diversity
             .as_ref()
             .map(|basis| Diversified { diversity: basis.share, pools: basis.pools.clone() }),
+        // What they told was kept nowhere.
+        applicant: None,
         listed: (!basis.listed.is_empty()).then(|| named(&basis.listed)),
         personalised: !basis.impersonal,
         cross_domain: match basis.within_domains {
@@ -383,6 +389,9 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     if basis.excluded_not_kept > 0 {
         gone.push(Change::ExcludedNotKept.into());
     }
+    if basis.with_applicant {
+        gone.push(Change::ApplicantNotKept.into());
+    }
     if basis.listed_not_kept > 0 {
         gone.push(Change::ListedNotKept.into());
     }
@@ -390,7 +399,18 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     let unread = filters.filter(|(_, _, filter)| filter.is_none());
     let unread = unread.map(|(target, ..)| target.clone()).collect();
     gone.extend(Finding::of_domains(Change::FilterGone, unread));
+    gone.extend(Finding::of_domains(
+        Change::DefinitionsChanged,
+        other_eligibility(basis, present.definitions),
+    ));
     gone
+}
+
+/// The targets whose definition says something else now of who may have their offers.
+fn other_eligibility(basis: &Basis, definitions: &Definitions) -> BTreeSet<DomainId> {
+    let now = |target: &DomainId| digest_of_eligibility(definitions.get(target)?);
+    let is_other = |target: &&DomainId| now(target).as_ref() != basis.eligibility.get(*target);
+    basis.targets.iter().filter(is_other).cloned().collect()
 }
 
 fn served(recorded: &Decision) -> BTreeSet<(DomainId, ItemId)> {

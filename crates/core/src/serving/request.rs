@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::entities::applicant::Applicant;
 use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentLedger, CrossDomain};
 use crate::entities::filter::Filter;
@@ -59,6 +60,8 @@ pub struct SlateRequest {
     pub promotions: BTreeMap<DomainId, Vec<Promotion>>,
     /// How much it is to be of different things, where it is to be.
     pub diversity: Option<Diversified>,
+    /// Who applies for offers, as far as they told. It is for this request alone, and kept nowhere.
+    pub applicant: Option<Applicant>,
     /// The items that are to be put in order; `None` where any of the targets may be shown.
     pub listed: Option<BTreeSet<(DomainId, ItemId)>>,
     /// Whether the person's evidence may shape the slate.

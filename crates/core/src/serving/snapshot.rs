@@ -215,6 +215,11 @@ impl CatalogueSnapshot {
         self.entries.columns.not_shown(now)
     }
 
+    /// The positions of the items that carry an offer, ascending.
+    pub fn with_offers(&self) -> impl Iterator<Item = usize> {
+        self.entries.columns.with_offers()
+    }
+
     /// Since when the item at a position has been there, as far as is known: from when it may be
     /// shown, or when its entry last changed.
     ///

@@ -183,6 +183,7 @@ fn request(domain: &DomainId) -> Result<SlateRequest> {
         boosts: BTreeMap::new(),
         promotions: BTreeMap::new(),
         diversity: None,
+        applicant: None,
         listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,

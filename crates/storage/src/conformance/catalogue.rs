@@ -28,6 +28,10 @@ fn item(domain: &DomainId, item_id: &str, title: &str, updated_at: Timestamp) ->
         available_from: None,
         available_until: None,
         attributes: BTreeMap::from([("k".into(), "v".into())]),
+        offer: serde_json::from_value(serde_json::json!({
+            "kind": "loan", "annual_rate": "0.05", "terms_months": [12, 36],
+        }))
+        .ok(),
     };
     Item {
         domain: domain.clone(),

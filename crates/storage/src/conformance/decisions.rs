@@ -76,6 +76,8 @@ fn basis(domain: &DomainId) -> Basis {
         excluded_not_kept: 0,
         filters: Vec::new(),
         diversity: None,
+        with_applicant: true,
+        eligibility: [(domain.clone(), "0123456789abcdef".into())].into(),
         listed: BTreeMap::new(),
         listed_not_kept: 501,
         impersonal: false,

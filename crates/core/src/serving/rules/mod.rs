@@ -6,6 +6,7 @@
 
 pub mod available;
 pub mod dismissed;
+pub mod eligible;
 pub mod excluded;
 pub mod filtered;
 pub mod listed;
@@ -19,6 +20,7 @@ use crate::entities::ids::DomainId;
 use crate::serving::request::SlateRequest;
 use crate::serving::rules::available::Available;
 use crate::serving::rules::dismissed::Dismissed;
+use crate::serving::rules::eligible::{Application, Eligible};
 use crate::serving::rules::excluded::Excluded;
 use crate::serving::rules::filtered::Filtered;
 use crate::serving::rules::listed::Listed;
@@ -39,6 +41,8 @@ pub enum Ineligible {
     Excluded,
     /// The caller's filter does not admit it.
     Filtered,
+    /// The domain's rules, or the offer's terms, do not let who applies have its offer.
+    NotEligible,
     /// The caller wants others put in order.
     NotListed,
 }
@@ -90,7 +94,7 @@ impl<'a> Rules<'a> {
     pub fn new(
         request: &'a SlateRequest,
         (target, history): (&'a DomainId, &'a ConsentedHistory),
-        definitions: &Definitions,
+        definitions: &'a Definitions,
     ) -> Self {
         let schema = || definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
         let filter = request.filters.get(target).map(|filter| (filter, schema()));
@@ -101,6 +105,7 @@ impl<'a> Rules<'a> {
             Box::new(Excluded::by_caller(target, &request.excluded)),
             Box::new(Filtered::by_caller(filter, request.now)),
             Box::new(Listed::by_caller(target, request.listed.as_ref())),
+            Box::new(Eligible::by_rules(application(request, target, definitions))),
         ];
         if request.listed.is_none() {
             // What the caller lists is wanted in order, whether it was seen or not.
@@ -116,4 +121,13 @@ impl<'a> Rules<'a> {
         self.0.iter().for_each(|rule| rule.refuse(catalogue, &mut refusals));
         refusals
     }
+}
+
+/// What offers of a target are looked at for; `None` where it is not defined.
+pub(super) fn application<'a>(
+    request: &'a SlateRequest,
+    target: &DomainId,
+    definitions: &'a Definitions,
+) -> Option<Application<'a>> {
+    Some(Application::new(definitions.get(target)?, request.applicant.as_ref(), request.now))
 }

@@ -23,6 +23,8 @@ pub(super) struct Columns {
     shown_from: Vec<(Timestamp, u32)>,
     shown_until: Vec<(Timestamp, u32)>,
     since: Vec<Timestamp>,
+    /// Positions of the items that carry an offer.
+    offers: Vec<u32>,
     /// Ascending; made when first asked for, as most people have no sets of items.
     digests: OnceLock<Vec<(ItemDigest, u32)>>,
 }
@@ -40,6 +42,7 @@ impl Columns {
             shown_from: instants(items, |details| details.available_from),
             shown_until: instants(items, |details| details.available_until),
             since: items.iter().map(since).collect(),
+            offers: positions(items, |details| details.offer.is_some()),
             digests: OnceLock::new(),
         }
     }
@@ -62,6 +65,11 @@ impl Columns {
         let at_times = self.shown_from[later..].iter().chain(&self.shown_until[..over]);
         let at_times = at_times.map(|(_, position)| position);
         self.never_shown.iter().chain(at_times).map(|position| *position as usize)
+    }
+
+    /// The positions of the items that carry an offer, ascending.
+    pub(super) fn with_offers(&self) -> impl Iterator<Item = usize> {
+        self.offers.iter().map(|position| *position as usize)
     }
 
     /// Since when an item has been there, as far as is known.
@@ -111,6 +119,13 @@ fn never_shown(items: &[Item]) -> Vec<u32> {
     };
     let numbered = items.iter().enumerate();
     numbered.filter(|(_, item)| !is_offered(item)).map(|(position, _)| position as u32).collect()
+}
+
+/// The positions of the items of whose details something is true.
+fn positions(items: &[Item], is_true: impl Fn(&ItemDetails) -> bool) -> Vec<u32> {
+    let numbered = items.iter().enumerate();
+    let is_true = |item: &Item| item.details.as_ref().is_some_and(&is_true);
+    numbered.filter(|(_, item)| is_true(item)).map(|(position, _)| position as u32).collect()
 }
 
 fn instants(

@@ -105,6 +105,7 @@ fn items(domain: &DomainId) -> Vec<Item> {
         available_from: None,
         available_until: None,
         attributes: BTreeMap::new(),
+        offer: None,
     };
     let item = |number| Item {
         domain: domain.clone(),
@@ -163,6 +164,7 @@ fn asking(display: DomainId, target: DomainId) -> SlateRequest {
         boosts: BTreeMap::new(),
         promotions: BTreeMap::new(),
         diversity: None,
+        applicant: None,
         listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,
