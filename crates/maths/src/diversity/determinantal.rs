@@ -13,7 +13,8 @@ const NOTHING: f64 = 1e-5;
 /// 2018): of the kernel `diag(q) S diag(q)` with `S` how alike the candidates are and
 /// `q = exp(alpha relevance)`, `alpha = theta / (2 (1 - theta))`, their section 4.2. The
 /// trade-off is `theta`, the weight of relevance: 1 is the order of relevance, and with 0
-/// relevance decides between equals alone.
+/// relevance decides between equals alone. The first is always the most relevant: each alone
+/// spans as much as any other.
 ///
 /// As soon as nothing that is left adds to what the chosen span, the most relevant follow.
 ///
@@ -28,14 +29,20 @@ pub fn dpp(candidates: Candidates<'_>, of_relevance: TradeOff, k: usize) -> Vec<
     }
     let mut choice = Choice::new(candidates, k);
     let mut residuals = Residuals::new(candidates);
+    let mut is_first = true;
     // The log of the determinant grows by `2 alpha relevance + ln residual`: multiplied with
     // `1 - theta` nothing overflows, however near `theta` is to 1.
     while let Some(best) = choice.best(|at| {
-        let residual = residuals.squared[at];
-        let gain = || of_relevance * f64::from(relevance[at]) + of_span * residual.ln();
-        (residual > NOTHING).then(gain)
+        let (relevance, residual) = (f64::from(relevance[at]), residuals.squared[at]);
+        let gain = match is_first {
+            // Lengths that rounding makes unequal are no reason to choose one.
+            true => relevance,
+            false => of_relevance * relevance + of_span * residual.ln(),
+        };
+        (residual > NOTHING).then_some(gain)
     }) {
         choice.take(best);
+        is_first = false;
         if !choice.is_complete() {
             residuals.remove(best);
         }
@@ -125,6 +132,13 @@ mod tests {
         let features = [1.0, 0.0, 0.0, 1.0, 0.6, 0.8, 1.0, 0.0, 0.0, 0.0];
         let candidates = Candidates::new(&[0.2, 0.3, 0.1, 0.9, 0.0], &features, 2).unwrap();
         assert_eq!(dpp(candidates, TradeOff::new(0.5).unwrap(), 9), [3, 1, 4, 0, 2]);
+    }
+
+    #[test]
+    fn the_first_is_the_most_relevant_however_lengths_are_rounded() {
+        let features = [1.0f32.next_up(), 0.0, 0.6, 0.8, 1.0f32.next_down(), 0.0];
+        let candidates = Candidates::new(&[0.1, 0.2, 0.9], &features, 2).unwrap();
+        assert_eq!(dpp(candidates, TradeOff::new(0.0).unwrap(), 2), [2, 1]);
     }
 
     #[test]
