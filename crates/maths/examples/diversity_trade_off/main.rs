@@ -23,6 +23,7 @@
 //! - `times0.5`: that weight is then multiplied by a half;
 //! - `budget`: that is no weight but the share of relevance that may be given up, of the best
 //!   list's, and the weight is for each list the greatest that keeps to it;
+//! - `centred`: items are alike by what is left of their factors without the mean of the pool;
 //! - `sorted`: what was chosen is listed by its scores.
 //!
 //! Distances are 1 minus the mean cosine of each two of a list, by the factors that chose, and by

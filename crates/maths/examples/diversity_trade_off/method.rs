@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crossfold_maths::dense::dot;
 use crossfold_maths::diversity::{Candidates, TradeOff, dpp, mmr};
 
 use crate::Problem;
 
 /// How often the weights that may keep a budget are halved.
 const HALVINGS: usize = 7;
+/// What is shorter is what rounding left.
+const LEAST_LENGTH: f32 = 1e-4;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Method {
@@ -19,6 +22,7 @@ pub(crate) struct Method {
     times: f64,
     is_sorted: bool,
     is_budget: bool,
+    is_centred: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +51,7 @@ impl FromStr for Method {
             times: 1.0,
             is_sorted: false,
             is_budget: false,
+            is_centred: false,
         };
         for part in parts {
             match part {
@@ -55,6 +60,7 @@ impl FromStr for Method {
                 "log" => method.relevance = Relevance::Log,
                 "rank" => method.relevance = Relevance::Rank,
                 "sorted" => method.is_sorted = true,
+                "centred" => method.is_centred = true,
                 "budget" => method.is_budget = true,
                 _ => match (part.strip_prefix("power"), part.strip_prefix("times")) {
                     (Some(power), _) => method.power = power.parse()?,
@@ -84,6 +90,8 @@ impl Method {
     ) -> Result<Vec<u32>, Problem> {
         let relevance = self.relevance.of(scores);
         let width = features.len() / scores.len().max(1);
+        let own = self.is_centred.then(|| centred(features, width));
+        let features = own.as_deref().unwrap_or(features);
         let candidates = Candidates::new(&relevance, features, width)?;
         let asked = self.times * diversity.powf(self.power);
         let mut chosen = match self.is_budget {
@@ -158,4 +166,21 @@ impl Relevance {
         };
         scores.iter().enumerate().map(of).collect()
     }
+}
+
+/// Rows without what they have in common, of length 1 again, or zero.
+fn centred(features: &[f32], width: usize) -> Vec<f32> {
+    let count = (features.len() / width.max(1)).max(1) as f32;
+    let mut common = vec![0.0; width];
+    for row in features.chunks_exact(width) {
+        common.iter_mut().zip(row).for_each(|(sum, value)| *sum += value / count);
+    }
+    let mut own = features.to_vec();
+    for row in own.chunks_exact_mut(width) {
+        row.iter_mut().zip(&common).for_each(|(value, common)| *value -= common);
+        let length = dot(row, row).sqrt();
+        let scale = if length > LEAST_LENGTH { length.recip() } else { 0.0 };
+        row.iter_mut().for_each(|value| *value *= scale);
+    }
+    own
 }
