@@ -27,6 +27,8 @@ const OTHER_SEED: u64 = 1_000;
 pub(crate) enum Figure {
     Ndcg,
     Recall,
+    /// How many are of the best as well.
+    Kept,
     OwnDistance,
     OtherDistance,
     BeginningDistance,
@@ -35,9 +37,10 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Ndcg,
         Self::Recall,
+        Self::Kept,
         Self::OwnDistance,
         Self::OtherDistance,
         Self::BeginningDistance,
@@ -78,7 +81,12 @@ impl Point {
         mean(self.people(figure))
     }
 
-    fn add(&mut self, lists: &[Vec<u32>], (data, chose, other): Spaces<'_>, seeds: usize) {
+    fn add(&mut self, lists: &[Vec<u32>], spaces: Spaces<'_>, seeds: usize) {
+        let Spaces { data, chose, other, pools } = spaces;
+        let kept = |(list, pool): (&Vec<u32>, &Pool)| {
+            let best = &pool.items[..pool.items.len().min(LENGTH)];
+            list.iter().filter(|item| best.contains(item)).count() as f64
+        };
         let of_factors = |factors: ArrayView2<'_, f32>, length: usize| -> Vec<f64> {
             let begun = |list: &Vec<u32>| list[..list.len().min(length)].to_vec();
             let distance = |list| intra_list_distance(&begun(list), factors).unwrap_or(0.0);
@@ -97,6 +105,7 @@ impl Point {
             let values = match figure {
                 Figure::Ndcg => measured.of("ndcg@10").to_vec(),
                 Figure::Recall => measured.of("recall@10").to_vec(),
+                Figure::Kept => lists.iter().zip(pools).map(kept).collect(),
                 Figure::OwnDistance => of_factors(chose, LENGTH),
                 Figure::OtherDistance => of_factors(other, LENGTH),
                 Figure::BeginningDistance => of_factors(other, BEGINNING),
@@ -120,8 +129,15 @@ impl Point {
     }
 }
 
-/// The data, the factors that chose, and others.
-type Spaces<'a> = (&'a Data, ArrayView2<'a, f32>, ArrayView2<'a, f32>);
+/// What lists are measured in.
+#[derive(Clone, Copy)]
+struct Spaces<'a> {
+    data: &'a Data,
+    /// The factors that chose.
+    chose: ArrayView2<'a, f32>,
+    other: ArrayView2<'a, f32>,
+    pools: &'a [Pool],
+}
 
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
@@ -154,7 +170,8 @@ pub(crate) fn curves(data: &Data, options: &Options) -> Result<Vec<Curve>, Probl
             for point in &mut curve.points {
                 let list = |pool: &Pool| pool.list(&curve.method, point.diversity);
                 let lists = pools.par_iter().map(list).collect::<Result<Vec<_>, _>>()?;
-                let spaces = (data, chose.items.view(), other.items.view());
+                let (chose, other) = (chose.items.view(), other.items.view());
+                let spaces = Spaces { data, chose, other, pools: &pools };
                 point.add(&lists, spaces, options.seeds.len());
             }
         }

@@ -49,12 +49,13 @@ fn evenness(curve: &Curve) -> Vec<String> {
     row
 }
 
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 13] = [
     "diversity",
     "NDCG@10",
     "of seeds",
     "lost %",
     "recall@10",
+    "of the best 10",
     "distance",
     "in other factors",
     "of the first 5",
@@ -82,6 +83,7 @@ fn row(point: &Point, first: &Point) -> Option<Vec<String>> {
         format!("{least:.4} to {most:.4}"),
         format!("{:.1} [{:.1}, {:.1}]", percent(lost.mean), percent(lost.low), percent(lost.high)),
         figure(Figure::Recall, 4),
+        figure(Figure::Kept, 1),
         figure(Figure::OwnDistance, 3),
         figure(Figure::OtherDistance, 3),
         figure(Figure::BeginningDistance, 3),
