@@ -221,6 +221,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "title": "Lake", "categories": ["water"], "price": "19.90", "status": "active",
             "available_from": "2026-01-01T00:00:00Z", "available_until": "2199-01-01T00:00:00Z",
             "attributes": { "depth": "deep" },
+            "offer": { "kind": "loan", "annual_rate": "0.05", "terms_months": [12] },
         });
         details.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         details
@@ -254,6 +255,10 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "consent_defaults": [{ "to": "travel", "purpose": "training", "granted": true }],
                 "sources": { "segment": source(), "personalize": source(), "cloudevents": source() },
                 "attributes": { "depth": "text" },
+                "eligibility": {
+                    "pack": "generic", "disclosure": "eu",
+                    "rules": [{ "rule": "debt_to_income", "max": "0.5" }],
+                },
             }),
         ),
         (
@@ -296,6 +301,10 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "exclude": [{ "domain": "travel", "item_id": "sea" }], "placement": "front",
                 "filter": "depth = 'deep'",
                 "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],
+                "applicant": {
+                    "monthly_income": "9000", "monthly_debts": "10", "down_payment": "5",
+                    "age": 40, "region": "CN-SH", "term_months": 12,
+                },
                 "diversity": 0.5,
                 "promotions": [{ "filter": "price > 2", "slot": 1, "domain": "travel" }],
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
@@ -309,6 +318,10 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "user_id": "u", "domain": "travel",
                 "items": [{ "domain": "travel", "item_id": "lake" }], "limit": 1,
                 "filter": "depth = 'deep'", "placement": "front", "diversity": 0.5,
+                "applicant": {
+                    "monthly_income": "9000", "monthly_debts": "10", "down_payment": "5",
+                    "age": 40, "region": "CN-SH", "term_months": 12,
+                },
                 "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
                 "dry_run": true,

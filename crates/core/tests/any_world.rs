@@ -267,6 +267,7 @@ impl World {
             promotions: BTreeMap::new(),
             diversity: None,
             applicant: None,
+            shows_offers: true,
             listed: None,
             personalised,
             cross_domain: CrossDomain::ByConsent,

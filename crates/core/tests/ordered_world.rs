@@ -118,6 +118,7 @@ fn slate(model: &Model, taken: &[u32]) -> Decided {
         promotions: BTreeMap::new(),
         diversity: None,
         applicant: None,
+        shows_offers: true,
         listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,

@@ -24,6 +24,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 use crate::decimal;
 use crate::offer::{LARGEST_AMOUNT, MAX_AMOUNT_PLACES, MAX_TERM_MONTHS};
@@ -33,8 +34,7 @@ pub use region::{InvalidRegion, Region};
 pub const MAX_AGE: u8 = 150;
 
 /// What a request says of who applies. See the module for what it must not do.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "RawApplicant")]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Applicant {
     monthly_income: Option<Decimal>,
     monthly_debts: Option<Decimal>,
@@ -81,6 +81,13 @@ impl Applicant {
         self.term_months
     }
 
+    /// Whether it tells amounts of money: they are in the currency of whatever domain is asked.
+    #[must_use]
+    pub fn tells_money(&self) -> bool {
+        let Self { monthly_income, monthly_debts, down_payment, .. } = self;
+        monthly_income.or(*monthly_debts).or(*down_payment).is_some()
+    }
+
     /// Whether nothing is said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -109,6 +116,18 @@ struct RawApplicant {
     region: Option<Region>,
     #[serde(default, deserialize_with = "months")]
     term_months: Option<u16>,
+}
+
+impl<'de> Deserialize<'de> for Applicant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What serde says of anything but an object repeats it.
+        let fields = match Value::deserialize(deserializer)? {
+            fields @ Value::Object(_) => fields,
+            _ => return Err(de::Error::custom("an applicant must be an object")),
+        };
+        let raw: RawApplicant = serde_json::from_value(fields).map_err(de::Error::custom)?;
+        Ok(raw.into())
+    }
 }
 
 impl From<RawApplicant> for Applicant {

@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,7 @@ use crate::boost::Factor;
 use crate::catalogue::ChangeNumber;
 use crate::definition::{DomainDefinition, EventTypeDefinition};
 use crate::diversity::Diversity;
-use crate::eligibility::Rule;
+use crate::eligibility::{NO_RULES, Rule};
 use crate::event::Event;
 use crate::filter::{AttributeType, Field, Filter, Schema};
 use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
@@ -59,11 +60,12 @@ pub struct Basis {
     /// How much it was to be of different things, where it was to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversity: Option<DiversityBasis>,
-    /// Whether somebody applied for offers. What they told is kept nowhere.
+    /// Whether somebody applied for offers that there were. What they told is kept nowhere; nor is
+    /// what else was asked, from which it could be told by what was served.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_applicant: bool,
     /// The digest of what the definition of each of these targets says of who may have its offers,
-    /// see [`digest_of_eligibility`]; those of targets that have rules.
+    /// see [`digest_of_eligibility`]; those of targets that have offers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub eligibility: BTreeMap<DomainId, String>,
     /// The items that were to be put in order, unless any could be shown or they were too many.
@@ -338,16 +340,16 @@ pub fn digest_of_definition(definition: &DomainDefinition) -> String {
     digest.finish()
 }
 
-/// A digest of the rules by which a domain's offers can be had, those of its pack among them, and
-/// of the currency that they reckon in; `None` where it has none.
+/// A digest of the rules by which a domain's offers can be had on a day, those of its pack among
+/// them, and of the currency that they reckon in.
 #[must_use]
-pub fn digest_of_eligibility(definition: &DomainDefinition) -> Option<String> {
-    let rules = definition.eligibility.as_ref()?;
-    let all: Vec<&Rule> = rules.all().collect();
+pub fn digest_of_eligibility(definition: &DomainDefinition, on: Date) -> String {
+    let rules = definition.eligibility.as_ref().unwrap_or(&NO_RULES);
+    let in_force: Vec<&Rule> = rules.all().filter(|rule| rule.is_in_force(on)).collect();
     let mut digest = Fields::default();
     // Numbers, texts and lists, which can always be written.
-    digest.add(&serde_json::to_vec(&(all, definition.currency)).unwrap_or_default());
-    Some(digest.finish())
+    digest.add(&serde_json::to_vec(&(in_force, definition.currency)).unwrap_or_default());
+    digest.finish()
 }
 
 /// A digest of fields, none of which can take in a part of another.

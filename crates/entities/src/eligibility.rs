@@ -53,6 +53,9 @@ pub use rule::{InvalidRule, Kinds, Limit, Rule, Scope, VehicleScope};
 /// Most rules that one domain adds to its pack.
 pub const MAX_RULES: usize = 64;
 
+/// Most regions that all of them name.
+pub const MAX_REGIONS: usize = 512;
+
 /// The law by which the cost of a credit is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,7 +83,7 @@ pub struct EligibilityRules {
     /// The domain's own, beside those of the pack: at most [`MAX_RULES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
-    /// By which law costs are shown.
+    /// By which law costs are shown; see [`EligibilityRules::regime`].
     #[serde(default)]
     pub disclosure: Regime,
 }
@@ -98,7 +101,24 @@ impl EligibilityRules {
         if self.rules.len() > MAX_RULES {
             return Err(format!("eligibility.rules must have at most {MAX_RULES} entries"));
         }
+        // Each is looked at for each offer of a catalogue.
+        let regions = |rule: &Rule| match rule.limit() {
+            Limit::Regions { only, except } => only.len() + except.len(),
+            _ => 0,
+        };
+        if self.rules.iter().map(regions).sum::<usize>() > MAX_REGIONS {
+            return Err(format!("eligibility.rules must name at most {MAX_REGIONS} regions"));
+        }
         Ok(())
+    }
+
+    /// The law by which costs are shown: the one that is named, else that of the pack.
+    #[must_use]
+    pub fn regime(&self) -> Regime {
+        match (self.disclosure, self.pack) {
+            (Regime::None, Some(Pack::CnAuto)) => Regime::Cn,
+            (named, _) => named,
+        }
     }
 
     /// Every rule that must hold: those of the pack, then the domain's own.

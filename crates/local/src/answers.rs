@@ -57,6 +57,9 @@ pub(crate) struct LeftOutAnswer {
     /// A rule of a newer server is one, too.
     pub(crate) rule: String,
     pub(crate) items: u64,
+    /// Why, of offers that cannot be had.
+    #[serde(default)]
+    pub(crate) reasons: BTreeMap<String, u64>,
     /// The first of them.
     pub(crate) samples: Vec<LeftOutItemAnswer>,
 }
@@ -77,6 +80,9 @@ pub(crate) struct SlateItem {
     pub(crate) score: f64,
     /// Absent when no reasons were asked for.
     pub(crate) reason: Option<SlateReason>,
+    /// What its offer costs, as it is to be shown: whole.
+    #[serde(default)]
+    pub(crate) offer: Option<Value>,
 }
 
 /// `POST /v1/recommendations/{id}/replay`.

@@ -438,6 +438,11 @@ pub struct RecommendArgs {
     /// of such texts by target.
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
+    /// A file with further fields of the request, a JSON object: `boosts`, `promotions`,
+    /// `diversity`, `applicant` (docs/preferences.md, docs/offers.md). A file, so that what an
+    /// applicant tells is in no list of commands.
+    #[arg(long = "with", value_name = "FILE")]
+    pub further: Option<PathBuf>,
     /// Say as well which items were left out, and by which rule.
     #[arg(long)]
     pub inspect: bool,

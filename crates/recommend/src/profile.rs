@@ -156,6 +156,7 @@ fn as_slate(
         promotions: BTreeMap::new(),
         diversity: None,
         applicant: None,
+        shows_offers: false,
         listed: None,
         personalised: true,
         cross_domain: cross_domain(headers),

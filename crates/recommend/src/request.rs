@@ -228,6 +228,10 @@ impl RecommendationBody {
         let filters = filters.unwrap_or_default();
         let preferences = Preferences::read((self.boosts, self.promotions), filtered)?;
         filtered.check_together(filters.iter().chain(preferences.filters()))?;
+        let applicant = self.applicant.filter(|applicant| !applicant.is_empty());
+        if let Some(applicant) = &applicant {
+            check_applicant(applicant, filtered)?;
+        }
         if let Some(listed) = &self.listed {
             // What is left of a list would tell what the person saw elsewhere.
             listed.iter().try_for_each(|(domain, _)| filtered.only("items", domain))?;
@@ -245,7 +249,8 @@ impl RecommendationBody {
             boosts: preferences.boosts,
             promotions: preferences.promotions,
             diversity: diversity(self.diversity)?,
-            applicant: self.applicant,
+            applicant,
+            shows_offers: true,
             listed: self.listed,
             personalised: self.personalised,
             cross_domain: cross_domain(headers),
@@ -274,6 +279,25 @@ impl RecommendationBody {
 pub(crate) fn cross_domain(headers: &HeaderMap) -> CrossDomain {
     if privacy::asks_not_to_share(headers) { CrossDomain::Never } else { CrossDomain::ByConsent }
 }
+/// Checks that somebody may apply for offers of the targets, and with the same money for all.
+///
+/// # Errors
+/// A problem where the caller does not act for a target: who can have an offer tells what it is like
+/// and by which rules it is given, as a filter would. And where amounts would stand for different
+/// money.
+fn check_applicant(applicant: &Applicant, targets: FilteredTargets<'_>) -> Result<(), Problem> {
+    let mut currencies = BTreeSet::new();
+    for target in targets.all() {
+        targets.only("applicant", target)?;
+        currencies.extend(targets.definitions.get(target).map(|definition| definition.currency));
+    }
+    if applicant.tells_money() && currencies.len() > 1 {
+        let detail = "applicant: amounts of money need target_domains of one currency";
+        return Err(Problem::invalid(detail));
+    }
+    Ok(())
+}
+
 /// How much a slate is to be of different things; 0 where it need not be.
 fn diversity(share: f32) -> Result<Option<Diversified>, Problem> {
     if share == 0.0 {

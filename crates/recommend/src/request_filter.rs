@@ -115,24 +115,30 @@ impl<'a> FilteredTargets<'a> {
         self,
         filters: impl Iterator<Item = (&'b DomainId, &'b Filter)>,
     ) -> Result<(), Problem> {
-        let mut sources: BTreeMap<&DomainId, BTreeSet<&str>> = BTreeMap::new();
+        // Each counts, for each is evaluated.
+        let mut sources: BTreeMap<&DomainId, Vec<&str>> = BTreeMap::new();
         for (target, filter) in filters {
-            sources.entry(target).or_default().insert(filter.source());
+            sources.entry(target).or_default().push(filter.source());
         }
         let different: BTreeSet<&str> = sources.values().flatten().copied().collect();
-        if different.into_iter().map(str::len).sum::<usize>() > MAX_SOURCE_BYTES {
-            let detail = format!(
-                "filter, boosts and promotions must have at most {MAX_SOURCE_BYTES} bytes together"
-            );
-            return Err(invalid_filter(detail));
-        }
-        for (target, sources) in sources.into_iter().filter(|(_, sources)| sources.len() > 1) {
+        let all_different = different.into_iter().map(str::len).sum::<usize>();
+        for (target, sources) in sources {
             // On lines of their own, for each may end with a comment.
             let each: Vec<String> = sources.iter().map(|source| format!("({source}\n)")).collect();
+            let joined = each.join("or");
+            let is_one = sources.len() == 1;
+            if all_different > MAX_SOURCE_BYTES || (!is_one && joined.len() > MAX_SOURCE_BYTES) {
+                let detail = format!(
+                    "filter, boosts and promotions must have at most {MAX_SOURCE_BYTES} bytes \
+                     together, with 5 for each"
+                );
+                return Err(invalid_filter(detail));
+            }
+            if is_one {
+                continue;
+            }
             let schema = self.definitions.get(target).map(DomainDefinition::schema);
-            // The brackets and what joins them are ours; the bytes were counted above.
-            let joined = Filter::parse(&each.join("or"), &schema.unwrap_or_default());
-            if let Err(error) = joined {
+            if let Err(error) = Filter::parse(&joined, &schema.unwrap_or_default()) {
                 let why = error.message;
                 let detail = format!("filter, boosts and promotions of {target} together: {why}");
                 return Err(invalid_filter(detail));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json as JsonResponse};
 use crossfold_core::entities::catalogue::ItemStatus;
+use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
 use crossfold_core::entities::ports::StoreError;
 use crossfold_core::model::Model;
@@ -65,7 +66,8 @@ pub(crate) async fn get_similar(
     caller.require(Scope::RecommendationsRead, &domain)?;
     check_limit(query.limit)?;
     let mut degraded = Degraded::default();
-    let (snapshot, model) = read(&state, &domain, &deadline, &mut degraded).await?;
+    let Read { snapshot, model, definitions } =
+        read(&state, &domain, &deadline, &mut degraded).await?;
     let Some(entry) = snapshot.find(&item_id).filter(is_told_of) else {
         // It may have been posted since.
         return Err(match degraded.names(Shortfall::StaleCatalogue) {
@@ -85,7 +87,7 @@ pub(crate) async fn get_similar(
         _ => None,
     };
     let now = state.machine.clock.now();
-    let asked = AskedItem { entry, expected };
+    let asked = AskedItem { entry, expected, definition: definitions.get(&domain) };
     let found = similar(&asked, (&snapshot, model.as_deref()), now, query.limit);
     Ok(answer(SimilarView {
         model: model.map(|model| model.id().clone()),
@@ -110,13 +112,19 @@ impl ItemView {
     }
 }
 
-/// The platform's catalogue, its new items described, and the model.
+/// The platform's catalogue, its new items described, the model, and what domains say.
+struct Read {
+    snapshot: Arc<CatalogueSnapshot>,
+    model: Option<Arc<Model>>,
+    definitions: Arc<Definitions>,
+}
+
 async fn read(
     state: &RecommendState,
     domain: &DomainId,
     deadline: &Deadline,
     degraded: &mut Degraded,
-) -> Result<(Arc<CatalogueSnapshot>, Option<Arc<Model>>), Problem> {
+) -> Result<Read, Problem> {
     let (known, served) = try_join!(
         read_platform(state, domain, deadline),
         state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
@@ -135,7 +143,7 @@ async fn read(
         known_catalogues(state, (&own, &BTreeSet::new()), model.as_deref(), degraded);
     let snapshot = catalogues.remove(domain);
     let snapshot = snapshot.ok_or_else(|| not_read("the catalogue could not be read in time"))?;
-    Ok((snapshot, model))
+    Ok(Read { snapshot, model, definitions: known.definitions })
 }
 
 fn not_read(why: &'static str) -> Problem {

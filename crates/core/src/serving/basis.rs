@@ -20,7 +20,8 @@ use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::Serving;
 use crate::serving::request::SlateRequest;
-use crate::serving::snapshot::CatalogueSnapshot;
+use crate::serving::rules::eligible::day_of;
+use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crate::serving::sources::bridges;
 
 /// What a decision for this slate rests on.
@@ -33,6 +34,7 @@ pub(super) fn basis_of(
     let last_change = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
         (domain.clone(), snapshot.last_change())
     };
+    let eligibility = eligibility_of(serving.catalogues, asked);
     let basis = Basis {
         revision: REVISION,
         limit: request.limit,
@@ -44,8 +46,8 @@ pub(super) fn basis_of(
             .diversity
             .as_ref()
             .map(|asked| DiversityBasis { share: asked.diversity, pools }),
-        with_applicant: request.applicant.is_some(),
-        eligibility: eligibility_of(asked),
+        with_applicant: request.applicant.is_some() && !eligibility.is_empty(),
+        eligibility,
         listed: BTreeMap::new(),
         listed_not_kept: 0,
         impersonal: !request.personalised,
@@ -58,6 +60,10 @@ pub(super) fn basis_of(
         sources: sources_of(serving.model, asked),
         kept_back: kept_back_of(asked, slate),
     };
+    if basis.with_applicant {
+        // By what was asked and what of it was served, it could be told who applied.
+        return Basis { filters: Vec::new(), ..basis };
+    }
     let basis = basis.excluding(&request.excluded);
     match &request.listed {
         Some(listed) => basis.of_listed(listed),
@@ -65,12 +71,19 @@ pub(super) fn basis_of(
     }
 }
 
-/// The digests of what the targets say of who may have their offers.
-fn eligibility_of(asked: &AdmittedRequest<'_>) -> BTreeMap<DomainId, String> {
-    let digest = |target: &DomainId| {
-        Some((target.clone(), digest_of_eligibility(asked.definitions.get(target)?)?))
+/// The digests of what the targets that have offers say of who may have them.
+fn eligibility_of(
+    catalogues: &Catalogues,
+    asked: &AdmittedRequest<'_>,
+) -> BTreeMap<DomainId, String> {
+    let has_offers = |target: &&DomainId| {
+        catalogues.get(*target).is_some_and(|snapshot| snapshot.with_offers().next().is_some())
     };
-    asked.request.targets.iter().filter_map(digest).collect()
+    let digest = |target: &DomainId| {
+        let definition = asked.definitions.get(target)?;
+        Some((target.clone(), digest_of_eligibility(definition, day_of(asked.request.now))))
+    };
+    asked.request.targets.iter().filter(has_offers).filter_map(digest).collect()
 }
 
 /// Filters as they were written, with what they were for; those of targets that mean the same by it
@@ -187,8 +200,11 @@ pub(super) fn kept_back<'a>(
     asked: &AdmittedRequest<'a>,
 ) -> BTreeMap<KeptBackBy, ItemsByTarget<'a>> {
     let mut kept_back: BTreeMap<KeptBackBy, ItemsByTarget<'a>> = BTreeMap::new();
+    // What was seen is left on a list that is put in order.
+    let is_list = asked.request.listed.is_some();
     for (target, history) in asked.histories() {
-        for (by, items) in history.kept_back() {
+        let sets = if is_list { history.dismissed_by() } else { history.kept_back() };
+        for (by, items) in sets {
             kept_back.entry(by).or_default().insert(target, items);
         }
     }

@@ -112,6 +112,9 @@ impl<'a> Explainer<'a> {
 
     /// What the item's offer costs, where it carries one.
     pub(super) fn offer(&self, entry: CatalogueEntry<'_>) -> Option<ShownOffer> {
+        if !self.request.shows_offers {
+            return None;
+        }
         let application = application(self.request, &entry.item.domain, self.definitions)?;
         shown(&application.case(entry.item)?)
     }

@@ -4,11 +4,12 @@
 //! it is as it was, the same stages run again with the recorded instant and seed: the slate
 //! must then be the recorded one, to the last bit of each score and propensity.
 //!
-//! Two inputs are not kept as they were, and need not be:
+//! What somebody told who applied for offers is kept nowhere, and a slate that was made for them is not
+//! made again. Two more inputs are not kept as they were, and need not be:
 //!
 //! - **Catalogues** keep the newest state of an entry with the number of the change that
-//!   made it. An entry that changed since and was *not* on the slate is left out: as nothing
-//!   is drawn at random, the slate is the same with an item that is not on it and without.
+//!   made it. An entry that changed since and was *not* on the slate is left out: what is
+//!   not shown has no part in any draw, so the slate is the same with such an item and without.
 //!   One that *was* on it could be shown then, for it was; of what its entry said, only since
 //!   when it had been there may have mattered, among equal scores. So it is tried as the
 //!   oldest and as the newest: where both give the recorded slate, what changed did not
@@ -55,6 +56,7 @@ use crate::serving::reason::Locale;
 use crate::serving::replay::catalogues::{CataloguesThen, item_of};
 use crate::serving::replay::evidence::EvidenceThen;
 use crate::serving::request::SlateRequest;
+use crate::serving::rules::eligible::day_of;
 use crate::serving::snapshot::{Catalogues, Descriptions};
 
 /// What there is now of what a decision rested on.
@@ -279,6 +281,7 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
             .map(|basis| Diversified { diversity: basis.share, pools: basis.pools.clone() }),
         // What they told was kept nowhere.
         applicant: None,
+        shows_offers: false,
         listed: (!basis.listed.is_empty()).then(|| named(&basis.listed)),
         personalised: !basis.impersonal,
         cross_domain: match basis.within_domains {
@@ -401,16 +404,22 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     gone.extend(Finding::of_domains(Change::FilterGone, unread));
     gone.extend(Finding::of_domains(
         Change::DefinitionsChanged,
-        other_eligibility(basis, present.definitions),
+        other_eligibility(recorded, basis, present.definitions),
     ));
     gone
 }
 
-/// The targets whose definition says something else now of who may have their offers.
-fn other_eligibility(basis: &Basis, definitions: &Definitions) -> BTreeSet<DomainId> {
-    let now = |target: &DomainId| digest_of_eligibility(definitions.get(target)?);
-    let is_other = |target: &&DomainId| now(target).as_ref() != basis.eligibility.get(*target);
-    basis.targets.iter().filter(is_other).cloned().collect()
+/// The targets whose definition says something else now of who could have their offers then.
+fn other_eligibility(
+    recorded: &Decision,
+    basis: &Basis,
+    definitions: &Definitions,
+) -> BTreeSet<DomainId> {
+    let on = day_of(recorded.decided_at);
+    let now = |target: &DomainId| Some(digest_of_eligibility(definitions.get(target)?, on));
+    let others =
+        basis.eligibility.iter().filter(|(target, then)| now(target).as_ref() != Some(then));
+    others.map(|(target, _)| target.clone()).collect()
 }
 
 fn served(recorded: &Decision) -> BTreeSet<(DomainId, ItemId)> {
@@ -427,7 +436,8 @@ fn slate_of(
 
 /// Whether two slates are the same to the last bit.
 fn is_same_slate(one: &[SlateEntry], other: &[SlateEntry]) -> bool {
-    let bits = |entry: &SlateEntry| (entry.score.to_bits(), entry.propensity.to_bits());
+    let bits =
+        |entry: &SlateEntry| (entry.score.to_bits(), entry.propensity.to_bits(), entry.promoted);
     let is_same = |(a, b): (&SlateEntry, &SlateEntry)| {
         (&a.domain, &a.item_id, bits(a)) == (&b.domain, &b.item_id, bits(b))
     };

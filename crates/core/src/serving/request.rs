@@ -62,6 +62,8 @@ pub struct SlateRequest {
     pub diversity: Option<Diversified>,
     /// Who applies for offers, as far as they told. It is for this request alone, and kept nowhere.
     pub applicant: Option<Applicant>,
+    /// Whether it is wanted what offers cost.
+    pub shows_offers: bool,
     /// The items that are to be put in order; `None` where any of the targets may be shown.
     pub listed: Option<BTreeSet<(DomainId, ItemId)>>,
     /// Whether the person's evidence may shape the slate.

@@ -29,6 +29,9 @@ use jiff::Timestamp;
 use ndarray::{ArrayView1, ArrayView2};
 use serde::Serialize;
 
+use crate::entities::catalogue::Item;
+use crate::entities::definition::DomainDefinition;
+use crate::entities::eligibility::is_refused;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::items::{DomainRows, Row};
 use crate::maths::dense::dot;
@@ -36,6 +39,7 @@ use crate::model::content::StandIns;
 use crate::model::segments::FEWEST_PEOPLE;
 use crate::model::young_items::TEXT_IS_WORTH;
 use crate::model::{Model, Sections};
+use crate::serving::rules::eligible::Application;
 use crate::serving::snapshot::{CatalogueEntry, CatalogueSnapshot};
 
 /// From so many people on the text of an item that is asked for hardly moves it, and is not looked
@@ -50,6 +54,8 @@ pub struct AskedItem<'a> {
     /// The factors that its text lets expect ([`Sections::expected_factors`]), where they are
     /// known.
     pub expected: Option<Vec<f32>>,
+    /// What its domain says, as of who may have offers; without it every offer counts as had.
+    pub definition: Option<&'a DomainDefinition>,
 }
 
 /// What likeness was told by.
@@ -202,7 +208,7 @@ pub fn similar(
     now: Timestamp,
     limit: usize,
 ) -> SimilarItems {
-    let AskedItem { entry: of, .. } = asked;
+    let AskedItem { entry: of, definition, .. } = asked;
     let known = model.and_then(|model| KnownItems::of(model, &of.item.domain));
     let known = known.as_ref();
     let placed = known.and_then(|known| {
@@ -216,8 +222,13 @@ pub fn similar(
         Some((known, asked, _)) => asked.alike(&known.place(entry)?),
         None => shared(&categories, entry),
     };
+    let cannot_be_had = |item: &Item| {
+        let application = definition.map(|definition| Application::new(definition, None, now));
+        application.and_then(|of| of.case(item)).is_some_and(|case| is_refused(&case))
+    };
     let is_shown = |entry: &CatalogueEntry<'_>| {
-        entry.item.item_id != of.item.item_id && entry.item.is_available(now)
+        let item = entry.item;
+        item.item_id != of.item.item_id && item.is_available(now) && !cannot_be_had(item)
     };
     let shown = snapshot.entries().map(|(_, entry)| entry).filter(is_shown);
     let scores = shown.filter_map(|entry| Some((score(&entry)?, entry)));

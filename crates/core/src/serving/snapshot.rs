@@ -2,6 +2,7 @@
 
 mod columns;
 mod fields;
+mod refused_offers;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::entities::catalogue::{ChangeNumber, Item, ItemStatus};
 use crate::entities::filter::{Filter, Schema};
@@ -20,6 +22,7 @@ use crate::model::content::StandIns;
 use crate::serving::catalogue_facts::CatalogueFacts;
 use crate::serving::snapshot::columns::Columns;
 use crate::serving::snapshot::fields::{FieldColumns, FilterTable};
+use crate::serving::snapshot::refused_offers::RefusedOffers;
 
 /// Catalogues by domain.
 pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
@@ -83,6 +86,7 @@ struct Entries {
     columns: Columns,
     fields: FieldColumns,
     last_change: ChangeNumber,
+    refused: RefusedOffers,
     /// Made when they are first asked for: slates do without.
     facts: OnceLock<CatalogueFacts>,
 }
@@ -115,8 +119,9 @@ impl CatalogueSnapshot {
         items.sort_by(|a, b| a.item_id.cmp(&b.item_id));
         let columns = Columns::of(&items, model, since);
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
-        let (fields, facts) = (FieldColumns::default(), OnceLock::new());
-        let entries = Entries { items, columns, fields, last_change, facts };
+        let (fields, refused) = (FieldColumns::default(), RefusedOffers::default());
+        let entries =
+            Entries { items, columns, fields, last_change, refused, facts: OnceLock::new() };
         Self { entries: Arc::new(entries), described: None }
     }
 
@@ -218,6 +223,16 @@ impl CatalogueSnapshot {
     /// The positions of the items that carry an offer, ascending.
     pub fn with_offers(&self) -> impl Iterator<Item = usize> {
         self.entries.columns.with_offers()
+    }
+
+    /// The positions of the items whose offers nobody can have, by rules of a digest on a day: as they
+    /// were found before, or as they are found now.
+    pub(super) fn refused_offers(
+        &self,
+        (rules, on): (String, Date),
+        find: impl FnOnce() -> Vec<u32>,
+    ) -> Arc<[u32]> {
+        self.entries.refused.of((rules, on), find)
     }
 
     /// Since when the item at a position has been there, as far as is known: from when it may be

@@ -218,8 +218,8 @@ impl ConsentedHistory {
     /// be kept back.
     #[must_use]
     pub fn kept_back(&self) -> BTreeMap<KeptBackBy, ItemSet> {
-        let mut kept_back: BTreeMap<KeptBackBy, ItemSet> = BTreeMap::new();
-        for (by, items) in self.dismissed.sets().chain(self.seen.sets()) {
+        let mut kept_back = self.dismissed_by();
+        for (by, items) in self.seen.sets() {
             kept_back.entry(by.clone()).or_default().extend(items.iter());
         }
         let mut past: BTreeMap<&DomainId, ItemSet> = BTreeMap::new();
@@ -232,6 +232,17 @@ impl ConsentedHistory {
         }
         kept_back.retain(|_, items| !items.is_empty());
         kept_back
+    }
+
+    /// The items that were dismissed, by what lets that count.
+    #[must_use]
+    pub fn dismissed_by(&self) -> BTreeMap<KeptBackBy, ItemSet> {
+        let mut dismissed: BTreeMap<KeptBackBy, ItemSet> = BTreeMap::new();
+        for (by, items) in self.dismissed.sets() {
+            dismissed.entry(by.clone()).or_default().extend(items.iter());
+        }
+        dismissed.retain(|_, items| !items.is_empty());
+        dismissed
     }
 
     fn filtered(&self, keep: impl Fn(&Event) -> bool) -> Self {

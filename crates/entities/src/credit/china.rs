@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::CreditError;
-use super::present_value::rate_of;
+use super::present_value::{only_rate_of, rate_of};
 
 /// The rate of a loan, a year, as shares: 0.24 for 24 per cent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +41,8 @@ pub fn annualised_rate(
     // Horner's rule in the discount of a period.
     let value =
         |rate: f64| amounts.iter().rev().fold(0.0, |sum, amount| sum / (1.0 + rate) + amount);
-    let rate = rate_of(value)?;
+    let is_lent_first = amounts.iter().skip(1).all(|amount| *amount <= 0.0);
+    let rate = if is_lent_first { only_rate_of(value) } else { rate_of(value) }?;
     let periods = f64::from(periods_in_a_year);
     Ok(AnnualisedRate { nominal: periods * rate, effective: (1.0 + rate).powf(periods) - 1.0 })
 }

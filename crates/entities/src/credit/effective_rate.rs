@@ -15,7 +15,7 @@ use jiff::{Span, ToSpan, Unit};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::present_value::rate_of;
+use super::present_value::{only_rate_of, rate_of};
 use super::{CreditError, check_term};
 
 /// Between which amounts time passes in equal steps: whole ones are counted first.
@@ -193,7 +193,11 @@ pub fn effective_rate(
     let value = |of: &[(f64, f64)], rate: f64| -> f64 {
         of.iter().map(|(amount, years)| amount * (1.0 + rate).powf(-years)).sum()
     };
-    rate_of(|rate| value(&advances, rate) - value(&payments, rate))
+    let last_advance = advances.iter().map(|(_, years)| *years).fold(0.0, f64::max);
+    let is_lent_first = advances.iter().all(|(amount, _)| *amount >= 0.0)
+        && payments.iter().all(|(amount, years)| *amount >= 0.0 && *years >= last_advance);
+    let value = |rate: f64| value(&advances, rate) - value(&payments, rate);
+    if is_lent_first { only_rate_of(value) } else { rate_of(value) }
 }
 
 #[cfg(test)]

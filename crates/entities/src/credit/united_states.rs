@@ -16,7 +16,7 @@ use jiff::{Span, Unit};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::present_value::rate_of;
+use super::present_value::{only_rate_of, rate_of};
 use super::{CreditError, check_term};
 
 /// A unit-period (J(b)(4)).
@@ -139,14 +139,24 @@ pub fn annual_percentage_rate(
     unit: UnitPeriod,
 ) -> Result<f64, CreditError> {
     let unit = unit.check()?;
-    let value = |of: &[TimedAmount], rate: f64| -> f64 {
-        let value = |TimedAmount { amount, at }: &TimedAmount| {
+    let timed = |of: &[TimedAmount]| -> Vec<(f64, UnitTime)> {
+        of.iter().map(|one| (one.amount.to_f64().unwrap_or(f64::NAN), one.at)).collect()
+    };
+    let (advances, payments) = (timed(advances), timed(payments));
+    let value = |of: &[(f64, UnitTime)], rate: f64| -> f64 {
+        let value = |(amount, at): &(f64, UnitTime)| {
             let whole = (1.0 + rate).powi(at.whole.min(100_000) as i32);
-            amount.to_f64().unwrap_or(f64::NAN) / ((1.0 + at.fraction * rate) * whole)
+            amount / ((1.0 + at.fraction * rate) * whole)
         };
         of.iter().map(value).sum()
     };
-    let rate = rate_of(|rate| value(advances, rate) - value(payments, rate))?;
+    // Payments after whole unit-periods make a polynomial: the signs of one advance at the beginning
+    // and of what is paid back change once.
+    let is_lent_first =
+        advances.iter().all(|(amount, at)| *amount >= 0.0 && (at.whole, at.fraction) == (0, 0.0))
+            && payments.iter().all(|(amount, at)| *amount >= 0.0 && at.fraction == 0.0);
+    let value = |rate: f64| value(&advances, rate) - value(&payments, rate);
+    let rate = if is_lent_first { only_rate_of(value) } else { rate_of(value) }?;
     Ok(rate * unit.in_a_year())
 }
 

@@ -133,14 +133,12 @@ impl Quote {
 
 /// Whether no term of an offer can be had: exactly where [`assess`] refuses it.
 ///
-/// It allocates nothing and makes no schedule. It takes a look at each rule, for each term until
-/// one is admitted: one to two microseconds with three terms and a dozen rules. A rule of debts to
-/// income takes a logarithm and an exponential; where it is close to a minor unit, a
-/// multiplication of decimals for each month.
+/// It allocates nothing and makes no schedule. It takes a look at each rule, and for each term until
+/// one is admitted, where there is a rule of debts to income, an exponential, or where that is close
+/// a multiplication of decimals for each month.
 #[must_use]
 pub fn is_refused(case: &Case<'_>) -> bool {
-    let Some(judge) = Judge::of(case) else { return true };
-    !case.terms().any(|term| judge.admits(term))
+    !Judge::of(case).is_some_and(|judge| judge.admits_a_term())
 }
 
 /// Assesses an offer on the terms that it has, or on the one that the applicant wants.
@@ -224,7 +222,7 @@ fn quote(case: &Case<'_>, judge: &Judge<'_>, term: u16) -> Option<Quote> {
         kind: case.offer.kind(),
         currency: case.currency,
         basis: if is_told { Basis::Applicant } else { Basis::Representative },
-        regime: case.rules.disclosure,
+        regime: case.rules.regime(),
         term_months: term,
         fees: judge.fees,
         paid,

@@ -1,6 +1,6 @@
 //! Whether a term of an offer can be had.
 
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{self, Continue};
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -36,9 +36,11 @@ impl<'a> Case<'a> {
         self.rules.all().filter(move |rule| rule.applies(today, offer))
     }
 
-    /// The terms to look at: the one that is wanted, or every one.
+    /// The terms to look at: of a credit the one that is wanted, or every one. For how long
+    /// somebody wants to pay back says nothing of for how long they want to be insured.
     pub(super) fn terms(&self) -> impl Iterator<Item = u16> {
-        let wanted = self.applicant.and_then(Applicant::term_months);
+        let is_credit = matches!(self.offer.plan(), Plan::Credit(_));
+        let wanted = self.applicant.and_then(Applicant::term_months).filter(|_| is_credit);
         let terms = self.offer.terms_months().iter().copied();
         terms.filter(move |term| wanted.is_none_or(|wanted| wanted == *term))
     }
@@ -65,6 +67,56 @@ pub(super) enum Paid<'a> {
     Credit(&'a Credit, Money),
     /// With the premium rounded half up to the minor unit.
     Insurance(Premium),
+}
+
+/// The strictest of what rules say of a term.
+#[derive(Debug, Default)]
+struct Strictest {
+    /// At least, in months.
+    min_months: Option<u16>,
+    /// At most, in months.
+    max_months: Option<u16>,
+    age_at_end: Option<u8>,
+    debt_to_income: Option<Decimal>,
+}
+
+impl Strictest {
+    /// Takes in what a rule limits, unless that is the same for every term.
+    fn takes(&mut self, limit: &Limit) -> bool {
+        match limit {
+            Limit::Term { min_months, max_months } => {
+                // None is less than any.
+                self.min_months = self.min_months.max(*min_months);
+                self.max_months = least(self.max_months, *max_months);
+            }
+            Limit::AgeAtEnd { max } => self.age_at_end = least(self.age_at_end, Some(*max)),
+            Limit::DebtToIncome { max } => {
+                self.debt_to_income = least(self.debt_to_income, Some(*max));
+            }
+            Limit::AgeAtStart { .. }
+            | Limit::LoanToValue { .. }
+            | Limit::DownPayment { .. }
+            | Limit::Regions { .. } => return false,
+        }
+        true
+    }
+
+    /// The same as limits, what takes longest last.
+    fn limits(&self) -> impl Iterator<Item = Limit> {
+        let Self { min_months, max_months, age_at_end, debt_to_income } = *self;
+        let term = Limit::Term { min_months, max_months };
+        let ages = age_at_end.map(|max| Limit::AgeAtEnd { max });
+        let debts = debt_to_income.map(|max| Limit::DebtToIncome { max });
+        [term].into_iter().chain(ages).chain(debts)
+    }
+}
+
+/// The lesser of two bounds, where there are two.
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// A case whose amounts are reckoned.
@@ -97,13 +149,22 @@ impl<'a> Judge<'a> {
         Some(Self { case, paid, fees, places, problems })
     }
 
-    /// Whether nothing speaks against a term: it stops at the first that does.
-    pub(super) fn admits(&self, term: u16) -> bool {
-        let found = self.judge(term, |_, verdict| match verdict {
-            Verdict::Fails => Break(()),
-            Verdict::Holds | Verdict::Unknown => Continue(()),
-        });
-        found.is_continue()
+    /// Whether there is a term against which nothing speaks. Rules that say the same of every term
+    /// are asked once, and of the others the strictest of a kind, so that an offer costs no more
+    /// for many of them.
+    pub(super) fn admits_a_term(&self) -> bool {
+        let mut strictest = Strictest::default();
+        let of_every_term =
+            self.case.rules_in_force().filter(|rule| !strictest.takes(rule.limit()));
+        // 0 months: they do not look at it.
+        let fails = |rule: &Rule| self.verdict(rule.limit(), 0) == Verdict::Fails;
+        let is_refused =
+            !self.problems.is_empty() || of_every_term.fold(false, |is, rule| is || fails(rule));
+        let admits = |term| {
+            let mut limits = strictest.limits();
+            limits.all(|limit| self.verdict(&limit, term) != Verdict::Fails)
+        };
+        !is_refused && self.case.terms().any(admits)
     }
 
     /// Tells each thing that may speak against a term.

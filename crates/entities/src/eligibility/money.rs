@@ -66,7 +66,11 @@ impl Money {
         let least_down_payment = up(price.checked_mul(credit.min_down_payment)?, places);
         let given = case.applicant.and_then(|applicant| applicant.down_payment());
         let down_payment = match given {
-            Some(given) => down(given, places),
+            // Who could pay more at once need not: the offer finances no less.
+            Some(given) => {
+                let least = credit.min_amount.unwrap_or_default();
+                down(given, places).min(price - up(least, places).min(price))
+            }
             None => needed(case, credit, price)?.max(least_down_payment),
         };
         // Nobody pays more than the price.

@@ -163,11 +163,16 @@ impl Rule {
         self.scope
     }
 
+    /// Whether it holds on this day.
+    #[must_use]
+    pub fn is_in_force(&self, today: Date) -> bool {
+        self.from.is_none_or(|from| from <= today) && self.until.is_none_or(|until| today < until)
+    }
+
     /// Whether it holds on this day, and is for this offer.
     #[must_use]
     pub fn applies(&self, today: Date, offer: &Offer) -> bool {
-        self.from.is_none_or(|from| from <= today)
-            && self.until.is_none_or(|until| today < until)
+        self.is_in_force(today)
             && self.scope.kinds.contains(offer.kind())
             && self.scope.vehicle.may_be(offer.vehicle())
     }

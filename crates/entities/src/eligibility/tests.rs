@@ -509,3 +509,46 @@ proptest! {
         prop_assert!(!was_refused || is_refused(&case.case(TODAY)));
     }
 }
+
+#[test]
+fn who_can_pay_more_at_once_is_financed_no_less_than_the_offer_finances() {
+    let least = with(loan(), "min_amount", json!("50000"));
+    let with_down = |down: u32| {
+        Owned::new(least.clone(), "100000").applicant(json!({ "down_payment": down })).credit()
+    };
+    assert_eq!(with_down(40_000).financed, Decimal::from(60_000));
+    for down in [50_000, 60_000, 100_000, 150_000] {
+        assert_eq!(with_down(down).financed, Decimal::from(50_000), "{down}");
+    }
+    // Nobody takes a credit of nothing.
+    let all = Owned::new(loan(), "100000").applicant(json!({ "down_payment": 100_000 }));
+    assert_eq!(all.refused(), r#"["amount"]"#);
+}
+
+#[test]
+fn the_term_that_is_wanted_is_that_of_a_credit() {
+    let insurance = json!({"kind": "insurance", "terms_months": [12],
+        "premium": {"amount": "300", "every_months": 3}});
+    let wanting = |offer| Owned::new(offer, "100000").applicant(json!({ "term_months": 36 }));
+    assert_eq!(wanting(insurance).eligible().quote.term_months(), 12);
+    assert_eq!(wanting(loan()).eligible().quote.term_months(), 36);
+}
+
+#[test]
+fn a_pack_says_by_which_law_costs_are_shown_unless_the_domain_does() {
+    let regime = |rules: Value| json::from_value::<EligibilityRules>(rules).unwrap().regime();
+    assert_eq!(regime(json!({ "pack": "cn-auto" })), Regime::Cn);
+    assert_eq!(regime(json!({ "pack": "cn-auto", "disclosure": "eu" })), Regime::Eu);
+    assert_eq!(regime(json!({ "pack": "generic" })), Regime::None);
+}
+
+#[test]
+fn a_domain_names_so_many_regions_in_all_of_its_rules() {
+    let rules = |each: usize| -> EligibilityRules {
+        let regions: Vec<String> = (0..each).map(|number| format!("CN-{number}")).collect();
+        let rule = json!({ "rule": "regions", "except": regions });
+        json::from_value(json!({ "rules": vec![rule; 4] })).unwrap()
+    };
+    assert_eq!(rules(MAX_REGIONS / 4).check(), Ok(()));
+    assert!(rules(MAX_REGIONS / 4 + 1).check().unwrap_err().contains("512 regions"));
+}

@@ -140,7 +140,7 @@ impl<'a> World<'a> {
             entry.row = entry.row.filter(|_| by_people);
             let vector = vectors.row(item as usize);
             let expected = by_text.then(|| model.sections().expected_factors(&domain, vector));
-            let asked = AskedItem { entry, expected: expected.flatten() };
+            let asked = AskedItem { entry, expected: expected.flatten(), definition: None };
             let found =
                 similar(&asked, (&snapshot, Some(model)), Timestamp::UNIX_EPOCH, usize::MAX);
             let numbers = found.items.iter().map(|item| numbers[item.item_id.as_str()]);

@@ -184,6 +184,7 @@ fn request(domain: &DomainId) -> Result<SlateRequest> {
         promotions: BTreeMap::new(),
         diversity: None,
         applicant: None,
+        shows_offers: true,
         listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,

@@ -33,11 +33,27 @@ function Contributions({ item, names }) {
     ${multiplier === undefined ? null : html`<p class="hint">${t("try.multiplied", { factor: figure(multiplier) })}</p>`}`;
 }
 
+const OFFER = ["kind", "currency", "price", "down_payment", "financed", "term_months", "number_of_payments",
+  "payment_every_months", "payment", "last_payment", "residual", "fees", "nominal_annual_rate_percent", "total_cost_of_credit",
+  "total_payable", "basis"];
+
+/** What an offer costs: all of it, wherever some of it is shown. */
+function Offer({ offer }) {
+  const lists = [["annual_rates", offer.annual_rates], ["assumptions", offer.assumptions], ["unchecked", offer.unchecked]];
+  const told = (value) => (Array.isArray(value) ? value : Object.entries(value).map(([name, of]) => `${name} ${of}`)).join(t("comma"));
+  const rows = [
+    ...OFFER.filter((name) => offer[name] !== undefined).map((name) => [t(`offer.${name}`), `${offer[name]}`]),
+    ...lists.filter(([, value]) => value !== undefined).map(([name, value]) => [t(`offer.${name}`), told(value)]),
+  ];
+  return html`<dl class="offer">${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+}
+
 export function Slate({ slate, names }) {
   if (!slate.items.length) return html`<p class="notice note">${t("try.empty")}</p>`;
   return html`<ol class="slate">${slate.items.map((item) => html`<li>
     <div class="row"><strong>${item.title || item.item_id}</strong><span class="score">${figure(item.score)}</span></div>
-    <p class="hint">${names(item.domain)} · <code>${item.item_id}</code>${item.reason ? html` · ${item.reason.text}` : null}</p>
+    <p class="hint">${names(item.domain)} · <code>${item.item_id}</code>${item.promoted ? html` · <em>${t("try.promoted")}</em>` : null}${item.reason ? html` · ${item.reason.text}` : null}</p>
+    ${item.offer ? html`<${Offer} offer=${item.offer}/>` : null}
     ${item.contributions ? html`<${Contributions} item=${item} names=${names}/>` : null}
   </li>`)}</ol>`;
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use crossfold_lab::output::Foreign;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::answers::read;
 use crate::args::RecommendArgs;
@@ -22,6 +22,17 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
             true => serde_json::from_str(filter).context("--filter begins as JSON by target")?,
             false => filter.as_str().into(),
         };
+    }
+    if let Some(file) = &args.further {
+        let further = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        let further: Map<String, Value> =
+            serde_json::from_slice(&further).context("--with must name a JSON object")?;
+        for (field, value) in further {
+            if request.get(&field).is_some() {
+                bail!("--with: {field} has an option of its own");
+            }
+            request[field] = value;
+        }
     }
     if args.inspect {
         request["inspect"] = true.into();

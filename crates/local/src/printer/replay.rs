@@ -54,7 +54,9 @@ fn words(finding: &Finding) -> &'static str {
         Change::FilterGone => {
             "one of its filters names attributes that are not declared so any more"
         }
-        Change::DefinitionsChanged => "evidence is weighed otherwise now, or its domain is gone",
+        Change::DefinitionsChanged => {
+            "evidence is weighed otherwise now, who may have offers is, or its domain is gone"
+        }
         Change::ConsentsChanged => "evidence that was used may no longer be",
         Change::TooManySince => "more came in since than is read, and what was used is not reached",
         Change::LinksChanged => {

@@ -43,11 +43,14 @@ impl Display for SlateTable<'_> {
 fn write_inspected(f: &mut fmt::Formatter<'_>, target: &InspectedAnswer) -> fmt::Result {
     let InspectedAnswer { domain, eligible, left_out } = target;
     writeln!(f, "  of {domain}, {} could be shown", of(*eligible, "item"))?;
-    for LeftOutAnswer { rule, items, samples } in left_out {
+    for LeftOutAnswer { rule, items, reasons, samples } in left_out {
         let ids: Vec<String> = samples.iter().map(|sample| sample.item_id.clone()).collect();
         let more = if *items > ids.len() as u64 { ", …" } else { "" };
         let rule = Foreign::name(rule);
         writeln!(f, "    {items} left out, {rule}: {}{more}", ForeignNames(&ids))?;
+        for (reason, items) in reasons {
+            writeln!(f, "      {items} for {}", Foreign::name(reason))?;
+        }
     }
     Ok(())
 }
@@ -57,7 +60,12 @@ fn write_item(f: &mut fmt::Formatter<'_>, item: &SlateItem) -> fmt::Result {
     let domain = item.domain.as_str();
     let reason = Foreign::text(item.reason.as_ref().map_or("", |reason| &reason.text));
     let title = Foreign::text(title);
-    writeln!(f, "  {rank:>3}. {score:.3}  {domain:<13} {title}  -  {reason}")
+    writeln!(f, "  {rank:>3}. {score:.3}  {domain:<13} {title}  -  {reason}")?;
+    match &item.offer {
+        // All of it, wherever some of it is shown.
+        Some(offer) => writeln!(f, "       {}", Foreign::text(&offer.to_string())),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

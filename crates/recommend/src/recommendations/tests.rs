@@ -42,6 +42,7 @@ mod deadlines;
 mod filters;
 mod long_histories;
 mod new_items;
+mod offers;
 mod preferences;
 mod presence;
 mod profiles;

@@ -1,9 +1,11 @@
 //! An offer that who applies cannot have is not recommended.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::entities::applicant::Applicant;
+use crate::entities::basis::digest_of_eligibility;
 use crate::entities::catalogue::Item;
 use crate::entities::definition::DomainDefinition;
 use crate::entities::eligibility::{Case, NO_RULES, is_refused};
@@ -40,9 +42,14 @@ impl<'a> Application<'a> {
             currency: self.definition.currency,
             rules: self.definition.eligibility.as_ref().unwrap_or(&NO_RULES),
             applicant: self.applicant,
-            today: TimeZone::UTC.to_datetime(self.now).date(),
+            today: day_of(self.now),
         })
     }
+}
+
+/// The day of an instant, in UTC.
+pub(in crate::serving) fn day_of(instant: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(instant).date()
 }
 
 /// Refuses items whose offer cannot be had on any of its terms.
@@ -59,13 +66,27 @@ impl<'a> Eligible<'a> {
 
 impl Rule for Eligible<'_> {
     fn refuse(&self, catalogue: &CatalogueSnapshot, refusals: &mut Refusals) {
-        let Some(application) = &self.application else { return };
+        let has_offers = catalogue.with_offers().next().is_some();
+        let Some(application) = self.application.as_ref().filter(|_| has_offers) else { return };
+        let is_refused = |position: usize| {
+            let case = application.case(catalogue.entry(position).item);
+            case.is_some_and(|case| is_refused(&case))
+        };
+        if application.applicant.is_none() {
+            let on = day_of(application.now);
+            let rules = (digest_of_eligibility(application.definition, on), on);
+            let find = || {
+                let refused = catalogue.with_offers().filter(|position| is_refused(*position));
+                refused.map(|position| position as u32).collect()
+            };
+            for position in catalogue.refused_offers(rules, find).iter() {
+                refusals.refuse(*position as usize, Ineligible::NotEligible);
+            }
+            return;
+        }
         for position in catalogue.with_offers() {
             // It takes longer than any other rule.
-            if refusals.reasons()[position].is_none()
-                && let Some(case) = application.case(catalogue.entry(position).item)
-                && is_refused(&case)
-            {
+            if refusals.reasons()[position].is_none() && is_refused(position) {
                 refusals.refuse(position, Ineligible::NotEligible);
             }
         }

@@ -99,18 +99,19 @@ impl<'a> Rules<'a> {
         let schema = || definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
         let filter = request.filters.get(target).map(|filter| (filter, schema()));
         let seen = Seen::in_history((target, history), definitions, request.now);
-        let mut rules: Vec<Box<dyn Rule + 'a>> = vec![
-            Box::new(Available::at(request.now)),
+        let mut rules: Vec<Box<dyn Rule + 'a>> = vec![Box::new(Available::at(request.now))];
+        if request.listed.is_none() {
+            // What the caller lists is wanted in order, whether it was seen or not.
+            rules.push(Box::new(seen));
+        }
+        let others: [Box<dyn Rule + 'a>; 5] = [
             Box::new(Dismissed::in_history(target, history)),
             Box::new(Excluded::by_caller(target, &request.excluded)),
             Box::new(Filtered::by_caller(filter, request.now)),
             Box::new(Listed::by_caller(target, request.listed.as_ref())),
             Box::new(Eligible::by_rules(application(request, target, definitions))),
         ];
-        if request.listed.is_none() {
-            // What the caller lists is wanted in order, whether it was seen or not.
-            rules.insert(1, Box::new(seen));
-        }
+        rules.extend(others);
         Self(rules)
     }
 

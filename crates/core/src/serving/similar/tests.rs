@@ -87,7 +87,7 @@ fn like(model: Option<&Model>, items: &[Item], name: &str, text: Option<[f32; 2]
     let entry = snapshot.find(&id(name)).unwrap();
     let expected =
         text.and_then(|text| model?.sections().expected_factors(&shop(), ndarray::aview1(&text)));
-    let asked = AskedItem { entry, expected };
+    let asked = AskedItem { entry, expected, definition: None };
     similar(&asked, (&snapshot, model), Timestamp::UNIX_EPOCH, 100)
 }
 
@@ -168,7 +168,11 @@ fn a_new_item_is_like_what_its_stand_ins_are_like_and_is_found_by_them() {
     let snapshot =
         CatalogueSnapshot::new(items, Some(&model)).described_by(std::sync::Arc::new(described));
     let found = |name: &str| {
-        let asked = AskedItem { entry: snapshot.find(&id(name)).unwrap(), expected: None };
+        let asked = AskedItem {
+            entry: snapshot.find(&id(name)).unwrap(),
+            expected: None,
+            definition: None,
+        };
         similar(&asked, (&snapshot, Some(&model)), Timestamp::UNIX_EPOCH, 4)
     };
     let of_new = found("new");
@@ -232,7 +236,7 @@ proptest! {
         let find = |items: &[Item]| {
             let snapshot = CatalogueSnapshot::new(items.to_vec(), model.as_ref());
             let entry = snapshot.find(&of).unwrap();
-            let asked = AskedItem { entry, expected: None };
+            let asked = AskedItem { entry, expected: None, definition: None };
             similar(&asked, (&snapshot, model.as_ref()), Timestamp::UNIX_EPOCH, limit)
         };
         let found = find(&items);

@@ -9,6 +9,7 @@ mod inspections;
 mod large;
 mod made_again;
 mod new_items;
+mod offers;
 mod preferences;
 mod replay;
 mod sequences;
@@ -165,6 +166,7 @@ fn asking(display: DomainId, target: DomainId) -> SlateRequest {
         promotions: BTreeMap::new(),
         diversity: None,
         applicant: None,
+        shows_offers: true,
         listed: None,
         personalised: true,
         cross_domain: CrossDomain::ByConsent,

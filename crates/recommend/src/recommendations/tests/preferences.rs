@@ -71,6 +71,8 @@ async fn preferences_out_of_range_are_refused_by_name() {
             "invalid_request",
             "a domain is needed",
         ),
+        // Each time a filter stands there, it is evaluated.
+        (json!({ "boosts": vec![boost(&long, 2.0); 2] }), "invalid_filter", "together"),
         // Each is within the limits, and both together are not.
         (
             json!({ "filter": long, "boosts": [boost(&format!("{long} + 2"), 2.0)] }),
