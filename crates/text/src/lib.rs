@@ -8,6 +8,7 @@
 //! | how an artefact is described, read and written | [`artefact`] |
 //! | whatever encoder an artefact holds | [`open`] |
 //! | TF-IDF over words, reduced (feature `lexical`) | `lexical` |
+//! | which items have the words of a question (feature `lexical`) | `search` |
 //! | Google's multilingual Universal Sentence Encoder (feature `universal`) | `universal`, with `sentencepiece` |
 //! | static tables of Model2Vec (feature `model2vec`) | `model2vec` |
 //! | encoders of the BERT family (feature `bert`) | `bert` |
@@ -41,6 +42,8 @@ pub mod lexical;
 #[cfg(feature = "model2vec")]
 pub mod model2vec;
 mod open;
+#[cfg(feature = "lexical")]
+pub mod search;
 #[cfg(feature = "universal")]
 pub mod sentencepiece;
 #[cfg(feature = "universal")]
