@@ -122,6 +122,8 @@ fn measure<'a>(
         ("10 words in a context of 100", questions(10, 100)),
         ("a name", (0..QUESTIONS).map(|at| (format!("k{at} "), String::new())).collect()),
         ("a mistyped word", vec![("insurence ".to_owned(), String::new()); QUESTIONS]),
+        // Every name begins with the letter, and is compared with.
+        ("a word that no item has", vec![("keyboards ".to_owned(), String::new()); QUESTIONS]),
         ("the beginning of a word", vec![("ins".to_owned(), String::new()); QUESTIONS]),
     ];
     for (kind, questions) in kinds {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::vocabulary::Vocabulary;
-use super::{FIELDS, TextIndex};
+use super::{FIELDS, TextIndex, scoring};
 use crate::lexical::words::words;
 
 /// What is indexed of an item. Of each field the first 8,192 characters are read, which is what
@@ -63,7 +63,8 @@ impl TextIndex {
 
     /// The index of a catalogue that has items of this one, wherever they stand now, and others:
     /// exactly what [`TextIndex::build`] would make of all their texts, but only those of
-    /// [`Entry::Text`] are cut into words. It reads every posting once.
+    /// [`Entry::Text`] are cut into words. It reads every posting once: 100,000 titles of which one
+    /// in a hundred changed take 0.1 seconds, and 0.5 to be built (`examples/search_speed.rs`).
     ///
     /// An index over changes beside an unchanged base would be made sooner still, but every
     /// query would read both, words' rarities would count items that are gone, and a new item
@@ -147,7 +148,7 @@ impl Builder {
             ends: Vec::with_capacity(words.len()),
             positions: Vec::with_capacity(of_number.len()),
             times: Vec::with_capacity(of_number.len()),
-            average_lengths: average_lengths(&lengths),
+            weights: scoring::weights(&lengths),
             lengths,
         };
         for (word, number) in words {
@@ -201,14 +202,4 @@ fn by_word(postings: Vec<Posting>, starts: &[usize]) -> Vec<Posting> {
         }
     }
     ordered
-}
-
-/// How many words each field has on average where it has any, as Lucene counts: a field that
-/// few items have is not long wherever it is there at all.
-fn average_lengths(lengths: &[[u16; FIELDS]]) -> [f32; FIELDS] {
-    std::array::from_fn(|field| {
-        let of_field = lengths.iter().map(|lengths| u64::from(lengths[field]));
-        let items = of_field.clone().filter(|length| *length > 0).count();
-        of_field.sum::<u64>() as f32 / items.max(1) as f32
-    })
 }

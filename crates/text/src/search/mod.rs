@@ -56,8 +56,8 @@ pub struct TextIndex {
     times: Vec<[u8; FIELDS]>,
     /// How many words each field of each item has.
     lengths: Vec<[u16; FIELDS]>,
-    /// How many words each field has on average, of the items that have it.
-    average_lengths: [f32; FIELDS],
+    /// What a word weighs in each field that has so many words, from 0 to the most there are.
+    weights: [Vec<f32>; FIELDS],
 }
 
 impl TextIndex {
@@ -87,6 +87,7 @@ impl TextIndex {
             + size_of_val(&*self.positions)
             + size_of_val(&*self.times)
             + size_of_val(&*self.lengths)
+            + self.weights.iter().map(|weights| size_of_val(&**weights)).sum::<usize>()
     }
 
     /// Where the postings of a word stand.
