@@ -1,6 +1,6 @@
 //! Catalogues in memory: read whole once, then kept up to date by their changes.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,9 +48,11 @@ struct Cached {
     writes: Option<u64>,
     /// Whether the newest changes could not be read when they were last asked for.
     is_stale: bool,
-    items: HashMap<ItemId, Item>,
-    /// The snapshot that was made last, and for which model.
-    snapshot: Option<(Option<ModelId>, Arc<CatalogueSnapshot>)>,
+    /// The catalogue as it was when it was last asked for, and the model that it is matched with.
+    snapshot: Arc<CatalogueSnapshot>,
+    of_model: Option<ModelId>,
+    /// Changes that are not in it yet.
+    changed: BTreeMap<ItemId, Item>,
 }
 
 /// One domain's place in the cache.
@@ -187,8 +189,9 @@ impl CatalogueCache {
             last,
             writes,
             is_stale: false,
-            items: items.into_iter().map(|item| (item.item_id.clone(), item)).collect(),
-            snapshot: None,
+            snapshot: Arc::new(CatalogueSnapshot::new(items, None)),
+            of_model: None,
+            changed: BTreeMap::new(),
         })
     }
 
@@ -229,28 +232,27 @@ impl Cached {
         self.refreshed_at = began_at;
     }
 
-    /// The snapshot for a model, made anew when items or the model changed.
+    /// The catalogue for a model: made anew when items or the model changed, of what is there and
+    /// what changed.
     fn snapshot(&mut self, model: Option<&Model>) -> Arc<CatalogueSnapshot> {
-        if let Some((of_model, snapshot)) = &self.snapshot
-            && of_model.as_ref() == model.map(Model::id)
-        {
-            return snapshot.clone();
+        let is_of_model = self.of_model.as_ref() == model.map(Model::id);
+        if !is_of_model || !self.changed.is_empty() {
+            let changes = std::mem::take(&mut self.changed).into_values();
+            self.snapshot = Arc::new(self.snapshot.changed(changes, model));
+            self.of_model = model.map(|model| model.id().clone());
         }
-        let items = self.items.values().cloned().collect();
-        let snapshot = Arc::new(CatalogueSnapshot::new(items, model));
-        self.snapshot = Some((model.map(|model| model.id().clone()), snapshot.clone()));
-        snapshot
+        self.snapshot.clone()
     }
 
     /// Takes over a change, unless it is known already.
     fn take_over(&mut self, item: Item) {
-        let known = self.items.get(&item.item_id);
+        let known = self.changed.get(&item.item_id);
+        let known = known.or_else(|| self.snapshot.find(&item.item_id).map(|entry| entry.item));
         if known.is_some_and(|known| known.change >= item.change) {
             return;
         }
         self.last = self.last.max(item.change);
-        self.items.insert(item.item_id.clone(), item);
-        self.snapshot = None;
+        self.changed.insert(item.item_id.clone(), item);
     }
 }
 

@@ -48,9 +48,9 @@ pub struct CatalogueFacts {
 impl CatalogueFacts {
     /// The facts of these items.
     #[must_use]
-    pub fn of(items: &[Item]) -> Self {
+    pub fn of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
         let mut facts = Self::default();
-        let details = items.iter().filter_map(|item| item.details.as_ref());
+        let details = items.into_iter().filter_map(|item| item.details.as_ref());
         for details in details.filter(|details| details.status != ItemStatus::Hidden) {
             facts.items += 1;
             for (at, category) in details.categories.iter().enumerate() {

@@ -81,8 +81,8 @@ pub struct CatalogueSnapshot {
 
 #[derive(Debug, Default)]
 struct Entries {
-    /// In order of ids.
-    items: Vec<Item>,
+    /// In order of ids. Catalogues of which one is the other with a few changes share the others.
+    items: Vec<Arc<Item>>,
     columns: Columns,
     fields: FieldColumns,
     last_change: ChangeNumber,
@@ -117,6 +117,33 @@ impl CatalogueSnapshot {
         since: impl Fn(&Item) -> Timestamp,
     ) -> Self {
         items.sort_by(|a, b| a.item_id.cmp(&b.item_id));
+        Self::of_sorted(items.into_iter().map(Arc::new).collect(), model, since)
+    }
+
+    /// The same catalogue, none of it described, with entries put in the place of those with the same
+    /// ids, matched with a model's rows. What did not change is shared and not copied.
+    #[must_use]
+    pub fn changed(&self, changes: impl IntoIterator<Item = Item>, model: Option<&Model>) -> Self {
+        let changed: BTreeMap<ItemId, Item> =
+            changes.into_iter().map(|item| (item.item_id.clone(), item)).collect();
+        let mut changed = changed.into_values().map(Arc::new).peekable();
+        let mut items = Vec::with_capacity(self.len() + changed.len());
+        for item in &self.entries.items {
+            while let Some(before) = changed.next_if(|other| other.item_id < item.item_id) {
+                items.push(before);
+            }
+            let newer = changed.next_if(|other| other.item_id == item.item_id);
+            items.push(newer.unwrap_or_else(|| item.clone()));
+        }
+        items.extend(changed);
+        Self::of_sorted(items, model, Item::since)
+    }
+
+    fn of_sorted(
+        items: Vec<Arc<Item>>,
+        model: Option<&Model>,
+        since: impl Fn(&Item) -> Timestamp,
+    ) -> Self {
         let columns = Columns::of(&items, model, since);
         let last_change = items.iter().map(|item| item.change).max().unwrap_or_default();
         let (fields, refused) = (FieldColumns::default(), RefusedOffers::default());
@@ -158,7 +185,8 @@ impl CatalogueSnapshot {
             let is_shown = details.is_some_and(|details| details.status == ItemStatus::Active);
             row.is_none() && is_shown && changes.contains(&item.change)
         };
-        let mut items: Vec<&Item> = known.filter(is_new).map(|(item, _)| item).collect();
+        let mut items: Vec<&Item> =
+            known.map(|(item, row)| (&**item, row)).filter(is_new).map(|(item, _)| item).collect();
         items.sort_by_key(|item| (Reverse(item.change), &item.item_id));
         let Some(beyond) = items.get(MOST_DESCRIBED).map(|item| item.change) else {
             return (items, None);
@@ -172,7 +200,9 @@ impl CatalogueSnapshot {
     /// What the catalogue is like as a whole.
     #[must_use]
     pub fn facts(&self) -> &CatalogueFacts {
-        self.entries.facts.get_or_init(|| CatalogueFacts::of(&self.entries.items))
+        self.entries
+            .facts
+            .get_or_init(|| CatalogueFacts::of(self.entries.items.iter().map(|item| &**item)))
     }
 
     /// The last change that made an entry what it is here; 0 without entries.

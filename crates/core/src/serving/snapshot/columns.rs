@@ -1,7 +1,7 @@
 //! What serving asks of every item of a catalogue, a column each, in order of positions: so
 //! that a rule or a score passes over plain numbers.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -32,7 +32,7 @@ pub(super) struct Columns {
 impl Columns {
     /// The columns of items of one domain, which ascend by their ids.
     pub(super) fn of(
-        items: &[Item],
+        items: &[Arc<Item>],
         model: Option<&Model>,
         since: impl Fn(&Item) -> Timestamp,
     ) -> Self {
@@ -41,7 +41,7 @@ impl Columns {
             never_shown: never_shown(items),
             shown_from: instants(items, |details| details.available_from),
             shown_until: instants(items, |details| details.available_until),
-            since: items.iter().map(since).collect(),
+            since: items.iter().map(|item| since(item)).collect(),
             offers: positions(items, |details| details.offer.is_some()),
             digests: OnceLock::new(),
         }
@@ -80,7 +80,7 @@ impl Columns {
     /// The positions of the items with a digest.
     pub(super) fn with_digest(
         &self,
-        items: &[Item],
+        items: &[Arc<Item>],
         digest: ItemDigest,
     ) -> impl Iterator<Item = usize> {
         let digests = self.digests.get_or_init(|| digests(items));
@@ -95,7 +95,7 @@ fn known(row: u32) -> Option<Row> {
 }
 
 /// Both the catalogue and the model ascend by ids: one pass over both.
-fn rows(items: &[Item], model: Option<&Model>) -> Vec<u32> {
+fn rows(items: &[Arc<Item>], model: Option<&Model>) -> Vec<u32> {
     let of_domain = || {
         let (index, domain) = (model?.index(), &items.first()?.domain);
         let range = index.ranges().get(domain)?.range.clone();
@@ -103,7 +103,7 @@ fn rows(items: &[Item], model: Option<&Model>) -> Vec<u32> {
     };
     let Some((start, known)) = of_domain() else { return vec![NO_ROW; items.len()] };
     let mut next = 0;
-    let row = |item: &Item| {
+    let row = |item: &Arc<Item>| {
         while known.get(next).is_some_and(|(_, id)| *id < item.item_id) {
             next += 1;
         }
@@ -113,8 +113,8 @@ fn rows(items: &[Item], model: Option<&Model>) -> Vec<u32> {
     items.iter().map(row).collect()
 }
 
-fn never_shown(items: &[Item]) -> Vec<u32> {
-    let is_offered = |item: &Item| {
+fn never_shown(items: &[Arc<Item>]) -> Vec<u32> {
+    let is_offered = |item: &Arc<Item>| {
         item.details.as_ref().is_some_and(|details| details.status == ItemStatus::Active)
     };
     let numbered = items.iter().enumerate();
@@ -122,27 +122,28 @@ fn never_shown(items: &[Item]) -> Vec<u32> {
 }
 
 /// The positions of the items of whose details something is true.
-fn positions(items: &[Item], is_true: impl Fn(&ItemDetails) -> bool) -> Vec<u32> {
+fn positions(items: &[Arc<Item>], is_true: impl Fn(&ItemDetails) -> bool) -> Vec<u32> {
     let numbered = items.iter().enumerate();
-    let is_true = |item: &Item| item.details.as_ref().is_some_and(&is_true);
+    let is_true = |item: &Arc<Item>| item.details.as_ref().is_some_and(&is_true);
     numbered.filter(|(_, item)| is_true(item)).map(|(position, _)| position as u32).collect()
 }
 
 fn instants(
-    items: &[Item],
+    items: &[Arc<Item>],
     of: impl Fn(&ItemDetails) -> Option<Timestamp>,
 ) -> Vec<(Timestamp, u32)> {
-    let instant =
-        |(position, item): (usize, &Item)| Some((of(item.details.as_ref()?)?, position as u32));
+    let instant = |(position, item): (usize, &Arc<Item>)| {
+        Some((of(item.details.as_ref()?)?, position as u32))
+    };
     let mut instants: Vec<(Timestamp, u32)> =
         items.iter().enumerate().filter_map(instant).collect();
     instants.sort_unstable();
     instants
 }
 
-fn digests(items: &[Item]) -> Vec<(ItemDigest, u32)> {
+fn digests(items: &[Arc<Item>]) -> Vec<(ItemDigest, u32)> {
     let digest =
-        |(position, item): (usize, &Item)| (ItemDigest::of(&item.item_id), position as u32);
+        |(position, item): (usize, &Arc<Item>)| (ItemDigest::of(&item.item_id), position as u32);
     let mut digests: Vec<(ItemDigest, u32)> = items.iter().enumerate().map(digest).collect();
     digests.sort_unstable();
     digests

@@ -13,7 +13,7 @@ pub(super) struct FieldColumns(Mutex<BTreeMap<(Field, AttributeType), Arc<Column
 
 impl FieldColumns {
     /// The columns that a filter reads.
-    pub(super) fn of(&self, items: &[Item], filter: &Filter, schema: &Schema) -> FilterTable {
+    pub(super) fn of(&self, items: &[Arc<Item>], filter: &Filter, schema: &Schema) -> FilterTable {
         let column = |field: &Field| {
             let of = schema.type_of(field)?;
             Some((field.clone(), self.column(items, (field, of))))
@@ -29,7 +29,7 @@ impl FieldColumns {
         columns.retain(|(field, of), _| schema.type_of(field) == Some(*of));
     }
 
-    fn column(&self, items: &[Item], (field, of): (&Field, AttributeType)) -> Arc<Column> {
+    fn column(&self, items: &[Arc<Item>], (field, of): (&Field, AttributeType)) -> Arc<Column> {
         let key = (field.clone(), of);
         // A panic while it is held leaves whole columns.
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -42,7 +42,7 @@ impl FieldColumns {
     }
 }
 
-fn column_of(items: &[Item], field: &Field, of: AttributeType) -> Column {
+fn column_of(items: &[Arc<Item>], field: &Field, of: AttributeType) -> Column {
     let details = items.iter().map(|item| item.details.as_ref());
     match field {
         Field::ItemId => {

@@ -1,5 +1,7 @@
 //! What is on a slate, and whether it is personal.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::entities::decision::{Decision, SlateEntry};
 use crate::entities::ids::MAX_ID_CHARS;
@@ -148,4 +150,34 @@ fn the_largest_slate_fits_into_a_record() {
     let decision = Decision { slate: vec![largest; MAX_LIMIT], ..decided.decision };
     let bytes = serde_json::to_vec(&decision).unwrap().len();
     assert!(bytes < 100_000, "{bytes} bytes, of the 400 KB of a table's item");
+}
+
+proptest! {
+    #[test]
+    fn a_changed_catalogue_is_the_one_that_is_made_of_all_its_entries(
+        before in proptest::sample::subsequence((0..ITEMS).collect::<Vec<_>>(), 0..ITEMS),
+        after in proptest::sample::subsequence((0..ITEMS).collect::<Vec<_>>(), 0..ITEMS),
+    ) {
+        let model = bridged_model();
+        let of = |numbers: &[usize], title: &str| -> Vec<Item> {
+            let item = |number: &usize| {
+                let mut item = items(&auto()).swap_remove(*number);
+                item.details.as_mut().unwrap().title = title.to_owned();
+                item.change = ChangeNumber(title.len() as u64);
+                item
+            };
+            numbers.iter().map(item).collect()
+        };
+        let changed = CatalogueSnapshot::new(of(&before, "old"), None)
+            .changed(of(&after, "newer"), Some(&model));
+        let left = before.iter().copied().filter(|number| !after.contains(number));
+        let all = [of(&left.collect::<Vec<_>>(), "old"), of(&after, "newer")].concat();
+        let whole = CatalogueSnapshot::new(all, Some(&model));
+        let told = |snapshot: &CatalogueSnapshot| -> Vec<_> {
+            let entries = snapshot.entries();
+            entries.map(|(at, entry)| (entry.item.clone(), entry.row, snapshot.since(at))).collect()
+        };
+        prop_assert_eq!(told(&changed), told(&whole));
+        prop_assert_eq!(changed.last_change(), whole.last_change());
+    }
 }
