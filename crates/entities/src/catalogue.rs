@@ -247,7 +247,7 @@ mod tests {
             {"name": "😀".repeat(100), "amount": "999999999999.9999", "due": "each_month"}
         );
         serde_json::json!({
-            "kind": "lease", "annual_rate": "9.1234567891", "residual": "0.1234567891",
+            "kind": "lease", "annual_rate": "0.1234567891", "residual": "0.1234567891",
             "terms_months": (569..=600).collect::<Vec<_>>(), "min_down_payment": "0.1234567891",
             "min_amount": "999999999999.9998", "max_amount": "999999999999.9999",
             "fees": vec![fee; 8],

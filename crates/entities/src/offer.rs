@@ -14,7 +14,7 @@
 //! | --- | --- | --- |
 //! | `kind` | all | `loan`, `lease`, `instalment` or `insurance` |
 //! | `terms_months` | all | 1 to 32 whole numbers from 1 to 600, ascending, each once: for how long it can be had; of insurance, for how long one is insured |
-//! | `annual_rate` | all but insurance, where it must stand | the nominal rate of a year, 0 to 10: `0.045` for 4.5 per cent |
+//! | `annual_rate` | all but insurance, where it must stand | the nominal rate of a year, a fraction from 0 to 1: `0.045` for 4.5 per cent |
 //! | `min_down_payment` | all but insurance | the least share of the price that is paid at once, from 0, below 1; 0 where it does not stand |
 //! | `min_amount`, `max_amount` | all but insurance | the least and the most that is financed, above 0, at most 10^12; no bound where it does not stand |
 //! | `residual` | lease | the share of the price that is due at the end, from 0, below 1; 0 where it does not stand |
@@ -175,7 +175,7 @@ pub enum CreditKind {
 pub struct Credit {
     /// How it is paid back.
     pub kind: CreditKind,
-    /// The nominal rate of a year, 0 to 10: 0.045 for 4.5 per cent.
+    /// The nominal rate of a year, 0 to 1: 0.045 for 4.5 per cent.
     pub annual_rate: Decimal,
     /// The least share of the price that is paid at once, from 0, below 1.
     pub min_down_payment: Decimal,
@@ -276,7 +276,7 @@ impl Offer {
     pub fn check_price(&self, price: Option<Decimal>) -> Result<(), InvalidOffer> {
         let is_priced = price.is_some_and(|price| price > Decimal::ZERO);
         if matches!(self.plan, Plan::Credit(_)) && !is_priced {
-            let rule = "must be insurance where the item has no price above 0";
+            let rule = "needs an item with a price above 0, unless it is insurance";
             return Err(InvalidOffer { field: "kind", rule });
         }
         Ok(())

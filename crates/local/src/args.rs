@@ -211,6 +211,10 @@ pub struct ImportArgs {
     /// Say what was recognised and what would be done, and write nothing.
     #[arg(long)]
     pub check: bool,
+    /// Take items from files that carry no offers, though the domain has rules for them: the items
+    /// lose those that they have.
+    #[arg(long)]
+    pub without_offers: bool,
     /// Say which column a field is taken from; may be repeated.
     #[arg(long, value_name = "FIELD=COLUMN")]
     pub map: Vec<String>,

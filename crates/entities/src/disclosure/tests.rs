@@ -162,7 +162,7 @@ proptest! {
     /// Where one minor unit more would be refused: the dearest that is ever shown.
     #[test]
     fn at_the_edge_of_what_fees_may_be_there_is_still_a_rate(
-        cents in prop_oneof![1i64..50, 1i64..1_000_000_000], rate in 0i64..=100,
+        cents in prop_oneof![1i64..50, 1i64..1_000_000_000], rate in 0i64..=10,
         months in prop_oneof![1u16..=3, 1u16..=600], which in 0usize..3, regime in any_regime(),
     ) {
         let (due, fee) =

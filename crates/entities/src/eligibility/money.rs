@@ -44,6 +44,9 @@ impl Fees {
     }
 }
 
+/// Where an offer says no least amount, one in so many parts of the price stays financed.
+const LEAST_FINANCED: Decimal = Decimal::TEN;
+
 /// The amounts of a credit that are the same for every term.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Money {
@@ -65,13 +68,14 @@ impl Money {
         let price = Some(half_up(price, places)).filter(|price| *price > Decimal::ZERO)?;
         let least_down_payment = up(price.checked_mul(credit.min_down_payment)?, places);
         let given = case.applicant.and_then(|applicant| applicant.down_payment());
+        let needed = needed(case, credit, price)?.max(least_down_payment);
         let down_payment = match given {
-            // Who could pay more at once need not: the offer finances no less.
+            // Who could pay more at once need not: so much stays financed.
             Some(given) => {
-                let least = credit.min_amount.unwrap_or_default();
-                down(given, places).min(price - up(least, places).min(price))
+                let least = credit.min_amount.unwrap_or(price / LEAST_FINANCED);
+                down(given, places).min(needed.max(price - up(least, places).min(price)))
             }
-            None => needed(case, credit, price)?.max(least_down_payment),
+            None => needed,
         };
         // Nobody pays more than the price.
         let down_payment = written(down_payment.min(price), places);

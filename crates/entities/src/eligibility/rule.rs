@@ -34,12 +34,12 @@ pub enum Limit {
     },
     /// The share of the income that goes into debts.
     DebtToIncome {
-        /// At most, 0 to 10.
+        /// At most, 0 to 1.
         max: Decimal,
     },
     /// The share of the price that is financed.
     LoanToValue {
-        /// At most, 0 to 10.
+        /// At most, 0 to 2.
         max: Decimal,
     },
     /// The term.
@@ -313,9 +313,9 @@ impl RawRule {
                 Limit::AgeAtEnd { max: age("max", self.max)?.ok_or("must have max")? }
             }
             Name::DebtToIncome => {
-                Limit::DebtToIncome { max: share("max", self.max, Decimal::TEN)? }
+                Limit::DebtToIncome { max: share("max", self.max, Decimal::ONE)? }
             }
-            Name::LoanToValue => Limit::LoanToValue { max: share("max", self.max, Decimal::TEN)? },
+            Name::LoanToValue => Limit::LoanToValue { max: share("max", self.max, Decimal::TWO)? },
             Name::Term => {
                 let (min_months, max_months) = (self.min_months, self.max_months);
                 let is_term = |months| (1..=MAX_TERM_MONTHS).contains(&months);
@@ -356,7 +356,8 @@ fn share(name: &str, value: Option<Decimal>, most: Decimal) -> Result<Decimal, S
     };
     value.filter(is_share).ok_or_else(|| {
         format!(
-            "must have a {name} from 0 to {most}, with at most {MAX_SHARE_PLACES} decimal places"
+            "must have a {name} that is a fraction from 0 to {most} (50 % is 0.5), with at most \
+             {MAX_SHARE_PLACES} decimal places"
         )
     })
 }
@@ -483,8 +484,8 @@ mod tests {
             (json!({"rule": "age_at_start", "min": 17.5}), "whole years"),
             (json!({"rule": "age_at_end", "max": 151}), "whole years"),
             (json!({"rule": "age_at_end", "min": 18}), "has no min, but max"),
-            (json!({"rule": "debt_to_income", "max": "10.1"}), "from 0 to 10"),
-            (json!({"rule": "debt_to_income", "max": "-0.1"}), "from 0 to 10"),
+            (json!({"rule": "debt_to_income", "max": "1.1"}), "from 0 to 1"),
+            (json!({"rule": "debt_to_income", "max": "-0.1"}), "from 0 to 1"),
             (json!({"rule": "loan_to_value", "max": "0.80000000001"}), "decimal places"),
             (json!({"rule": "term", "max_months": 0}), "months from 1 to 600"),
             (json!({"rule": "term", "min_months": 12, "max_months": 6}), "above its most"),

@@ -12,8 +12,8 @@ use crate::decimal;
 use crate::plain_text::is_one_line;
 use crate::text_length::exceeds;
 
-/// The largest nominal rate of a year: 1,000 per cent.
-const LARGEST_RATE: Decimal = Decimal::TEN;
+/// The largest nominal rate of a year: 100 per cent. Whoever writes 4.5 means per cent.
+const LARGEST_RATE: Decimal = Decimal::ONE;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,14 +108,18 @@ impl RawOffer {
             return refuse("annual_rate", "must stand: 0 where there is no interest");
         };
         if annual_rate < Decimal::ZERO || annual_rate > LARGEST_RATE || !is_fine(annual_rate) {
-            return refuse("annual_rate", "must be from 0 to 10, with at most 10 decimal places");
+            let rule = "must be a fraction from 0 to 1 (4.5 % is 0.045), with at most 10 decimal \
+                        places";
+            return refuse("annual_rate", rule);
         }
         for (field, share) in
             [("min_down_payment", self.min_down_payment), ("residual", self.residual)]
         {
             let is_share = |of: Decimal| of >= Decimal::ZERO && of < Decimal::ONE && is_fine(of);
             if !share.is_none_or(is_share) {
-                return refuse(field, "must be from 0, below 1, with at most 10 decimal places");
+                let rule = "must be a fraction from 0, below 1 (20 % is 0.2), with at most 10 \
+                            decimal places";
+                return refuse(field, rule);
             }
         }
         for (field, amount) in [("min_amount", self.min_amount), ("max_amount", self.max_amount)] {
@@ -307,7 +311,7 @@ mod tests {
         #[test]
         fn whatever_is_accepted_is_read_again_as_it_was(
             kind in prop::sample::select(vec!["loan", "lease", "instalment"]),
-            rate in 0i64..100_000, share in 0i64..99, terms in prop::collection::btree_set(1u16..=600, 1..32),
+            rate in 0i64..=10_000, share in 0i64..99, terms in prop::collection::btree_set(1u16..=600, 1..32),
         ) {
             let mut offer = json!({"kind": kind, "terms_months": terms,
                 "annual_rate": Decimal::new(rate, 4), "min_down_payment": Decimal::new(share, 2)});

@@ -25,8 +25,10 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
     }
     if let Some(file) = &args.further {
         let further = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-        let further: Map<String, Value> =
-            serde_json::from_slice(&further).context("--with must name a JSON object")?;
+        // Some editors begin a file with a mark of its encoding.
+        let text = further.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&further);
+        let further: Map<String, Value> = serde_json::from_slice(text)
+            .with_context(|| format!("{} must be a JSON object", file.display()))?;
         for (field, value) in further {
             if request.get(&field).is_some() {
                 bail!("--with: {field} has an option of its own");
@@ -43,6 +45,9 @@ pub(crate) async fn recommend(directory: &Path, args: &RecommendArgs) -> Result<
     }
     let id = answer["recommendation_id"].as_str().unwrap_or_default().to_owned();
     printer::text(SlateTable(&read(answer)?));
-    printer::line(format_args!("  crossfold replay {} makes it again", Foreign::name(&id)));
+    // Of who applies nothing is kept.
+    if request["applicant"].is_null() {
+        printer::line(format_args!("  crossfold replay {} makes it again", Foreign::name(&id)));
+    }
     Ok(())
 }

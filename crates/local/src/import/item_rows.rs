@@ -13,6 +13,8 @@ use super::row::{Cell, Fault, Row};
 use super::times::TimeReader;
 use super::usual_names::{Field, is_added};
 
+/// The column that holds offers, each a JSON object as the API takes it.
+pub(crate) const OFFER: &str = "offer";
 /// Most bytes of a text of an item; what is longer is cut, and counted.
 const MAX_TEXT: usize = 1_000;
 /// What MovieLens writes where there is no genre.
@@ -92,6 +94,9 @@ impl ItemReader {
             let time = time.filter(|(time, _)| field != Field::Until || is_plausible(*time));
             item.extend(time.map(|(time, _)| (name.to_owned(), time.to_string().into())));
         }
+        if let Some(offer) = offer(row, columns)? {
+            item.insert(OFFER.into(), offer);
+        }
         let attributes = self.attributes(row, columns, &mut cut);
         if !attributes.is_empty() {
             item.insert("attributes".into(), serde_json::to_value(attributes).unwrap_or_default());
@@ -122,7 +127,11 @@ impl ItemReader {
     /// Every other column that has a text, under its own name.
     fn attributes(&self, row: &Row, columns: &[String], cut: &mut u64) -> BTreeMap<String, String> {
         let others = columns.iter().enumerate().filter(|(at, column)| {
-            self.mapping.field(*at).is_none() && !column.is_empty() && !is_added(column)
+            let is_offer = column.as_str() == OFFER && offer_text(row.cell(*at)).is_some();
+            self.mapping.field(*at).is_none()
+                && !column.is_empty()
+                && !is_added(column)
+                && !is_offer
         });
         others
             .filter_map(|(at, column)| {
@@ -133,6 +142,24 @@ impl ItemReader {
                 Some((shortened(name, cut), shortened(&text, cut)))
             })
             .collect()
+    }
+}
+
+/// The offer of a row, where it has one: what begins as an object must be one.
+fn offer(row: &Row, columns: &[String]) -> Result<Option<Value>, Fault> {
+    let at = columns.iter().position(|column| column == OFFER);
+    let Some((cell, text)) = at.and_then(|at| offer_text(row.cell(at))) else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|_| {
+        let rule = "offer must be a JSON object, as docs/offers.md has it";
+        Fault::of_cell(rule.into(), cell).in_column(OFFER)
+    })
+}
+
+/// A cell that begins as an object does; any other is an attribute.
+fn offer_text(cell: &Cell) -> Option<(&Cell, &str)> {
+    match cell {
+        Cell::Json(text) | Cell::Text(text) => text.trim().starts_with('{').then_some((cell, text)),
+        _ => None,
     }
 }
 
@@ -248,6 +275,22 @@ mod tests {
             read(&["item_id", "title", "description"], vec![text("1"), text(&long), text(&long)]);
         let item = item.unwrap();
         assert_eq!((item.json["title"].as_str().unwrap().len(), item.cut), (1_000, 2));
+    }
+
+    #[test]
+    fn an_offer_is_taken_whole_and_a_broken_one_is_no_attribute() {
+        let offer = json!({"kind": "loan", "annual_rate": "0.05", "terms_months": [12],
+            "fees": [{"name": "f", "amount": "1", "due": "start"}]});
+        for cell in [Cell::Json(offer.to_string()), text(&offer.to_string())] {
+            let item = read(&["item_id", "price", "offer"], vec![text("1"), text("9000"), cell]);
+            let item = item.unwrap().json;
+            assert_eq!((&item["offer"], item.get("attributes")), (&offer, None));
+        }
+        let broken = read(&["item_id", "offer"], vec![text("1"), text("{\"kind\": ")]);
+        assert!(broken.is_err());
+        // What a shop calls an offer.
+        let other = read(&["item_id", "offer"], vec![text("1"), text("20 % off")]).unwrap().json;
+        assert_eq!(other["attributes"], json!({"offer": "20 % off"}));
     }
 
     #[test]

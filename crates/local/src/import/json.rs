@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::delimited::MAX_COLUMNS;
+use super::item_rows::OFFER;
 use super::line_ends::MAX_ROW_BYTES;
 use super::row::{Cell, Fault, Row};
 
@@ -192,7 +193,8 @@ impl<'a> JsonRows<'a> {
         for (name, value) in object.0 {
             let name = format!("{prefix}{name}");
             let raw = value.get();
-            if raw.starts_with('{') && depth < MAX_DEPTH {
+            // An offer is one thing, of which nothing may be lost.
+            if raw.starts_with('{') && depth < MAX_DEPTH && name != OFFER {
                 let object = serde_json::from_str(raw)?;
                 self.fill(row, &format!("{name}."), object, depth + 1)?;
                 continue;

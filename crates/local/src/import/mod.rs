@@ -100,6 +100,7 @@ async fn carry_out(directory: &Path, args: &ImportArgs, stored: &Arc<Stored>) ->
     if !args.json {
         announce(&standing, &options, &surveys);
     }
+    keep_offers(&standing, args, &surveys)?;
     let awaits_events = surveys.iter().all(|survey| survey.mapping.kind == Kind::Items)
         && standing.of_events().is_none();
     let next = target.next(directory, awaits_events.then(|| poster.domain()));
@@ -128,6 +129,28 @@ async fn carry_out(directory: &Path, args: &ImportArgs, stored: &Arc<Stored>) ->
         printer::text(&outcome);
     }
     failure.map_or_else(|| outcome.verdict(), Err)
+}
+
+/// A file of items replaces what the catalogue has of them. Where a domain has rules for offers, one
+/// without any would take them away, and with them the rules: that must be meant.
+fn keep_offers(standing: &Standing, args: &ImportArgs, surveys: &[Survey]) -> Result<()> {
+    let has_rules = standing.definition().is_some_and(|of| !of["eligibility"].is_null());
+    let lacks_offers = |survey: &&Survey| {
+        let has_column = survey.columns.iter().any(|column| column == item_rows::OFFER);
+        survey.mapping.kind == Kind::Items && !has_column
+    };
+    if has_rules
+        && !args.without_offers
+        && let Some(survey) = surveys.iter().find(lacks_offers)
+    {
+        bail!(
+            "{} has no column {:?}, and the domain has rules of eligibility: the items in it would \
+             lose their offers. Give them in the file (docs/import.md), or say --without-offers",
+            survey.path.display(),
+            item_rows::OFFER
+        );
+    }
+    Ok(())
 }
 
 fn domain_of(args: &ImportArgs) -> Result<DomainId> {
