@@ -13,7 +13,9 @@ async fn financed() -> Stores {
     let stores = world().await;
     let mut definition = definition();
     let rules = json!({
-        "pack": "cn-auto", "disclosure": "cn", "rules": [{ "rule": "debt_to_income", "max": "0.4" }],
+        "pack": "cn-auto", "disclosure": "cn", "rules": [
+            { "rule": "debt_to_income", "max": "0.4" }, { "rule": "term", "max_months": 60 },
+        ],
     });
     definition.eligibility = serde_json::from_value(rules).unwrap();
     records::put(&*stores.records, &domain("auto"), &definition).await.unwrap();
