@@ -151,7 +151,7 @@ fn offer(row: &Row, columns: &[String]) -> Result<Option<Value>, Fault> {
     let Some((cell, text)) = at.and_then(|at| offer_text(row.cell(at))) else { return Ok(None) };
     serde_json::from_str(text).map(Some).map_err(|_| {
         let rule = "offer must be a JSON object, as docs/offers.md has it";
-        Fault::of_cell(rule.into(), cell).in_column(OFFER)
+        Fault::of_cell(rule, cell).in_column(OFFER)
     })
 }
 
