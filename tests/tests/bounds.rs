@@ -221,7 +221,11 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "title": "Lake", "categories": ["water"], "price": "19.90", "status": "active",
             "available_from": "2026-01-01T00:00:00Z", "available_until": "2199-01-01T00:00:00Z",
             "attributes": { "depth": "deep" },
-            "offer": { "kind": "loan", "annual_rate": "0.05", "terms_months": [12] },
+            // An insurance needs no price.
+            "offer": {
+                "kind": "insurance", "terms_months": [12],
+                "premium": { "amount": "300", "every_months": 3 },
+            },
         });
         details.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         details
