@@ -65,11 +65,14 @@ struct Asked {
     history: History,
     request: SlateRequest,
     /// What the request's filter says of an item.
-    passes: fn(&ItemDetails) -> bool,
+    passes: Passes,
 }
 
+/// What a filter says of an item.
+type Passes = fn(&ItemDetails) -> bool;
+
 /// Filters, and the same in the words of this test.
-const FILTERS: [(&str, fn(&ItemDetails) -> bool); 4] = [
+const FILTERS: [(&str, Passes); 4] = [
     ("true", |_| true),
     ("price <= 200", |details| details.price.is_some_and(|price| price <= Decimal::from(200))),
     ("brand = \"b1\" or not has(price)", |details| {

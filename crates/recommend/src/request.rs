@@ -39,7 +39,7 @@ struct RawDirection {
 
 /// An item as a caller names it.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an item: an object with a domain and an item_id")]
 struct RawExcluded {
     domain: DomainId,
     item_id: ItemId,
@@ -141,7 +141,7 @@ pub(crate) struct RankingBody {
 
 /// An item of a list: of the caller's own domain unless it says which.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an item: an object with an item_id")]
 struct RawListed {
     domain: Option<DomainId>,
     item_id: ItemId,

@@ -14,7 +14,7 @@ use crate::request_filter::FilteredTargets;
 
 /// A boost as a caller writes it.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a boost: an object with a filter and a factor")]
 pub(crate) struct RawBoost {
     filter: String,
     factor: f32,
@@ -24,7 +24,7 @@ pub(crate) struct RawBoost {
 
 /// A promotion as a caller writes it.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a promotion: an object with a filter and a slot")]
 pub(crate) struct RawPromotion {
     filter: String,
     slot: usize,

@@ -154,12 +154,11 @@ impl<'a> Judge<'a> {
     /// for many of them.
     pub(super) fn admits_a_term(&self) -> bool {
         let mut strictest = Strictest::default();
-        let of_every_term =
+        let mut of_every_term =
             self.case.rules_in_force().filter(|rule| !strictest.takes(rule.limit()));
         // 0 months: they do not look at it.
         let fails = |rule: &Rule| self.verdict(rule.limit(), 0) == Verdict::Fails;
-        let is_refused =
-            !self.problems.is_empty() || of_every_term.fold(false, |is, rule| is || fails(rule));
+        let is_refused = !self.problems.is_empty() || of_every_term.any(fails);
         let admits = |term| {
             let mut limits = strictest.limits();
             limits.all(|limit| self.verdict(&limit, term) != Verdict::Fails)

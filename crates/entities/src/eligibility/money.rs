@@ -68,14 +68,14 @@ impl Money {
         let price = Some(half_up(price, places)).filter(|price| *price > Decimal::ZERO)?;
         let least_down_payment = up(price.checked_mul(credit.min_down_payment)?, places);
         let given = case.applicant.and_then(|applicant| applicant.down_payment());
-        let needed = needed(case, credit, price)?.max(least_down_payment);
         let down_payment = match given {
-            // Who could pay more at once need not: so much stays financed.
+            // Who could pay more at once need not: so much stays financed, whatever the rules are.
             Some(given) => {
                 let least = credit.min_amount.unwrap_or(price / LEAST_FINANCED);
-                down(given, places).min(needed.max(price - up(least, places).min(price)))
+                let most = price - up(least, places).min(price);
+                down(given, places).min(most.max(least_down_payment))
             }
-            None => needed,
+            None => needed(case, credit, price)?.max(least_down_payment),
         };
         // Nobody pays more than the price.
         let down_payment = written(down_payment.min(price), places);

@@ -231,7 +231,7 @@ impl Name {
 
 /// A rule as callers write it: flat, so that a list in the place of an object is seen.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a rule: an object with its name as rule")]
 struct RawRule {
     rule: Name,
     #[serde(default, deserialize_with = "decimal::exact_option")]

@@ -16,7 +16,7 @@ use crate::text_length::exceeds;
 const LARGEST_RATE: Decimal = Decimal::ONE;
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an offer: an object with a kind")]
 pub(super) struct RawOffer {
     kind: OfferKind,
     #[serde(
@@ -300,7 +300,7 @@ mod tests {
         let error = offer(loan()).check_price(None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the kind of an offer must be insurance where the item has no price above 0"
+            "the kind of an offer needs an item with a price above 0, unless it is insurance"
         );
         assert!(offer(loan()).check_price(Some(Decimal::ZERO)).is_err());
         assert!(offer(loan()).check_price(Some(Decimal::ONE)).is_ok());
