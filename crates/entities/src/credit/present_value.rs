@@ -24,8 +24,7 @@ pub fn rate_of(value: impl Fn(f64) -> f64) -> Result<f64, CreditError> {
 }
 
 /// The same of a value that is 0 at one rate at most, as where all that is lent comes before all that
-/// is paid back: the signs of its polynomial change once (Descartes). It takes a twentieth of the
-/// time.
+/// is paid back: the signs of its polynomial change once (Descartes). Far fewer rates are tried.
 ///
 /// # Errors
 /// As [`rate_of`].

@@ -143,8 +143,9 @@ pub fn is_refused(case: &Case<'_>) -> bool {
 
 /// Assesses an offer on the terms that it has, or on the one that the applicant wants.
 ///
-/// What is paid at once is what the applicant says, at most the price; else the least by which the
-/// offer and the rules can hold. It is eligible with the term of the least total cost among those
+/// What is paid at once is what the applicant can pay, as far as the least amount of the offer, or
+/// without one a tenth of the price, stays financed; else the least by which the offer and the rules
+/// can hold. It is eligible with the term of the least total cost among those
 /// against which nothing speaks, the shorter of two that cost the same. Else it is refused for what
 /// speaks against the term against which the fewest things do, the shorter of two; a term that is
 /// wanted and not offered is refused as `term`, a credit without a price within reach as `amount`.
