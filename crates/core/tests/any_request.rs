@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use crossfold_core::entities::applicant::Applicant;
 use crossfold_core::entities::boost::{Boost, Factor, Promotion};
-use crossfold_core::entities::catalogue::{Item, ItemDetails};
+use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails};
 use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::diversity::Diversity;
 use crossfold_core::entities::eligibility::{Case, NO_RULES, is_refused};
 use crossfold_core::entities::event::Event;
+use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::filter::Filter;
 use crossfold_core::entities::history::{Dismissal, History};
 use crossfold_core::entities::ids::{DomainId, ItemId, RecommendationId};
@@ -24,11 +25,11 @@ use crossfold_core::model::Model;
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
 use crossfold_core::serving::diversify::Diversified;
+use crossfold_core::serving::explore_share::Explored;
 use crossfold_core::serving::policy::ALS_FOLD_IN;
-use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::replay::{Present, replay};
-use crossfold_core::serving::request::{Recipient, SlateRequest};
-use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
+use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest, Words};
+use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues, FoundItem, FoundItems};
 use crossfold_testing::model::{model, model_parts_of};
 use crossfold_testing::{at, catalogue_item, domain, event_at, event_id, item, user};
 use jiff::civil::date;
@@ -66,6 +67,8 @@ struct Asked {
     request: SlateRequest,
     /// What the request's filter says of an item.
     passes: Passes,
+    /// How well items match the words that are looked for, and whether they are asked for.
+    found: BTreeMap<ItemId, (f32, bool)>,
 }
 
 /// What a filter says of an item.
@@ -124,7 +127,11 @@ impl Asked {
         let history = History::new(events, dismissals.collect::<Vec<_>>());
         let (source, passes) = FILTERS[rng.random_range(0..FILTERS.len())];
         let request = a_request(source, &items, rng);
-        Self { items, model, history, request, passes }
+        let mut found = BTreeMap::new();
+        for item in picked(rng, 0.5) {
+            found.insert(item, (rng.random_range(0.01..=1.0f32), rng.random_bool(0.7)));
+        }
+        Self { items, model, history, request, passes, found }
     }
 
     fn decided(&self, items: Vec<Item>) -> Decided {
@@ -140,7 +147,15 @@ impl Asked {
     }
 
     fn catalogues(&self, items: Vec<Item>) -> Catalogues {
-        let snapshot = CatalogueSnapshot::new(items, self.model.as_ref());
+        let mut snapshot = CatalogueSnapshot::new(items, self.model.as_ref());
+        if self.request.words.is_some() {
+            let found = self.found.iter().filter_map(|(id, (relevance, is_asked_for))| {
+                let position = snapshot.position(id)?;
+                Some(FoundItem { position, relevance: *relevance, is_asked_for: *is_asked_for })
+            });
+            let found = FoundItems::new(found.collect());
+            snapshot = snapshot.searched(Arc::new(found));
+        }
         Catalogues::from([(shop(), Arc::new(snapshot))])
     }
 
@@ -164,6 +179,8 @@ impl Asked {
             && request.listed.as_ref().is_none_or(|listed| listed.contains(&key))
             && (self.passes)(details)
             && !is_refused
+            && (!matches!(request.words, Some(Words::Query(_)))
+                || self.found.get(&item.item_id).is_some_and(|(_, is_asked_for)| *is_asked_for))
     }
 }
 
@@ -230,13 +247,18 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
         diversity: Diversity::try_from(rng.random_range(0.01..=1.0f32)).unwrap(),
         pools: BTreeMap::new(),
     });
+    let recommendation_id = RecommendationId::parse("r").unwrap();
+    let occasion =
+        Occasion { recommendation_id, seed: rng.random(), now: at(NOW), display: shop() };
+    let words = rng.random_bool(0.2).then(|| match rng.random_bool(0.5) {
+        true => Words::Query("what is asked".to_owned()),
+        false => Words::Context,
+    });
+    let exploration = rng.random_bool(0.4).then(|| Explored {
+        share: ExplorationShare::try_from(rng.random_range(0.01..=0.5f32)).unwrap(),
+        then: None,
+    });
     SlateRequest {
-        recommendation_id: RecommendationId::parse("r").unwrap(),
-        seed: rng.random(),
-        now: at(NOW),
-        display: shop(),
-        placement: None,
-        targets: BTreeSet::from([shop()]),
         limit: [1, 2, 5, 10, 100][rng.random_range(0..5)],
         excluded: some(rng, 0.1),
         filters: BTreeMap::from([(shop(), filter(source))]),
@@ -244,14 +266,12 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
         promotions: BTreeMap::from([(shop(), promotions)]),
         diversity,
         applicant,
-        shows_offers: true,
+        words,
+        exploration,
         listed: rng.random_bool(0.2).then(|| some(rng, 0.4)).filter(|listed| !listed.is_empty()),
         personalised: rng.random_bool(0.8),
-        cross_domain: CrossDomain::ByConsent,
-        visible: BTreeSet::from([shop()]),
-        explain: true,
         inspect: true,
-        locale: Locale::English,
+        ..SlateRequest::of(occasion)
     }
 }
 
@@ -284,7 +304,8 @@ fn check(number: u64) {
     }
     for item in &decided.items {
         let parts = item.contributions.as_ref().unwrap();
-        let sum = parts.parts.iter().map(|part| part.amount).sum::<f32>() + parts.rest;
+        let named = parts.parts.iter().map(|part| part.amount).sum::<f32>();
+        let sum = named + parts.words.unwrap_or(0.0) + parts.rest;
         let score = sum * parts.multiplier.unwrap_or(1.0);
         let size = item.entry.score.abs().max(1.0);
         assert!((score - item.entry.score).abs() <= 1e-4 * size, "{number}: {score} {item:?}");
@@ -301,14 +322,28 @@ fn check_same(number: u64, asked: &Asked, decided: &Decided) {
     assert_eq!(again.decision, decided.decision, "{number}");
     items.retain(|item| asked.may_be_shown(item));
     assert_eq!(asked.decided(items).decision.slate, decided.decision.slate, "{number}");
-    if asked.request.applicant.is_some() {
+    if asked.request.applicant.is_some() || asked.request.words.is_some() {
         return;
     }
+    // What is not shown may have changed since, and some of it is gone.
+    let mut items = asked.items.clone();
+    let shown = served(decided);
+    for item in items.iter_mut().filter(|item| !shown.contains(&item.item_id)) {
+        if item.item_id.as_str().ends_with(['1', '4', '7']) {
+            (item.details, item.change) = (None, ChangeNumber(1));
+        }
+    }
+    for items in [asked.items.clone(), items] {
+        check_replayed(number, asked, decided, items);
+    }
+}
+
+fn check_replayed(number: u64, asked: &Asked, decided: &Decided, items: Vec<Item>) {
     let stored = serde_json::to_string(&decided.decision).unwrap();
     let present = Present {
         now: at(NOW),
         model: asked.model.as_ref(),
-        catalogues: &asked.catalogues(asked.items.clone()),
+        catalogues: &asked.catalogues(items),
         descriptions: None,
         definitions: &definitions(),
         consents: &ConsentLedger::default(),

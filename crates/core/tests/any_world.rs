@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossfold_core::entities::catalogue::Item;
-use crossfold_core::entities::consent::{ConsentDecision, CrossDomain};
+use crossfold_core::entities::consent::ConsentDecision;
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::History;
@@ -26,8 +26,8 @@ use crossfold_core::model::{Artefact, Model};
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
-use crossfold_core::serving::reason::{Locale, ReasonCode};
-use crossfold_core::serving::request::{Recipient, SlateRequest};
+use crossfold_core::serving::reason::ReasonCode;
+use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::report::TrainingReport;
@@ -248,12 +248,13 @@ impl World {
         (target, personalised): (&DomainId, bool),
     ) -> Decided {
         let asker = &person.members[0];
-        let request = SlateRequest {
+        let occasion = Occasion {
             recommendation_id: RecommendationId::parse("r").unwrap(),
             seed: 1,
             now: at(TODAY * DAY),
             display: asker.domain.clone(),
-            placement: None,
+        };
+        let request = SlateRequest {
             targets: BTreeSet::from([target.clone()]),
             limit: LIMIT,
             // What was seen is left out of a slate that evidence may shape; here of both.
@@ -262,19 +263,9 @@ impl World {
             } else {
                 self.seen(person, events, target)
             },
-            filters: BTreeMap::new(),
-            boosts: BTreeMap::new(),
-            promotions: BTreeMap::new(),
-            diversity: None,
-            applicant: None,
-            shows_offers: true,
-            listed: None,
             personalised,
-            cross_domain: CrossDomain::ByConsent,
             visible: BTreeSet::new(),
-            explain: true,
-            inspect: false,
-            locale: Locale::English,
+            ..SlateRequest::of(occasion)
         };
         let history = History::new(events.clone(), []);
         let recipient = Recipient {

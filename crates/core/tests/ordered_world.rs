@@ -20,7 +20,7 @@ use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::reason::Locale;
-use crossfold_core::serving::request::{Recipient, SlateRequest};
+use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::mixing::RankerChoice;
@@ -104,29 +104,10 @@ fn slate(model: &Model, taken: &[u32]) -> Decided {
     let catalogues = Catalogues::from([(domain(KNOWLEDGE), Arc::new(snapshot))]);
     let of_person = |(place, item): (usize, &u32)| view(0, *item, TODAY - 3_600 + place as i64);
     let history = History::new(taken.iter().enumerate().map(of_person).collect(), []);
-    let request = SlateRequest {
-        recommendation_id: RecommendationId::parse("r").unwrap(),
-        seed: 7,
-        now: at(TODAY),
-        display: domain(KNOWLEDGE),
-        placement: None,
-        targets: BTreeSet::from([domain(KNOWLEDGE)]),
-        limit: 4,
-        excluded: BTreeSet::new(),
-        filters: BTreeMap::new(),
-        boosts: BTreeMap::new(),
-        promotions: BTreeMap::new(),
-        diversity: None,
-        applicant: None,
-        shows_offers: true,
-        listed: None,
-        personalised: true,
-        cross_domain: CrossDomain::ByConsent,
-        visible: BTreeSet::from([domain(KNOWLEDGE)]),
-        explain: true,
-        inspect: true,
-        locale: Locale::English,
-    };
+    let recommendation_id = RecommendationId::parse("r").unwrap();
+    let display = domain(KNOWLEDGE);
+    let occasion = Occasion { recommendation_id, seed: 7, now: at(TODAY), display };
+    let request = SlateRequest { limit: 4, inspect: true, ..SlateRequest::of(occasion) };
     let (person, consents) = (user(&format!("{KNOWLEDGE}-0")), ConsentLedger::default());
     let recipient =
         Recipient { user: &person, consents: &consents, history: &history, version: None };

@@ -23,6 +23,7 @@ use crate::definition::{DomainDefinition, EventTypeDefinition};
 use crate::diversity::Diversity;
 use crate::eligibility::{NO_RULES, Rule};
 use crate::event::Event;
+use crate::exploration::ExplorationShare;
 use crate::filter::{AttributeType, Field, Filter, Schema};
 use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
 use crate::item_set::ItemSet;
@@ -60,6 +61,12 @@ pub struct Basis {
     /// How much it was to be of different things, where it was to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversity: Option<DiversityBasis>,
+    /// How much of it could be others than the best, where some could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploration: Option<ExplorationBasis>,
+    /// Whether items were looked for in somebody's words, which are kept nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_words: bool,
     /// Whether somebody applied for offers that there were. What they told is kept nowhere; nor is
     /// what else was asked, from which it could be told by what was served.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -199,6 +206,37 @@ impl PoolBasis {
         (score / self.greatest).clamp(0.0, 1.0)
     }
 }
+
+/// How much of a slate could be others than the best, and what these were drawn from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplorationBasis {
+    /// How much.
+    pub share: ExplorationShare,
+    /// How many places were for others, or could be.
+    pub places: usize,
+    /// Where the items of each target ended that others were drawn from.
+    pub pools: BTreeMap<DomainId, ExploredPool>,
+    /// How many items they were, all targets together.
+    pub items: usize,
+    /// The item whose place it was that may have been for another or not, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spared: Option<(DomainId, ItemId)>,
+}
+
+/// Where the items of a target end that are drawn from: known ones by their scores, which are
+/// numbers, and those of which nothing is known by since when they have been there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExploredPool {
+    /// The score that known ones are above; `None` where they were all there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<f32>,
+    /// The time that the others came after; `None` where they were all there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_than: Option<Timestamp>,
+}
+
+/// Its scores are always numbers.
+impl Eq for ExploredPool {}
 
 fn is_zero(number: &usize) -> bool {
     *number == 0
@@ -476,6 +514,8 @@ mod tests {
             excluded_not_kept: 0,
             filters: Vec::new(),
             diversity: None,
+            exploration: None,
+            with_words: false,
             with_applicant: false,
             eligibility: BTreeMap::new(),
             listed: BTreeMap::new(),

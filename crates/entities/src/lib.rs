@@ -38,6 +38,7 @@ pub mod erasure;
 pub mod event;
 pub mod event_ids;
 pub mod event_type;
+pub mod exploration;
 pub mod filter;
 pub mod history;
 pub mod ids;

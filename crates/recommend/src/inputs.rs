@@ -23,6 +23,7 @@ use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::KnownDefinitions;
 use crossfold_storage::person_lookup::{Found, find};
+use crossfold_text::search::Query;
 use futures::future::{join, join_all};
 
 use crate::deadline::{Deadline, Stage};
@@ -266,4 +267,27 @@ pub(crate) fn known_catalogues(
         }
     }
     catalogues
+}
+
+/// Looks for words in the catalogues of the targets. Where that cannot be done in time, nothing is
+/// looked for in that catalogue.
+pub(crate) async fn search(
+    state: &RecommendState,
+    question: &Query,
+    (targets, catalogues): (&BTreeSet<DomainId>, &mut Catalogues),
+    (deadline, degraded): (&Deadline, &mut Degraded),
+) {
+    let searched = catalogues.iter_mut().filter(|(domain, _)| targets.contains(*domain));
+    let found = join_all(searched.map(|(domain, snapshot)| async move {
+        let wait = deadline.left(Stage::FurtherReads);
+        let found = state.searches.found(domain, (snapshot, question), wait).await;
+        let is_found = found.is_some();
+        if let Some(found) = found {
+            *snapshot = Arc::new(snapshot.searched(Arc::new(found)));
+        }
+        is_found
+    }));
+    if found.await.contains(&false) {
+        degraded.add(Shortfall::NoSearch);
+    }
 }

@@ -15,7 +15,7 @@ use crossfold_core::model::Model;
 use crossfold_core::serving::admit::MAX_TITLE_CATALOGUES;
 use crossfold_core::serving::profile::{Profile, ProfileInputs, profile};
 use crossfold_core::serving::reason::Locale;
-use crossfold_core::serving::request::SlateRequest;
+use crossfold_core::serving::request::{Occasion, SlateRequest};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Query;
 use crossfold_edge::problem::Problem;
@@ -142,28 +142,19 @@ fn as_slate(
     known: &KnownDefinitions,
 ) -> SlateRequest {
     let acts_for = |domain: &&DomainId| caller.acts_for(domain);
-    let request = SlateRequest {
+    let occasion = Occasion {
         recommendation_id: state.machine.ids.fresh().into(),
         seed: 0,
         now: state.machine.clock.now(),
         display: display.clone(),
-        placement: None,
-        targets: BTreeSet::from([display.clone()]),
+    };
+    let request = SlateRequest {
         limit: 1,
-        excluded: BTreeSet::new(),
-        filters: BTreeMap::new(),
-        boosts: BTreeMap::new(),
-        promotions: BTreeMap::new(),
-        diversity: None,
-        applicant: None,
         shows_offers: false,
-        listed: None,
-        personalised: true,
         cross_domain: cross_domain(headers),
         visible: known.definitions.keys().filter(acts_for).cloned().collect(),
-        explain: true,
-        inspect: false,
         locale,
+        ..SlateRequest::of(occasion)
     };
     if known.is_stale { within_one_domain(request) } else { request }
 }

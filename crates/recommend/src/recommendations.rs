@@ -20,6 +20,7 @@ use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
 use crossfold_edge::request_log::ServedNote;
 use crossfold_storage::definition_reader::KnownDefinitions;
+use crossfold_text::search::Query;
 use futures::{FutureExt, try_join};
 use serde::Serialize;
 
@@ -27,9 +28,9 @@ use crate::deadline::{Deadline, Stage};
 use crate::history_reader::Reach;
 use crate::inputs::{
     PersonRead, describe_new_items, known_catalogues, read_catalogues, read_definitions, read_user,
-    unchecked, within_one_domain,
+    search, unchecked, within_one_domain,
 };
-use crate::request::{RankingBody, RecommendationBody};
+use crate::request::{CheckedRequest, RankingBody, RecommendationBody};
 use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
 
@@ -101,7 +102,7 @@ async fn recommend(
         state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
         read_user(state, &user, &deadline).map(Ok),
     )?;
-    let Checked { request, known } = checked;
+    let Checked { request, question, known } = checked;
     let definitions = &*known.definitions;
     if known.is_stale {
         degraded.add(Shortfall::StaleDefinitions);
@@ -124,7 +125,12 @@ async fn recommend(
     let for_titles = asked.title_domains(model);
     read_catalogues(state, &for_titles, (&deadline, Stage::FurtherReads)).await;
     describe_new_items(state, &request.targets, served.model.as_ref(), &deadline).await;
-    let catalogues = known_catalogues(state, (&request.targets, &for_titles), model, &mut degraded);
+    let mut catalogues =
+        known_catalogues(state, (&request.targets, &for_titles), model, &mut degraded);
+    if let Some(question) = &question {
+        let targets = (&request.targets, &mut catalogues);
+        search(state, question, targets, (&deadline, &mut degraded)).await;
+    }
     let serving = Serving {
         model,
         catalogues: &catalogues,
@@ -153,6 +159,7 @@ fn answer(view: RecommendationView) -> Answer {
 /// A request that keeps the rules, and the definitions that it was checked by.
 struct Checked {
     request: SlateRequest,
+    question: Option<Query>,
     known: KnownDefinitions,
 }
 
@@ -165,7 +172,7 @@ async fn check(
 ) -> Result<Checked, Problem> {
     let known = read_definitions(state, &body.domain, deadline).await?;
     let request = body.into_request(caller, headers, &known.definitions, &state.machine);
-    let request = match request {
+    let CheckedRequest { request, question } = match request {
         Err(problem) if known.is_stale && problem.code == "unknown_domain" => {
             // It may have been defined since.
             return Err(unchecked(StoreError::Unavailable(problem.detail.into())));
@@ -174,7 +181,7 @@ async fn check(
     };
     let request = if known.is_stale { within_one_domain(request) } else { request };
     read_catalogues(state, &request.targets, (deadline, Stage::FirstReads)).await;
-    Ok(Checked { request, known })
+    Ok(Checked { request, question, known })
 }
 
 /// One slate, in numbers.

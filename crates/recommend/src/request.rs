@@ -7,19 +7,23 @@ use crossfold_core::entities::applicant::Applicant;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::diversity::Diversity;
+use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::ids::{DomainId, ItemId, Placement};
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::text_length::exceeds;
 use crossfold_core::serving::diversify::Diversified;
+use crossfold_core::serving::explore_share::Explored;
 use crossfold_core::serving::reason::Locale;
-use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
+use crossfold_core::serving::request::{DEFAULT_LIMIT, MAX_LIMIT, Occasion, SlateRequest};
 use crossfold_edge::caller::Caller;
 use crossfold_edge::privacy;
 use crossfold_edge::problem::Problem;
+use crossfold_text::search::Query;
 use serde::Deserialize;
 
 use crate::request_filter::{FilteredTargets, RawFilter};
 use crate::request_preferences::{Preferences, RawBoost, RawPromotion};
+use crate::request_words::Question;
 
 /// Most items a caller can exclude.
 pub const MAX_EXCLUDED: usize = 1_000;
@@ -65,6 +69,12 @@ pub(crate) struct RecommendationBody {
     promotions: Vec<RawPromotion>,
     #[serde(default)]
     diversity: f32,
+    #[serde(default)]
+    exploration: f32,
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    context: String,
     applicant: Option<Applicant>,
     /// The items of a ranking: no field of a recommendation's body.
     #[serde(skip)]
@@ -83,6 +93,12 @@ pub(crate) struct RecommendationBody {
     without_consents: Vec<RawDirection>,
 }
 
+/// A checked request, and what is looked for in it.
+pub(crate) struct CheckedRequest {
+    pub(crate) request: SlateRequest,
+    pub(crate) question: Option<Query>,
+}
+
 /// What a dry run does otherwise than a slate that is served.
 pub(crate) struct DryRun {
     /// Directions that are taken to be refused, whatever the person decided.
@@ -91,7 +107,7 @@ pub(crate) struct DryRun {
 
 /// Items that are asked for unless it is said how many.
 pub(crate) fn default_limit() -> usize {
-    10
+    DEFAULT_LIMIT
 }
 
 /// How many items are asked for.
@@ -126,6 +142,12 @@ pub(crate) struct RankingBody {
     boosts: Vec<RawBoost>,
     #[serde(default)]
     diversity: f32,
+    #[serde(default)]
+    exploration: f32,
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    context: String,
     applicant: Option<Applicant>,
     #[serde(default = "yes")]
     personalised: bool,
@@ -173,6 +195,9 @@ impl RankingBody {
             boosts: self.boosts,
             promotions: Vec::new(),
             diversity: self.diversity,
+            exploration: self.exploration,
+            query: self.query,
+            context: self.context,
             applicant: self.applicant,
             personalised: self.personalised,
             explain: self.explain,
@@ -214,7 +239,7 @@ impl RecommendationBody {
         headers: &HeaderMap,
         definitions: &Definitions,
         machine: &Machine,
-    ) -> Result<SlateRequest, Problem> {
+    ) -> Result<CheckedRequest, Problem> {
         self.check_sizes()?;
         let mut targets: BTreeSet<DomainId> = self.target_domains.into_iter().collect();
         if targets.is_empty() {
@@ -236,11 +261,14 @@ impl RecommendationBody {
             // What is left of a list would tell what the person saw elsewhere.
             listed.iter().try_for_each(|(domain, _)| filtered.only("items", domain))?;
         }
-        Ok(SlateRequest {
+        let question = Question::read((&self.query, &self.context), filtered)?;
+        let occasion = Occasion {
             recommendation_id: machine.ids.fresh().into(),
             seed: machine.dice.roll(),
             now: machine.clock.now(),
             display: self.domain,
+        };
+        let request = SlateRequest {
             placement: self.placement,
             targets,
             limit: self.limit,
@@ -249,8 +277,9 @@ impl RecommendationBody {
             boosts: preferences.boosts,
             promotions: preferences.promotions,
             diversity: diversity(self.diversity)?,
+            exploration: exploration(self.exploration)?,
+            words: question.as_ref().map(|question| question.words.clone()),
             applicant,
-            shows_offers: true,
             listed: self.listed,
             personalised: self.personalised,
             cross_domain: cross_domain(headers),
@@ -258,7 +287,9 @@ impl RecommendationBody {
             explain: self.explain,
             inspect: self.inspect,
             locale: locale(&self.locale)?,
-        })
+            ..SlateRequest::of(occasion)
+        };
+        Ok(CheckedRequest { request, question: question.map(|question| question.query) })
     }
 
     fn check_sizes(&self) -> Result<(), Problem> {
@@ -306,6 +337,17 @@ fn diversity(share: f32) -> Result<Option<Diversified>, Problem> {
     match Diversity::try_from(share) {
         Ok(diversity) => Ok(Some(Diversified { diversity, pools: BTreeMap::new() })),
         Err(_) => Err(Problem::invalid("diversity must be 0 to 1".to_owned())),
+    }
+}
+
+/// How much of a slate may be others than the best; 0 where nothing is.
+fn exploration(share: f32) -> Result<Option<Explored>, Problem> {
+    if share == 0.0 {
+        return Ok(None);
+    }
+    match ExplorationShare::try_from(share) {
+        Ok(share) => Ok(Some(Explored { share, then: None })),
+        Err(_) => Err(Problem::invalid("exploration must be 0 to 0.5")),
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum Shortfall {
     NoTitles,
     /// New items could not be ranked by their text, for want of the encoder.
     NoEncoder,
+    /// It could not be told which items have the words that are looked for.
+    NoSearch,
     /// The decision could not be logged.
     NotLogged,
 }
@@ -44,6 +46,7 @@ impl Shortfall {
             Self::StaleCatalogue => "stale_catalogue",
             Self::NoTitles => "no_titles",
             Self::NoEncoder => "no_encoder",
+            Self::NoSearch => "no_search",
             Self::NotLogged => "not_logged",
         }
     }

@@ -14,6 +14,7 @@ use crate::catalogue_cache::CatalogueCache;
 use crate::deadline::{Deadlines, Limits};
 use crate::descriptions::DescriptionCache;
 use crate::model_cache::ModelCache;
+use crate::search_cache::SearchCache;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub struct RecommendState {
     pub(crate) models: ModelCache,
     pub(crate) catalogues: CatalogueCache,
     pub(crate) descriptions: DescriptionCache,
+    pub(crate) searches: SearchCache,
     pub(crate) deadlines: Deadlines,
     pub(crate) machine: Machine,
     pub(crate) activity: ActivityLog,
@@ -41,6 +43,7 @@ impl RecommendState {
             models: ModelCache::new(stores.objects.clone(), stopwatch.clone(), &machine.dice),
             catalogues: CatalogueCache::new(stores.catalogue.clone(), stopwatch.clone()),
             descriptions: DescriptionCache::new(stores.objects.clone(), stopwatch.clone()),
+            searches: SearchCache::new(),
             deadlines: Deadlines::new(stopwatch, Limits::default()),
             activity: ActivityLog::new(stores.activity.clone(), machine.clock.clone()),
             replayed_models: Arc::default(),
@@ -70,9 +73,11 @@ impl RecommendState {
             models: self.models.without_delay(),
             catalogues: self.catalogues.without_delay(),
             descriptions: self.descriptions.without_delay(),
+            searches: self.searches.without_delay(),
             ..self
         }
     }
+
     /// The same state, asking for changes only of catalogues that were written to.
     #[must_use]
     pub fn counting_writes(self, writes: WriteCount) -> Self {

@@ -18,7 +18,7 @@ pub const MOST_ENCODED: usize = 20_000;
 /// MB at 512 values each, and some seconds for the search.
 pub const MOST_ENCODED_OF_A_DOMAIN: usize = 5_000;
 /// The attribute in which platforms describe an item at length.
-const DESCRIPTION: &str = "description";
+pub const DESCRIPTION: &str = "description";
 
 /// What made vectors: those of two encoders are not comparable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

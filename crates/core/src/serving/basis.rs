@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::entities::basis::{
-    Basis, DiversityBasis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, PoolBasis,
-    REVISION, digest_of_definition, digest_of_eligibility, digest_of_events, digest_of_items,
+    Basis, DiversityBasis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, REVISION,
+    digest_of_definition, digest_of_eligibility, digest_of_events, digest_of_items,
 };
 use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
@@ -18,7 +18,7 @@ use crate::entities::item_set::{ItemDigest, ItemSet};
 use crate::entities::kept_back::KeptBackBy;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
-use crate::serving::decide::Serving;
+use crate::serving::decide::{DrawnFrom, Serving};
 use crate::serving::request::SlateRequest;
 use crate::serving::rules::eligible::day_of;
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
@@ -28,7 +28,7 @@ use crate::serving::sources::bridges;
 pub(super) fn basis_of(
     serving: &Serving<'_>,
     asked: &AdmittedRequest<'_>,
-    (slate, pools): (&[SlateEntry], BTreeMap<DomainId, PoolBasis>),
+    (slate, DrawnFrom { pools, exploration }): (&[SlateEntry], DrawnFrom),
 ) -> Basis {
     let request = asked.request;
     let last_change = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
@@ -46,6 +46,8 @@ pub(super) fn basis_of(
             .diversity
             .as_ref()
             .map(|asked| DiversityBasis { share: asked.diversity, pools }),
+        exploration,
+        with_words: request.words.is_some(),
         with_applicant: request.applicant.is_some() && !eligibility.is_empty(),
         eligibility,
         listed: BTreeMap::new(),

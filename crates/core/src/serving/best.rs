@@ -96,6 +96,23 @@ pub fn best_known_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<Scored
     best
 }
 
+/// The newest `limit` items of each target that no source knows.
+#[must_use]
+pub fn newest_unknown_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
+    let of_target = |(target, scores): (usize, &Scores<'_>)| {
+        if scores.unknown() == 0 {
+            return Vec::new();
+        }
+        let item = |position| {
+            let (score, source) = scores.of(position);
+            ScoredItem { target, position, score, source }
+        };
+        let unknown = scores.admitted().map(item).filter(|item| item.source.is_none());
+        best(unknown, |item| scores.target().snapshot.since(item.position), limit)
+    };
+    scores.iter().enumerate().map(of_target).collect()
+}
+
 /// The best `limit` of some items of one target: the highest score first, and after all those that
 /// no source knows: an estimate below zero tells more than none. Of equal ones, as all are of which
 /// nothing is known, the newest comes first, and of equally new ones the one that comes first in

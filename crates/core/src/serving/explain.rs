@@ -21,7 +21,7 @@ use crate::serving::decide::Serving;
 use crate::serving::inspect::{CountedScore, Parts, ScoreParts, score_parts};
 use crate::serving::offers::{ShownOffer, shown};
 use crate::serving::reason::{Because, Evidence, Locale, Reason, ReasonCode, text};
-use crate::serving::request::SlateRequest;
+use crate::serving::request::{SlateRequest, Words};
 use crate::serving::rules::application;
 use crate::serving::snapshot::{CatalogueEntry, Catalogues};
 use crate::serving::sources::Source;
@@ -57,8 +57,29 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// The reason of an item that `source` scored; `None`: no source knows it.
-    pub(super) fn reason(&self, entry: CatalogueEntry<'_>, source: Option<&dyn Source>) -> Reason {
+    /// The reason of an item that `source` scored; `None`: no source knows it. What the words that
+    /// are looked for say of it comes first, of a context where it is most of the score.
+    pub(super) fn reason(
+        &self,
+        entry: CatalogueEntry<'_>,
+        source: Option<&dyn Source>,
+        score: &CountedScore,
+    ) -> Reason {
+        let reason = self.reason_by_source(entry, source);
+        let own = score.score / score.multiplier.unwrap_or(1.0) - score.words;
+        let (code, because) = match &self.request.words {
+            Some(Words::Query(query)) if score.words > 0.0 => {
+                (ReasonCode::Query, Because::Query(query))
+            }
+            Some(Words::Context) if score.words > own.max(0.0) => {
+                (ReasonCode::Context, Because::Context)
+            }
+            _ => return reason,
+        };
+        Reason { code, text: text(because, self.locale), ..reason }
+    }
+
+    fn reason_by_source(&self, entry: CatalogueEntry<'_>, source: Option<&dyn Source>) -> Reason {
         let name = self.platform(&entry.item.domain);
         let Some(source) = source else {
             return self.plain(ReasonCode::New, Because::Newness(name));

@@ -80,6 +80,9 @@ pub struct ScoreParts {
     /// order: no past item has a part of its own in it. Absent where none has a share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<f32>,
+    /// What the words that are looked for add. Absent where it has none of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<f32>,
     /// What these leave of the score: further past items, or, without any, popularity.
     pub rest: f32,
     /// What the sum of all these was multiplied by, because the caller boosts the item. Absent where
@@ -88,10 +91,13 @@ pub struct ScoreParts {
     pub multiplier: Option<f32>,
 }
 
-/// A score, and what it was multiplied by.
+/// A score, and what the caller made of it.
 pub(super) struct CountedScore {
     pub(super) score: f32,
+    /// What it was multiplied by.
     pub(super) multiplier: Option<f32>,
+    /// What was added to it before, for the words that are looked for.
+    pub(super) words: f32,
 }
 
 /// What a source says of a score.
@@ -147,7 +153,7 @@ pub(super) fn targets(
 
 /// What a score is made up of, by what its source says.
 pub(super) fn score_parts(
-    CountedScore { score, multiplier }: CountedScore,
+    CountedScore { score, multiplier, words }: CountedScore,
     Parts { contributions, sequence }: Parts,
     model: Option<&Model>,
     visible: &BTreeSet<DomainId>,
@@ -175,6 +181,7 @@ pub(super) fn score_parts(
     parts.truncate(MAX_PARTS);
     let told: f32 = parts.iter().map(|part| part.amount).sum();
     let multiplier = multiplier.filter(|multiplier| *multiplier != 1.0);
-    let rest = score / multiplier.unwrap_or(1.0) - told - sequence.unwrap_or(0.0);
-    ScoreParts { parts, sequence, rest, multiplier }
+    let rest = score / multiplier.unwrap_or(1.0) - told - sequence.unwrap_or(0.0) - words;
+    let words = (words != 0.0).then_some(words);
+    ScoreParts { parts, sequence, words, rest, multiplier }
 }

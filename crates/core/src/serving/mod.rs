@@ -30,6 +30,7 @@ pub mod decide;
 pub mod diversify;
 pub mod explain;
 pub mod explore;
+pub mod explore_share;
 pub mod inspect;
 pub mod offers;
 pub mod policy;

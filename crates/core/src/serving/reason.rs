@@ -50,6 +50,10 @@ pub enum ReasonCode {
     Tentative,
     /// Its platform promotes it: it is there whatever its score.
     Promoted,
+    /// It has words of what was asked for.
+    Query,
+    /// It has words of what somebody reads or talks about, and that counts most.
+    Context,
     /// It is new: nobody had a chance to choose it before the model was made.
     New,
 }
@@ -92,6 +96,10 @@ pub enum Because<'a> {
     Newness(&'a str),
     /// That its platform promotes it, by the platform's name.
     Promotion(&'a str),
+    /// That it has words of what was asked for, as it was asked.
+    Query(&'a str),
+    /// That it has words of what somebody reads or talks about.
+    Context,
     /// That its description is like that of a known item, by that one's title.
     Likeness(&'a str),
     /// That its description is like those of known items of a platform, by the platform's name.
@@ -110,6 +118,10 @@ pub fn text(because: Because<'_>, locale: Locale) -> String {
         (Locale::English, Because::Others(name)) => format!("Popular on {name}"),
         (Locale::English, Because::Newness(name)) => format!("New on {name}"),
         (Locale::English, Because::Promotion(name)) => format!("Promoted by {name}"),
+        (Locale::English, Because::Query(query)) => format!("Found for “{query}”"),
+        (Locale::English, Because::Context) => "Fits what this is about".to_owned(),
+        (Locale::Chinese, Because::Query(query)) => format!("与“{query}”相符"),
+        (Locale::Chinese, Because::Context) => "与当前内容相关".to_owned(),
         (Locale::English, Because::Likeness(title)) => {
             format!("New: by its description, like “{title}”")
         }

@@ -4,8 +4,8 @@
 //! it is as it was, the same stages run again with the recorded instant and seed: the slate
 //! must then be the recorded one, to the last bit of each score and propensity.
 //!
-//! What somebody told who applied for offers is kept nowhere, and a slate that was made for them is not
-//! made again. Two more inputs are not kept as they were, and need not be:
+//! What somebody told who applied for offers is kept nowhere, nor are the words that items were looked
+//! for in, and a slate that was made for these is not made again. Two more inputs are not kept as they were, and need not be:
 //!
 //! - **Catalogues** keep the newest state of an entry with the number of the change that
 //!   made it. An entry that changed since and was *not* on the slate is left out: what is
@@ -37,7 +37,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::basis::{
-    Basis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, digest_of_eligibility,
+    Basis, DiversityBasis, EvidenceBasis, ExplorationBasis, FilterBasis, FilterUse, KeptBackBasis,
+    digest_of_eligibility,
 };
 use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
@@ -51,11 +52,12 @@ use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::{Serving, decide};
 use crate::serving::diversify::Diversified;
+use crate::serving::explore_share::Explored;
 use crate::serving::policy::{self, Policy};
 use crate::serving::reason::Locale;
 use crate::serving::replay::catalogues::{CataloguesThen, item_of};
 use crate::serving::replay::evidence::EvidenceThen;
-use crate::serving::request::SlateRequest;
+use crate::serving::request::{Occasion, SlateRequest};
 use crate::serving::rules::eligible::day_of;
 use crate::serving::snapshot::{Catalogues, Descriptions};
 
@@ -106,6 +108,8 @@ pub enum Change {
     ListedNotKept,
     /// Somebody applied for offers: what they told is kept nowhere.
     ApplicantNotKept,
+    /// Items were looked for in words, which are kept nowhere.
+    WordsNotKept,
     /// A filter, or that of a boost or promotion, names attributes that are not declared any more, or of another type.
     FilterGone,
     /// How evidence is weighed was changed, or who may have the offers of a target.
@@ -263,11 +267,19 @@ fn named(kept: &BTreeMap<DomainId, BTreeSet<ItemId>>) -> BTreeSet<(DomainId, Ite
 pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<SlateRequest> {
     let basis = recorded.basis.as_ref().filter(|basis| basis.is_comparable())?;
     let Preferred { filters, boosts, promotions } = Preferred::then(basis, definitions);
-    Some(SlateRequest {
+    let occasion = Occasion {
         recommendation_id: recorded.recommendation_id.clone(),
         seed: recorded.seed,
         now: recorded.decided_at,
         display: recorded.domain.clone(),
+    };
+    let diversified =
+        |basis: &DiversityBasis| Diversified { diversity: basis.share, pools: basis.pools.clone() };
+    let explored =
+        |basis: &ExplorationBasis| Explored { share: basis.share, then: Some(basis.clone()) };
+    // What somebody told or wrote was kept nowhere, and words are made for whoever asks, and not
+    // again.
+    Some(SlateRequest {
         placement: recorded.placement.clone(),
         targets: basis.targets.clone(),
         limit: basis.limit,
@@ -275,12 +287,8 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
         filters,
         boosts,
         promotions,
-        diversity: basis
-            .diversity
-            .as_ref()
-            .map(|basis| Diversified { diversity: basis.share, pools: basis.pools.clone() }),
-        // What they told was kept nowhere.
-        applicant: None,
+        diversity: basis.diversity.as_ref().map(diversified),
+        exploration: basis.exploration.as_ref().map(explored),
         shows_offers: false,
         listed: (!basis.listed.is_empty()).then(|| named(&basis.listed)),
         personalised: !basis.impersonal,
@@ -288,11 +296,10 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
             true => CrossDomain::Never,
             false => CrossDomain::ByConsent,
         },
-        // Words are made for whoever asks, and not again.
         visible: BTreeSet::new(),
         explain: false,
-        inspect: false,
         locale: Locale::closest(basis.reasons.as_deref().unwrap_or_default()),
+        ..SlateRequest::of(occasion)
     })
 }
 
@@ -394,6 +401,9 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     }
     if basis.with_applicant {
         gone.push(Change::ApplicantNotKept.into());
+    }
+    if basis.with_words {
+        gone.push(Change::WordsNotKept.into());
     }
     if basis.listed_not_kept > 0 {
         gone.push(Change::ListedNotKept.into());

@@ -11,6 +11,7 @@ use crate::entities::filter::Filter;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId, Placement, Pseudonym, RecommendationId};
 use crate::serving::diversify::Diversified;
+use crate::serving::explore_share::Explored;
 use crate::serving::reason::Locale;
 
 /// Most items on one slate.
@@ -31,6 +32,32 @@ pub struct Recipient<'a> {
     pub history: &'a History,
     /// The version of the person's record, where there is one.
     pub version: Option<u64>,
+}
+
+/// Items of a slate unless it is said how many.
+pub const DEFAULT_LIMIT: usize = 10;
+
+/// When and where a slate is asked for, and what its decision is logged under.
+#[derive(Debug, Clone)]
+pub struct Occasion {
+    /// As [`SlateRequest::recommendation_id`].
+    pub recommendation_id: RecommendationId,
+    /// As [`SlateRequest::seed`].
+    pub seed: u64,
+    /// As [`SlateRequest::now`].
+    pub now: Timestamp,
+    /// As [`SlateRequest::display`].
+    pub display: DomainId,
+}
+
+/// What somebody wrote or talked about, for whose words items are looked for. What it is of each
+/// target is found beforehand: [`crate::serving::snapshot::CatalogueSnapshot::searched`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// A question, perhaps in a context: what has none of its words is not shown.
+    Query(String),
+    /// A context alone: what has its words counts for more.
+    Context,
 }
 
 /// A checked request for a slate, with everything that makes it this one.
@@ -66,6 +93,10 @@ pub struct SlateRequest {
     pub shows_offers: bool,
     /// The items that are to be put in order; `None` where any of the targets may be shown.
     pub listed: Option<BTreeSet<(DomainId, ItemId)>>,
+    /// What items are looked for, where they are.
+    pub words: Option<Words>,
+    /// The share of the places that may hold others than the best, where there is one.
+    pub exploration: Option<Explored>,
     /// Whether the person's evidence may shape the slate.
     pub personalised: bool,
     /// Whether evidence of other domains may be used.
@@ -78,4 +109,39 @@ pub struct SlateRequest {
     pub inspect: bool,
     /// The language of reasons.
     pub locale: Locale,
+}
+
+impl SlateRequest {
+    /// A request of the platform's own items that wishes nothing further: as many as usual,
+    /// shaped by what the person's consents admit, with reasons in English that name the platform's
+    /// own items.
+    #[must_use]
+    pub fn of(occasion: Occasion) -> Self {
+        let Occasion { recommendation_id, seed, now, display } = occasion;
+        Self {
+            recommendation_id,
+            seed,
+            now,
+            placement: None,
+            targets: BTreeSet::from([display.clone()]),
+            limit: DEFAULT_LIMIT,
+            excluded: BTreeSet::new(),
+            filters: BTreeMap::new(),
+            boosts: BTreeMap::new(),
+            promotions: BTreeMap::new(),
+            diversity: None,
+            applicant: None,
+            shows_offers: true,
+            listed: None,
+            words: None,
+            exploration: None,
+            personalised: true,
+            cross_domain: CrossDomain::ByConsent,
+            visible: BTreeSet::from([display.clone()]),
+            explain: true,
+            inspect: false,
+            locale: Locale::English,
+            display,
+        }
+    }
 }

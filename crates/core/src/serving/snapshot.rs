@@ -2,6 +2,7 @@
 
 mod columns;
 mod fields;
+mod found;
 mod refused_offers;
 
 use std::cmp::Reverse;
@@ -23,6 +24,8 @@ use crate::serving::catalogue_facts::CatalogueFacts;
 use crate::serving::snapshot::columns::Columns;
 use crate::serving::snapshot::fields::{FieldColumns, FilterTable};
 use crate::serving::snapshot::refused_offers::RefusedOffers;
+
+pub use found::{FoundItem, FoundItems};
 
 /// Catalogues by domain.
 pub type Catalogues = BTreeMap<DomainId, Arc<CatalogueSnapshot>>;
@@ -77,6 +80,7 @@ impl DescribedItems {
 pub struct CatalogueSnapshot {
     entries: Arc<Entries>,
     described: Option<Arc<DescribedItems>>,
+    found: Option<Arc<FoundItems>>,
 }
 
 #[derive(Debug, Default)]
@@ -149,13 +153,25 @@ impl CatalogueSnapshot {
         let (fields, refused) = (FieldColumns::default(), RefusedOffers::default());
         let entries =
             Entries { items, columns, fields, last_change, refused, facts: OnceLock::new() };
-        Self { entries: Arc::new(entries), described: None }
+        Self { entries: Arc::new(entries), described: None, found: None }
     }
 
     /// The same, with new items described.
     #[must_use]
     pub fn described_by(&self, described: Arc<DescribedItems>) -> Self {
-        Self { entries: self.entries.clone(), described: Some(described) }
+        Self { described: Some(described), ..self.clone() }
+    }
+
+    /// The same, with the items among its own that have the words of a question.
+    #[must_use]
+    pub fn searched(&self, found: Arc<FoundItems>) -> Self {
+        Self { found: Some(found), ..self.clone() }
+    }
+
+    /// The items that have the words of a question; `None` where it was not looked.
+    #[must_use]
+    pub fn found(&self) -> Option<&FoundItems> {
+        self.found.as_deref()
     }
 
     /// The last change up to which new items are described; `None` where none is.
@@ -209,6 +225,13 @@ impl CatalogueSnapshot {
     #[must_use]
     pub fn last_change(&self) -> ChangeNumber {
         self.entries.last_change
+    }
+
+    /// Whether another one is of the same state of the same catalogue, whatever was found out about its
+    /// entries.
+    #[must_use]
+    pub fn has_entries_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries)
     }
 
     /// How many items there are.

@@ -29,7 +29,7 @@ use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::reason::Locale;
-use crossfold_core::serving::request::{Recipient, SlateRequest};
+use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use jiff::{SignedDuration, Timestamp};
 use ndarray::Array2;
@@ -170,29 +170,9 @@ fn entry(domain: &DomainId, number: usize, id: &ItemId) -> Result<Item> {
 }
 
 fn request(domain: &DomainId) -> Result<SlateRequest> {
-    Ok(SlateRequest {
-        recommendation_id: RecommendationId::parse("recommendation")?,
-        seed: 7,
-        now: NOW,
-        display: domain.clone(),
-        placement: None,
-        targets: BTreeSet::from([domain.clone()]),
-        limit: 1,
-        excluded: BTreeSet::new(),
-        filters: BTreeMap::new(),
-        boosts: BTreeMap::new(),
-        promotions: BTreeMap::new(),
-        diversity: None,
-        applicant: None,
-        shows_offers: true,
-        listed: None,
-        personalised: true,
-        cross_domain: CrossDomain::ByConsent,
-        visible: BTreeSet::from([domain.clone()]),
-        explain: true,
-        inspect: false,
-        locale: Locale::English,
-    })
+    let recommendation_id = RecommendationId::parse("recommendation")?;
+    let occasion = Occasion { recommendation_id, seed: 7, now: NOW, display: domain.clone() };
+    Ok(SlateRequest { limit: 1, ..SlateRequest::of(occasion) })
 }
 
 /// A model with factors drawn from a normal distribution, as large as fitted ones.

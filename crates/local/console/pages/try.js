@@ -27,9 +27,49 @@ function requestOf(form) {
     limit: Number(data.get("limit")), dry_run: true, inspect: true, locale: language.value,
   };
   if (!request.target_domains.length) request.target_domains = [request.domain];
-  const placement = data.get("placement").trim();
-  if (placement) request.placement = placement;
+  for (const name of ["placement", "query", "context", "filter"]) {
+    const text = data.get(name).trim();
+    if (text) request[name] = text;
+  }
+  for (const name of ["diversity", "exploration"]) {
+    const share = Number(data.get(name));
+    if (share) request[name] = share;
+  }
+  const applicant = applicantOf(data);
+  if (applicant) request.applicant = applicant;
   return request;
+}
+
+const MONEY = ["monthly_income", "monthly_debts", "down_payment"];
+
+/** What was told of who applies: amounts as they were written, for they are exact. */
+function applicantOf(data) {
+  const told = [...MONEY, "region"].map((name) => [name, data.get(name).trim()]).filter(([, text]) => text);
+  const whole = ["age", "term_months"].map((name) => [name, data.get(name)]).filter(([, text]) => text);
+  const applicant = Object.fromEntries([...told, ...whole.map(([name, text]) => [name, Number(text)])]);
+  return Object.keys(applicant).length ? applicant : undefined;
+}
+
+/** What few ask for. */
+function Further() {
+  const share = (name, most) => html`<div><label for=${name}>${t(`try.${name}`)}</label>
+    <input id=${name} name=${name} type="number" min="0" max=${most} step="any" defaultValue="0"/></div>`;
+  const text = (name) => html`<div><label for=${name}>${t(`applicant.${name}`)}</label>
+    <input id=${name} name=${name} maxlength="40" inputmode=${name === "region" ? "text" : "decimal"} autocomplete="off"/></div>`;
+  const whole = (name, least, most) => html`<div><label for=${name}>${t(`applicant.${name}`)}</label>
+    <input id=${name} name=${name} type="number" min=${least} max=${most}/></div>`;
+  return html`<details class="further"><summary>${t("try.further")}</summary><div class="ask">
+    <div><label for="context">${t("try.context")}</label>
+      <textarea id="context" name="context" maxlength="2000" rows="3" aria-describedby="context-hint"></textarea>
+      <p class="hint" id="context-hint">${t("try.context.hint")}</p></div>
+    <div><label for="filter">${t("try.filter")}</label>
+      <textarea id="filter" name="filter" maxlength="4096" rows="3" spellcheck="false" aria-describedby="filter-hint"></textarea>
+      <p class="hint" id="filter-hint">${t("try.filter.hint")}</p></div>
+    ${share("diversity", 1)}${share("exploration", 0.5)}
+    <fieldset><legend>${t("try.applicant")}</legend>
+      ${MONEY.map(text)}${whole("age", 0, 150)}${text("region")}${whole("term_months", 1, 600)}
+      <p class="hint">${t("try.applicant.hint")}</p></fieldset>
+  </div></details>`;
 }
 
 function Ask({ status, ask, busy }) {
@@ -48,8 +88,11 @@ function Ask({ status, ask, busy }) {
     </fieldset>
     <div><label for="placement">${t("try.placement")}</label>
       <input id="placement" name="placement" pattern="[a-z][a-z0-9_\\-]*" maxlength="63" autocomplete="off"/></div>
+    <div><label for="query">${t("try.query")}</label>
+      <input id="query" name="query" maxlength="256" autocomplete="off"/></div>
     <div><label for="limit">${t("try.limit")}</label>
       <input id="limit" name="limit" type="number" min="1" max="100" defaultValue="5"/></div>
+    <${Further}/>
     <div class="buttons"><button type="submit" class="primary" disabled=${busy}>${t("try.ask")}</button></div>
   </form>`;
 }

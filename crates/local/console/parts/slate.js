@@ -8,7 +8,7 @@ const SHOWN = 5;
 
 /** What each past item adds, and their order, as bars on both sides of zero. */
 function Contributions({ item, names }) {
-  const { parts, sequence, rest, multiplier } = item.contributions;
+  const { parts, sequence, words, rest, multiplier } = item.contributions;
   const shown = parts.slice(0, SHOWN);
   const remainder = rest + parts.slice(SHOWN).reduce((sum, part) => sum + part.amount, 0);
   const bars = shown.map((part) => ({
@@ -16,6 +16,7 @@ function Contributions({ item, names }) {
     domain: names(part.domain), amount: part.amount,
   }));
   if (sequence !== undefined) bars.push({ label: t("try.sequence"), amount: sequence });
+  if (words !== undefined) bars.push({ label: t("try.words"), amount: words });
   if (item.reason?.code === "tentative" && Math.abs(remainder) > 5e-4) {
     bars.push({ label: t("try.popular"), amount: remainder });
   } else if (!bars.length) {

@@ -50,6 +50,7 @@ fn words(finding: &Finding) -> &'static str {
         Change::EncoderGone => "the text encoder that ranked new items cannot be read",
         Change::ExcludedNotKept => "too many unwanted items were named to be kept",
         Change::ApplicantNotKept => "what somebody told who applied for offers is kept nowhere",
+        Change::WordsNotKept => "what was looked for in words is kept nowhere",
         Change::ListedNotKept => "too many items were to be put in order to be kept",
         Change::FilterGone => {
             "one of its filters names attributes that are not declared so any more"

@@ -48,6 +48,7 @@ mod presence;
 mod profiles;
 mod replays;
 mod similar_items;
+mod words;
 
 const DOMAINS: [&str; 2] = ["auto", "knowledge"];
 

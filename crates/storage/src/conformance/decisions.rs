@@ -1,8 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossfold_core::entities::basis::{Basis, EvidenceBasis, KeptBackBasis, REVISION};
+use crossfold_core::entities::basis::{
+    Basis, EvidenceBasis, ExplorationBasis, ExploredPool, KeptBackBasis, REVISION,
+};
 use crossfold_core::entities::catalogue::ChangeNumber;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
+use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
@@ -76,6 +79,14 @@ fn basis(domain: &DomainId) -> Basis {
         excluded_not_kept: 0,
         filters: Vec::new(),
         diversity: None,
+        exploration: Some(ExplorationBasis {
+            share: ExplorationShare::try_from(0.1).expect("a tenth is a share"),
+            places: 1,
+            pools: [(domain.clone(), ExploredPool { end: Some(0.1), newer_than: None })].into(),
+            items: 50,
+            spared: Some((domain.clone(), id(ItemId::parse, "课程 12"))),
+        }),
+        with_words: true,
         with_applicant: true,
         eligibility: [(domain.clone(), "0123456789abcdef".into())].into(),
         listed: BTreeMap::new(),

@@ -9,6 +9,7 @@ pub mod dismissed;
 pub mod eligible;
 pub mod excluded;
 pub mod filtered;
+pub mod found;
 pub mod listed;
 pub mod seen;
 
@@ -23,6 +24,7 @@ use crate::serving::rules::dismissed::Dismissed;
 use crate::serving::rules::eligible::{Application, Eligible};
 use crate::serving::rules::excluded::Excluded;
 use crate::serving::rules::filtered::Filtered;
+use crate::serving::rules::found::Found;
 use crate::serving::rules::listed::Listed;
 use crate::serving::rules::seen::Seen;
 use crate::serving::snapshot::CatalogueSnapshot;
@@ -45,6 +47,8 @@ pub enum Ineligible {
     NotEligible,
     /// The caller wants others put in order.
     NotListed,
+    /// It has no word of what is asked for.
+    NotFound,
 }
 
 /// What the rules have against each item of a catalogue, in order of positions.
@@ -104,11 +108,12 @@ impl<'a> Rules<'a> {
             // What the caller lists is wanted in order, whether it was seen or not.
             rules.push(Box::new(seen));
         }
-        let others: [Box<dyn Rule + 'a>; 5] = [
+        let others: [Box<dyn Rule + 'a>; 6] = [
             Box::new(Dismissed::in_history(target, history)),
             Box::new(Excluded::by_caller(target, &request.excluded)),
             Box::new(Filtered::by_caller(filter, request.now)),
             Box::new(Listed::by_caller(target, request.listed.as_ref())),
+            Box::new(Found::by_words(request.words.as_ref())),
             Box::new(Eligible::by_rules(application(request, target, definitions))),
         ];
         rules.extend(others);

@@ -9,6 +9,7 @@ pub mod bridges;
 pub mod popularity;
 pub mod priors;
 mod scores;
+pub mod words;
 
 use std::borrow::Cow;
 
@@ -148,7 +149,9 @@ pub fn open<'a>(
     inputs: &SourceInputs<'a>,
 ) -> Vec<TargetSources<'a>> {
     let opened = |target: AdmittedTarget<'a>| {
-        let sources = kinds.iter().filter_map(|kind| kind.open(inputs, &target)).collect();
+        let by_policy = kinds.iter().filter_map(|kind| kind.open(inputs, &target));
+        // Whatever the policy: it is what was asked for.
+        let sources = by_policy.chain(words::open(&target)).collect();
         TargetSources { target, sources }
     };
     targets.into_iter().map(opened).collect()

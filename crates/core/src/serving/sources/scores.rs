@@ -5,6 +5,9 @@ use crate::model::content::StandIns;
 use crate::model::item_scores::BoundedScores;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::best::kth_greatest;
+use crate::serving::request::Words;
+use crate::serving::snapshot::{FoundItem, FoundItems};
+use crate::serving::sources::words::worth;
 
 /// The source of an item that none has scored.
 const NONE: u8 = u8::MAX;
@@ -28,8 +31,9 @@ impl<'a> Scores<'a> {
     /// No score yet of the items of a target, of which so many of the best are wanted.
     #[must_use]
     pub fn none(target: &'a AdmittedTarget<'a>, wanted: usize) -> Self {
-        // Of what is multiplied later any may be among the best.
-        let wanted = if target.multipliers.is_some() { usize::MAX } else { wanted };
+        // Of what is multiplied or added to later any may be among the best.
+        let is_changed = target.multipliers.is_some() || target.snapshot.found().is_some();
+        let wanted = if is_changed { usize::MAX } else { wanted };
         let (items, open) = (target.snapshot.len(), target.refusals.admitted());
         let (values, sources) = (vec![NO_SCORE; items], vec![NONE; items]);
         Self { target, values, sources, source: NONE, open, wanted }
@@ -101,6 +105,28 @@ impl<'a> Scores<'a> {
         }
     }
 
+    /// Scores what has the words that are looked for and that none before has scored: by them alone.
+    pub(super) fn put_found(&mut self) {
+        let found = self.target.snapshot.found().into_iter().flat_map(FoundItems::items);
+        for position in found.map(|item| item.position) {
+            let is_admitted = self.target.refusals.reasons()[position].is_none();
+            if is_admitted && self.sources[position] == NONE {
+                (self.values[position], self.sources[position]) = (0.0, self.source);
+                self.open -= 1;
+            }
+        }
+    }
+
+    /// Adds to every score what the words that are looked for make of it.
+    pub(in crate::serving) fn add_words(&mut self, words: &Words) {
+        let found = self.target.snapshot.found().into_iter().flat_map(FoundItems::items);
+        for FoundItem { position, relevance, .. } in found {
+            if self.sources[*position] != NONE {
+                self.values[*position] += worth(words, *relevance);
+            }
+        }
+    }
+
     /// Makes every score count as the caller says.
     pub(in crate::serving) fn boost(&mut self) {
         let Some(multipliers) = &self.target.multipliers else { return };
@@ -132,6 +158,12 @@ impl<'a> Scores<'a> {
             NONE => (0.0, None),
             source => (self.values[position], Some(usize::from(source))),
         }
+    }
+
+    /// How many items may be served of which no source knows anything.
+    #[must_use]
+    pub fn unknown(&self) -> usize {
+        self.open
     }
 
     /// The positions of the items that may be served, ascending.

@@ -4,6 +4,7 @@ mod admission;
 mod diversity;
 mod economic;
 mod explanations;
+mod exploration;
 mod filters;
 mod inspections;
 mod large;
@@ -15,6 +16,7 @@ mod replay;
 mod sequences;
 mod slates;
 mod tries;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,8 +39,7 @@ use crate::model::{self, Model};
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::{Decided, Serving, decide};
 use crate::serving::policy::ALS_FOLD_IN;
-use crate::serving::reason::Locale;
-use crate::serving::request::{Recipient, SlateRequest};
+use crate::serving::request::{Occasion, Recipient, SlateRequest};
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_testing::definition;
 
@@ -152,28 +153,13 @@ fn both_granted() -> ConsentLedger {
 }
 
 fn asking(display: DomainId, target: DomainId) -> SlateRequest {
+    let recommendation_id = RecommendationId::parse("r").unwrap();
+    let occasion = Occasion { recommendation_id, seed: 7, now: now(), display };
     SlateRequest {
-        recommendation_id: RecommendationId::parse("r").unwrap(),
-        seed: 7,
-        now: now(),
-        display,
-        placement: None,
         targets: BTreeSet::from([target]),
         limit: 4,
-        excluded: BTreeSet::new(),
-        filters: BTreeMap::new(),
-        boosts: BTreeMap::new(),
-        promotions: BTreeMap::new(),
-        diversity: None,
-        applicant: None,
-        shows_offers: true,
-        listed: None,
-        personalised: true,
-        cross_domain: CrossDomain::ByConsent,
         visible: BTreeSet::from([knowledge(), auto()]),
-        explain: true,
-        inspect: false,
-        locale: Locale::English,
+        ..SlateRequest::of(occasion)
     }
 }
 

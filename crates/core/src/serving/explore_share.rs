@@ -1,0 +1,299 @@
+//! Exploring a share of a slate's places: what is not the best, or not known yet, gets its chance.
+//!
+//! Of `n` places `share * n` are for others, and where that is no whole number one more with the
+//! chance that makes it so on average. Each is drawn from a stretch of the slate of its own, and what
+//! it holds from a pool, each item of it with the same chance: the next best [`KNOWN`] of every
+//! target and its newest [`UNKNOWN`] of which nothing is known. The other places hold the best in their
+//! order. So the share is also the most that exploration can cost of what the slate's places bring.
+//!
+//! Drawing with equal chances is Plackett and Luce's model with equal weights, by the top of random
+//! keys as with Gumbel's (Yellott, *Journal of Mathematical Psychology* 15, 1977). An item's key is of
+//! the seed and its id alone, so what is not shown has no part in what is; where the pool ended, and
+//! how many were in it, is kept with the decision, so that a replay draws the same with the same
+//! probabilities though some that were not drawn are gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use jiff::Timestamp;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+use crate::entities::basis::{ExplorationBasis, ExploredPool};
+use crate::entities::exploration::ExplorationShare;
+use crate::entities::ids::{DomainId, ItemId};
+use crate::serving::best::ScoredItem;
+use crate::serving::explore::PlacedItem;
+use crate::serving::sources::Scores;
+
+/// Known items of a target that others are drawn from, at most: the best that are not shown anyway.
+pub const KNOWN: usize = 25;
+/// Items of a target of which nothing is known that others are drawn from, at most: the newest.
+pub const UNKNOWN: usize = 25;
+
+/// What exploration is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explored {
+    /// How much.
+    pub share: ExplorationShare,
+    /// What was drawn from, in a replay; nothing yet otherwise.
+    pub then: Option<ExplorationBasis>,
+}
+
+/// An item that may be drawn, by what it is called.
+type Named<'a> = (&'a DomainId, &'a ItemId);
+
+/// What a slate is drawn from.
+#[derive(Clone, Copy)]
+pub(super) struct Explorable<'a> {
+    /// The best, in their places.
+    pub(super) arranged: &'a [ScoredItem],
+    /// Of each target the best that are known, and the newest of which nothing is known, in order;
+    /// none that is shown whatever is drawn here.
+    pub(super) candidates: &'a [Vec<ScoredItem>],
+    /// The scores of each target.
+    pub(super) scores: &'a [Scores<'a>],
+}
+
+/// How many of each kind of a target's items are looked at for a slate of so many places: of these
+/// some may have places for certain, and the first beyond the pool says where it ends.
+pub(super) fn candidates(places: usize) -> usize {
+    places + KNOWN.max(UNKNOWN) + 1
+}
+
+impl Explored {
+    /// Draws the slate, which has as many places as the arranged one, and tells what it was drawn
+    /// from; `None` where there is nothing to draw. The same seed draws the same.
+    pub(super) fn drawn(
+        &self,
+        from: Explorable<'_>,
+        seed: u64,
+    ) -> Option<(Vec<PlacedItem>, ExplorationBasis)> {
+        let basis = match &self.then {
+            Some(then) => then.clone(),
+            None => from.basis(self.share)?,
+        };
+        let places = from.arranged.len();
+        if places < basis.places {
+            return None;
+        }
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        let chances = Chances::of(&basis, places);
+        let others = match chances.more {
+            Some(more) if dice.random::<f64>() >= more => basis.places - 1,
+            _ => basis.places,
+        };
+        let draws: Vec<usize> =
+            blocks(places, others).map(|block| dice.random_range(block)).collect();
+        let tries = from.tries(&basis, seed);
+        let certain = from.arranged.iter().copied().take(places - others);
+        let shown = merged(certain, tries.into_iter().take(others), &draws);
+        let probabilities = Probabilities { from, basis: &basis, chances };
+        let placed = shown.iter().enumerate().map(|(place, item)| PlacedItem {
+            scored: *item,
+            propensity: probabilities.of(item, place),
+            promoted: false,
+        });
+        Some((placed.collect(), basis))
+    }
+}
+
+/// With what chance all the places that may be for others are.
+#[derive(Debug, Clone, Copy)]
+struct Chances {
+    /// `None` where they always are; else one is not with what is left of this.
+    more: Option<f64>,
+}
+
+impl Chances {
+    fn of(basis: &ExplorationBasis, places: usize) -> Self {
+        let share = basis.share.of(places);
+        Self { more: basis.spared.as_ref().map(|_| share - share.floor()) }
+    }
+}
+
+impl<'a> Explorable<'a> {
+    fn named(&self, item: &ScoredItem) -> Named<'a> {
+        let target = self.scores[item.target].target();
+        (target.domain, &target.snapshot.entry(item.position).item.item_id)
+    }
+
+    /// What a slate is drawn from for the first time: as many places as the share is of it, or fewer
+    /// where there are not so many items.
+    fn basis(&self, share: ExplorationShare) -> Option<ExplorationBasis> {
+        let wanted = share.of(self.arranged.len());
+        (1..=wanted.ceil() as usize).rev().find_map(|places| {
+            let is_sometimes = wanted < places as f64;
+            let always = self.arranged.len().checked_sub(places)?;
+            let spared = is_sometimes.then(|| self.named(&self.arranged[always]));
+            let mut basis = ExplorationBasis {
+                share,
+                places,
+                pools: BTreeMap::new(),
+                items: 0,
+                spared: spared.map(|(domain, item)| (domain.clone(), item.clone())),
+            };
+            basis.pools = self.pools(&basis);
+            basis.items = self.pool(&basis).len();
+            (basis.items >= places).then_some(basis)
+        })
+    }
+
+    /// Where what is drawn from ends for each target.
+    fn pools(&self, basis: &ExplorationBasis) -> BTreeMap<DomainId, ExploredPool> {
+        let certain = self.certain(basis);
+        let of_target = |(at, scores): (usize, &Scores<'a>)| {
+            let beyond = |is_known, most| {
+                let mut open = self.open(at, &certain);
+                open.by_ref().filter(|item| item.source.is_some() == is_known).nth(most)
+            };
+            let pool = ExploredPool {
+                end: beyond(true, KNOWN).map(|item| item.score).filter(|end| end.is_finite()),
+                newer_than: beyond(false, UNKNOWN).map(|item| self.since(&item)),
+            };
+            (scores.target().domain.clone(), pool)
+        };
+        self.scores.iter().enumerate().map(of_target).collect()
+    }
+
+    /// What is drawn from.
+    fn pool(&self, basis: &ExplorationBasis) -> Vec<ScoredItem> {
+        let certain = self.certain(basis);
+        let of_target = |(at, scores): (usize, &Scores<'a>)| {
+            let pool = basis.pools.get(scores.target().domain).copied().unwrap_or_default();
+            let is_in_it = |item: &ScoredItem| match item.source {
+                Some(_) => pool.end.is_none_or(|end| item.score > end),
+                None => pool.newer_than.is_none_or(|time| self.since(item) > time),
+            };
+            self.open(at, &certain).filter(is_in_it).collect::<Vec<_>>()
+        };
+        self.scores.iter().enumerate().flat_map(of_target).collect()
+    }
+
+    /// What is drawn from, in the order in which it is drawn.
+    fn tries(&self, basis: &ExplorationBasis, seed: u64) -> Vec<ScoredItem> {
+        let keyed = self.pool(basis).into_iter().map(|item| (key(seed, self.named(&item)), item));
+        let mut tries: Vec<([u8; 32], ScoredItem)> = keyed.collect();
+        tries.sort_unstable_by_key(|(key, _)| *key);
+        tries.into_iter().map(|(_, item)| item).collect()
+    }
+
+    fn since(&self, item: &ScoredItem) -> Timestamp {
+        self.scores[item.target].target().snapshot.since(item.position)
+    }
+
+    /// The items that are drawn for no place: they have their own, or one of them has it sometimes.
+    fn certain(&self, basis: &ExplorationBasis) -> BTreeSet<(usize, usize)> {
+        let always = self.arranged.len().saturating_sub(basis.places);
+        let always = self.arranged[..always].iter().map(|item| (item.target, item.position));
+        let spared = basis.spared.iter().filter_map(|(domain, item)| {
+            let target = self.scores.iter().position(|s| s.target().domain == domain)?;
+            Some((target, self.scores[target].target().snapshot.position(item)?))
+        });
+        always.chain(spared).collect()
+    }
+
+    /// The candidates of a target that have no place for certain, in order.
+    fn open(
+        &self,
+        target: usize,
+        certain: &BTreeSet<(usize, usize)>,
+    ) -> impl Iterator<Item = ScoredItem> {
+        let candidates = self.candidates[target].iter().copied();
+        candidates.filter(|item| !certain.contains(&(item.target, item.position)))
+    }
+}
+
+/// The stretches of a slate of which one place each is for another.
+fn blocks(places: usize, others: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..others).map(move |block| block * places / others..(block + 1) * places / others)
+}
+
+/// What an item is drawn by: those with the least keys are.
+fn key(seed: u64, (domain, item): Named<'_>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(seed.to_le_bytes());
+    digest.update((domain.as_str().len() as u64).to_le_bytes());
+    digest.update(domain.as_str());
+    digest.update(item.as_str());
+    digest.finalize().into()
+}
+
+/// The slate in which each try is at the place that was drawn for it, and the certain items at the
+/// others.
+fn merged(
+    mut certain: impl Iterator<Item = ScoredItem>,
+    tries: impl Iterator<Item = ScoredItem>,
+    draws: &[usize],
+) -> Vec<ScoredItem> {
+    let placed: BTreeMap<usize, ScoredItem> = draws.iter().copied().zip(tries).collect();
+    let mut slate = Vec::new();
+    loop {
+        match placed.get(&slate.len()).copied().or_else(|| certain.next()) {
+            Some(item) => slate.push(item),
+            None => return slate,
+        }
+    }
+}
+
+/// With what probability items are shown in places, over all draws.
+struct Probabilities<'a> {
+    from: Explorable<'a>,
+    basis: &'a ExplorationBasis,
+    chances: Chances,
+}
+
+impl Probabilities<'_> {
+    fn of(&self, item: &ScoredItem, place: usize) -> f64 {
+        let with_all = self.with(self.basis.places, item, place);
+        match self.chances.more {
+            Some(more) => {
+                let with_fewer = self.with(self.basis.places - 1, item, place);
+                more * with_all + (1.0 - more) * with_fewer
+            }
+            None => with_all,
+        }
+    }
+
+    /// The same where so many places are for others.
+    fn with(&self, others: usize, item: &ScoredItem, place: usize) -> f64 {
+        let places = self.from.arranged.len();
+        let always = &self.from.arranged[..places - self.basis.places];
+        let is_it =
+            |other: &ScoredItem| (other.target, other.position) == (item.target, item.position);
+        if let Some(rank) = always.iter().position(is_it) {
+            return of_certain((places, others), rank, place);
+        }
+        let (domain, id) = self.from.named(item);
+        if self.basis.spared.as_ref().is_some_and(|(of, spared)| (of, spared) == (domain, id)) {
+            return match others < self.basis.places {
+                true => of_certain((places, others), always.len(), place),
+                false => 0.0,
+            };
+        }
+        let block = blocks(places, others).find(|block| block.contains(&place));
+        block.map_or(0.0, |block| 1.0 / block.len() as f64 / self.basis.items as f64)
+    }
+}
+
+/// The probability with which the certain item of a rank has a place.
+fn of_certain((places, others): (usize, usize), rank: usize, place: usize) -> f64 {
+    let mut before = 0;
+    for block in blocks(places, others) {
+        let of_block = block.len() - 1;
+        if rank >= before + of_block {
+            before += of_block;
+            continue;
+        }
+        // The draw of its own stretch alone moves it: one place down where that is before it.
+        let (own, length) = (rank - before, block.len() as f64);
+        return match place.checked_sub(block.start + own) {
+            Some(0) => (block.len() - 1 - own) as f64 / length,
+            Some(1) => (own + 1) as f64 / length,
+            _ => 0.0,
+        };
+    }
+    // No place is drawn.
+    f64::from(u8::from(rank == place))
+}
