@@ -12,6 +12,7 @@ use crate::eligibility::EligibilityRules;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor, Step};
 use crate::filter::{AttributeType, Schema};
 use crate::ids::{DomainId, EventType};
+use crate::placement::{MAX_PLACEMENTS, Placements};
 use crate::plain_text::is_one_line;
 use crate::purpose::Purpose;
 use crate::sources::Sources;
@@ -117,6 +118,9 @@ pub struct DomainDefinition {
     /// Who may have the offers of its items, and by which law their costs are shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eligibility: Option<EligibilityRules>,
+    /// Where on the platform slates are shown, and what holds of every slate there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placements: Placements,
 }
 
 fn default_half_life_days() -> f32 {
@@ -183,6 +187,7 @@ impl DomainDefinition {
             );
         }
         self.check_attributes()?;
+        self.check_placements()?;
         if let Some(rules) = &self.eligibility {
             rules.check().or_else(refuse)?;
         }
@@ -213,6 +218,18 @@ impl DomainDefinition {
                  characters"
             );
             return Err(InvalidDefinition(why));
+        }
+        Ok(())
+    }
+
+    fn check_placements(&self) -> Result<(), InvalidDefinition> {
+        if self.placements.len() > MAX_PLACEMENTS {
+            let why = format!("placements must have at most {MAX_PLACEMENTS} entries");
+            return Err(InvalidDefinition(why));
+        }
+        for (name, placement) in &self.placements {
+            let named = |why: String| InvalidDefinition(format!("placements.{name}.{why}"));
+            placement.check().map_err(named)?;
         }
         Ok(())
     }

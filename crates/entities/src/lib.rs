@@ -11,6 +11,7 @@
 //! | who is who, and how much is kept of them | [`ids`], [`pseudonym`], [`shares`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | which items a request wants: the language of filters | [`filter`] |
+//! | what holds wherever slates are shown | [`placement`], with its [`boost`]s, [`diversity`] and [`exploration`] |
 //! | what credit costs: instalments and yearly rates | [`credit`] |
 //! | which credit an item carries, who may have it, and what is shown of it | [`offer`], [`applicant`], [`eligibility`], [`disclosure`] |
 //! | so many of something, in words | [`counted`] |
@@ -50,6 +51,7 @@ pub mod key_versions;
 pub mod machine;
 pub mod offer;
 pub mod people;
+pub mod placement;
 pub mod plain_text;
 pub mod plausible_time;
 pub mod ports;
