@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::definition_changes::{changed_fields, left_out, merge_patch};
 use crate::domain_deletion::refuse_while_deleting;
+use crate::placements::Change;
 use crate::state::IngestState;
 
 /// Most domains on one page: whole definitions, of some kilobytes each.
@@ -129,6 +130,8 @@ pub(crate) async fn put_domain(
             check_room(&state).await?;
         }
         let before = standing.as_ref().map(|(before, _)| before);
+        let change = Change { domain: &domain, before, after: &definition };
+        change.check_placements(&state, &caller).await?;
         let changed = changes(before, &definition)?;
         let reset = left_out(&changed, &posted);
         if store(&state, &domain, standing.map(|(_, version)| version), &definition).await? {
@@ -156,6 +159,8 @@ pub(crate) async fn patch_domain(
         let mut document = to_json(&before)?;
         merge_patch(&mut document, &patch);
         let definition = parse(document)?;
+        let change = Change { domain: &domain, before: Some(&before), after: &definition };
+        change.check_placements(&state, &caller).await?;
         let changed = changes(Some(&before), &definition)?;
         let reset = left_out(&changed, &without_nulls(patch.clone()));
         if store(&state, &domain, Some(version), &definition).await? {

@@ -11,6 +11,7 @@ mod inflate;
 mod items;
 mod keys;
 mod personalize_calls;
+mod placements;
 #[cfg(test)]
 mod rotation_tests;
 mod routes;
