@@ -261,7 +261,7 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
     SlateRequest {
         limit: [1, 2, 5, 10, 100][rng.random_range(0..5)],
         excluded: some(rng, 0.1),
-        filters: BTreeMap::from([(shop(), filter(source))]),
+        filters: BTreeMap::from([(shop(), vec![filter(source), filter("true")])]),
         boosts: BTreeMap::from([(shop(), boosts)]),
         promotions: BTreeMap::from([(shop(), promotions)]),
         diversity,

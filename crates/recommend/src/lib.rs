@@ -14,6 +14,7 @@ mod recommendations;
 mod replay;
 mod request;
 mod request_filter;
+mod request_placement;
 mod request_preferences;
 mod request_words;
 mod routes;

@@ -14,13 +14,12 @@ use crossfold_core::serving::inspect::{InspectedTarget, ScoreParts};
 use crossfold_core::serving::offers::ShownOffer;
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::reason::Reason;
-use crossfold_core::serving::request::{Recipient, SlateRequest};
+use crossfold_core::serving::request::Recipient;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
 use crossfold_edge::request_log::ServedNote;
 use crossfold_storage::definition_reader::KnownDefinitions;
-use crossfold_text::search::Query;
 use futures::{FutureExt, try_join};
 use serde::Serialize;
 
@@ -102,10 +101,14 @@ async fn recommend(
         state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
         read_user(state, &user, &deadline).map(Ok),
     )?;
-    let Checked { request, question, known } = checked;
+    let Checked { checked, known } = checked;
+    let CheckedRequest { request, question, is_placement_outdated } = checked;
     let definitions = &*known.definitions;
     if known.is_stale {
         degraded.add(Shortfall::StaleDefinitions);
+    }
+    if is_placement_outdated {
+        degraded.add(Shortfall::PlacementOutdated);
     }
     served.degraded.into_iter().for_each(|shortfall| degraded.add(shortfall));
     let model = served.model.as_deref();
@@ -158,8 +161,7 @@ fn answer(view: RecommendationView) -> Answer {
 
 /// A request that keeps the rules, and the definitions that it was checked by.
 struct Checked {
-    request: SlateRequest,
-    question: Option<Query>,
+    checked: CheckedRequest,
     known: KnownDefinitions,
 }
 
@@ -172,16 +174,19 @@ async fn check(
 ) -> Result<Checked, Problem> {
     let known = read_definitions(state, &body.domain, deadline).await?;
     let request = body.into_request(caller, headers, &known.definitions, &state.machine);
-    let CheckedRequest { request, question } = match request {
+    let checked = match request {
         Err(problem) if known.is_stale && problem.code == "unknown_domain" => {
             // It may have been defined since.
             return Err(unchecked(StoreError::Unavailable(problem.detail.into())));
         }
         request => request?,
     };
-    let request = if known.is_stale { within_one_domain(request) } else { request };
-    read_catalogues(state, &request.targets, (deadline, Stage::FirstReads)).await;
-    Ok(Checked { request, question, known })
+    let checked = match known.is_stale {
+        true => CheckedRequest { request: within_one_domain(checked.request), ..checked },
+        false => checked,
+    };
+    read_catalogues(state, &checked.request.targets, (deadline, Stage::FirstReads)).await;
+    Ok(Checked { checked, known })
 }
 
 /// One slate, in numbers.

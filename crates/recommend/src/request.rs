@@ -22,6 +22,7 @@ use crossfold_text::search::Query;
 use serde::Deserialize;
 
 use crate::request_filter::{FilteredTargets, RawFilter};
+use crate::request_placement::RequestPlacement;
 use crate::request_preferences::{Preferences, RawBoost, RawPromotion};
 use crate::request_words::Question;
 
@@ -58,8 +59,7 @@ pub(crate) struct RecommendationBody {
     #[serde(default)]
     target_domains: Vec<DomainId>,
     placement: Option<Placement>,
-    #[serde(default = "default_limit")]
-    limit: usize,
+    limit: Option<usize>,
     #[serde(default)]
     exclude: Vec<RawExcluded>,
     filter: Option<RawFilter>,
@@ -67,10 +67,8 @@ pub(crate) struct RecommendationBody {
     boosts: Vec<RawBoost>,
     #[serde(default)]
     promotions: Vec<RawPromotion>,
-    #[serde(default)]
-    diversity: f32,
-    #[serde(default)]
-    exploration: f32,
+    diversity: Option<f32>,
+    exploration: Option<f32>,
     #[serde(default)]
     query: String,
     #[serde(default)]
@@ -97,6 +95,8 @@ pub(crate) struct RecommendationBody {
 pub(crate) struct CheckedRequest {
     pub(crate) request: SlateRequest,
     pub(crate) question: Option<Query>,
+    /// Whether some targets are not served, for what their place says of them cannot be read.
+    pub(crate) is_placement_outdated: bool,
 }
 
 /// What a dry run does otherwise than a slate that is served.
@@ -140,10 +140,8 @@ pub(crate) struct RankingBody {
     filter: Option<RawFilter>,
     #[serde(default)]
     boosts: Vec<RawBoost>,
-    #[serde(default)]
-    diversity: f32,
-    #[serde(default)]
-    exploration: f32,
+    diversity: Option<f32>,
+    exploration: Option<f32>,
     #[serde(default)]
     query: String,
     #[serde(default)]
@@ -185,7 +183,7 @@ impl RankingBody {
         let targets: BTreeSet<&DomainId> = listed.iter().map(|(domain, _)| domain).collect();
         Ok(RecommendationBody {
             target_domains: targets.into_iter().cloned().collect(),
-            limit: self.limit.unwrap_or_else(|| listed.len().min(MAX_LIMIT)),
+            limit: self.limit,
             listed: Some(listed),
             user_id: self.user_id,
             domain: self.domain,
@@ -241,13 +239,19 @@ impl RecommendationBody {
         machine: &Machine,
     ) -> Result<CheckedRequest, Problem> {
         self.check_sizes()?;
-        let mut targets: BTreeSet<DomainId> = self.target_domains.into_iter().collect();
-        if targets.is_empty() {
-            targets.insert(self.domain.clone());
-        }
-        if let Some(unknown) = targets.iter().find(|target| !definitions.contains_key(*target)) {
-            return Err(Problem::unknown_domain(unknown.as_str()));
-        }
+        let place = RequestPlacement::of((&self.domain, self.placement.as_ref()), definitions);
+        let usual = self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT));
+        let limit = place.limit(self.limit, usual)?;
+        let exploration = match self.exploration {
+            Some(share) => place.exploration(exploration(share)?, true),
+            None => place.exploration(None, false),
+        };
+        let diversity = match self.diversity {
+            Some(share) => diversity(share)?,
+            None => place.diversity(),
+        };
+        let placed = place.targets(self.target_domains.into_iter().collect())?;
+        let (targets, is_placement_outdated) = (placed.targets.clone(), placed.is_outdated);
         let filtered = FilteredTargets { targets: &targets, definitions, caller };
         let filters = self.filter.map(|filter| filter.read(filtered)).transpose()?;
         let filters = filters.unwrap_or_default();
@@ -261,6 +265,7 @@ impl RecommendationBody {
             // What is left of a list would tell what the person saw elsewhere.
             listed.iter().try_for_each(|(domain, _)| filtered.only("items", domain))?;
         }
+        let (filters, preferences) = placed.with(filters, preferences);
         let question = Question::read((&self.query, &self.context), filtered)?;
         let occasion = Occasion {
             recommendation_id: machine.ids.fresh().into(),
@@ -271,13 +276,13 @@ impl RecommendationBody {
         let request = SlateRequest {
             placement: self.placement,
             targets,
-            limit: self.limit,
+            limit,
             excluded: self.exclude.into_iter().map(|item| (item.domain, item.item_id)).collect(),
             filters,
             boosts: preferences.boosts,
             promotions: preferences.promotions,
-            diversity: diversity(self.diversity)?,
-            exploration: exploration(self.exploration)?,
+            diversity: diversity.map(|diversity| Diversified { diversity, pools: BTreeMap::new() }),
+            exploration: exploration.map(|share| Explored { share, then: None }),
             words: question.as_ref().map(|question| question.words.clone()),
             applicant,
             listed: self.listed,
@@ -289,12 +294,13 @@ impl RecommendationBody {
             locale: locale(&self.locale)?,
             ..SlateRequest::of(occasion)
         };
-        Ok(CheckedRequest { request, question: question.map(|question| question.query) })
+        let question = question.map(|question| question.query);
+        Ok(CheckedRequest { request, question, is_placement_outdated })
     }
 
     fn check_sizes(&self) -> Result<(), Problem> {
         let refuse = |detail: String| Err(Problem::invalid(detail));
-        check_limit(self.limit)?;
+        self.limit.map_or(Ok(()), check_limit)?;
         if self.exclude.len() > MAX_EXCLUDED {
             return refuse(format!("exclude must have at most {MAX_EXCLUDED} items"));
         }
@@ -330,23 +336,19 @@ fn check_applicant(applicant: &Applicant, targets: FilteredTargets<'_>) -> Resul
 }
 
 /// How much a slate is to be of different things; 0 where it need not be.
-fn diversity(share: f32) -> Result<Option<Diversified>, Problem> {
-    if share == 0.0 {
-        return Ok(None);
-    }
+fn diversity(share: f32) -> Result<Option<Diversity>, Problem> {
     match Diversity::try_from(share) {
-        Ok(diversity) => Ok(Some(Diversified { diversity, pools: BTreeMap::new() })),
-        Err(_) => Err(Problem::invalid("diversity must be 0 to 1".to_owned())),
+        _ if share == 0.0 => Ok(None),
+        Ok(diversity) => Ok(Some(diversity)),
+        Err(_) => Err(Problem::invalid("diversity must be 0 to 1")),
     }
 }
 
 /// How much of a slate may be others than the best; 0 where nothing is.
-fn exploration(share: f32) -> Result<Option<Explored>, Problem> {
-    if share == 0.0 {
-        return Ok(None);
-    }
+fn exploration(share: f32) -> Result<Option<ExplorationShare>, Problem> {
     match ExplorationShare::try_from(share) {
-        Ok(share) => Ok(Some(Explored { share, then: None })),
+        _ if share == 0.0 => Ok(None),
+        Ok(share) => Ok(Some(share)),
         Err(_) => Err(Problem::invalid("exploration must be 0 to 0.5")),
     }
 }

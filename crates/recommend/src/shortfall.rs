@@ -25,6 +25,8 @@ pub(crate) enum Shortfall {
     NoTitles,
     /// New items could not be ranked by their text, for want of the encoder.
     NoEncoder,
+    /// What the placement says of a target cannot be read any more.
+    PlacementOutdated,
     /// It could not be told which items have the words that are looked for.
     NoSearch,
     /// The decision could not be logged.
@@ -46,6 +48,7 @@ impl Shortfall {
             Self::StaleCatalogue => "stale_catalogue",
             Self::NoTitles => "no_titles",
             Self::NoEncoder => "no_encoder",
+            Self::PlacementOutdated => "placement_outdated",
             Self::NoSearch => "no_search",
             Self::NotLogged => "not_logged",
         }

@@ -14,6 +14,7 @@
 //! | `models/<id>/` | a model's parts, by content | as the number of kept models says | `model` |
 //! | `encoders/current.json` | which text encoder is installed | always | [`ENCODER_POINTER_KEY`] |
 //! | `encoders/<sha256>.safetensors` | the artefact of a text encoder | always | [`encoder_key`] |
+//! | `catalogues/` | a domain's catalogue as of one of its changes, Parquet | at most 25 days after it was written | [`catalogue_key`] |
 //! | `tuning/` | searches for hyper-parameters under way | 30 days | the function `train` |
 //! | `retraining/` | working files of runs in shards | 14 days | `training::sharding::plan` |
 //!
@@ -43,6 +44,9 @@ pub const QUARANTINE_PREFIX: &str = "quarantine/";
 pub const SET_ASIDE_RECORDS_PREFIX: &str = "set-aside/records/";
 /// Where files of the bucket that cannot be read are kept, for the same reason.
 pub const SET_ASIDE_FILES_PREFIX: &str = "set-aside/files/";
+
+/// Where catalogues lie as they were up to a change.
+pub const CATALOGUES_PREFIX: &str = "catalogues/";
 
 /// Where the artefacts of text encoders lie: of their own, because they outlive models.
 pub const ENCODERS_PREFIX: &str = "encoders/";
@@ -115,6 +119,12 @@ pub fn key_before_set_aside(key: &str) -> Option<&str> {
 pub fn domain_of_key(key: &str) -> Option<DomainId> {
     let named = key.split('/').find_map(|part| part.strip_prefix("domain="))?;
     DomainId::parse(named).ok()
+}
+
+/// The key of a domain's catalogue as it was up to a change.
+#[must_use]
+pub fn catalogue_key(domain: &DomainId) -> String {
+    format!("{CATALOGUES_PREFIX}{domain}.parquet")
 }
 
 /// The key of a text encoder's artefact, by the SHA-256 of its content in hexadecimal.

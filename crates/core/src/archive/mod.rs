@@ -3,10 +3,11 @@
 //! | to find | read |
 //! | --- | --- |
 //! | where something lies | [`keys`] |
-//! | what a column of a record means | [`events`], [`decisions`], [`outcomes`], [`quarantine`], and `docs/data.md` |
+//! | what a column of a record means | [`catalogue`], [`events`], [`decisions`], [`outcomes`], [`quarantine`], and `docs/data.md` |
 //! | how a record becomes a row | [`table`] |
 //! | how values become cells, and cells a Parquet file | [`cells`], [`columns`] |
 
+pub mod catalogue;
 pub mod cells;
 pub mod columns;
 pub mod decisions;

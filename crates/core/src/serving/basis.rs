@@ -117,12 +117,13 @@ fn used_filters<'a>(
     request: &'a SlateRequest,
     target: &DomainId,
 ) -> impl Iterator<Item = (FilterUse, &'a Filter)> {
-    let filter = request.filters.get(target).map(|filter| (FilterUse::Admits, filter));
+    let filters = request.filters.get(target).into_iter().flatten();
+    let filters = filters.map(|filter| (FilterUse::Admits, filter));
     let boosts = request.boosts.get(target).into_iter().flatten();
     let boosts = boosts.map(|boost| (FilterUse::Boosts(boost.factor), &boost.filter));
     let promotions = request.promotions.get(target).into_iter().flatten();
     let promotions = promotions.map(|own| (FilterUse::Promotes(own.slot), &own.filter));
-    filter.into_iter().chain(boosts).chain(promotions)
+    filters.chain(boosts).chain(promotions)
 }
 
 /// Up to which change of each catalogue new items were ranked by their text, or from which on.

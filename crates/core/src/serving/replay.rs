@@ -227,7 +227,7 @@ fn filters_then<'a>(
 /// What a caller preferred, by target.
 #[derive(Default)]
 struct Preferred {
-    filters: BTreeMap<DomainId, Filter>,
+    filters: BTreeMap<DomainId, Vec<Filter>>,
     boosts: BTreeMap<DomainId, Vec<Boost>>,
     promotions: BTreeMap<DomainId, Vec<Promotion>>,
 }
@@ -238,7 +238,7 @@ impl Preferred {
         for (target, used, filter) in filters_then(basis, definitions) {
             let (target, Some(filter)) = (target.clone(), filter) else { continue };
             match used {
-                FilterUse::Admits => _ = then.filters.insert(target, filter),
+                FilterUse::Admits => then.filters.entry(target).or_default().push(filter),
                 FilterUse::Boosts(factor) => {
                     then.boosts.entry(target).or_default().push(Boost { filter, factor });
                 }

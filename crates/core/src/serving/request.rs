@@ -79,8 +79,9 @@ pub struct SlateRequest {
     pub limit: usize,
     /// Items the caller does not want.
     pub excluded: BTreeSet<(DomainId, ItemId)>,
-    /// What items of some targets must be like, as the caller says.
-    pub filters: BTreeMap<DomainId, Filter>,
+    /// What items of some targets must be like, as the caller and the placement say: each is to be
+    /// true of an item.
+    pub filters: BTreeMap<DomainId, Vec<Filter>>,
     /// Which items of some targets count for more or less, in the order of [`Boost::sort`].
     pub boosts: BTreeMap<DomainId, Vec<Boost>>,
     /// Which items of some targets have places of their own, in the order of [`Promotion::sort`].

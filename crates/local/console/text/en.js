@@ -300,6 +300,7 @@ export default {
   "code.stale_definitions": "definitions could not be read, so nothing crossed domains",
   "code.no_catalogue": "a catalogue could not be read",
   "code.stale_catalogue": "the catalogue's newest changes could not be read",
+  "code.placement_outdated": "what the placement says of a platform cannot be read any more; nothing of it is shown there",
   "code.no_search": "the words of a catalogue could not be searched; nothing was looked for in it",
   "code.no_encoder": "the text encoder could not be read; new items come last",
   "code.no_titles": "titles of past items could not be read",

@@ -300,6 +300,7 @@ export default {
   "code.stale_definitions": "无法读取领域定义，未跨领域使用数据",
   "code.no_catalogue": "无法读取目录",
   "code.stale_catalogue": "无法读取目录的最新变更",
+  "code.placement_outdated": "展示位对某个平台的规则已无法读取，该平台的物品不在此展示",
   "code.no_search": "无法检索物品目录中的词语，未按搜索内容筛选",
   "code.no_encoder": "无法读取文本编码器；新物品排在最后",
   "code.no_titles": "无法读取历史物品的标题",

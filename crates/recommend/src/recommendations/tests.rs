@@ -43,6 +43,7 @@ mod filters;
 mod long_histories;
 mod new_items;
 mod offers;
+mod placements;
 mod preferences;
 mod presence;
 mod profiles;

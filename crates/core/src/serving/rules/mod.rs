@@ -101,7 +101,7 @@ impl<'a> Rules<'a> {
         definitions: &'a Definitions,
     ) -> Self {
         let schema = || definitions.get(target).map(DomainDefinition::schema).unwrap_or_default();
-        let filter = request.filters.get(target).map(|filter| (filter, schema()));
+        let filters = request.filters.get(target).map(|filters| (&**filters, schema()));
         let seen = Seen::in_history((target, history), definitions, request.now);
         let mut rules: Vec<Box<dyn Rule + 'a>> = vec![Box::new(Available::at(request.now))];
         if request.listed.is_none() {
@@ -111,7 +111,7 @@ impl<'a> Rules<'a> {
         let others: [Box<dyn Rule + 'a>; 6] = [
             Box::new(Dismissed::in_history(target, history)),
             Box::new(Excluded::by_caller(target, &request.excluded)),
-            Box::new(Filtered::by_caller(filter, request.now)),
+            Box::new(Filtered::by_caller(filters, request.now)),
             Box::new(Listed::by_caller(target, request.listed.as_ref())),
             Box::new(Found::by_words(request.words.as_ref())),
             Box::new(Eligible::by_rules(application(request, target, definitions))),

@@ -40,7 +40,7 @@ fn filtered(source: &str) -> SlateRequest {
     SlateRequest {
         limit: MAX_LIMIT,
         inspect: true,
-        filters: BTreeMap::from([(knowledge(), filter)]),
+        filters: BTreeMap::from([(knowledge(), vec![filter])]),
         ..asking(knowledge(), knowledge())
     }
 }
@@ -112,7 +112,7 @@ fn a_column_is_of_the_type_that_is_declared_now_and_what_is_no_such_value_is_mis
     let schema = definitions[&knowledge()].schema();
     let filter = Filter::parse("range = \"110\"", &schema).unwrap();
     let request = SlateRequest {
-        filters: BTreeMap::from([(knowledge(), filter)]),
+        filters: BTreeMap::from([(knowledge(), vec![filter])]),
         ..asking(knowledge(), knowledge())
     };
     let (user, history) = (the_user(), History::new(Vec::new(), []));

@@ -1,0 +1,149 @@
+//! What the definition of the platform says of the place where a slate is shown, beside what a request
+//! says: it bounds the request, and what a request adds narrows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossfold_core::entities::boost::{Boost, Promotion};
+use crossfold_core::entities::definition::{Definitions, DomainDefinition};
+use crossfold_core::entities::diversity::Diversity;
+use crossfold_core::entities::exploration::ExplorationShare;
+use crossfold_core::entities::filter::Filter;
+use crossfold_core::entities::ids::{DomainId, Placement};
+use crossfold_core::entities::placement::{BeyondPlacement, PlacementDefinition, TargetPlacement};
+use crossfold_edge::problem::Problem;
+
+use crate::request_preferences::Preferences;
+
+/// What holds at the place of a request; nothing where its platform says nothing of it.
+pub(crate) struct RequestPlacement<'a> {
+    definition: Option<&'a PlacementDefinition>,
+    definitions: &'a Definitions,
+    display: &'a DomainId,
+}
+
+/// The targets of a request, and what their place says of each.
+pub(crate) struct PlacedTargets {
+    pub(crate) targets: BTreeSet<DomainId>,
+    rules: Vec<(DomainId, TargetPlacement)>,
+    /// Whether some are not served, for what the place says of them cannot be read any more.
+    pub(crate) is_outdated: bool,
+}
+
+fn beyond(error: &BeyondPlacement) -> Problem {
+    Problem::invalid(error.to_string())
+}
+
+impl<'a> RequestPlacement<'a> {
+    pub(crate) fn of(
+        (display, placement): (&'a DomainId, Option<&Placement>),
+        definitions: &'a Definitions,
+    ) -> Self {
+        let definition = placement.and_then(|name| definitions.get(display)?.placements.get(name));
+        Self { definition, definitions, display }
+    }
+
+    /// How many items are served where a request asks for so many, or does not say.
+    ///
+    /// # Errors
+    /// A problem when it asks for more than there may be.
+    pub(crate) fn limit(&self, asked: Option<usize>, usual: usize) -> Result<usize, Problem> {
+        match self.definition {
+            Some(definition) => definition.limit(asked, usual).map_err(|error| beyond(&error)),
+            None => Ok(asked.unwrap_or(usual)),
+        }
+    }
+
+    /// Whose items are served: of those that are asked for, or else those of the place, or else the
+    /// platform's own.
+    ///
+    /// # Errors
+    /// A problem when a domain is asked for that is not defined, or not served there.
+    pub(crate) fn targets(&self, asked: BTreeSet<DomainId>) -> Result<PlacedTargets, Problem> {
+        let is_defined = |target: &DomainId| self.definitions.contains_key(target);
+        if let Some(unknown) = asked.iter().find(|target| !is_defined(target)) {
+            return Err(Problem::unknown_domain(unknown.as_str()));
+        }
+        let targets = match self.definition {
+            Some(definition) => definition.targets(asked).map_err(|error| beyond(&error))?,
+            None => asked,
+        };
+        let targets = match targets.is_empty() {
+            true => BTreeSet::from([self.display.clone()]),
+            false => targets,
+        };
+        let mut placed =
+            PlacedTargets { targets: BTreeSet::new(), rules: Vec::new(), is_outdated: false };
+        for target in targets {
+            match self.rules_of(&target) {
+                Some(rules) => {
+                    placed.rules.push((target.clone(), rules));
+                    placed.targets.insert(target);
+                }
+                // What may be shown of it there is not known.
+                None => placed.is_outdated = true,
+            }
+        }
+        Ok(placed)
+    }
+
+    /// What the place says of a target; `None` where that cannot be told by what the target declares
+    /// now, or it is gone.
+    fn rules_of(&self, target: &DomainId) -> Option<TargetPlacement> {
+        let schema = self.definitions.get(target).map(DomainDefinition::schema)?;
+        match self.definition {
+            Some(definition) => definition.for_target(target, &schema).ok(),
+            None => Some(TargetPlacement::default()),
+        }
+    }
+
+    /// How much the slate is to be of different things, where the request does not say.
+    pub(crate) fn diversity(&self) -> Option<Diversity> {
+        self.definition?.diversity
+    }
+
+    /// How much of the slate may be others than the best: what the request says, within what the place
+    /// does.
+    pub(crate) fn exploration(
+        &self,
+        asked: Option<ExplorationShare>,
+        is_said: bool,
+    ) -> Option<ExplorationShare> {
+        let most = self.definition.and_then(|definition| definition.exploration);
+        match (asked, most) {
+            (Some(asked), Some(most)) if asked > most => Some(most),
+            (None, most) if !is_said => most,
+            (asked, _) => asked,
+        }
+    }
+}
+
+impl PlacedTargets {
+    /// What items of the targets must be like, and which are preferred: by the request, and by its
+    /// place.
+    pub(crate) fn with(
+        self,
+        filters: BTreeMap<DomainId, Filter>,
+        preferences: Preferences,
+    ) -> (BTreeMap<DomainId, Vec<Filter>>, Preferences) {
+        let filters = filters.into_iter().map(|(target, filter)| (target, vec![filter]));
+        let mut filters: BTreeMap<DomainId, Vec<Filter>> = filters.collect();
+        let Preferences { mut boosts, mut promotions } = preferences;
+        for (target, rules) in self.rules {
+            let TargetPlacement { filter, boosts: more, promotions: places } = rules;
+            if let Some(filter) = filter {
+                filters.entry(target.clone()).or_default().push(filter);
+            }
+            if !more.is_empty() {
+                let boosts = boosts.entry(target.clone()).or_default();
+                boosts.extend(more);
+                Boost::sort(boosts);
+            }
+            if !places.is_empty() {
+                let promotions = promotions.entry(target).or_default();
+                promotions.extend(places);
+                Promotion::sort(promotions);
+            }
+        }
+        (filters, Preferences { boosts, promotions })
+    }
+}
