@@ -1,9 +1,11 @@
-//! Catalogues in memory: read whole once, then kept up to date by their changes.
+//! Catalogues in memory: begun with as they are stored in the bucket, or read whole once, then kept up
+//! to date by their changes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crossfold_core::archive::catalogue::StoredCatalogue;
 use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::clock::{Reading, Stopwatch};
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId};
@@ -12,6 +14,8 @@ use crossfold_core::model::Model;
 use crossfold_core::serving::snapshot::CatalogueSnapshot;
 use crossfold_storage::shared_work::{Patience, SharedWork, Waited};
 use crossfold_storage::write_count::WriteCount;
+
+use crate::stored_catalogues::{Stored, StoredCatalogues, changed_since};
 
 /// How often changes are asked for: well below the minute within which a new
 /// item must be known.
@@ -53,6 +57,8 @@ struct Cached {
     of_model: Option<ModelId>,
     /// Changes that are not in it yet.
     changed: BTreeMap<ItemId, Item>,
+    /// How it is stored in the bucket.
+    stored: Stored,
 }
 
 /// One domain's place in the cache.
@@ -60,6 +66,8 @@ struct Cached {
 struct Place {
     /// Reading the domain, once for many requests, so that none waits longer than it may.
     reading: SharedWork,
+    /// Storing it in the bucket, which nobody waits for.
+    storing: SharedWork,
     /// Empty until the catalogue was read. Held while nothing is waited for.
     cached: Mutex<Option<Cached>>,
 }
@@ -83,6 +91,8 @@ pub(crate) struct CatalogueCache {
     patience: Duration,
     /// Counts the writes of a process that has its store to itself.
     writes: Option<WriteCount>,
+    /// What processes begin with.
+    stored: Option<StoredCatalogues>,
 }
 
 impl CatalogueCache {
@@ -94,7 +104,13 @@ impl CatalogueCache {
             refresh: REFRESH,
             patience: PATIENCE,
             writes: None,
+            stored: None,
         }
+    }
+
+    /// Begins with what is stored, and stores what changed.
+    pub(crate) fn with_stored(self, stored: StoredCatalogues) -> Self {
+        Self { stored: Some(stored), ..self }
     }
 
     /// Asks for changes at every request: for a process with its own store.
@@ -170,6 +186,24 @@ impl CatalogueCache {
         if let Some(cached) = &mut *place.cached() {
             cached.is_stale = read.is_err();
         }
+        self.store_if_due(domain, place).await;
+    }
+
+    /// Begins to store the catalogue, where it is worth it, and waits for nothing.
+    async fn store_if_due(&self, domain: &DomainId, place: &Place) {
+        let Some(catalogues) = self.stored.clone() else { return };
+        let now = self.stopwatch.read();
+        let due = place.cached().as_mut().and_then(|cached| cached.to_store(&catalogues, now));
+        let Some((to_store, stored)) = due else { return };
+        let (domain, cache) = (domain.clone(), self.clone());
+        let work = move || async move {
+            let stored = catalogues.store(&domain, to_store, stored).await;
+            if let Some(cached) = &mut *cache.place(&domain).cached() {
+                cached.stored = stored;
+            }
+        };
+        let patience = Patience { from_now: Duration::ZERO, from_its_start: Duration::ZERO };
+        place.storing.join(patience, work).await;
     }
 
     fn may_have_changed(&self, domain: &DomainId, cached: &Cached) -> bool {
@@ -180,19 +214,32 @@ impl CatalogueCache {
     async fn load(&self, domain: &DomainId) -> StoreResult<Cached> {
         let refreshed_at = self.stopwatch.read();
         let writes = self.writes.as_ref().map(|writes| writes.of(domain));
-        let items = self.store.list(domain).await?;
+        let (begun, stored) = match &self.stored {
+            Some(catalogues) => catalogues.load(domain).await,
+            None => Default::default(),
+        };
+        let (items, surely_read, changes) = match begun {
+            Some(StoredCatalogue { items, complete_until, .. }) => {
+                (items, Some(complete_until), self.store.changes(domain, complete_until).await?)
+            }
+            None => (self.store.list(domain).await?, None, Vec::new()),
+        };
         let last = items.iter().map(|item| item.change).max().unwrap_or_default();
-        let surely_read = ChangeNumber(last.0.saturating_sub(CALLS_ON_THE_WAY));
-        Ok(Cached {
+        let surely_read =
+            surely_read.unwrap_or(ChangeNumber(last.0.saturating_sub(CALLS_ON_THE_WAY)));
+        let mut cached = Cached {
             refreshed_at,
-            looks: VecDeque::from([(refreshed_at, surely_read), (refreshed_at, last)]),
+            looks: VecDeque::from([(refreshed_at, surely_read)]),
             last,
             writes,
             is_stale: false,
             snapshot: Arc::new(CatalogueSnapshot::new(items, None)),
             of_model: None,
             changed: BTreeMap::new(),
-        })
+            stored,
+        };
+        cached.update(changes, refreshed_at);
+        Ok(cached)
     }
 
     async fn update(
@@ -226,6 +273,7 @@ impl Cached {
     /// Takes over changes that were asked for at `began_at`.
     fn update(&mut self, changes: Vec<Item>, began_at: Reading) {
         changes.into_iter().for_each(|item| self.take_over(item));
+        // Of a catalogue that was just read the first look is of what had surely been read.
         if self.looks.back().is_none_or(|(_, last)| *last != self.last) {
             self.looks.push_back((began_at, self.last));
         }
@@ -244,6 +292,24 @@ impl Cached {
         self.snapshot.clone()
     }
 
+    /// The catalogue as it is, up to which change it is complete, and how it is stored, where it is
+    /// worth to be stored again.
+    fn to_store(
+        &mut self,
+        catalogues: &StoredCatalogues,
+        now: Reading,
+    ) -> Option<((ChangeNumber, Arc<CatalogueSnapshot>), Stored)> {
+        let complete = self.complete_until(now);
+        let known = self.snapshot.entries().map(|(_, entry)| entry.item);
+        let items = known.chain(self.changed.values());
+        let changed = changed_since(&self.stored, complete, items);
+        if !catalogues.is_due(&self.stored, changed) {
+            return None;
+        }
+        let changes = self.changed.values().cloned();
+        Some(((complete, Arc::new(self.snapshot.changed(changes, None))), self.stored.clone()))
+    }
+
     /// Takes over a change, unless it is known already.
     fn take_over(&mut self, item: Item) {
         let known = self.changed.get(&item.item_id);
@@ -257,192 +323,4 @@ impl Cached {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    use async_trait::async_trait;
-    use crossfold_core::entities::ports::{Appended, StoreError};
-    use crossfold_storage::{memory, write_count};
-    use jiff::Timestamp;
-    use tokio::sync::Notify;
-
-    use super::*;
-
-    fn domain(name: &str) -> DomainId {
-        DomainId::parse(name).unwrap()
-    }
-
-    fn item(domain: &DomainId, name: &str, second: i64) -> Item {
-        let details = serde_json::from_value(serde_json::json!({ "title": name })).unwrap();
-        Item {
-            domain: domain.clone(),
-            item_id: ItemId::parse(name).unwrap(),
-            details: Some(details),
-            updated_at: Timestamp::from_second(second).unwrap(),
-            change: ChangeNumber::default(),
-        }
-    }
-
-    /// A stopwatch that is set by hand, in seconds.
-    fn by_hand() -> (Arc<AtomicU64>, Stopwatch) {
-        let seconds = Arc::new(AtomicU64::new(0));
-        let shown = seconds.clone();
-        let read = move || Duration::from_secs(shown.load(Ordering::Relaxed));
-        (seconds, Stopwatch::from_fn(read))
-    }
-
-    /// Holds up reading the domain `slow` until it is let go, and fails changes
-    /// when told to.
-    struct Hindered {
-        inner: Arc<dyn CatalogueStore>,
-        let_go: Notify,
-        fails: AtomicBool,
-        changes_read: AtomicU64,
-    }
-
-    impl Hindered {
-        fn new() -> Arc<Self> {
-            let inner = memory::stores().catalogue;
-            Arc::new(Self {
-                inner,
-                let_go: Notify::new(),
-                fails: AtomicBool::new(false),
-                changes_read: AtomicU64::new(0),
-            })
-        }
-    }
-
-    #[async_trait]
-    impl CatalogueStore for Hindered {
-        async fn put_all(&self, domain: &DomainId, items: &[Item]) -> StoreResult<ChangeNumber> {
-            self.inner.put_all(domain, items).await
-        }
-
-        async fn create_all(&self, of: &DomainId, items: &[Item]) -> StoreResult<Vec<Appended>> {
-            self.inner.create_all(of, items).await
-        }
-
-        async fn get(&self, domain: &DomainId, item: &ItemId) -> StoreResult<Option<Item>> {
-            self.inner.get(domain, item).await
-        }
-
-        async fn list(&self, domain: &DomainId) -> StoreResult<Vec<Item>> {
-            if domain.as_str() == "slow" {
-                self.let_go.notified().await;
-            }
-            self.inner.list(domain).await
-        }
-
-        async fn changes(&self, domain: &DomainId, since: ChangeNumber) -> StoreResult<Vec<Item>> {
-            if self.fails.load(Ordering::Relaxed) {
-                return Err(StoreError::Unavailable("throttled".into()));
-            }
-            let changes = self.inner.changes(domain, since).await?;
-            self.changes_read.fetch_add(changes.len() as u64, Ordering::Relaxed);
-            Ok(changes)
-        }
-    }
-
-    async fn snapshot(cache: &CatalogueCache, domain: &DomainId) -> Option<KnownCatalogue> {
-        cache.refresh(domain, Duration::from_secs(9)).await;
-        cache.known(domain, None)
-    }
-
-    fn titles(known: &KnownCatalogue) -> Vec<&str> {
-        known.snapshot.entries().filter_map(|(_, entry)| entry.title()).collect()
-    }
-
-    #[tokio::test]
-    async fn a_slow_domain_holds_up_no_other_and_is_read_once() {
-        let store = Hindered::new();
-        let cache = CatalogueCache::new(store.clone(), by_hand().1);
-        let (slow, fast) = (domain("slow"), domain("fast"));
-        store.put(&item(&slow, "s", 1)).await.unwrap();
-        let waiting = async { tokio::join!(snapshot(&cache, &slow), snapshot(&cache, &slow)) };
-        let meanwhile = async {
-            assert!(titles(&snapshot(&cache, &fast).await.unwrap()).is_empty());
-            // Lets go of one reading: a second one would wait for ever.
-            store.let_go.notify_one();
-        };
-        let both = async { tokio::join!(waiting, meanwhile) };
-        let ((first, second), ()) =
-            tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
-        assert_eq!(titles(&first.unwrap()), ["s"]);
-        assert_eq!(titles(&second.unwrap()), ["s"]);
-    }
-
-    #[tokio::test]
-    async fn changes_are_asked_for_every_20_seconds_and_a_failure_is_said_so() {
-        let store = Hindered::new();
-        let (seconds, stopwatch) = by_hand();
-        let cache = CatalogueCache::new(store.clone(), stopwatch);
-        let knowledge = domain("knowledge");
-        store.put(&item(&knowledge, "a", 1)).await.unwrap();
-        assert_eq!(titles(&snapshot(&cache, &knowledge).await.unwrap()), ["a"]);
-        store.put(&item(&knowledge, "b", 2)).await.unwrap();
-        for (second, fails, expected, is_stale) in [
-            (19, false, vec!["a"], false),
-            (20, true, vec!["a"], true),
-            (21, false, vec!["a", "b"], false),
-            (22, true, vec!["a", "b"], false),
-        ] {
-            seconds.store(second, Ordering::Relaxed);
-            store.fails.store(fails, Ordering::Relaxed);
-            let known = snapshot(&cache, &knowledge).await.unwrap();
-            assert_eq!((titles(&known), known.is_stale), (expected, is_stale), "at {second} s");
-        }
-    }
-    /// Puts a catalogue whole, reads it, and then the changes every 20 seconds:
-    /// how many entries that were after some minutes, and in the minutes after them.
-    async fn changes_read_after_a_whole_catalogue() -> (u64, u64) {
-        const ITEMS: u64 = 3_000;
-        let (store, knowledge) = (Hindered::new(), domain("knowledge"));
-        let (seconds, stopwatch) = by_hand();
-        for number in 0..ITEMS {
-            store.put(&item(&knowledge, &format!("i{number}"), 1_000)).await.unwrap();
-        }
-        let cache = CatalogueCache::new(store.clone(), stopwatch);
-        let mut read = Vec::new();
-        for minutes in [0..3, 3..60] {
-            store.changes_read.store(0, Ordering::Relaxed);
-            for second in (minutes.start * 60..minutes.end * 60).step_by(20) {
-                seconds.store(second, Ordering::Relaxed);
-                let known = snapshot(&cache, &knowledge).await.unwrap();
-                assert_eq!(titles(&known).len() as u64, ITEMS);
-            }
-            read.push(store.changes_read.load(Ordering::Relaxed) / ITEMS);
-        }
-        (read[0], read[1])
-    }
-
-    #[tokio::test]
-    async fn a_catalogue_that_was_written_whole_is_not_read_again_and_again() {
-        let (first, later) = changes_read_after_a_whole_catalogue().await;
-        assert!(first <= 7, "read whole {first} times in three minutes");
-        assert_eq!(later, 0, "read whole again when two minutes had passed");
-    }
-
-    #[tokio::test]
-    async fn where_writes_are_counted_a_catalogue_that_nobody_wrote_to_is_not_asked_for_changes() {
-        let (store, writes) = write_count::counted(memory::stores().catalogue);
-        let (stopwatch, knowledge) = (by_hand().1, domain("knowledge"));
-        let hindered = Arc::new(Hindered {
-            inner: store,
-            let_go: Notify::new(),
-            fails: AtomicBool::new(false),
-            changes_read: AtomicU64::new(0),
-        });
-        hindered.put(&item(&knowledge, "a", 1)).await.unwrap();
-        let cache =
-            CatalogueCache::new(hindered.clone(), stopwatch).without_delay().counting(writes);
-        for _ in 0..3 {
-            assert_eq!(titles(&snapshot(&cache, &knowledge).await.unwrap()), ["a"]);
-        }
-        assert_eq!(hindered.changes_read.load(Ordering::Relaxed), 0);
-        hindered.put(&item(&knowledge, "b", 2)).await.unwrap();
-        for _ in 0..3 {
-            assert_eq!(titles(&snapshot(&cache, &knowledge).await.unwrap()), ["a", "b"]);
-        }
-        assert_eq!(hindered.changes_read.load(Ordering::Relaxed), 2);
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ mod search_cache;
 mod shortfall;
 mod similar;
 mod state;
+mod stored_catalogues;
 #[cfg(test)]
 mod test_models;
 

@@ -15,6 +15,7 @@ use crate::deadline::{Deadlines, Limits};
 use crate::descriptions::DescriptionCache;
 use crate::model_cache::ModelCache;
 use crate::search_cache::SearchCache;
+use crate::stored_catalogues::StoredCatalogues;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -57,6 +58,14 @@ impl RecommendState {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { deadlines: self.deadlines.with(limits), ..self }
+    }
+
+    /// The same state, beginning with catalogues as they are stored in the bucket, and storing them
+    /// there: for processes that come and go over tables that are far away.
+    #[must_use]
+    pub fn with_stored_catalogues(self) -> Self {
+        let stored = StoredCatalogues::new(self.stores.objects.clone(), &self.machine);
+        Self { catalogues: self.catalogues.with_stored(stored), ..self }
     }
 
     /// The same state, counting in a log that others count in as well.

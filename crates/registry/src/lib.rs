@@ -1,6 +1,7 @@
-//! Models in the bucket: reading them whole, publishing, promoting, listing, retiring; and the
-//! text encoder that is installed beside them.
+//! Models in the bucket: reading them whole, publishing, promoting, listing, retiring; the text
+//! encoder that is installed beside them; and catalogues, for processes to begin with.
 
+pub mod catalogues;
 pub mod encoders;
 pub mod listing;
 pub mod load;

@@ -24,6 +24,8 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ports::{
     ObjectStore, PeopleStore, PutCondition, StoreError, StoreResult, Stores,
 };
+use crossfold_registry::catalogues;
+use crossfold_storage::definition_reader::definitions;
 use crossfold_storage::set_aside::move_file;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
@@ -103,6 +105,17 @@ pub(crate) async fn keep_up(stores: &Stores, retention: Option<ArchiveRetention>
         Ok(()) => tracing::info!(?done, "the archive was kept up"),
         Err(error) => tracing::error!(%error, ?done, "the archive could not be kept up"),
     }
+    match forget_catalogues(stores).await {
+        Ok(0) => {}
+        Ok(forgotten) => tracing::info!(forgotten, "catalogues of deleted domains are forgotten"),
+        Err(error) => tracing::error!(%error, "stored catalogues could not be looked through"),
+    }
+}
+
+/// Deletes what processes begin with of domains that are gone.
+async fn forget_catalogues(stores: &Stores) -> StoreResult<usize> {
+    let defined = definitions(&*stores.records).await?;
+    catalogues::forget_undefined(&*stores.objects, &defined).await
 }
 
 /// A merge that was begun.

@@ -21,6 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         verified => verified?,
     }
     let stores = rekeyed(stores, &pseudonymiser);
-    let state = RecommendState::new(stores, pseudonymiser, system::machine());
+    let state =
+        RecommendState::new(stores, pseudonymiser, system::machine()).with_stored_catalogues();
     lambda::run(routes().with_state(state.with_limits(limits))).await
 }
