@@ -3,10 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
+use crossfold_core::entities::consent::ConsentLedger;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::History;
@@ -19,7 +18,6 @@ use crossfold_core::model::{Artefact, Model, manifest};
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
 use crossfold_core::serving::policy::ALS_FOLD_IN;
-use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use crossfold_core::training::bridging::gate::GateOptions;

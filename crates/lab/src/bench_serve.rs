@@ -43,6 +43,8 @@ struct CatalogueBench {
     bounded_scan: Latency,
     /// A whole decision: rules, scores, order, reasons.
     decide: Latency,
+    /// The same with a filter, offers and the rules of who can have them, diversity and exploration.
+    decide_all: Latency,
     /// Decisions by all threads together.
     decisions_per_second: f64,
 }
@@ -98,13 +100,13 @@ pub fn serve(args: &BenchServeArgs) -> Result<()> {
 fn print(bench: &ServeBench) {
     println!("{} factors, {} past items; milliseconds p50 / p99", bench.factors, bench.history);
     println!(
-        "{:>9}  {:>15}  {:>17}  {:>17}  {:>17}  decisions/s, {} threads",
-        "items", "fold-in", "scan", "bounded scan", "decide", bench.threads
+        "{:>9}  {:>15}  {:>17}  {:>17}  {:>17}  {:>17}  decisions/s, {} threads",
+        "items", "fold-in", "scan", "bounded scan", "decide", "with all wishes", bench.threads
     );
     for of in &bench.catalogues {
         let CatalogueBench { items, fold_in, decisions_per_second, .. } = of;
         print!("{items:>9}  {:7.3}/{:7.3}", fold_in.p50, fold_in.p99);
-        for latency in [&of.scan, &of.bounded_scan, &of.decide] {
+        for latency in [&of.scan, &of.bounded_scan, &of.decide, &of.decide_all] {
             print!("  {:8.3}/{:8.3}", latency.p50, latency.p99);
         }
         println!("  {decisions_per_second:11.0}");
@@ -119,7 +121,7 @@ fn measure(world: &World) -> Result<CatalogueBench> {
     let basis = FoldInBasis { items, gram: &gram, unobserved: items.nrows(), params: &params };
     let quantised = QuantisedRows::of(factors, items.ncols()).context("factors to quantise")?;
     let (mut fold_in, mut scan, mut bounded) = (Vec::new(), Vec::new(), Vec::new());
-    let mut whole = Vec::new();
+    let (mut whole, mut with_all) = (Vec::new(), Vec::new());
     for taken in &world.people {
         let evidence: Vec<(u32, f32)> = taken.iter().map(|row| (*row, 1.0)).collect();
         let began = Instant::now();
@@ -138,6 +140,9 @@ fn measure(world: &World) -> Result<CatalogueBench> {
         let began = Instant::now();
         std::hint::black_box(world.decide(&history, LIMIT));
         whole.push(began.elapsed().as_secs_f64());
+        let began = Instant::now();
+        std::hint::black_box(world.decide_all(&history, LIMIT));
+        with_all.push(began.elapsed().as_secs_f64());
     }
     Ok(CatalogueBench {
         items: items.nrows(),
@@ -145,6 +150,7 @@ fn measure(world: &World) -> Result<CatalogueBench> {
         scan: Latency::of(scan),
         bounded_scan: Latency::of(bounded),
         decide: Latency::of(whole),
+        decide_all: Latency::of(with_all),
         decisions_per_second: decisions_per_second(world)?,
     })
 }

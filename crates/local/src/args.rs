@@ -420,21 +420,39 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
+/// Whose slates are wanted.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct WhomArgs {
+    /// The platform's user id.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// A file of user ids, one a line: a line of JSON is printed for each, as for a campaign.
+    #[arg(long, value_name = "FILE", conflicts_with = "inspect")]
+    pub users: Option<PathBuf>,
+}
+
 /// For whom to recommend what.
 #[derive(Args)]
 pub struct RecommendArgs {
-    /// The platform's user id.
-    #[arg(long)]
-    pub user: String,
+    /// Who is asked for.
+    #[command(flatten)]
+    pub whom: WhomArgs,
     /// The platform that asks.
     #[arg(long)]
     pub domain: DomainId,
     /// The domain whose items are wanted; the platform's own by default. May be repeated.
     #[arg(long)]
     pub target: Vec<DomainId>,
-    /// How many items.
-    #[arg(long, default_value_t = 10)]
-    pub limit: usize,
+    /// How many items; as the placement says, or 10, by default.
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Where on the platform; what its definition says of the place holds (docs/placements.md).
+    #[arg(long, value_name = "NAME")]
+    pub placement: Option<String>,
+    /// What somebody looks for, in their words (docs/preferences.md).
+    #[arg(long, value_name = "WORDS")]
+    pub query: Option<String>,
     /// Language of the reasons, as a BCP 47 tag.
     #[arg(long, default_value = "en")]
     pub locale: String,
@@ -442,8 +460,8 @@ pub struct RecommendArgs {
     /// of such texts by target.
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
-    /// A file with further fields of the request, a JSON object: `boosts`, `promotions`,
-    /// `diversity`, `applicant` (docs/preferences.md, docs/offers.md). A file, so that what an
+    /// A file with further fields of the request, a JSON object: `boosts`, `promotions`, `diversity`,
+    /// `exploration`, `context`, `applicant` (docs/preferences.md, docs/offers.md). A file, so that what an
     /// applicant tells is in no list of commands.
     #[arg(long = "with", value_name = "FILE")]
     pub further: Option<PathBuf>,

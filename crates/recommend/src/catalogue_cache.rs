@@ -193,7 +193,7 @@ impl CatalogueCache {
     async fn store_if_due(&self, domain: &DomainId, place: &Place) {
         let Some(catalogues) = self.stored.clone() else { return };
         let now = self.stopwatch.read();
-        let due = place.cached().as_mut().and_then(|cached| cached.to_store(&catalogues, now));
+        let due = place.cached().as_mut().and_then(|cached| cached.due_to_store(&catalogues, now));
         let Some((to_store, stored)) = due else { return };
         let (domain, cache) = (domain.clone(), self.clone());
         let work = move || async move {
@@ -294,7 +294,7 @@ impl Cached {
 
     /// The catalogue as it is, up to which change it is complete, and how it is stored, where it is
     /// worth to be stored again.
-    fn to_store(
+    fn due_to_store(
         &mut self,
         catalogues: &StoredCatalogues,
         now: Reading,

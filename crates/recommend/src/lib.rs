@@ -3,6 +3,7 @@
 //! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
 //! What is known of a user is told by `profile`, which items are like another by `similar`.
 
+mod batch;
 mod catalogue_cache;
 mod deadline;
 mod descriptions;
@@ -21,6 +22,7 @@ mod routes;
 mod search_cache;
 mod shortfall;
 mod similar;
+mod slates;
 mod state;
 mod stored_catalogues;
 #[cfg(test)]

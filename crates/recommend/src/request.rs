@@ -8,7 +8,7 @@ use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::diversity::Diversity;
 use crossfold_core::entities::exploration::ExplorationShare;
-use crossfold_core::entities::ids::{DomainId, ItemId, Placement};
+use crossfold_core::entities::ids::{DomainId, ItemId, Placement, UserId};
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::text_length::exceeds;
 use crossfold_core::serving::diversify::Diversified;
@@ -30,6 +30,9 @@ use crate::request_words::Question;
 pub const MAX_EXCLUDED: usize = 1_000;
 /// Most target domains of one request.
 pub const MAX_TARGETS: usize = 16;
+
+/// Most users of one batch.
+pub(crate) const MAX_USERS: usize = 100;
 
 /// Most directions of consent that a dry run can do without.
 pub const MAX_WITHDRAWN: usize = 64;
@@ -54,7 +57,10 @@ struct RawExcluded {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendationBody {
-    pub(crate) user_id: String,
+    /// Of a request for one user.
+    user_id: Option<String>,
+    /// Of a request for many.
+    user_ids: Option<Vec<String>>,
     pub(crate) domain: DomainId,
     #[serde(default)]
     target_domains: Vec<DomainId>,
@@ -185,7 +191,8 @@ impl RankingBody {
             target_domains: targets.into_iter().cloned().collect(),
             limit: self.limit,
             listed: Some(listed),
-            user_id: self.user_id,
+            user_id: Some(self.user_id),
+            user_ids: None,
             domain: self.domain,
             placement: self.placement,
             exclude: Vec::new(),
@@ -208,6 +215,38 @@ impl RankingBody {
 }
 
 impl RecommendationBody {
+    /// The user whom a request for one is for.
+    ///
+    /// # Errors
+    /// A problem when it names none, or many.
+    pub(crate) fn only_user(&self) -> Result<UserId, Problem> {
+        if self.user_ids.is_some() {
+            return Err(Problem::invalid("unknown field `user_ids`: that is for a batch"));
+        }
+        let user = self.user_id.as_deref();
+        Ok(UserId::parse(user.ok_or_else(|| Problem::invalid("missing field `user_id`"))?)?)
+    }
+
+    /// The users whom a request for many is for, as they are named.
+    ///
+    /// # Errors
+    /// A problem when it names none or too many, one in another field, or asks for more than one
+    /// answer holds.
+    pub(crate) fn take_users(&mut self) -> Result<Vec<String>, Problem> {
+        if self.user_id.is_some() {
+            return Err(Problem::invalid("unknown field `user_id`: a batch has user_ids"));
+        }
+        if self.inspect {
+            return Err(Problem::invalid("inspect is for one user at a time"));
+        }
+        let users = self.user_ids.take();
+        let users = users.ok_or_else(|| Problem::invalid("missing field `user_ids`"))?;
+        match (1..=MAX_USERS).contains(&users.len()) {
+            true => Ok(users),
+            false => Err(Problem::invalid(format!("user_ids must be 1 to {MAX_USERS}"))),
+        }
+    }
+
     /// Whether the slate is only looked at: it is made like any other, and neither logged
     /// nor counted. Consents can be left out then, and only then: what was not decided by
     /// the person never shapes a slate that is served, and none can be added.

@@ -56,7 +56,7 @@ impl Shortfall {
 }
 
 /// What could not be used for a slate, each once, in the order in which it was found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Degraded(Vec<Shortfall>);
 
 impl Degraded {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails};
-use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
+use crossfold_core::entities::consent::ConsentLedger;
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::event::Event;
+use crossfold_core::entities::filter::Filter;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{
     DomainId, EventId, EventType, ItemId, Pseudonym, RecommendationId, TrainingRunId,
@@ -27,8 +28,9 @@ use crossfold_core::model::scoring::{ScoringTables, TableParts};
 use crossfold_core::model::{Artefact, Model, ModelParts, Provenance, Sections};
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
+use crossfold_core::serving::diversify::Diversified;
+use crossfold_core::serving::explore_share::Explored;
 use crossfold_core::serving::policy::ALS_FOLD_IN;
-use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest};
 use crossfold_core::serving::snapshot::{CatalogueSnapshot, Catalogues};
 use jiff::{SignedDuration, Timestamp};
@@ -53,6 +55,8 @@ pub(super) struct World {
     user: Pseudonym,
     definitions: Definitions,
     request: SlateRequest,
+    /// The same with all that a request may wish.
+    wishing: SlateRequest,
     catalogues: Catalogues,
     pub(super) model: Model,
     /// The rows of the items that each person took, the last taken first.
@@ -64,6 +68,7 @@ impl World {
         let domain = DomainId::parse("items")?;
         let definition: DomainDefinition = serde_json::from_value(json!({
             "name": "Items", "currency": "CNY", "event_types": {"take": {"weight": 1.0}},
+            "attributes": {"brand": "text"}, "eligibility": {"pack": "cn-auto"},
         }))?;
         let mut rng = ChaCha8Rng::seed_from_u64(args.data_seed);
         let ids: Vec<ItemId> = (0..items).map(item_id).collect::<Result<_>>()?;
@@ -77,10 +82,12 @@ impl World {
             taken.into_iter().map(|item| item as u32).collect()
         };
         let people = (0..args.people).map(|_| person()).collect();
+        let definitions = Definitions::from([(domain.clone(), definition)]);
         Ok(Self {
             user: Pseudonym::parse("person")?,
-            definitions: Definitions::from([(domain.clone(), definition)]),
+            wishing: wishing(request(&domain)?, &definitions[&domain])?,
             request: request(&domain)?,
+            definitions,
             catalogues: BTreeMap::from([(domain.clone(), snapshot)]),
             domain,
             model,
@@ -111,10 +118,18 @@ impl World {
 
     /// A whole decision.
     pub(super) fn decide(&self, history: &History, limit: usize) -> Decided {
-        let request = SlateRequest { limit, ..self.request.clone() };
+        self.decided(history, &SlateRequest { limit, ..self.request.clone() })
+    }
+
+    /// The same with a filter, offers and the rules of who can have them, diversity and exploration.
+    pub(super) fn decide_all(&self, history: &History, limit: usize) -> Decided {
+        self.decided(history, &SlateRequest { limit, ..self.wishing.clone() })
+    }
+
+    fn decided(&self, history: &History, request: &SlateRequest) -> Decided {
         let consents = ConsentLedger::default();
         let recipient = Recipient { user: &self.user, consents: &consents, history, version: None };
-        let asked = AdmittedRequest::new(&request, recipient, &self.definitions);
+        let asked = AdmittedRequest::new(request, recipient, &self.definitions);
         let serving = Serving {
             model: Some(&self.model),
             catalogues: &self.catalogues,
@@ -145,7 +160,23 @@ fn item_id(number: usize) -> Result<ItemId> {
     Ok(ItemId::parse(&format!("item-{number:07}"))?)
 }
 
-/// An entry of the catalogue: every tenth is hidden, every twentieth not offered yet.
+/// A request with all that one may wish.
+fn wishing(request: SlateRequest, definition: &DomainDefinition) -> Result<SlateRequest> {
+    let filter = Filter::parse(
+        "price between 100 and 8000 and brand in [\"BYD\", \"Geely\", \"Li\", \"NIO\"]",
+        &definition.schema(),
+    );
+    let filter = filter.map_err(|error| anyhow!("{error}"))?;
+    Ok(SlateRequest {
+        filters: BTreeMap::from([(request.display.clone(), vec![filter])]),
+        diversity: Some(Diversified { diversity: 0.2.try_into()?, pools: BTreeMap::new() }),
+        exploration: Some(Explored { share: 0.1.try_into()?, then: None }),
+        ..request
+    })
+}
+
+/// An entry of the catalogue: every tenth is hidden, every twentieth not offered yet, every third
+/// carries a loan.
 fn entry(domain: &DomainId, number: usize, id: &ItemId) -> Result<Item> {
     const BRANDS: [&str; 7] = ["Aito", "BYD", "Geely", "Li", "NIO", "Volvo", "XPeng"];
     let mut details = json!({
@@ -154,6 +185,13 @@ fn entry(domain: &DomainId, number: usize, id: &ItemId) -> Result<Item> {
         "price": format!("{}.90", 10 + number % 9_000),
         "attributes": {"brand": BRANDS[number % BRANDS.len()]},
     });
+    if number.is_multiple_of(3) {
+        details["offer"] = json!({
+            "kind": "loan", "annual_rate": "0.06", "terms_months": [12, 36],
+            "min_down_payment": "0.2",
+            "vehicle": {"kind": "passenger", "energy": "new_energy", "condition": "new"},
+        });
+    }
     if number.is_multiple_of(10) {
         details["status"] = "hidden".into();
     }

@@ -38,6 +38,7 @@ use tower::ServiceExt;
 use crate::test_models::{publish, uniform_model};
 use crate::{RecommendState, routes};
 
+mod batches;
 mod deadlines;
 mod filters;
 mod long_histories;

@@ -79,8 +79,8 @@ fn basis(domain: &DomainId) -> Basis {
         excluded_not_kept: 0,
         filters: Vec::new(),
         diversity: None,
-        exploration: Some(ExplorationBasis {
-            share: ExplorationShare::try_from(0.1).expect("a tenth is a share"),
+        exploration: ExplorationShare::try_from(0.1).ok().map(|share| ExplorationBasis {
+            share,
             places: 1,
             pools: [(domain.clone(), ExploredPool { end: Some(0.1), newer_than: None })].into(),
             items: 50,

@@ -1,0 +1,240 @@
+//! Making slates: what is the same for whomever a request is for is read once, then each user's slate is
+//! made, logged and told.
+
+use axum::http::HeaderMap;
+use crossfold_core::entities::activity::{Activity, Slates};
+use crossfold_core::entities::decision::Decision;
+use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, Pseudonym, RecommendationId};
+use crossfold_core::entities::ports::StoreError;
+use crossfold_core::entities::purpose::Purpose;
+use crossfold_core::model::Model;
+use crossfold_core::serving::admit::AdmittedRequest;
+use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
+use crossfold_core::serving::inspect::{InspectedTarget, ScoreParts};
+use crossfold_core::serving::offers::ShownOffer;
+use crossfold_core::serving::policy::ALS_FOLD_IN;
+use crossfold_core::serving::reason::Reason;
+use crossfold_core::serving::request::{Recipient, SlateRequest};
+use crossfold_edge::caller::Caller;
+use crossfold_edge::problem::Problem;
+use crossfold_storage::definition_reader::KnownDefinitions;
+use crossfold_text::search::Query;
+use futures::{FutureExt, try_join};
+use serde::Serialize;
+
+use crate::deadline::{Deadline, Stage};
+use crate::history_reader::Reach;
+use crate::inputs::{
+    PersonRead, UserRead, describe_new_items, known_catalogues, read_catalogues, read_definitions,
+    search, unchecked, within_one_domain,
+};
+use crate::model_cache::Served;
+use crate::request::{CheckedRequest, DryRun, RecommendationBody};
+use crate::shortfall::{Degraded, Shortfall};
+use crate::state::RecommendState;
+
+/// A slate as it is told.
+#[derive(Serialize)]
+pub(crate) struct RecommendationView {
+    recommendation_id: RecommendationId,
+    pub(crate) model: Option<ModelId>,
+    variant: Option<String>,
+    personalised: bool,
+    pub(crate) degraded: Vec<String>,
+    items: Vec<ItemView>,
+    /// Present on what was neither logged nor counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection: Option<Vec<InspectedTarget>>,
+}
+
+#[derive(Serialize)]
+struct ItemView {
+    rank: usize,
+    domain: DomainId,
+    item_id: ItemId,
+    title: String,
+    score: f32,
+    propensity: f64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    promoted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contributions: Option<ScoreParts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<ShownOffer>,
+}
+
+/// A request as far as it is the same for whomever a slate is for.
+pub(crate) struct Prepared {
+    pub(crate) request: SlateRequest,
+    question: Option<Query>,
+    known: KnownDefinitions,
+    served: Served,
+    dry_run: Option<DryRun>,
+    degraded: Degraded,
+}
+
+/// Checks a request, and reads what it needs whomever it is for.
+///
+/// # Errors
+/// A problem when it breaks a rule, or cannot be checked now.
+pub(crate) async fn prepare(
+    state: &RecommendState,
+    (caller, headers): (&Caller, &HeaderMap),
+    mut body: RecommendationBody,
+    deadline: &Deadline,
+) -> Result<Prepared, Problem> {
+    let dry_run = body.take_dry_run()?;
+    let (checked, served) = try_join!(
+        check(state, body, (caller, headers), deadline),
+        state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
+    )?;
+    let Checked { checked, known } = checked;
+    let CheckedRequest { request, question, is_placement_outdated } = checked;
+    let mut degraded = Degraded::default();
+    if known.is_stale {
+        degraded.add(Shortfall::StaleDefinitions);
+    }
+    if is_placement_outdated {
+        degraded.add(Shortfall::PlacementOutdated);
+    }
+    served.degraded.iter().for_each(|shortfall| degraded.add(*shortfall));
+    let is_known = |model: &Model| request.targets.iter().all(|to| model.rows(to).is_some());
+    if served.model.as_deref().is_some_and(|model| !is_known(model)) {
+        // Nothing is known of what people of a target took: its newest items are served.
+        degraded.add(Shortfall::DomainNotInModel);
+    }
+    Ok(Prepared { request, question, known, served, dry_run, degraded })
+}
+
+/// Makes the slate of a user, and logs it unless it is only looked at.
+pub(crate) async fn slate(
+    state: &RecommendState,
+    (prepared, request): (&Prepared, &SlateRequest),
+    (user, user_read): (&Pseudonym, UserRead),
+    deadline: &Deadline,
+) -> RecommendationView {
+    let Prepared { question, known, served, dry_run, .. } = prepared;
+    let (definitions, model) = (&*known.definitions, served.model.as_deref());
+    let mut degraded = prepared.degraded.clone();
+    let mut person = user_read.person(user, &request.display, definitions, &mut degraded);
+    if let Some(dry_run) = dry_run {
+        person.consents = person.consents.without(&dry_run.withdrawn, Purpose::Recommendation);
+    }
+    let basis = (request, definitions, Reach::SERVED);
+    let history = person.history(state, basis, deadline, &mut degraded).await;
+    let PersonRead { user, consents, version, .. } = &person;
+    let recipient = Recipient { user, consents, history: &history, version: *version };
+    let asked = AdmittedRequest::new(request, recipient, definitions);
+    let for_titles = asked.title_domains(model);
+    read_catalogues(state, &for_titles, (deadline, Stage::FurtherReads)).await;
+    describe_new_items(state, &request.targets, served.model.as_ref(), deadline).await;
+    let mut catalogues =
+        known_catalogues(state, (&request.targets, &for_titles), model, &mut degraded);
+    if let Some(question) = question {
+        let targets = (&request.targets, &mut catalogues);
+        search(state, question, targets, (deadline, &mut degraded)).await;
+    }
+    let serving = Serving {
+        model,
+        catalogues: &catalogues,
+        policy: &ALS_FOLD_IN,
+        degraded: &degraded.codes(),
+    };
+    let decided = decide(serving, &asked);
+    if dry_run.is_some() {
+        return RecommendationView { dry_run: true, ..view(decided) };
+    }
+    let decided = log(state, decided, deadline).await;
+    let activity = activity_of(&decided.decision);
+    state.activity.note_within(&request.display, activity, deadline.left(Stage::Log)).await;
+    view(decided)
+}
+
+/// A request that keeps the rules, and the definitions that it was checked by.
+struct Checked {
+    checked: CheckedRequest,
+    known: KnownDefinitions,
+}
+
+/// Checks a request, and reads the catalogues of its targets, which it then may have.
+async fn check(
+    state: &RecommendState,
+    body: RecommendationBody,
+    (caller, headers): (&Caller, &HeaderMap),
+    deadline: &Deadline,
+) -> Result<Checked, Problem> {
+    let known = read_definitions(state, &body.domain, deadline).await?;
+    let request = body.into_request(caller, headers, &known.definitions, &state.machine);
+    let checked = match request {
+        Err(problem) if known.is_stale && problem.code == "unknown_domain" => {
+            // It may have been defined since.
+            return Err(unchecked(StoreError::Unavailable(problem.detail.into())));
+        }
+        request => request?,
+    };
+    let checked = match known.is_stale {
+        true => CheckedRequest { request: within_one_domain(checked.request), ..checked },
+        false => checked,
+    };
+    read_catalogues(state, &checked.request.targets, (deadline, Stage::FirstReads)).await;
+    Ok(Checked { checked, known })
+}
+
+/// One slate, in numbers.
+fn activity_of(decision: &Decision) -> Activity {
+    let degraded = decision.degraded.iter().map(|code| (code.clone(), 1));
+    let slates = Slates {
+        served: 1,
+        personalised: u64::from(decision.personalised),
+        empty: u64::from(decision.slate.is_empty()),
+        degraded: degraded.collect(),
+    };
+    Activity { slates, ..Activity::default() }
+}
+
+/// Logs a decision before it is answered. A slate without a record is better than
+/// none; the caller is told.
+async fn log(state: &RecommendState, mut decided: Decided, deadline: &Deadline) -> Decided {
+    let record = state.stores.decisions.record(&decided.decision);
+    let failure = match deadline.wait(Stage::Log, record).await {
+        Some(Ok(())) => return decided,
+        Some(Err(error)) => error.to_string(),
+        None => "it took too long".to_owned(),
+    };
+    tracing::error!(failure, "a decision could not be logged");
+    decided.decision.degraded.push(Shortfall::NotLogged.as_str().to_owned());
+    decided
+}
+
+fn view(decided: Decided) -> RecommendationView {
+    let Decided { decision, items, inspected } = decided;
+    RecommendationView {
+        recommendation_id: decision.recommendation_id,
+        model: decision.model,
+        variant: decision.variant,
+        personalised: decision.personalised,
+        degraded: decision.degraded,
+        items: items.into_iter().enumerate().map(|(at, item)| item_view(at + 1, item)).collect(),
+        dry_run: false,
+        inspection: inspected,
+    }
+}
+
+fn item_view(rank: usize, item: DescribedItem) -> ItemView {
+    ItemView {
+        rank,
+        domain: item.entry.domain,
+        item_id: item.entry.item_id,
+        title: item.title,
+        score: item.entry.score,
+        propensity: item.entry.propensity,
+        promoted: item.entry.promoted,
+        reason: item.reason,
+        contributions: item.contributions,
+        offer: item.offer,
+    }
+}
