@@ -10,6 +10,7 @@
 //! with the record; what of it was of a linked user who is erased alone is only of use to who
 //! knows what they did.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -223,20 +224,40 @@ pub struct ExplorationBasis {
     pub spared: Option<(DomainId, ItemId)>,
 }
 
-/// Where the items of a target end that are drawn from: known ones by their scores, which are
-/// numbers, and those of which nothing is known by since when they have been there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+/// Where the items of a target end that are drawn from: the first that is not among them, of known ones
+/// and of those of which nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExploredPool {
-    /// The score that known ones are above; `None` where they were all there were.
+    /// `None` where all known ones are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<f32>,
-    /// The time that the others came after; `None` where they were all there were.
+    pub known: Option<PoolEnd>,
+    /// `None` where all others are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub newer_than: Option<Timestamp>,
+    pub unknown: Option<PoolEnd>,
+}
+
+/// An item by what it ranks by: its score, a number, then since when it has been there, then its id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolEnd {
+    /// Its score; 0 where nothing is known of it.
+    pub score: f32,
+    /// Since when it has been there.
+    pub since: Timestamp,
+    /// Its id.
+    pub item_id: ItemId,
 }
 
 /// Its scores are always numbers.
-impl Eq for ExploredPool {}
+impl Eq for PoolEnd {}
+
+impl PoolEnd {
+    /// Whether an item ranks before it: by a greater score, or as a newer one, or by its id.
+    #[must_use]
+    pub fn comes_after(&self, (score, since, item): (f32, Timestamp, &ItemId)) -> bool {
+        let by_score = score.partial_cmp(&self.score).unwrap_or(Ordering::Less);
+        by_score.then_with(|| since.cmp(&self.since)).then_with(|| self.item_id.cmp(item)).is_gt()
+    }
+}
 
 fn is_zero(number: &usize) -> bool {
     *number == 0
@@ -547,6 +568,20 @@ mod tests {
         assert_eq!((kept.excluded[&films].len(), kept.excluded_not_kept), (40, 0));
         let not_kept = basis().excluding(&(0..41).map(long).collect());
         assert_eq!((not_kept.excluded.len(), not_kept.excluded_not_kept), (0, 41));
+    }
+
+    #[test]
+    fn what_ranks_before_the_end_of_a_pool_is_in_it() {
+        let [a, b, c] = ["a", "b", "c"].map(|id| ItemId::parse(id).unwrap());
+        let [early, late] = [1, 2].map(|second| Timestamp::from_second(second).unwrap());
+        let end = PoolEnd { score: 0.5, since: early, item_id: b.clone() };
+        for before in [(0.6, early, &c), (0.5, late, &c), (0.5, early, &a)] {
+            assert!(end.comes_after(before), "{before:?}");
+        }
+        for after in [(0.4, late, &a), (0.5, early, &b), (0.5, early, &c), (f32::NAN, late, &a)] {
+            assert!(!end.comes_after(after), "{after:?}");
+        }
+        assert!(PoolEnd { score: -0.0, ..end }.comes_after((0.0, early, &a)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crossfold_core::serving::snapshot::CatalogueSnapshot;
 use crossfold_storage::shared_work::{Patience, SharedWork, Waited};
 use crossfold_storage::write_count::WriteCount;
 
-use crate::stored_catalogues::{Stored, StoredCatalogues, changed_since};
+use crate::stored_catalogues::{KnownEntries, Stored, StoredCatalogues};
 
 /// How often changes are asked for: well below the minute within which a new
 /// item must be known.
@@ -174,8 +174,7 @@ impl CatalogueCache {
 
     /// Reads the catalogue whole, or what has changed of it.
     async fn read(&self, domain: &DomainId, place: &Place) {
-        let now = self.stopwatch.read();
-        let since = place.cached().as_mut().map(|cached| cached.complete_until(now));
+        let since = place.cached().as_mut().map(Cached::complete_until);
         let read = match since {
             Some(since) => self.update(domain, since, place).await,
             None => self.load(domain).await.map(|loaded| *place.cached() = Some(loaded)),
@@ -186,18 +185,21 @@ impl CatalogueCache {
         if let Some(cached) = &mut *place.cached() {
             cached.is_stale = read.is_err();
         }
-        self.store_if_due(domain, place).await;
+        if read.is_ok() {
+            self.store_if_due(domain, place).await;
+        }
     }
 
     /// Begins to store the catalogue, where it is worth it, and waits for nothing.
     async fn store_if_due(&self, domain: &DomainId, place: &Place) {
         let Some(catalogues) = self.stored.clone() else { return };
-        let now = self.stopwatch.read();
-        let due = place.cached().as_mut().and_then(|cached| cached.due_to_store(&catalogues, now));
-        let Some((to_store, stored)) = due else { return };
+        let Some((known, stored)) = place.cached().as_mut().map(Cached::to_store) else { return };
+        if !catalogues.is_due(&stored, &known) {
+            return;
+        }
         let (domain, cache) = (domain.clone(), self.clone());
         let work = move || async move {
-            let stored = catalogues.store(&domain, to_store, stored).await;
+            let stored = catalogues.store(&domain, known, stored).await;
             if let Some(cached) = &mut *cache.place(&domain).cached() {
                 cached.stored = stored;
             }
@@ -260,10 +262,12 @@ impl CatalogueCache {
 }
 
 impl Cached {
-    /// The change up to which all have surely been read by now: the last that was known so
-    /// long ago that none before it can be on its way any more.
-    fn complete_until(&mut self, now: Reading) -> ChangeNumber {
-        let is_old = |look: &(Reading, ChangeNumber)| now.since(look.0) >= ON_THE_WAY;
+    /// The change up to which all have surely been read: the last that was known so long before
+    /// the catalogue was last read that none before it could be on its way then. How long ago that
+    /// is by now does not matter: what was on its way then was not read since.
+    fn complete_until(&mut self) -> ChangeNumber {
+        let read_at = self.refreshed_at;
+        let is_old = |look: &(Reading, ChangeNumber)| read_at.since(look.0) >= ON_THE_WAY;
         while self.looks.get(1).is_some_and(is_old) {
             self.looks.pop_front();
         }
@@ -292,22 +296,14 @@ impl Cached {
         self.snapshot.clone()
     }
 
-    /// The catalogue as it is, up to which change it is complete, and how it is stored, where it is
-    /// worth to be stored again.
-    fn due_to_store(
-        &mut self,
-        catalogues: &StoredCatalogues,
-        now: Reading,
-    ) -> Option<((ChangeNumber, Arc<CatalogueSnapshot>), Stored)> {
-        let complete = self.complete_until(now);
-        let known = self.snapshot.entries().map(|(_, entry)| entry.item);
-        let items = known.chain(self.changed.values());
-        let changed = changed_since(&self.stored, complete, items);
-        if !catalogues.is_due(&self.stored, changed) {
-            return None;
-        }
-        let changes = self.changed.values().cloned();
-        Some(((complete, Arc::new(self.snapshot.changed(changes, None))), self.stored.clone()))
+    /// The catalogue as it is known, to be stored, and how it is stored.
+    fn to_store(&mut self) -> (KnownEntries, Stored) {
+        let known = KnownEntries {
+            complete_until: self.complete_until(),
+            snapshot: self.snapshot.clone(),
+            changed: self.changed.values().cloned().collect(),
+        };
+        (known, self.stored.clone())
     }
 
     /// Takes over a change, unless it is known already.

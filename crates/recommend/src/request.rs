@@ -282,16 +282,19 @@ impl RecommendationBody {
         let usual = self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT));
         let limit = place.limit(self.limit, usual)?;
         let exploration = match self.exploration {
-            Some(share) => place.exploration(exploration(share)?, true),
-            None => place.exploration(None, false),
+            Some(share) => place.at_most(exploration(share)?),
+            None => place.exploration(),
         };
         let diversity = match self.diversity {
             Some(share) => diversity(share)?,
             None => place.diversity(),
         };
+        // What the request says is checked against all that it asks for; what its place says of the
+        // targets that are served comes on top.
         let placed = place.targets(self.target_domains.into_iter().collect())?;
-        let (targets, is_placement_outdated) = (placed.targets.clone(), placed.is_outdated);
-        let filtered = FilteredTargets { targets: &targets, definitions, caller };
+        let (targets, outdated) = (placed.targets.clone(), placed.outdated.clone());
+        let filtered =
+            FilteredTargets { targets: &targets, outdated: &outdated, definitions, caller };
         let filters = self.filter.map(|filter| filter.read(filtered)).transpose()?;
         let filters = filters.unwrap_or_default();
         let preferences = Preferences::read((self.boosts, self.promotions), filtered)?;
@@ -334,7 +337,7 @@ impl RecommendationBody {
             ..SlateRequest::of(occasion)
         };
         let question = question.map(|question| question.query);
-        Ok(CheckedRequest { request, question, is_placement_outdated })
+        Ok(CheckedRequest { request, question, is_placement_outdated: !outdated.is_empty() })
     }
 
     fn check_sizes(&self) -> Result<(), Problem> {

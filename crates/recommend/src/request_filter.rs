@@ -54,9 +54,9 @@ impl RawFilter {
         let filters = sources.into_iter().map(|(target, source)| {
             targets.only("filter", &target)?;
             let filter = targets.read("filter", &target, &source)?;
-            Ok((target, filter))
+            Ok(filter.map(|filter| (target, filter)))
         });
-        filters.collect()
+        filters.filter_map(Result::transpose).collect()
     }
 }
 
@@ -64,12 +64,15 @@ impl RawFilter {
 #[derive(Clone, Copy)]
 pub(crate) struct FilteredTargets<'a> {
     pub(crate) targets: &'a BTreeSet<DomainId>,
+    /// Targets that are asked for and not served, for what their place says of them cannot be read:
+    /// what a request says of these is passed over.
+    pub(crate) outdated: &'a BTreeSet<DomainId>,
     pub(crate) definitions: &'a Definitions,
     pub(crate) caller: &'a Caller,
 }
 
 impl<'a> FilteredTargets<'a> {
-    /// Every target.
+    /// Every target that is served.
     pub(crate) fn all(self) -> impl Iterator<Item = &'a DomainId> {
         self.targets.iter()
     }
@@ -81,7 +84,7 @@ impl<'a> FilteredTargets<'a> {
     /// # Errors
     /// A problem when it is no target or not the caller's. `field` is where it is named.
     pub(crate) fn only(self, field: &str, domain: &DomainId) -> Result<(), Problem> {
-        if !self.targets.contains(domain) {
+        if !self.targets.contains(domain) && !self.outdated.contains(domain) {
             return Err(Problem::invalid(format!("{field} names {domain}, which is no target")));
         }
         if !self.caller.acts_for(domain) {
@@ -92,7 +95,7 @@ impl<'a> FilteredTargets<'a> {
         Ok(())
     }
 
-    /// A filter of a target.
+    /// A filter of a target; `None` of one that is not served.
     ///
     /// # Errors
     /// A problem when it cannot be read. `field` is where it stands.
@@ -101,8 +104,11 @@ impl<'a> FilteredTargets<'a> {
         field: &str,
         target: &DomainId,
         source: &str,
-    ) -> Result<Filter, Problem> {
-        let read = read(source, self.definitions.get(target));
+    ) -> Result<Option<Filter>, Problem> {
+        if self.outdated.contains(target) {
+            return Ok(None);
+        }
+        let read = read(source, self.definitions.get(target)).map(Some);
         read.map_err(|why| invalid_filter(format!("{field} of {target}: {why}")))
     }
 
@@ -187,8 +193,13 @@ mod tests {
             serde_json::from_value(filter).map_err(|error| error.to_string())?;
         let targets = targets.iter().map(|target| domain(target)).collect();
         let caller = Caller::development();
-        let targets =
-            FilteredTargets { targets: &targets, definitions: &definitions, caller: &caller };
+        let outdated = BTreeSet::from([domain("gone")]);
+        let targets = FilteredTargets {
+            targets: &targets,
+            outdated: &outdated,
+            definitions: &definitions,
+            caller: &caller,
+        };
         let filters = filter.read(targets).and_then(|filters| {
             targets.check_together(filters.iter())?;
             Ok(filters)
@@ -200,6 +211,8 @@ mod tests {
     fn one_filter_is_for_all_targets_and_others_for_those_that_are_named() {
         let all = read_for(json!("price < 10"), &["books", "cars"]).unwrap();
         assert_eq!(all.keys().map(DomainId::as_str).collect::<Vec<_>>(), ["books", "cars"]);
+        let passed_over = json!({"gone": "no filter at all", "cars": "brand = \"BYD\""});
+        assert_eq!(read_for(passed_over, &["cars"]).unwrap().len(), 1);
         let one = read_for(json!({"cars": "brand = \"BYD\""}), &["books", "cars"]).unwrap();
         assert_eq!(one.keys().map(DomainId::as_str).collect::<Vec<_>>(), ["cars"]);
     }

@@ -22,11 +22,12 @@ pub(crate) struct RequestPlacement<'a> {
 }
 
 /// The targets of a request, and what their place says of each.
+#[derive(Default)]
 pub(crate) struct PlacedTargets {
     pub(crate) targets: BTreeSet<DomainId>,
-    rules: Vec<(DomainId, TargetPlacement)>,
-    /// Whether some are not served, for what the place says of them cannot be read any more.
-    pub(crate) is_outdated: bool,
+    /// Those that are not served, for what the place says of them cannot be read any more.
+    pub(crate) outdated: BTreeSet<DomainId>,
+    rules: BTreeMap<DomainId, TargetPlacement>,
 }
 
 fn beyond(error: &BeyondPlacement) -> Problem {
@@ -71,16 +72,15 @@ impl<'a> RequestPlacement<'a> {
             true => BTreeSet::from([self.display.clone()]),
             false => targets,
         };
-        let mut placed =
-            PlacedTargets { targets: BTreeSet::new(), rules: Vec::new(), is_outdated: false };
+        let mut placed = PlacedTargets::default();
         for target in targets {
             match self.rules_of(&target) {
                 Some(rules) => {
-                    placed.rules.push((target.clone(), rules));
+                    placed.rules.insert(target.clone(), rules);
                     placed.targets.insert(target);
                 }
                 // What may be shown of it there is not known.
-                None => placed.is_outdated = true,
+                None => _ = placed.outdated.insert(target),
             }
         }
         Ok(placed)
@@ -101,19 +101,15 @@ impl<'a> RequestPlacement<'a> {
         self.definition?.diversity
     }
 
-    /// How much of the slate may be others than the best: what the request says, within what the place
-    /// does.
-    pub(crate) fn exploration(
-        &self,
-        asked: Option<ExplorationShare>,
-        is_said: bool,
-    ) -> Option<ExplorationShare> {
-        let most = self.definition.and_then(|definition| definition.exploration);
-        match (asked, most) {
-            (Some(asked), Some(most)) if asked > most => Some(most),
-            (None, most) if !is_said => most,
-            (asked, _) => asked,
-        }
+    /// How much of the slate may be others than the best, where the request does not say.
+    pub(crate) fn exploration(&self) -> Option<ExplorationShare> {
+        self.definition?.exploration
+    }
+
+    /// As much as a request says, and no more than the place does.
+    pub(crate) fn at_most(&self, asked: Option<ExplorationShare>) -> Option<ExplorationShare> {
+        let asked = asked?;
+        Some(self.exploration().filter(|most| *most < asked).unwrap_or(asked))
     }
 }
 

@@ -61,7 +61,8 @@ impl Preferences {
             };
             for target in of_targets {
                 let filter = filter_of(("boosts", targets), target, &filter)?;
-                read.boosts.entry(target.clone()).or_default().push(Boost { filter, factor });
+                let boosts = filter.map(|filter| Boost { filter, factor });
+                read.boosts.entry(target.clone()).or_default().extend(boosts);
             }
         }
         for RawPromotion { filter, slot, domain } in promotions {
@@ -74,8 +75,11 @@ impl Preferences {
                 None => only_target(targets)?,
             };
             let filter = filter_of(("promotions", targets), target, &filter)?;
-            read.promotions.entry(target.clone()).or_default().push(Promotion { filter, slot });
+            let promotions = filter.map(|filter| Promotion { filter, slot });
+            read.promotions.entry(target.clone()).or_default().extend(promotions);
         }
+        read.boosts.retain(|_, boosts| !boosts.is_empty());
+        read.promotions.retain(|_, promotions| !promotions.is_empty());
         read.boosts.values_mut().for_each(|boosts| Boost::sort(boosts));
         read.promotions.values_mut().for_each(|promotions| Promotion::sort(promotions));
         Ok(read)
@@ -105,13 +109,13 @@ fn filter_of(
     (field, targets): (&str, FilteredTargets<'_>),
     target: &DomainId,
     source: &str,
-) -> Result<Filter, Problem> {
+) -> Result<Option<Filter>, Problem> {
     targets.only(field, target)?;
     targets.read(field, target, source)
 }
 
 fn only_target(targets: FilteredTargets<'_>) -> Result<&DomainId, Problem> {
-    let mut all = targets.all();
+    let mut all = targets.targets.iter().chain(targets.outdated);
     match (all.next(), all.next()) {
         (Some(target), None) => Ok(target),
         _ => {

@@ -8,7 +8,6 @@ use crossfold_text::search::Query;
 use crate::request_filter::FilteredTargets;
 
 /// What somebody wrote or talked about, as words to look for.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) query: Query,
     pub(crate) words: Words,
@@ -33,12 +32,19 @@ impl Question {
         for target in targets.all() {
             targets.only("query or context", target)?;
         }
-        let words = match query.trim() {
-            "" => Words::Context,
-            query => Words::Query(shown(query)),
+        let words = match is_of_query(&parsed, query) {
+            true => Words::Query(shown(query)),
+            false => Words::Context,
         };
         Ok(Some(Self { query: parsed, words }))
     }
+}
+
+/// Whether what is looked for is what a query says: one that says nothing leaves its context to ask,
+/// which keeps nothing back.
+fn is_of_query(parsed: &Query, query: &str) -> bool {
+    let own = Query::parse(query.trim(), "").unwrap_or_default();
+    own.words().iter().any(|own| parsed.words().iter().any(|word| word.word == own.word))
 }
 
 /// A query as reasons repeat it: on one line, without what would command whoever shows it.
@@ -60,8 +66,12 @@ mod tests {
     fn read(query: &str, context: &str) -> Result<Option<Words>, Problem> {
         let targets = BTreeSet::from([DomainId::parse("cars").unwrap()]);
         let (definitions, caller) = (Definitions::new(), Caller::development());
-        let targets =
-            FilteredTargets { targets: &targets, definitions: &definitions, caller: &caller };
+        let targets = FilteredTargets {
+            targets: &targets,
+            outdated: &BTreeSet::new(),
+            definitions: &definitions,
+            caller: &caller,
+        };
         Question::read((query, context), targets).map(|question| question.map(|q| q.words))
     }
 
@@ -70,7 +80,9 @@ mod tests {
         for (query, context) in [("", ""), (" \n", ""), ("?", "…"), ("！！", " ")] {
             assert_eq!(read(query, context).unwrap(), None, "{query} {context}");
         }
-        assert_eq!(read("", "a car loan").unwrap(), Some(Words::Context));
+        for query in ["", "?", "！", "的"] {
+            assert_eq!(read(query, "a car loan").unwrap(), Some(Words::Context));
+        }
         assert_eq!(read(" car\n loan ", "").unwrap(), Some(Words::Query("car loan".to_owned())));
         for (query, context) in
             [("车".repeat(257), String::new()), (String::new(), "车".repeat(2_001))]

@@ -5,7 +5,9 @@
 //! and finds new and changed items by their words a moment later.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,24 +20,40 @@ use crossfold_text::search::{Entry, IndexedText, Match, Query, TextIndex};
 
 /// How long an index that is there is waited for to become one of what changed since.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Most words of items that are indexed of a catalogue, some 400,000 items with titles and categories:
+/// 200 MB while the index is made, and 60 after that. A catalogue with more is not searched.
+const MOST_POSTINGS: usize = 8_000_000;
+/// Most bytes of the indexes that are kept, beside the one that was made last: those that were
+/// searched longest ago go first.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// An index and the catalogue that it is of.
 #[derive(Clone)]
 struct Indexed {
     of: Arc<CatalogueSnapshot>,
-    index: Arc<TextIndex>,
+    /// `None` where the catalogue has too many words.
+    index: Option<Arc<TextIndex>>,
 }
 
 #[derive(Default)]
 struct Place {
     indexing: SharedWork,
+    /// Held while an index is made, by a thread that nothing cuts off.
+    making: Arc<Mutex<()>>,
     /// Held for a look into it alone.
     indexed: Mutex<Option<Indexed>>,
+    /// The number of the search that looked here last.
+    searched: AtomicU64,
 }
 
 impl Place {
     fn indexed(&self) -> MutexGuard<'_, Option<Indexed>> {
         self.indexed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes(&self) -> usize {
+        let indexed = self.indexed();
+        indexed.as_ref().and_then(|indexed| indexed.index.as_ref()).map_or(0, |index| index.bytes())
     }
 }
 
@@ -44,11 +62,21 @@ impl Place {
 pub(crate) struct SearchCache {
     places: Arc<Mutex<BTreeMap<DomainId, Arc<Place>>>>,
     patience: Duration,
+    /// How many searches there were.
+    searches: Arc<AtomicU64>,
+    most_postings: usize,
+    most_bytes: usize,
 }
 
 impl SearchCache {
     pub(crate) fn new() -> Self {
-        Self { places: Arc::default(), patience: PATIENCE }
+        Self {
+            places: Arc::default(),
+            patience: PATIENCE,
+            searches: Arc::default(),
+            most_postings: MOST_POSTINGS,
+            most_bytes: MOST_BYTES,
+        }
     }
 
     /// Lets requests wait for the index of what there is now: for one process with storage of its
@@ -58,7 +86,7 @@ impl SearchCache {
     }
 
     /// The items of a domain's catalogue that have words of a query; `None` where that could not be
-    /// told within a time.
+    /// told within a time, or the catalogue has too many words.
     pub(crate) async fn found(
         &self,
         domain: &DomainId,
@@ -66,23 +94,52 @@ impl SearchCache {
         wait: Duration,
     ) -> Option<FoundItems> {
         let place = self.place(domain);
+        place.searched.store(self.searches.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         let before = place.indexed().clone();
-        let is_of_it = |indexed: &Indexed| indexed.of.has_entries_of(snapshot);
-        if !before.as_ref().is_some_and(is_of_it) {
+        if !before.as_ref().is_some_and(|before| before.of.has_entries_of(snapshot)) {
             let from_now = if before.is_some() { wait.min(self.patience) } else { wait };
             let patience = Patience { from_now, from_its_start: wait };
-            let (indexed_in, snapshot) = (place.clone(), snapshot.clone());
+            let (cache, indexed_in, snapshot) = (self.clone(), place.clone(), snapshot.clone());
             let work = move || async move {
-                let indexed = tokio::task::spawn_blocking(move || index(&snapshot, before)).await;
-                match indexed {
-                    Ok(indexed) => *indexed_in.indexed() = Some(indexed),
-                    Err(error) => tracing::error!(%error, "a catalogue could not be indexed"),
+                let made = tokio::task::spawn_blocking(move || cache.index(&indexed_in, &snapshot));
+                if let Err(error) = made.await {
+                    tracing::error!(%error, "a catalogue could not be indexed");
                 }
             };
             place.indexing.join(patience, work).await;
         }
-        let indexed = place.indexed().clone()?;
-        Some(found(&indexed, snapshot, query))
+        let Indexed { of, index } = place.indexed().clone()?;
+        Some(found((&of, &*index?), snapshot, query))
+    }
+
+    /// Makes the index of a catalogue, unless it is being made.
+    fn index(&self, place: &Place, snapshot: &Arc<CatalogueSnapshot>) {
+        let Ok(_making) = place.making.try_lock() else { return };
+        let before = place.indexed().clone();
+        let index = indexed(snapshot, before, self.most_postings);
+        if index.is_none() {
+            tracing::warn!(items = snapshot.len(), "a catalogue has too many words to be searched");
+        }
+        *place.indexed() = Some(Indexed { of: snapshot.clone(), index: index.map(Arc::new) });
+        self.forget(place);
+    }
+
+    /// Forgets the indexes that were searched longest ago, but for that of a place, as long as all
+    /// of them take more than they may.
+    fn forget(&self, kept: &Place) {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = places.values().filter(|place| !std::ptr::eq(&raw const ***place, kept));
+        let mut others: Vec<(u64, usize, &Arc<Place>)> = others
+            .map(|place| (place.searched.load(Ordering::Relaxed), place.bytes(), place))
+            .collect();
+        others.sort_unstable_by_key(|(searched, ..)| Reverse(*searched));
+        let mut bytes = 0;
+        for (_, of_place, place) in others {
+            bytes += of_place;
+            if bytes > self.most_bytes {
+                *place.indexed() = None;
+            }
+        }
     }
 
     fn place(&self, domain: &DomainId) -> Arc<Place> {
@@ -92,34 +149,44 @@ impl SearchCache {
 }
 
 /// The items of a snapshot that an index, of it or of one before it, finds.
-fn found(indexed: &Indexed, snapshot: &CatalogueSnapshot, query: &Query) -> FoundItems {
-    let is_of_it = indexed.of.has_entries_of(snapshot);
+fn found(
+    (of, index): (&CatalogueSnapshot, &TextIndex),
+    snapshot: &CatalogueSnapshot,
+    query: &Query,
+) -> FoundItems {
+    let is_of_it = of.has_entries_of(snapshot);
     let item = |found: &Match| {
         let position = found.position as usize;
         let position = match is_of_it {
             true => position,
-            false => snapshot.position(&indexed.of.entry(position).item.item_id)?,
+            false => snapshot.position(&of.entry(position).item.item_id)?,
         };
         let is_asked_for = found.coverage > 0.0;
         Some(FoundItem { position, relevance: found.score, is_asked_for })
     };
-    FoundItems::new(indexed.index.scores(query).iter().filter_map(item).collect())
+    FoundItems::new(index.scores(query).iter().filter_map(item).collect())
 }
 
-/// The index of a snapshot, of which most may be in the one before.
-fn index(snapshot: &Arc<CatalogueSnapshot>, before: Option<Indexed>) -> Indexed {
-    let index = match before {
-        None => TextIndex::build(snapshot.entries().map(|(_, entry)| text(entry.item))),
-        Some(Indexed { of, index }) => index.with_changes(snapshot.entries().map(|(_, entry)| {
-            let position = of.position(&entry.item.item_id);
-            let same = position.filter(|at| of.entry(*at).item.change == entry.item.change);
-            match same.and_then(|position| u32::try_from(position).ok()) {
-                Some(position) => Entry::Kept(position),
-                None => Entry::Text(text(entry.item)),
-            }
-        })),
+/// The index of a snapshot, of which most may be in the one before; `None` where it has too many words.
+fn indexed(
+    snapshot: &CatalogueSnapshot,
+    before: Option<Indexed>,
+    most_postings: usize,
+) -> Option<TextIndex> {
+    let entries = snapshot.entries().map(|(_, entry)| entry.item);
+    let before = before.and_then(|before| Some((before.of, before.index?)));
+    let Some((of, index)) = before else {
+        return TextIndex::build_within(most_postings, entries.map(text));
     };
-    Indexed { of: snapshot.clone(), index: Arc::new(index) }
+    let entries = entries.map(|item| {
+        let position = of.position(&item.item_id);
+        let same = position.filter(|at| of.entry(*at).item.change == item.change);
+        match same.and_then(|position| u32::try_from(position).ok()) {
+            Some(position) => Entry::Kept(position),
+            None => Entry::Text(text(item)),
+        }
+    });
+    index.with_changes_within(most_postings, entries)
 }
 
 /// What of an item is searched: its title, its categories and attributes, and its description.
@@ -178,11 +245,38 @@ mod tests {
     #[test]
     fn what_was_indexed_before_is_found_where_it_is_now() {
         let before = [titled("m", "a car", 1), titled("p", "a car too", 2)];
-        let indexed = index(&snapshot(&before), None);
+        let of = snapshot(&before);
+        let index = indexed(&of, None, usize::MAX).unwrap();
         // One comes before the others, and one of them is gone.
         let after = snapshot(&[titled("a", "another car", 3), before[1].clone()]);
         let query = Query::parse("car", "").unwrap();
-        assert_eq!(ids(&after, &found(&indexed, &after, &query)), ["p"]);
+        assert_eq!(ids(&after, &found((&of, &index), &after, &query)), ["p"]);
+    }
+
+    #[tokio::test]
+    async fn a_catalogue_of_too_many_words_is_not_searched_until_it_has_fewer() {
+        let cache = SearchCache { most_postings: 4, ..SearchCache::new().without_delay() };
+        let many = snapshot(&[titled("m", "car wine", 1), titled("p", "car loan tea", 1)]);
+        let query = Query::parse("car", "").unwrap();
+        for _ in 0..2 {
+            let found = cache.found(&domain("knowledge"), (&many, &query), Duration::MAX).await;
+            assert_eq!(found, None);
+        }
+        let fewer = snapshot(&[titled("m", "car wine", 1), titled("p", "car loan", 2)]);
+        assert_eq!(look(&cache, &fewer).await, ["m", "p"]);
+    }
+
+    #[tokio::test]
+    async fn indexes_that_were_searched_longest_ago_are_forgotten() {
+        let cache = SearchCache { most_bytes: 150, ..SearchCache::new().without_delay() };
+        let query = Query::parse("car", "").unwrap();
+        let of = snapshot(&[titled("m", "a car", 1)]);
+        for name in ["a", "b", "c", "a", "d"] {
+            let found = cache.found(&domain(name), (&of, &query), Duration::MAX).await;
+            assert_eq!(found.unwrap().items().len(), 1, "{name}");
+        }
+        let kept = |name: &str| cache.place(&domain(name)).bytes() > 0;
+        assert_eq!(["a", "b", "c", "d"].map(kept), [true, false, false, true]);
     }
 
     proptest! {
@@ -204,8 +298,10 @@ mod tests {
                 items.push(changed);
             }
             let second = snapshot(&items);
-            let changed = index(&second, Some(index(&first, None)));
-            prop_assert_eq!(&*changed.index, &*index(&second, None).index);
+            let index = indexed(&first, None, usize::MAX).unwrap();
+            let before = Indexed { of: first, index: Some(Arc::new(index)) };
+            let changed = indexed(&second, Some(before), usize::MAX);
+            prop_assert_eq!(changed, indexed(&second, None, usize::MAX));
         }
     }
 }

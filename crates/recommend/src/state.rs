@@ -60,11 +60,12 @@ impl RecommendState {
         Self { deadlines: self.deadlines.with(limits), ..self }
     }
 
-    /// The same state, beginning with catalogues as they are stored in the bucket, and storing them
-    /// there: for processes that come and go over tables that are far away.
+    /// The same state, beginning with the catalogues of a table as they are stored in the bucket, and
+    /// storing them there: for processes that come and go over tables that are far away.
     #[must_use]
-    pub fn with_stored_catalogues(self) -> Self {
-        let stored = StoredCatalogues::new(self.stores.objects.clone(), &self.machine);
+    pub fn with_stored_catalogues(self, table: &str) -> Self {
+        let objects = self.stores.objects.clone();
+        let stored = StoredCatalogues::new(objects, table.to_owned(), &self.machine);
         Self { catalogues: self.catalogues.with_stored(stored), ..self }
     }
 

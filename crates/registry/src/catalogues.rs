@@ -24,6 +24,9 @@ pub enum CatalogueError {
     /// What is stored cannot be read.
     #[error("a stored catalogue cannot be read: {0}")]
     Unreadable(#[from] StoredCatalogueError),
+    /// It is of another table, as before that was restored.
+    #[error("a stored catalogue is of the table {0:?}, and is not used")]
+    Elsewhere(String),
     /// It is too old to be told what was deleted since, or from a time to come.
     #[error("a stored catalogue is of {0}, and is not used")]
     Stale(Timestamp),
@@ -32,13 +35,13 @@ pub enum CatalogueError {
     Interrupted,
 }
 
-/// Reads a domain's catalogue as it is stored, if it is, and its version.
+/// Reads a domain's catalogue as it is stored of a table, if it is, and its version.
 ///
 /// # Errors
 /// [`CatalogueError`]: there is the table to read instead.
 pub async fn load(
     objects: &dyn ObjectStore,
-    domain: &DomainId,
+    (domain, table): (&DomainId, &str),
     now: Timestamp,
 ) -> Result<Option<(StoredCatalogue, ETag)>, CatalogueError> {
     let Some(object) = objects.get(&catalogue_key(domain)).await? else { return Ok(None) };
@@ -46,6 +49,9 @@ pub async fn load(
     let decode = move || StoredCatalogue::decode(&domain, object.bytes);
     let stored = tokio::task::spawn_blocking(decode).await;
     let stored = stored.map_err(|_| CatalogueError::Interrupted)??;
+    if stored.table != table {
+        return Err(CatalogueError::Elsewhere(stored.table));
+    }
     let age = now.duration_since(stored.written_at);
     if age > FRESH || age < -AHEAD {
         return Err(CatalogueError::Stale(stored.written_at));
@@ -53,17 +59,16 @@ pub async fn load(
     Ok(Some((stored, object.etag)))
 }
 
-/// Stores a domain's catalogue in the place of a version, or of any; its own version, or `None`
-/// where another was stored meanwhile.
+/// Stores a domain's catalogue in the place of what was there; its own version, or `None` where another
+/// was stored meanwhile.
 ///
 /// # Errors
 /// When the bucket fails.
 pub async fn store(
     objects: &dyn ObjectStore,
     domain: &DomainId,
-    (bytes, known): (Bytes, Option<ETag>),
+    (bytes, condition): (Bytes, PutCondition),
 ) -> StoreResult<Option<ETag>> {
-    let condition = known.map_or(PutCondition::None, PutCondition::Matches);
     objects.put(&catalogue_key(domain), bytes, condition).await
 }
 

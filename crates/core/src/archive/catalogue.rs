@@ -1,7 +1,8 @@
 //! A catalogue as it was up to one of its changes: what a process begins with that has none of it in
 //! memory, instead of reading it entry by entry from the table.
 //!
-//! Every change up to [`StoredCatalogue::complete_until`] is in it, and some later ones may be. What was
+//! Every change up to [`StoredCatalogue::complete_until`] is in it, by the measure of who read it from the
+//! table, and some later ones may be. What was
 //! deleted by then is not. Times are texts here, exact to what a tie between two items may rest on.
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use crate::entities::ids::{DomainId, ItemId};
 /// A catalogue as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredCatalogue {
+    /// The table that it was read from: another counts changes of its own.
+    pub table: String,
     /// When it was written, by the clock of who wrote it.
     pub written_at: Timestamp,
     /// The change up to which it has all.
@@ -25,6 +28,7 @@ pub struct StoredCatalogue {
 
 /// An entry in a file of one domain's.
 struct StoredItem {
+    table: String,
     written_at: Timestamp,
     complete_until: u64,
     item_id: ItemId,
@@ -34,6 +38,7 @@ struct StoredItem {
 }
 
 columns! { StoredItem {
+    "table" table: String => "The table that the file was made of; the same in every row.";
     "written_at" written_at: Timestamp => "When the file was written; the same in every row.";
     "complete_until" complete_until: u64
         => "The number of the change up to which the file has all; the same in every row.";
@@ -80,26 +85,32 @@ impl StoredCatalogue {
     /// The catalogue as a file.
     ///
     /// # Errors
-    /// [`ColumnsError`] when the Parquet library refuses.
+    /// [`StoredCatalogueError`] when an entry cannot be written, or the Parquet library refuses.
     pub fn encode<'a>(
-        (written_at, complete_until): (Timestamp, ChangeNumber),
+        (table, written_at, complete_until): (&str, Timestamp, ChangeNumber),
         items: impl Iterator<Item = &'a Item>,
-    ) -> Result<Bytes, ColumnsError> {
-        let row = |item: &Item| {
-            let details = item.details.as_ref()?;
-            Some(StoredItem {
+    ) -> Result<Bytes, StoredCatalogueError> {
+        let row = |item: &Item, details: &ItemDetails| {
+            let details = serde_json::to_string(details).map_err(|error| {
+                StoredCatalogueError::Entry(item.item_id.to_string(), error.to_string())
+            })?;
+            Ok::<_, StoredCatalogueError>(StoredItem {
+                table: table.to_owned(),
                 written_at,
                 complete_until: complete_until.0,
                 item_id: item.item_id.clone(),
                 change: item.change.0,
                 updated_at: item.updated_at.to_string(),
-                // Texts, numbers and lists of them, which can always be written.
-                details: serde_json::to_string(details).ok()?,
+                details,
             })
         };
         let mut writer = ArchiveWriter::new()?;
-        writer.extend(items.filter_map(row))?;
-        writer.finish()
+        for item in items {
+            if let Some(details) = &item.details {
+                writer.extend([row(item, details)?])?;
+            }
+        }
+        Ok(writer.finish()?)
     }
 
     /// Reads what [`StoredCatalogue::encode`] wrote of a domain's.
@@ -113,6 +124,7 @@ impl StoredCatalogue {
             for row in group? {
                 let (written_at, complete_until) = (row.written_at, row.complete_until);
                 let stored = stored.get_or_insert_with(|| Self {
+                    table: row.table.clone(),
                     written_at,
                     complete_until: ChangeNumber(complete_until),
                     items: Vec::with_capacity(rows),
@@ -156,13 +168,15 @@ mod tests {
                 drawn.iter().map(|(change, at, has)| item(*change, *at, *has)).collect();
             let written_at = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
             let complete_until = ChangeNumber(u64::MAX);
-            let bytes = StoredCatalogue::encode((written_at, complete_until), items.iter()).unwrap();
+            let of = ("t", written_at, complete_until);
+            let bytes = StoredCatalogue::encode(of, items.iter()).unwrap();
             let read = StoredCatalogue::decode(&domain("cars"), bytes);
             let items: Vec<Item> = items.into_iter().filter(|item| item.details.is_some()).collect();
             match read {
                 Err(StoredCatalogueError::Empty) => prop_assert!(items.is_empty()),
                 read => prop_assert_eq!(
-                    read.unwrap(), StoredCatalogue { written_at, complete_until, items }
+                    read.unwrap(),
+                    StoredCatalogue { table: "t".into(), written_at, complete_until, items }
                 ),
             }
         }
@@ -170,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_torn_is_told() {
-        let at = (Timestamp::UNIX_EPOCH, ChangeNumber(1));
+        let at = ("t", Timestamp::UNIX_EPOCH, ChangeNumber(1));
         let items = [item(1, 0, true)];
         let bytes = StoredCatalogue::encode(at, items.iter()).unwrap();
         for end in [0, 10, bytes.len() / 2, bytes.len() - 1] {

@@ -62,9 +62,14 @@ pub(super) fn basis_of(
         sources: sources_of(serving.model, asked),
         kept_back: kept_back_of(asked, slate),
     };
+    let basis = match basis.with_applicant || basis.with_words {
+        // By what else was asked, and what it was drawn from, it could be told who applied or what
+        // was looked for; and no such slate is made again.
+        true => Basis { filters: Vec::new(), exploration: None, diversity: None, ..basis },
+        false => basis,
+    };
     if basis.with_applicant {
-        // By what was asked and what of it was served, it could be told who applied.
-        return Basis { filters: Vec::new(), ..basis };
+        return basis;
     }
     let basis = basis.excluding(&request.excluded);
     match &request.listed {

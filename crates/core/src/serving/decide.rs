@@ -232,7 +232,8 @@ fn describe(
     let entry = target.snapshot.entry(placed.scored.position);
     let source = placed.scored.source.map(|at| &*sources[at]);
     let ScoredItem { position, score, .. } = placed.scored;
-    let multiplier = target.multipliers.as_ref().filter(|_| source.is_some());
+    let is_told = source.is_some() && request.visible.contains(target.domain);
+    let multiplier = target.multipliers.as_ref().filter(|_| is_told);
     let found = target.snapshot.found().filter(|_| source.is_some());
     let relevance = found.map_or(0.0, |found| found.relevance(position));
     let counted = CountedScore {

@@ -59,7 +59,7 @@ pub fn explore(
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let blocks = blocks(arranged.len()).zip(&tries);
     let draws: Vec<usize> = blocks.map(|(block, _)| dice.random_range(block)).collect();
-    let shown = merged(arranged, &tries, &draws);
+    let shown = slate_of(arranged, &tries, &draws);
     let propensities = propensities(arranged, &tries, &draws, &shown);
     let placed = shown.into_iter().zip(propensities);
     let item = |(scored, propensity)| PlacedItem { scored, propensity, promoted: false };
@@ -88,14 +88,28 @@ fn tries(arranged: &[ScoredItem], worth_a_try: &[ScoredItem]) -> Vec<ScoredItem>
 
 /// The slate in which each try is at the place that was drawn for it, and the arranged items at
 /// the others.
-fn merged(arranged: &[ScoredItem], tries: &[ScoredItem], draws: &[usize]) -> Vec<ScoredItem> {
-    let placed: BTreeMap<usize, ScoredItem> =
-        draws.iter().copied().zip(tries.iter().copied()).collect();
+fn slate_of(arranged: &[ScoredItem], tries: &[ScoredItem], draws: &[usize]) -> Vec<ScoredItem> {
     let is_tried = |item: &&ScoredItem| tries.iter().any(|tried| is_same(item, tried));
-    let mut others = arranged.iter().filter(|item| !is_tried(item)).copied();
-    (0..arranged.len())
-        .filter_map(|at| placed.get(&at).copied().or_else(|| others.next()))
-        .collect()
+    let others = arranged.iter().filter(|item| !is_tried(item)).copied();
+    let mut slate = merged(others, tries.iter().copied(), draws);
+    slate.truncate(arranged.len());
+    slate
+}
+
+/// Items with tries among them, each at the place that was drawn for it; the others keep their order.
+pub(super) fn merged(
+    mut others: impl Iterator<Item = ScoredItem>,
+    tries: impl Iterator<Item = ScoredItem>,
+    draws: &[usize],
+) -> Vec<ScoredItem> {
+    let placed: BTreeMap<usize, ScoredItem> = draws.iter().copied().zip(tries).collect();
+    let mut slate = Vec::new();
+    loop {
+        match placed.get(&slate.len()).copied().or_else(|| others.next()) {
+            Some(item) => slate.push(item),
+            None => return slate,
+        }
+    }
 }
 
 /// For each place how many of the draws of its block put there what is shown. What is drawn for
@@ -111,7 +125,7 @@ fn propensities(
         let with = |draw: usize| {
             let mut draws = draws.to_vec();
             draws[number] = draw;
-            merged(arranged, tries, &draws)
+            slate_of(arranged, tries, &draws)
         };
         let slates: Vec<Vec<ScoredItem>> = block.clone().map(with).collect();
         for at in block {

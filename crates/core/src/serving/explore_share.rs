@@ -20,11 +20,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::entities::basis::{ExplorationBasis, ExploredPool};
+use crate::entities::basis::{ExplorationBasis, ExploredPool, PoolEnd};
 use crate::entities::exploration::ExplorationShare;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::serving::best::ScoredItem;
-use crate::serving::explore::PlacedItem;
+use crate::serving::explore::{PlacedItem, merged};
 use crate::serving::sources::Scores;
 
 /// Known items of a target that others are drawn from, at most: the best that are not shown anyway.
@@ -64,7 +64,8 @@ pub(super) fn candidates(places: usize) -> usize {
 
 impl Explored {
     /// Draws the slate, which has as many places as the arranged one, and tells what it was drawn
-    /// from; `None` where there is nothing to draw. The same seed draws the same.
+    /// from; `None` where it is shorter than it was when it was drawn before. The same seed draws
+    /// the same.
     pub(super) fn drawn(
         &self,
         from: Explorable<'_>,
@@ -72,16 +73,16 @@ impl Explored {
     ) -> Option<(Vec<PlacedItem>, ExplorationBasis)> {
         let basis = match &self.then {
             Some(then) => then.clone(),
-            None => from.basis(self.share)?,
+            None => from.basis(self.share),
         };
         let places = from.arranged.len();
         if places < basis.places {
             return None;
         }
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        let chances = Chances::of(&basis, places);
-        let others = match chances.more {
-            Some(more) if dice.random::<f64>() >= more => basis.places - 1,
+        let chance_of_all = chance_of_all(&basis, places);
+        let others = match chance_of_all {
+            Some(chance) if dice.random::<f64>() >= chance => basis.places - 1,
             _ => basis.places,
         };
         let draws: Vec<usize> =
@@ -89,7 +90,7 @@ impl Explored {
         let tries = from.tries(&basis, seed);
         let certain = from.arranged.iter().copied().take(places - others);
         let shown = merged(certain, tries.into_iter().take(others), &draws);
-        let probabilities = Probabilities { from, basis: &basis, chances };
+        let probabilities = Probabilities { from, basis: &basis, chance_of_all };
         let placed = shown.iter().enumerate().map(|(place, item)| PlacedItem {
             scored: *item,
             propensity: probabilities.of(item, place),
@@ -99,18 +100,11 @@ impl Explored {
     }
 }
 
-/// With what chance all the places that may be for others are.
-#[derive(Debug, Clone, Copy)]
-struct Chances {
-    /// `None` where they always are; else one is not with what is left of this.
-    more: Option<f64>,
-}
-
-impl Chances {
-    fn of(basis: &ExplorationBasis, places: usize) -> Self {
-        let share = basis.share.of(places);
-        Self { more: basis.spared.as_ref().map(|_| share - share.floor()) }
-    }
+/// With what chance all the places that may be for others are, of so many places in all, and not one
+/// fewer; `None` where they always are.
+fn chance_of_all(basis: &ExplorationBasis, places: usize) -> Option<f64> {
+    let share = basis.share.of(places);
+    basis.spared.as_ref().map(|_| share - share.floor())
 }
 
 impl<'a> Explorable<'a> {
@@ -119,11 +113,11 @@ impl<'a> Explorable<'a> {
         (target.domain, &target.snapshot.entry(item.position).item.item_id)
     }
 
-    /// What a slate is drawn from for the first time: as many places as the share is of it, or fewer
-    /// where there are not so many items.
-    fn basis(&self, share: ExplorationShare) -> Option<ExplorationBasis> {
+    /// What a slate is drawn from for the first time: as many places as the share is of it, or fewer,
+    /// or none, where there are not so many items.
+    fn basis(&self, share: ExplorationShare) -> ExplorationBasis {
         let wanted = share.of(self.arranged.len());
-        (1..=wanted.ceil() as usize).rev().find_map(|places| {
+        let of = |places: usize| {
             let is_sometimes = wanted < places as f64;
             let always = self.arranged.len().checked_sub(places)?;
             let spared = is_sometimes.then(|| self.named(&self.arranged[always]));
@@ -137,7 +131,12 @@ impl<'a> Explorable<'a> {
             basis.pools = self.pools(&basis);
             basis.items = self.pool(&basis).len();
             (basis.items >= places).then_some(basis)
-        })
+        };
+        let none = || {
+            let (pools, spared) = Default::default();
+            ExplorationBasis { share, places: 0, pools, items: 0, spared }
+        };
+        (1..=wanted.ceil() as usize).rev().find_map(of).unwrap_or_else(none)
     }
 
     /// Where what is drawn from ends for each target.
@@ -145,13 +144,13 @@ impl<'a> Explorable<'a> {
         let certain = self.certain(basis);
         let of_target = |(at, scores): (usize, &Scores<'a>)| {
             let beyond = |is_known, most| {
-                let mut open = self.open(at, &certain);
-                open.by_ref().filter(|item| item.source.is_some() == is_known).nth(most)
+                let open = self.open(at, &certain);
+                let first = open.filter(|item| item.source.is_some() == is_known).nth(most)?;
+                let (score, since, item_id) = self.rank(&first);
+                // JSON has no other numbers; such a score ends no pool.
+                score.is_finite().then(|| PoolEnd { score, since, item_id: item_id.clone() })
             };
-            let pool = ExploredPool {
-                end: beyond(true, KNOWN).map(|item| item.score).filter(|end| end.is_finite()),
-                newer_than: beyond(false, UNKNOWN).map(|item| self.since(&item)),
-            };
+            let pool = ExploredPool { known: beyond(true, KNOWN), unknown: beyond(false, UNKNOWN) };
             (scores.target().domain.clone(), pool)
         };
         self.scores.iter().enumerate().map(of_target).collect()
@@ -161,10 +160,13 @@ impl<'a> Explorable<'a> {
     fn pool(&self, basis: &ExplorationBasis) -> Vec<ScoredItem> {
         let certain = self.certain(basis);
         let of_target = |(at, scores): (usize, &Scores<'a>)| {
-            let pool = basis.pools.get(scores.target().domain).copied().unwrap_or_default();
-            let is_in_it = |item: &ScoredItem| match item.source {
-                Some(_) => pool.end.is_none_or(|end| item.score > end),
-                None => pool.newer_than.is_none_or(|time| self.since(item) > time),
+            let pool = basis.pools.get(scores.target().domain);
+            let is_in_it = |item: &ScoredItem| {
+                let end = pool.and_then(|pool| match item.source {
+                    Some(_) => pool.known.as_ref(),
+                    None => pool.unknown.as_ref(),
+                });
+                end.is_none_or(|end| end.comes_after(self.rank(item)))
             };
             self.open(at, &certain).filter(is_in_it).collect::<Vec<_>>()
         };
@@ -179,8 +181,10 @@ impl<'a> Explorable<'a> {
         tries.into_iter().map(|(_, item)| item).collect()
     }
 
-    fn since(&self, item: &ScoredItem) -> Timestamp {
-        self.scores[item.target].target().snapshot.since(item.position)
+    /// What an item ranks by among those of its target and kind.
+    fn rank(&self, item: &ScoredItem) -> (f32, Timestamp, &'a ItemId) {
+        let since = self.scores[item.target].target().snapshot.since(item.position);
+        (item.score, since, self.named(item).1)
     }
 
     /// The items that are drawn for no place: they have their own, or one of them has it sometimes.
@@ -220,37 +224,20 @@ fn key(seed: u64, (domain, item): Named<'_>) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// The slate in which each try is at the place that was drawn for it, and the certain items at the
-/// others.
-fn merged(
-    mut certain: impl Iterator<Item = ScoredItem>,
-    tries: impl Iterator<Item = ScoredItem>,
-    draws: &[usize],
-) -> Vec<ScoredItem> {
-    let placed: BTreeMap<usize, ScoredItem> = draws.iter().copied().zip(tries).collect();
-    let mut slate = Vec::new();
-    loop {
-        match placed.get(&slate.len()).copied().or_else(|| certain.next()) {
-            Some(item) => slate.push(item),
-            None => return slate,
-        }
-    }
-}
-
 /// With what probability items are shown in places, over all draws.
 struct Probabilities<'a> {
     from: Explorable<'a>,
     basis: &'a ExplorationBasis,
-    chances: Chances,
+    chance_of_all: Option<f64>,
 }
 
 impl Probabilities<'_> {
     fn of(&self, item: &ScoredItem, place: usize) -> f64 {
         let with_all = self.with(self.basis.places, item, place);
-        match self.chances.more {
-            Some(more) => {
+        match self.chance_of_all {
+            Some(chance) => {
                 let with_fewer = self.with(self.basis.places - 1, item, place);
-                more * with_all + (1.0 - more) * with_fewer
+                chance * with_all + (1.0 - chance) * with_fewer
             }
             None => with_all,
         }

@@ -86,7 +86,8 @@ pub struct ScoreParts {
     /// What these leave of the score: further past items, or, without any, popularity.
     pub rest: f32,
     /// What the sum of all these was multiplied by, because the caller boosts the item. Absent where
-    /// it does not.
+    /// it does not, and of items where the caller does not act: that a placement boosts them tells
+    /// what they are like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multiplier: Option<f32>,
 }

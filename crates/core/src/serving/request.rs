@@ -1,6 +1,7 @@
 //! What a slate is asked for, and for whom.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -52,12 +53,22 @@ pub struct Occasion {
 
 /// What somebody wrote or talked about, for whose words items are looked for. What it is of each
 /// target is found beforehand: [`crate::serving::snapshot::CatalogueSnapshot::searched`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Words {
     /// A question, perhaps in a context: what has none of its words is not shown.
     Query(String),
     /// A context alone: what has its words counts for more.
     Context,
+}
+
+/// Without what was written, which is for no log.
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Query(_) => "Query(..)",
+            Self::Context => "Context",
+        })
+    }
 }
 
 /// A checked request for a slate, with everything that makes it this one.

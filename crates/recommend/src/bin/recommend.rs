@@ -14,14 +14,15 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = aws::sdk_config().await;
     let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
     let sdk = aws::answering_within(&sdk, limits.request());
-    let stores = aws::stores(&sdk, &aws::StorageConfig::from_env()?);
+    let config = aws::StorageConfig::from_env()?;
+    let stores = aws::stores(&sdk, &config);
     match key_versions::verify(&*stores.records, &pseudonymiser).await {
         // What the keys are held against cannot be read: a slate is made all the same.
         Err(KeyError::Secret(error)) => tracing::error!(%error, "the keys could not be verified"),
         verified => verified?,
     }
     let stores = rekeyed(stores, &pseudonymiser);
-    let state =
-        RecommendState::new(stores, pseudonymiser, system::machine()).with_stored_catalogues();
+    let state = RecommendState::new(stores, pseudonymiser, system::machine())
+        .with_stored_catalogues(config.catalog_table.name()?);
     lambda::run(routes().with_state(state.with_limits(limits))).await
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
 use serde_json::Value;
 
-use super::decisions::DecisionRecord;
+use super::decisions::{DecisionRecord, PACKED, RECORD, unpacked};
 use super::error::corrupt;
 use super::events::EventRecord;
 use super::rekeyed_events::REKEYED;
@@ -66,9 +66,9 @@ impl StreamRecord {
     /// partition of an event, the user that a slate or an outcome names.
     #[must_use]
     pub fn user(&self) -> Option<Pseudonym> {
-        let named = match self.image_text("record") {
+        let named = match self.decision_or_outcome() {
             Some(record) => {
-                let record: Value = serde_json::from_str(record).ok()?;
+                let record: Value = serde_json::from_str(&record).ok()?;
                 Pseudonym::parse(record["user"].as_str()?)
             }
             None => Pseudonym::parse(self.key("pk").or_else(|| self.image_text("user"))?),
@@ -79,9 +79,9 @@ impl StreamRecord {
     /// The domain that the record names, as far as can be told.
     #[must_use]
     pub fn domain(&self) -> Option<DomainId> {
-        let named = match self.image_text("record") {
+        let named = match self.decision_or_outcome() {
             Some(record) => {
-                let record: Value = serde_json::from_str(record).ok()?;
+                let record: Value = serde_json::from_str(&record).ok()?;
                 DomainId::parse(record["domain"].as_str()?)
             }
             None => DomainId::parse(self.image_text("domain")?),
@@ -115,7 +115,7 @@ impl StreamRecord {
             return Ok(None);
         }
         // The tables share a function; only one has whole records in an attribute.
-        if !image.contains_key("record") {
+        if ![PACKED, RECORD].iter().any(|name| image.contains_key(*name)) {
             return Ok(EventRecord::parse(image)?.map(|record| NewEntry::Event(record.event)));
         }
         Ok(DecisionRecord::parse(image)?.map(|record| match record {
@@ -143,6 +143,16 @@ impl StreamRecord {
         self.0["dynamodb"]["Keys"][name]["S"].as_str()
     }
 
+    /// The JSON of a slate or an outcome, as far as it can be read; `None` of what is neither.
+    fn decision_or_outcome(&self) -> Option<String> {
+        let image = &self.0["dynamodb"]["NewImage"];
+        let Some(packed) = image[PACKED]["B"].as_str() else {
+            return self.image_text(RECORD).map(str::to_owned);
+        };
+        let packed = data_encoding::BASE64.decode(packed.as_bytes()).unwrap_or_default();
+        Some(unpacked(&packed).unwrap_or_default())
+    }
+
     fn image_text(&self, name: &str) -> Option<&str> {
         self.0["dynamodb"]["NewImage"][name]["S"].as_str()
     }
@@ -155,6 +165,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::aws::decisions::packed;
 
     /// A record as DynamoDB Streams hands it to a function.
     fn recorded(kind: &str, keys: Value, image: Value) -> StreamRecord {
@@ -192,6 +203,34 @@ mod tests {
             "ttl": {"N": "1843344001"},
         });
         recorded("INSERT", json!({"pk": {"S": "r1"}, "sk": {"S": sk}}), image)
+    }
+
+    #[test]
+    fn a_record_is_told_the_same_compressed_and_not() {
+        let outcome = json!({
+            "feedback_id": "f1", "recommendation_id": "r1", "user": "v1_u", "kind": "click",
+            "domain": "knowledge", "item_id": "课程", "occurred_at": "2026-06-01T00:00:00Z",
+        });
+        let plain = of_decisions("outcome#f1", &outcome);
+        let packed = packed(outcome.to_string().as_bytes());
+        let image = json!({
+            "pk": {"S": "r1"}, "sk": {"S": "outcome#f1"}, "ttl": {"N": "1843344001"},
+            "packed": {"B": data_encoding::BASE64.encode(&packed)},
+        });
+        let keys = json!({"pk": {"S": "r1"}, "sk": {"S": "outcome#f1"}});
+        let packed = recorded("INSERT", keys.clone(), image);
+        assert_eq!(packed.new_entry().unwrap(), plain.new_entry().unwrap());
+        let named = (Pseudonym::parse("v1_u").ok(), DomainId::parse("knowledge").ok());
+        assert_eq!((packed.user(), packed.domain()), named);
+        // What is torn is neither told nor taken for something else.
+        for torn in ["", "AAAA", "no base64"] {
+            let image = json!({
+                "pk": {"S": "r1"}, "sk": {"S": "outcome#f1"}, "packed": {"B": torn},
+            });
+            let torn = recorded("INSERT", keys.clone(), image);
+            assert!(torn.new_entry().is_err());
+            assert_eq!((torn.user(), torn.domain()), (None, None));
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ const OBJECT_OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
 const HOURS_PER_DAY: i64 = 24;
 const DEFAULT_EVENT_RETENTION_DAYS: i64 = 730;
 const DEFAULT_DECISION_RETENTION_DAYS: i64 = 400;
+const DEFAULT_DECISION_TABLE_DAYS: i64 = 90;
 
 /// The SDK's configuration for every function: credentials, region and
 /// endpoint from the environment, time limits and retries from here.
@@ -128,8 +129,11 @@ pub struct StorageConfig {
     /// received; 730 days when not set.
     pub event_retention: SignedDuration,
     /// `CROSSFOLD_DECISION_RETENTION_DAYS`: how long a decision and its
-    /// outcomes are kept; 400 days when not set.
+    /// outcomes are kept in the archive; 400 days when not set.
     pub decision_retention: SignedDuration,
+    /// `CROSSFOLD_DECISION_TABLE_DAYS`: how long they are kept in the table, where feedback and
+    /// replays need them; 90 days when not set.
+    pub decision_table_retention: SignedDuration,
 }
 
 impl StorageConfig {
@@ -165,6 +169,11 @@ impl StorageConfig {
                 DEFAULT_DECISION_RETENTION_DAYS,
                 settings,
             )?,
+            decision_table_retention: retention(
+                "CROSSFOLD_DECISION_TABLE_DAYS",
+                DEFAULT_DECISION_TABLE_DAYS,
+                settings,
+            )?,
         })
     }
 
@@ -186,6 +195,7 @@ impl StorageConfig {
             bucket: resource("CROSSFOLD_BUCKET", "data"),
             event_retention: days(DEFAULT_EVENT_RETENTION_DAYS),
             decision_retention: days(DEFAULT_DECISION_RETENTION_DAYS),
+            decision_table_retention: days(DEFAULT_DECISION_TABLE_DAYS),
         }
     }
 
@@ -209,6 +219,7 @@ impl StorageConfig {
             .chain([
                 ("CROSSFOLD_EVENT_RETENTION_DAYS", days(self.event_retention)),
                 ("CROSSFOLD_DECISION_RETENTION_DAYS", days(self.decision_retention)),
+                ("CROSSFOLD_DECISION_TABLE_DAYS", days(self.decision_table_retention)),
             ])
             .collect()
     }

@@ -2,13 +2,18 @@
 //! recommendation, which holds the decision and its outcomes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::{Read, Write};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::ids::{EventId, Pseudonym, RecommendationId};
 use crossfold_core::entities::ports::{Appended, DecisionStore, Logged, Page, StoreResult};
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +26,36 @@ use crate::retry::Waiting;
 const DECISION_KEY: &str = "decision";
 const OUTCOME_PREFIX: &str = "outcome#";
 
-#[derive(Serialize, Deserialize)]
+/// The attribute of a record that is compressed, as all are that are written.
+pub(super) const PACKED: &str = "packed";
+/// The attribute of one that is not.
+pub(super) const RECORD: &str = "record";
+/// Most bytes of a record once it is not compressed any more: one of 400 KB, which is as much as an
+/// item holds, has no more.
+const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a record is, and, of those of before they were compressed, what it says.
+#[derive(Deserialize)]
 struct StoredRecord {
-    pk: RecommendationId,
     sk: String,
     /// JSON: a slate is read whole or not at all.
-    record: String,
-    ttl: i64,
+    record: Option<String>,
+}
+
+/// A record's JSON, compressed: writes and storage cost by the kilobyte, and most of a decision is the
+/// names of its fields.
+pub(super) fn packed(json: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    // Into memory, which never fails.
+    let written = encoder.write_all(json).and_then(|()| encoder.finish());
+    written.unwrap_or_default()
+}
+
+/// The JSON of a record.
+pub(super) fn unpacked(packed: &[u8]) -> std::io::Result<String> {
+    let mut json = String::new();
+    DeflateDecoder::new(packed).take(MAX_RECORD_BYTES).read_to_string(&mut json)?;
+    Ok(json)
 }
 
 /// A record of the decisions table, or an image of its stream.
@@ -46,16 +74,23 @@ impl DecisionRecord {
     /// # Errors
     /// [`crossfold_core::entities::ports::StoreError::Corrupt`] when it cannot be read.
     pub(super) fn parse(image: impl Into<serde_dynamo::Item>) -> StoreResult<Option<Self>> {
-        let stored: StoredRecord = serde_dynamo::from_item(image.into())
+        let image: serde_dynamo::Item = image.into();
+        let packed = match image.inner().get(PACKED) {
+            Some(serde_dynamo::AttributeValue::B(packed)) => Some(unpacked(packed)),
+            _ => None,
+        };
+        let stored: StoredRecord = serde_dynamo::from_item(image)
             .map_err(|error| corrupt("a decision's record", error))?;
+        let json = packed.transpose().map_err(|error| corrupt("a decision's record", error))?;
+        let json = json.or(stored.record).unwrap_or_default();
         if stored.sk == DECISION_KEY {
-            let decision = serde_json::from_str(&stored.record);
+            let decision = serde_json::from_str(&json);
             return decision
                 .map(|decision| Some(Self::Decision(Box::new(decision))))
                 .map_err(|error| corrupt("a decision", error));
         }
         if stored.sk.starts_with(OUTCOME_PREFIX) {
-            let outcome = serde_json::from_str(&stored.record);
+            let outcome = serde_json::from_str(&json);
             return outcome
                 .map(|outcome| Some(Self::Outcome(outcome)))
                 .map_err(|error| corrupt("an outcome", error));
@@ -73,9 +108,22 @@ pub(super) struct DynamoDbDecisions {
 }
 
 impl DynamoDbDecisions {
-    async fn append(&self, record: StoredRecord) -> StoreResult<Appended> {
-        let item = serde_dynamo::to_item(record).map_err(malformed)?;
-        let put = self.client.put_item().table_name(self.table.name()?).set_item(Some(item));
+    /// Writes what is not there yet, to be kept from a time on.
+    async fn append(
+        &self,
+        (id, sort_key): (&RecommendationId, String),
+        record: &impl Serialize,
+        from: Timestamp,
+    ) -> StoreResult<Appended> {
+        let json = serde_json::to_vec(record).map_err(malformed)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.table.name()?)
+            .item("pk", AttributeValue::S(id.to_string()))
+            .item("sk", AttributeValue::S(sort_key))
+            .item(PACKED, AttributeValue::B(Blob::new(packed(&json))))
+            .item("ttl", AttributeValue::N(self.expiry(from).to_string()));
         requests::append(put).await
     }
 
@@ -124,13 +172,8 @@ impl DynamoDbDecisions {
 impl DecisionStore for DynamoDbDecisions {
     /// A decision recorded again changes nothing: what was served stands.
     async fn record(&self, decision: &Decision) -> StoreResult<()> {
-        let record = StoredRecord {
-            pk: decision.recommendation_id.clone(),
-            sk: DECISION_KEY.into(),
-            record: serde_json::to_string(decision).map_err(malformed)?,
-            ttl: self.expiry(decision.decided_at),
-        };
-        self.append(record).await.map(drop)
+        let key = (&decision.recommendation_id, DECISION_KEY.to_owned());
+        self.append(key, decision, decision.decided_at).await.map(drop)
     }
 
     async fn get(&self, id: &RecommendationId) -> StoreResult<Option<Decision>> {
@@ -141,14 +184,9 @@ impl DecisionStore for DynamoDbDecisions {
     }
 
     async fn append_outcome(&self, outcome: &Outcome) -> StoreResult<Appended> {
-        let record = StoredRecord {
-            pk: outcome.recommendation_id.clone(),
-            sk: format!("{OUTCOME_PREFIX}{}", outcome.feedback_id),
-            record: serde_json::to_string(outcome).map_err(malformed)?,
-            // Kept from when it came in: when it happened is the caller's word.
-            ttl: self.expiry(outcome.arrived_at()),
-        };
-        self.append(record).await
+        let key = (&outcome.recommendation_id, format!("{OUTCOME_PREFIX}{}", outcome.feedback_id));
+        // Kept from when it came in: when it happened is the caller's word.
+        self.append(key, outcome, outcome.arrived_at()).await
     }
 
     async fn outcomes(&self, id: &RecommendationId) -> StoreResult<Vec<Outcome>> {
@@ -227,4 +265,19 @@ fn outcome(item: HashMap<String, AttributeValue>) -> StoreResult<Option<Outcome>
         Some(DecisionRecord::Outcome(outcome)) => Some(outcome),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked_and_no_bomb_is() {
+        for json in ["", "{}", "{\"slate\": [1, 2, 3]}"] {
+            assert_eq!(unpacked(&packed(json.as_bytes())).unwrap(), json);
+        }
+        let bomb = packed(&vec![b'0'; 2 * MAX_RECORD_BYTES as usize]);
+        assert_eq!(unpacked(&bomb).unwrap().len() as u64, MAX_RECORD_BYTES);
+        assert!(unpacked(b"no deflate").is_err());
+    }
 }

@@ -65,7 +65,7 @@ pub fn stores(sdk: &SdkConfig, config: &StorageConfig) -> Stores {
     let decisions = decisions::DynamoDbDecisions {
         client: dynamodb.clone(),
         table: config.decisions_table.clone(),
-        retention: config.decision_retention,
+        retention: config.decision_table_retention,
         waiting: Waiting::system(),
     };
     let records =

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::basis::{
-    Basis, EvidenceBasis, ExplorationBasis, ExploredPool, KeptBackBasis, REVISION,
+    Basis, EvidenceBasis, ExplorationBasis, ExploredPool, KeptBackBasis, PoolEnd, REVISION,
 };
 use crossfold_core::entities::catalogue::ChangeNumber;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
@@ -82,7 +82,8 @@ fn basis(domain: &DomainId) -> Basis {
         exploration: ExplorationShare::try_from(0.1).ok().map(|share| ExplorationBasis {
             share,
             places: 1,
-            pools: [(domain.clone(), ExploredPool { end: Some(0.1), newer_than: None })].into(),
+            pools: [(domain.clone(), ExploredPool { known: Some(pool_end()), unknown: None })]
+                .into(),
             items: 50,
             spared: Some((domain.clone(), id(ItemId::parse, "课程 12"))),
         }),
@@ -103,6 +104,10 @@ fn basis(domain: &DomainId) -> Basis {
             .map(kept_back)
             .into(),
     }
+}
+
+fn pool_end() -> PoolEnd {
+    PoolEnd { score: 0.1, since: Timestamp::UNIX_EPOCH, item_id: id(ItemId::parse, "课程 13") }
 }
 
 fn outcome(recommendation: &RecommendationId, user: &Pseudonym, feedback_id: &str) -> Outcome {

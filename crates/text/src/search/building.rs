@@ -54,11 +54,25 @@ impl TextIndex {
     /// Nearly all of the time goes into cutting Chinese into words.
     #[must_use]
     pub fn build<'a>(items: impl IntoIterator<Item = IndexedText<'a>>) -> Self {
+        // No more than there can be are never too many.
+        Self::build_within(usize::MAX, items).unwrap_or_default()
+    }
+
+    /// The same, unless the items have more than so many postings, a posting being a word of an item:
+    /// `None` then. Some 24 bytes a posting are held while it is built.
+    #[must_use]
+    pub fn build_within<'a>(
+        most: usize,
+        items: impl IntoIterator<Item = IndexedText<'a>>,
+    ) -> Option<Self> {
         let mut builder = Builder::default();
         for (position, item) in (0..u32::MAX).zip(items) {
             builder.add(position, &item);
+            if builder.postings.len() > most {
+                return None;
+            }
         }
-        builder.finish()
+        Some(builder.finish())
     }
 
     /// The index of a catalogue that has items of this one, wherever they stand now, and others:
@@ -81,6 +95,16 @@ impl TextIndex {
     /// ```
     #[must_use]
     pub fn with_changes<'a>(&self, items: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        self.with_changes_within(usize::MAX, items).unwrap_or_default()
+    }
+
+    /// The same, unless the items have more than so many postings: `None` then.
+    #[must_use]
+    pub fn with_changes_within<'a>(
+        &self,
+        most: usize,
+        items: impl IntoIterator<Item = Entry<'a>>,
+    ) -> Option<Self> {
         let words = (0..self.vocabulary.len()).map(|number| self.vocabulary.word(number));
         let mut builder = Builder {
             numbers: words.map(str::to_owned).zip(0..).collect(),
@@ -98,6 +122,9 @@ impl TextIndex {
                     goes.push((before, position));
                 }
             }
+            if builder.postings.len() > most {
+                return None;
+            }
         }
         goes.sort_unstable();
         let starts = starts(goes.iter().map(|(before, _)| *before as usize), self.len());
@@ -109,8 +136,11 @@ impl TextIndex {
                     builder.postings.push(Posting { word: number, position: *position, times });
                 }
             }
+            if builder.postings.len() > most {
+                return None;
+            }
         }
-        builder.finish()
+        Some(builder.finish())
     }
 }
 

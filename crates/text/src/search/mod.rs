@@ -45,7 +45,7 @@ const FIELDS: usize = 3;
 /// itself for each different word; [`TextIndex::bytes`] counts them. How often a word stands is
 /// kept, not what it weighs: weights depend on every other item, and
 /// [`TextIndex::with_changes`] would have to guess them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TextIndex {
     vocabulary: Vocabulary,
     /// Where the postings of each word end, in order of the words.

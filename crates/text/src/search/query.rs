@@ -1,6 +1,7 @@
 //! What a question says: its words, and how much each weighs.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::stop_words::is_stop_word;
 use crate::lexical::words::words;
@@ -43,9 +44,16 @@ pub struct QueryWord {
 }
 
 /// What a question says, as words with weights. Which index it is asked of does not matter.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Query {
     words: Vec<QueryWord>,
+}
+
+/// Without the words, which are for no log.
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query({} words)", self.words.len())
+    }
 }
 
 impl Query {

@@ -117,6 +117,27 @@ fn what_nothing_is_known_of_gets_its_chance_the_newest_first() {
 }
 
 #[test]
+fn items_that_came_at_once_have_their_chance_all_the_same() {
+    let (consents, history) = (both_granted(), History::default());
+    let same = (0..60)
+        .map(|number| Item { item_id: item_id(100 + number), ..items(&knowledge())[0].clone() });
+    let same: Vec<Item> = same.collect();
+    let mut shown = BTreeSet::new();
+    for seed in 0..400 {
+        let request = SlateRequest { seed, ..exploring(0.5, 4) };
+        // Nobody knows anything of any, and all are equally new.
+        let slate = slate_for(None, same.clone(), (&consents, &history), &request);
+        assert_eq!(
+            slate.decision.basis.as_ref().unwrap().exploration.as_ref().unwrap().items,
+            UNKNOWN
+        );
+        shown.extend(numbers(&slate));
+    }
+    // Two are there for certain, and the next 25 in order of their ids.
+    assert_eq!(shown, (100..100 + 2 + UNKNOWN).collect());
+}
+
+#[test]
 fn where_everything_is_shown_it_is_in_another_order_and_nothing_where_there_is_nothing() {
     let request = exploring(0.5, 20);
     for slate in drawn(&request, 50, 0) {

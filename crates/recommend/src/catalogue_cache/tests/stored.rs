@@ -20,6 +20,7 @@ struct World {
     seconds: Arc<AtomicU64>,
     stopwatch: Stopwatch,
     now: Timestamp,
+    table_name: &'static str,
 }
 
 impl World {
@@ -27,7 +28,7 @@ impl World {
         let (seconds, stopwatch) = by_hand();
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let (table, bucket) = (Hindered::new(), Arc::default());
-        let world = Self { table, bucket, seconds, stopwatch, now };
+        let world = Self { table, bucket, seconds, stopwatch, now, table_name: "catalog" };
         for number in 0..items {
             world.put(&item(&cars(), &format!("car {number:03}"), 1)).await;
         }
@@ -46,18 +47,24 @@ impl World {
             ids: Ids::from_fn(|| UniqueId::from_u128(1)),
             dice: Dice::from_fn(|| 0),
         };
-        let stored = StoredCatalogues::new(self.bucket.clone(), &machine);
+        let stored =
+            StoredCatalogues::new(self.bucket.clone(), self.table_name.to_owned(), &machine);
         CatalogueCache::new(self.table.clone(), stopwatch).with_stored(stored)
     }
 
-    /// A process that has looked at the catalogue and again when all changes had come in.
+    /// A process that has read the catalogue again once all that was on its way before had come in.
     async fn storing(&self) -> CatalogueCache {
         let cache = self.process();
         snapshot(&cache, &cars()).await.unwrap();
-        self.later(121);
-        snapshot(&cache, &cars()).await.unwrap();
-        cache.place(&cars()).storing.join(LONG, || async {}).await;
+        self.look_later(&cache, 121).await;
         cache
+    }
+
+    /// Looks at the catalogue so much later, and waits until it is stored, if it is.
+    async fn look_later(&self, cache: &CatalogueCache, seconds: u64) {
+        self.later(seconds);
+        snapshot(cache, &cars()).await.unwrap();
+        cache.place(&cars()).storing.join(LONG, || async {}).await;
     }
 
     fn later(&self, seconds: u64) {
@@ -113,10 +120,47 @@ async fn what_may_still_be_on_its_way_is_read_again() {
     let world = World::of(MANY).await;
     let cache = world.process();
     snapshot(&cache, &cars()).await.unwrap();
-    world.later(119);
-    snapshot(&cache, &cars()).await.unwrap();
-    cache.place(&cars()).storing.join(LONG, || async {}).await;
+    world.look_later(&cache, 119).await;
     assert_eq!(world.object().await, None, "changes may be on their way still");
+}
+
+#[tokio::test]
+async fn a_change_that_came_in_between_two_looks_is_known_and_stored() {
+    let world = World::of(MANY).await;
+    // Of a change that began before the last and ended after the first look.
+    let cache = world.process();
+    world.table.hides_late(true);
+    snapshot(&cache, &cars()).await.unwrap();
+    world.table.hides_late(false);
+    world.later(130);
+    let known = snapshot(&cache, &cars()).await.unwrap();
+    assert_eq!(titles(&known).len(), MANY, "nobody looked in between");
+    world.look_later(&cache, 21).await;
+    assert_eq!(world.begun().await.0.len(), MANY);
+}
+
+#[tokio::test]
+async fn what_is_of_another_table_is_not_begun_with() {
+    let mut world = World::of(MANY).await;
+    world.storing().await;
+    assert_eq!(world.begun().await.1, 0);
+    world.table_name = "restored";
+    assert_eq!(world.begun().await.1, MANY as u64);
+    world.storing().await;
+    assert_eq!(world.begun().await.1, 0);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_again_is_not_stored() {
+    let world = World::of(MANY).await;
+    let cache = world.process();
+    snapshot(&cache, &cars()).await.unwrap();
+    world.table.fails.store(true, Ordering::Relaxed);
+    world.look_later(&cache, 300).await;
+    assert_eq!(world.object().await, None);
+    world.table.fails.store(false, Ordering::Relaxed);
+    world.look_later(&cache, 21).await;
+    assert!(world.object().await.is_some());
 }
 
 #[tokio::test]
@@ -130,14 +174,10 @@ async fn few_entries_and_few_changes_are_not_worth_it() {
 
     for number in 0..WORTH_STORING {
         world.put(&item(&cars(), &format!("newer {number}"), 3)).await;
-        world.later(21);
-        snapshot(&cache, &cars()).await.unwrap();
-        cache.place(&cars()).storing.join(LONG, || async {}).await;
+        world.look_later(&cache, 21).await;
         assert!(number + 5 > WORTH_STORING || world.object().await.unwrap() == first, "{number}");
     }
-    world.later(600);
-    snapshot(&cache, &cars()).await.unwrap();
-    cache.place(&cars()).storing.join(LONG, || async {}).await;
+    world.look_later(&cache, 600).await;
     assert_ne!(world.object().await.unwrap(), first);
     assert_eq!(world.begun().await.1, 0);
 }
@@ -166,19 +206,18 @@ async fn of_two_that_store_one_is_heard_and_the_other_learns_of_it() {
     let slow = world.process();
     snapshot(&slow, &cars()).await.unwrap();
     world.storing().await;
-    // It knows of no version, and so takes the place of the first: of the same catalogue.
-    snapshot(&slow, &cars()).await.unwrap();
-    slow.place(&cars()).storing.join(LONG, || async {}).await;
-    assert_eq!(world.begun().await.1, 0);
-    // One that knows of the first does not take the place of what came after it.
-    let (_, version) = catalogues::load(&*world.bucket, &cars(), world.now).await.unwrap().unwrap();
-    for (complete_until, is_heard) in [(7, true), (8, false)] {
-        let (at, items) = ((world.now, ChangeNumber(complete_until)), [item(&cars(), "other", 1)]);
-        let bytes = StoredCatalogue::encode(at, items.iter()).unwrap();
-        let written = (bytes, Some(version.clone()));
-        let stored = catalogues::store(&*world.bucket, &cars(), written).await.unwrap();
-        assert_eq!(stored.is_some(), is_heard);
+    let first = world.object().await.unwrap();
+    // It knows of none that is stored, and one is.
+    for number in 0..WORTH_STORING {
+        world.put(&item(&cars(), &format!("newer {number}"), 3)).await;
     }
+    world.look_later(&slow, 0).await;
+    assert_eq!(world.object().await.unwrap(), first);
+    world.look_later(&slow, 130).await;
+    assert_eq!(world.object().await.unwrap(), first, "it is left alone for a while");
+    world.look_later(&slow, 600).await;
+    assert_ne!(world.object().await.unwrap(), first);
+    assert_eq!(world.begun().await.0.len(), MANY + WORTH_STORING);
 }
 
 #[tokio::test]
@@ -200,9 +239,7 @@ async fn a_catalogue_that_nobody_changes_is_stored_again_before_it_is_too_old() 
     world.now += SignedDuration::from_hours(24 * 11);
     let cache = world.process();
     snapshot(&cache, &cars()).await.unwrap();
-    world.later(601);
-    snapshot(&cache, &cars()).await.unwrap();
-    cache.place(&cars()).storing.join(LONG, || async {}).await;
+    world.look_later(&cache, 601).await;
     assert_ne!(world.object().await.unwrap(), first);
     assert_eq!(world.begun().await.1, 0);
 }

@@ -99,6 +99,18 @@ async fn a_target_whose_rules_cannot_be_read_any_more_is_not_served_there() {
     let later = at_checkout(&service, json!({})).await.1;
     assert_eq!(later["degraded"], json!(["placement_outdated", "no_model"]));
     assert!(later["items"].as_array().unwrap().iter().all(|item| item["domain"] == "knowledge"));
+    // What a client says of it, who cannot know, is passed over.
+    for more in [
+        json!({ "filter": { "auto": "brand = \"BYD\"" } }),
+        json!({ "boosts": [{ "domain": "auto", "filter": "brand = \"BYD\"", "factor": 2 }] }),
+        json!({ "promotions": [{ "domain": "auto", "filter": "true", "slot": 1 }] }),
+    ] {
+        let mut body = json!({ "user_id": "ann", "domain": "knowledge", "placement": "checkout" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let asked = ("/v1/recommendations", &body);
+        let (status, slate) = called(&service, asked, Caller::development()).await;
+        assert_eq!((status, served(&slate).len()), (StatusCode::OK, 1), "{more}");
+    }
     let (status, only) = at_checkout(&service, json!({ "target_domains": ["auto"] })).await;
     assert_eq!((status, served(&only)), (StatusCode::OK, vec![]));
     let gone = json!([{ "code": "filter_gone", "domains": ["auto"] }]);
