@@ -193,7 +193,7 @@ impl CatalogueCache {
     /// Begins to store the catalogue, where it is worth it, and waits for nothing.
     async fn store_if_due(&self, domain: &DomainId, place: &Place) {
         let Some(catalogues) = self.stored.clone() else { return };
-        let Some((known, stored)) = place.cached().as_mut().map(Cached::to_store) else { return };
+        let Some((known, stored)) = place.cached().as_mut().map(Cached::known_entries) else { return };
         if !catalogues.is_due(&stored, &known) {
             return;
         }
@@ -297,7 +297,7 @@ impl Cached {
     }
 
     /// The catalogue as it is known, to be stored, and how it is stored.
-    fn to_store(&mut self) -> (KnownEntries, Stored) {
+    fn known_entries(&mut self) -> (KnownEntries, Stored) {
         let known = KnownEntries {
             complete_until: self.complete_until(),
             snapshot: self.snapshot.clone(),
