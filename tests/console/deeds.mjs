@@ -30,9 +30,38 @@ export async function deeds(page, { base, show, status }) {
   await page.waitForTimeout(1500);
   expect(served(await status()) === before, "a dry run was counted");
 
+  await place(page, { show, expect });
   await rollBack(page, { show, status, expect });
   await keepToken(page, { base, show, expect, problems });
   return problems;
+}
+
+/** A place is put, told of, tried, and taken away. */
+async function place(page, { show, expect }) {
+  await show("places");
+  const put = async (rules) => {
+    await page.selectOption("form.ask #domain", "knowledge");
+    await page.fill("#place", "console-test");
+    await page.fill("#rules", rules);
+    await page.click("form.ask button[type=submit]");
+  };
+  await put("{");
+  await page.locator("[role=alert]").waitFor();
+  await put('{"filters": {"knowledge": "prize < 3"}}');
+  await page.locator("[role=alert]", { hasText: "line 1, column 1" }).waitFor();
+  await put('{"max_limit": 2, "filters": {"knowledge": "price >= 0 or not has(price)"}}');
+  await page.locator("td, th", { hasText: "console-test" }).first().waitFor();
+  await show("try");
+  await page.fill("#placement", "console-test");
+  await page.uncheck("input[name=target][value=auto-finance]");
+  await page.click("form.ask button[type=submit]");
+  await page.locator("[role=alert]", { hasText: "limit must be 1 to 2" }).waitFor();
+  await show("places");
+  await page.getByRole("button", { name: /: console-test$/ }).click();
+  expect((await page.inputValue("#rules")).includes("max_limit"), "a place is not there to be changed");
+  await page.locator("form.ask .buttons button[type=button]").click();
+  await page.locator("[role=status] .good").waitFor();
+  await page.waitForFunction(() => !document.querySelector("table")?.innerText.includes("console-test"));
 }
 
 async function rollBack(page, { show, status, expect }) {

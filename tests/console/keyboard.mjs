@@ -1,7 +1,7 @@
 // Each page by keyboard alone: Tab reaches everything that can be used, in the order of the
 // page, and where one is can be seen.
 
-const USABLE = "a[href], button:not([disabled]), input, select, summary, [tabindex='0']";
+const USABLE = "a[href], button:not([disabled]), input, select, textarea, summary, [tabindex='0']";
 
 export async function keyboard(page, pages, show) {
   const problems = [];

@@ -16,7 +16,7 @@ use crossfold_e2e::template::{
 use serde_json::{Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 16] = [
+const ENVIRONMENT: [&str; 17] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",

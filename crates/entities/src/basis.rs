@@ -224,8 +224,8 @@ pub struct ExplorationBasis {
     pub spared: Option<(DomainId, ItemId)>,
 }
 
-/// Where the items of a target end that are drawn from: the first that is not among them, of known ones
-/// and of those of which nothing is known.
+/// Where the items of a target end that are drawn from: the first that is not among them, of those that
+/// the model knows and of the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExploredPool {
     /// `None` where all known ones are.
@@ -239,7 +239,7 @@ pub struct ExploredPool {
 /// An item by what it ranks by: its score, a number, then since when it has been there, then its id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PoolEnd {
-    /// Its score; 0 where nothing is known of it.
+    /// Its score; 0 where the model does not know it.
     pub score: f32,
     /// Since when it has been there.
     pub since: Timestamp,

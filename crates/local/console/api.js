@@ -33,6 +33,7 @@ async function call(method, path, body) {
 
 export const get = (path) => call("GET", path);
 export const post = (path, body) => call("POST", path, body);
+export const patch = (path, body) => call("PATCH", path, body);
 
 /** Whether something is not there, as opposed to not having been answered. */
 export const isAbsent = (error) => error instanceof Problem && error.status === 404;

@@ -193,7 +193,9 @@ impl CatalogueCache {
     /// Begins to store the catalogue, where it is worth it, and waits for nothing.
     async fn store_if_due(&self, domain: &DomainId, place: &Place) {
         let Some(catalogues) = self.stored.clone() else { return };
-        let Some((known, stored)) = place.cached().as_mut().map(Cached::known_entries) else { return };
+        let Some((known, stored)) = place.cached().as_mut().map(Cached::known_entries) else {
+            return;
+        };
         if !catalogues.is_due(&stored, &known) {
             return;
         }

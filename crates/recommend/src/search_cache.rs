@@ -189,11 +189,15 @@ fn indexed(
     index.with_changes_within(most_postings, entries)
 }
 
-/// What of an item is searched: its title, its categories and attributes, and its description.
+/// What of an item is searched: its title, its categories and attributes that are texts, and its
+/// description.
 fn text(item: &Item) -> IndexedText<'_> {
     let Some(details) = &item.details else { return IndexedText::default() };
-    let attributes = details.attributes.iter().filter(|(name, _)| *name != DESCRIPTION);
-    let attributes = attributes.map(|(_, value)| value.as_str());
+    let is_text = |(name, value): &(&String, &String)| {
+        // A number of hours is no model of a phone.
+        *name != DESCRIPTION && value.parse::<f64>().is_err() && value.parse::<bool>().is_err()
+    };
+    let attributes = details.attributes.iter().filter(is_text).map(|(_, value)| value.as_str());
     let tags: Vec<&str> = details.categories.iter().map(String::as_str).chain(attributes).collect();
     let description = details.attributes.get(DESCRIPTION);
     IndexedText {

@@ -96,19 +96,22 @@ pub fn best_known_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<Scored
     best
 }
 
-/// The newest `limit` items of each target that no source knows.
+/// The newest `limit` items of each target that the model does not know, whatever their texts say.
 #[must_use]
-pub fn newest_unknown_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
+pub fn newest_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
     let of_target = |(target, scores): (usize, &Scores<'_>)| {
-        if scores.unknown() == 0 {
-            return Vec::new();
-        }
         let item = |position| {
             let (score, source) = scores.of(position);
             ScoredItem { target, position, score, source }
         };
-        let unknown = scores.admitted().map(item).filter(|item| item.source.is_none());
-        best(unknown, |item| scores.target().snapshot.since(item.position), limit)
+        let snapshot = scores.target().snapshot;
+        // By when they came alone.
+        let alike = |item: ScoredItem| ScoredItem { score: 0.0, source: None, ..item };
+        let rows = snapshot.rows().zip(scores.target().refusals.reasons()).enumerate();
+        let new = rows.filter(|(_, (row, refusal))| row.is_none() && refusal.is_none());
+        let new = new.map(|(position, _)| alike(item(position)));
+        let newest = best(new, |item| snapshot.since(item.position), limit);
+        newest.into_iter().map(|new| item(new.position)).collect()
     };
     scores.iter().enumerate().map(of_target).collect()
 }

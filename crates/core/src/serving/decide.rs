@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::serving::admit::{AdmittedRequest, admit};
 use crate::serving::arrange::arrange;
 use crate::serving::basis::basis_of;
-use crate::serving::best::{ScoredItem, best_known_of_each, best_of_each, newest_unknown_of_each};
+use crate::serving::best::{ScoredItem, best_known_of_each, best_of_each, newest_of_each};
 use crate::serving::blend::{Blended, blend, blend_without_evidence, worth_a_try};
 use crate::serving::diversify::POOL;
 use crate::serving::explain::Explainer;
@@ -155,9 +155,11 @@ fn explored(
 ) -> Option<(Vec<PlacedItem>, ExplorationBasis)> {
     let explored = request.exploration.as_ref()?;
     let most = explore_share::candidates(request.limit);
-    let mut candidates = best_known_of_each(scores, most);
-    for (known, unknown) in candidates.iter_mut().zip(newest_unknown_of_each(scores, most)) {
-        known.extend(unknown);
+    let is_known = |item: &ScoredItem| scores[item.target].knows(item.position);
+    let mut candidates = best_of_each(scores, most);
+    for (candidates, newest) in candidates.iter_mut().zip(newest_of_each(scores, most)) {
+        candidates.retain(is_known);
+        candidates.extend(newest);
     }
     let candidates = others(candidates, promoted);
     explored.drawn(Explorable { arranged, candidates: &candidates, scores }, request.seed)

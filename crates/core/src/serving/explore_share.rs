@@ -3,7 +3,7 @@
 //! Of `n` places `share * n` are for others, and where that is no whole number one more with the
 //! chance that makes it so on average. Each is drawn from a stretch of the slate of its own, and what
 //! it holds from a pool, each item of it with the same chance: the next best [`KNOWN`] of every
-//! target and its newest [`UNKNOWN`] of which nothing is known. The other places hold the best in their
+//! target and its newest [`UNKNOWN`] that the model does not know. The other places hold the best in their
 //! order. So the share is also the most that exploration can cost of what the slate's places bring.
 //!
 //! Drawing with equal chances is Plackett and Luce's model with equal weights, by the top of random
@@ -29,7 +29,7 @@ use crate::serving::sources::Scores;
 
 /// Known items of a target that others are drawn from, at most: the best that are not shown anyway.
 pub const KNOWN: usize = 25;
-/// Items of a target of which nothing is known that others are drawn from, at most: the newest.
+/// Items of a target that the model does not know that others are drawn from, at most: the newest.
 pub const UNKNOWN: usize = 25;
 
 /// What exploration is asked for.
@@ -49,7 +49,7 @@ type Named<'a> = (&'a DomainId, &'a ItemId);
 pub(super) struct Explorable<'a> {
     /// The best, in their places.
     pub(super) arranged: &'a [ScoredItem],
-    /// Of each target the best that are known, and the newest of which nothing is known, in order;
+    /// Of each target the best that the model knows, and the newest that it does not, in order;
     /// none that is shown whatever is drawn here.
     pub(super) candidates: &'a [Vec<ScoredItem>],
     /// The scores of each target.
@@ -145,7 +145,8 @@ impl<'a> Explorable<'a> {
         let of_target = |(at, scores): (usize, &Scores<'a>)| {
             let beyond = |is_known, most| {
                 let open = self.open(at, &certain);
-                let first = open.filter(|item| item.source.is_some() == is_known).nth(most)?;
+                let first =
+                    open.filter(|item| scores.knows(item.position) == is_known).nth(most)?;
                 let (score, since, item_id) = self.rank(&first);
                 // JSON has no other numbers; such a score ends no pool.
                 score.is_finite().then(|| PoolEnd { score, since, item_id: item_id.clone() })
@@ -162,9 +163,9 @@ impl<'a> Explorable<'a> {
         let of_target = |(at, scores): (usize, &Scores<'a>)| {
             let pool = basis.pools.get(scores.target().domain);
             let is_in_it = |item: &ScoredItem| {
-                let end = pool.and_then(|pool| match item.source {
-                    Some(_) => pool.known.as_ref(),
-                    None => pool.unknown.as_ref(),
+                let end = pool.and_then(|pool| match scores.knows(item.position) {
+                    true => pool.known.as_ref(),
+                    false => pool.unknown.as_ref(),
                 });
                 end.is_none_or(|end| end.comes_after(self.rank(item)))
             };
@@ -181,10 +182,12 @@ impl<'a> Explorable<'a> {
         tries.into_iter().map(|(_, item)| item).collect()
     }
 
-    /// What an item ranks by among those of its target and kind.
+    /// What an item ranks by among those of its target and kind: one that the model does not know by
+    /// when it came, whatever its text says.
     fn rank(&self, item: &ScoredItem) -> (f32, Timestamp, &'a ItemId) {
-        let since = self.scores[item.target].target().snapshot.since(item.position);
-        (item.score, since, self.named(item).1)
+        let scores = &self.scores[item.target];
+        let score = if scores.knows(item.position) { item.score } else { 0.0 };
+        (score, scores.target().snapshot.since(item.position), self.named(item).1)
     }
 
     /// The items that are drawn for no place: they have their own, or one of them has it sometimes.

@@ -23,21 +23,32 @@ async function look(request, status) {
 function requestOf(form) {
   const data = new FormData(form);
   const request = {
-    user_id: data.get("user").trim(), domain: data.get("domain"), target_domains: data.getAll("target"),
-    limit: Number(data.get("limit")), dry_run: true, inspect: true, locale: language.value,
+    user_id: data.get("user").trim(), domain: data.get("domain"),
+    dry_run: true, inspect: true, locale: language.value,
   };
-  if (!request.target_domains.length) request.target_domains = [request.domain];
+  // What is left open is for the placement to say.
+  const targets = data.getAll("target");
+  if (targets.length) request.target_domains = targets;
   for (const name of ["placement", "query", "context", "filter"]) {
     const text = data.get(name).trim();
-    if (text) request[name] = text;
+    if (text) request[name] = name === "filter" && text.startsWith("{") ? objectOf(text) : text;
   }
-  for (const name of ["diversity", "exploration"]) {
-    const share = Number(data.get(name));
-    if (share) request[name] = share;
+  for (const name of ["limit", "diversity", "exploration"]) {
+    const text = data.get(name).trim();
+    if (text) request[name] = Number(text);
   }
   const applicant = applicantOf(data);
   if (applicant) request.applicant = applicant;
   return request;
+}
+
+/** Filters by target; what is no JSON is told by the API, as the text that it is. */
+function objectOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 const MONEY = ["monthly_income", "monthly_debts", "down_payment"];
@@ -53,7 +64,7 @@ function applicantOf(data) {
 /** What few ask for. */
 function Further() {
   const share = (name, most) => html`<div><label for=${name}>${t(`try.${name}`)}</label>
-    <input id=${name} name=${name} type="number" min="0" max=${most} step="any" defaultValue="0"/></div>`;
+    <input id=${name} name=${name} type="number" min="0" max=${most} step="any"/></div>`;
   const text = (name) => html`<div><label for=${name}>${t(`applicant.${name}`)}</label>
     <input id=${name} name=${name} maxlength="40" inputmode=${name === "region" ? "text" : "decimal"} autocomplete="off"/></div>`;
   const whole = (name, least, most) => html`<div><label for=${name}>${t(`applicant.${name}`)}</label>
@@ -91,24 +102,31 @@ function Ask({ status, ask, busy }) {
     <div><label for="query">${t("try.query")}</label>
       <input id="query" name="query" maxlength="256" autocomplete="off"/></div>
     <div><label for="limit">${t("try.limit")}</label>
-      <input id="limit" name="limit" type="number" min="1" max="100" defaultValue="5"/></div>
+      <input id="limit" name="limit" type="number" min="1" max="100"/></div>
     <${Further}/>
     <div class="buttons"><button type="submit" class="primary" disabled=${busy}>${t("try.ask")}</button></div>
   </form>`;
 }
 
+/** Whose items are served where the request names none: those of the placement, or the platform's own. */
+function targetsOf({ domain, placement }, { definitions }) {
+  const of = definitions[domain]?.placements?.[placement]?.target_domains ?? [];
+  return of.length ? of : [domain];
+}
+
 function Looked({ looked, names }) {
   const { request, slate, known } = looked;
+  const targets = request.target_domains ?? targetsOf(request, known);
   return html`
     <section aria-labelledby="slate"><h2 id="slate">${t("try.slate")}</h2>
       <p>${t(slate.personalised ? "try.personal" : "try.impersonal")}</p>
       ${slate.degraded.length ? html`<p class="notice warn">${t("try.degraded", { codes: slate.degraded.map(ofCode).join(t("comma")) })}</p>` : null}
       <${Slate} slate=${slate} names=${names}/></section>
     <section aria-labelledby="leftout"><h2 id="leftout">${t("try.leftout")}</h2>
-      <${LeftOut} inspection=${slate.inspection} targets=${request.target_domains} names=${names}/></section>
+      <${LeftOut} inspection=${slate.inspection} targets=${targets} names=${names}/></section>
     <section aria-labelledby="consents"><h2 id="consents">${t("try.consents")}</h2>
       ${known.user ? null : html`<p class="hint">${t("try.unknown")}</p>`}
-      <${Consents} known=${known} request=${request} slate=${slate} names=${names}/></section>`;
+      <${Consents} known=${known} request=${{ ...request, target_domains: targets }} slate=${slate} names=${names}/></section>`;
 }
 
 const TryIt = () => html`<${AskedAbout} intro="try.intro" ask=${Ask} look=${look} shown=${Looked}/>`;

@@ -31,7 +31,7 @@ impl Display for SlateTable<'_> {
             let how = if inspection.is_some() { "" } else { " (--inspect says which)" };
             writeln!(
                 f,
-                "  nothing: every item was seen, is hidden, sold out or not what the filter wants, or there is none{how}"
+                "  nothing: every item was seen, is hidden, sold out, not what the filter wants, or has none of the words, or there is none{how}"
             )?;
         }
         items.iter().try_for_each(|item| write_item(f, item))?;
@@ -97,7 +97,7 @@ mod tests {
         let slate =
             SlateAnswer { personalised: false, degraded: vec![], items: vec![], inspection: None };
         let text = SlateTable(&slate).to_string();
-        let expected = "  popularity slate\n  nothing: every item was seen, is hidden, sold out or not what the filter wants, or there is none (--inspect says which)\n";
+        let expected = "  popularity slate\n  nothing: every item was seen, is hidden, sold out, not what the filter wants, or has none of the words, or there is none (--inspect says which)\n";
         assert_eq!(text, expected);
     }
 
@@ -124,7 +124,7 @@ mod tests {
             ]}],
         });
         let slate: SlateAnswer = read(answer).unwrap();
-        let expected = "  popularity slate\n  nothing: every item was seen, is hidden, sold out or not what the filter wants, or there is none\n  of shop, 1 item could be shown\n    7 left out, seen: i1, i2, …\n    1 left out, hidden: i9\n";
+        let expected = "  popularity slate\n  nothing: every item was seen, is hidden, sold out, not what the filter wants, or has none of the words, or there is none\n  of shop, 1 item could be shown\n    7 left out, seen: i1, i2, …\n    1 left out, hidden: i9\n";
         assert_eq!(SlateTable(&slate).to_string(), expected);
     }
 }

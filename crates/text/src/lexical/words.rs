@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use jieba_rs::Jieba;
 
 /// Most characters of a text that are read: some 4,000 words.
-pub(super) const MAX_CHARACTERS: usize = 8192;
+pub(crate) const MAX_CHARACTERS: usize = 8192;
 
 /// Most characters of a word: what is longer is an address or an accident, and is cut.
 const MAX_WORD_CHARACTERS: usize = 40;
@@ -28,7 +28,7 @@ fn folded(character: char) -> char {
 }
 
 /// Whether a character is written without spaces between words, and jieba has words of it.
-fn is_han(character: char) -> bool {
+pub(crate) fn is_han(character: char) -> bool {
     matches!(character, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 

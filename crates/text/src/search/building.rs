@@ -1,11 +1,12 @@
 //! Making an index: of texts, or of another index and what has changed since.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::terms::{han_parts, words_of};
 use super::vocabulary::Vocabulary;
 use super::{FIELDS, TextIndex, scoring};
-use crate::lexical::words::words;
+use crate::lexical::words::MAX_CHARACTERS;
 
 /// What is indexed of an item. Of each field the first 8,192 characters are read, which is what
 /// bounds the work and the memory that an item takes.
@@ -151,10 +152,15 @@ impl Builder {
         let mut lengths = [0; FIELDS];
         let fields = [&item.title, &item.tags, &item.description];
         for (field, text) in fields.into_iter().enumerate() {
-            for word in words(text) {
-                // No field has so many words, nor does a 256th time say more.
-                lengths[field] = u16::saturating_add(lengths[field], 1);
-                let times = counted.entry(word).or_default();
+            let words = words_of(text);
+            // No field has so many words, nor does a 256th time say more.
+            lengths[field] = u16::try_from(words.len()).unwrap_or(u16::MAX);
+            // Parts that are words are counted as these; the length of a field is in words.
+            let of_words: BTreeSet<&String> = words.iter().collect();
+            let text: String = text.chars().take(MAX_CHARACTERS).collect();
+            let parts = han_parts(&text).into_iter().filter(|part| !of_words.contains(part));
+            for term in parts.collect::<Vec<_>>().iter().chain(&words) {
+                let times = counted.entry(term.clone()).or_default();
                 times[field] = times[field].saturating_add(1);
             }
         }

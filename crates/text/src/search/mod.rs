@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | what is indexed of an item, and how | `building` |
 //! | the words of all items, in order | `vocabulary` |
+//! | what a text is found by | `terms` |
 //! | what a question says, within bounds | `query` |
 //! | words that say nothing | `stop_words` |
 //! | what items score | `scoring` |
@@ -28,6 +29,7 @@ mod query;
 mod scoring;
 mod spelling;
 mod stop_words;
+mod terms;
 mod vocabulary;
 
 pub use building::{Entry, IndexedText};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::stop_words::is_stop_word;
-use crate::lexical::words::words;
+use super::terms::words_of;
 
 /// Most characters of a query: a long question; what is longer is a document.
 pub const MAX_QUERY_CHARACTERS: usize = 256;
@@ -65,7 +65,7 @@ impl Query {
     /// more than the query. Words that say nothing (的, 怎么, `the`) are left out.
     ///
     /// A query of nothing else leaves the context to ask, with a weight of 1; where that has
-    /// nothing to say either, the words that say nothing are looked for after all.
+    /// nothing to say either, nothing is looked for.
     ///
     /// The last word of the query may be the beginning of another when it ends the text and has
     /// three Latin letters or more.
@@ -89,10 +89,10 @@ impl Query {
         if context.chars().nth(MAX_CONTEXT_CHARACTERS).is_some() {
             return Err(QueryError::ContextTooLong);
         }
-        let in_order = words(text);
+        let in_order = words_of(text);
         let unfinished = in_order.last().filter(|word| may_go_on(text, word)).cloned();
         let query: BTreeSet<String> = in_order.into_iter().collect();
-        let context: BTreeSet<String> = words(context).into_iter().collect();
+        let context: BTreeSet<String> = words_of(context).into_iter().collect();
         let (asked, around) = told_apart(query, context);
         let share = asked.len() as f32 / around.len() as f32;
         let asked = asked.into_iter().map(|word| {
@@ -142,8 +142,7 @@ fn told_apart(
         let around = around.difference(&asked).cloned().collect();
         return (asked, around);
     }
-    let asked = [around, query, context].into_iter().find(|words| !words.is_empty());
-    (asked.unwrap_or_default(), BTreeSet::new())
+    (around, BTreeSet::new())
 }
 
 #[cfg(test)]
@@ -175,11 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn words_that_say_nothing_are_looked_for_where_there_is_nothing_else() {
+    fn words_that_say_nothing_ask_nothing() {
         assert_eq!(names("我想要贷款", "the wine"), ["贷款", "wine"]);
         assert_eq!(parsed("怎么", "the wine"), [("wine".to_owned(), 1.0)]);
-        assert_eq!(names("what", "the"), ["what"]);
-        assert_eq!(names("", "the"), ["the"]);
+        for (query, context) in [("what", "the"), ("", "the"), ("的 怎么", "")] {
+            assert!(Query::parse(query, context).unwrap().is_empty(), "{query} {context}");
+        }
         assert!(Query::parse(" 😀\u{0}\u{7}？", "\u{200b}").unwrap().is_empty());
         assert_eq!(Query::parse("", "").unwrap(), Query::default());
     }

@@ -1,5 +1,7 @@
 //! Words that no item has as they are written: mistyped, or not yet typed out.
 
+use std::collections::BTreeSet;
+
 use super::TextIndex;
 use super::query::QueryWord;
 
@@ -40,6 +42,31 @@ pub(super) fn meant(index: &TextIndex, word: &str) -> Option<usize> {
         is_one_edit_away(word.as_bytes(), other.as_bytes()) && is_latin(other)
     });
     near.min_by_key(|other| (std::cmp::Reverse(index.postings(*other).len()), *other))
+}
+
+/// Fewest letters of a word that has a plural.
+const FEWEST_LETTERS_OF_PLURALS: usize = 3;
+
+/// The plurals and singulars of a Latin word that items have, as English makes them by rule.
+pub(super) fn forms(index: &TextIndex, word: &str) -> Vec<usize> {
+    if word.len() < FEWEST_LETTERS_OF_PLURALS || !is_latin(word) {
+        return Vec::new();
+    }
+    let mut forms = vec![format!("{word}es")];
+    // Nor has a class one of that kind.
+    if !word.ends_with('s') {
+        forms.push(format!("{word}s"));
+    }
+    let singulars = [("y", "ies"), ("ies", "y"), ("es", ""), ("s", "")];
+    forms.extend(singulars.iter().filter_map(|(end, other)| {
+        let stem =
+            word.strip_suffix(end).filter(|stem| stem.len() + 1 >= FEWEST_LETTERS_OF_PLURALS)?;
+        // A class is no plural.
+        (*end != "s" || !stem.ends_with('s')).then(|| format!("{stem}{other}"))
+    }));
+    let found: BTreeSet<usize> =
+        forms.iter().filter_map(|form| index.vocabulary.find(form)).collect();
+    found.into_iter().collect()
 }
 
 /// Whether a word has no letters but a to z, so that a byte is a letter.
@@ -89,6 +116,24 @@ mod tests {
             assert_eq!(meant_by(word), None, "{word}");
         }
         assert_eq!(meant_by("pianox").as_deref(), Some("pianos"), "that of more items");
+    }
+
+    #[test]
+    fn plurals_and_singulars_stand_for_one_another() {
+        let titles = ["car", "babies", "tax", "class", "loans", "gas"];
+        let index = TextIndex::build(
+            titles.map(|title| IndexedText { title: title.into(), ..IndexedText::default() }),
+        );
+        for (word, form) in
+            [("cars", "car"), ("baby", "babies"), ("taxes", "tax"), ("loan", "loans")]
+        {
+            let found = forms(&index, word);
+            let found: Vec<&str> = found.iter().map(|form| index.vocabulary.word(*form)).collect();
+            assert_eq!(found, [form], "{word}");
+        }
+        for word in ["clas", "as", "ca", "ga", "汽车s"] {
+            assert!(forms(&index, word).is_empty(), "{word}");
+        }
     }
 
     #[test]

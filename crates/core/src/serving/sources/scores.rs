@@ -160,10 +160,10 @@ impl<'a> Scores<'a> {
         }
     }
 
-    /// How many items may be served of which no source knows anything.
+    /// Whether the model knows an item, and not its text alone.
     #[must_use]
-    pub fn unknown(&self) -> usize {
-        self.open
+    pub fn knows(&self, position: usize) -> bool {
+        self.target.snapshot.entry(position).row.is_some()
     }
 
     /// The positions of the items that may be served, ascending.

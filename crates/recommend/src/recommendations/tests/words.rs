@@ -13,7 +13,13 @@ async fn library() -> Stores {
     let entries = [
         ("knowledge", "buying", "如何买一辆新能源汽车", json!([]), json!({})),
         ("knowledge", "piano", "Piano for beginners", json!(["music"]), json!({})),
-        ("auto", "loan", "新能源汽车贷款 36期", json!(["贷款"]), json!({ "brand": "BYD" })),
+        (
+            "auto",
+            "loan",
+            "新能源汽车贷款 36期",
+            json!(["贷款"]),
+            json!({ "brand": "BYD", "hours": "3" }),
+        ),
         ("auto", "lease", "Lease", json!([]), json!({ "description": "for a piano transport" })),
     ];
     for (of, id, title, categories, attributes) in entries {
@@ -35,6 +41,8 @@ async fn what_has_the_words_is_served_of_all_targets_and_nothing_else() {
         ("PIANO", vec!["lease", "piano"]),
         ("byd", vec!["loan"]),
         ("beginers", vec!["piano"]),
+        ("贷", vec!["loan"]),
+        ("3 hours", vec![]),
         ("bicycle", vec![]),
     ] {
         let asked = json!({ "target_domains": DOMAINS, "query": query, "inspect": true });
