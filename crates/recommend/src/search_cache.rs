@@ -20,7 +20,7 @@ use crossfold_text::search::{Entry, IndexedText, Match, Query, TextIndex};
 
 /// How long an index that is there is waited for to become one of what changed since.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Most words of items that are indexed of a catalogue, some 400,000 items with titles and categories:
+/// Most words of items that are indexed of a catalogue, some 300,000 titles:
 /// 200 MB while the index is made, and 60 after that. A catalogue with more is not searched.
 const MOST_POSTINGS: usize = 8_000_000;
 /// Most bytes of the indexes that are kept, beside the one that was made last: those that were
