@@ -86,6 +86,27 @@ async fn what_a_request_adds_narrows_what_its_place_says() {
 }
 
 #[tokio::test]
+async fn by_what_a_place_multiplies_is_told_only_where_the_caller_acts() {
+    let rules =
+        json!({ "boosts": [{ "domain": "auto", "filter": "item_id = \"i\"", "factor": 2 }] });
+    let stores = placed(rules).await;
+    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
+    let service = service(&stores);
+    let multiplied = |slate: &Value| {
+        let items = slate["items"].as_array().unwrap().iter();
+        items.filter(|item| !item["contributions"]["multiplier"].is_null()).count()
+    };
+    let more = || json!({ "target_domains": ["auto"], "inspect": true });
+    let (_, slate) = at_checkout(&service, more()).await;
+    assert_eq!((served(&slate).len(), multiplied(&slate)), (5, 0));
+    let mut asked = more();
+    asked["placement"] = "checkout".into();
+    let known = answer(&service, asked).await;
+    assert_eq!(served(&known), served(&slate), "it counts for both");
+    assert_eq!(multiplied(&known), 1);
+}
+
+#[tokio::test]
 async fn a_target_whose_rules_cannot_be_read_any_more_is_not_served_there() {
     let rules = json!({
         "target_domains": ["auto", "knowledge"], "filters": { "auto": "brand = \"BYD\"" },

@@ -97,10 +97,17 @@ async fn what_comes_and_goes_is_found_and_is_not_any_more() {
 async fn nothing_is_kept_of_the_words_and_a_replay_says_so() {
     let stores = library().await;
     let service = service(&stores);
-    let asked = json!({ "target_domains": ["auto"], "query": "BYD 36期", "context": "geheim" });
+    let asked = json!({
+        "target_domains": ["auto"], "query": "BYD 36期", "context": "geheim", "exploration": 0.5,
+        "diversity": 0.5, "filter": "has(title)",
+    });
     let answer = answer(&service, asked).await;
     assert_eq!(served(&answer), ["loan"]);
-    let record = serde_json::to_string(&logged(&stores, &answer).await).unwrap();
+    let decision = logged(&stores, &answer).await;
+    let basis = decision.basis.as_ref().unwrap();
+    // What was drawn from would tell how much was found.
+    assert_eq!((&basis.exploration, &basis.diversity, &basis.filters), (&None, &None, &vec![]));
+    let record = serde_json::to_string(&decision).unwrap();
     assert!(!record.contains("BYD") && !record.contains("geheim"), "{record}");
     let told = json!([{ "code": "words_not_kept" }]);
     assert_told(&replayed(&service, &answer["recommendation_id"]).await, told);
