@@ -31,6 +31,7 @@ export async function deeds(page, { base, show, status }) {
   expect(served(await status()) === before, "a dry run was counted");
 
   await place(page, { show, expect });
+  await campaign(page, { show });
   await rollBack(page, { show, status, expect });
   await keepToken(page, { base, show, expect, problems });
   return problems;
@@ -41,7 +42,7 @@ async function place(page, { show, expect }) {
   await show("places");
   const put = async (rules) => {
     await page.selectOption("form.ask #domain", "knowledge");
-    await page.fill("#place", "console-test");
+    await page.fill("#name", "console-test");
     await page.fill("#rules", rules);
     await page.click("form.ask button[type=submit]");
   };
@@ -62,6 +63,24 @@ async function place(page, { show, expect }) {
   await page.locator("form.ask .buttons button[type=button]").click();
   await page.locator("[role=status] .good").waitFor();
   await page.waitForFunction(() => !document.querySelector("table")?.innerText.includes("console-test"));
+}
+
+/** A campaign is put beside the place that it shows, and told of. */
+async function campaign(page, { show }) {
+  const put = async (field, name, rules) => {
+    await show(field);
+    await page.selectOption("form.ask #domain", "knowledge");
+    await page.fill("#name", name);
+    await page.fill("#rules", JSON.stringify(rules));
+    await page.click("form.ask button[type=submit]");
+  };
+  const rules = { trigger: { event_type: "view" }, placement: "console-shown" };
+  await put("campaigns", "console-campaign", rules);
+  await page.locator("[role=alert]", { hasText: "placement is none of placements" }).waitFor();
+  await put("places", "console-shown", { limit: 2 });
+  await page.locator("td, th", { hasText: "console-shown" }).first().waitFor();
+  await put("campaigns", "console-campaign", rules);
+  await page.locator("td, th", { hasText: "console-campaign" }).first().waitFor();
 }
 
 async function rollBack(page, { show, status, expect }) {

@@ -126,6 +126,22 @@ impl Slates {
     }
 }
 
+/// What users were told of by campaigns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushes {
+    /// Pushes that were handed over.
+    pub told: u64,
+    /// Those that came to nothing, by the code of the reason: see [`crate::push::NotTold`].
+    pub not_told: BTreeMap<String, u64>,
+}
+
+impl Pushes {
+    fn add(&mut self, other: Self) {
+        self.told += other.told;
+        add_all(&mut self.not_told, other.not_told);
+    }
+}
+
 fn add_all(counts: &mut BTreeMap<String, u64>, others: BTreeMap<String, u64>) {
     others.into_iter().for_each(|(code, count)| *counts.entry(code).or_default() += count);
 }
@@ -141,6 +157,9 @@ pub struct Activity {
     pub feedback: Intake,
     /// Slates.
     pub slates: Slates,
+    /// Pushes.
+    #[serde(default)]
+    pub pushes: Pushes,
 }
 
 /// The kinds of elements that are posted, by the names they are stored under.
@@ -153,6 +172,7 @@ impl Activity {
         self.items.add(other.items);
         self.feedback.add(other.feedback);
         self.slates.add(other.slates);
+        self.pushes.add(other.pushes);
     }
 
     /// What became of the elements of a kind, one of [`INTAKES`].
@@ -194,6 +214,9 @@ impl Activity {
         counts.insert("slates.empty".into(), slates.empty);
         let degraded = slates.degraded.iter();
         counts.extend(degraded.map(|(code, n)| (format!("slates.degraded.{code}"), *n)));
+        counts.insert("pushes.told".into(), self.pushes.told);
+        let not_told = self.pushes.not_told.iter();
+        counts.extend(not_told.map(|(code, n)| (format!("pushes.not_told.{code}"), *n)));
         counts.retain(|_, count| *count > 0);
         counts
     }
@@ -202,13 +225,17 @@ impl Activity {
     pub fn set_count(&mut self, name: &str, count: u64) {
         let mut parts = name.splitn(3, '.');
         let (kind, what, code) = (parts.next(), parts.next(), parts.next());
-        let slates = &mut self.slates;
+        let (slates, pushes) = (&mut self.slates, &mut self.pushes);
         match (kind, what, code) {
             (Some("slates"), Some("served"), None) => slates.served = count,
             (Some("slates"), Some("personalised"), None) => slates.personalised = count,
             (Some("slates"), Some("empty"), None) => slates.empty = count,
             (Some("slates"), Some("degraded"), Some(code)) => {
                 slates.degraded.insert(code.to_owned(), count);
+            }
+            (Some("pushes"), Some("told"), None) => pushes.told = count,
+            (Some("pushes"), Some("not_told"), Some(code)) => {
+                pushes.not_told.insert(code.to_owned(), count);
             }
             (Some(kind), Some(what), code) => {
                 let Some(intake) = self.intake_mut(kind) else { return };
@@ -263,6 +290,7 @@ mod tests {
             empty: 1,
             degraded: [("no_model".to_owned(), 2)].into(),
         };
+        activity.pushes = Pushes { told: 4, not_told: [("capped".to_owned(), 5)].into() };
         activity
     }
 

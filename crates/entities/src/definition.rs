@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::{CampaignDefinition, Campaigns, MAX_CAMPAIGNS};
 use crate::catalogue::{
     InvalidItem, ItemDetails, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES as MAX_ATTRIBUTES_OF_ITEM,
 };
+use crate::contact::ContactRules;
 use crate::decision::OutcomeKind;
 use crate::eligibility::EligibilityRules;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor, Step};
@@ -101,7 +103,7 @@ pub struct DomainDefinition {
     #[serde(default = "default_half_life_days")]
     pub half_life_days: f32,
     /// Consent defaults by direction and purpose. Without an entry, evidence may
-    /// be used within its own domain and nowhere else; for financial profiling, nowhere.
+    /// be used within its own domain and nowhere else; for financial profiling and contact, nowhere.
     #[serde(default)]
     pub consent_defaults: Vec<ConsentDefault>,
     /// What an outcome of a served item of this domain is evidence of: an event of
@@ -121,6 +123,12 @@ pub struct DomainDefinition {
     /// Where on the platform slates are shown, and what holds of every slate there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placements: Placements,
+    /// What the platform tells its users of by itself, after what they did there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub campaigns: Campaigns,
+    /// When and how often it does, whatever campaign it is.
+    #[serde(default, skip_serializing_if = "ContactRules::is_default")]
+    pub contact: ContactRules,
 }
 
 fn default_half_life_days() -> f32 {
@@ -183,11 +191,14 @@ impl DomainDefinition {
         let mut defaults = self.consent_defaults.iter();
         if defaults.any(|default| !default.purpose.may_be_default()) {
             return refuse(
-                "consent_defaults cannot name financial_profiling: the person alone decides".into(),
+                "consent_defaults cannot name financial_profiling or contact: the person alone \
+                 decides"
+                    .into(),
             );
         }
         self.check_attributes()?;
         self.check_placements()?;
+        self.check_campaigns()?;
         if let Some(rules) = &self.eligibility {
             rules.check().or_else(refuse)?;
         }
@@ -234,6 +245,27 @@ impl DomainDefinition {
         Ok(())
     }
 
+    fn check_campaigns(&self) -> Result<(), InvalidDefinition> {
+        if self.campaigns.len() > MAX_CAMPAIGNS {
+            let why = format!("campaigns must have at most {MAX_CAMPAIGNS} entries");
+            return Err(InvalidDefinition(why));
+        }
+        let schema = self.schema();
+        for (name, campaign) in &self.campaigns {
+            let named = |why: String| InvalidDefinition(format!("campaigns.{name}.{why}"));
+            campaign.check(&schema).map_err(named)?;
+            let CampaignDefinition { trigger, placement, .. } = campaign;
+            if !self.event_types.contains_key(&trigger.event_type) {
+                let why = format!("trigger.event_type is no event type: {}", trigger.event_type);
+                return Err(named(why));
+            }
+            if !self.placements.contains_key(placement) {
+                return Err(named(format!("placement is none of placements: {placement}")));
+            }
+        }
+        Ok(())
+    }
+
     /// What filters of the domain's items may name.
     #[must_use]
     pub fn schema(&self) -> Schema {
@@ -267,7 +299,7 @@ impl DomainDefinition {
     }
 
     /// The default for a direction and purpose out of `own`, which this defines. There is none
-    /// for financial profiling, whatever is defined.
+    /// for financial profiling and for contact, whatever is defined.
     #[must_use]
     pub fn consent_default(&self, own: &DomainId, to: &DomainId, purpose: Purpose) -> bool {
         let mut defaults = self.consent_defaults.iter();

@@ -136,6 +136,14 @@ id!(
     Placement, "a placement", is_slug, SLUG_RULE
 );
 id!(
+    /// A campaign of a domain (`first-car`).
+    CampaignId, "a campaign", is_slug, SLUG_RULE
+);
+id!(
+    /// Something that a user is to be told of, by when that is due.
+    PushOrderId, "a push", is_opaque_id, OPAQUE_RULE
+);
+id!(
     /// A version of the key of pseudonyms (`v1`).
     KeyVersionId, "a key version", is_slug, SLUG_RULE
 );
@@ -164,6 +172,14 @@ impl EventId {
     /// An id from a text that was one before.
     pub(crate) fn of_checked(text: &str) -> Self {
         debug_assert!(is_opaque_id(text));
+        Self(text.into())
+    }
+}
+
+impl PushOrderId {
+    /// An id from a text that keeps the rule.
+    pub(crate) fn of_text(text: String) -> Self {
+        debug_assert!(is_opaque_id(&text));
         Self(text.into())
     }
 }
@@ -205,8 +221,9 @@ impl From<UniqueId> for TrainingRunId {
 
 /// A platform's own, raw user id.
 ///
-/// Never stored and never logged: it has no `Serialize`, and its `Debug` hides
-/// the text. Its only use is to derive a [`Pseudonym`].
+/// Never logged, and stored only while its platform is to be told something of the user, sealed
+/// ([`crate::sealed_user`]): it has no `Serialize`, and its `Debug` hides the text. Beside that its
+/// only use is to derive a [`Pseudonym`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserId(Box<str>);
 
@@ -225,6 +242,12 @@ impl UserId {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// The text, to be told to the user's own platform and to nobody else.
+    #[must_use]
+    pub fn for_own_platform(&self) -> &str {
+        &self.0
     }
 }
 

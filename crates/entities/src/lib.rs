@@ -12,6 +12,7 @@
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | which items a request wants: the language of filters | [`filter`] |
 //! | what holds wherever slates are shown | [`placement`], with its [`boost`]s, [`diversity`] and [`exploration`] |
+//! | what users are told of by itself, and when | [`campaign`], [`contact`]; each time: [`push`], with a [`sealed_user`] |
 //! | what credit costs: instalments and yearly rates | [`credit`] |
 //! | which credit an item carries, who may have it, and what is shown of it | [`offer`], [`applicant`], [`eligibility`], [`disclosure`] |
 //! | so many of something, in words | [`counted`] |
@@ -21,9 +22,11 @@ pub mod activity;
 pub mod applicant;
 pub mod basis;
 pub mod boost;
+pub mod campaign;
 pub mod catalogue;
 pub mod clock;
 pub mod consent;
+pub mod contact;
 pub mod counted;
 pub mod credit;
 pub mod decimal;
@@ -57,8 +60,10 @@ pub mod plausible_time;
 pub mod ports;
 pub mod pseudonym;
 pub mod purpose;
+pub mod push;
 pub mod records;
 pub mod retryable;
+pub mod sealed_user;
 pub mod settings;
 pub mod shares;
 pub mod sources;

@@ -17,6 +17,7 @@ use crate::history::{Dismissal, EventPosition, History, PastEvent, SeenItem};
 use crate::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crate::people::{PeopleWrite, VersionedEntry};
 use crate::pseudonym::Pseudonymiser;
+use crate::push::Push;
 use crate::records::RecordKind;
 use crate::retryable::Retryable;
 
@@ -385,6 +386,15 @@ pub trait RecordStore: Send + Sync {
     /// Every record of a kind with its id, as of now, in order of ids.
     async fn list(&self, kind: RecordKind) -> StoreResult<Vec<(String, String)>>;
 
+    /// The `limit` records of a kind with the least ids, least first; only those above `after`
+    /// when it is given.
+    async fn first(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>>;
+
     /// The `limit` records of a kind with the greatest ids, greatest first; only those
     /// below `before` when it is given.
     async fn last(
@@ -393,6 +403,14 @@ pub trait RecordStore: Send + Sync {
         before: Option<&str>,
         limit: usize,
     ) -> StoreResult<Vec<(String, String)>>;
+}
+
+/// Where platforms are handed what to tell their users of.
+#[async_trait]
+pub trait PushChannel: Send + Sync {
+    /// Hands a push over. When it fails, it may have been handed over all the same, and is handed
+    /// over again: receivers tell by [`Push::push_id`] that they had it before.
+    async fn deliver(&self, push: &Push) -> StoreResult<()>;
 }
 
 /// Activity, by day and domain: half a kilobyte each, kept as long as the table.

@@ -263,6 +263,26 @@ impl Pseudonymiser {
     }
 }
 
+/// What the key that ids are sealed with is derived under. No domain is called so either.
+const SEALING_LABEL: &[u8] = b"#sealing";
+
+impl Pseudonymiser {
+    /// The key that ids are sealed with now, `HMAC-SHA256(key, tenant | "#sealing")` of the current
+    /// version, and the version.
+    pub(crate) fn sealing_key(&self) -> (u32, [u8; 32]) {
+        (self.current, self.sealing_key_of(&self.keys[&self.current]))
+    }
+
+    /// The key that ids were sealed with under a version; `None` when that has no key.
+    pub(crate) fn opening_key(&self, version: u32) -> Option<[u8; 32]> {
+        Some(self.sealing_key_of(self.keys.get(&version)?))
+    }
+
+    fn sealing_key_of(&self, key: &[u8]) -> [u8; 32] {
+        hmac_sha256(key, &[self.tenant.as_bytes(), SEALING_LABEL])
+    }
+}
+
 impl std::fmt::Debug for Pseudonymiser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pseudonymiser(current: v{})", self.current)

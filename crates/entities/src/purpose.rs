@@ -14,15 +14,20 @@ pub enum Purpose {
     /// (GDPR Article 4(4), PIPL Article 73(2)), so nothing but the person's own decision permits
     /// it, not even within the platform where the evidence arose.
     FinancialProfiling,
+    /// To tell this person of something that they did not ask for. It is direct marketing (ePrivacy
+    /// Directive, Article 13(1); PIPL Article 24), so nothing but the person's own decision permits
+    /// it: of a platform to itself, for each contacts its own users alone.
+    Contact,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::Recommendation, Self::Training, Self::FinancialProfiling];
+    pub const ALL: [Self; 4] =
+        [Self::Recommendation, Self::Training, Self::FinancialProfiling, Self::Contact];
 
     /// Whether a default may permit it; otherwise the person alone does.
     #[must_use]
     pub fn may_be_default(self) -> bool {
-        self != Self::FinancialProfiling
+        !matches!(self, Self::FinancialProfiling | Self::Contact)
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::event::{Event, EventRejection, ParsedEvent, RawEvent};
-use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
+use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym, UserId};
 use crossfold_core::entities::people::UserLife;
 use crossfold_edge::batch::{self, BatchAnswer, Rejected, Rejection};
 use crossfold_edge::caller::{Caller, Scope};
@@ -24,6 +24,7 @@ use serde::Deserialize;
 use crate::shapes::cloudevents::{self, Mode};
 use crate::shapes::{Posted, crossfold};
 use crate::state::IngestState;
+use crate::triggered::Triggered;
 
 /// Most events in one call.
 pub const MAX_EVENTS: usize = 500;
@@ -121,9 +122,17 @@ async fn post_cloudevents(
 
 /// Events that keep every rule, and those that do not.
 pub(crate) struct Judged {
-    /// Each with its place in the posted list.
-    events: Vec<(usize, Event)>,
+    events: Vec<JudgedEvent>,
     pub(crate) rejected: Vec<Rejected>,
+}
+
+/// An event that keeps every rule.
+struct JudgedEvent {
+    /// Its place in the posted list.
+    index: usize,
+    /// Whose it is, as the platform knows them: for what is done with it now, and kept nowhere.
+    user_id: UserId,
+    event: Event,
 }
 
 /// Users of whom nothing is taken at all unless they came back: see [`crossfold::Body`].
@@ -166,6 +175,7 @@ pub(crate) async fn judge(
     let mut again = sent_again(state, &parsed, &lives).await?.into_iter();
     for (index, user, event) in parsed {
         let life = lives.get(&user).cloned().unwrap_or_else(|| UserLife::first(&user));
+        let user_id = event.user().clone();
         let event = event.into_event(life.user.clone(), (domain.clone(), definition.life), now);
         let is_refused = life.is_erased && refuse_erased.contains(&user);
         let is_again = again.next().unwrap_or_default();
@@ -174,7 +184,7 @@ pub(crate) async fn judge(
                 "the user was erased after this happened, or had an event of this id before";
             judged.rejected.push(Rejection::new("erased_user", detail).at(index));
         } else {
-            judged.events.push((index, event));
+            judged.events.push(JudgedEvent { index, user_id, event });
         }
     }
     judged.rejected.sort_by_key(|rejected| rejected.index);
@@ -203,21 +213,26 @@ async fn sent_again(
     Ok(again)
 }
 
-/// Stores events and says what became of each. One that the store did not take is refused
-/// with [`STORE_UNAVAILABLE`], to be sent again; if it was stored all the same, it is a
-/// duplicate then.
+/// Stores events, orders what they trigger, and says what became of each. One that the store did
+/// not take is refused with [`STORE_UNAVAILABLE`], to be sent again; if it was stored all the same,
+/// it is a duplicate then. So is one of which only what it triggers could not be ordered.
 pub(crate) async fn append(
     state: &IngestState,
     domain: &DomainId,
     definition: &DomainDefinition,
     Judged { events, mut rejected }: Judged,
 ) -> Result<BatchAnswer, Problem> {
-    let (indexes, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
+    let (places, events): (Vec<(usize, UserId)>, Vec<Event>) =
+        events.into_iter().map(|judged| ((judged.index, judged.user_id), judged.event)).unzip();
     let answers = store_events(&*state.stores.events, definition, &events, WAIT).await;
+    let stored = places.iter().zip(&events).zip(&answers).filter(|(_, answer)| answer.is_ok());
+    let stored = stored.map(|(((index, user_id), event), _)| (*index, user_id, event)).collect();
+    // Also of an event that was stored before: what it triggers may not have been ordered then.
+    let mut unordered = Triggered { state, domain, definition }.order(stored).await;
     let mut appended = Vec::with_capacity(events.len());
     let mut unstored = BTreeSet::new();
-    for (index, answer) in indexes.into_iter().zip(answers) {
-        match answer {
+    for ((index, _), answer) in places.into_iter().zip(answers) {
+        match unordered.remove(&index).map_or(answer, Err) {
             Ok(answer) => appended.push(answer),
             Err(error) => {
                 if unstored.is_empty() {

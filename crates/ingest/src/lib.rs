@@ -20,6 +20,7 @@ mod shapes;
 mod state;
 #[cfg(test)]
 mod test_world;
+mod triggered;
 mod users;
 
 pub use domains::{DEFAULT_DOMAINS, MAX_DEFINED, MAX_DOMAINS};

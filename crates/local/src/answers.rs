@@ -263,6 +263,17 @@ pub(crate) struct ArchiveStatus {
 pub(crate) struct DayStatus {
     pub(crate) events: IntakeStatus,
     pub(crate) slates: SlatesStatus,
+    /// None, of a server of before there were campaigns.
+    #[serde(default)]
+    pub(crate) pushes: PushesStatus,
+}
+
+/// What users were told of by campaigns.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct PushesStatus {
+    pub(crate) told: u64,
+    /// By code.
+    pub(crate) not_told: BTreeMap<String, u64>,
 }
 
 /// What was posted.

@@ -168,11 +168,20 @@ pub struct ServeArgs {
     /// Port on the loopback interface; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+    /// Address that is handed what campaigns tell users of; without it they are printed.
+    ///
+    /// Messages are as Standard Webhooks has them, signed with the secret that
+    /// CROSSFOLD_WEBHOOK_SECRET holds: whsec_ and base64 of 24 bytes or more.
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    pub webhook: Option<String>,
+    /// Secret that messages are signed with.
+    #[arg(long, env = "CROSSFOLD_WEBHOOK_SECRET", hide_env_values = true, hide = true)]
+    pub webhook_secret: Option<String>,
 }
 
 impl Default for ServeArgs {
     fn default() -> Self {
-        Self { port: 8080 }
+        Self { port: 8080, webhook: None, webhook_secret: None }
     }
 }
 

@@ -15,6 +15,7 @@
 //! | what the API's answers are read into | `answers` |
 //! | the page in the browser | `console/`, and the files in `crates/local/console/` |
 //! | what a caller can keep the server busy with | `http_server` |
+//! | where platforms are handed what campaigns tell | `webhook` |
 //! | the world that the commands work on | [`local_world`], reached through [`api_client`] |
 
 // The standard library's panic at a closed pipe, and let through what commands a terminal.
@@ -35,3 +36,4 @@ mod http_server;
 mod import;
 mod place;
 mod printer;
+mod webhook;

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, UserId};
-use crossfold_core::entities::ports::Stores;
+use crossfold_core::entities::ports::{PushChannel, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_edge::caller::Caller;
 use crossfold_edge::{router, system};
@@ -21,13 +21,12 @@ use crossfold_feedback::FeedbackState;
 use crossfold_ingest::IngestState;
 use crossfold_ingest::archive::Archiver;
 use crossfold_lab::output;
-use crossfold_recommend::{Limits, RecommendState};
+use crossfold_recommend::{Campaigns, Limits, RecommendState};
 use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::rekeying::rekeyed;
-use crossfold_storage::write_count::{self, WriteCount};
-use crossfold_storage::{data_files, key_versions, private_files, pseudonym_key};
+use crossfold_storage::{write_count, data_files, key_versions, private_files, pseudonym_key};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
 
@@ -48,10 +47,10 @@ const PAGE: usize = 1_000;
 pub struct LocalWorld {
     embedded: Embedded,
     stores: Stores,
-    catalogue_writes: WriteCount,
     pseudonymiser: Pseudonymiser,
     archiver: Archiver,
     worker: Worker,
+    recommend: RecommendState,
     activity: ActivityLog,
     positions: Mutex<Positions>,
 }
@@ -82,11 +81,17 @@ impl LocalWorld {
         let now = system::clock().now();
         key_versions::establish(&*raw.records, &keys, now).await.with_context(unusable)?;
         let stores = rekeyed(raw.clone(), &keys);
+        let activity = ActivityLog::new(stores.activity.clone(), system::clock());
+        let recommend = RecommendState::new(stores.clone(), keys.clone(), system::machine())
+            .without_delay()
+            .with_limits(Limits::of_request(PATIENCE))
+            .with_activity(activity.clone())
+            .counting_writes(catalogue_writes);
         Ok(Self {
-            catalogue_writes,
+            recommend,
+            activity,
             archiver: Archiver::new(stores.objects.clone()),
             worker: Worker::new(raw, system::clock()).with_keys(&keys),
-            activity: ActivityLog::new(stores.activity.clone(), system::clock()),
             positions: Mutex::new(Positions::read(directory)?),
             embedded,
             stores,
@@ -131,16 +136,17 @@ impl LocalWorld {
         &self.worker
     }
 
+    /// What campaigns tell users of, handed to a channel.
+    pub(crate) fn campaigns(&self, channel: Arc<dyn PushChannel>) -> Campaigns {
+        Campaigns::new(self.recommend.clone(), channel)
+    }
+
     /// Every route, called by the development caller.
     pub fn router(&self) -> Router {
         let (stores, clock) = (self.stores.clone(), system::clock());
         let keys = || self.pseudonymiser.clone();
         let activity = || self.activity.clone();
-        let recommend = RecommendState::new(stores.clone(), keys(), system::machine())
-            .without_delay()
-            .with_limits(Limits::of_request(PATIENCE))
-            .with_activity(activity())
-            .counting_writes(self.catalogue_writes.clone());
+        let recommend = self.recommend.clone();
         let training = TrainingState {
             records: stores.records.clone(),
             objects: stores.objects.clone(),

@@ -1,9 +1,10 @@
 //! Slates at request time: caller -> person -> consented history -> decision ->
 //! log -> answer. What a decision is made of is read here (`inputs`); how it is
 //! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
-//! What is known of a user is told by `profile`, which items are like another by `similar`.
+//! What campaigns tell users of by itself is `campaigns`. What is known of a user is told by `profile`, which items are like another by `similar`.
 
 mod batch;
+mod campaigns;
 mod catalogue_cache;
 mod deadline;
 mod descriptions;
@@ -28,6 +29,7 @@ mod stored_catalogues;
 #[cfg(test)]
 mod test_models;
 
+pub use campaigns::{CampaignTrigger, CampaignWork, Campaigns, CarriedOut};
 pub use deadline::Limits;
 pub use request::{MAX_EXCLUDED, MAX_TARGETS, MAX_WITHDRAWN};
 pub use routes::routes;

@@ -215,6 +215,37 @@ impl RankingBody {
 }
 
 impl RecommendationBody {
+    /// What a placement of a platform says, and nothing beside it, in a language.
+    pub(crate) fn of_placement(
+        (domain, placement): (DomainId, Placement),
+        locale: String,
+    ) -> Self {
+        Self {
+            user_id: None,
+            user_ids: None,
+            domain,
+            target_domains: Vec::new(),
+            placement: Some(placement),
+            limit: None,
+            exclude: Vec::new(),
+            filter: None,
+            boosts: Vec::new(),
+            promotions: Vec::new(),
+            diversity: None,
+            exploration: None,
+            query: String::new(),
+            context: String::new(),
+            applicant: None,
+            listed: None,
+            personalised: true,
+            explain: true,
+            locale,
+            inspect: false,
+            dry_run: false,
+            without_consents: Vec::new(),
+        }
+    }
+
     /// The user whom a request for one is for.
     ///
     /// # Errors

@@ -49,6 +49,13 @@ pub(crate) struct RecommendationView {
     inspection: Option<Vec<InspectedTarget>>,
 }
 
+impl RecommendationView {
+    /// Whether it has no item.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
 #[derive(Serialize)]
 struct ItemView {
     rank: usize,

@@ -16,7 +16,7 @@ use crossfold_core::entities::records::RecordKind;
 use jiff::Timestamp;
 
 use crate::person_lookup::{Found, find, life};
-use crate::records;
+use crate::{pushes, records};
 
 /// How often a change that lost a race is tried again.
 const MAX_TRIES: usize = 8;
@@ -133,11 +133,13 @@ pub async fn forget(stores: &Stores, user: &Pseudonym, now: Timestamp) -> StoreR
     erase_events(stores, user).await
 }
 
-/// Deletes the events of a life. What they are known by is kept first: of those that claim no
-/// time, or another one when they are sent again, nothing else would tell that they are of it.
+/// Deletes the events of a life, and what by them it is to be told of. What they are known by is
+/// kept first: of those that claim no time, or another one when they are sent again, nothing else
+/// would tell that they are of it.
 async fn erase_events(stores: &Stores, user: &Pseudonym) -> StoreResult<u64> {
     stores.events.keep_erased_ids(user).await?;
-    stores.events.erase(user).await
+    let pushes = pushes::erase(&*stores.records, user).await?;
+    Ok(pushes + stores.events.erase(user).await?)
 }
 
 /// Every erasure that is under way, by the pseudonym of the life, as it was recorded.

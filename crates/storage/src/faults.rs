@@ -415,6 +415,15 @@ impl RecordStore for Faulty<dyn RecordStore> {
         self.make(call("records.list", kind), self.store.list(kind)).await
     }
 
+    async fn first(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>> {
+        self.make(call("records.first", kind), self.store.first(kind, after, limit)).await
+    }
+
     async fn last(
         &self,
         kind: RecordKind,

@@ -7,8 +7,10 @@ use crossfold_core::archive::columns::{ColumnFile, ColumnsError};
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::people::PeopleEntry;
 use crossfold_core::entities::ports::{PeopleStore, StoreResult, Stores};
+use crossfold_core::entities::push::{PushLog, PushLogId, PushOrder};
 
 use crate::person_lookup::life;
+use crate::records;
 
 /// How many records of a user there are, by where they lie: a table, or an object's key. Those of
 /// a later life than the first have its pseudonym beside it. Under [`UNREADABLE`] stands how many
@@ -39,6 +41,9 @@ pub async fn find_person(stores: &Stores, user: &Pseudonym) -> StoreResult<Found
     note("people", &own.in_life(current), of_people(stores, &own).await?);
     for life in &lives {
         note("events", life, stores.events.history(life, usize::MAX).await?.records() as u64);
+    }
+    for life in of_pushes(stores, &lives).await? {
+        note("pushes", &life, 1);
     }
     for life in of_decisions(stores, &lives).await? {
         note("decisions", &life, 1);
@@ -85,6 +90,19 @@ async fn of_people(stores: &Stores, own: &Pseudonym) -> StoreResult<u64> {
             return Ok(records);
         }
     }
+}
+
+/// The lives who are to be told of something, or were, once for each record.
+async fn of_pushes(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResult<Vec<Pseudonym>> {
+    let mut records = Vec::new();
+    for (_, order) in records::list::<PushOrder>(&*stores.records).await? {
+        records.extend(Some(stores.people.canonical(&order.user)).filter(|of| lives.contains(of)));
+    }
+    for life in lives {
+        let log = records::get::<PushLog>(&*stores.records, &PushLogId::of(life)).await?;
+        records.extend(log.map(|_| life.clone()));
+    }
+    Ok(records)
 }
 
 /// The lives whose decisions and outcomes there are, once for each.

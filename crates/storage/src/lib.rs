@@ -8,6 +8,7 @@
 //!   through the ports, whatever is behind them.
 //! - [`erasure`], [`find_person`]: erasing a life of a user, and looking for what is left of it.
 //! - `data_files`: what is in a directory of data.
+//! - [`pushes`]: what users are to be told of, and were.
 //! - [`rekeying`]: stores while keys of pseudonyms rotate.
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
@@ -36,6 +37,7 @@ pub mod memory;
 pub mod person_lookup;
 pub mod private_files;
 pub mod pseudonym_key;
+pub mod pushes;
 pub mod records;
 pub mod rekeying;
 pub mod retry;

@@ -494,6 +494,19 @@ impl RecordStore for MemoryRecords {
         Ok(of_kind.map(|((_, id), json)| (id.clone(), json.clone())).collect())
     }
 
+    async fn first(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>> {
+        let records = lock(&self.0);
+        let of_kind = records.iter().filter(|((of, id), _)| {
+            *of == kind && after.is_none_or(|after| id.as_str() > after)
+        });
+        Ok(of_kind.take(limit).map(|((_, id), json)| (id.clone(), json.clone())).collect())
+    }
+
     async fn last(
         &self,
         kind: RecordKind,

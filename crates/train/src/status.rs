@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::entities::activity::{DomainDay, INTAKES, Intake, RefusedElement, day_of};
+use crossfold_core::entities::activity::{DomainDay, INTAKES, Intake, Pushes, RefusedElement, day_of};
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crossfold_core::entities::key_versions::KeyVersion;
@@ -103,6 +103,7 @@ struct DayStatus {
     items: IntakeStatus,
     feedback: IntakeStatus,
     slates: SlatesStatus,
+    pushes: Pushes,
 }
 
 #[derive(Debug, Serialize)]
@@ -314,5 +315,6 @@ fn day_status(day: DomainDay) -> DayStatus {
             empty: slates.empty,
             degraded: slates.degraded,
         },
+        pushes: day.activity.pushes,
     }
 }

@@ -26,6 +26,7 @@ use crossfold_core::entities::ports::{
 };
 use crossfold_registry::catalogues;
 use crossfold_storage::definition_reader::definitions;
+use crossfold_storage::pushes;
 use crossfold_storage::set_aside::move_file;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
@@ -104,6 +105,11 @@ pub(crate) async fn keep_up(stores: &Stores, retention: Option<ArchiveRetention>
         Ok(()) if done == Done::default() => {}
         Ok(()) => tracing::info!(?done, "the archive was kept up"),
         Err(error) => tracing::error!(%error, ?done, "the archive could not be kept up"),
+    }
+    match pushes::forget_old(&*stores.records, now).await {
+        Ok(0) => {}
+        Ok(forgotten) => tracing::info!(forgotten, "users who were told nothing of late are forgotten"),
+        Err(error) => tracing::error!(%error, "what users were told could not be looked through"),
     }
     match forget_catalogues(stores).await {
         Ok(0) => {}

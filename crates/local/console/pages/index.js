@@ -4,10 +4,11 @@
 import { home } from "./home.js";
 import { tryIt } from "./try.js";
 import { places } from "./places.js";
+import { campaigns } from "./campaigns.js";
 import { people } from "./people.js";
 import { groups } from "./groups.js";
 import { bridges } from "./bridges.js";
 import { models } from "./models.js";
 import { ingest } from "./ingest.js";
 
-export const pages = [home, tryIt, places, people, groups, bridges, models, ingest];
+export const pages = [home, tryIt, places, campaigns, people, groups, bridges, models, ingest];

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,8 +11,11 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use crossfold_core::entities::ports::PushChannel;
 use crossfold_edge::problem::Problem;
+use crossfold_edge::system;
 use crossfold_lab::output;
+use crossfold_recommend::Campaigns;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -20,9 +24,12 @@ use crate::endings::Endings;
 use crate::http_server::{self, LIMITS};
 use crate::local_world::LocalWorld;
 use crate::place::told_to_stop_the_server;
+use crate::webhook::{Terminal, Webhook};
 
 /// How often streams are looked at.
 const STREAM_INTERVAL: Duration = Duration::from_millis(500);
+/// How often it is looked what campaigns have to tell.
+const CAMPAIGN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long what has begun may take to end once the process is told to.
 const ENDING: Duration = Duration::from_secs(10);
 /// How long the last write may take.
@@ -41,6 +48,7 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
             format!("port {} cannot be used; choose another with --port, or 0 for any", args.port)
         })?;
     let address = listener.local_addr()?;
+    let campaigns = world.campaigns(channel(args)?);
     let mut endings = Endings::listen()?;
     // A server goes on when nobody reads its output any more.
     output::tell(format_args!("Crossfold listens on http://{address}"));
@@ -52,7 +60,9 @@ pub(crate) async fn serve_world(world: LocalWorld, args: &ServeArgs) -> Result<(
     let (stop, stopped) = watch::channel(false);
     {
         let serving = http_server::serve(listener, app, LIMITS, stopped.clone());
-        let mut work = pin!(async { tokio::join!(serving, carry_streams(&world, stopped)) });
+        let streams = carry_streams(&world, stopped.clone());
+        let mut work =
+            pin!(async { tokio::join!(serving, streams, tell_users(&campaigns, stopped)) });
         tokio::select! {
             _ = &mut work => {}
             _ = endings.next() => {}
@@ -83,6 +93,30 @@ async fn carry_streams(world: &LocalWorld, mut stopped: watch::Receiver<bool>) {
         }
         let told = stopped.wait_for(|is_stopped| *is_stopped);
         if tokio::time::timeout(STREAM_INTERVAL, told).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Where what campaigns tell is handed to.
+fn channel(args: &ServeArgs) -> Result<Arc<dyn PushChannel>> {
+    let (Some(url), Some(secret)) = (&args.webhook, &args.webhook_secret) else {
+        return Ok(Arc::new(Terminal));
+    };
+    Ok(Arc::new(Webhook::new(url, secret, system::clock())?))
+}
+
+/// Tells users by campaigns of what is due, until told to stop, and then to the end of what it is
+/// at.
+async fn tell_users(campaigns: &Campaigns, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = campaigns.carry_out_due().await {
+            output::warn(format_args!(
+                "crossfold: what campaigns tell could not be looked up, trying again: {error}"
+            ));
+        }
+        let told = stopped.wait_for(|is_stopped| *is_stopped);
+        if tokio::time::timeout(CAMPAIGN_INTERVAL, told).await.is_ok() {
             return;
         }
     }

@@ -1,6 +1,6 @@
 //! How everything stands, in words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use crossfold_core::entities::counted::{of, were};
@@ -193,7 +193,19 @@ fn write_activity(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Res
         sum(|day| day.events.refused.values().sum()),
         of(sum(|day| day.slates.served), "slate"),
         sum(|day| day.slates.personalised),
-    )
+    )?;
+    let mut not_told: BTreeMap<&str, u64> = BTreeMap::new();
+    for (code, count) in status.activity.iter().flat_map(|day| &day.pushes.not_told) {
+        *not_told.entry(code).or_default() += count;
+    }
+    let told = sum(|day| day.pushes.told);
+    if told == 0 && not_told.is_empty() {
+        return Ok(());
+    }
+    let why = not_told.iter().map(|(code, count)| format!("{count} {code}"));
+    let why = why.collect::<Vec<_>>().join(", ");
+    let not = if why.is_empty() { String::new() } else { format!("; not: {why}") };
+    writeln!(f, "campaigns  {} were handed over{}", of(told, "push"), Foreign::text(&not))
 }
 
 fn write_entry(f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {

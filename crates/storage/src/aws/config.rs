@@ -125,6 +125,8 @@ pub struct StorageConfig {
     pub control_table: Resource,
     /// `CROSSFOLD_BUCKET`.
     pub bucket: Resource,
+    /// `CROSSFOLD_EVENT_BUS`: the bus of EventBridge that pushes are put on.
+    pub event_bus: Resource,
     /// `CROSSFOLD_EVENT_RETENTION_DAYS`: how long an event is kept after it was
     /// received; 730 days when not set.
     pub event_retention: SignedDuration,
@@ -159,6 +161,7 @@ impl StorageConfig {
             decisions_table: resource("CROSSFOLD_DECISIONS_TABLE"),
             control_table: resource("CROSSFOLD_CONTROL_TABLE"),
             bucket: resource("CROSSFOLD_BUCKET"),
+            event_bus: resource("CROSSFOLD_EVENT_BUS"),
             event_retention: retention(
                 "CROSSFOLD_EVENT_RETENTION_DAYS",
                 DEFAULT_EVENT_RETENTION_DAYS,
@@ -193,6 +196,7 @@ impl StorageConfig {
             decisions_table: resource("CROSSFOLD_DECISIONS_TABLE", "decisions"),
             control_table: resource("CROSSFOLD_CONTROL_TABLE", "control"),
             bucket: resource("CROSSFOLD_BUCKET", "data"),
+            event_bus: resource("CROSSFOLD_EVENT_BUS", "pushes"),
             event_retention: days(DEFAULT_EVENT_RETENTION_DAYS),
             decision_retention: days(DEFAULT_DECISION_RETENTION_DAYS),
             decision_table_retention: days(DEFAULT_DECISION_TABLE_DAYS),
@@ -210,6 +214,7 @@ impl StorageConfig {
             &self.decisions_table,
             &self.control_table,
             &self.bucket,
+            &self.event_bus,
         ];
         let names = resources
             .into_iter()

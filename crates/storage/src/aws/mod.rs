@@ -12,6 +12,8 @@ mod config;
 mod decisions;
 mod erased_ids;
 mod error;
+#[cfg(feature = "cloud")]
+mod event_bus;
 pub(crate) mod events;
 mod marked_items;
 mod objects;
@@ -37,6 +39,8 @@ pub use config::{answering_within, sdk_config};
 
 #[cfg(feature = "cloud")]
 pub(crate) use error::service_error;
+#[cfg(feature = "cloud")]
+pub use event_bus::{EventBus, PUSH, SOURCE};
 
 use crate::retry::Waiting;
 

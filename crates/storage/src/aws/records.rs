@@ -43,6 +43,32 @@ impl DynamoDbRecords {
         let item = serde_dynamo::to_item(record).map_err(malformed)?;
         Ok(self.client.put_item().table_name(self.table.name()?).set_item(Some(item)))
     }
+
+    /// The first records of a kind, or the last ones backwards, on one side of a bound where there
+    /// is one: the condition that says so, and the bound.
+    async fn from_an_end(
+        &self,
+        kind: RecordKind,
+        bound: Option<(&str, &str)>,
+        limit: usize,
+        is_forward: bool,
+    ) -> StoreResult<Vec<(String, String)>> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.table.name()?)
+            .key_condition_expression(bound.map_or("pk = :kind", |(condition, _)| condition))
+            .expression_attribute_values(":kind", AttributeValue::S(kind.into()))
+            .scan_index_forward(is_forward)
+            .consistent_read(true);
+        let query = match bound {
+            None => query,
+            Some((_, bound)) => {
+                query.expression_attribute_values(":bound", AttributeValue::S(bound.into()))
+            }
+        };
+        requests::first(query, limit).await?.into_iter().map(read).collect()
+    }
 }
 
 #[async_trait]
@@ -106,26 +132,24 @@ impl RecordStore for DynamoDbRecords {
         requests::all(query).await?.into_iter().map(read).collect()
     }
 
+    async fn first(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Vec<(String, String)>> {
+        self.from_an_end(kind, after.map(|after| ("pk = :kind AND sk > :bound", after)), limit, true)
+            .await
+    }
+
     async fn last(
         &self,
         kind: RecordKind,
         before: Option<&str>,
         limit: usize,
     ) -> StoreResult<Vec<(String, String)>> {
-        let query = self
-            .client
-            .query()
-            .table_name(self.table.name()?)
-            .expression_attribute_values(":kind", AttributeValue::S(kind.into()))
-            .scan_index_forward(false)
-            .consistent_read(true);
-        let query = match before {
-            None => query.key_condition_expression("pk = :kind"),
-            Some(before) => query
-                .key_condition_expression("pk = :kind AND sk < :before")
-                .expression_attribute_values(":before", AttributeValue::S(before.into())),
-        };
-        requests::first(query, limit).await?.into_iter().map(read).collect()
+        let before = before.map(|before| ("pk = :kind AND sk < :bound", before));
+        self.from_an_end(kind, before, limit, false).await
     }
 }
 

@@ -8,6 +8,7 @@ checks! { "records":
     a_record_is_created_once,
     of_racing_creations_of_one_record_exactly_one_is_new,
     records_of_a_kind_are_listed_in_order_of_ids_and_no_others,
+    the_first_records_of_a_kind_go_on_above_an_id,
     the_last_records_of_a_kind_come_first_and_go_on_below_an_id,
     a_record_is_replaced_only_when_it_is_as_expected,
     of_racing_replacements_of_one_record_exactly_one_is_made,
@@ -74,6 +75,28 @@ async fn records_of_a_kind_are_listed_in_order_of_ids_and_no_others(stores: &Sto
     listed.retain(|(found, _)| found.starts_with(&prefix));
     let expected = [0, 3, 7].map(|number| (id(number), json(&id(number))));
     hold!(listed == expected, "listed were {listed:?}");
+    Ok(())
+}
+
+async fn the_first_records_of_a_kind_go_on_above_an_id(stores: &Stores) -> Held {
+    // Ids that sort before those of the other checks.
+    let prefix = format!("!{}", unique("r"));
+    let id = |number: usize| format!("{prefix}-{number:02}");
+    for number in [7, 0, 3, 5] {
+        stores.records.put(KIND, &id(number), json(&id(number))).await?;
+    }
+    let ids = |found: Vec<(String, String)>| -> Vec<String> {
+        found.into_iter().map(|(id, _)| id).filter(|id| id.starts_with(&prefix)).collect()
+    };
+    let first = ids(stores.records.first(KIND, Some(&prefix), 2).await?);
+    hold!(first == [id(0), id(3)], "first were {first:?}");
+    let above = ids(stores.records.first(KIND, Some(&id(3)), 2).await?);
+    hold!(above == [id(5), id(7)], "above were {above:?}");
+    let of_all = stores.records.first(KIND, None, 1).await?;
+    let is_first = of_all.first().is_some_and(|(found, _)| *found <= id(0));
+    hold!(is_first && of_all.len() == 1, "the first of all were {of_all:?}");
+    let other = ids(stores.records.first(OTHER, None, 9).await?);
+    hold!(other.is_empty(), "those of another kind were {other:?}");
     Ok(())
 }
 

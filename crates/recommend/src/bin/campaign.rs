@@ -1,0 +1,26 @@
+//! The Lambda function `campaign`.
+
+use std::sync::Arc;
+
+use crossfold_edge::{system, telemetry};
+use crossfold_recommend::{CampaignTrigger, Campaigns, RecommendState};
+use crossfold_storage::rekeying::rekeyed;
+use crossfold_storage::{aws, key_versions, pseudonym_key};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let sdk = aws::sdk_config().await;
+    let keys = pseudonym_key::from_secret(&sdk).await?;
+    let config = aws::StorageConfig::from_env()?;
+    let stores = rekeyed(aws::stores(&sdk, &config), &keys);
+    key_versions::verify(&*stores.records, &keys).await?;
+    let state = RecommendState::new(stores, keys, system::machine())
+        .with_stored_catalogues(config.catalog_table.name()?);
+    let campaigns = &Campaigns::new(state, Arc::new(aws::EventBus::new(&sdk, &config)));
+    let handle = async |event: LambdaEvent<CampaignTrigger>| {
+        campaigns.handle(event.payload).await.map_err(Error::from)
+    };
+    lambda_runtime::run(service_fn(handle)).await
+}
