@@ -13,7 +13,7 @@ import { deeds } from "./deeds.mjs";
 
 const [base, executablePath, screenshots] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["home", "try", "places", "campaigns", "people", "groups", "bridges", "models", "ingest"];
+const PAGES = ["home", "try", "catalogue", "places", "campaigns", "people", "groups", "bridges", "models", "ingest"];
 const WIDTHS = [[1280, 900], [390, 844]];
 const LANGUAGES = ["en", "zh-CN"];
 const problems = [];

@@ -32,6 +32,7 @@ export async function deeds(page, { base, show, status }) {
 
   await place(page, { show, expect });
   await campaign(page, { show });
+  await trial(page, { show });
   await rollBack(page, { show, status, expect });
   await keepToken(page, { base, show, expect, problems });
   return problems;
@@ -81,6 +82,19 @@ async function campaign(page, { show }) {
   await page.locator("td, th", { hasText: "console-shown" }).first().waitFor();
   await put("campaigns", "console-campaign", rules);
   await page.locator("td, th", { hasText: "console-campaign" }).first().waitFor();
+}
+
+/** A rule is tried on what was served, and said to be wrong where it is. */
+async function trial(page, { show }) {
+  await show("catalogue");
+  await page.selectOption("form.ask #domain", "knowledge");
+  await page.selectOption("form.ask #target", "auto-finance");
+  await page.fill("#filter", "prize < 3");
+  await page.click("form.ask button[type=submit]");
+  await page.locator("[role=alert]", { hasText: "line 1, column 1" }).waitFor();
+  await page.fill("#filter", "price < 0");
+  await page.click("form.ask button[type=submit]");
+  await page.locator("[role=status] p").first().waitFor();
 }
 
 async function rollBack(page, { show, status, expect }) {

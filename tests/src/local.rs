@@ -37,11 +37,24 @@ impl Local {
     /// # Errors
     /// When it does not come up; the message says what it wrote.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&["serve"], &[]).await
+    }
+
+    /// The same, handing what campaigns tell to a webhook, with a secret.
+    ///
+    /// # Errors
+    /// As for [`Local::start`].
+    pub async fn start_with_webhook(url: &str, secret: &str) -> anyhow::Result<Self> {
+        let secret = [("CROSSFOLD_WEBHOOK_SECRET", secret)];
+        Self::start_with(&["serve", "--webhook", url], &secret).await
+    }
+
+    async fn start_with(command: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("data");
         std::fs::create_dir(&data)?;
         std::fs::write(data.join(KEY_FILE), world::pseudonym_key())?;
-        let (process, client) = launch(directory.path(), &["serve"]).await?;
+        let (process, client) = launch(directory.path(), command, variables).await?;
         Ok(Self { process, client, directory })
     }
 
@@ -52,7 +65,7 @@ impl Local {
     pub async fn start_demonstration(people: usize) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let command = ["demo", "--people", &people.to_string()];
-        let (process, client) = launch(directory.path(), &command).await?;
+        let (process, client) = launch(directory.path(), &command, &[]).await?;
         Ok(Self { process, client, directory })
     }
 
@@ -70,7 +83,7 @@ impl Local {
     /// As for [`Local::start`].
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process.kill().await?;
-        (self.process, self.client) = launch(self.directory.path(), &["serve"]).await?;
+        (self.process, self.client) = launch(self.directory.path(), &["serve"], &[]).await?;
         Ok(())
     }
 
@@ -81,10 +94,15 @@ impl Local {
     }
 }
 
-async fn launch(directory: &Path, command: &[&str]) -> anyhow::Result<(Child, HttpClient)> {
+async fn launch(
+    directory: &Path,
+    command: &[&str],
+    variables: &[(&str, &str)],
+) -> anyhow::Result<(Child, HttpClient)> {
     let log = directory.join("stderr.log");
     let mut process = Command::new(binary("crossfold")?)
         .env_clear()
+        .envs(variables.iter().copied())
         .args(command)
         .args(["--port", "0", "--data-dir"])
         .arg(directory.join("data"))

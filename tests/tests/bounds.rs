@@ -277,6 +277,18 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                     "promotions": [{ "domain": "travel", "filter": "price > 3", "slot": 1 }],
                     "diversity": 0.5, "exploration": 0.25,
                 } },
+                "campaigns": { "first": {
+                    "trigger": { "event_type": TYPE, "filter": "price > 1" },
+                    "placement": "checkout",
+                    "audience": { "declared": { "plan": ["pro"] } },
+                    "delay_minutes": 5, "frequency_cap": { "times": 1, "days": 30 },
+                    "locale": "en", "from": "2026-01-01T00:00:00Z",
+                    "until": "2199-01-01T00:00:00Z", "paused": false,
+                } },
+                "contact": {
+                    "frequency_cap": { "times": 1, "days": 30 },
+                    "quiet_hours": { "from": "21:30", "until": "08:00", "zone": "UTC" },
+                },
             }),
         ),
         (
@@ -316,6 +328,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["recommendations"],
             json!({
                 "user_id": "u", "domain": "travel", "target_domains": ["travel"], "limit": 5,
+                "page_size": 2,
                 "exclude": [{ "domain": "travel", "item_id": "sea" }], "placement": "front",
                 "filter": "depth = 'deep'",
                 "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],
@@ -330,10 +343,28 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             }),
         ),
         (
+            "POST /v1/recommendations/{id}/page",
+            vec!["recommendations", "r", "page"],
+            json!({
+                "user_id": "u", "domain": "travel", "cursor": "after-1", "limit": 1,
+                "applicant": {
+                    "monthly_income": "9000", "monthly_debts": "10", "down_payment": "5",
+                    "age": 40, "region": "CN-SH", "term_months": 12,
+                },
+                "explain": true, "locale": "zh-CN",
+            }),
+        ),
+        (
+            "POST /v1/domains/{domain}/filter-trial",
+            vec!["domains", "travel", "filter-trial"],
+            json!({ "filter": "price > 1", "target_domain": "travel", "placement": "front" }),
+        ),
+        (
             "POST /v1/recommendations/batch",
             vec!["recommendations", "batch"],
             json!({
                 "user_ids": ["u"], "domain": "travel", "target_domains": ["travel"], "limit": 1,
+                "page_size": 1,
                 "exclude": [{ "domain": "travel", "item_id": "lake" }], "placement": "front",
                 "filter": "depth = 'deep'", "query": "lake", "context": "water",
                 "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],

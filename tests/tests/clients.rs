@@ -134,7 +134,12 @@ fn what_a_client_in_python_leaves_out_is_found() {
     let document = edited(folder.path(), "enum: [\"1\"]", "const: \"1\"");
     let problems = python_problems(&document, folder.path(), &operations());
     assert!(problems[0].contains("Endpoint will not be generated"), "{problems:?}");
-    let missing = ["postRecommendations", "postRecommendationsBatch", "postReplay"];
+    let missing = [
+        "postRecommendations",
+        "postRecommendationsBatch",
+        "postReplay",
+        "postRecommendationsPage",
+    ];
     assert_eq!(problems[1..], missing.map(|operation| format!("{operation} is missing")));
 }
 

@@ -16,7 +16,7 @@ use crossfold_e2e::template::{
 use serde_json::{Value, json};
 
 /// Every environment variable that the functions know.
-const ENVIRONMENT: [&str; 17] = [
+const ENVIRONMENT: [&str; 18] = [
     "CROSSFOLD_BUCKET",
     "CROSSFOLD_CATALOG_TABLE",
     "CROSSFOLD_CONTROL_TABLE",
@@ -24,6 +24,7 @@ const ENVIRONMENT: [&str; 17] = [
     "CROSSFOLD_DECISION_RETENTION_DAYS",
     "CROSSFOLD_DECISION_TABLE_DAYS",
     "CROSSFOLD_EVENTS_TABLE",
+    "CROSSFOLD_EVENT_BUS",
     "CROSSFOLD_EVENT_RETENTION_DAYS",
     "CROSSFOLD_KEEP_MODELS",
     "CROSSFOLD_PEOPLE_TABLE",
@@ -158,7 +159,7 @@ fn workspace_binaries() -> BTreeSet<String> {
 fn functions_run_binaries_of_this_workspace_on_the_right_runtime() {
     let binaries = workspace_binaries();
     assert_none(&function_problems(&template(), &binaries));
-    assert_eq!(functions(&template()).count(), 7);
+    assert_eq!(functions(&template()).count(), 8);
 
     let check = |from, to| function_problems(&edited(from, to), &binaries);
     assert_found(&check("provided.al2023", "provided.al2"), "IngestFunction: Runtime");
@@ -698,7 +699,12 @@ fn what_counts_as_narrow() {
 
 /// Every source of the training crate, which writes what the metric filters look for.
 fn logging_sources() -> String {
-    let folders = ["crates/train/src", "crates/ingest/src", "crates/storage/src"];
+    let folders = [
+        "crates/train/src",
+        "crates/ingest/src",
+        "crates/recommend/src/campaigns",
+        "crates/storage/src",
+    ];
     let files = folders.map(|folder| std::fs::read_dir(root().join(folder)).expect("the sources"));
     let paths = files.into_iter().flatten().map(|file| file.expect("a file").path());
     let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
@@ -921,7 +927,7 @@ fn the_template_routes_what_the_description_describes() {
     let text = read("infra/openapi.yaml");
     let openapi = parse(&text);
     assert_none(&route_problems(&template(), &openapi));
-    assert_eq!(routes(&template()).len(), 44);
+    assert_eq!(routes(&template()).len(), 47);
 
     let check = |from, to| route_problems(&edited(from, to), &openapi);
     assert_found(

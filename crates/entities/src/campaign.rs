@@ -177,7 +177,7 @@ impl CampaignDefinition {
         if self.delay_minutes > MAX_DELAY_MINUTES {
             return Err(format!("delay_minutes must be at most {MAX_DELAY_MINUTES}"));
         }
-        if exceeds(&self.locale, MAX_LOCALE_CHARS) || !self.locale.is_ascii() {
+        if exceeds(&self.locale, MAX_LOCALE_CHARS) {
             return Err(format!(
                 "locale must be the name of a language of at most {MAX_LOCALE_CHARS} characters"
             ));

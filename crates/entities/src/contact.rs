@@ -46,7 +46,9 @@ impl TryFrom<RawCap> for FrequencyCap {
 
     fn try_from(RawCap { times, days }: RawCap) -> Result<Self, String> {
         Self::new(times, days).ok_or_else(|| {
-            format!("a frequency cap must be 1 to {MAX_CAP_TIMES} times in 1 to {MAX_CAP_DAYS} days")
+            format!(
+                "a frequency cap must be 1 to {MAX_CAP_TIMES} times in 1 to {MAX_CAP_DAYS} days"
+            )
         })
     }
 }
@@ -126,10 +128,7 @@ fn zone_name<S: Serializer>(zone: &TimeZone, serializer: S) -> Result<S::Ok, S::
 }
 
 #[derive(Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "quiet hours: an object with from, until and zone"
-)]
+#[serde(deny_unknown_fields, expecting = "quiet hours: an object with from, until and zone")]
 struct RawQuietHours {
     from: String,
     until: String,
@@ -257,8 +256,14 @@ mod tests {
     fn a_users_own_offset_is_theirs() {
         let hours = quiet("12:00", "13:00", "UTC");
         let shanghai = Offset::from_seconds(8 * 3_600).ok();
-        assert_eq!(hours.over_from(at("2026-07-01T04:30:00Z"), shanghai), at("2026-07-01T05:00:00Z"));
-        assert_eq!(hours.over_from(at("2026-07-01T12:30:00Z"), shanghai), at("2026-07-01T12:30:00Z"));
+        assert_eq!(
+            hours.over_from(at("2026-07-01T04:30:00Z"), shanghai),
+            at("2026-07-01T05:00:00Z")
+        );
+        assert_eq!(
+            hours.over_from(at("2026-07-01T12:30:00Z"), shanghai),
+            at("2026-07-01T12:30:00Z")
+        );
     }
 
     #[test]
@@ -280,9 +285,12 @@ mod tests {
             "quiet_hours": {"from": "21:30", "until": "08:00", "zone": "Asia/Shanghai"}});
         let rules: ContactRules = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(serde_json::to_value(&rules).unwrap(), json);
-        for wrong in [json!({"times": 0, "days": 1}), json!({"times": 11, "days": 1}),
-            json!({"times": 1, "days": 31}), json!({"times": 1})]
-        {
+        for wrong in [
+            json!({"times": 0, "days": 1}),
+            json!({"times": 11, "days": 1}),
+            json!({"times": 1, "days": 31}),
+            json!({"times": 1}),
+        ] {
             assert!(serde_json::from_value::<FrequencyCap>(wrong).is_err());
         }
     }

@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 
 use crate::contact::{FrequencyCap, MAX_CAP_DAYS, MAX_CAP_TIMES};
 use crate::event::Event;
-use crate::ids::{CampaignId, DomainId, EventId, EventType, InvalidId, ItemId, Pseudonym, PushOrderId};
+use crate::ids::{
+    CampaignId, DomainId, EventId, EventType, InvalidId, ItemId, Pseudonym, PushOrderId,
+};
 use crate::records::{Record, RecordKind};
 use crate::sealed_user::SealedUser;
 

@@ -4,7 +4,7 @@
 //! An event of which that failed is answered as one that was not stored, so that its sender sends
 //! it again: it is a duplicate then, and what it triggers is ordered all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crossfold_core::entities::campaign::CampaignDefinition;
@@ -19,7 +19,6 @@ use crossfold_storage::person_lookup::{Found, StoredPerson, find};
 use crossfold_storage::pushes;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
 
 use crate::state::IngestState;
 
@@ -56,7 +55,6 @@ impl<'a> Triggered<'a> {
         events: Vec<(usize, &'a UserId, &'a Event)>,
     ) -> BTreeMap<usize, StoreError> {
         let now = self.state.machine.clock.now();
-        let until = Instant::now() + WAIT;
         // One user's after one another: they change one log.
         let mut of_users: BTreeMap<&Pseudonym, Vec<Triggering<'a>>> = BTreeMap::new();
         for (index, user_id, event) in events {
@@ -66,29 +64,34 @@ impl<'a> Triggered<'a> {
                 of_users.entry(&event.user).or_default().push(triggering);
             }
         }
+        let mut left: BTreeSet<usize> =
+            of_users.values().flatten().map(|triggering| triggering.index).collect();
         let ordered: Vec<_> =
-            of_users.into_values().map(|events| self.order_in_turn(events, now, until)).collect();
-        let failed: Vec<Vec<(usize, StoreError)>> =
-            stream::iter(ordered).buffer_unordered(CONCURRENT_ORDERS).collect().await;
-        failed.into_iter().flatten().collect()
+            of_users.into_values().map(|events| self.order_in_turn(events, now)).collect();
+        let ordered = stream::iter(ordered).buffer_unordered(CONCURRENT_ORDERS);
+        let in_time: Vec<Vec<(usize, StoreResult<()>)>> =
+            ordered.take_until(tokio::time::sleep(WAIT)).collect().await;
+        let mut failed = BTreeMap::new();
+        for (index, ordered) in in_time.into_iter().flatten() {
+            left.remove(&index);
+            failed.extend(ordered.err().map(|error| (index, error)));
+        }
+        let late = |index| (index, StoreError::Unavailable("it took too long".into()));
+        failed.extend(left.into_iter().map(late));
+        failed
     }
 
-    /// Orders what one user's events trigger within a time, and says of which that failed.
+    /// Orders what one user's events trigger, and says of each what became of it.
     async fn order_in_turn(
         self,
         events: Vec<Triggering<'a>>,
         now: Timestamp,
-        until: Instant,
-    ) -> Vec<(usize, StoreError)> {
-        let mut failed = Vec::new();
+    ) -> Vec<(usize, StoreResult<()>)> {
+        let mut ordered = Vec::with_capacity(events.len());
         for triggering in events {
-            let index = triggering.index;
-            let ordered = timeout_at(until, self.order_one(triggering, now)).await;
-            let ordered =
-                ordered.unwrap_or_else(|_| Err(StoreError::Unavailable("it took too long".into())));
-            failed.extend(ordered.err().map(|error| (index, error)));
+            ordered.push((triggering.index, self.order_one(triggering, now).await));
         }
-        failed
+        ordered
     }
 
     /// The campaigns that an event triggers by its type and time.
@@ -113,7 +116,9 @@ impl<'a> Triggered<'a> {
         }
         let declared = person.declared(&event.user);
         for (name, campaign) in campaigns {
-            if !campaign.audience.has(&declared) || !self.item_is_meant(campaign, event, now).await? {
+            if !campaign.audience.has(&declared)
+                || !self.item_is_meant(campaign, event, now).await?
+            {
                 continue;
             }
             let order = self.order_of((name, campaign), (user_id, event));

@@ -26,7 +26,7 @@ use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::rekeying::rekeyed;
-use crossfold_storage::{write_count, data_files, key_versions, private_files, pseudonym_key};
+use crossfold_storage::{data_files, key_versions, private_files, pseudonym_key, write_count};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
 

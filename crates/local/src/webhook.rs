@@ -55,9 +55,8 @@ impl Webhook {
             matches!(url.scheme(), "http" | "https"),
             "the webhook's address must begin with https:// or http://"
         );
-        let secret = secret_bytes(secret).context(
-            "CROSSFOLD_WEBHOOK_SECRET must be whsec_ and base64 of 24 bytes or more",
-        )?;
+        let secret = secret_bytes(secret)
+            .context("CROSSFOLD_WEBHOOK_SECRET must be whsec_ and base64 of 24 bytes or more")?;
         // A redirected message would be another address's than the one that was meant.
         let client = Client::builder().timeout(PATIENCE).redirect(Policy::none()).build()?;
         Ok(Self { client, url, secret, clock })
@@ -83,8 +82,7 @@ fn signature(secret: &[u8], id: &str, timestamp: i64, body: &str) -> String {
 impl PushChannel for Webhook {
     async fn deliver(&self, push: &Push) -> StoreResult<()> {
         let (now, id) = (self.clock.now(), push.push_id.as_str());
-        let message =
-            Message { kind: "crossfold.push", timestamp: now.to_string(), data: push };
+        let message = Message { kind: "crossfold.push", timestamp: now.to_string(), data: push };
         let body = serde_json::to_string(&message)
             .map_err(|error| StoreError::refused("a push cannot be written", error))?;
         let sent = self

@@ -20,7 +20,7 @@ use crossfold_storage::records;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::campaigns::telling::Told;
+use crate::campaigns::telling::Telling;
 use crate::state::RecommendState;
 
 /// Orders that are carried out at the same time.
@@ -150,16 +150,16 @@ impl Campaigns {
         };
         let domain = order.domain.clone();
         match self.tell((id, order)).await {
-            Ok(Told::Told) => {
+            Ok(Telling::Done) => {
                 self.count(&domain, Pushes { told: 1, ..Pushes::default() }).await;
                 CarriedOut { told: 1, ..CarriedOut::default() }
             }
-            Ok(Told::Not(why)) => {
+            Ok(Telling::Not(why)) => {
                 let not_told = [(why.code().to_owned(), 1)].into();
                 self.count(&domain, Pushes { not_told, ..Pushes::default() }).await;
                 CarriedOut { not_told: 1, ..CarriedOut::default() }
             }
-            Ok(Told::Later) => CarriedOut { later: 1, ..CarriedOut::default() },
+            Ok(Telling::Later) => CarriedOut { later: 1, ..CarriedOut::default() },
             Err(error) => failed(&error),
         }
     }

@@ -1,6 +1,7 @@
 //! Slates at request time: caller -> person -> consented history -> decision ->
 //! log -> answer. What a decision is made of is read here (`inputs`); how it is
 //! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
+//! More of a slate by a cursor is `pages`; what the last slates say of catalogues and filters is `served`.
 //! What campaigns tell users of by itself is `campaigns`. What is known of a user is told by `profile`, which items are like another by `similar`.
 
 mod batch;
@@ -11,7 +12,9 @@ mod descriptions;
 mod history_reader;
 mod inputs;
 mod model_cache;
+mod pages;
 mod profile;
+mod recent_decisions;
 mod recommendations;
 mod replay;
 mod request;
@@ -21,6 +24,7 @@ mod request_preferences;
 mod request_words;
 mod routes;
 mod search_cache;
+mod served;
 mod shortfall;
 mod similar;
 mod slates;

@@ -66,6 +66,8 @@ pub(crate) struct RecommendationBody {
     target_domains: Vec<DomainId>,
     placement: Option<Placement>,
     limit: Option<usize>,
+    /// How many of the items are told at first; all, unless it is said.
+    page_size: Option<usize>,
     #[serde(default)]
     exclude: Vec<RawExcluded>,
     filter: Option<RawFilter>,
@@ -127,7 +129,7 @@ pub(crate) fn check_limit(limit: usize) -> Result<(), Problem> {
     }
 }
 
-fn yes() -> bool {
+pub(crate) fn yes() -> bool {
     true
 }
 
@@ -190,6 +192,7 @@ impl RankingBody {
         Ok(RecommendationBody {
             target_domains: targets.into_iter().cloned().collect(),
             limit: self.limit,
+            page_size: None,
             listed: Some(listed),
             user_id: Some(self.user_id),
             user_ids: None,
@@ -216,17 +219,19 @@ impl RankingBody {
 
 impl RecommendationBody {
     /// What a placement of a platform says, and nothing beside it, in a language.
-    pub(crate) fn of_placement(
-        (domain, placement): (DomainId, Placement),
-        locale: String,
-    ) -> Self {
+    pub(crate) fn of_placement((domain, placement): (DomainId, Placement), locale: String) -> Self {
+        Self { placement: Some(placement), ..Self::without_wishes(domain, locale) }
+    }
+
+    fn without_wishes(domain: DomainId, locale: String) -> Self {
         Self {
             user_id: None,
             user_ids: None,
             domain,
             target_domains: Vec::new(),
-            placement: Some(placement),
+            placement: None,
             limit: None,
+            page_size: None,
             exclude: Vec::new(),
             filter: None,
             boosts: Vec::new(),
@@ -244,6 +249,15 @@ impl RecommendationBody {
             dry_run: false,
             without_consents: Vec::new(),
         }
+    }
+
+    /// What is asked of targets for a page of a slate that was decided before.
+    pub(crate) fn of_page(
+        (domain, targets): (DomainId, Vec<DomainId>),
+        (applicant, explain, locale): (Option<Applicant>, bool, String),
+    ) -> Self {
+        let empty = Self::without_wishes(domain, locale);
+        Self { target_domains: targets, applicant, explain, dry_run: true, ..empty }
     }
 
     /// The user whom a request for one is for.
@@ -275,6 +289,19 @@ impl RecommendationBody {
         match (1..=MAX_USERS).contains(&users.len()) {
             true => Ok(users),
             false => Err(Problem::invalid(format!("user_ids must be 1 to {MAX_USERS}"))),
+        }
+    }
+
+    /// How many of the items are told at first, where not all are.
+    ///
+    /// # Errors
+    /// A problem when it is none, or more than any slate has.
+    pub(crate) fn take_page_size(&mut self) -> Result<Option<usize>, Problem> {
+        match self.page_size.take() {
+            Some(size) if !(1..=MAX_LIMIT).contains(&size) => {
+                Err(Problem::invalid(format!("page_size must be 1 to {MAX_LIMIT}")))
+            }
+            size => Ok(size),
         }
     }
 

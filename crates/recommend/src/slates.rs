@@ -1,9 +1,12 @@
 //! Making slates: what is the same for whomever a request is for is read once, then each user's slate is
 //! made, logged and told.
 
+use std::collections::BTreeMap;
+
 use axum::http::HeaderMap;
 use crossfold_core::entities::activity::{Activity, Slates};
-use crossfold_core::entities::decision::Decision;
+use crossfold_core::entities::decision::{Decision, SlateEntry};
+use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, Pseudonym, RecommendationId};
 use crossfold_core::entities::ports::StoreError;
 use crossfold_core::entities::purpose::Purpose;
@@ -29,6 +32,7 @@ use crate::inputs::{
     search, unchecked, within_one_domain,
 };
 use crate::model_cache::Served;
+use crate::pages::cursor;
 use crate::request::{CheckedRequest, DryRun, RecommendationBody};
 use crate::shortfall::{Degraded, Shortfall};
 use crate::state::RecommendState;
@@ -42,6 +46,9 @@ pub(crate) struct RecommendationView {
     personalised: bool,
     pub(crate) degraded: Vec<String>,
     items: Vec<ItemView>,
+    /// The cursor of the items that were decided and are not told yet, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     /// Present on what was neither logged nor counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
@@ -53,6 +60,52 @@ impl RecommendationView {
     /// Whether it has no item.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Its first items, with a cursor to the others.
+    pub(crate) fn first_page(mut self, size: usize) -> Self {
+        if size < self.items.len() {
+            self.items.truncate(size);
+            self.next = Some(cursor(size));
+        }
+        self
+    }
+
+    /// The same with a cursor to what comes next, where anything does.
+    pub(crate) fn with_next(self, next: Option<String>) -> Self {
+        Self { next, ..self }
+    }
+
+    /// A page without items of a decision.
+    pub(crate) fn empty_page_of(decision: &Decision) -> Self {
+        Self {
+            recommendation_id: decision.recommendation_id.clone(),
+            model: decision.model.clone(),
+            variant: decision.variant.clone(),
+            personalised: decision.personalised,
+            degraded: decision.degraded.clone(),
+            items: Vec::new(),
+            next: None,
+            dry_run: false,
+            inspection: None,
+        }
+    }
+
+    /// The same items as a page of a decision that has them, each with its rank from 0: as they
+    /// were logged, and as far as they may be shown now.
+    pub(crate) fn as_page_of(self, decision: &Decision, page: &[(usize, &SlateEntry)]) -> Self {
+        let mut shown: BTreeMap<(DomainId, ItemId), ItemView> = self
+            .items
+            .into_iter()
+            .map(|item| ((item.domain.clone(), item.item_id.clone()), item))
+            .collect();
+        let as_logged = |(rank, entry): &(usize, &SlateEntry)| {
+            let item = shown.remove(&(entry.domain.clone(), entry.item_id.clone()))?;
+            let SlateEntry { score, propensity, promoted, .. } = **entry;
+            Some(ItemView { rank: rank + 1, score, propensity, promoted, ..item })
+        };
+        let items = page.iter().filter_map(as_logged).collect();
+        Self { items, degraded: self.degraded, ..Self::empty_page_of(decision) }
     }
 }
 
@@ -81,7 +134,15 @@ pub(crate) struct Prepared {
     known: KnownDefinitions,
     served: Served,
     dry_run: Option<DryRun>,
+    page_size: Option<usize>,
     degraded: Degraded,
+}
+
+impl Prepared {
+    /// The definitions that the request was checked by.
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.known.definitions
+    }
 }
 
 /// Checks a request, and reads what it needs whomever it is for.
@@ -94,7 +155,7 @@ pub(crate) async fn prepare(
     mut body: RecommendationBody,
     deadline: &Deadline,
 ) -> Result<Prepared, Problem> {
-    let dry_run = body.take_dry_run()?;
+    let (dry_run, page_size) = (body.take_dry_run()?, body.take_page_size()?);
     let (checked, served) = try_join!(
         check(state, body, (caller, headers), deadline),
         state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
@@ -114,7 +175,7 @@ pub(crate) async fn prepare(
         // Nothing is known of what people of a target took: its newest items are served.
         degraded.add(Shortfall::DomainNotInModel);
     }
-    Ok(Prepared { request, question, known, served, dry_run, degraded })
+    Ok(Prepared { request, question, known, served, dry_run, page_size, degraded })
 }
 
 /// Makes the slate of a user, and logs it unless it is only looked at.
@@ -158,7 +219,7 @@ pub(crate) async fn slate(
     let decided = log(state, decided, deadline).await;
     let activity = activity_of(&decided.decision);
     state.activity.note_within(&request.display, activity, deadline.left(Stage::Log)).await;
-    view(decided)
+    view(decided).first_page(prepared.page_size.unwrap_or(usize::MAX))
 }
 
 /// A request that keeps the rules, and the definitions that it was checked by.
@@ -226,6 +287,7 @@ fn view(decided: Decided) -> RecommendationView {
         personalised: decision.personalised,
         degraded: decision.degraded,
         items: items.into_iter().enumerate().map(|(at, item)| item_view(at + 1, item)).collect(),
+        next: None,
         dry_run: false,
         inspection: inspected,
     }

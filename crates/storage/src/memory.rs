@@ -1,5 +1,6 @@
 //! Every port on maps in memory, for simulation and unit tests.
 
+mod activity;
 mod rekeying;
 
 use std::collections::btree_map::Entry;
@@ -9,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossfold_core::entities::activity::{Activity, DomainDay, INTAKES};
 use crossfold_core::entities::catalogue::{ChangeNumber, Item};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::digest::ShortDigest;
@@ -21,14 +21,15 @@ use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, Recomm
 use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
-    ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
-    EventStore, Logged, Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition,
-    RecordStore, RekeyedPage, StoreError, StoreResult, Stores,
+    Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage, EventStore, Logged,
+    Object, ObjectStore, Page, Past, PastRange, PeopleStore, PutCondition, RecordStore,
+    RekeyedPage, StoreError, StoreResult, Stores,
 };
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::records::RecordKind;
-use jiff::civil::Date;
 use sha2::{Digest, Sha256};
+
+pub use activity::MemoryActivity;
 
 /// Entries on one page of a scan.
 const PAGE_ENTRIES: usize = 100;
@@ -501,9 +502,9 @@ impl RecordStore for MemoryRecords {
         limit: usize,
     ) -> StoreResult<Vec<(String, String)>> {
         let records = lock(&self.0);
-        let of_kind = records.iter().filter(|((of, id), _)| {
-            *of == kind && after.is_none_or(|after| id.as_str() > after)
-        });
+        let of_kind = records
+            .iter()
+            .filter(|((of, id), _)| *of == kind && after.is_none_or(|after| id.as_str() > after));
         Ok(of_kind.take(limit).map(|((_, id), json)| (id.clone(), json.clone())).collect())
     }
 
@@ -519,37 +520,6 @@ impl RecordStore for MemoryRecords {
         });
         let found = of_kind.map(|((_, id), json)| (id.clone(), json.clone()));
         Ok(found.take(limit).collect())
-    }
-}
-
-/// [`ActivityStore`] in memory.
-#[derive(Default)]
-pub struct MemoryActivity(Mutex<BTreeMap<(Date, DomainId), Activity>>);
-
-#[async_trait]
-impl ActivityStore for MemoryActivity {
-    async fn add(&self, day: Date, domain: &DomainId, activity: &Activity) -> StoreResult<()> {
-        let mut days = lock(&self.0);
-        let sum = days.entry((day, domain.clone())).or_default();
-        for kind in INTAKES {
-            let replaces = activity.intake(kind).is_some_and(|new| !new.last_refused.is_empty());
-            if let Some(intake) = sum.intake_mut(kind).filter(|_| replaces) {
-                intake.last_refused.clear();
-            }
-        }
-        sum.add(activity.clone());
-        Ok(())
-    }
-
-    async fn since(&self, day: Date) -> StoreResult<Vec<DomainDay>> {
-        let days = lock(&self.0);
-        let later = days.iter().filter(|((of, _), _)| *of >= day);
-        let read = |((day, domain), activity): (&(Date, DomainId), &Activity)| DomainDay {
-            day: *day,
-            domain: domain.clone(),
-            activity: activity.clone(),
-        };
-        Ok(later.map(read).collect())
     }
 }
 

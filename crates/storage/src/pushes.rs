@@ -2,9 +2,10 @@
 //! [`crossfold_core::entities::push`].
 //!
 //! A log is written before the order that it names, and after one that is gone. So whoever erases
-//! a user finds all of theirs by the log alone, wherever a process died in between.
+//! a user finds all of theirs by the log alone, wherever a process died in between. Only ordering
+//! makes a log; whoever carries orders out and finds none knows that the user was erased.
 
-use crossfold_core::entities::ids::{DomainId, Pseudonym, PushOrderId};
+use crossfold_core::entities::ids::{Pseudonym, PushOrderId};
 use crossfold_core::entities::ports::{Appended, Committed, RecordStore, StoreError, StoreResult};
 use crossfold_core::entities::push::{NotOrdered, PushLog, PushLogId, PushOrder};
 use crossfold_core::entities::records::Record;
@@ -25,14 +26,14 @@ pub async fn order(
     store: &dyn RecordStore,
     order: &PushOrder,
 ) -> StoreResult<Result<(), NotOrdered>> {
-    let noted = change_log(store, (&order.user, &order.domain), |log| log.order(order)).await?;
-    if noted.is_ok() {
-        records::create(store, &order.id(), order).await?;
-    }
-    Ok(noted)
+    let new = || Some(PushLog::new(order.domain.clone()));
+    let noted = change(store, &order.user, new, |log| log.order(order)).await?;
+    let Some(Ok(())) = noted else { return Ok(noted.unwrap_or(Ok(()))) };
+    records::create(store, &order.id(), order).await?;
+    take_back_unless_noted(store, order).await.map(Ok)
 }
 
-/// Puts an order off.
+/// Puts an order off; one whose user was erased meanwhile is deleted.
 ///
 /// # Errors
 /// When the store fails; the order then stands under one of the two ids at least.
@@ -41,12 +42,25 @@ pub async fn put_off(
     (from, order): (&PushOrderId, &PushOrder),
 ) -> StoreResult<()> {
     let to = order.id();
-    change_log(store, (&order.user, &order.domain), |log| log.put_off(from, &to)).await?;
-    records::put(store, &to, order).await?;
-    if to != *from {
+    let noted = change_log(store, &order.user, |log| log.put_off(from, &to)).await?;
+    if noted.is_some() {
+        records::put(store, &to, order).await?;
+        take_back_unless_noted(store, order).await?;
+    }
+    if noted.is_none() || to != *from {
         records::delete::<PushOrder>(store, from).await?;
     }
     Ok(())
+}
+
+/// Deletes an order that was just recorded, where its user's log is gone: they were erased between
+/// the two, and whoever erased them did not see it.
+async fn take_back_unless_noted(store: &dyn RecordStore, order: &PushOrder) -> StoreResult<()> {
+    let log = records::get::<PushLog>(store, &PushLogId::of(&order.user)).await?;
+    match log {
+        Some(_) => Ok(()),
+        None => records::delete::<PushOrder>(store, &order.id()).await,
+    }
 }
 
 /// Takes out an order of which it is known what became.
@@ -59,39 +73,47 @@ pub async fn settle(
     now: Timestamp,
 ) -> StoreResult<()> {
     records::delete::<PushOrder>(store, id).await?;
-    change_log(store, (&order.user, &order.domain), |log| log.settle((id, order), now)).await
+    change_log(store, &order.user, |log| log.settle((id, order), now)).await.map(drop)
 }
 
-/// Changes the log of a user, making one where there is none. It is read and written until nobody
-/// else wrote in between.
+/// Changes the log of a user; `None` where there is none, as of one who was erased. It is read and
+/// written until nobody else wrote in between.
 ///
 /// # Errors
 /// When the store fails, or others write again and again.
 pub async fn change_log<T>(
     store: &dyn RecordStore,
-    (user, domain): (&Pseudonym, &DomainId),
-    change: impl Fn(&mut PushLog) -> T,
-) -> StoreResult<T> {
+    user: &Pseudonym,
+    make: impl Fn(&mut PushLog) -> T,
+) -> StoreResult<Option<T>> {
+    change(store, user, || None, make).await
+}
+
+async fn change<T>(
+    store: &dyn RecordStore,
+    user: &Pseudonym,
+    new: impl Fn() -> Option<PushLog>,
+    make: impl Fn(&mut PushLog) -> T,
+) -> StoreResult<Option<T>> {
     let id = PushLogId::of(user);
     for _ in 0..MAX_TRIES {
         let read = records::get_to_change::<PushLog>(store, &id).await?;
-        let (mut log, version) = match read {
-            Some((log, version)) => (log, Some(version)),
-            None => (PushLog::new(domain.clone()), None),
+        let (log, version) = match read {
+            Some((log, version)) => (Some(log), Some(version)),
+            None => (new(), None),
         };
+        let Some(mut log) = log else { return Ok(None) };
         let before = log.clone();
-        let changed = change(&mut log);
+        let made = make(&mut log);
         if log == before {
-            return Ok(changed);
+            return Ok(Some(made));
         }
         let is_written = match version {
-            Some(version) => {
-                records::replace(store, &id, &version, &log).await? == Committed::Yes
-            }
+            Some(version) => records::replace(store, &id, &version, &log).await? == Committed::Yes,
             None => records::create(store, &id, &log).await? == Appended::New,
         };
         if is_written {
-            return Ok(changed);
+            return Ok(Some(made));
         }
     }
     Err(StoreError::Unavailable("a user's pushes were changed by others at the same time".into()))

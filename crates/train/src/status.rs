@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::entities::activity::{DomainDay, INTAKES, Intake, Pushes, RefusedElement, day_of};
+use crossfold_core::entities::activity::{
+    DomainDay, INTAKES, Intake, Pushes, RefusedElement, day_of,
+};
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ModelId, TrainingRunId};
 use crossfold_core::entities::key_versions::KeyVersion;

@@ -108,7 +108,9 @@ pub(crate) async fn keep_up(stores: &Stores, retention: Option<ArchiveRetention>
     }
     match pushes::forget_old(&*stores.records, now).await {
         Ok(0) => {}
-        Ok(forgotten) => tracing::info!(forgotten, "users who were told nothing of late are forgotten"),
+        Ok(forgotten) => {
+            tracing::info!(forgotten, "users who were told nothing of late are forgotten")
+        }
         Err(error) => tracing::error!(%error, "what users were told could not be looked through"),
     }
     match forget_catalogues(stores).await {

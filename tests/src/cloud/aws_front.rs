@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::item_size;
 use crate::http_client::HttpClient;
 
 /// Most bytes of a body.
@@ -65,6 +66,8 @@ pub struct Units {
     /// Read or write units, whichever the operation takes, as far as the services tell: not
     /// those of a condition that does not hold.
     pub units: f64,
+    /// The same by the sizes of what was read and written, as AWS counts it.
+    pub by_size: f64,
 }
 
 /// The front; it is gone when this is dropped.
@@ -200,6 +203,7 @@ impl Shared {
             let units = taken.entry((table.clone(), operation.to_owned())).or_default();
             units.calls += 1;
             units.units += told.sum::<f64>();
+            units.by_size += item_size::units(operation, &table, asked, &answer);
         }
     }
 }

@@ -3,7 +3,9 @@
 
 pub(crate) mod aws_api;
 mod aws_front;
+mod bus_queue;
 mod function;
+mod item_size;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub use aws_front::{AwsFront, StoreFault, Units};
+pub use bus_queue::BusQueue;
 pub use function::Function;
 
 use crate::api::{ApiRequest, ApiResponse};
@@ -101,6 +104,14 @@ impl Cloud {
             logs,
             ministack,
         })
+    }
+
+    /// A queue of what is put on the account's default bus by a source.
+    ///
+    /// # Errors
+    /// When a service refuses it.
+    pub async fn bus_queue(&self, source: &str) -> anyhow::Result<BusQueue> {
+        BusQueue::open(AwsApi::new(self.ministack.endpoint()), source).await
     }
 
     /// The stores that the functions work on.

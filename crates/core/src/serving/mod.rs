@@ -14,6 +14,7 @@
 //! [`inspect`] tells, when asked, what the slate was chosen from. [`policy`] names the composition; [`request`] and [`snapshot`] are what goes in.
 //! [`similar`] tells which items are like another, without a person.
 //! [`segment_text`] puts segments and topics into words.
+//! [`served`] tells what slates that were served say of a catalogue and of a filter.
 //! [`replay`] makes a logged decision again, or says what is no longer as it was.
 //! What comes out is the decision as it is logged, and what the answer needs beside
 //! it. The instant, the recommendation's id and the seed of every random choice are
@@ -41,6 +42,7 @@ pub mod replay;
 pub mod request;
 pub mod rules;
 pub mod segment_text;
+pub mod served;
 pub mod similar;
 pub mod snapshot;
 pub mod sources;

@@ -7,18 +7,66 @@
 
 /// Words of protected grounds: an attribute is one where its name has one of them as a word.
 const WORDS: [&str; 42] = [
-    "age", "birthdate", "birthday", "birthyear", "caste", "color", "colour", "creed", "dob",
-    "disability", "disabled", "ethnic", "ethnicity", "faith", "gender", "genetic", "handicap",
-    "health", "immigration", "marital", "married", "minority", "nationality", "orientation",
-    "party", "political", "politics", "pregnancy", "pregnant", "race", "racial", "religion",
-    "religious", "sex", "sexual", "sexuality", "transgender", "union", "veteran", "welfare",
-    "benefits", "tribe",
+    "age",
+    "birthdate",
+    "birthday",
+    "birthyear",
+    "caste",
+    "color",
+    "colour",
+    "creed",
+    "dob",
+    "disability",
+    "disabled",
+    "ethnic",
+    "ethnicity",
+    "faith",
+    "gender",
+    "genetic",
+    "handicap",
+    "health",
+    "immigration",
+    "marital",
+    "married",
+    "minority",
+    "nationality",
+    "orientation",
+    "party",
+    "political",
+    "politics",
+    "pregnancy",
+    "pregnant",
+    "race",
+    "racial",
+    "religion",
+    "religious",
+    "sex",
+    "sexual",
+    "sexuality",
+    "transgender",
+    "union",
+    "veteran",
+    "welfare",
+    "benefits",
+    "tribe",
 ];
 
 /// The same in Chinese, where words are not parted: wherever they stand in a name.
 const PARTS: [&str; 14] = [
-    "年龄", "出生", "生日", "性别", "性取向", "民族", "种族", "宗教", "信仰", "婚姻", "怀孕",
-    "残疾", "国籍", "政治",
+    "年龄",
+    "出生",
+    "生日",
+    "性别",
+    "性取向",
+    "民族",
+    "种族",
+    "宗教",
+    "信仰",
+    "婚姻",
+    "怀孕",
+    "残疾",
+    "国籍",
+    "政治",
 ];
 
 /// Whether an attribute of a user names a protected ground.
@@ -51,12 +99,22 @@ mod tests {
 
     #[test]
     fn protected_grounds_are_known_however_they_are_written() {
-        for name in ["gender", "Gender", "user_gender", "userGender", "age band", "MARITAL-STATUS",
-            "性别", "用户年龄段", "sexualOrientation", "dob"]
-        {
+        for name in [
+            "gender",
+            "Gender",
+            "user_gender",
+            "userGender",
+            "age band",
+            "MARITAL-STATUS",
+            "性别",
+            "用户年龄段",
+            "sexualOrientation",
+            "dob",
+        ] {
             assert!(is_protected(name), "{name}");
         }
-        for name in ["plan", "city", "language", "usage", "package", "会员等级", "message", "Essex"] {
+        for name in ["plan", "city", "language", "usage", "package", "会员等级", "message", "Essex"]
+        {
             assert!(!is_protected(name), "{name}");
         }
     }

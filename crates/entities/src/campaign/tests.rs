@@ -14,7 +14,10 @@ fn a_campaign_out_of_range_is_refused_with_the_field_named() {
     let schema = Schema::default();
     let values: Vec<String> = (0..33).map(|n| n.to_string()).collect();
     for (field, wrong) in [
-        ("trigger.filter: line 1", json!({"trigger": {"event_type": "complete", "filter": "prize < 1"}})),
+        (
+            "trigger.filter: line 1",
+            json!({"trigger": {"event_type": "complete", "filter": "prize < 1"}}),
+        ),
         ("delay_minutes", json!({"delay_minutes": 10_081})),
         ("locale", json!({"locale": "e".repeat(36)})),
         ("from must", json!({"from": "2026-06-02T00:00:00Z", "until": "2026-06-02T00:00:00Z"})),
@@ -44,10 +47,9 @@ fn a_trigger_counts_from_its_beginning_and_nobody_is_told_after_the_end() {
 
 #[test]
 fn an_audience_has_who_has_one_value_of_each_attribute() {
-    let audience: Audience = serde_json::from_value(
-        json!({"declared": {"plan": ["pro", "team"], "city": ["Lyon"]}}),
-    )
-    .unwrap();
+    let audience: Audience =
+        serde_json::from_value(json!({"declared": {"plan": ["pro", "team"], "city": ["Lyon"]}}))
+            .unwrap();
     let declared = |pairs: &[(&str, &str)]| -> Declared {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };

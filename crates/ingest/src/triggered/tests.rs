@@ -74,12 +74,15 @@ async fn an_event_orders_what_it_triggers_once_however_often_it_comes() {
 async fn what_triggers_nothing_orders_nothing() {
     let world = world(&calm()).await;
     let (now, old) = (world.at(0), world.at(-86_401));
-    post(&world, vec![
-        event("other-type", "view", "buying", &now),
-        event("other-item", "complete", "cooking", &now),
-        event("no-item", "complete", "gone", &now),
-        event("history", "complete", "buying", &old),
-    ])
+    post(
+        &world,
+        vec![
+            event("other-type", "view", "buying", &now),
+            event("other-item", "complete", "cooking", &now),
+            event("no-item", "complete", "gone", &now),
+            event("history", "complete", "buying", &old),
+        ],
+    )
     .await;
     assert!(ordered(&world).await.is_empty());
     let before_it_began = json!({"campaigns": {"car": {"from": world.at(-10)}}});
@@ -109,13 +112,16 @@ async fn an_event_whose_push_could_not_be_ordered_is_sent_again_and_ordered_then
         let down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let is_down = down.clone();
         let plan = FaultPlan::from_fn(move |call| {
-            let fails = call.method == failing && is_down.load(std::sync::atomic::Ordering::Relaxed);
+            let fails =
+                call.method == failing && is_down.load(std::sync::atomic::Ordering::Relaxed);
             if fails { Fault::Before } else { Fault::None }
         });
         let world = world(&plan).await;
         down.store(true, std::sync::atomic::Ordering::Relaxed);
-        let batch = vec![event("e1", "complete", "buying", &world.at(0)),
-            event("e2", "view", "buying", &world.at(0))];
+        let batch = vec![
+            event("e1", "complete", "buying", &world.at(0)),
+            event("e2", "view", "buying", &world.at(0)),
+        ];
         let answer = post(&world, batch.clone()).await;
         assert_eq!(answer["accepted"], 1, "{failing}: {answer}");
         assert_eq!(answer["rejected"][0]["code"], "store_unavailable");

@@ -3,6 +3,7 @@
 
 import { home } from "./home.js";
 import { tryIt } from "./try.js";
+import { catalogue } from "./catalogue.js";
 import { places } from "./places.js";
 import { campaigns } from "./campaigns.js";
 import { people } from "./people.js";
@@ -11,4 +12,4 @@ import { bridges } from "./bridges.js";
 import { models } from "./models.js";
 import { ingest } from "./ingest.js";
 
-export const pages = [home, tryIt, places, campaigns, people, groups, bridges, models, ingest];
+export const pages = [home, tryIt, catalogue, places, campaigns, people, groups, bridges, models, ingest];

@@ -31,9 +31,9 @@ const MAX_FAILURES: u32 = 8;
 
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Telling {
     /// The platform was handed what to tell the user.
-    Told,
+    Done,
     /// The user is not to be told.
     Not(NotTold),
     /// It is due later.
@@ -55,10 +55,13 @@ impl Campaigns {
     ///
     /// # Errors
     /// When a store fails; the order then stands, and is found again.
-    pub(super) async fn tell(&self, (id, order): (&PushOrderId, PushOrder)) -> StoreResult<Told> {
+    pub(super) async fn tell(
+        &self,
+        (id, order): (&PushOrderId, PushOrder),
+    ) -> StoreResult<Telling> {
         let now = self.state.machine.clock.now();
         if now < order.due_at {
-            return Ok(Told::Later);
+            return Ok(Telling::Later);
         }
         let definitions = match self.state.definitions.with(&order.domain).await {
             Ok(definitions) => definitions,
@@ -74,22 +77,23 @@ impl Campaigns {
         if due.allowed_from > now {
             let later = order.clone().put_off(due.allowed_from);
             pushes::put_off(&*self.state.stores.records, (id, &later)).await?;
-            return Ok(Told::Later);
+            return Ok(Telling::Later);
         }
-        let claim = self.claim(&due.due).await?;
+        let Some(claim) = self.claim(&due.due).await? else {
+            return self.settle((id, &order), NotTold::Erased).await;
+        };
         if claim == Claim::Refused {
             return self.settle((id, &order), NotTold::Capped).await;
         }
         match self.hand_over(&due.due).await {
             Ok(true) => {
                 pushes::settle(&*self.state.stores.records, (id, &order), now).await?;
-                Ok(Told::Told)
+                Ok(Telling::Done)
             }
             Ok(false) => {
                 if claim == Claim::New {
-                    let of = (&order.user, &order.domain);
                     let release = |log: &mut PushLog| log.release(&order);
-                    pushes::change_log(&*self.state.stores.records, of, release).await?;
+                    pushes::change_log(&*self.state.stores.records, &order.user, release).await?;
                 }
                 self.settle((id, &order), NotTold::NothingToShow).await
             }
@@ -101,10 +105,14 @@ impl Campaigns {
         &self,
         order: (&PushOrderId, &PushOrder),
         why: NotTold,
-    ) -> StoreResult<Told> {
-        let now = self.state.machine.clock.now();
-        pushes::settle(&*self.state.stores.records, order, now).await?;
-        Ok(Told::Not(why))
+    ) -> StoreResult<Telling> {
+        let (store, now) = (&*self.state.stores.records, self.state.machine.clock.now());
+        pushes::settle(store, order, now).await?;
+        if why == NotTold::Erased {
+            // What was on its way when they were.
+            pushes::erase(store, &order.1.user).await?;
+        }
+        Ok(Telling::Not(why))
     }
 
     /// Whether an order is to be carried out, and from when on.
@@ -150,22 +158,22 @@ impl Campaigns {
         Ok(Ok(Admitted { due, allowed_from }))
     }
 
-    /// Counts the user as told, where that is within the bounds.
-    async fn claim(&self, due: &Due<'_>) -> StoreResult<Claim> {
+    /// Counts the user as told, where that is within the bounds; `None` of one who was erased.
+    async fn claim(&self, due: &Due<'_>) -> StoreResult<Option<Claim>> {
         let caps = Caps {
             of_all: due.definition.contact.frequency_cap,
             of_campaign: due.campaign.frequency_cap,
         };
-        let of = (&due.order.user, &due.order.domain);
         let claim = |log: &mut PushLog| log.claim(due.order, caps, due.now);
-        pushes::change_log(&*self.state.stores.records, of, claim).await
+        pushes::change_log(&*self.state.stores.records, &due.order.user, claim).await
     }
 
     /// Makes the slate and hands it over; says so unless there is nothing to show.
     async fn hand_over(&self, due: &Due<'_>) -> StoreResult<bool> {
-        let view = self.slate(due).await.map_err(|problem| {
-            StoreError::unavailable("a slate for a push", problem.detail)
-        })?;
+        let view = self
+            .slate(due)
+            .await
+            .map_err(|problem| StoreError::unavailable("a slate for a push", problem.detail))?;
         if view.is_empty() {
             return Ok(false);
         }
@@ -201,7 +209,7 @@ impl Campaigns {
         &self,
         (id, order): (&PushOrderId, PushOrder),
         error: &StoreError,
-    ) -> StoreResult<Told> {
+    ) -> StoreResult<Telling> {
         let failures = order.failures + 1;
         tracing::error!(%error, failures, campaign = %order.campaign, "a push was not handed over");
         if failures >= MAX_FAILURES {
@@ -211,7 +219,7 @@ impl Campaigns {
         let until = self.state.machine.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
         let later = PushOrder { failures, ..order }.put_off(until);
         pushes::put_off(&*self.state.stores.records, (id, &later)).await?;
-        Ok(Told::Later)
+        Ok(Telling::Later)
     }
 }
 

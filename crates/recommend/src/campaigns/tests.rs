@@ -115,7 +115,8 @@ impl World {
     async fn with(definition: Value, wrap: impl Fn(Stores) -> Stores) -> Self {
         let (stores, seconds) = (memory::stores(), Arc::new(AtomicI64::new(NOON)));
         define(&stores, "learn", definition).await;
-        let auto = json!({"name": "Auto", "currency": "CNY", "event_types": {"view": {"weight": 1}}});
+        let auto =
+            json!({"name": "Auto", "currency": "CNY", "event_types": {"view": {"weight": 1}}});
         define(&stores, "auto", auto).await;
         for id in ["sedan", "truck", "van"] {
             let details = serde_json::from_value(json!({"title": id})).unwrap();
@@ -261,9 +262,10 @@ async fn a_platform_is_handed_whom_to_tell_and_of_what() {
 async fn who_is_not_to_be_told_when_it_is_due_is_not() {
     let of = |name: &str, more: Value| {
         let mut definition = definition();
-        definition["campaigns"]["car"].as_object_mut().unwrap().extend(
-            more.as_object().unwrap().clone(),
-        );
+        definition["campaigns"]["car"]
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         (name.to_owned(), definition)
     };
     let without = {
@@ -316,7 +318,10 @@ async fn nothing_comes_of_what_an_erased_life_did() {
     pushes::order(&*world.stores.records, &late).await.unwrap().unwrap();
     world.set(NOON + 60);
     assert_eq!(world.look().await, not_told(1));
-    pushes::order(&*world.stores.records, &order_of("mei", "car", "e3", NOON)).await.unwrap().unwrap();
+    pushes::order(&*world.stores.records, &order_of("mei", "car", "e3", NOON))
+        .await
+        .unwrap()
+        .unwrap();
     // Another life consents, and what the first did is none of its own.
     let id = mei.in_life(1);
     let mut person = Person::of_one(id.clone(), learn);
@@ -326,6 +331,8 @@ async fn nothing_comes_of_what_an_erased_life_did() {
     world.stores.people.commit(&[write]).await.unwrap();
     assert_eq!(world.look().await, not_told(1));
     assert!(world.handed().is_empty());
+    let left = |kind| world.stores.records.list(kind);
+    assert!(left("push").await.unwrap().is_empty() && left("push-log").await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -398,7 +405,8 @@ async fn a_stream_tells_of_new_orders_and_of_nothing_else() {
     let of = |records: Vec<Value>| -> CampaignTrigger {
         serde_json::from_value(json!({"Records": records})).unwrap()
     };
-    let others = of(vec![record("push-log", "v1_u"), record("training-run", "r"), record("push", " ")]);
+    let others =
+        of(vec![record("push-log", "v1_u"), record("training-run", "r"), record("push", " ")]);
     assert_eq!(world.campaigns.handle(others).await.unwrap(), CarriedOut::default());
     let new = || of(vec![record("push", order.id().as_str())]);
     assert_eq!(world.campaigns.handle(new()).await.unwrap(), told(1));
@@ -504,7 +512,8 @@ fn hold(handed: &[(i64, Push)]) {
             all
         };
         let most = |times: Vec<i64>, span: i64| {
-            let within = |from: i64| times.iter().filter(|at| (from..from + span).contains(*at)).count();
+            let within =
+                |from: i64| times.iter().filter(|at| (from..from + span).contains(*at)).count();
             times.iter().map(|from| within(*from)).max().unwrap_or_default()
         };
         // A push counts when it was claimed, perhaps before it was handed over: at most the

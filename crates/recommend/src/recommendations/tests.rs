@@ -44,11 +44,13 @@ mod filters;
 mod long_histories;
 mod new_items;
 mod offers;
+mod pages;
 mod placements;
 mod preferences;
 mod presence;
 mod profiles;
 mod replays;
+mod served;
 mod similar_items;
 mod words;
 

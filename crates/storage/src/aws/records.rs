@@ -46,7 +46,7 @@ impl DynamoDbRecords {
 
     /// The first records of a kind, or the last ones backwards, on one side of a bound where there
     /// is one: the condition that says so, and the bound.
-    async fn from_an_end(
+    async fn of_an_end(
         &self,
         kind: RecordKind,
         bound: Option<(&str, &str)>,
@@ -138,7 +138,7 @@ impl RecordStore for DynamoDbRecords {
         after: Option<&str>,
         limit: usize,
     ) -> StoreResult<Vec<(String, String)>> {
-        self.from_an_end(kind, after.map(|after| ("pk = :kind AND sk > :bound", after)), limit, true)
+        self.of_an_end(kind, after.map(|after| ("pk = :kind AND sk > :bound", after)), limit, true)
             .await
     }
 
@@ -149,7 +149,7 @@ impl RecordStore for DynamoDbRecords {
         limit: usize,
     ) -> StoreResult<Vec<(String, String)>> {
         let before = before.map(|before| ("pk = :kind AND sk < :bound", before));
-        self.from_an_end(kind, before, limit, false).await
+        self.of_an_end(kind, before, limit, false).await
     }
 }
 

@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use crossfold_core::entities::contact::FrequencyCap;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{CampaignId, EventId, EventType, ItemId, UserId};
+use crossfold_core::entities::ids::{CampaignId, DomainId, EventId, EventType, ItemId, UserId};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::push::{Caps, Claim, MAX_WAITING, PushId};
+use futures::FutureExt;
 use jiff::SignedDuration;
 
 use super::*;
+use crate::faults::{Fault, FaultPlan, faulty};
 use crate::memory;
 
 fn at(second: i64) -> Timestamp {
@@ -94,6 +96,39 @@ async fn an_erased_user_has_no_order_and_no_log_and_others_keep_theirs() {
 }
 
 #[tokio::test]
+async fn what_is_under_way_while_a_user_is_erased_leaves_nothing() {
+    let store = store();
+    let (first, second) = (order_of("v1_u", "e1", 10), order_of("v1_u", "e2", 10));
+    order(&*store, &first).await.unwrap().unwrap();
+    order(&*store, &second).await.unwrap().unwrap();
+    erase(&*store, &first.user).await.unwrap();
+    let later = first.clone().put_off(at(70));
+    put_off(&*store, (&first.id(), &later)).await.unwrap();
+    settle(&*store, (&second.id(), &second), at(10)).await.unwrap();
+    assert_eq!(change_log(&*store, &first.user, |_| ()).await.unwrap(), None);
+    assert!(store.list(PushOrder::KIND).await.unwrap().is_empty());
+    assert!(store.list(PushLog::KIND).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_user_who_is_erased_between_log_and_order_has_no_order() {
+    let stores = memory::stores();
+    let erased = stores.records.clone();
+    // At the very instant at which the order is recorded.
+    let plan = FaultPlan::from_fn(move |call| {
+        if call.method == "records.create" && call.key.contains('#') {
+            let user = Pseudonym::parse("v1_u").unwrap();
+            // Stores in memory never wait.
+            erase(&*erased, &user).now_or_never().unwrap().unwrap();
+        }
+        Fault::None
+    });
+    let watched = faulty(stores.clone(), &plan).records;
+    order(&*watched, &order_of("v1_u", "e1", 10)).await.unwrap().unwrap();
+    assert!(stores.records.list(PushOrder::KIND).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_order_that_cannot_be_read_keeps_nobody_waiting() {
     let store = store();
     store.put(PushOrder::KIND, "1970-01-01T00:00:01Z#x", "{}".into()).await.unwrap();
@@ -111,8 +146,8 @@ async fn logs_that_no_bound_needs_are_forgotten() {
         if user == "v1_b" {
             let caps = Caps { of_all: FrequencyCap::default(), of_campaign: None };
             let claim = |log: &mut PushLog| log.claim(&told, caps, at(10));
-            let claim = change_log(&*store, (&told.user, &told.domain), claim).await.unwrap();
-            assert_eq!(claim, Claim::New);
+            let claim = change_log(&*store, &told.user, claim).await.unwrap();
+            assert_eq!(claim, Some(Claim::New));
         }
         if user != "v1_c" {
             settle(&*store, (&told.id(), &told), at(10)).await.unwrap();

@@ -1,0 +1,119 @@
+//! `POST /v1/recommendations/{id}/page`: more of a slate that was decided and logged before, in its
+//! order, by a cursor that its first page or the one before told.
+//!
+//! What is told is what may be shown now: the rules are asked again, and an item that is gone, hidden or
+//! dismissed since is left out, its rank with it. Scores and propensities are those that were logged;
+//! reasons and costs are as they are now. Nothing is logged: it is the same decision.
+
+use std::collections::BTreeSet;
+
+use axum::Json as JsonResponse;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use crossfold_core::entities::applicant::Applicant;
+use crossfold_core::entities::decision::Decision;
+use crossfold_core::entities::ids::{DomainId, Pseudonym, RecommendationId, UserId};
+use crossfold_core::serving::request::SlateRequest;
+use crossfold_edge::caller::{Caller, Scope};
+use crossfold_edge::extract::{Json, Path};
+use crossfold_edge::problem::Problem;
+use crossfold_storage::person_lookup::life;
+use serde::Deserialize;
+
+use crate::inputs::read_user;
+use crate::request::{RecommendationBody, check_limit, yes};
+use crate::slates::{RecommendationView, prepare, slate};
+use crate::state::RecommendState;
+
+/// What a cursor begins with, before the rank of the last item that was told.
+const AFTER: &str = "after-";
+
+/// The body of the call.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageBody {
+    user_id: String,
+    domain: DomainId,
+    cursor: String,
+    limit: Option<usize>,
+    applicant: Option<Applicant>,
+    #[serde(default = "yes")]
+    explain: bool,
+    #[serde(default)]
+    locale: String,
+}
+
+/// The cursor behind so many items.
+pub(crate) fn cursor(told: usize) -> String {
+    format!("{AFTER}{told}")
+}
+
+/// How many items were told before a cursor.
+fn told_before(cursor: &str) -> Result<usize, Problem> {
+    let told = cursor.strip_prefix(AFTER).and_then(|told| told.parse().ok());
+    told.ok_or_else(|| Problem::invalid("cursor must be the `next` of an answer"))
+}
+
+pub(crate) async fn post_page(
+    State(state): State<RecommendState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<PageBody>,
+) -> Result<JsonResponse<RecommendationView>, Problem> {
+    let deadline = state.deadlines.begin();
+    caller.require(Scope::RecommendationsRead, &body.domain)?;
+    body.limit.map_or(Ok(()), check_limit)?;
+    let told = told_before(&body.cursor)?;
+    let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
+    let decision = find(&state, &id, (&user, &body.domain)).await?;
+    let limit = body.limit.unwrap_or(told).max(1);
+    let page: Vec<_> = decision.slate.iter().enumerate().skip(told).take(limit).collect();
+    let entries = page.iter().map(|(_, entry)| (entry.domain.clone(), entry.item_id.clone()));
+    let listed: BTreeSet<_> = entries.collect();
+    let targets: BTreeSet<DomainId> = listed.iter().map(|(domain, _)| domain.clone()).collect();
+    let asked = RecommendationBody::of_page(
+        (body.domain, targets.into_iter().collect()),
+        (body.applicant, body.explain, body.locale),
+    );
+    let prepared = prepare(&state, (&caller, &headers), asked, &deadline).await?;
+    if !decision.is_of_life(&decision.domain, prepared.definitions()) {
+        return Err(unknown());
+    }
+    let request = SlateRequest {
+        limit: limit.min(page.len()),
+        listed: Some(listed),
+        ..prepared.request.clone()
+    };
+    let view = match page.is_empty() {
+        true => RecommendationView::empty_page_of(&decision),
+        false => {
+            let read = read_user(&state, &user, &deadline).await;
+            let view = slate(&state, (&prepared, &request), (&user, read), &deadline).await;
+            view.as_page_of(&decision, &page)
+        }
+    };
+    let next = told + page.len();
+    let next = (next < decision.slate.len()).then(|| cursor(next));
+    Ok(JsonResponse(view.with_next(next)))
+}
+
+/// The decision that a page is of. Another user's, and one of an earlier life, is as unknown as one that
+/// never was.
+async fn find(
+    state: &RecommendState,
+    id: &str,
+    (user, domain): (&Pseudonym, &DomainId),
+) -> Result<Decision, Problem> {
+    let user = life(&*state.stores.people, user).await?.user;
+    let found = match RecommendationId::parse(id) {
+        Ok(id) => state.stores.decisions.get(&id).await?,
+        Err(_) => None,
+    };
+    found.filter(|of| of.user == user && of.domain == *domain).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    let detail = "this user was served no such recommendation";
+    Problem::new(StatusCode::NOT_FOUND, "unknown_recommendation", detail)
+}

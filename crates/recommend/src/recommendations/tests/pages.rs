@@ -1,0 +1,109 @@
+//! Pages of a slate: one decision, told in parts.
+
+use super::*;
+
+/// As [`world`], with nine more items of `auto`.
+async fn long_world() -> Stores {
+    let stores = world().await;
+    for number in 0..9 {
+        stores.catalogue.put(&item(&domain("auto"), &format!("n{number}"))).await.unwrap();
+    }
+    stores
+}
+
+async fn page(service: &Router, id: &str, body: Value) -> (u16, Value) {
+    let mut whole = json!({ "user_id": "ann", "domain": "knowledge" });
+    whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+    let request = Request::post(format!("/v1/recommendations/{id}/page"))
+        .header("content-type", "application/json")
+        .extension(Caller::development())
+        .body(Body::from(whole.to_string()))
+        .unwrap();
+    let response = service.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+fn ids(answer: &Value) -> Vec<String> {
+    let items = answer["items"].as_array().unwrap();
+    items.iter().map(|item| item["item_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn pages_are_the_decision_that_was_logged_in_its_order_and_log_nothing() {
+    let stores = long_world().await;
+    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
+    let service = service(&stores);
+    let asked = json!({ "target_domains": ["auto"], "limit": 9, "page_size": 4 });
+    let first = answer(&service, asked).await;
+    let record = logged(&stores, &first).await;
+    assert_eq!((ids(&first).len(), record.slate.len()), (4, 9));
+    let id = first["recommendation_id"].as_str().unwrap();
+    let (mut told, mut cursor) = (ids(&first), first["next"].clone());
+    let mut ranks = 4;
+    while let Some(after) = cursor.as_str() {
+        let (status, answer) = page(&service, id, json!({ "cursor": after })).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["recommendation_id"], id);
+        for item in answer["items"].as_array().unwrap() {
+            let entry = serde_json::to_value(&record.slate[ranks]).unwrap();
+            ranks += 1;
+            assert_eq!(item["rank"], ranks);
+            // Through text, as both were written: a score is an f32.
+            let entry: Value = serde_json::from_str(&entry.to_string()).unwrap();
+            assert!(["item_id", "propensity"].iter().all(|key| entry[key] == item[key]));
+            assert!(item["reason"]["text"].is_string(), "{item}");
+        }
+        told.extend(ids(&answer));
+        cursor = answer["next"].clone();
+    }
+    let logged: Vec<String> = record.slate.iter().map(|entry| entry.item_id.to_string()).collect();
+    assert_eq!(told, logged);
+    let everyone = BTreeSet::from([record.user.clone()]);
+    assert_eq!(stores.decisions.logged_of(&everyone, None).await.unwrap().entries.len(), 1);
+    // Beyond the end there is nothing, and no other page.
+    let (status, beyond) = page(&service, id, json!({ "cursor": "after-9" })).await;
+    assert_eq!((status, ids(&beyond).len(), &beyond["next"]), (200, 0, &Value::Null));
+    // All at once, there is no other page.
+    let whole = answer(&service, json!({ "target_domains": ["auto"], "page_size": 100 })).await;
+    assert_eq!(whole["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_may_not_be_shown_any_more_is_on_no_page() {
+    let stores = long_world().await;
+    let service = service(&stores);
+    let asked = json!({ "target_domains": ["auto"], "limit": 6, "page_size": 2 });
+    let first = answer(&service, asked).await;
+    let record = logged(&stores, &first).await;
+    let id = first["recommendation_id"].as_str().unwrap().to_owned();
+    let hidden = record.slate[3].item_id.clone();
+    let gone = Item { details: None, ..item(&domain("auto"), hidden.as_str()) };
+    stores.catalogue.put(&gone).await.unwrap();
+    let (_, rest) = page(&service, &id, json!({ "cursor": first["next"], "limit": 9 })).await;
+    let items = rest["items"].as_array().unwrap();
+    let ranks: Vec<u64> = items.iter().map(|item| item["rank"].as_u64().unwrap()).collect();
+    assert_eq!(ranks, [3, 5, 6]);
+    assert!(!ids(&rest).contains(&hidden.to_string()));
+}
+
+#[tokio::test]
+async fn a_page_is_for_whom_the_slate_was_and_a_cursor_is_none_of_ones_own() {
+    let stores = long_world().await;
+    let service = service(&stores);
+    let first = answer(&service, json!({ "target_domains": ["auto"], "page_size": 2 })).await;
+    let id = first["recommendation_id"].as_str().unwrap();
+    for (id, body, status, code) in [
+        (id, json!({ "cursor": "after-2", "user_id": "bob" }), 404, "unknown_recommendation"),
+        (id, json!({ "cursor": "after-2", "domain": "auto" }), 404, "unknown_recommendation"),
+        ("r", json!({ "cursor": "after-2" }), 404, "unknown_recommendation"),
+        (id, json!({ "cursor": "2" }), 422, "invalid_request"),
+        (id, json!({ "cursor": "after--1" }), 422, "invalid_request"),
+        (id, json!({ "cursor": "after-2", "limit": 0 }), 422, "invalid_request"),
+        (id, json!({}), 422, "invalid_request"),
+    ] {
+        let (told, problem) = page(&service, id, body.clone()).await;
+        assert_eq!((told, problem["code"].as_str()), (status, Some(code)), "{body} {problem}");
+    }
+}
