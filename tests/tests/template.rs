@@ -743,7 +743,7 @@ fn metric_problems(template: &Value, sources: &str) -> Vec<String> {
 fn alarms_count_on_what_the_logs_hold() {
     let sources = logging_sources();
     assert_none(&metric_problems(&template(), &sources));
-    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 8);
+    assert_eq!(resources(&template(), "AWS::Logs::MetricFilter").count(), 9);
 
     let check = |from, to| metric_problems(&edited(from, to), &sources);
     assert_found(&check("inputs have drifted", "inputs drifted"), "InputDrift: nothing writes");

@@ -1,6 +1,8 @@
 //! What calls take of the tables, by the sizes of what they read and write, through the real
 //! bootstrap binaries: no more than infra/costs reckons with.
 
+#![allow(clippy::unwrap_used)] // A test may stop at the first surprise.
+
 use std::collections::BTreeMap;
 
 use crossfold_e2e::api::ApiRequest;
@@ -41,7 +43,10 @@ async fn ok(cloud: &Cloud, request: ApiRequest) -> Value {
 
 async fn define(cloud: &Cloud) {
     let definition = json!({
-        "name": "Learn", "currency": "CNY", "event_types": {"view": {"weight": 1}},
+        "name": "Learn", "currency": "CNY",
+        "event_types": {"view": {"weight": 1}, "complete": {"weight": 1}},
+        "placements": {"after": {"limit": ITEMS}},
+        "campaigns": {"more": {"trigger": {"event_type": "complete"}, "placement": "after"}},
     });
     ok(cloud, ApiRequest::put(&["v1", "domains", DOMAIN], &definition)).await;
     let item = |number: usize| {
@@ -67,6 +72,31 @@ fn events(numbers: std::ops::Range<usize>) -> ApiRequest {
 fn slate() -> ApiRequest {
     let body = json!({"user_id": "user-1234567", "domain": DOMAIN, "limit": ITEMS});
     ApiRequest::post(&["v1", "recommendations"], &body)
+}
+
+/// What an event takes that triggers a push, and its push, beside what one takes that does not.
+async fn push(cloud: &Cloud, front: &AwsFront) -> Taken {
+    let put = ApiRequest::put(&["v1", "users", "user-1234567"], &json!({}));
+    ok(cloud, put.with_query("domain", DOMAIN)).await;
+    let contact = json!({"consents": [
+        {"from": DOMAIN, "to": DOMAIN, "purpose": "contact", "granted": true}]});
+    let consents = ApiRequest::put(&["v1", "users", "user-1234567", "consents"], &contact);
+    ok(cloud, consents.with_query("domain", DOMAIN)).await;
+    let completed = |id: &str| {
+        json!({"event_id": id, "user_id": "user-1234567", "type": "complete",
+            "item_id": "course-0001", "occurred_at": Timestamp::now()})
+    };
+    let post = async |id: &str| {
+        let body = json!({"domain": DOMAIN, "events": [completed(id)]});
+        ok(cloud, ApiRequest::post(&["v1", "events"], &body)).await;
+        cloud.carry_streams().await.unwrap();
+    };
+    // The first one warms the function.
+    post("warm").await;
+    drop(front.take_units());
+    post("e").await;
+    let Taken { read, write } = taken(front);
+    Taken { read: read - 2.0, write: write - 2.0 }
 }
 
 /// What infra/costs reckons a call with.
@@ -104,7 +134,9 @@ async fn calls_take_no_more_of_the_tables_than_costs_are_reckoned_with() {
     again["feedback"][0]["feedback_id"] = "g".into();
     ok(&cloud, ApiRequest::post(&["v1", "feedback"], &again)).await;
     let outcome = taken(&front);
-    for (call, taken) in [("event", event), ("slate", slate), ("feedback", outcome)] {
+    let push = push(&cloud, &front).await;
+    let all = [("event", event), ("slate", slate), ("feedback", outcome), ("push", push)];
+    for (call, taken) in all {
         println!("{call}: {taken:?}");
         let most = reckoned(call);
         assert!(taken.read <= most.read && taken.write <= most.write, "{call}: {taken:?}");

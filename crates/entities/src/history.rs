@@ -310,6 +310,13 @@ impl History {
         self.events.len()
     }
 
+    /// The event of a user with an id as it is stored: for whoever is told of it by its platform
+    /// again, perhaps otherwise. As evidence it is used through [`crate::consent`] alone.
+    #[must_use]
+    pub fn stored_event(&self, user: &Pseudonym, id: &EventId) -> Option<&Event> {
+        self.events.iter().find(|event| event.event_id == *id && event.user.own() == user.own())
+    }
+
     /// How much is recorded in all: events, and items that were dismissed or seen for ever.
     #[must_use]
     pub fn records(&self) -> usize {

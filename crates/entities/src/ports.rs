@@ -380,6 +380,10 @@ pub trait RecordStore: Send + Sync {
     /// Deletes a record; an absent one is no error.
     async fn delete(&self, kind: RecordKind, id: &str) -> StoreResult<()>;
 
+    /// Deletes a record whose text is exactly `expected`; [`Committed::Conflict`] when there is
+    /// another one, or none.
+    async fn remove(&self, kind: RecordKind, id: &str, expected: &str) -> StoreResult<Committed>;
+
     /// A record, as of now.
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>>;
 

@@ -46,7 +46,9 @@ impl PushId {
     #[must_use]
     pub fn of(campaign: &CampaignId, event: &Event) -> Self {
         let mut digest = Sha256::new();
-        for part in [event.user.as_str(), campaign.as_str(), event.event_id.as_str()] {
+        // By the form of the user that is the same before and after a key is announced.
+        let user = event.user.oldest_form();
+        for part in [user.as_str(), campaign.as_str(), event.event_id.as_str()] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
@@ -101,7 +103,7 @@ pub struct PushOrder {
     /// The platform that tells them.
     pub domain: DomainId,
     /// Which life of the domain the campaign is of.
-    #[serde(default, skip_serializing_if = "is_first")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub domain_life: u32,
     /// By which campaign.
     pub campaign: CampaignId,
@@ -114,11 +116,11 @@ pub struct PushOrder {
     /// When they could first be told, by the delay alone.
     pub first_due_at: Timestamp,
     /// How often handing it over failed.
-    #[serde(default, skip_serializing_if = "is_first")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
 }
 
-fn is_first(number: &u32) -> bool {
+fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -154,6 +156,12 @@ impl PushOrderId {
     pub fn due_at(&self) -> Option<Timestamp> {
         self.as_str().split_once('#')?.0.parse().ok()
     }
+
+    /// Whether it is of a push, whenever that is due.
+    #[must_use]
+    pub fn is_of(&self, push: &PushId) -> bool {
+        self.as_str().split_once('#').is_some_and(|(_, of)| of == push.as_str())
+    }
 }
 
 impl Record for PushOrder {
@@ -161,21 +169,22 @@ impl Record for PushOrder {
     type Id = PushOrderId;
 }
 
-/// A push of which it is known what became.
+/// A push that is claimed, or of which it is known what became.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettledPush {
+pub struct KnownPush {
     /// Which.
     pub push_id: PushId,
     /// By which campaign.
     pub campaign: CampaignId,
-    /// When.
+    /// Since when it is claimed, or when it was settled.
     pub at: Timestamp,
     /// Whether the user counts as told of it.
     pub told: bool,
+    /// Whether nothing is to be done about it any more.
+    pub settled: bool,
 }
 
-/// What a user was told of, and is to be: recorded under the oldest form of the pseudonym of
-/// their life.
+/// What a user was told of, and is to be: recorded under the pseudonym of their life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushLog {
     /// Whose user it is.
@@ -183,20 +192,25 @@ pub struct PushLog {
     /// What waits to be due, by the ids of the orders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<PushOrderId>,
-    /// What was settled, first come first.
+    /// What was claimed or settled, first come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub settled: Vec<SettledPush>,
+    pub known: Vec<KnownPush>,
 }
 
-/// The id of a push log: the pseudonym that it is recorded under.
+/// The id of a push log: the pseudonym of the user's life that it is recorded under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushLogId(Pseudonym);
 
 impl PushLogId {
-    /// That of a user's life.
+    /// Those that a user's life may have, while keys rotate: under any of these it may be.
+    pub fn each_of(user: &Pseudonym) -> impl Iterator<Item = Self> + '_ {
+        user.forms().map(Self)
+    }
+
+    /// That of a new one of a user's life.
     #[must_use]
-    pub fn of(user: &Pseudonym) -> Self {
-        Self(user.oldest_form())
+    pub fn of_new(user: &Pseudonym) -> Self {
+        Self(user.written_form())
     }
 
     /// The pseudonym.
@@ -250,115 +264,148 @@ pub enum Claim {
     New,
     /// They did before: it may have been handed over already.
     Standing,
-    /// No, and they are not to be told of it.
+    /// No, for they were told of as much as they may be.
     Refused,
+    /// Whether they do was settled before: nothing is to be done any more.
+    Settled,
 }
 
 impl PushLog {
     /// The log of a domain's user of whom there is none.
     #[must_use]
     pub fn new(domain: DomainId) -> Self {
-        Self { domain, waiting: Vec::new(), settled: Vec::new() }
+        Self { domain, waiting: Vec::new(), known: Vec::new() }
     }
 
-    /// Notes that an order waits. Noted again, it changes nothing.
+    /// Notes that an order waits, and says by which id: that of one that waits already, for the
+    /// same push may be told of with another time, or was put off.
     ///
     /// # Errors
     /// [`NotOrdered`].
-    pub fn order(&mut self, order: &PushOrder) -> Result<(), NotOrdered> {
-        if self.settled.iter().any(|settled| settled.push_id == order.push_id) {
+    pub fn order(&mut self, order: &PushOrder, now: Timestamp) -> Result<PushOrderId, NotOrdered> {
+        self.forget(now);
+        if self.of(&order.push_id).is_some_and(|known| known.settled) {
             return Err(NotOrdered::Settled);
         }
-        let id = order.id();
-        if self.waiting.contains(&id) {
-            return Ok(());
+        if let Some(waiting) = self.waiting.iter().find(|id| id.is_of(&order.push_id)) {
+            return Ok(waiting.clone());
         }
         if self.waiting.len() >= MAX_WAITING {
             return Err(NotOrdered::TooMany);
         }
-        self.waiting.push(id);
-        Ok(())
+        let id = order.id();
+        self.waiting.push(id.clone());
+        Ok(id)
     }
 
-    /// Notes that an order waits under another id, because it was put off.
-    pub fn put_off(&mut self, from: &PushOrderId, to: &PushOrderId) {
-        self.waiting.retain(|waiting| waiting != from && waiting != to);
-        self.waiting.push(to.clone());
+    /// Notes that an order will wait under another id as well, because it is put off.
+    pub fn will_wait(&mut self, id: &PushOrderId) {
+        if !self.waiting.contains(id) {
+            self.waiting.push(id.clone());
+        }
+    }
+
+    /// Notes that an order waits under no other id than this.
+    pub fn waits_as(&mut self, id: &PushOrderId, push: &PushId) {
+        self.waiting.retain(|waiting| waiting == id || !waiting.is_of(push));
     }
 
     /// Counts a user as told of a push, where that is within the bounds.
     #[must_use]
     pub fn claim(&mut self, order: &PushOrder, caps: Caps, now: Timestamp) -> Claim {
-        if let Some(known) = self.settled.iter().find(|known| known.push_id == order.push_id) {
-            return if known.told { Claim::Standing } else { Claim::Refused };
+        match self.of(&order.push_id) {
+            Some(known) if known.settled => return Claim::Settled,
+            Some(_) => return Claim::Standing,
+            None => {}
         }
-        let told = || self.settled.iter().filter(|settled| settled.told);
-        let by_campaign = told().filter(|settled| settled.campaign == order.campaign);
-        let has_room = caps.of_all.has_room(told().map(|settled| settled.at), now)
-            && caps.of_campaign.is_none_or(|cap| cap.has_room(by_campaign.map(|s| s.at), now));
+        let told = || self.known.iter().filter(|known| known.told);
+        let by_campaign = told().filter(|known| known.campaign == order.campaign);
+        let has_room = caps.of_all.has_room(told().map(|known| known.at), now)
+            && caps.of_campaign.is_none_or(|cap| cap.has_room(by_campaign.map(|of| of.at), now));
         if !has_room {
             return Claim::Refused;
         }
-        self.note(order, true, now);
+        self.note(order, (true, false), now);
         Claim::New
     }
 
     /// Takes a claim back that was made for nothing: what it was made for was not handed over, and
     /// surely so.
-    pub fn release(&mut self, order: &PushOrder) {
-        let claims = self.settled.iter_mut().filter(|known| known.push_id == order.push_id);
-        claims.for_each(|claim| claim.told = false);
+    pub fn release(&mut self, push: &PushId) {
+        self.known.retain(|known| known.push_id != *push || known.settled);
     }
 
-    /// Notes that an order waits no more. A user who was counted as told of it still is, whatever
-    /// became of it then: it may have been handed over though nobody heard so.
-    pub fn settle(&mut self, (id, order): (&PushOrderId, &PushOrder), now: Timestamp) {
-        self.waiting.retain(|waiting| waiting != id);
-        if !self.settled.iter().any(|known| known.push_id == order.push_id) {
-            self.note(order, false, now);
+    /// Notes that nothing is to be done about an order any more, and whether its user was told. Who
+    /// was counted as told of it still is: it may have been handed over though nobody heard so.
+    pub fn settle(&mut self, order: &PushOrder, told: bool, now: Timestamp) {
+        self.waiting.retain(|waiting| !waiting.is_of(&order.push_id));
+        match self.known.iter_mut().find(|known| known.push_id == order.push_id) {
+            Some(known) => (known.told, known.settled) = (known.told || told, true),
+            None => self.note(order, (told, true), now),
         }
         self.forget(now);
     }
 
-    fn note(&mut self, order: &PushOrder, told: bool, at: Timestamp) {
+    fn of(&self, push: &PushId) -> Option<&KnownPush> {
+        self.known.iter().find(|known| known.push_id == *push)
+    }
+
+    fn note(&mut self, order: &PushOrder, (told, settled): (bool, bool), at: Timestamp) {
         let (push_id, campaign) = (order.push_id.clone(), order.campaign.clone());
-        self.settled.push(SettledPush { push_id, campaign, at, told });
+        self.known.push(KnownPush { push_id, campaign, at, told, settled });
+    }
+
+    /// Takes in what another log says of the same user.
+    pub fn merge(&mut self, other: Self) {
+        for id in &other.waiting {
+            self.will_wait(id);
+        }
+        for known in other.known {
+            match self.known.iter_mut().find(|own| own.push_id == known.push_id) {
+                Some(own) => {
+                    (own.told, own.settled) =
+                        (own.told || known.told, own.settled || known.settled);
+                }
+                None => self.known.push(known),
+            }
+        }
+        self.known.sort_by_key(|known| known.at);
     }
 
     /// Takes out what no bound needs any more: what is older than all of them look back, and of
     /// what the user was told all but as many of the newest as a bound counts at most, over all
     /// and by campaign.
     pub fn forget(&mut self, now: Timestamp) {
-        let known_for = |settled: &SettledPush| match settled.told {
+        let known_for = |known: &KnownPush| match known.told {
             true => SignedDuration::from_hours(24 * i64::from(MAX_CAP_DAYS)),
             false => SETTLED_KNOWN,
         };
-        self.settled.retain(|settled| now.duration_since(settled.at) < known_for(settled));
+        self.known.retain(|known| now.duration_since(known.at) < known_for(known));
         // An order that was noted, and then never recorded.
         let is_lost = |waiting: &PushOrderId| {
             waiting.due_at().is_none_or(|due| now.duration_since(due) > MOST_OVERDUE + MOST_LATE)
         };
         self.waiting.retain(|waiting| !is_lost(waiting));
-        let all = std::mem::take(&mut self.settled);
+        let all = std::mem::take(&mut self.known);
         let most = usize::from(MAX_CAP_TIMES);
-        let later = |at: usize, is_alike: &dyn Fn(&SettledPush) -> bool| {
+        let later = |at: usize, is_alike: &dyn Fn(&KnownPush) -> bool| {
             all[at + 1..].iter().filter(|other| other.told && is_alike(other)).count()
         };
-        let is_needed = |at: usize, settled: &SettledPush| {
-            let is_new = now.duration_since(settled.at) < SETTLED_KNOWN;
-            let of_all = settled.told && later(at, &|_| true) < most;
+        let is_needed = |at: usize, known: &KnownPush| {
+            let is_new = now.duration_since(known.at) < SETTLED_KNOWN;
+            let of_all = known.told && later(at, &|_| true) < most;
             let by_campaign =
-                || settled.told && later(at, &|other| other.campaign == settled.campaign) < most;
+                || known.told && later(at, &|other| other.campaign == known.campaign) < most;
             is_new || of_all || by_campaign()
         };
-        let kept = all.iter().enumerate().filter(|(at, settled)| is_needed(*at, settled));
-        self.settled = kept.map(|(_, settled)| settled.clone()).collect();
+        let kept = all.iter().enumerate().filter(|(at, known)| is_needed(*at, known));
+        self.known = kept.map(|(_, known)| known.clone()).collect();
     }
 
     /// Whether it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.settled.is_empty()
+        self.waiting.is_empty() && self.known.is_empty()
     }
 }
 

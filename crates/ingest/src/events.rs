@@ -24,7 +24,7 @@ use serde::Deserialize;
 use crate::shapes::cloudevents::{self, Mode};
 use crate::shapes::{Posted, crossfold};
 use crate::state::IngestState;
-use crate::triggered::Triggered;
+use crate::triggered::{StoredEvent, Triggered};
 
 /// Most events in one call.
 pub const MAX_EVENTS: usize = 500;
@@ -225,8 +225,15 @@ pub(crate) async fn append(
     let (places, events): (Vec<(usize, UserId)>, Vec<Event>) =
         events.into_iter().map(|judged| ((judged.index, judged.user_id), judged.event)).unzip();
     let answers = store_events(&*state.stores.events, definition, &events, WAIT).await;
-    let stored = places.iter().zip(&events).zip(&answers).filter(|(_, answer)| answer.is_ok());
-    let stored = stored.map(|(((index, user_id), event), _)| (*index, user_id, event)).collect();
+    let stored: Vec<StoredEvent<'_>> = places
+        .iter()
+        .zip(&events)
+        .zip(&answers)
+        .filter_map(|(((index, user_id), event), answer)| {
+            let appended = *answer.as_ref().ok()?;
+            Some(StoredEvent { index: *index, user_id, event, appended })
+        })
+        .collect();
     // Also of an event that was stored before: what it triggers may not have been ordered then.
     let mut unordered = Triggered { state, domain, definition }.order(stored).await;
     let mut appended = Vec::with_capacity(events.len());

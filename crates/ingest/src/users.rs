@@ -346,8 +346,13 @@ fn parse_consent(
         let detail = "evidence must be at most 256 characters, none of them a control character";
         return Err(Problem::invalid(detail));
     }
+    let from = raw.from.unwrap_or_else(|| own.clone());
+    if raw.purpose == Purpose::Contact && from != raw.to {
+        let detail = "contact is of a platform to itself: from and to must be the same";
+        return Err(Problem::invalid(detail));
+    }
     Ok(ConsentDecision {
-        from: raw.from.unwrap_or_else(|| own.clone()),
+        from,
         to: raw.to,
         purpose: raw.purpose,
         granted: raw.granted,

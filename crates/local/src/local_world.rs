@@ -26,6 +26,7 @@ use crossfold_storage::activity_log::ActivityLog;
 use crossfold_storage::aws::changes::{StreamBatch, StreamRecord};
 use crossfold_storage::embedded::{Embedded, StreamTail};
 use crossfold_storage::rekeying::rekeyed;
+use crossfold_storage::remembered::remembered;
 use crossfold_storage::{data_files, key_versions, private_files, pseudonym_key, write_count};
 use crossfold_train::{TrainingState, Trigger, TuningOrder, Worker, WorkerError};
 use tokio::sync::Mutex;
@@ -75,7 +76,8 @@ impl LocalWorld {
         let embedded = Embedded::start(directory).await.with_context(unusable)?;
         // Nobody else changes the keys from here on.
         let keys = pseudonym_key::from_directory(directory, TENANT).with_context(unusable)?;
-        let mut raw = embedded.stores();
+        // Nobody else writes there.
+        let mut raw = remembered(embedded.stores());
         let (catalogue, catalogue_writes) = write_count::counted(raw.catalogue);
         raw.catalogue = catalogue;
         let now = system::clock().now();

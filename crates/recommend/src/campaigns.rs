@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crossfold_core::entities::activity::{Activity, Pushes};
 use crossfold_core::entities::ids::{DomainId, PushOrderId};
-use crossfold_core::entities::ports::{PushChannel, StoreResult};
+use crossfold_core::entities::ports::{PushChannel, StoreError, StoreResult};
 use crossfold_core::entities::push::PushOrder;
 use crossfold_storage::aws::changes::StreamRecord;
 use crossfold_storage::pushes;
@@ -66,6 +66,9 @@ pub struct CarriedOut {
     pub later: usize,
     /// Orders that stand as they are, for a store failed.
     pub failed: usize,
+    /// No record of a stream is to be told again: what failed is found by the next look.
+    #[serde(rename = "batchItemFailures")]
+    pub batch_item_failures: [(); 0],
 }
 
 /// Carries out what campaigns ordered.
@@ -95,6 +98,11 @@ impl Campaigns {
             }
         };
         self.state.activity.write().await;
+        if done.failed > 0 && done.told + done.not_told + done.later == 0 {
+            // For the alarm of the function: nothing at all can be done.
+            let why = format!("none of {} pushes could be carried out", done.failed);
+            return Err(StoreError::Unavailable(why.into()));
+        }
         Ok(done)
     }
 
@@ -111,31 +119,34 @@ impl Campaigns {
         self.carry_out(orders).await
     }
 
-    /// Carries out all that is due, the first first, as far as there is time.
+    /// Carries out all that is due, the first first, as far as there is time. What fails keeps
+    /// nothing behind it from its turn.
     ///
     /// # Errors
     /// When it cannot be looked up.
     pub async fn carry_out_due(&self) -> StoreResult<CarriedOut> {
         let began = self.state.machine.stopwatch.read();
-        let mut all = CarriedOut::default();
+        let (mut all, mut after) = (CarriedOut::default(), None::<String>);
         loop {
             let now = self.state.machine.clock.now();
-            let due = pushes::due(&*self.state.stores.records, now, PAGE).await?;
-            let found = due.len();
-            let done = self.carry_out(due.into_iter().map(|(id, _)| id).collect()).await;
-            all.add(done);
+            let from = (after.as_deref(), now);
+            let due = pushes::due(&*self.state.stores.records, from, PAGE).await?;
+            let orders = due.orders.into_iter().map(|(id, _)| id).collect();
+            all.add(self.carry_out(orders).await);
+            after = due.next;
             let elapsed = self.state.machine.stopwatch.read().since(began);
-            // What failed is first again, and may fail again.
-            if found < PAGE || done.failed > 0 || elapsed > TIME_OF_LOOK {
+            if after.is_none() || elapsed > TIME_OF_LOOK {
                 return Ok(all);
             }
         }
     }
 
+    /// Carries out orders; those of which there is no time to begin with stand.
     async fn carry_out(&self, orders: Vec<PushOrderId>) -> CarriedOut {
-        let each = orders.into_iter().map(|id| async move { self.carry_out_one(&id).await });
+        let each: Vec<_> = orders.iter().map(|id| self.carry_out_one(id)).collect();
+        let each = stream::iter(each).buffer_unordered(CONCURRENT_ORDERS);
         let each: Vec<CarriedOut> =
-            stream::iter(each).buffer_unordered(CONCURRENT_ORDERS).collect().await;
+            each.take_until(tokio::time::sleep(TIME_OF_LOOK)).collect().await;
         let mut all = CarriedOut::default();
         each.into_iter().for_each(|done| all.add(done));
         all

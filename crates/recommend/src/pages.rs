@@ -90,7 +90,7 @@ pub(crate) async fn post_page(
         false => {
             let read = read_user(&state, &user, &deadline).await;
             let view = slate(&state, (&prepared, &request), (&user, read), &deadline).await;
-            view.as_page_of(&decision, &page)
+            view.into_page_of(&decision, &page)
         }
     };
     let next = told + page.len();

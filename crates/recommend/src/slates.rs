@@ -93,7 +93,7 @@ impl RecommendationView {
 
     /// The same items as a page of a decision that has them, each with its rank from 0: as they
     /// were logged, and as far as they may be shown now.
-    pub(crate) fn as_page_of(self, decision: &Decision, page: &[(usize, &SlateEntry)]) -> Self {
+    pub(crate) fn into_page_of(self, decision: &Decision, page: &[(usize, &SlateEntry)]) -> Self {
         let mut shown: BTreeMap<(DomainId, ItemId), ItemView> = self
             .items
             .into_iter()

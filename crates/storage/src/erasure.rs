@@ -138,8 +138,8 @@ pub async fn forget(stores: &Stores, user: &Pseudonym, now: Timestamp) -> StoreR
 /// would tell that they are of it.
 async fn erase_events(stores: &Stores, user: &Pseudonym) -> StoreResult<u64> {
     stores.events.keep_erased_ids(user).await?;
-    let pushes = pushes::erase(&*stores.records, user).await?;
-    Ok(pushes + stores.events.erase(user).await?)
+    pushes::erase(&*stores.records, user).await?;
+    stores.events.erase(user).await
 }
 
 /// Every erasure that is under way, by the pseudonym of the life, as it was recorded.

@@ -406,6 +406,10 @@ impl RecordStore for Faulty<dyn RecordStore> {
         self.make(call("records.delete", &key), self.store.delete(kind, id)).await
     }
 
+    async fn remove(&self, kind: RecordKind, id: &str, expected: &str) -> StoreResult<Committed> {
+        self.make(call("records.remove", id), self.store.remove(kind, id, expected)).await
+    }
+
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
         let key = format!("{kind}/{id}");
         self.read(call("records.get", &key), &self.records, self.store.get(kind, id)).await

@@ -7,10 +7,10 @@ use crossfold_core::archive::columns::{ColumnFile, ColumnsError};
 use crossfold_core::entities::ids::Pseudonym;
 use crossfold_core::entities::people::PeopleEntry;
 use crossfold_core::entities::ports::{PeopleStore, StoreResult, Stores};
-use crossfold_core::entities::push::{PushLog, PushLogId, PushOrder};
+use crossfold_core::entities::push::PushOrder;
 
 use crate::person_lookup::life;
-use crate::records;
+use crate::{pushes, records};
 
 /// How many records of a user there are, by where they lie: a table, or an object's key. Those of
 /// a later life than the first have its pseudonym beside it. Under [`UNREADABLE`] stands how many
@@ -99,8 +99,8 @@ async fn of_pushes(stores: &Stores, lives: &BTreeSet<Pseudonym>) -> StoreResult<
         records.extend(Some(stores.people.canonical(&order.user)).filter(|of| lives.contains(of)));
     }
     for life in lives {
-        let log = records::get::<PushLog>(&*stores.records, &PushLogId::of(life)).await?;
-        records.extend(log.map(|_| life.clone()));
+        let has_log = pushes::has_log(&*stores.records, life).await?;
+        records.extend(has_log.then(|| life.clone()));
     }
     Ok(records)
 }

@@ -12,6 +12,7 @@
 //! - [`rekeying`]: stores while keys of pseudonyms rotate.
 //! - [`activity_log`]: what a process did in numbers, written from time to time.
 //! - [`write_count`]: whether a catalogue was written to, for a process with a store of its own.
+//! - [`remembered`]: stores that are not asked again for what was not written since.
 //! - [`retry`]: trying again, with full jitter and a budget.
 //! - [`shared_work`]: what one does and many wait for, each no longer than they may.
 //! - [`set_aside`]: where what cannot be read is kept.
@@ -40,6 +41,7 @@ pub mod pseudonym_key;
 pub mod pushes;
 pub mod records;
 pub mod rekeying;
+pub mod remembered;
 pub mod retry;
 pub mod set_aside;
 pub mod shared_work;

@@ -485,6 +485,16 @@ impl RecordStore for MemoryRecords {
         Ok(())
     }
 
+    async fn remove(&self, kind: RecordKind, id: &str, expected: &str) -> StoreResult<Committed> {
+        let mut records = lock(&self.0);
+        let key = (kind, id.to_owned());
+        if records.get(&key).map(String::as_str) != Some(expected) {
+            return Ok(Committed::Conflict);
+        }
+        records.remove(&key);
+        Ok(Committed::Yes)
+    }
+
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
         Ok(lock(&self.0).get(&(kind, id.to_owned())).cloned())
     }

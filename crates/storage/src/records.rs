@@ -74,6 +74,19 @@ pub async fn delete<T: Record>(store: &dyn RecordStore, id: &T::Id) -> StoreResu
     store.delete(T::KIND, id.as_ref()).await
 }
 
+/// Deletes a record that is what it was when it was read; [`Committed::Conflict`] when it is
+/// something else by now, or gone.
+///
+/// # Errors
+/// When the store fails.
+pub async fn remove<T: Record>(
+    store: &dyn RecordStore,
+    id: &T::Id,
+    Version(expected): &Version,
+) -> StoreResult<Committed> {
+    store.remove(T::KIND, id.as_ref(), expected).await
+}
+
 /// Every record of a kind with its id, as of now, in order of ids.
 ///
 /// # Errors
@@ -101,7 +114,7 @@ pub async fn last<T: Record>(
     found.iter().map(|(id, json)| decode(id, json)).collect()
 }
 
-fn encode<T: Record>(record: &T) -> StoreResult<String> {
+pub(crate) fn encode<T: Record>(record: &T) -> StoreResult<String> {
     serde_json::to_string(record)
         .map_err(|error| StoreError::refused(format!("a {} cannot be written", T::KIND), error))
 }

@@ -1,6 +1,6 @@
 //! Taking what is stored under earlier versions of pseudonyms forward, a while with every run.
 //!
-//! A pass goes through the tables of events and of people, page by page, and moves what
+//! A pass goes through the tables of events and of people, and the logs of pushes between, page by page, and moves what
 //! lies under an earlier form to the canonical one; how far it has come is a record, so that
 //! the next run goes on from there, however this one ends. The log of decisions is not moved:
 //! it is found under every form as long as the version is looked up, and expires. Only once
@@ -21,7 +21,7 @@ use crossfold_core::entities::ports::{RekeyedPage, StoreResult, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_storage::key_versions::Noted;
 use crossfold_storage::rekeying::rekey_people;
-use crossfold_storage::{key_versions, records};
+use crossfold_storage::{key_versions, pushes, records};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a run goes on with it before it makes its model.
@@ -87,7 +87,14 @@ impl Rekeyer {
             pass.after = page.next;
             if is_at_end {
                 match pass.stage {
-                    RekeyingStage::Events => pass.stage = RekeyingStage::People,
+                    RekeyingStage::Events => {
+                        for (version, logs) in
+                            pushes::rekey(&*self.stores.records, &self.keys).await?
+                        {
+                            *pass.found.entry(version).or_default() += logs;
+                        }
+                        pass.stage = RekeyingStage::People;
+                    }
                     RekeyingStage::People if pass.found.is_empty() => {
                         pass.stage = RekeyingStage::Decisions;
                     }

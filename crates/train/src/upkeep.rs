@@ -109,7 +109,7 @@ pub(crate) async fn keep_up(stores: &Stores, retention: Option<ArchiveRetention>
     match pushes::forget_old(&*stores.records, now).await {
         Ok(0) => {}
         Ok(forgotten) => {
-            tracing::info!(forgotten, "users who were told nothing of late are forgotten")
+            tracing::info!(forgotten, "users who were told nothing of late are forgotten");
         }
         Err(error) => tracing::error!(%error, "what users were told could not be looked through"),
     }

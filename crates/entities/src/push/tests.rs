@@ -80,35 +80,63 @@ fn orders_come_in_the_order_in_which_they_are_due() {
 fn an_event_that_comes_twice_orders_nothing_twice() {
     let mut log = PushLog::new(DomainId::parse("learn").unwrap());
     let first = order("a", 1, 60);
-    assert_eq!((log.order(&first), log.order(&first)), (Ok(()), Ok(())));
-    assert_eq!(log.waiting.len(), 1);
-    log.settle((&first.id(), &first), at(60));
-    assert_eq!(log.order(&first), Err(NotOrdered::Settled));
+    // With another time, as of a sender that tells none.
+    let again = order("a", 1, 61);
+    let id = Ok(first.id());
+    assert_eq!((log.order(&first, at(0)), log.order(&again, at(0))), (id.clone(), id));
+    // Put off, it waits under one id, and both while that is being changed.
+    let later = first.clone().put_off(at(200));
+    log.will_wait(&later.id());
+    assert_eq!(log.waiting, [first.id(), later.id()]);
+    log.waits_as(&later.id(), &first.push_id);
+    assert_eq!(log.order(&first, at(0)), Ok(later.id()));
+    log.settle(&first, false, at(60));
+    assert_eq!(log.order(&first, at(60)), Err(NotOrdered::Settled));
     assert!(log.waiting.is_empty());
     for number in 0..MAX_WAITING {
-        log.order(&order("a", 10 + number, 60)).unwrap();
+        log.order(&order("a", 10 + number, 60), at(60)).unwrap();
     }
-    assert_eq!(log.order(&order("a", 99, 60)), Err(NotOrdered::TooMany));
+    assert_eq!(log.order(&order("a", 99, 60), at(60)), Err(NotOrdered::TooMany));
+    // Those that were noted and never recorded keep nobody out for ever.
+    let much_later = at(60 + 5 * 86_400);
+    assert!(log.order(&order("a", 99, 60 + 5 * 86_400), much_later).is_ok());
 }
 
 #[test]
 fn who_is_handed_a_push_again_after_a_failure_counts_once_and_who_surely_never_is_not_at_all() {
     let mut log = PushLog::new(DomainId::parse("learn").unwrap());
     let (first, second) = (order("a", 1, 60), order("a", 2, 60));
-    log.order(&first).unwrap();
     assert_eq!(log.claim(&first, caps(1, 7), at(60)), Claim::New);
     assert_eq!(log.claim(&first, caps(1, 7), at(90)), Claim::Standing);
     assert_eq!(log.claim(&second, caps(1, 7), at(90)), Claim::Refused);
-    let later = first.clone().put_off(at(200));
-    log.put_off(&first.id(), &later.id());
-    assert_eq!(log.waiting, [later.id()]);
-    // It may have arrived.
-    log.settle((&later.id(), &later), at(200));
-    assert_eq!(log.claim(&second, caps(1, 7), at(200)), Claim::Refused);
-    log.release(&later);
+    log.release(&first.push_id);
     assert_eq!(log.claim(&second, caps(1, 7), at(200)), Claim::New);
-    // What was settled is settled.
-    assert_eq!(log.claim(&first, caps(9, 7), at(200)), Claim::Refused);
+    // It may have arrived.
+    log.settle(&second, false, at(200));
+    assert_eq!(log.claim(&second, caps(9, 7), at(200)), Claim::Settled);
+    assert_eq!(log.claim(&first, caps(1, 7), at(200)), Claim::Refused);
+    // What was settled is not taken back, and whoever was told in the end counts.
+    log.release(&second.push_id);
+    let third = order("a", 3, 60);
+    log.settle(&third, false, at(200));
+    log.settle(&third, true, at(201));
+    assert_eq!(log.known.iter().filter(|known| known.told).count(), 2);
+}
+
+#[test]
+fn two_logs_of_one_user_are_one() {
+    let learn = DomainId::parse("learn").unwrap();
+    let (mut one, mut other) = (PushLog::new(learn.clone()), PushLog::new(learn));
+    let (first, second, third) = (order("a", 1, 60), order("a", 2, 60), order("a", 3, 60));
+    assert_eq!(one.claim(&first, caps(9, 7), at(60)), Claim::New);
+    one.order(&second, at(60)).unwrap();
+    other.settle(&first, false, at(50));
+    other.order(&second, at(60)).unwrap();
+    other.order(&third, at(60)).unwrap();
+    one.merge(other);
+    assert_eq!(one.waiting, [second.id(), third.id()]);
+    let [known] = &one.known[..] else { panic!("{one:?}") };
+    assert!(known.told && known.settled);
 }
 
 #[test]
@@ -149,11 +177,11 @@ proptest! {
             let claim = kept.claim(&order, caps, now);
             prop_assert_eq!(trimmed.claim(&order, caps, now), claim);
             if claim == Claim::New && !is_shown {
-                kept.release(&order);
-                trimmed.release(&order);
+                kept.release(&order.push_id);
+                trimmed.release(&order.push_id);
             }
-            trimmed.settle((&order.id(), &order), now);
-            let told = trimmed.settled.iter().filter(|settled| settled.told).count();
+            trimmed.settle(&order, false, now);
+            let told = trimmed.known.iter().filter(|known| known.told).count();
             prop_assert!(told <= 4 * 10 + 20, "{told} are kept");
         }
     }

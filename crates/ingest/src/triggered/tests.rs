@@ -133,6 +133,63 @@ async fn an_event_whose_push_could_not_be_ordered_is_sent_again_and_ordered_then
 }
 
 #[tokio::test]
+async fn what_a_duplicate_triggers_goes_by_what_is_stored() {
+    let world = world(&calm()).await;
+    let at = world.at(-60);
+    post(&world, vec![event("e1", "view", "buying", &at)]).await;
+    // Told again as something else, nothing was done.
+    let answer = post(&world, vec![event("e1", "complete", "buying", &world.at(0))]).await;
+    assert_eq!(answer["duplicates"], 1, "{answer}");
+    assert!(ordered(&world).await.is_empty());
+    // Without a time, it comes with another each time, and is one.
+    for seconds in [1, 5] {
+        world.pass(seconds);
+        post(&world, vec![event("e2", "complete", "buying", &world.at(0))]).await;
+    }
+    assert_eq!(ordered(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn many_events_of_one_user_are_ordered_in_few_calls() {
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = calls.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        let is_of_it = ["people.get", "catalogue.get", "records.get", "records.replace"];
+        let is_of_it = is_of_it.contains(&call.method) || call.method == "records.create";
+        counted.fetch_add(u64::from(is_of_it), std::sync::atomic::Ordering::Relaxed);
+        Fault::None
+    });
+    let world = world(&plan).await;
+    let events = (0..500)
+        .map(|number| event(&format!("e{number}"), "complete", "buying", &world.at(-number)));
+    calls.store(0, std::sync::atomic::Ordering::Relaxed);
+    let answer = post(&world, events.collect()).await;
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(500), &json!([])));
+    assert_eq!(ordered(&world).await.len(), 20);
+    let calls = calls.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(calls < 60, "{calls} calls");
+}
+
+#[tokio::test]
+async fn an_event_is_taken_though_what_it_triggers_can_never_be_ordered() {
+    let world = world(&calm()).await;
+    let user = world.state().pseudonym(&"learn".parse().unwrap(), "mei").unwrap();
+    world.stores.records.put("push-log", user.as_str(), "{}".into()).await.unwrap();
+    let answer = post(&world, vec![event("e1", "complete", "buying", &world.at(0))]).await;
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(1), &json!([])));
+}
+
+#[tokio::test]
+async fn who_consents_to_be_contacted_does_so_by_one_platform_for_itself() {
+    let world = world(&calm()).await;
+    let elsewhere = json!({"consents": [
+        {"from": "learn", "to": "auto", "purpose": "contact", "granted": true}]});
+    let path = "/v1/users/mei/consents?domain=learn";
+    let (status, problem) = world.call("PUT", path, &elsewhere).await;
+    assert!(status == 422 && problem["detail"].as_str().unwrap().contains("contact"), "{problem}");
+}
+
+#[tokio::test]
 async fn a_campaign_that_cannot_work_is_refused_with_its_place() {
     let world = world(&calm()).await;
     for (why, wrong) in [

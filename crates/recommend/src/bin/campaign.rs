@@ -1,9 +1,10 @@
 //! The Lambda function `campaign`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossfold_edge::{system, telemetry};
-use crossfold_recommend::{CampaignTrigger, Campaigns, RecommendState};
+use crossfold_recommend::{CampaignTrigger, Campaigns, Limits, RecommendState};
 use crossfold_storage::rekeying::rekeyed;
 use crossfold_storage::{aws, key_versions, pseudonym_key};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -16,7 +17,9 @@ async fn main() -> Result<(), Error> {
     let config = aws::StorageConfig::from_env()?;
     let stores = rekeyed(aws::stores(&sdk, &config), &keys);
     key_versions::verify(&*stores.records, &keys).await?;
+    // Nobody waits for a slate that is pushed: it is rather made well than soon.
     let state = RecommendState::new(stores, keys, system::machine())
+        .with_limits(Limits::of_request(Duration::from_secs(10)))
         .with_stored_catalogues(config.catalog_table.name()?);
     let campaigns = &Campaigns::new(state, Arc::new(aws::EventBus::new(&sdk, &config)));
     let handle = async |event: LambdaEvent<CampaignTrigger>| {

@@ -17,10 +17,10 @@ use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::ports::{StoreError, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
 use crossfold_core::entities::purpose::Purpose;
-use crossfold_core::entities::push::{Push, PushId, PushLog, PushLogId};
+use crossfold_core::entities::push::{KnownPush, Push, PushId, PushLog};
 use crossfold_core::entities::unique_id::{Ids, UniqueId};
 use crossfold_storage::definition_reader::announce_change;
-use crossfold_storage::faults::{FaultPlan, FaultRates, faulty};
+use crossfold_storage::faults::{Fault, FaultPlan, FaultRates, faulty};
 use crossfold_storage::{erasure, memory};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -166,8 +166,15 @@ impl World {
     /// Orders what an event of this instant triggers, due then.
     async fn order(&self, name: &str, campaign: &str, event: &str, at: i64) -> PushOrder {
         let order = order_of(name, campaign, event, at);
-        pushes::order(&*self.stores.records, &order).await.unwrap().unwrap();
+        record(&self.stores, &order).await;
         order
+    }
+
+    /// What is known of pushes of a user, by whatever form.
+    async fn known(&self, name: &str) -> Vec<KnownPush> {
+        let id = user(name).as_str().parse().unwrap();
+        let log = records::get::<PushLog>(&*self.stores.records, &id).await.unwrap();
+        log.map(|log| log.known).unwrap_or_default()
     }
 
     async fn look(&self) -> CarriedOut {
@@ -182,6 +189,12 @@ impl World {
         let all = records::list::<PushOrder>(&*self.stores.records).await.unwrap();
         all.into_iter().map(|(_, order)| order).collect()
     }
+}
+
+/// Orders a push, as of its own instant.
+async fn record(stores: &Stores, order: &PushOrder) {
+    let (user, now) = (order.user.clone(), order.due_at);
+    pushes::order_all(&*stores.records, &user, vec![order.clone()], now).await.unwrap();
 }
 
 fn decision(granted: bool) -> ConsentDecision {
@@ -227,11 +240,11 @@ fn order_of(name: &str, campaign: &str, event: &str, at: i64) -> PushOrder {
 }
 
 const fn told(told: usize) -> CarriedOut {
-    CarriedOut { told, not_told: 0, later: 0, failed: 0 }
+    CarriedOut { told, not_told: 0, later: 0, failed: 0, batch_item_failures: [] }
 }
 
 const fn not_told(not_told: usize) -> CarriedOut {
-    CarriedOut { told: 0, not_told, later: 0, failed: 0 }
+    CarriedOut { told: 0, not_told, later: 0, failed: 0, batch_item_failures: [] }
 }
 
 #[tokio::test]
@@ -313,15 +326,11 @@ async fn nothing_comes_of_what_an_erased_life_did() {
         .await
         .unwrap();
     assert!(world.waiting().await.is_empty());
-    let log = records::get::<PushLog>(&*world.stores.records, &PushLogId::of(&mei)).await.unwrap();
-    assert_eq!(log, None);
-    pushes::order(&*world.stores.records, &late).await.unwrap().unwrap();
+    assert!(world.stores.records.list("push-log").await.unwrap().is_empty());
+    record(&world.stores, &late).await;
     world.set(NOON + 60);
     assert_eq!(world.look().await, not_told(1));
-    pushes::order(&*world.stores.records, &order_of("mei", "car", "e3", NOON))
-        .await
-        .unwrap()
-        .unwrap();
+    record(&world.stores, &order_of("mei", "car", "e3", NOON)).await;
     // Another life consents, and what the first did is none of its own.
     let id = mei.in_life(1);
     let mut person = Person::of_one(id.clone(), learn);
@@ -389,8 +398,7 @@ async fn what_is_not_taken_is_handed_over_again_and_given_up_in_the_end() {
         world.set(world.seconds.load(Ordering::Relaxed) + 3_600 + 240);
     }
     assert_eq!((looks, given_up), (8, true));
-    let log = records::get::<PushLog>(&*world.stores.records, &PushLogId::of(&user("mei"))).await;
-    let told = log.unwrap().unwrap().settled.iter().filter(|settled| settled.told).count();
+    let told = world.known("mei").await.iter().filter(|known| known.told).count();
     assert_eq!(told, 2);
 }
 
@@ -414,6 +422,80 @@ async fn a_stream_tells_of_new_orders_and_of_nothing_else() {
     world.order("mei", "car", "e2", NOON).await;
     let due = serde_json::from_value(json!({"trigger": "due"})).unwrap();
     assert_eq!(world.campaigns.handle(due).await.unwrap(), told(1));
+}
+
+#[tokio::test]
+async fn a_slate_that_lacks_what_it_needs_is_made_later_and_nobody_counts_as_told_meanwhile() {
+    let is_down = Arc::new(AtomicU64::new(0));
+    let down = is_down.clone();
+    let plan = FaultPlan::from_fn(move |call| {
+        let fails =
+            ["catalogue.list", "catalogue.changes", "events.history"].contains(&call.method);
+        if fails && down.load(Ordering::Relaxed) > 0 { Fault::Before } else { Fault::None }
+    });
+    let world = World::with(definition(), move |stores| faulty(stores, &plan)).await;
+    is_down.store(1, Ordering::Relaxed);
+    world.order("mei", "car", "e1", NOON).await;
+    assert_eq!(world.look().await.later, 1);
+    assert!(world.handed().is_empty() && world.known("mei").await.is_empty());
+    is_down.store(0, Ordering::Relaxed);
+    world.set(NOON + 240);
+    assert_eq!(world.look().await, told(1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_carried_out_keeps_nothing_behind_it_from_its_turn() {
+    let plan = FaultPlan::from_fn(|call| {
+        let is_of_bad = call.key.contains(user("bad").as_str());
+        if is_of_bad && call.method == "people.get" { Fault::Before } else { Fault::None }
+    });
+    let world = World::with(definition(), move |stores| faulty(stores, &plan)).await;
+    for number in 0..PAGE + 5 {
+        // Each of a user of their own, so that none has too many.
+        let mut order = order_of("bad", "car", &format!("e{number}"), NOON - 60);
+        order.user = user(&format!("other{number}"));
+        record(&world.stores, &order).await;
+    }
+    world.order("mei", "car", "e1", NOON).await;
+    let done = world.look().await;
+    assert_eq!((done.told, done.failed), (1, PAGE + 5));
+    // The function says so once nothing at all can be done.
+    let due = || serde_json::from_value(json!({"trigger": "due"})).unwrap();
+    assert!(world.campaigns.handle(due()).await.is_err());
+    assert_eq!(world.handed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_push_goes_with_its_user_while_keys_rotate() {
+    let world = World::new().await;
+    world.order("mei", "car", "e1", NOON).await;
+    let two = |current| {
+        let keys = [(1, vec![7; 32].into()), (2, vec![8; 32].into())];
+        Pseudonymiser::new("t", current, BTreeMap::from(keys)).unwrap()
+    };
+    for (number, keys) in [two(1), two(2)].into_iter().enumerate() {
+        let stores = crossfold_storage::rekeying::rekeyed(world.stores.clone(), &keys);
+        let mut state = world.campaigns.state.clone();
+        (state.stores, state.pseudonymiser) = (stores, keys.clone());
+        let campaigns = Campaigns::new(state, world.receiver.clone());
+        assert_eq!(campaigns.carry_out_due().await.unwrap(), told(1), "{number}");
+        // What the next process orders, under whichever key.
+        let mut next = order_of("mei", "second", &format!("n{number}"), NOON);
+        next.user = keys.pseudonym(&domain("learn"), &UserId::parse("mei").unwrap());
+        record(&world.stores, &next).await;
+    }
+    assert_eq!(world.known("mei").await.iter().filter(|known| known.told).count(), 2);
+    assert_eq!(world.stores.records.list("push-log").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_that_was_settled_and_not_deleted_is_not_carried_out_again() {
+    let world = World::new().await;
+    let order = world.order("mei", "car", "e1", NOON).await;
+    let log = |log: &mut PushLog| log.settle(&order, true, order.due_at);
+    pushes::change_log(&*world.stores.records, &user("mei"), log).await.unwrap();
+    world.look().await;
+    assert!(world.handed().is_empty() && world.waiting().await.is_empty());
 }
 
 /// What happens to a platform's campaigns.
@@ -465,7 +547,7 @@ proptest! {
                         let at = world.seconds.load(Ordering::Relaxed) + delay;
                         let order = order_of(["mei", "lee"][user], ["car", "second"][campaign],
                             &format!("e{event}"), at);
-                        pushes::order(&*world.stores.records, &order).await.unwrap().ok();
+                        record(&world.stores, &order).await;
                     }
                     Step::Wait(seconds) => {
                         world.seconds.fetch_add(seconds, Ordering::Relaxed);

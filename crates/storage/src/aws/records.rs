@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::ports::{Appended, Committed, RecordStore, StoreResult};
@@ -105,6 +106,21 @@ impl RecordStore for DynamoDbRecords {
         delete.send().await.map(drop).map_err(service_error)
     }
 
+    async fn remove(&self, kind: RecordKind, id: &str, expected: &str) -> StoreResult<Committed> {
+        let delete = self.client.delete_item().table_name(self.table.name()?);
+        let delete = delete
+            .set_key(Some(key(kind, id)))
+            .condition_expression("#record = :expected")
+            // The name is a reserved word.
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_values(":expected", AttributeValue::S(expected.into()));
+        match delete.send().await {
+            Ok(_) => Ok(Committed::Yes),
+            Err(error) if is_condition(error.as_service_error()) => Ok(Committed::Conflict),
+            Err(error) => Err(service_error(error)),
+        }
+    }
+
     async fn get(&self, kind: RecordKind, id: &str) -> StoreResult<Option<String>> {
         let answer = self
             .client
@@ -151,6 +167,11 @@ impl RecordStore for DynamoDbRecords {
         let before = before.map(|before| ("pk = :kind AND sk < :bound", before));
         self.of_an_end(kind, before, limit, false).await
     }
+}
+
+/// Whether a call was refused because its condition did not hold.
+fn is_condition(refusal: Option<&DeleteItemError>) -> bool {
+    refusal.is_some_and(DeleteItemError::is_conditional_check_failed_exception)
 }
 
 /// A record with its id.

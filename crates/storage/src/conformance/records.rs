@@ -13,6 +13,7 @@ checks! { "records":
     a_record_is_replaced_only_when_it_is_as_expected,
     of_racing_replacements_of_one_record_exactly_one_is_made,
     a_deleted_record_is_gone_and_its_id_free,
+    a_record_is_removed_only_when_it_is_as_expected,
     a_record_larger_than_an_item_is_refused_and_the_one_before_stays,
 }
 
@@ -162,6 +163,20 @@ async fn of_racing_replacements_of_one_record_exactly_one_is_made(stores: &Store
     let answers = together(calls).await?;
     let made = answers.iter().filter(|answer| **answer == Committed::Yes).count();
     hold!(made == 1, "{made} of {RACERS} racing replacements were made");
+    Ok(())
+}
+
+async fn a_record_is_removed_only_when_it_is_as_expected(stores: &Stores) -> Held {
+    let (records, id) = (&stores.records, unique("r"));
+    let absent = records.remove(KIND, &id, &json("first")).await?;
+    records.put(KIND, &id, json("first")).await?;
+    let other = records.remove(KIND, &id, &json("second")).await?;
+    hold!([absent, other] == [Committed::Conflict; 2], "removed: {absent:?}, {other:?}");
+    let kept = records.get(KIND, &id).await?;
+    hold!(kept == Some(json("first")), "another record became {kept:?}");
+    let same = records.remove(KIND, &id, &json("first")).await?;
+    let gone = records.get(KIND, &id).await?;
+    hold!(same == Committed::Yes && gone.is_none(), "{same:?}, then {gone:?}");
     Ok(())
 }
 
