@@ -26,9 +26,11 @@ const NOT_STORED: [&str; 6] = [
 ];
 
 /// What lies within a bound, and is refused by another rule.
-const REFUSED_OTHERWISE: [&str; 1] = [
+const REFUSED_OTHERWISE: [&str; 2] = [
     // What is filtered there would be none of its targets then.
     "placements.checkout.target_domains.maxItems",
+    // The one that a campaign shows would be none of them.
+    "placements.maxProperties",
 ];
 
 /// A changed value.

@@ -137,8 +137,8 @@ fn what_a_client_in_python_leaves_out_is_found() {
     let missing = [
         "postRecommendations",
         "postRecommendationsBatch",
-        "postReplay",
         "postRecommendationsPage",
+        "postReplay",
     ];
     assert_eq!(problems[1..], missing.map(|operation| format!("{operation} is missing")));
 }

@@ -19,8 +19,9 @@ use crate::stack::Stack;
 pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
     let directory = cli.data_dir;
     match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
-        Command::Serve(args) => serve::serve(&directory, &args).await,
-        Command::Demo(args) => demo::demo(&demo::apart(directory), &args).await,
+        // What serves is large, and every other command would carry its size on its stack.
+        Command::Serve(args) => Box::pin(serve::serve(&directory, &args)).await,
+        Command::Demo(args) => Box::pin(demo::demo(&demo::apart(directory), &args)).await,
         Command::Import(args) => import::import(&directory, &args).await,
         Command::Train(args) => train::train(&directory, &args).await,
         Command::Redrive(args) => redrive::redrive(&directory, &args, stack).await,

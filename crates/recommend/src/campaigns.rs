@@ -33,7 +33,7 @@ const TIME_OF_LOOK: Duration = Duration::from_secs(40);
 /// What wakes the campaign function.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
-pub enum CampaignTrigger {
+pub enum CampaignCall {
     /// The stream of the table with the orders.
     Stream {
         /// Its records.
@@ -90,12 +90,10 @@ impl Campaigns {
     /// # Errors
     /// When what is due cannot be looked up. What is found and cannot be carried out stands, and
     /// is found again.
-    pub async fn handle(&self, trigger: CampaignTrigger) -> StoreResult<CarriedOut> {
+    pub async fn handle(&self, trigger: CampaignCall) -> StoreResult<CarriedOut> {
         let done = match trigger {
-            CampaignTrigger::Stream { records } => self.carry_out_new(&records).await,
-            CampaignTrigger::Schedule { trigger: CampaignWork::Due } => {
-                self.carry_out_due().await?
-            }
+            CampaignCall::Stream { records } => self.carry_out_new(&records).await,
+            CampaignCall::Schedule { trigger: CampaignWork::Due } => self.carry_out_due().await?,
         };
         self.state.activity.write().await;
         if done.failed > 0 && done.told + done.not_told + done.later == 0 {
@@ -160,7 +158,8 @@ impl Campaigns {
             Err(error) => return failed(&error),
         };
         let domain = order.domain.clone();
-        match self.tell((id, order)).await {
+        // Several are under way at once, each as large as a request for a slate.
+        match Box::pin(self.tell((id, order))).await {
             Ok(Telling::Done) => {
                 self.count(&domain, Pushes { told: 1, ..Pushes::default() }).await;
                 CarriedOut { told: 1, ..CarriedOut::default() }

@@ -33,7 +33,7 @@ mod stored_catalogues;
 #[cfg(test)]
 mod test_models;
 
-pub use campaigns::{CampaignTrigger, CampaignWork, Campaigns, CarriedOut};
+pub use campaigns::{CampaignCall, CampaignWork, Campaigns, CarriedOut};
 pub use deadline::Limits;
 pub use request::{MAX_EXCLUDED, MAX_TARGETS, MAX_WITHDRAWN};
 pub use routes::routes;

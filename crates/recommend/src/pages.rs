@@ -21,7 +21,7 @@ use crossfold_storage::person_lookup::life;
 use serde::Deserialize;
 
 use crate::inputs::read_user;
-use crate::request::{RecommendationBody, check_limit, yes};
+use crate::request::{RecommendationBody, check_limit, locale, yes};
 use crate::slates::{RecommendationView, prepare, slate};
 use crate::state::RecommendState;
 
@@ -65,6 +65,7 @@ pub(crate) async fn post_page(
     caller.require(Scope::RecommendationsRead, &body.domain)?;
     body.limit.map_or(Ok(()), check_limit)?;
     let told = told_before(&body.cursor)?;
+    locale(&body.locale)?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
     let decision = find(&state, &id, (&user, &body.domain)).await?;
     let limit = body.limit.unwrap_or(told).max(1);

@@ -652,8 +652,8 @@ proptest! {
             EconomicEvidence::of(&consented, &declared, context, (&display, cross_domain));
         for from in (0..4).map(domain) {
             let permits = |purpose| ledger.permits(&from, &display, purpose, &definitions, now);
-            let may = (from == display || !gpc) && Purpose::ALL.into_iter()
-                .filter(|purpose| *purpose != Purpose::Training).all(permits);
+            let may = (from == display || !gpc)
+                && [Purpose::Recommendation, Purpose::FinancialProfiling].into_iter().all(permits);
             let told = evidence.as_ref().is_some_and(|evidence| {
                 evidence.events().any(|event| event.domain == from)
             });

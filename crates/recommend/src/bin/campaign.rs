@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossfold_edge::{system, telemetry};
-use crossfold_recommend::{CampaignTrigger, Campaigns, Limits, RecommendState};
+use crossfold_recommend::{CampaignCall, Campaigns, Limits, RecommendState};
 use crossfold_storage::rekeying::rekeyed;
 use crossfold_storage::{aws, key_versions, pseudonym_key};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
         .with_limits(Limits::of_request(Duration::from_secs(10)))
         .with_stored_catalogues(config.catalog_table.name()?);
     let campaigns = &Campaigns::new(state, Arc::new(aws::EventBus::new(&sdk, &config)));
-    let handle = async |event: LambdaEvent<CampaignTrigger>| {
+    let handle = async |event: LambdaEvent<CampaignCall>| {
         campaigns.handle(event.payload).await.map_err(Error::from)
     };
     lambda_runtime::run(service_fn(handle)).await

@@ -410,7 +410,7 @@ async fn a_stream_tells_of_new_orders_and_of_nothing_else() {
         json!({"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": kind}, "sk": {"S": id}},
             "SequenceNumber": "1"}})
     };
-    let of = |records: Vec<Value>| -> CampaignTrigger {
+    let of = |records: Vec<Value>| -> CampaignCall {
         serde_json::from_value(json!({"Records": records})).unwrap()
     };
     let others =
