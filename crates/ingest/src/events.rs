@@ -235,7 +235,12 @@ pub(crate) async fn append(
         })
         .collect();
     // Also of an event that was stored before: what it triggers may not have been ordered then.
-    let mut unordered = Triggered { state, domain, definition }.order(stored).await;
+    let triggered = Triggered { state, domain, definition };
+    // Apart, for nearly no call needs it and each would carry its size on its stack.
+    let mut unordered = match definition.campaigns.is_empty() {
+        true => BTreeMap::new(),
+        false => Box::pin(triggered.order(stored)).await,
+    };
     let mut appended = Vec::with_capacity(events.len());
     let mut unstored = BTreeSet::new();
     for ((index, _), answer) in places.into_iter().zip(answers) {

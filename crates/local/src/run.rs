@@ -17,9 +17,13 @@ use crate::stack::Stack;
 /// # Errors
 /// When it cannot be completed, in words that say what to do.
 pub async fn run(cli: Cli, stack: &dyn Stack) -> Result<()> {
+    // What all commands together wait for is large, and would lie on the stack of who runs one.
+    Box::pin(carry_out(cli, stack)).await
+}
+
+async fn carry_out(cli: Cli, stack: &dyn Stack) -> Result<()> {
     let directory = cli.data_dir;
     match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
-        // What serves is large, and every other command would carry its size on its stack.
         Command::Serve(args) => Box::pin(serve::serve(&directory, &args)).await,
         Command::Demo(args) => Box::pin(demo::demo(&demo::apart(directory), &args)).await,
         Command::Import(args) => import::import(&directory, &args).await,
