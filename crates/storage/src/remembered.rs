@@ -5,7 +5,7 @@
 //! and that an object has not changed. A reader finds every write that was acknowledged before,
 //! as of the store itself: whoever writes forgets what is known of the key when the write begins
 //! and again when it ends, however it ends, and what was read meanwhile is not remembered. Small
-//! things alone, and at most some thousands of them: see [`Remembered`].
+//! things alone, and at most some thousands of them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
