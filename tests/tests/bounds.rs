@@ -277,7 +277,11 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                     "filters": { "travel": "price > 1" },
                     "boosts": [{ "domain": "travel", "filter": "price > 2", "factor": 2 }],
                     "promotions": [{ "domain": "travel", "filter": "price > 3", "slot": 1 }],
+                    "quotas": [{
+                        "domain": "travel", "filter": "price > 4", "each_category": true, "most": 1,
+                    }],
                     "diversity": 0.5, "exploration": 0.25,
+                    "fatigue": { "after": 1, "factor": 0.5, "days": 14 },
                 } },
                 "campaigns": { "first": {
                     "trigger": { "event_type": TYPE, "filter": "price > 1" },
@@ -340,6 +344,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 },
                 "diversity": 0.5, "exploration": 0.25, "query": "lake", "context": "water",
                 "promotions": [{ "filter": "price > 2", "slot": 1, "domain": "travel" }],
+                "quotas": [{ "filter": "price > 3", "most": 1, "domain": "travel", "each_category": true }],
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
                 "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
             }),
@@ -348,7 +353,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "POST /v1/recommendations/{id}/page",
             vec!["recommendations", "r", "page"],
             json!({
-                "user_id": "u", "domain": "travel", "cursor": "after-1", "limit": 1,
+                "user_id": "u", "domain": "travel", "cursor": "after-1-1", "limit": 1,
                 "applicant": {
                     "monthly_income": "9000", "monthly_debts": "10", "down_payment": "5",
                     "age": 40, "region": "CN-SH", "term_months": 12,
@@ -374,8 +379,9 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                     "monthly_income": "9000", "monthly_debts": "10", "down_payment": "5",
                     "age": 40, "region": "CN-SH", "term_months": 12,
                 },
-                "diversity": 0.5, "exploration": 0.25,
+                "calibration": 0.5, "exploration": 0.25,
                 "promotions": [{ "filter": "price > 2", "slot": 1, "domain": "travel" }],
+                "quotas": [{ "filter": "price > 3", "most": 1, "domain": "travel", "each_category": true }],
                 "personalised": true, "explain": true, "locale": "zh-CN",
                 "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
             }),
@@ -386,7 +392,8 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             json!({
                 "user_id": "u", "domain": "travel",
                 "items": [{ "domain": "travel", "item_id": "lake" }], "limit": 1,
-                "filter": "depth = 'deep'", "placement": "front", "diversity": 0.5,
+                "filter": "depth = 'deep'", "placement": "front", "calibration": 0.5,
+                "quotas": [{ "filter": "price > 3", "most": 1, "domain": "travel", "each_category": true }],
                 "exploration": 0.25, "query": "lake", "context": "water",
                 "applicant": {
                     "monthly_income": "9000", "monthly_debts": "10", "down_payment": "5",

@@ -14,17 +14,18 @@ use crossfold_core::entities::boost::{Boost, Factor, Promotion};
 use crossfold_core::entities::catalogue::{ChangeNumber, Item, ItemDetails};
 use crossfold_core::entities::consent::{ConsentLedger, CrossDomain};
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
-use crossfold_core::entities::diversity::Diversity;
+use crossfold_core::entities::diversity::{Calibration, Diversity};
 use crossfold_core::entities::eligibility::{Case, NO_RULES, is_refused};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::filter::Filter;
 use crossfold_core::entities::history::{Dismissal, History};
 use crossfold_core::entities::ids::{DomainId, ItemId, RecommendationId};
+use crossfold_core::entities::quota::Quota;
 use crossfold_core::model::Model;
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
-use crossfold_core::serving::diversify::Diversified;
+use crossfold_core::serving::diversify::{Composed, Composition};
 use crossfold_core::serving::explore_share::Explored;
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::replay::{Present, replay};
@@ -64,6 +65,9 @@ struct Asked {
     items: Vec<Item>,
     model: Option<Model>,
     history: History,
+    /// The items of the history's events.
+    used: Vec<ItemId>,
+    dismissed: Vec<ItemId>,
     request: SlateRequest,
     /// What the request's filter says of an item.
     passes: Passes,
@@ -117,6 +121,7 @@ impl Asked {
             ..event_at(NOW - 1_000 * n as i64)
         });
         let events: Vec<Event> = events.collect();
+        let used = events.iter().map(|event| event.item_id.clone()).collect();
         let dismissed = picked(rng, 0.05);
         let dismissals = dismissed.iter().map(|item| Dismissal {
             user: user("u"),
@@ -131,7 +136,7 @@ impl Asked {
         for item in picked(rng, 0.5) {
             found.insert(item, (rng.random_range(0.01..=1.0f32), rng.random_bool(0.7)));
         }
-        Self { items, model, history, request, passes, found }
+        Self { items, model, history, used, dismissed, request, passes, found }
     }
 
     fn decided(&self, items: Vec<Item>) -> Decided {
@@ -157,6 +162,11 @@ impl Asked {
             snapshot = snapshot.searched(Arc::new(found));
         }
         Catalogues::from([(shop(), Arc::new(snapshot))])
+    }
+
+    /// What the person did something with, or dismissed.
+    fn of_history(&self) -> BTreeSet<ItemId> {
+        self.used.iter().chain(&self.dismissed).cloned().collect()
     }
 
     /// Whether an item may be shown, but for what the person has seen or dismissed.
@@ -204,6 +214,8 @@ fn an_item(number: usize, rng: &mut ChaCha8Rng) -> Item {
             });
         }
     }
+    let categories = (0..3).filter(|_| rng.random_bool(0.4)).map(|number| format!("c{number}"));
+    details["categories"] = categories.collect::<Vec<_>>().into();
     if rng.random_bool(0.6) {
         details["attributes"] = json!({ "brand": format!("b{}", rng.random_range(0..3)) });
     }
@@ -243,9 +255,18 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
         });
         serde_json::from_value(told).unwrap()
     });
-    let diversity = rng.random_bool(0.3).then(|| Diversified {
-        diversity: Diversity::try_from(rng.random_range(0.01..=1.0f32)).unwrap(),
-        pools: BTreeMap::new(),
+    let quotas = (0..rng.random_range(0..3)).map(|_| Quota {
+        filter: rng.random_bool(0.5).then(|| filter(any_filter(rng))),
+        each_category: rng.random_bool(0.5),
+        most: rng.random_range(1..5),
+    });
+    let quotas: Vec<Quota> = quotas.collect();
+    let composed = rng.random_bool(0.5).then(|| {
+        let share = rng.random_range(0.01..=1.0f32);
+        Composed::by(match rng.random_bool(0.5) {
+            true => Composition::Diverse(Diversity::try_from(share).unwrap()),
+            false => Composition::Calibrated(Calibration::try_from(share).unwrap()),
+        })
     });
     let recommendation_id = RecommendationId::parse("r").unwrap();
     let occasion =
@@ -264,7 +285,8 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
         filters: BTreeMap::from([(shop(), vec![filter(source), filter("true")])]),
         boosts: BTreeMap::from([(shop(), boosts)]),
         promotions: BTreeMap::from([(shop(), promotions)]),
-        diversity,
+        quotas: BTreeMap::from([(shop(), quotas)]),
+        composed,
         applicant,
         words,
         exploration,
@@ -310,7 +332,51 @@ fn check(number: u64) {
         let size = item.entry.score.abs().max(1.0);
         assert!((score - item.entry.score).abs() <= 1e-4 * size, "{number}: {score} {item:?}");
     }
+    check_quotas(number, &asked, &decided);
     check_same(number, &asked, &decided);
+}
+
+/// What is beyond a quota is shown only when nothing that fits is left.
+fn check_quotas(number: u64, asked: &Asked, decided: &Decided) {
+    let by_id: BTreeMap<&ItemId, &Item> = asked.items.iter().map(|i| (&i.item_id, i)).collect();
+    let quotas = &asked.request.quotas[&shop()];
+    let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    let is_beyond = |counts: &BTreeMap<(usize, &str), usize>, item| {
+        let full =
+            |group: &(usize, _)| counts.get(group).is_some_and(|n| *n >= quotas[group.0].most);
+        groups(quotas, item).iter().any(full)
+    };
+    let (promoted, others): (Vec<_>, Vec<_>) =
+        decided.decision.slate.iter().partition(|entry| entry.promoted);
+    let mut beyond = 0;
+    for entry in promoted.into_iter().chain(others) {
+        let item = by_id[&entry.item_id];
+        beyond += usize::from(!entry.promoted && is_beyond(&counts, item));
+        groups(quotas, item).into_iter().for_each(|group| *counts.entry(group).or_default() += 1);
+    }
+    let (shown, known) = (served(decided), asked.of_history());
+    let left = asked.items.iter().filter(|item| asked.may_be_shown(item));
+    let left = left.filter(|item| !shown.contains(&item.item_id) && !known.contains(&item.item_id));
+    assert!(
+        beyond == 0 || left.filter(|item| !is_beyond(&counts, item)).count() == 0,
+        "{number}: {beyond}"
+    );
+}
+
+/// What an item counts as under quotas, in the words of this test.
+fn groups<'a>(quotas: &[Quota], item: &'a Item) -> BTreeSet<(usize, &'a str)> {
+    let Some(details) = &item.details else { return BTreeSet::new() };
+    let passes = |filter: &Filter| {
+        let own = FILTERS.iter().find(|(source, _)| *source == filter.source()).unwrap();
+        own.1(details)
+    };
+    let counting = quotas.iter().enumerate();
+    let counting = counting.filter(|(_, quota)| quota.filter.as_ref().is_none_or(passes));
+    let groups = counting.flat_map(|(at, quota)| match quota.each_category {
+        true => details.categories.iter().map(|category| (at, category.as_str())).collect(),
+        false => vec![(at, "")],
+    });
+    groups.collect()
 }
 
 /// The slate is the same from a catalogue in another order, without what may not be shown, and when it is
@@ -320,7 +386,13 @@ fn check_same(number: u64, asked: &Asked, decided: &Decided) {
     items.reverse();
     let again = asked.decided(items.clone());
     assert_eq!(again.decision, decided.decision, "{number}");
-    items.retain(|item| asked.may_be_shown(item));
+    // What a slate is calibrated to is told by what the person turned to, shown or not.
+    let composed = asked.request.composed.as_ref().map(|composed| composed.by);
+    let kept = match composed {
+        Some(Composition::Calibrated(_)) => asked.of_history(),
+        _ => BTreeSet::new(),
+    };
+    items.retain(|item| asked.may_be_shown(item) || kept.contains(&item.item_id));
     assert_eq!(asked.decided(items).decision.slate, decided.decision.slate, "{number}");
     if asked.request.applicant.is_some() || asked.request.words.is_some() {
         return;
@@ -328,7 +400,9 @@ fn check_same(number: u64, asked: &Asked, decided: &Decided) {
     // What is not shown may have changed since, and some of it is gone.
     let mut items = asked.items.clone();
     let shown = served(decided);
-    for item in items.iter_mut().filter(|item| !shown.contains(&item.item_id)) {
+    let is_another =
+        |item: &&mut Item| !shown.contains(&item.item_id) && !kept.contains(&item.item_id);
+    for item in items.iter_mut().filter(is_another) {
         if item.item_id.as_str().ends_with(['1', '4', '7']) {
             (item.details, item.change) = (None, ChangeNumber(1));
         }

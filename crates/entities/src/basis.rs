@@ -21,13 +21,14 @@ use sha2::{Digest, Sha256};
 use crate::boost::Factor;
 use crate::catalogue::ChangeNumber;
 use crate::definition::{DomainDefinition, EventTypeDefinition};
-use crate::diversity::Diversity;
+use crate::diversity::{Calibration, Diversity};
 use crate::eligibility::{NO_RULES, Rule};
 use crate::event::Event;
 use crate::exploration::ExplorationShare;
+use crate::fatigue::Fatigue;
 use crate::filter::{AttributeType, Field, Filter, Schema};
 use crate::ids::{DomainId, EventType, ItemId, RecommendationId};
-use crate::item_set::ItemSet;
+use crate::item_set::{ItemDigest, ItemSet};
 use crate::kept_back::KeptBackBy;
 
 /// Most bytes of items that a caller named which are kept with a decision, so that its record
@@ -62,6 +63,15 @@ pub struct Basis {
     /// How much it was to be of different things, where it was to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversity: Option<DiversityBasis>,
+    /// How much it was to have the shares of the person's interests, where it was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationBasis>,
+    /// At most how many there were to be of a kind, of each target in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaBasis>,
+    /// How what the user was shown often counted for less, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fatigue: Option<FatigueBasis>,
     /// How much of it could be others than the best, where some could.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploration: Option<ExplorationBasis>,
@@ -179,6 +189,45 @@ pub struct DiversityBasis {
     /// The items of each target that it was chosen from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pools: BTreeMap<DomainId, PoolBasis>,
+}
+
+/// How much a slate was to have the shares of the person's interests, and what it was chosen from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalibrationBasis {
+    /// How much.
+    pub share: Calibration,
+    /// The items of each target that it was chosen from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<DomainId, PoolBasis>,
+    /// The digest of the interests in the categories of each of these targets, see
+    /// [`digest_of_interests`]: they are of the person and of the catalogue as it was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interests: BTreeMap<DomainId, String>,
+}
+
+/// How what the user was shown often counted for less.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FatigueBasis {
+    /// By what rule.
+    pub rule: Fatigue,
+    /// The digest of what was shown often of each of these targets, see [`digest_of_shown`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shown: BTreeMap<DomainId, String>,
+}
+
+/// A quota: see [`crate::quota::Quota`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaBasis {
+    /// Of whose items.
+    pub target: DomainId,
+    /// Of which of them, as it was written, of no target of its own; `None` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<FilterBasis>,
+    /// Whether so many of each category were meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub each_category: bool,
+    /// How many.
+    pub most: usize,
 }
 
 /// The items that a slate is chosen from, by their scores, which are numbers.
@@ -382,6 +431,34 @@ pub fn digest_of_items<'a>(
     digest.finish()
 }
 
+/// A digest of how much a person turned to each of some categories, in their order.
+#[must_use]
+pub fn digest_of_interests<'a>(
+    decision: &RecommendationId,
+    interests: impl Iterator<Item = (&'a str, f32)>,
+) -> String {
+    let mut digest = Fields::of(decision);
+    for (category, weight) in interests {
+        digest.add(category.as_bytes());
+        digest.add(&weight.to_le_bytes());
+    }
+    digest.finish()
+}
+
+/// A digest of on how many days items were shown, in the order of their digests.
+#[must_use]
+pub fn digest_of_shown(
+    decision: &RecommendationId,
+    days: impl Iterator<Item = (ItemDigest, usize)>,
+) -> String {
+    let mut digest = Fields::of(decision);
+    for (item, days) in days {
+        digest.add(&item.bytes());
+        digest.add(&(days as u64).to_le_bytes());
+    }
+    digest.finish()
+}
+
 /// A digest of what a domain's definition says of the weight of events, and of how long
 /// they count as seen. Its name, where its events come from, and what steps they are move no
 /// slate.
@@ -443,7 +520,6 @@ mod tests {
 
     use super::*;
     use crate::definition::tests::definition;
-    use crate::item_set::ItemDigest;
 
     fn decision(id: &str) -> RecommendationId {
         RecommendationId::parse(id).unwrap()
@@ -513,6 +589,23 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_of_interests_tells_how_much_of_what_and_is_of_one_decision() {
+        let digest = |id: &str, interests: &[(&str, f32)]| {
+            digest_of_interests(&decision(id), interests.iter().copied())
+        };
+        let first = digest("r", &[("ai", 1.0), ("suv", 2.0)]);
+        assert_eq!(digest("r", &[("ai", 1.0), ("suv", 2.0)]), first);
+        for (id, others) in [
+            ("s", &[("ai", 1.0), ("suv", 2.0)][..]),
+            ("r", &[("ai", 1.0), ("suv", 2.5)]),
+            ("r", &[("ai", 1.0)]),
+            ("r", &[("a", 1.0), ("suv", 2.0)]),
+        ] {
+            assert_ne!(digest(id, others), first);
+        }
+    }
+
+    #[test]
     fn a_digest_of_a_definition_tells_what_weighs_and_not_what_it_is_called() {
         let first = digest_of_definition(&definition());
         let mut renamed = definition();
@@ -535,6 +628,9 @@ mod tests {
             excluded_not_kept: 0,
             filters: Vec::new(),
             diversity: None,
+            calibration: None,
+            quotas: Vec::new(),
+            fatigue: None,
             exploration: None,
             with_words: false,
             with_applicant: false,

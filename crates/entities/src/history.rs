@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::definition::Definitions;
 use crate::event::Event;
 use crate::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crate::impressions::Impressions;
 use crate::item_set::{ItemDigest, ItemSet};
 
 /// An item that a user asked not to see again.
@@ -193,6 +194,7 @@ pub struct History {
     pub(crate) past: Vec<PastEvent>,
     pub(crate) dismissed: MarkedItems,
     pub(crate) seen: MarkedItems,
+    pub(crate) impressions: Impressions,
     /// The last position that was read, if there may be events beyond it.
     cut_at: Option<EventPosition>,
 }
@@ -226,6 +228,13 @@ impl History {
         self
     }
 
+    /// The history with what was shown.
+    #[must_use]
+    pub fn with_impressions(mut self, impressions: Impressions) -> Self {
+        self.impressions.merge(impressions);
+        self
+    }
+
     /// The history of one user, read only as far as a position; older events there may be.
     #[must_use]
     pub fn cut_at(self, position: EventPosition) -> Self {
@@ -255,6 +264,7 @@ impl History {
             merged.past.extend(history.past);
             merged.dismissed.merge(history.dismissed);
             merged.seen.merge(history.seen);
+            merged.impressions.merge(history.impressions);
         }
         Self { events: Self::new(events, []).events, ..merged }
     }
@@ -287,6 +297,7 @@ impl History {
             joined.past.extend(form.past);
             joined.dismissed.merge(form.dismissed.of_user(user));
             joined.seen.merge(form.seen.of_user(user));
+            joined.impressions.merge(form.impressions.of_user(user));
         }
         let of_user = |event: Event| Event { user: user.clone(), ..event };
         let mut events = Self::new(by_id.into_values().map(of_user).collect(), []).events;
@@ -317,10 +328,12 @@ impl History {
         self.events.iter().find(|event| event.event_id == *id && event.user.own() == user.own())
     }
 
-    /// How much is recorded in all: events, and items that were dismissed or seen for ever.
+    /// How much is recorded in all: events, items that were dismissed or seen for ever, and items
+    /// that were shown, each once for each day.
     #[must_use]
     pub fn records(&self) -> usize {
-        self.events.len() + self.dismissed.len() + self.seen.len()
+        let marked = self.dismissed.len() + self.seen.len() + self.impressions.len();
+        self.events.len() + marked
     }
 
     /// Whether there are no events.

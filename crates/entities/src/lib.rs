@@ -11,7 +11,7 @@
 //! | who is who, and how much is kept of them | [`ids`], [`pseudonym`], [`shares`] |
 //! | what was served, and what came of it | [`decision`]; in numbers: [`activity`] |
 //! | which items a request wants: the language of filters | [`filter`] |
-//! | what holds wherever slates are shown | [`placement`], with its [`boost`]s, [`diversity`] and [`exploration`] |
+//! | what holds wherever slates are shown | [`placement`], with its [`boost`]s, [`quota`]s, [`diversity`], [`fatigue`] by [`impressions`], and [`exploration`] |
 //! | what users are told of by itself, and when | [`campaign`], [`contact`]; each time: [`push`], with a [`sealed_user`] |
 //! | what credit costs: instalments and yearly rates | [`credit`] |
 //! | which credit an item carries, who may have it, and what is shown of it | [`offer`], [`applicant`], [`eligibility`], [`disclosure`] |
@@ -43,9 +43,11 @@ pub mod event;
 pub mod event_ids;
 pub mod event_type;
 pub mod exploration;
+pub mod fatigue;
 pub mod filter;
 pub mod history;
 pub mod ids;
+pub mod impressions;
 pub mod item_set;
 pub mod json;
 pub mod json_text;
@@ -61,6 +63,7 @@ pub mod ports;
 pub mod pseudonym;
 pub mod purpose;
 pub mod push;
+pub mod quota;
 pub mod records;
 pub mod retryable;
 pub mod sealed_user;

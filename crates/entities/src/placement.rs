@@ -8,6 +8,7 @@
 //!   "filters": {"auto": "price <= 300000"},
 //!   "boosts": [{"domain": "learn", "filter": "\"ai\" in categories", "factor": 1.5}],
 //!   "promotions": [{"domain": "auto", "filter": "campaign = \"autumn\"", "slot": 2}],
+//!   "quotas": [{"domain": "learn", "each_category": true, "most": 2}],
 //!   "diversity": 0.1, "exploration": 0.1}}
 //! ```
 //!
@@ -27,10 +28,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::boost::{Factor, MAX_BOOSTS, MAX_PROMOTIONS};
-use crate::diversity::Diversity;
+use crate::diversity::{Calibration, Diversity};
 use crate::exploration::ExplorationShare;
+use crate::fatigue::Fatigue;
 use crate::filter::MAX_SOURCE_BYTES;
 use crate::ids::{DomainId, Placement};
+use crate::quota::MAX_QUOTAS;
 
 pub use slate_place::{InvalidSlatePlace, SlatePlace};
 pub use target_placement::{InvalidPlacementFilter, PlacementFilter, TargetPlacement};
@@ -70,9 +73,19 @@ pub struct PlacementDefinition {
     /// Items that have a place of their own: at most [`MAX_PROMOTIONS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub promotions: Vec<PlacementPromotion>,
+    /// At most how many there are of a kind: at most [`MAX_QUOTAS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<PlacementQuota>,
     /// How much a slate is to be of different things, where a request does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversity: Option<Diversity>,
+    /// How much a slate is to have the shares of the person's interests, where a request does not
+    /// say; not beside `diversity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// How what a user was shown often sinks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fatigue: Option<Fatigue>,
     /// How much of a slate may be used to learn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploration: Option<ExplorationShare>,
@@ -105,6 +118,22 @@ pub struct PlacementPromotion {
     pub slot: SlatePlace,
 }
 
+/// A quota of a placement, as it is written: see [`crate::quota::Quota`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a quota: an object with a domain and most")]
+pub struct PlacementQuota {
+    /// Whose items.
+    pub domain: DomainId,
+    /// Which of them: the source of a filter; all without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Whether so many of each category are meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub each_category: bool,
+    /// How many.
+    pub most: SlatePlace,
+}
+
 /// A request asks for more than its placement serves.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BeyondPlacement {
@@ -127,6 +156,7 @@ impl PlacementDefinition {
             ("target_domains", self.target_domains.len(), MAX_TARGET_DOMAINS),
             ("boosts", self.boosts.len(), MAX_BOOSTS),
             ("promotions", self.promotions.len(), MAX_PROMOTIONS),
+            ("quotas", self.quotas.len(), MAX_QUOTAS),
         ] {
             if number > most {
                 return Err(format!("{field} must have at most {most} entries"));
@@ -137,7 +167,13 @@ impl PlacementDefinition {
         {
             return Err(format!("limit must be at most max_limit, which is {most}"));
         }
-        for (filter, domain, _) in self.sources() {
+        if self.diversity.is_some() && self.calibration.is_some() {
+            return Err("diversity and calibration are two ways to choose: say one".to_owned());
+        }
+        let of_quotas = self.quotas.iter().enumerate();
+        let of_quotas = of_quotas.map(|(at, quota)| (PlacementFilter::Quotas(at), &quota.domain));
+        let of_filters = self.sources().map(|(filter, domain, _)| (filter, domain));
+        for (filter, domain) in of_filters.chain(of_quotas) {
             if !self.serves(domain) {
                 return Err(format!("{filter} names {domain}, which is none of target_domains"));
             }
@@ -149,7 +185,7 @@ impl PlacementDefinition {
             || (lengths().count() > 1 && together > MAX_SOURCE_BYTES)
         {
             return Err(format!(
-                "filters, boosts and promotions must have at most {MAX_SOURCE_BYTES} bytes \
+                "filters, boosts, promotions and quotas must have at most {MAX_SOURCE_BYTES} bytes \
                  together, with 5 for each where there are several"
             ));
         }
@@ -196,11 +232,13 @@ impl PlacementDefinition {
         }
     }
 
-    /// The domains whose items filters, boosts and promotions tell apart, which only who acts for
-    /// them may do.
+    /// The domains whose items filters, boosts, promotions and quotas tell apart, which only who
+    /// acts for them may do.
     #[must_use]
     pub fn told_apart(&self) -> BTreeSet<&DomainId> {
-        self.sources().map(|(_, domain, _)| domain).collect()
+        let by_category = self.quotas.iter().filter(|quota| quota.each_category);
+        let by_category = by_category.map(|quota| &quota.domain);
+        self.sources().map(|(_, domain, _)| domain).chain(by_category).collect()
     }
 
     /// Every filter as it is written: where it stands, whose items it is about, and its source.
@@ -215,7 +253,10 @@ impl PlacementDefinition {
         let promotions = self.promotions.iter().enumerate().map(|(index, promotion)| {
             (PlacementFilter::Promotions(index), &promotion.domain, promotion.filter.as_str())
         });
-        filters.chain(boosts).chain(promotions)
+        let quotas = self.quotas.iter().enumerate().filter_map(|(index, quota)| {
+            Some((PlacementFilter::Quotas(index), &quota.domain, quota.filter.as_deref()?))
+        });
+        filters.chain(boosts).chain(promotions).chain(quotas)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::decision::{Decision, Outcome};
 use crate::event::Event;
 use crate::history::{Dismissal, EventPosition, History, PastEvent, SeenItem};
 use crate::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
+use crate::impressions::Impressions;
 use crate::people::{PeopleWrite, VersionedEntry};
 use crate::pseudonym::Pseudonymiser;
 use crate::push::Push;
@@ -155,6 +156,10 @@ pub trait EventStore: Send + Sync {
 
     /// Stores that an item counts as seen for ever; storing it again changes nothing.
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()>;
+
+    /// Stores what users were shown; storing it again changes nothing. It may be forgotten when it is
+    /// older than [`crate::fatigue::MAX_DAYS`].
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()>;
 
     /// Which of these events are stored, each in its place, as of now.
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>>;

@@ -27,20 +27,24 @@ pub(crate) struct OutcomeEvidence<'a> {
 impl OutcomeEvidence<'_> {
     /// Logs an outcome, then keeps what it is evidence of, from the outcome as it was logged
     /// first: sent again after a failure anywhere between, whatever it then says, all of
-    /// that one is complete, nothing is there twice, and nothing else comes of it.
-    pub(crate) async fn record(self, outcome: &Outcome) -> Result<Appended, StoreError> {
-        let appended = self.stores.decisions.append_outcome(outcome).await?;
-        match appended {
-            Appended::New => self.keep(outcome).await?,
+    /// that one is complete, nothing is there twice, and nothing else comes of it. Tells how it was
+    /// logged, unless it was erased meanwhile: then it is evidence of nothing any more.
+    pub(crate) async fn record(
+        self,
+        outcome: Outcome,
+    ) -> Result<(Appended, Option<Outcome>), StoreError> {
+        let appended = self.stores.decisions.append_outcome(&outcome).await?;
+        let logged = match appended {
+            Appended::New => Some(outcome),
             Appended::Duplicate => {
                 let (id, feedback) = (&outcome.recommendation_id, &outcome.feedback_id);
-                // One that was erased meanwhile is evidence of nothing any more.
-                if let Some(same) = self.stores.decisions.outcome(id, feedback).await? {
-                    self.keep(&same).await?;
-                }
+                self.stores.decisions.outcome(id, feedback).await?
             }
+        };
+        if let Some(logged) = &logged {
+            self.keep(logged).await?;
         }
-        Ok(appended)
+        Ok((appended, logged))
     }
 
     /// Keeps what a logged outcome is evidence of. Repeated, it changes nothing.
@@ -160,8 +164,9 @@ pub(crate) mod tests {
     async fn record(stores: &Stores, outcome: &Outcome) -> Result<Appended, StoreError> {
         let (definitions, decision) = (definitions(), decision());
         OutcomeEvidence { stores, definitions: &definitions, decision: &decision }
-            .record(outcome)
+            .record(outcome.clone())
             .await
+            .map(|(appended, _)| appended)
     }
 
     /// What a slate of the shop may be made from, of its own and of the cinema's items.

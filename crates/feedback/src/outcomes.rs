@@ -6,16 +6,20 @@ use crossfold_core::entities::activity::Activity;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind};
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::event::{check_occurred_at, to_millisecond};
+use crossfold_core::entities::fatigue::{self, day_of};
+use crossfold_core::entities::history::MarkedBy;
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, Pseudonym, RecommendationId, UserId,
 };
+use crossfold_core::entities::impressions::{Exposure, ImpressionDay, Impressions};
+use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::json;
 use crossfold_edge::batch::{self, BatchAnswer, Rejection};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::Json;
 use crossfold_edge::problem::Problem;
 use crossfold_storage::person_lookup::life;
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 
@@ -70,12 +74,50 @@ pub(crate) async fn post_feedback(
     }
     let evidence =
         OutcomeEvidence { stores: &state.stores, definitions: &definitions, decision: &decision };
-    let writes = outcomes.into_iter().map(|outcome| async move { evidence.record(&outcome).await });
-    let appended = batch::write_all(writes, CONCURRENT_WRITES).await?;
+    let writes = outcomes.into_iter().map(|outcome| evidence.record(outcome));
+    let recorded = batch::write_all(writes, CONCURRENT_WRITES).await?;
+    let (appended, logged): (Vec<_>, Vec<_>) = recorded.into_iter().unzip();
+    let logged: Vec<Outcome> = logged.into_iter().flatten().collect();
+    let impressions = impressions_of(&logged, &decision, (&definitions, now));
+    state.stores.events.note_impressions(&impressions).await?;
     let answer = BatchAnswer::counting(rejected, &appended);
     let activity = Activity { feedback: answer.intake(now), ..Activity::default() };
     state.activity.note(&body.domain, activity).await;
     Ok(JsonResponse(answer))
+}
+
+/// What of outcomes is noted for slates on which it then sinks, see
+/// [`crossfold_core::entities::fatigue`]: nothing where the platform has no such slates, and nothing that
+/// none of them would look at.
+fn impressions_of(
+    outcomes: &[Outcome],
+    decision: &Decision,
+    (definitions, now): (&Definitions, Timestamp),
+) -> Impressions {
+    let mut impressions = Impressions::default();
+    let placements = definitions.get(&decision.domain).map(|definition| &definition.placements);
+    let mut placements = placements.into_iter().flatten();
+    if placements.all(|(_, placement)| placement.fatigue.is_none()) {
+        return impressions;
+    }
+    let first = day_of(now).saturating_sub(i64::from(fatigue::MAX_DAYS).days());
+    for outcome in outcomes {
+        let exposure = match outcome.kind {
+            OutcomeKind::Impression => Exposure::Shown,
+            OutcomeKind::Click | OutcomeKind::Accept | OutcomeKind::Convert => Exposure::Taken,
+            OutcomeKind::Dismiss => continue,
+        };
+        let by = MarkedBy {
+            user: decision.user.clone(),
+            by_domain: decision.domain.clone(),
+            domain: outcome.domain.clone(),
+        };
+        let of = ImpressionDay { by, day: day_of(outcome.occurred_at), exposure };
+        if of.day >= first {
+            impressions.add(of, [ItemDigest::of(&outcome.item_id)]);
+        }
+    }
+    impressions
 }
 
 /// The decision that the feedback is about. Another user's, and one of an earlier life of the
@@ -125,6 +167,9 @@ fn parse_outcome(
 #[cfg(test)]
 mod tests {
     use crossfold_core::entities::clock::Clock;
+    use crossfold_core::entities::consent::{
+        ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
+    };
     use crossfold_core::entities::definition::DomainDefinition;
     use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
     use crossfold_core::entities::pseudonym::Pseudonymiser;
@@ -205,5 +250,68 @@ mod tests {
                 [deleted, "shop"].iter().all(|name| next.is_of_life(&domain(name), &definitions))
             );
         }
+    }
+
+    /// Tells what became of the slate's items, and answers with what is noted then of each exposure.
+    async fn noted(
+        state: &FeedbackState,
+        decision: &Decision,
+        (id, at): (&str, &str),
+    ) -> [usize; 2] {
+        let outcome = |kind: &str, name: &str| {
+            json!({"feedback_id": format!("{id}-{kind}-{name}"), "kind": kind, "domain": name,
+                "item_id": "i", "occurred_at": at})
+        };
+        let feedback = [
+            outcome("impression", "shop"),
+            outcome("impression", "cinema"),
+            outcome("click", "shop"),
+        ];
+        let body = json!({"recommendation_id": "r", "user_id": "u", "domain": "shop",
+            "feedback": feedback});
+        // Told twice, it is there once.
+        for _ in 0..2 {
+            let body = Json(serde_json::from_value(body.clone()).unwrap());
+            let answer = post_feedback(State(state.clone()), Caller::development(), body).await;
+            assert!(answer.unwrap().0.rejected.is_empty());
+        }
+        let history = state.stores.events.history(&decision.user, 9).await.unwrap();
+        let definitions = state.definitions.with(&domain("shop")).await.unwrap();
+        let (ledger, now) = (ConsentLedger::default(), state.clock.now());
+        let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
+        let count = |exposure| {
+            let of_target = |target: &str| {
+                let (display, target) = (domain("shop"), domain(target));
+                let use_of_it = RecommendationUse {
+                    user: &decision.user,
+                    display: &display,
+                    target: &target,
+                    cross_domain: CrossDomain::ByConsent,
+                };
+                let history = ConsentedHistory::for_recommendation(&history, context, &use_of_it);
+                let of_it = history.impressions().sets().filter(|(of, _)| of.exposure == exposure);
+                of_it.map(|(_, items)| items.len()).sum::<usize>()
+            };
+            of_target("shop") + of_target("cinema")
+        };
+        [count(Exposure::Shown), count(Exposure::Taken)]
+    }
+
+    #[tokio::test]
+    async fn what_was_shown_and_taken_is_noted_where_slates_look_at_it() {
+        let (state, decision) = served().await;
+        assert_eq!(noted(&state, &decision, ("f", "2027-01-15T07:59:00Z")).await, [0, 0]);
+        let tiring = json!({"name": "shop", "currency": "EUR",
+            "event_types": {"view": {"weight": 1}},
+            "placements": {"front": {"fatigue": {"after": 2}}}});
+        let tiring: DomainDefinition = serde_json::from_value(tiring).unwrap();
+        records::put(&*state.stores.records, &domain("shop"), &tiring).await.unwrap();
+        announce_change(&*state.stores.records, UniqueId::from_u128(3)).await.unwrap();
+        // So long ago that nothing looks at it.
+        assert_eq!(noted(&state, &decision, ("g", "2026-12-24T07:59:00Z")).await, [0, 0]);
+        // It was another day: sent again, it is what it was logged as.
+        assert_eq!(noted(&state, &decision, ("g", "2027-01-15T07:59:00Z")).await, [0, 0]);
+        // For the other platform's item it takes a consent that is not there.
+        assert_eq!(noted(&state, &decision, ("h", "2027-01-15T07:59:00Z")).await, [1, 1]);
     }
 }

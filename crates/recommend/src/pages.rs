@@ -1,8 +1,8 @@
 //! `POST /v1/recommendations/{id}/page`: more of a slate that was decided and logged before, in its
 //! order, by a cursor that its first page or the one before told.
 //!
-//! What is told is what may be shown now: the rules are asked again, and an item that is gone, hidden or
-//! dismissed since is left out, its rank with it. Scores and propensities are those that were logged;
+//! What is told is what may be shown now: the rules are asked again, those of the placement too, and an
+//! item that is gone, hidden, seen or dismissed since is left out, its rank with it. Scores and propensities are those that were logged;
 //! reasons and costs are as they are now. Nothing is logged: it is the same decision.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use crossfold_core::entities::applicant::Applicant;
 use crossfold_core::entities::decision::Decision;
 use crossfold_core::entities::ids::{DomainId, Pseudonym, RecommendationId, UserId};
-use crossfold_core::serving::request::SlateRequest;
+use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path};
 use crossfold_edge::problem::Problem;
@@ -25,7 +25,7 @@ use crate::request::{RecommendationBody, check_limit, locale, yes};
 use crate::slates::{RecommendationView, prepare, slate};
 use crate::state::RecommendState;
 
-/// What a cursor begins with, before the rank of the last item that was told.
+/// What a cursor begins with, before the rank of the last item that was told and the size of pages.
 const AFTER: &str = "after-";
 
 /// The body of the call.
@@ -43,15 +43,18 @@ pub(crate) struct PageBody {
     locale: String,
 }
 
-/// The cursor behind so many items.
-pub(crate) fn cursor(told: usize) -> String {
-    format!("{AFTER}{told}")
+/// The cursor behind so many items, for pages of so many.
+pub(crate) fn cursor(told: usize, size: usize) -> String {
+    format!("{AFTER}{told}-{size}")
 }
 
-/// How many items were told before a cursor.
-fn told_before(cursor: &str) -> Result<usize, Problem> {
-    let told = cursor.strip_prefix(AFTER).and_then(|told| told.parse().ok());
-    told.ok_or_else(|| Problem::invalid("cursor must be the `next` of an answer"))
+/// How many items were told before a cursor, and how many there are on a page.
+fn read_cursor(cursor: &str) -> Result<(usize, usize), Problem> {
+    let read = || {
+        let (told, size) = cursor.strip_prefix(AFTER)?.split_once('-')?;
+        Some((told.parse().ok()?, size.parse().ok().filter(|size| *size > 0)?))
+    };
+    read().ok_or_else(|| Problem::invalid("cursor must be the `next` of an answer"))
 }
 
 pub(crate) async fn post_page(
@@ -64,17 +67,17 @@ pub(crate) async fn post_page(
     let deadline = state.deadlines.begin();
     caller.require(Scope::RecommendationsRead, &body.domain)?;
     body.limit.map_or(Ok(()), check_limit)?;
-    let told = told_before(&body.cursor)?;
+    let (told, size) = read_cursor(&body.cursor)?;
     locale(&body.locale)?;
     let user = state.pseudonymiser.pseudonym(&body.domain, &UserId::parse(&body.user_id)?);
     let decision = find(&state, &id, (&user, &body.domain)).await?;
-    let limit = body.limit.unwrap_or(told).max(1);
+    let limit = body.limit.unwrap_or(size).min(MAX_LIMIT);
     let page: Vec<_> = decision.slate.iter().enumerate().skip(told).take(limit).collect();
     let entries = page.iter().map(|(_, entry)| (entry.domain.clone(), entry.item_id.clone()));
     let listed: BTreeSet<_> = entries.collect();
     let targets: BTreeSet<DomainId> = listed.iter().map(|(domain, _)| domain.clone()).collect();
     let asked = RecommendationBody::of_page(
-        (body.domain, targets.into_iter().collect()),
+        (body.domain, decision.placement.clone(), targets.into_iter().collect()),
         (body.applicant, body.explain, body.locale),
     );
     let prepared = prepare(&state, (&caller, &headers), asked, &deadline).await?;
@@ -84,6 +87,7 @@ pub(crate) async fn post_page(
     let request = SlateRequest {
         limit: limit.min(page.len()),
         listed: Some(listed),
+        shows_seen: false,
         ..prepared.request.clone()
     };
     let view = match page.is_empty() {
@@ -95,7 +99,7 @@ pub(crate) async fn post_page(
         }
     };
     let next = told + page.len();
-    let next = (next < decision.slate.len()).then(|| cursor(next));
+    let next = (next < decision.slate.len()).then(|| cursor(next, limit));
     Ok(JsonResponse(view.with_next(next)))
 }
 

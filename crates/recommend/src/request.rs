@@ -1,17 +1,17 @@
 //! The body of `POST /v1/recommendations`, and the checked request it becomes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
 use crossfold_core::entities::applicant::Applicant;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
-use crossfold_core::entities::diversity::Diversity;
+use crossfold_core::entities::diversity::{Calibration, Diversity};
 use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::ids::{DomainId, ItemId, Placement, UserId};
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::text_length::exceeds;
-use crossfold_core::serving::diversify::Diversified;
+use crossfold_core::serving::diversify::{Composed, Composition};
 use crossfold_core::serving::explore_share::Explored;
 use crossfold_core::serving::reason::Locale;
 use crossfold_core::serving::request::{DEFAULT_LIMIT, MAX_LIMIT, Occasion, SlateRequest};
@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use crate::request_filter::{FilteredTargets, RawFilter};
 use crate::request_placement::RequestPlacement;
-use crate::request_preferences::{Preferences, RawBoost, RawPromotion};
+use crate::request_preferences::{Preferences, RawBoost, RawPreferences, RawPromotion, RawQuota};
 use crate::request_words::Question;
 
 /// Most items a caller can exclude.
@@ -75,7 +75,10 @@ pub(crate) struct RecommendationBody {
     boosts: Vec<RawBoost>,
     #[serde(default)]
     promotions: Vec<RawPromotion>,
+    #[serde(default)]
+    quotas: Vec<RawQuota>,
     diversity: Option<f32>,
+    calibration: Option<f32>,
     exploration: Option<f32>,
     #[serde(default)]
     query: String,
@@ -85,6 +88,10 @@ pub(crate) struct RecommendationBody {
     /// The items of a ranking: no field of a recommendation's body.
     #[serde(skip)]
     listed: Option<BTreeSet<(DomainId, ItemId)>>,
+    /// Whether it is for a page of a slate that was decided before: targets that its place serves no
+    /// more are then passed over. No field of the body either.
+    #[serde(skip)]
+    is_page: bool,
     #[serde(default = "yes")]
     personalised: bool,
     #[serde(default = "yes")]
@@ -148,7 +155,10 @@ pub(crate) struct RankingBody {
     filter: Option<RawFilter>,
     #[serde(default)]
     boosts: Vec<RawBoost>,
+    #[serde(default)]
+    quotas: Vec<RawQuota>,
     diversity: Option<f32>,
+    calibration: Option<f32>,
     exploration: Option<f32>,
     #[serde(default)]
     query: String,
@@ -194,6 +204,7 @@ impl RankingBody {
             limit: self.limit,
             page_size: None,
             listed: Some(listed),
+            is_page: false,
             user_id: Some(self.user_id),
             user_ids: None,
             domain: self.domain,
@@ -202,7 +213,9 @@ impl RankingBody {
             filter: self.filter,
             boosts: self.boosts,
             promotions: Vec::new(),
+            quotas: self.quotas,
             diversity: self.diversity,
+            calibration: self.calibration,
             exploration: self.exploration,
             query: self.query,
             context: self.context,
@@ -236,12 +249,15 @@ impl RecommendationBody {
             filter: None,
             boosts: Vec::new(),
             promotions: Vec::new(),
+            quotas: Vec::new(),
             diversity: None,
+            calibration: None,
             exploration: None,
             query: String::new(),
             context: String::new(),
             applicant: None,
             listed: None,
+            is_page: false,
             personalised: true,
             explain: true,
             locale,
@@ -251,13 +267,21 @@ impl RecommendationBody {
         }
     }
 
-    /// What is asked of targets for a page of a slate that was decided before.
+    /// What is asked of targets for a page of a slate that was decided before, for a place of which
+    /// something may be said by now.
     pub(crate) fn of_page(
-        (domain, targets): (DomainId, Vec<DomainId>),
+        (domain, placement, targets): (DomainId, Option<Placement>, Vec<DomainId>),
         (applicant, explain, locale): (Option<Applicant>, bool, String),
     ) -> Self {
-        let empty = Self::without_wishes(domain, locale);
-        Self { target_domains: targets, applicant, explain, dry_run: true, ..empty }
+        Self {
+            target_domains: targets,
+            placement,
+            applicant,
+            explain,
+            dry_run: true,
+            is_page: true,
+            ..Self::without_wishes(domain, locale)
+        }
     }
 
     /// The user whom a request for one is for.
@@ -343,19 +367,26 @@ impl RecommendationBody {
             Some(share) => place.at_most(exploration(share)?),
             None => place.exploration(),
         };
-        let diversity = match self.diversity {
-            Some(share) => diversity(share)?,
-            None => place.diversity(),
+        let composition = match composition(self.diversity, self.calibration)? {
+            Some(asked) => asked,
+            None => place.composition(),
         };
+        let fatigue = place.fatigue();
         // What the request says is checked against all that it asks for; what its place says of the
         // targets that are served comes on top.
-        let placed = place.targets(self.target_domains.into_iter().collect())?;
+        let mut asked: BTreeSet<DomainId> = self.target_domains.into_iter().collect();
+        if self.is_page {
+            asked.retain(|target| place.serves(target));
+        }
+        let placed = place.targets(asked)?;
         let (targets, outdated) = (placed.targets.clone(), placed.outdated.clone());
         let filtered =
             FilteredTargets { targets: &targets, outdated: &outdated, definitions, caller };
         let filters = self.filter.map(|filter| filter.read(filtered)).transpose()?;
         let filters = filters.unwrap_or_default();
-        let preferences = Preferences::read((self.boosts, self.promotions), filtered)?;
+        let (boosts, promotions, quotas) = (self.boosts, self.promotions, self.quotas);
+        let raw = RawPreferences { boosts, promotions, quotas };
+        let preferences = Preferences::read(raw, filtered)?;
         filtered.check_together(filters.iter().chain(preferences.filters()))?;
         let applicant = self.applicant.filter(|applicant| !applicant.is_empty());
         if let Some(applicant) = &applicant {
@@ -381,10 +412,13 @@ impl RecommendationBody {
             filters,
             boosts: preferences.boosts,
             promotions: preferences.promotions,
-            diversity: diversity.map(|diversity| Diversified { diversity, pools: BTreeMap::new() }),
+            quotas: preferences.quotas,
+            fatigue,
+            composed: composition.map(Composed::by),
             exploration: exploration.map(|share| Explored { share, then: None }),
             words: question.as_ref().map(|question| question.words.clone()),
             applicant,
+            shows_seen: self.listed.is_some(),
             listed: self.listed,
             personalised: self.personalised,
             cross_domain: cross_domain(headers),
@@ -435,13 +469,35 @@ fn check_applicant(applicant: &Applicant, targets: FilteredTargets<'_>) -> Resul
     Ok(())
 }
 
-/// How much a slate is to be of different things; 0 where it need not be.
-fn diversity(share: f32) -> Result<Option<Diversity>, Problem> {
-    match Diversity::try_from(share) {
+/// What a slate is to be as a whole, where a request says so: nothing more than the best where that
+/// is 0.
+///
+/// # Errors
+/// A problem when a share is out of range, or it says both.
+fn composition(
+    diversity: Option<f32>,
+    calibration: Option<f32>,
+) -> Result<Option<Option<Composition>>, Problem> {
+    let read = |share: f32, read: Option<Composition>, field: &str| match read {
         _ if share == 0.0 => Ok(None),
-        Ok(diversity) => Ok(Some(diversity)),
-        Err(_) => Err(Problem::invalid("diversity must be 0 to 1")),
+        Some(read) => Ok(Some(read)),
+        None => Err(Problem::invalid(format!("{field} must be 0 to 1"))),
+    };
+    let diverse = diversity.map(|share| {
+        read(share, Diversity::try_from(share).ok().map(Composition::Diverse), "diversity")
+    });
+    let calibrated = calibration.map(|share| {
+        read(share, Calibration::try_from(share).ok().map(Composition::Calibrated), "calibration")
+    });
+    let (diverse, calibrated) = (diverse.transpose()?, calibrated.transpose()?);
+    if diverse.flatten().is_some() && calibrated.flatten().is_some() {
+        let detail = "diversity and calibration are two ways to choose: say one";
+        return Err(Problem::invalid(detail));
     }
+    Ok(match (diverse, calibrated) {
+        (None, None) => None,
+        (diverse, calibrated) => Some(diverse.flatten().or(calibrated.flatten())),
+    })
 }
 
 /// How much of a slate may be others than the best; 0 where nothing is.

@@ -84,15 +84,24 @@ impl<'a> FilteredTargets<'a> {
     /// # Errors
     /// A problem when it is no target or not the caller's. `field` is where it is named.
     pub(crate) fn only(self, field: &str, domain: &DomainId) -> Result<(), Problem> {
-        if !self.targets.contains(domain) && !self.outdated.contains(domain) {
-            return Err(Problem::invalid(format!("{field} names {domain}, which is no target")));
-        }
+        self.check_target(field, domain)?;
         if !self.caller.acts_for(domain) {
             let detail =
                 format!("{field}: the token does not cover {domain}, whose items it tells apart");
             return Err(Problem::new(StatusCode::FORBIDDEN, "domain_forbidden", detail));
         }
         Ok(())
+    }
+
+    /// Sees to it that a domain is a target.
+    ///
+    /// # Errors
+    /// A problem when it is none. `field` is where it is named.
+    pub(crate) fn check_target(self, field: &str, domain: &DomainId) -> Result<(), Problem> {
+        match self.targets.contains(domain) || self.outdated.contains(domain) {
+            true => Ok(()),
+            false => Err(Problem::invalid(format!("{field} names {domain}, which is no target"))),
+        }
     }
 
     /// A filter of a target; `None` of one that is not served.
@@ -135,7 +144,7 @@ impl<'a> FilteredTargets<'a> {
             let is_one = sources.len() == 1;
             if all_different > MAX_SOURCE_BYTES || (!is_one && joined.len() > MAX_SOURCE_BYTES) {
                 let detail = format!(
-                    "filter, boosts and promotions must have at most {MAX_SOURCE_BYTES} bytes \
+                    "filter, boosts, promotions and quotas must have at most {MAX_SOURCE_BYTES} bytes \
                      together, with 5 for each"
                 );
                 return Err(invalid_filter(detail));
@@ -146,7 +155,8 @@ impl<'a> FilteredTargets<'a> {
             let schema = self.definitions.get(target).map(DomainDefinition::schema);
             if let Err(error) = Filter::parse(&joined, &schema.unwrap_or_default()) {
                 let why = error.message;
-                let detail = format!("filter, boosts and promotions of {target} together: {why}");
+                let detail =
+                    format!("filter, boosts, promotions and quotas of {target} together: {why}");
                 return Err(invalid_filter(detail));
             }
         }
@@ -240,7 +250,7 @@ mod tests {
             |text: &str| format!("title in [\"{0}1\", \"{0}2\", \"{0}3\"]", text.repeat(900));
         let both = told(json!({"cars": long("x"), "books": long("y")}));
         assert!(
-            both.starts_with("invalid_filter filter, boosts and promotions must have"),
+            both.starts_with("invalid_filter filter, boosts, promotions and quotas must"),
             "{both}"
         );
     }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::boost::{Boost, Promotion};
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
-use crossfold_core::entities::diversity::Diversity;
 use crossfold_core::entities::exploration::ExplorationShare;
+use crossfold_core::entities::fatigue::Fatigue;
 use crossfold_core::entities::filter::Filter;
 use crossfold_core::entities::ids::{DomainId, Placement};
 use crossfold_core::entities::placement::{BeyondPlacement, PlacementDefinition, TargetPlacement};
+use crossfold_core::serving::diversify::Composition;
 use crossfold_edge::problem::Problem;
 
 use crate::request_preferences::Preferences;
@@ -54,6 +55,11 @@ impl<'a> RequestPlacement<'a> {
         }
     }
 
+    /// Whether items of a domain are served there.
+    pub(crate) fn serves(&self, target: &DomainId) -> bool {
+        self.definition.is_none_or(|definition| definition.serves(target))
+    }
+
     /// Whose items are served: of those that are asked for, or else those of the place, or else the
     /// platform's own.
     ///
@@ -96,9 +102,16 @@ impl<'a> RequestPlacement<'a> {
         }
     }
 
-    /// How much the slate is to be of different things, where the request does not say.
-    pub(crate) fn diversity(&self) -> Option<Diversity> {
-        self.definition?.diversity
+    /// How what a user was shown often counts for less.
+    pub(crate) fn fatigue(&self) -> Option<Fatigue> {
+        self.definition?.fatigue
+    }
+
+    /// What the slate is to be as a whole, where the request does not say.
+    pub(crate) fn composition(&self) -> Option<Composition> {
+        let definition = self.definition?;
+        let calibrated = definition.calibration.map(Composition::Calibrated);
+        definition.diversity.map(Composition::Diverse).or(calibrated)
     }
 
     /// How much of the slate may be others than the best, where the request does not say.
@@ -123,9 +136,10 @@ impl PlacedTargets {
     ) -> (BTreeMap<DomainId, Vec<Filter>>, Preferences) {
         let filters = filters.into_iter().map(|(target, filter)| (target, vec![filter]));
         let mut filters: BTreeMap<DomainId, Vec<Filter>> = filters.collect();
-        let Preferences { mut boosts, mut promotions } = preferences;
+        let Preferences { mut boosts, mut promotions, mut quotas } = preferences;
         for (target, rules) in self.rules {
-            let TargetPlacement { filter, boosts: more, promotions: places } = rules;
+            let TargetPlacement { filter, boosts: more, promotions: places, quotas: counts } =
+                rules;
             if let Some(filter) = filter {
                 filters.entry(target.clone()).or_default().push(filter);
             }
@@ -135,11 +149,14 @@ impl PlacedTargets {
                 Boost::sort(boosts);
             }
             if !places.is_empty() {
-                let promotions = promotions.entry(target).or_default();
+                let promotions = promotions.entry(target.clone()).or_default();
                 promotions.extend(places);
                 Promotion::sort(promotions);
             }
+            if !counts.is_empty() {
+                quotas.entry(target).or_default().extend(counts);
+            }
         }
-        (filters, Preferences { boosts, promotions })
+        (filters, Preferences { boosts, promotions, quotas })
     }
 }

@@ -66,7 +66,7 @@ impl RecommendationView {
     pub(crate) fn first_page(mut self, size: usize) -> Self {
         if size < self.items.len() {
             self.items.truncate(size);
-            self.next = Some(cursor(size));
+            self.next = Some(cursor(size, size));
         }
         self
     }

@@ -182,6 +182,12 @@ mod tests {
         async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
             self.0.mark_seen(seen).await
         }
+        async fn note_impressions(
+            &self,
+            impressions: &crossfold_core::entities::impressions::Impressions,
+        ) -> StoreResult<()> {
+            self.0.note_impressions(impressions).await
+        }
         async fn holds(
             &self,
             events: &[(Pseudonym, crossfold_core::entities::ids::EventId)],

@@ -16,6 +16,7 @@ use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::impressions::Impressions;
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     ActivityStore, Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage,
@@ -231,6 +232,12 @@ impl EventStore for Faulty<dyn EventStore> {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.make(call("events.mark_seen", &seen.user), self.store.mark_seen(seen)).await
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        let first = impressions.sets().next().map(|(of, _)| of.by.user.to_string());
+        let call = call("events.note_impressions", &first.unwrap_or_default());
+        self.make(call, self.store.note_impressions(impressions)).await
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {

@@ -18,6 +18,7 @@ use crossfold_core::entities::history::{
     Dismissal, EventPosition, History, MarkedItems, PastEvent, SeenItem,
 };
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
+use crossfold_core::entities::impressions::Impressions;
 use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
@@ -72,6 +73,7 @@ struct UserRecords {
     events: BTreeMap<EventId, Event>,
     dismissed: MarkedItems,
     seen: MarkedItems,
+    impressions: Impressions,
     /// Ids of erased events, of any life of the user whose first this is.
     erased: BTreeSet<ShortDigest>,
 }
@@ -85,7 +87,8 @@ impl UserRecords {
     }
 
     fn count(&self) -> u64 {
-        (self.events.len() + self.dismissed.len() + self.seen.len()) as u64
+        let marked = self.dismissed.len() + self.seen.len() + self.impressions.len();
+        (self.events.len() + marked) as u64
     }
 }
 
@@ -112,7 +115,9 @@ impl EventStore for MemoryEvents {
         let newest = &ordered[..limit.min(ordered.len())];
         let events = newest.iter().map(|event| (*event).clone()).collect();
         let history = History::new(events, []);
-        let history = history.with_marked(records.dismissed.clone(), records.seen.clone());
+        let history = history
+            .with_marked(records.dismissed.clone(), records.seen.clone())
+            .with_impressions(records.impressions.clone());
         Ok(match newest.last().filter(|_| newest.len() == limit) {
             Some(last) => history.cut_at(EventPosition::of(last)),
             None => history,
@@ -145,6 +150,15 @@ impl EventStore for MemoryEvents {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         lock(&self.0).entry(seen.user.clone()).or_default().seen.extend([seen.clone()]);
+        Ok(())
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        let mut users = lock(&self.0);
+        for (of, items) in impressions.sets() {
+            let records = users.entry(of.by.user.clone()).or_default();
+            records.impressions.add(of.clone(), items.iter());
+        }
         Ok(())
     }
 
@@ -199,6 +213,7 @@ impl EventStore for MemoryEvents {
             of_user.events.retain(|_, event| event.domain != *domain);
             of_user.dismissed.forget(domain);
             of_user.seen.forget(domain);
+            of_user.impressions.forget(domain);
             records += before - of_user.count();
         }
         Ok(ErasedPage { records, next: None })

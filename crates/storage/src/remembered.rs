@@ -16,6 +16,7 @@ use bytes::Bytes;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
+use crossfold_core::entities::impressions::Impressions;
 use crossfold_core::entities::people::{PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     Appended, Committed, ETag, ErasedPage, EventStore, Object, ObjectStore, Page, Past, PastRange,
@@ -188,6 +189,12 @@ impl EventStore for RememberedEvents {
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         let _writing = self.known.writing([key_of(&seen.user)]);
         self.store.mark_seen(seen).await
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        let users: Vec<_> = impressions.sets().map(|(of, _)| key_of(&of.by.user)).collect();
+        let _writing = self.known.writing(users);
+        self.store.note_impressions(impressions).await
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {

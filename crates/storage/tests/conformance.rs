@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
+use crossfold_core::entities::impressions::Impressions;
 use crossfold_core::entities::ports::{
     Appended, ETag, ErasedPage, EventStore, Object, ObjectStore, Past, PastRange, PutCondition,
     RekeyedPage, StoreResult, Stores,
@@ -55,6 +56,10 @@ impl EventStore for CountsTwice {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.0.mark_seen(seen).await
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        self.0.note_impressions(impressions).await
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {

@@ -14,6 +14,7 @@ use crate::entities::definition::{Definitions, DomainDefinition};
 use crate::entities::ids::{DomainId, Pseudonym};
 use crate::model::Model;
 use crate::serving::boosts::Multipliers;
+use crate::serving::fatigue::ShownOften;
 use crate::serving::request::{Recipient, SlateRequest};
 use crate::serving::rules::{Refusals, Rules};
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
@@ -127,8 +128,10 @@ pub struct AdmittedTarget<'a> {
     pub history: &'a ConsentedHistory,
     /// Which of its items may not be served, and why.
     pub refusals: Refusals,
-    /// How much more its items count, where the caller says so.
+    /// How much more or less its items count, where the caller or fatigue says so.
     pub multipliers: Option<Multipliers>,
+    /// What the user was shown often of it, and counts for less.
+    pub shown_often: ShownOften,
 }
 
 /// The request's targets, each with what the rules have against its items, in order of
@@ -142,18 +145,20 @@ pub fn admit<'a>(
         let snapshot = &**catalogues.get(domain)?;
         let rules = Rules::new(asked.request, (domain, history), asked.definitions);
         let refusals = rules.refusals(snapshot);
-        let multipliers = multipliers(asked, domain, snapshot);
-        Some(AdmittedTarget { domain, snapshot, history, refusals, multipliers })
+        let shown_often = ShownOften::of(history, asked.request);
+        let multipliers = multipliers(asked, (domain, snapshot), &shown_often);
+        Some(AdmittedTarget { domain, snapshot, history, refusals, multipliers, shown_often })
     };
     asked.histories.iter().filter_map(admitted).collect()
 }
 
 fn multipliers(
     asked: &AdmittedRequest<'_>,
-    domain: &DomainId,
-    snapshot: &CatalogueSnapshot,
+    (domain, snapshot): (&DomainId, &CatalogueSnapshot),
+    shown_often: &ShownOften,
 ) -> Option<Multipliers> {
-    let boosts = asked.request.boosts.get(domain)?;
+    let boosts = asked.request.boosts.get(domain).map(Vec::as_slice).unwrap_or_default();
+    let fatigued = shown_often.multipliers(snapshot, asked.request.fatigue);
     let schema = asked.definitions.get(domain).map(DomainDefinition::schema).unwrap_or_default();
-    Multipliers::of(boosts, (snapshot, &schema), asked.request.now)
+    Multipliers::of((boosts, &fatigued), (snapshot, &schema), asked.request.now)
 }

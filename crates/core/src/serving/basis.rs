@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::entities::basis::{
-    Basis, DiversityBasis, EvidenceBasis, FilterBasis, FilterUse, KeptBackBasis, REVISION,
-    digest_of_definition, digest_of_eligibility, digest_of_events, digest_of_items,
+    Basis, CalibrationBasis, DiversityBasis, EvidenceBasis, FatigueBasis, FilterBasis, FilterUse,
+    KeptBackBasis, QuotaBasis, REVISION, digest_of_definition, digest_of_eligibility,
+    digest_of_events, digest_of_items,
 };
 use crate::entities::catalogue::ChangeNumber;
 use crate::entities::consent::{ConsentedHistory, CrossDomain};
@@ -19,6 +20,7 @@ use crate::entities::kept_back::KeptBackBy;
 use crate::model::Model;
 use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::{DrawnFrom, Serving};
+use crate::serving::diversify::Composition;
 use crate::serving::request::SlateRequest;
 use crate::serving::rules::eligible::day_of;
 use crate::serving::snapshot::{CatalogueSnapshot, Catalogues};
@@ -28,9 +30,10 @@ use crate::serving::sources::bridges;
 pub(super) fn basis_of(
     serving: &Serving<'_>,
     asked: &AdmittedRequest<'_>,
-    (slate, DrawnFrom { pools, exploration }): (&[SlateEntry], DrawnFrom),
+    (slate, drawn_from): (&[SlateEntry], DrawnFrom),
 ) -> Basis {
     let request = asked.request;
+    let (diversity, calibration) = composed_of(request, &drawn_from);
     let last_change = |(domain, snapshot): (&DomainId, &Arc<CatalogueSnapshot>)| {
         (domain.clone(), snapshot.last_change())
     };
@@ -42,11 +45,11 @@ pub(super) fn basis_of(
         excluded: BTreeMap::new(),
         excluded_not_kept: 0,
         filters: filters_of(asked),
-        diversity: request
-            .diversity
-            .as_ref()
-            .map(|asked| DiversityBasis { share: asked.diversity, pools }),
-        exploration,
+        diversity,
+        calibration,
+        quotas: quotas_of(asked),
+        fatigue: request.fatigue.map(|rule| FatigueBasis { rule, shown: drawn_from.shown }),
+        exploration: drawn_from.exploration,
         with_words: request.words.is_some(),
         with_applicant: request.applicant.is_some() && !eligibility.is_empty(),
         eligibility,
@@ -65,7 +68,15 @@ pub(super) fn basis_of(
     let basis = match basis.with_applicant || basis.with_words {
         // By what else was asked, and what it was drawn from, it could be told who applied or what
         // was looked for; and no such slate is made again.
-        true => Basis { filters: Vec::new(), exploration: None, diversity: None, ..basis },
+        true => Basis {
+            filters: Vec::new(),
+            quotas: Vec::new(),
+            exploration: None,
+            diversity: None,
+            calibration: None,
+            fatigue: None,
+            ..basis
+        },
         false => basis,
     };
     if basis.with_applicant {
@@ -91,6 +102,39 @@ fn eligibility_of(
         Some((target.clone(), digest_of_eligibility(definition, day_of(asked.request.now))))
     };
     asked.request.targets.iter().filter(has_offers).filter_map(digest).collect()
+}
+
+/// What the slate was to be as a whole, and what it was chosen from.
+fn composed_of(
+    request: &SlateRequest,
+    drawn_from: &DrawnFrom,
+) -> (Option<DiversityBasis>, Option<CalibrationBasis>) {
+    let pools = drawn_from.pools.clone();
+    match request.composed.as_ref().map(|composed| composed.by) {
+        None => (None, None),
+        Some(Composition::Diverse(share)) => (Some(DiversityBasis { share, pools }), None),
+        Some(Composition::Calibrated(share)) => {
+            let interests = drawn_from.interests.clone();
+            (None, Some(CalibrationBasis { share, pools, interests }))
+        }
+    }
+}
+
+/// The quotas of all targets.
+fn quotas_of(asked: &AdmittedRequest<'_>) -> Vec<QuotaBasis> {
+    let of_target = |target: &DomainId| -> Vec<QuotaBasis> {
+        let schema = asked.definitions.get(target).map(DomainDefinition::schema);
+        let schema = schema.unwrap_or_default();
+        let quotas = asked.request.quotas.get(target).into_iter().flatten();
+        let basis = quotas.map(|quota| QuotaBasis {
+            target: target.clone(),
+            filter: quota.filter.as_ref().map(|of| FilterBasis::of(FilterUse::Admits, of, &schema)),
+            each_category: quota.each_category,
+            most: quota.most,
+        });
+        basis.collect()
+    };
+    asked.request.targets.iter().flat_map(of_target).collect()
 }
 
 /// Filters as they were written, with what they were for; those of targets that mean the same by it
@@ -209,7 +253,7 @@ pub(super) fn kept_back<'a>(
 ) -> BTreeMap<KeptBackBy, ItemsByTarget<'a>> {
     let mut kept_back: BTreeMap<KeptBackBy, ItemsByTarget<'a>> = BTreeMap::new();
     // What was seen is left on a list that is put in order.
-    let is_list = asked.request.listed.is_some();
+    let is_list = asked.request.shows_seen;
     for (target, history) in asked.histories() {
         let sets = if is_list { history.dismissed_by() } else { history.kept_back() };
         for (by, items) in sets {

@@ -30,19 +30,22 @@ const BLOCK: usize = 32;
 /// The best `limit` items of each target, in order of targets: see [`best`].
 #[must_use]
 pub fn best_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
-    let of_target = |(target, scores): (usize, &Scores<'_>)| {
-        let item = |position| {
-            let (score, source) = scores.of(position);
-            ScoredItem { target, position, score, source }
-        };
-        let since = |item: &ScoredItem| scores.target().snapshot.since(item.position);
-        let likely = likely(scores.values(), limit);
-        if likely.len() >= limit {
-            return best(likely.into_iter().map(item), since, limit);
-        }
-        best(scores.admitted().map(item), since, limit)
+    scores.iter().enumerate().map(|of_target| best_of_target(of_target, limit)).collect()
+}
+
+/// The best `limit` items of one target, whose place among the targets is given.
+#[must_use]
+pub fn best_of_target((target, scores): (usize, &Scores<'_>), limit: usize) -> Vec<ScoredItem> {
+    let item = |position| {
+        let (score, source) = scores.of(position);
+        ScoredItem { target, position, score, source }
     };
-    scores.iter().enumerate().map(of_target).collect()
+    let since = |item: &ScoredItem| scores.target().snapshot.since(item.position);
+    let likely = likely(scores.values(), limit);
+    if likely.len() >= limit {
+        return best(likely.into_iter().map(item), since, limit);
+    }
+    best(scores.admitted().map(item), since, limit)
 }
 
 /// Positions among which the best `limit` are, where so many have a score above negative infinity;

@@ -1,4 +1,4 @@
-//! How much more, or less, items count as the caller says.
+//! How much more, or less, items count as the caller says, and as what the user was shown often does.
 //!
 //! A boost multiplies the score of every item that its filter is true of. An estimate below zero is
 //! divided by it: what is preferred comes before what is like it and is not, whatever the sign. Of
@@ -10,7 +10,7 @@ use crate::entities::boost::Boost;
 use crate::entities::filter::Schema;
 use crate::serving::snapshot::CatalogueSnapshot;
 
-/// How much more or less, at most, several boosts together make an item count.
+/// How much more or less, at most, several boosts and fatigue together make an item count.
 const MOST: f32 = 100.0;
 
 /// How much more each item of a catalogue counts, by position.
@@ -18,14 +18,15 @@ const MOST: f32 = 100.0;
 pub struct Multipliers(Vec<f32>);
 
 impl Multipliers {
-    /// What boosts say of the items of a catalogue, whose domain declares this; `None` without any.
+    /// What boosts say of the items of a catalogue, whose domain declares this, and what fatigue
+    /// does, by position; `None` without any.
     #[must_use]
     pub fn of(
-        boosts: &[Boost],
+        (boosts, fatigued): (&[Boost], &[(usize, f32)]),
         (catalogue, schema): (&CatalogueSnapshot, &Schema),
         now: Timestamp,
     ) -> Option<Self> {
-        if boosts.is_empty() {
+        if boosts.is_empty() && fatigued.is_empty() {
             return None;
         }
         let mut multipliers = vec![1.0f32; catalogue.len()];
@@ -33,6 +34,9 @@ impl Multipliers {
             for position in filter.admits(&catalogue.table(filter, schema), now).ones() {
                 multipliers[position] *= factor.get();
             }
+        }
+        for (position, multiplier) in fatigued {
+            multipliers[*position] *= multiplier;
         }
         let bounded = |multiplier: &mut f32| *multiplier = multiplier.clamp(1.0 / MOST, MOST);
         multipliers.iter_mut().for_each(bounded);

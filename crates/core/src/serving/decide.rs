@@ -12,7 +12,7 @@ use crate::serving::arrange::arrange;
 use crate::serving::basis::basis_of;
 use crate::serving::best::{ScoredItem, best_known_of_each, best_of_each, newest_of_each};
 use crate::serving::blend::{Blended, blend, blend_without_evidence, worth_a_try};
-use crate::serving::diversify::POOL;
+use crate::serving::choose::{Choosable, Choosing, Chosen};
 use crate::serving::explain::Explainer;
 use crate::serving::explore::{PlacedItem, explore};
 use crate::serving::explore_share::{self, Explorable};
@@ -72,10 +72,12 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
     let (policy, request) = (serving.policy, asked.request);
     let inputs = SourceInputs::new(serving.model, asked.definitions);
     let targets = sources::open(admit(asked, serving.catalogues), policy.sources, &inputs);
-    let Placed { placed, shown, drawn_from } = placed(serving, asked, &targets);
+    let choosing = Choosing::of((asked, serving.model), &targets, &inputs);
+    let mut placed = placed(serving, asked, (&targets, &choosing));
+    let drawn_from = std::mem::take(&mut placed.drawn_from);
     let explainer = Explainer::new(serving, asked);
     let described = |item: &PlacedItem| describe(&explainer, request, &targets, item);
-    let items: Vec<DescribedItem> = placed.iter().map(described).collect();
+    let items: Vec<DescribedItem> = placed.placed.iter().map(described).collect();
     let slate: Vec<SlateEntry> = items.iter().map(|item| item.entry.clone()).collect();
     let decision = Decision {
         recommendation_id: request.recommendation_id.clone(),
@@ -87,7 +89,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         policy: policy.name.to_owned(),
         variant: None,
         seed: request.seed,
-        personalised: is_moved_by_evidence((serving.model, request), &targets, (&placed, &shown)),
+        personalised: is_moved_by_evidence(request, (&targets, choosing), &placed),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),
         lives: Decision::lives_of(
             request.targets.iter().chain([&request.display]),
@@ -106,14 +108,19 @@ struct Placed {
     /// What would be shown in the places of all that is not promoted, were nothing drawn by the share
     /// of a slate that is for others.
     shown: Vec<ScoredItem>,
+    promoted: Vec<PromotedItem>,
     drawn_from: DrawnFrom,
 }
 
 /// What a slate was chosen from, as far as a replay could not tell.
 #[derive(Default)]
 pub(super) struct DrawnFrom {
-    /// By target, where it is to be of different things.
+    /// By target, where it is to be more than the best of each.
     pub(super) pools: BTreeMap<DomainId, PoolBasis>,
+    /// The digest of what the person turned to, by target, where it is calibrated to that.
+    pub(super) interests: BTreeMap<DomainId, String>,
+    /// The digest of what counted for less, by target, for it was shown often.
+    pub(super) shown: BTreeMap<DomainId, String>,
     /// Where some of it could be others than the best.
     pub(super) exploration: Option<ExplorationBasis>,
 }
@@ -121,107 +128,91 @@ pub(super) struct DrawnFrom {
 fn placed(
     serving: Serving<'_>,
     asked: &AdmittedRequest<'_>,
-    targets: &[TargetSources<'_>],
+    (targets, choosing): (&[TargetSources<'_>], &Choosing<'_>),
 ) -> Placed {
-    let (request, model) = (asked.request, serving.model);
+    let request = asked.request;
     let shares: Vec<u32> = targets.iter().map(TargetSources::share).collect();
-    // The best of some items may be any.
-    let wanted = if request.promotions.is_empty() { candidates(request) } else { usize::MAX };
     let blended = |wanted| Blended { targets, words: request.words.as_ref(), wanted };
-    let scores = blend(blended(wanted));
+    let scores = blend(blended(choosing.wanted()));
     let promoted = promoted(asked, &scores);
-    // Of the best some may be promoted, and are shown elsewhere.
-    let (offered, limit) = (request.limit + promoted.len(), request.limit - promoted.len());
-    let (best, pools) = offered_of_each((model, request), &scores, offered);
-    let arranged = |best| arrange(others(best, &promoted), &shares, limit);
-    let best = arranged(best);
-    if let Some((drawn, exploration)) = explored(request, (&best, &scores), &promoted) {
-        let drawn_from = DrawnFrom { pools, exploration: Some(exploration) };
-        return Placed { placed: with_promoted(drawn, &promoted), shown: best, drawn_from };
+    let limit = request.limit - promoted.len();
+    let from = Choosable { scores: &scores, promoted: &promoted, shares: &shares, limit };
+    let Chosen { items: best, pools } = choosing.chosen(from);
+    let interests = choosing.digests(targets);
+    let shown_often = |TargetSources { target, .. }: &TargetSources<'_>| {
+        Some((target.domain.clone(), target.shown_often.digest(&request.recommendation_id)?))
+    };
+    let shown_often: BTreeMap<DomainId, String> = targets.iter().filter_map(shown_often).collect();
+    let from_these = DrawnFrom { pools, interests, shown: shown_often, exploration: None };
+    if let Some((drawn, exploration)) = explored((request, choosing), &best, from) {
+        let drawn_from = DrawnFrom { exploration: Some(exploration), ..from_these };
+        return Placed {
+            placed: with_promoted(drawn, &promoted),
+            shown: best,
+            promoted,
+            drawn_from,
+        };
     }
-    let tried = worth_a_try(blended(offered)).map(|scores| best_known_of_each(&scores, offered));
-    let tried = tried.map(arranged).unwrap_or_default();
+    let tried = worth_a_try(blended(request.limit + promoted.len()));
+    let tried = tried.map(|scores| tries(&scores, choosing, from)).unwrap_or_default();
     let drawn = explore(serving.policy.exploration, (&best, &tried), request.seed);
     let shown = drawn.iter().map(|item| item.scored).collect();
-    let drawn_from = DrawnFrom { pools, exploration: None };
-    Placed { placed: with_promoted(drawn, &promoted), shown, drawn_from }
+    let drawn_from = from_these;
+    Placed { placed: with_promoted(drawn, &promoted), shown, promoted, drawn_from }
 }
 
-/// The slate with others than the best in a share of its places, where the request has one.
+/// What is worth a try by these scores, in order. What quotas count is not tried: it might be one too
+/// many.
+fn tries(scores: &[Scores<'_>], choosing: &Choosing<'_>, from: Choosable<'_>) -> Vec<ScoredItem> {
+    let mut best = best_known_of_each(scores, from.limit + 2 * from.promoted.len());
+    best.iter_mut().for_each(|items| items.retain(|item| !choosing.quotas.count(item)));
+    arrange(others(best, from.promoted), from.shares, from.limit)
+}
+
+/// The slate with others than the best in a share of its places, where the request has one. What
+/// quotas count is not among those that are drawn: it might be one too many.
 fn explored(
-    request: &SlateRequest,
-    (arranged, scores): (&[ScoredItem], &[Scores<'_>]),
-    promoted: &[PromotedItem],
+    (request, choosing): (&SlateRequest, &Choosing<'_>),
+    arranged: &[ScoredItem],
+    from: Choosable<'_>,
 ) -> Option<(Vec<PlacedItem>, ExplorationBasis)> {
-    let explored = request.exploration.as_ref()?;
+    let (explored, scores) = (request.exploration.as_ref()?, from.scores);
     let most = explore_share::candidates(request.limit);
     let is_known = |item: &ScoredItem| scores[item.target].knows(item.position);
     let mut candidates = best_of_each(scores, most);
     for (candidates, newest) in candidates.iter_mut().zip(newest_of_each(scores, most)) {
         candidates.retain(is_known);
         candidates.extend(newest);
+        candidates.retain(|item| !choosing.quotas.count(item));
     }
-    let candidates = others(candidates, promoted);
+    let candidates = others(candidates, from.promoted);
     explored.drawn(Explorable { arranged, candidates: &candidates, scores }, request.seed)
 }
 
-/// Items of a target that a slate is chosen from.
-fn candidates(request: &SlateRequest) -> usize {
-    let of_share = request.exploration.as_ref().map(|_| explore_share::candidates(request.limit));
-    let at_least = request.limit.max(of_share.unwrap_or_default());
-    match request.diversity {
-        // With the first beyond it, which says where the pool ends.
-        Some(_) => at_least.max(POOL) + 1,
-        None => at_least,
-    }
-}
-
-/// The best of each target, and where diversity is asked for, those that are unlike one another
-/// first; and what these were chosen from.
-fn offered_of_each(
-    (model, request): (Option<&Model>, &SlateRequest),
-    scores: &[Scores<'_>],
-    limit: usize,
-) -> (Vec<Vec<ScoredItem>>, BTreeMap<DomainId, PoolBasis>) {
-    let mut pools = BTreeMap::new();
-    let mut best = best_of_each(scores, candidates(request).max(limit));
-    if let Some((diversified, model)) = request.diversity.as_ref().zip(model) {
-        for (items, scores) in best.iter_mut().zip(scores) {
-            let target = scores.target();
-            if let Some((chosen, pool)) = diversified.chosen((target, model), items, limit) {
-                *items = chosen;
-                pools.insert(target.domain.clone(), pool);
-            }
-        }
-    }
-    best.iter_mut().for_each(|items| items.truncate(limit));
-    (best, pools)
-}
-
-/// Whether the person's evidence moved the slate: it is behind a score on it, and
-/// without it other items would be shown, or in another order. What is promoted is there whatever
-/// the person did, and does not count.
+/// Whether the person's evidence moved the slate: it is behind a score on it or behind how it is
+/// composed, and without it other items would be shown, or in another order. What is promoted is
+/// there whatever the person did, and does not count.
 fn is_moved_by_evidence(
-    (model, request): (Option<&Model>, &SlateRequest),
-    targets: &[TargetSources<'_>],
-    (placed, shown): (&[PlacedItem], &[ScoredItem]),
+    request: &SlateRequest,
+    (targets, choosing): (&[TargetSources<'_>], Choosing<'_>),
+    Placed { shown, promoted, .. }: &Placed,
 ) -> bool {
     let is_personal = |item: &ScoredItem| {
         let source = item.source.map(|at| &targets[item.target].sources[at]);
         source.is_some_and(|source| source.is_personal())
     };
-    let place = |item: &ScoredItem| (item.target, item.position);
-    shown.iter().any(is_personal) && {
-        let words = request.words.as_ref();
-        let scores =
-            blend_without_evidence(Blended { targets, words, wanted: candidates(request) });
-        let (mut best, _) = offered_of_each((model, request), &scores, placed.len());
-        let promoted = placed.iter().filter(|item| item.promoted);
-        let elsewhere: Vec<(usize, usize)> = promoted.map(|item| place(&item.scored)).collect();
-        best.iter_mut().for_each(|items| items.retain(|item| !elsewhere.contains(&place(item))));
-        let for_anyone = arrange(best, &vec![POPULAR_SHARE; targets.len()], shown.len());
-        !shown.iter().map(place).eq(for_anyone.iter().map(place))
+    if !choosing.is_by_interests() && !shown.iter().any(is_personal) {
+        return false;
     }
+    let choosing = choosing.for_anyone();
+    let (words, wanted) = (request.words.as_ref(), choosing.wanted());
+    let scores = blend_without_evidence(Blended { targets, words, wanted });
+    let shares = vec![POPULAR_SHARE; targets.len()];
+    let limit = shown.len();
+    let for_anyone =
+        choosing.chosen(Choosable { scores: &scores, promoted, shares: &shares, limit });
+    let place = |item: &ScoredItem| (item.target, item.position);
+    !shown.iter().map(place).eq(for_anyone.items.iter().map(place))
 }
 
 fn describe(

@@ -99,8 +99,13 @@ impl<'a> Explainer<'a> {
             let text = text(likeness, self.locale);
             return Reason { code: ReasonCode::Tentative, text, evidence };
         }
-        let because =
-            title.map_or_else(|| Because::Domain(self.platform(&first.domain)), Because::Item);
+        let is_itself = first.domain == entry.item.domain
+            && first.item_id.as_ref() == Some(&entry.item.item_id);
+        let because = match title {
+            Some(_) if is_itself => Because::Itself,
+            Some(title) => Because::Item(title),
+            None => Because::Domain(self.platform(&first.domain)),
+        };
         Reason { code: ReasonCode::History, text: text(because, self.locale), evidence }
     }
 

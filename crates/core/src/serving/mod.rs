@@ -4,8 +4,8 @@
 //! | --- | --- | --- |
 //! | admit | [`admit`], [`rules`] | what of the person's history may be used for each target, and which items may be served at all |
 //! | score | [`sources`] | opens the sources of scores for each target: one file a source |
-//! | blend | [`blend`] | makes one score an item of what the sources say, and of what the caller boosts ([`boosts`]) |
-//! | arrange | [`best`], [`arrange`] | chooses each target's best, unlike one another where that is asked for ([`diversify`]), and lets the targets take turns, each with its best |
+//! | blend | [`blend`] | makes one score an item of what the sources say, and of what the caller boosts ([`boosts`]) and the user was shown often ([`fatigue`]) |
+//! | arrange | `choose`, [`best`], [`arrange`] | chooses each target's best, as a diverse or calibrated whole where that is asked for ([`diversify`], `interests`), within its `quotas`, and lets the targets take turns, each with its best |
 //! | explore | [`explore`] | draws what is shown, and says with what probability |
 //! | promote | [`promote`] | gives what the caller promotes its places |
 //! | explain | [`explain`], [`reason`], [`offers`] | titles, why each item is there, and what its offer costs |
@@ -27,16 +27,20 @@ pub mod best;
 pub mod blend;
 pub mod boosts;
 pub mod catalogue_facts;
+mod choose;
 pub mod decide;
 pub mod diversify;
 pub mod explain;
 pub mod explore;
 pub mod explore_share;
+pub mod fatigue;
 pub mod inspect;
+mod interests;
 pub mod offers;
 pub mod policy;
 pub mod profile;
 pub mod promote;
+mod quotas;
 pub mod reason;
 pub mod replay;
 pub mod request;

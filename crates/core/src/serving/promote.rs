@@ -18,6 +18,14 @@ pub struct PromotedItem {
     scored: ScoredItem,
 }
 
+impl PromotedItem {
+    /// The item.
+    #[must_use]
+    pub fn scored(&self) -> &ScoredItem {
+        &self.scored
+    }
+}
+
 /// What is promoted, the first place first; of one place the first target's comes first. At most so
 /// many as a slate has places. `scores` has those of each target, in order.
 #[must_use]

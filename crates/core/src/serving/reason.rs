@@ -88,6 +88,8 @@ pub struct Reason {
 pub enum Because<'a> {
     /// A past item whose title the caller may see.
     Item(&'a str),
+    /// The item itself, which the person knows.
+    Itself,
     /// Something on a platform, by the platform's name.
     Domain(&'a str),
     /// What others did on a platform, by the platform's name.
@@ -114,6 +116,7 @@ pub enum Because<'a> {
 pub fn text(because: Because<'_>, locale: Locale) -> String {
     match (locale, because) {
         (Locale::English, Because::Item(title)) => format!("Because of “{title}”"),
+        (Locale::English, Because::Itself) => "You know it from before".to_owned(),
         (Locale::English, Because::Domain(name)) => format!("Because of what you did on {name}"),
         (Locale::English, Because::Others(name)) => format!("Popular on {name}"),
         (Locale::English, Because::Newness(name)) => format!("New on {name}"),
@@ -145,6 +148,7 @@ pub fn text(because: Because<'_>, locale: Locale) -> String {
             format!("{name}新上架，根据其简介推荐")
         }
         (Locale::Chinese, Because::Item(title)) => format!("因为您关注过《{title}》"),
+        (Locale::Chinese, Because::Itself) => "您之前关注过".to_owned(),
         (Locale::Chinese, Because::Domain(name)) => format!("根据您在{name}的活动推荐"),
         (Locale::Chinese, Because::Others(name)) => format!("{name}热门"),
         (Locale::Chinese, Because::Newness(name)) => format!("{name}新上架"),

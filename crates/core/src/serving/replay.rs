@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::basis::{
-    Basis, DiversityBasis, EvidenceBasis, ExplorationBasis, FilterBasis, FilterUse, KeptBackBasis,
+    Basis, EvidenceBasis, ExplorationBasis, FilterBasis, FilterUse, KeptBackBasis, QuotaBasis,
     digest_of_eligibility,
 };
 use crate::entities::boost::{Boost, Promotion};
@@ -48,12 +48,12 @@ use crate::entities::filter::Filter;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId};
 use crate::entities::kept_back::KeptBackBy;
+use crate::entities::quota::Quota;
 use crate::model::Model;
-use crate::serving::admit::AdmittedRequest;
 use crate::serving::decide::{Serving, decide};
-use crate::serving::diversify::Diversified;
+use crate::serving::diversify::{Composed, Composition};
 use crate::serving::explore_share::Explored;
-use crate::serving::policy::{self, Policy};
+use crate::serving::policy;
 use crate::serving::reason::Locale;
 use crate::serving::replay::catalogues::{CataloguesThen, item_of};
 use crate::serving::replay::evidence::EvidenceThen;
@@ -124,8 +124,12 @@ pub enum Change {
     /// Evidence that was used, or what kept items back, is not all there.
     EvidenceChanged,
     /// Items that were on the slate can no longer be shown, or are gone; or since when they
-    /// are there decided their place, and is not known any more.
+    /// are there decided their place, and is not known any more; or it was calibrated to categories
+    /// of items, which are others now.
     CatalogueChanged,
+    /// The user was shown something since that would have counted for less, or it is forgotten what
+    /// they were shown.
+    ImpressionsChanged,
     /// From what seems the same, another slate is made.
     SlateDiffers,
 }
@@ -207,7 +211,9 @@ pub fn domains_to_read(recorded: &Decision, present: &Permission<'_>) -> BTreeSe
         KeptBackBy::Platform(domain) => Some(domain),
         KeptBackBy::Instruction => None,
     });
-    sources.map(|source| &source.domain).chain(of_platforms).cloned().collect()
+    // What was shown there is in the history of the user who asked.
+    let shown = basis.fatigue.iter().filter(|fatigue| !fatigue.shown.is_empty()).map(|_| display);
+    sources.map(|source| &source.domain).chain(of_platforms).chain(shown).cloned().collect()
 }
 
 /// The filters of a decision, as far as they can be read by what domains declare now: by target,
@@ -273,8 +279,6 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
         now: recorded.decided_at,
         display: recorded.domain.clone(),
     };
-    let diversified =
-        |basis: &DiversityBasis| Diversified { diversity: basis.share, pools: basis.pools.clone() };
     let explored =
         |basis: &ExplorationBasis| Explored { share: basis.share, then: Some(basis.clone()) };
     // What somebody told or wrote was kept nowhere, and words are made for whoever asks, and not
@@ -287,9 +291,12 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
         filters,
         boosts,
         promotions,
-        diversity: basis.diversity.as_ref().map(diversified),
+        quotas: quotas_then(basis, definitions),
+        fatigue: basis.fatigue.as_ref().map(|then| then.rule),
+        composed: composed_then(basis),
         exploration: basis.exploration.as_ref().map(explored),
         shows_offers: false,
+        shows_seen: !basis.listed.is_empty(),
         listed: (!basis.listed.is_empty()).then(|| named(&basis.listed)),
         personalised: !basis.impersonal,
         cross_domain: match basis.within_domains {
@@ -301,6 +308,39 @@ pub fn request_of(recorded: &Decision, definitions: &Definitions) -> Option<Slat
         locale: Locale::closest(basis.reasons.as_deref().unwrap_or_default()),
         ..SlateRequest::of(occasion)
     })
+}
+
+/// What a slate was to be as a whole, chosen from what it was chosen from.
+fn composed_then(basis: &Basis) -> Option<Composed> {
+    let diverse = basis
+        .diversity
+        .as_ref()
+        .map(|then| Composed { by: Composition::Diverse(then.share), pools: then.pools.clone() });
+    let calibrated = basis.calibration.as_ref().map(|then| Composed {
+        by: Composition::Calibrated(then.share),
+        pools: then.pools.clone(),
+    });
+    diverse.or(calibrated)
+}
+
+/// The quotas of a decision, but for those whose filters cannot be read any more.
+fn quotas_then(basis: &Basis, definitions: &Definitions) -> BTreeMap<DomainId, Vec<Quota>> {
+    let mut quotas: BTreeMap<DomainId, Vec<Quota>> = BTreeMap::new();
+    for then in &basis.quotas {
+        let Some(filter) = quota_filter(then, definitions) else { continue };
+        let quota = Quota { filter, each_category: then.each_category, most: then.most };
+        quotas.entry(then.target.clone()).or_default().push(quota);
+    }
+    quotas
+}
+
+/// Which items a quota was of, by what their domain declares now; `None` where that cannot be told.
+fn quota_filter(then: &QuotaBasis, definitions: &Definitions) -> Option<Option<Filter>> {
+    let schema = definitions.get(&then.target)?.schema();
+    match &then.filter {
+        Some(filter) => filter.read(&schema).map(Some),
+        None => Some(None),
+    }
 }
 
 /// What says whether evidence may be used.
@@ -364,24 +404,56 @@ pub fn replay(recorded: &Decision, present: &Present<'_>) -> Replayed {
         return Replayed { findings, slate: None };
     };
     let none = Descriptions::new();
-    let slate = |since| {
+    let decision = |since| {
         let described = present.descriptions.unwrap_or(&none);
         let catalogues = catalogues.with_changed_since(since, (present.model, described));
-        slate_of((policy, present.model, &catalogues), &evidence.asked)
+        let serving =
+            Serving { model: present.model, catalogues: &catalogues, policy, degraded: &[] };
+        decide(serving, &evidence.asked).decision
     };
-    let oldest = slate(Timestamp::MIN);
-    let newest = if catalogues.changed.is_empty() { oldest.clone() } else { slate(Timestamp::MAX) };
+    let oldest = decision(Timestamp::MIN);
+    let newest = match catalogues.changed.is_empty() {
+        true => oldest.slate.clone(),
+        false => decision(Timestamp::MAX).slate,
+    };
     let is_recorded = |slate: &[SlateEntry]| is_same_slate(&recorded.slate, slate);
     let mut findings = Vec::new();
-    if !is_recorded(&oldest) || !is_recorded(&newest) {
+    if !is_recorded(&oldest.slate) || !is_recorded(&newest) {
         let changed = catalogues.changed.iter().map(item_of).collect();
         findings.extend(Finding::of_items(Change::CatalogueChanged, changed));
+        let other = other_interests(basis, oldest.basis.as_ref());
+        findings.extend(Finding::of_domains(Change::CatalogueChanged, other));
+        let other = other_impressions(basis, oldest.basis.as_ref());
+        findings.extend(Finding::of_domains(Change::ImpressionsChanged, other));
         findings.extend(Finding::of_domains(Change::EvidenceChanged, evidence.other));
         if findings.is_empty() {
             findings.push(Change::SlateDiffers.into());
         }
     }
-    Replayed { findings, slate: Some(oldest) }
+    Replayed { findings, slate: Some(oldest.slate) }
+}
+
+/// The targets whose items, that the person turned to, are of other categories now.
+fn other_interests(then: &Basis, now: Option<&Basis>) -> BTreeSet<DomainId> {
+    let of = |basis: &Basis| basis.calibration.as_ref().map(|basis| basis.interests.clone());
+    others(of(then), now.and_then(of))
+}
+
+/// The targets of which the user was shown something since that would have counted for less, or of
+/// which it is forgotten what they were shown.
+fn other_impressions(then: &Basis, now: Option<&Basis>) -> BTreeSet<DomainId> {
+    let of = |basis: &Basis| basis.fatigue.as_ref().map(|basis| basis.shown.clone());
+    others(of(then), now.and_then(of))
+}
+
+/// The targets of which there is another digest, or none any more.
+fn others(
+    then: Option<BTreeMap<DomainId, String>>,
+    now: Option<BTreeMap<DomainId, String>>,
+) -> BTreeSet<DomainId> {
+    let (then, now) = (then.unwrap_or_default(), now.unwrap_or_default());
+    let targets = then.keys().chain(now.keys());
+    targets.filter(|target| then.get(*target) != now.get(*target)).cloned().collect()
 }
 
 /// What of the whole decision is gone.
@@ -410,7 +482,10 @@ fn gone(recorded: &Decision, basis: &Basis, present: &Present<'_>) -> Vec<Findin
     }
     let filters = filters_then(basis, present.definitions);
     let unread = filters.filter(|(_, _, filter)| filter.is_none());
-    let unread = unread.map(|(target, ..)| target.clone()).collect();
+    let quotas = basis.quotas.iter();
+    let unread_quotas = quotas.filter(|then| quota_filter(then, present.definitions).is_none());
+    let unread = unread.map(|(target, ..)| target.clone());
+    let unread = unread.chain(unread_quotas.map(|then| then.target.clone())).collect();
     gone.extend(Finding::of_domains(Change::FilterGone, unread));
     gone.extend(Finding::of_domains(
         Change::DefinitionsChanged,
@@ -434,14 +509,6 @@ fn other_eligibility(
 
 fn served(recorded: &Decision) -> BTreeSet<(DomainId, ItemId)> {
     recorded.slate.iter().map(|entry| (entry.domain.clone(), entry.item_id.clone())).collect()
-}
-
-fn slate_of(
-    (policy, model, catalogues): (&Policy, Option<&Model>, &Catalogues),
-    asked: &AdmittedRequest<'_>,
-) -> Vec<SlateEntry> {
-    let serving = Serving { model, catalogues, policy, degraded: &[] };
-    decide(serving, asked).decision.slate
 }
 
 /// Whether two slates are the same to the last bit.

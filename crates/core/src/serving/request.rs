@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use crate::entities::applicant::Applicant;
 use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentLedger, CrossDomain};
+use crate::entities::fatigue::Fatigue;
 use crate::entities::filter::Filter;
 use crate::entities::history::History;
 use crate::entities::ids::{DomainId, ItemId, Placement, Pseudonym, RecommendationId};
-use crate::serving::diversify::Diversified;
+use crate::entities::quota::Quota;
+use crate::serving::diversify::Composed;
 use crate::serving::explore_share::Explored;
 use crate::serving::reason::Locale;
 
@@ -97,14 +99,20 @@ pub struct SlateRequest {
     pub boosts: BTreeMap<DomainId, Vec<Boost>>,
     /// Which items of some targets have places of their own, in the order of [`Promotion::sort`].
     pub promotions: BTreeMap<DomainId, Vec<Promotion>>,
-    /// How much it is to be of different things, where it is to be.
-    pub diversity: Option<Diversified>,
+    /// At most how many there are to be of a kind, of some targets.
+    pub quotas: BTreeMap<DomainId, Vec<Quota>>,
+    /// How what the user was shown often counts for less, where it does.
+    pub fatigue: Option<Fatigue>,
+    /// What it is to be as a whole, where more than the best of each.
+    pub composed: Option<Composed>,
     /// Who applies for offers, as far as they told. It is for this request alone, and kept nowhere.
     pub applicant: Option<Applicant>,
     /// Whether it is wanted what offers cost.
     pub shows_offers: bool,
     /// The items that are to be put in order; `None` where any of the targets may be shown.
     pub listed: Option<BTreeSet<(DomainId, ItemId)>>,
+    /// Whether it may hold what the person has seen: a list is wanted in order, whatever that is.
+    pub shows_seen: bool,
     /// What items are looked for, where they are.
     pub words: Option<Words>,
     /// The share of the places that may hold others than the best, where there is one.
@@ -141,10 +149,13 @@ impl SlateRequest {
             filters: BTreeMap::new(),
             boosts: BTreeMap::new(),
             promotions: BTreeMap::new(),
-            diversity: None,
+            quotas: BTreeMap::new(),
+            fatigue: None,
+            composed: None,
             applicant: None,
             shows_offers: true,
             listed: None,
+            shows_seen: false,
             words: None,
             exploration: None,
             personalised: true,

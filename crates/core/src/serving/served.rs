@@ -93,7 +93,10 @@ pub fn try_filter(
         let (shown, before) = (of_target.len(), trial.removed);
         trial.shown += shown;
         for entry in of_target {
-            match snapshot.position(&entry.item_id) {
+            // What was deleted is still there, as gone.
+            let position = snapshot.position(&entry.item_id);
+            let is_there = |at: &usize| snapshot.entry(*at).item.details.is_some();
+            match position.filter(is_there) {
                 Some(position) if !mask.get(position) => {
                     trial.removed += 1;
                     *removed.entry(position).or_default() += 1;

@@ -8,6 +8,7 @@ use super::{ConsentContext, CrossDomain};
 use crate::event::Event;
 use crate::history::{History, MarkedBy, MarkedItems, PastEvent};
 use crate::ids::{DomainId, ItemId, Pseudonym};
+use crate::impressions::Impressions;
 use crate::item_set::{ItemDigest, ItemSet};
 use crate::kept_back::{KeptBack, KeptBackBy};
 use crate::purpose::Purpose;
@@ -54,6 +55,7 @@ pub struct ConsentedHistory {
     past: Vec<PastEvent>,
     dismissed: KeptBack,
     seen: KeptBack,
+    impressions: Impressions,
 }
 
 /// What an event was to a slate that was served before.
@@ -84,7 +86,7 @@ impl ConsentedHistory {
     /// for a slate tells `display` something of what it was made from; so with items
     /// of `target` that are recorded as seen for ever, by the platform where that was.
     /// `user` is the one who asks; their own dismissals always hold, for they are
-    /// instructions, not evidence.
+    /// instructions, not evidence. Of what was shown, what `display` itself showed that user.
     #[must_use]
     pub fn for_recommendation(
         history: &History,
@@ -109,7 +111,11 @@ impl ConsentedHistory {
             if is_own { Some(KeptBackBy::Instruction) } else { by_platform(by) }
         });
         let seen = admitted(&history.seen, by_platform);
-        Self { events, past: past.cloned().collect(), dismissed, seen }
+        let impressions = history.impressions.only(|by| {
+            let is_own = by.user == *request.user && by.by_domain == *request.display;
+            is_own && is_of_target(&by.domain) && admits(&by.by_domain)
+        });
+        Self { events, past: past.cloned().collect(), dismissed, seen, impressions }
     }
 
     /// What may be used to train, as groups of domains. Evidence in one group
@@ -251,7 +257,14 @@ impl ConsentedHistory {
             past: self.past.clone(),
             dismissed: self.dismissed.clone(),
             seen: self.seen.clone(),
+            impressions: self.impressions.clone(),
         }
+    }
+
+    /// Which of the target's items the platform showed the user who asks, and when.
+    #[must_use]
+    pub fn impressions(&self) -> &Impressions {
+        &self.impressions
     }
 
     /// Older events, which are no evidence but whose items may count as seen.

@@ -7,9 +7,10 @@ use super::*;
 use crate::definition::ConsentDefault;
 use crate::definition::tests::definition;
 use crate::event::Event;
-use crate::history::{History, PastEvent};
+use crate::history::{History, MarkedBy, PastEvent};
 use crate::ids::Pseudonym;
 use crate::ids::{EventId, EventType, ItemId};
+use crate::impressions::{Exposure, ImpressionDay, Impressions};
 use crate::item_set::ItemDigest;
 
 const DOMAINS: [&str; 4] = ["knowledge", "auto-finance", "travel", "health"];
@@ -138,6 +139,22 @@ fn any_decision() -> impl Strategy<Value = ConsentDecision> {
     })
 }
 
+/// Of every domain, shown on every domain, to the user and to another.
+fn shown_everywhere() -> Impressions {
+    let mut shown = Impressions::default();
+    for (name, by, of) in
+        ["u", "v"].into_iter().flat_map(|name| (0..16).map(move |both| (name, both / 4, both % 4)))
+    {
+        let by = MarkedBy { user: user(name), by_domain: domain(by), domain: domain(of) };
+        let day = "2026-03-01".parse().unwrap();
+        shown.add(
+            ImpressionDay { by, day, exposure: Exposure::Shown },
+            [ItemDigest::of(&seen_by(0))],
+        );
+    }
+    shown
+}
+
 fn decisions() -> impl Strategy<Value = Vec<ConsentDecision>> {
     let purpose = proptest::sample::select(Purpose::ALL.to_vec());
     let one =
@@ -168,7 +185,8 @@ proptest! {
         };
         let history = History::new((0..4).map(|from| event(from, 1)).collect(), [])
             .with_seen((0..4).map(seen))
-            .with_past((0..4).map(past).collect());
+            .with_past((0..4).map(past).collect())
+            .with_impressions(shown_everywhere());
         let (me, display, target) = (user("u"), domain(display), domain(target));
         let cross_domain = if gpc { CrossDomain::Never } else { CrossDomain::ByConsent };
         let request = RecommendationUse { user: &me, display: &display, target: &target, cross_domain };
@@ -187,8 +205,16 @@ proptest! {
         let may_target = admitted.events().iter().any(|event| event.domain == target);
         let past: Vec<&DomainId> = admitted.past().iter().map(|event| &event.domain).collect();
         prop_assert_eq!(past, if may_target { vec![&target] } else { vec![] });
+        // What was shown is the business of who showed it, to that user.
+        let shown: Vec<&MarkedBy> = admitted.impressions().sets().map(|(of, _)| &of.by).collect();
+        let own = MarkedBy { user: me, by_domain: display.clone(), domain: target.clone() };
+        let may_display = (display == target || !gpc) && [&display, &target].into_iter().all(|to| {
+            ledger.permits(&display, to, Purpose::Recommendation, &definitions, now)
+        });
+        prop_assert_eq!(shown, if may_display { vec![&own] } else { vec![] });
         let admitted = admitted.without_events();
-        prop_assert_eq!(admitted.seen().count() + admitted.past().len(), 0);
+        let left = admitted.seen().count() + admitted.past().len() + admitted.impressions().len();
+        prop_assert_eq!(left, 0);
     }
 
     #[test]

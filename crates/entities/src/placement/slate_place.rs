@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A place of a slate, counted from 1 to [`SlatePlace::MOST`]; as a limit, the last place there is.
+/// A place of a slate, counted from 1 to [`SlatePlace::MOST`]; as a limit, the last place there is, or how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "usize", into = "usize")]
 pub struct SlatePlace(usize);
 
 /// A number is no place of a slate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a limit, and a slot, must be 1 to {}", SlatePlace::MOST)]
+#[error("a limit, a slot and a quota must be 1 to {}", SlatePlace::MOST)]
 pub struct InvalidSlatePlace;
 
 impl TryFrom<usize> for SlatePlace {

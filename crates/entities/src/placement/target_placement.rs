@@ -7,6 +7,7 @@ use crate::boost::{Boost, Promotion};
 use crate::filter::{Filter, Schema};
 use crate::ids::DomainId;
 use crate::plain_text::is_visible;
+use crate::quota::Quota;
 
 /// What holds of a target's items at a placement.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub struct TargetPlacement {
     pub boosts: Vec<Boost>,
     /// Which have a place of their own, in the order of [`Promotion::sort`].
     pub promotions: Vec<Promotion>,
+    /// At most how many there are of a kind.
+    pub quotas: Vec<Quota>,
 }
 
 /// Where in a placement a filter stands, shown as the path to it.
@@ -28,6 +31,8 @@ pub enum PlacementFilter {
     Boosts(usize),
     /// In a promotion, from 0.
     Promotions(usize),
+    /// In a quota, from 0.
+    Quotas(usize),
     /// In several of them, each of which may stand alone.
     Together,
 }
@@ -38,7 +43,8 @@ impl fmt::Display for PlacementFilter {
             Self::Filters => f.write_str("filters"),
             Self::Boosts(index) => write!(f, "boosts[{index}]"),
             Self::Promotions(index) => write!(f, "promotions[{index}]"),
-            Self::Together => f.write_str("filters, boosts and promotions"),
+            Self::Quotas(index) => write!(f, "quotas[{index}]"),
+            Self::Together => f.write_str("filters, boosts, promotions and quotas"),
         }
     }
 }
@@ -87,9 +93,18 @@ impl PlacementDefinition {
                 promotions.push(Promotion { filter, slot: promotion.slot.get() });
             }
         }
+        let mut quotas = Vec::new();
+        for (index, quota) in self.quotas.iter().enumerate() {
+            if quota.domain == *target {
+                let filter = quota.filter.as_deref();
+                let filter = filter.map(|source| read(PlacementFilter::Quotas(index), source));
+                let (each_category, most) = (quota.each_category, quota.most.get());
+                quotas.push(Quota { filter: filter.transpose()?, each_category, most });
+            }
+        }
         Boost::sort(&mut boosts);
         Promotion::sort(&mut promotions);
-        let read = TargetPlacement { filter, boosts, promotions };
+        let read = TargetPlacement { filter, boosts, promotions, quotas };
         check_together(read.filters(), schema)
             .map_err(|why| invalid(PlacementFilter::Together, why))?;
         Ok(read)
@@ -101,7 +116,8 @@ impl TargetPlacement {
     pub fn filters(&self) -> impl Iterator<Item = &Filter> {
         let of_boosts = self.boosts.iter().map(|boost| &boost.filter);
         let of_promotions = self.promotions.iter().map(|promotion| &promotion.filter);
-        self.filter.iter().chain(of_boosts).chain(of_promotions)
+        let of_quotas = self.quotas.iter().filter_map(|quota| quota.filter.as_ref());
+        self.filter.iter().chain(of_boosts).chain(of_promotions).chain(of_quotas)
     }
 }
 

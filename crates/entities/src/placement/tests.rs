@@ -10,6 +10,7 @@ use crate::definition::DomainDefinition;
 use crate::definition::tests::definition;
 use crate::filter::{AttributeType, Filter, Schema};
 use crate::json::from_value;
+use crate::quota::Quota;
 
 fn domain(name: &str) -> DomainId {
     DomainId::parse(name).unwrap()
@@ -32,6 +33,7 @@ fn refused(wrong: Value) -> String {
 fn what_is_out_of_range_is_refused_with_the_field_named() {
     let boost = json!({"domain": "auto", "filter": "price > 1", "factor": 2});
     let promotion = json!({"domain": "auto", "filter": "price > 1", "slot": 1});
+    let quota = json!({"domain": "auto", "most": 1});
     let with = |mut of: Value, field: &str, value: Value| {
         of[field] = value;
         json!([of])
@@ -53,7 +55,14 @@ fn what_is_out_of_range_is_refused_with_the_field_named() {
         (json!({"promotions": with(promotion.clone(), "slot", json!(0))}), "must be 1 to 100"),
         (json!({"promotions": with(promotion.clone(), "slot", json!(101))}), "must be 1 to 100"),
         (json!({"promotions": [["auto", "price > 1", 1]]}), "a promotion: an object"),
+        (json!({"quotas": vec![&quota; 11]}), "quotas must have at most 10"),
+        (json!({"quotas": with(quota.clone(), "most", json!(0))}), "must be 1 to 100"),
+        (json!({"quotas": with(quota.clone(), "each", json!(true))}), "unknown field `each`"),
+        (json!({"quotas": [["auto", 1]]}), "a quota: an object"),
         (json!({"diversity": 0}), "diversity must be above 0"),
+        (json!({"calibration": 1.1}), "calibration must be above 0, up to 1"),
+        (json!({"calibration": 1, "diversity": 1}), "diversity and calibration are two ways"),
+        (json!({"fatigue": {"after": 0}}), "fatigue must begin after 1"),
         (json!({"exploration": 0.6}), "exploration must be above 0, up to 0.5"),
         (json!({"colour": 1}), "unknown field `colour`"),
         (json!([["auto"]]), "a placement: an object"),
@@ -77,6 +86,7 @@ fn what_tells_items_apart_is_of_the_target_domains_where_there_are_any() {
         ("filters", json!({"cars": "price > 1"})),
         ("boosts[0]", json!([{"domain": "cars", "filter": "price > 1", "factor": 2}])),
         ("promotions[0]", json!([{"domain": "cars", "filter": "price > 1", "slot": 1}])),
+        ("quotas[0]", json!([{"domain": "cars", "most": 1}])),
     ] {
         let name = field.split('[').next().unwrap();
         let why = refused(json!({"target_domains": ["auto"], name: of_cars}));
@@ -137,6 +147,11 @@ fn a_target_is_told_what_is_said_of_it_and_nothing_else() {
             {"domain": "auto", "filter": "price > 4", "slot": 3},
             {"domain": "auto", "filter": "price > 5", "slot": 1},
         ],
+        "quotas": [
+            {"domain": "auto", "filter": "price > 6", "most": 2},
+            {"domain": "books", "each_category": true, "most": 1},
+            {"domain": "cars", "most": 3},
+        ],
     }));
     let read = checkout.for_target(&domain("auto"), &schema()).unwrap();
     assert_eq!(read.filter.as_ref().map(Filter::source), Some("brand = \"BYD\""));
@@ -144,11 +159,16 @@ fn a_target_is_told_what_is_said_of_it_and_nothing_else() {
     assert_eq!(boosts.collect::<Vec<_>>(), [("price > 1", 4.0), ("price > 2", 2.0)]);
     let promotions = read.promotions.iter().map(|one| (one.slot, one.filter.source()));
     assert_eq!(promotions.collect::<Vec<_>>(), [(1, "price > 5"), (3, "price > 4")]);
-    assert_eq!(read.filters().count(), 5);
-    let nothing = checkout.for_target(&domain("books"), &schema()).unwrap();
+    assert_eq!(read.quotas[0].filter.as_ref().map(Filter::source), Some("price > 6"));
+    assert_eq!(read.filters().count(), 6);
+    let books = checkout.for_target(&domain("books"), &schema()).unwrap();
+    let of_each = Quota { filter: None, each_category: true, most: 1 };
+    assert_eq!(books, TargetPlacement { quotas: vec![of_each], ..TargetPlacement::default() });
+    let nothing = checkout.for_target(&domain("films"), &schema()).unwrap();
     assert_eq!(nothing, TargetPlacement::default());
+    // Whose items they are, and no more, a quota of a whole domain tells.
     let told_apart: Vec<&str> = checkout.told_apart().into_iter().map(DomainId::as_str).collect();
-    assert_eq!(told_apart, ["auto", "learn"]);
+    assert_eq!(told_apart, ["auto", "books", "learn"]);
 }
 
 #[test]
@@ -175,7 +195,7 @@ fn a_filter_that_cannot_be_read_is_told_with_where_it_stands() {
         ),
         (
             json!({"filters": {"auto": many}, "boosts": [boost(&many)]}),
-            "filters, boosts and promotions of auto: together, ",
+            "filters, boosts, promotions and quotas of auto: together, ",
         ),
     ] {
         let said = placement(said);
@@ -233,13 +253,19 @@ prop_compose! {
         filters in btree_map(any_domain(), ANY_SOURCE, 0..3),
         boosts in vec((any_domain(), ANY_SOURCE, 0.1_f32..=10.0), 0..3),
         promotions in vec((any_domain(), ANY_SOURCE, any_place()), 0..3),
+        quotas in vec((any_domain(), option::of(ANY_SOURCE), any::<bool>(), any_place()), 0..3),
         diversity in option::of(f32::MIN_POSITIVE..=1.0),
+        calibration in option::of(f32::MIN_POSITIVE..=1.0),
         exploration in option::of(f32::MIN_POSITIVE..=0.5),
+        fatigue in option::of((1u8..=14).prop_flat_map(|days| (1..=days, 0.1f32..=0.95, Just(days)))),
     ) -> PlacementDefinition {
         let boost = |(domain, filter, factor): (_, _, f32)| {
             PlacementBoost { domain, filter, factor: factor.try_into().unwrap() }
         };
         let promotion = |(domain, filter, slot)| PlacementPromotion { domain, filter, slot };
+        let quota = |(domain, filter, each_category, most)| {
+            PlacementQuota { domain, filter, each_category, most }
+        };
         PlacementDefinition {
             target_domains,
             limit: limits.0,
@@ -247,7 +273,14 @@ prop_compose! {
             filters,
             boosts: boosts.into_iter().map(boost).collect(),
             promotions: promotions.into_iter().map(promotion).collect(),
+            quotas: quotas.into_iter().map(quota).collect(),
+            calibration: calibration
+                .filter(|_| diversity.is_none())
+                .map(|share| share.try_into().unwrap()),
             diversity: diversity.map(|share| share.try_into().unwrap()),
+            fatigue: fatigue.map(|(after, factor, days)| {
+                from_value(json!({"after": after, "factor": factor, "days": days})).unwrap()
+            }),
             exploration: exploration.map(|share| share.try_into().unwrap()),
         }
     }

@@ -28,7 +28,7 @@ use crossfold_core::model::scoring::{ScoringTables, TableParts};
 use crossfold_core::model::{Artefact, Model, ModelParts, Provenance, Sections};
 use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, Serving, decide};
-use crossfold_core::serving::diversify::Diversified;
+use crossfold_core::serving::diversify::{Composed, Composition};
 use crossfold_core::serving::explore_share::Explored;
 use crossfold_core::serving::policy::ALS_FOLD_IN;
 use crossfold_core::serving::request::{Occasion, Recipient, SlateRequest};
@@ -169,7 +169,7 @@ fn wishing(request: SlateRequest, definition: &DomainDefinition) -> Result<Slate
     let filter = filter.map_err(|error| anyhow!("{error}"))?;
     Ok(SlateRequest {
         filters: BTreeMap::from([(request.display.clone(), vec![filter])]),
-        diversity: Some(Diversified { diversity: 0.2.try_into()?, pools: BTreeMap::new() }),
+        composed: Some(Composed::by(Composition::Diverse(0.2.try_into()?))),
         exploration: Some(Explored { share: 0.1.try_into()?, then: None }),
         ..request
     })

@@ -21,11 +21,14 @@ async function read() {
 }
 
 /** How many rules there are of each kind, and the shares. */
-function rulesText({ filters = {}, boosts = [], promotions = [], diversity, exploration }) {
-  const counts = [["filters", Object.keys(filters).length], ["boosts", boosts.length], ["promotions", promotions.length]];
+function rulesText({ filters = {}, boosts = [], promotions = [], quotas = [], fatigue, ...shares }) {
+  const counts = [["filters", Object.keys(filters).length], ["boosts", boosts.length], ["promotions", promotions.length],
+    ["quotas", quotas.length]];
   const told = counts.filter(([, count]) => count).map(([kind, count]) => t(`places.${kind}`, { count: number(count) }));
-  if (diversity) told.push(t("places.diversity", { share: figure(diversity) }));
-  if (exploration) told.push(t("places.exploration", { share: figure(exploration) }));
+  for (const name of ["diversity", "calibration", "exploration"]) {
+    if (shares[name]) told.push(t(`places.${name}`, { share: figure(shares[name]) }));
+  }
+  if (fatigue) told.push(t("places.fatigue", { days: number(fatigue.after) }));
   return told.join(t("comma")) || "–";
 }
 

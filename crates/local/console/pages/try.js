@@ -33,7 +33,7 @@ function requestOf(form) {
     const text = data.get(name).trim();
     if (text) request[name] = name === "filter" && text.startsWith("{") ? objectOf(text) : text;
   }
-  for (const name of ["limit", "diversity", "exploration"]) {
+  for (const name of ["limit", "diversity", "calibration", "exploration"]) {
     const text = data.get(name).trim();
     if (text) request[name] = Number(text);
   }
@@ -76,7 +76,7 @@ function Further() {
     <div><label for="filter">${t("try.filter")}</label>
       <textarea id="filter" name="filter" maxlength="4096" rows="3" spellcheck="false" aria-describedby="filter-hint"></textarea>
       <p class="hint" id="filter-hint">${t("try.filter.hint")}</p></div>
-    ${share("diversity", 1)}${share("exploration", 0.5)}
+    ${share("diversity", 1)}${share("calibration", 1)}${share("exploration", 0.5)}
     <fieldset><legend>${t("try.applicant")}</legend>
       ${MONEY.map(text)}${whole("age", 0, 150)}${text("region")}${whole("term_months", 1, 600)}
       <p class="hint">${t("try.applicant.hint")}</p></fieldset>

@@ -7,6 +7,7 @@ use crossfold_lab::output::Foreign;
 use serde_json::{Value, json};
 
 use super::import_events::Meaning;
+use super::item_rows::OFFER;
 use super::mapping::Kind;
 use super::survey::Survey;
 use super::usual_names::Field;
@@ -155,7 +156,11 @@ impl Display for CheckReport<'_> {
         if survey.mapping.kind == Kind::Items {
             let taken = |column: &str| self.fields().any(|(other, _)| other == column);
             for column in survey.columns.iter().filter(|c| !c.is_empty() && !taken(c)) {
-                writeln!(f, "  column    {} -> an attribute", Foreign::name(column))?;
+                let what = match column.as_str() {
+                    OFFER => "the item's offer, where it is a JSON object; else an attribute",
+                    _ => "an attribute",
+                };
+                writeln!(f, "  column    {} -> {what}", Foreign::name(column))?;
             }
             writeln!(f, "  items     {}", survey.items.items.words())?;
             if survey.items.untitled > 0 {

@@ -117,9 +117,13 @@ impl ItemReader {
         }
         let Some(status) = text(Field::Status) else { return Ok(None) };
         Ok(Some(match status.to_lowercase().replace([' ', '-'], "_").as_str() {
-            "active" | "available" | "in_stock" | "published" | "enabled" | "live" => "active",
-            "hidden" | "inactive" | "disabled" | "draft" | "unpublished" | "archived" => "hidden",
-            "out_of_stock" | "sold_out" | "unavailable" => "out_of_stock",
+            "active" | "available" | "in_stock" | "published" | "enabled" | "live" | "在售"
+            | "上架" | "有货" => "active",
+            "hidden" | "inactive" | "disabled" | "draft" | "unpublished" | "archived" | "下架"
+            | "隐藏" | "停售" => "hidden",
+            "out_of_stock" | "sold_out" | "unavailable" | "缺货" | "售罄" | "无货" => {
+                "out_of_stock"
+            }
             _ => return Err("status must be active, hidden or out_of_stock".into()),
         }))
     }
@@ -244,6 +248,21 @@ mod tests {
                 "status": "out_of_stock", "attributes": {"brand": "acme", "year": "1995"},
             })
         );
+    }
+
+    #[test]
+    fn a_status_is_read_in_the_words_that_shops_have_for_it() {
+        for (word, status) in [
+            ("In stock", "active"),
+            ("在售", "active"),
+            ("下架", "hidden"),
+            ("缺货", "out_of_stock"),
+            ("售罄", "out_of_stock"),
+        ] {
+            let item =
+                read(&["item_id", "title", "status"], vec![text("1"), text("t"), text(word)]);
+            assert_eq!(item.unwrap().json["status"], status, "{word}");
+        }
     }
 
     #[test]

@@ -134,17 +134,19 @@ impl Field {
             Self::EventId => "event_id message_id insert_id interaction_id",
             Self::Title => {
                 "title name item_name product_name movie_title course_name headline \
-                 item_title product_title 标题 名称 商品名称 课程名称"
+                 item_title product_title 标题 名称 商品名称 课程名称 产品名称 图书名称 书名 片名 品名 商品标题 课程标题"
             }
             Self::Categories => {
                 "categories category genres genre category_code category_name item_category \
-                 product_category 分类 类别"
+                 product_category 分类 类别 类目 品类 学科"
             }
-            Self::Price => "price list_price unit_price item_price 价格",
-            Self::Status => "status",
+            Self::Price => "price list_price unit_price item_price 价格 售价 单价 定价",
+            Self::Status => "status stock_status 状态 商品状态 库存状态 上架状态",
             Self::Hidden => "is_hidden hidden",
-            Self::From => "available_from valid_from start_date starts_at",
-            Self::Until => "available_until valid_until end_date ends_at expires_at",
+            Self::From => "available_from valid_from start_date starts_at 上架时间 开始时间",
+            Self::Until => {
+                "available_until valid_until end_date ends_at expires_at 下架时间 结束时间 到期时间"
+            }
         };
         names.split(' ')
     }
@@ -224,5 +226,21 @@ mod tests {
         }
         assert_eq!(Field::Item.rank("id", true), Some(Field::Item.usual_names().count()));
         assert_eq!(Field::Item.rank("id", false), None);
+    }
+
+    #[test]
+    fn the_columns_of_a_shops_items_are_known_in_chinese() {
+        for (field, column) in [
+            (Field::Title, "书名"),
+            (Field::Categories, "类目"),
+            (Field::Price, "售价"),
+            (Field::Status, "库存状态"),
+            (Field::From, "上架时间"),
+            (Field::Until, "下架时间"),
+        ] {
+            let found =
+                Field::OF_ITEMS.into_iter().find(|field| field.rank(column, true).is_some());
+            assert_eq!(found, Some(field), "{column}");
+        }
     }
 }

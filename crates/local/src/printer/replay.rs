@@ -69,6 +69,9 @@ fn words(finding: &Finding) -> &'static str {
             "evidence that was used is not all there, or cannot be told from what came since"
         }
         Change::EvidenceChanged => "evidence that was used is not all there",
+        Change::ImpressionsChanged => {
+            "the user was shown more since, or it is forgotten what they were"
+        }
         Change::CatalogueChanged => "items of the slate changed or are gone",
         Change::SlateDiffers => "from what seems the same another slate is made",
     }

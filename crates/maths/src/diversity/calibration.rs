@@ -1,7 +1,7 @@
 //! Lists whose categories have the shares that they have in a person's interests.
 
 use super::choice::Choice;
-use super::{Candidates, TradeOff};
+use super::{Candidates, Room, TradeOff};
 use crate::measure::categories::{normalised, smoothed};
 
 /// Candidates with the categories they are of, and a person's interests in these.
@@ -108,9 +108,20 @@ impl<'a> Categorised<'a> {
 /// ```
 #[must_use]
 pub fn calibrated(categorised: &Categorised<'_>, of_interests: TradeOff, k: usize) -> Vec<u32> {
+    calibrated_within((categorised, Room::default()), of_interests, k)
+}
+
+/// The same of which there may be only so many of a group, as long as anything else is left: each
+/// choice is the best of those that fit, and what does not has no part in any.
+#[must_use]
+pub fn calibrated_within(
+    (categorised, room): (&Categorised<'_>, Room),
+    of_interests: TradeOff,
+    k: usize,
+) -> Vec<u32> {
     let (of_interests, of_relevance) = of_interests.parts();
     let relevance = categorised.candidates.relevance();
-    let mut choice = Choice::new(categorised.candidates, k);
+    let mut choice = Choice::within(categorised.candidates, room, k);
     let mut listed = Listed {
         categorised,
         sums: vec![0.0; categorised.interests.len()],

@@ -1,8 +1,7 @@
 //! Determinantal point processes: sets are the better the more their items span.
 
 use super::choice::Choice;
-use super::{Candidates, TradeOff};
-use crate::rank::top_k;
+use super::{Candidates, Room, TradeOff};
 
 /// What is left of a unit vector that counts as nothing: as much is left of a repeated item by
 /// rounding, and an item half a hundredth from what was chosen is that again.
@@ -22,12 +21,23 @@ const NOTHING: f64 = 1e-5;
 /// each candidate and choice.
 #[must_use]
 pub fn dpp(candidates: Candidates<'_>, of_relevance: TradeOff, k: usize) -> Vec<u32> {
+    dpp_within((candidates, Room::default()), of_relevance, k)
+}
+
+/// The same of which there may be only so many of a group, as long as anything else is left: each
+/// choice is the best of those that fit, and what does not has no part in any.
+#[must_use]
+pub fn dpp_within(
+    (candidates, room): (Candidates<'_>, Room),
+    of_relevance: TradeOff,
+    k: usize,
+) -> Vec<u32> {
     let (of_relevance, of_span) = of_relevance.parts();
     let relevance = candidates.relevance();
+    let mut choice = Choice::within(candidates, room, k);
     if of_span == 0.0 {
-        return top_k(relevance, k);
+        return choice.completed();
     }
-    let mut choice = Choice::new(candidates, k);
     let mut residuals = Residuals::new(candidates);
     let mut is_first = true;
     // The log of the determinant grows by `2 alpha relevance + ln residual`: multiplied with

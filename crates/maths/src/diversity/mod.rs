@@ -7,6 +7,7 @@
 //! | items that span much together | [`dpp`], a determinantal point process |
 //! | a person's interests in their shares | [`calibrated`] on [`Categorised`] candidates |
 //! | at most so many of a kind | [`within_quotas`] on [`Grouped`] candidates |
+//! | that, of what is diverse or calibrated | [`dpp_within`], [`calibrated_within`] a [`Room`] |
 //!
 //! All take [`Candidates`], at most some hundreds of them, and give the indices of the chosen in
 //! the order of choice: exactly `min(k, candidates)`, all distinct. Of equal gains the more
@@ -42,9 +43,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use calibration::{Categorised, UnusableCategories, calibrated};
+pub use calibration::{Categorised, UnusableCategories, calibrated, calibrated_within};
 pub use candidates::{Candidates, MOST_CANDIDATES, UnusableCandidates};
-pub use determinantal::dpp;
+pub use determinantal::{dpp, dpp_within};
 pub use marginal::mmr;
-pub use quotas::{Grouped, UnknownGroup, within_quotas};
+pub use quotas::{Grouped, Room, UnknownGroup, within_quotas};
 pub use trade_off::TradeOff;

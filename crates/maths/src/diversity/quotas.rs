@@ -111,6 +111,61 @@ pub fn within_quotas(grouped: &Grouped<'_>, window: Option<NonZeroUsize>, k: usi
     order
 }
 
+/// How many more of each group a list may have that is being chosen.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use crossfold_maths::diversity::Room;
+///
+/// // Three candidates, the first two of a group that there may be one of.
+/// let mut room = Room::new(vec![vec![0], vec![0], vec![]], vec![1])?;
+/// room.take(0);
+/// assert_eq!((room.fits(1), room.fits(2)), (false, true));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Of each candidate, in order; a candidate beyond them has none.
+    groups: Vec<Vec<u32>>,
+    left: Vec<u32>,
+}
+
+impl Room {
+    /// The groups of each candidate, each once, and how many more there may be of each group.
+    ///
+    /// # Errors
+    /// [`UnknownGroup::Group`] for the first group of which that is not said.
+    pub fn new(groups: Vec<Vec<u32>>, left: Vec<u32>) -> Result<Self, UnknownGroup> {
+        for (candidate, of_candidate) in groups.iter().enumerate() {
+            let unknown = of_candidate.iter().find(|group| **group as usize >= left.len());
+            if let Some(&group) = unknown {
+                return Err(UnknownGroup::Group { candidate, group });
+            }
+        }
+        Ok(Self { groups, left })
+    }
+
+    /// Whether a list may have a candidate beside those that were taken.
+    #[must_use]
+    pub fn fits(&self, candidate: usize) -> bool {
+        self.groups_of(candidate).iter().all(|group| self.left[*group as usize] > 0)
+    }
+
+    /// Counts a candidate, which may have no room.
+    pub fn take(&mut self, candidate: usize) {
+        let Some(groups) = self.groups.get(candidate) else { return };
+        for group in groups {
+            let left = &mut self.left[*group as usize];
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    fn groups_of(&self, candidate: usize) -> &[u32] {
+        self.groups.get(candidate).map_or(&[], Vec::as_slice)
+    }
+}
+
 fn count(counts: &mut [u32], groups: &[u32], changed: impl Fn(u32) -> u32) {
     for group in groups {
         let count = &mut counts[*group as usize];
@@ -187,6 +242,15 @@ mod tests {
                 prop_assert_eq!(Some(&list[end]), expected);
             }
         }
+    }
+
+    #[test]
+    fn there_is_no_room_of_a_group_that_is_not_there() {
+        let refused = Room::new(vec![vec![], vec![1]], vec![1]).unwrap_err();
+        assert_eq!(refused, UnknownGroup::Group { candidate: 1, group: 1 });
+        let mut boundless = Room::default();
+        boundless.take(7);
+        assert!(boundless.fits(7));
     }
 
     #[test]

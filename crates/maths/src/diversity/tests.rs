@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::testing::{Drawn, WIDTH, drawn};
-use super::{Candidates, TradeOff, dpp, mmr};
+use super::{Candidates, Categorised, Room, TradeOff, calibrated_within, dpp, dpp_within, mmr};
 use crate::measure::intra_list_distance;
 use crate::rank::top_k;
 
@@ -103,5 +103,64 @@ fn less_weight_of_relevance_makes_lists_less_alike() {
             intra_list_distance(&list, factors).unwrap()
         };
         assert!(distance(0.2) > 10.0 * distance(1.0), "{way}");
+    }
+}
+
+/// One of a group, two of another, and none of a third; and categories, by candidate.
+const LEFT: [u32; 3] = [1, 2, 0];
+
+/// Lists within quotas, as each way chooses them of these candidates.
+fn within(drawn: &Drawn, groups: &[Vec<u32>], k: usize) -> [Vec<u32>; 2] {
+    let candidates = drawn.candidates();
+    let room = || Room::new(groups.to_vec(), LEFT.to_vec()).unwrap();
+    let weight = |at: usize| [f32::from(groups[at].contains(&0)), f32::from(groups[at].is_empty())];
+    let weights: Vec<f32> = (0..groups.len()).flat_map(weight).collect();
+    let categorised = Categorised::new(candidates, &weights, &[2.0, 1.0]).unwrap();
+    [
+        dpp_within((candidates, room()), share(0.5), k),
+        calibrated_within((&categorised, room()), share(0.5), k),
+    ]
+}
+
+fn grouped() -> impl Strategy<Value = (Drawn, Vec<Vec<u32>>)> {
+    drawn(14).prop_flat_map(|drawn| {
+        let of_candidate = proptest::sample::subsequence(vec![0u32, 1, 2], 0..=2);
+        let groups = proptest::collection::vec(of_candidate, drawn.relevance.len());
+        (Just(drawn), groups)
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_quota_gives_way_only_when_nothing_fits((drawn, groups) in grouped(), k in 0usize..16) {
+        for list in within(&drawn, &groups, k) {
+            prop_assert_eq!(list.len(), k.min(groups.len()));
+            let mut room = Room::new(groups.clone(), LEFT.to_vec()).unwrap();
+            for (place, at) in list.iter().enumerate() {
+                let mut left = (0..groups.len()).filter(|one| !list[..place].contains(&(*one as u32)));
+                prop_assert!(room.fits(*at as usize) || !left.any(|one| room.fits(one)));
+                room.take(*at as usize);
+            }
+        }
+    }
+
+    /// What a replay of a slate goes by.
+    #[test]
+    fn what_is_not_chosen_has_no_part_in_what_is(
+        (drawn, groups) in grouped(), k in 0usize..10, gone in any::<prop::sample::Index>(),
+    ) {
+        for (way, list) in within(&drawn, &groups, k).into_iter().enumerate() {
+            let others: Vec<usize> =
+                (0..groups.len()).filter(|at| !list.contains(&(*at as u32))).collect();
+            if others.is_empty() {
+                continue;
+            }
+            let gone = others[gone.index(others.len())];
+            let kept: Vec<usize> = (0..groups.len()).filter(|at| *at != gone).collect();
+            let (fewer, their) = (drawn.permuted(&kept), kept.iter().map(|at| groups[*at].clone()));
+            let again = &within(&fewer, &their.collect::<Vec<_>>(), k)[way];
+            let named: Vec<u32> = again.iter().map(|at| kept[*at as usize] as u32).collect();
+            prop_assert_eq!(named, list);
+        }
     }
 }

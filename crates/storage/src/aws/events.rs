@@ -19,10 +19,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crossfold_core::entities::clock::Clock;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::history::{
-    Dismissal, EventPosition, History, MarkedItems, PastEvent, SeenItem,
-};
+use crossfold_core::entities::history::{Dismissal, EventPosition, History, PastEvent, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::impressions::Impressions;
 use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::ports::{
     Appended, ErasedPage, EventStore, Past, PastRange, RekeyedPage, StoreResult,
@@ -36,7 +35,7 @@ use super::batch::{self, Key};
 use super::config::Resource;
 use super::erased_ids::{self, ErasedIds};
 use super::error::{corrupt, malformed, service_error};
-use super::marked_items::{self, Mark, Marking};
+use super::marked_items::{self, Mark, Marking, impressions_update, parted};
 use super::requests;
 use super::schema::TIME_INDEX;
 use super::time::sortable;
@@ -187,12 +186,12 @@ impl DynamoDbEvents {
         Ok((events, cut_at))
     }
 
-    /// Every item with a mark.
-    async fn marked(&self, user: &Pseudonym, mark: Mark) -> StoreResult<MarkedItems> {
+    /// All records of a user whose sort keys begin so.
+    async fn beginning_with(&self, user: &Pseudonym, prefix: &str) -> StoreResult<Vec<Key>> {
         let query = self
             .query(user, "pk = :user AND begins_with(sk, :prefix)")?
-            .expression_attribute_values(":prefix", AttributeValue::S(mark.prefix().into()));
-        marked_items::read(requests::all(query).await?)
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.into()));
+        requests::all(query).await
     }
 
     /// The records at these keys that there are, by their keys.
@@ -257,10 +256,13 @@ impl EventStore for DynamoDbEvents {
     async fn history(&self, user: &Pseudonym, limit: usize) -> StoreResult<History> {
         let ((events, cut_at), dismissed, seen) = futures::try_join!(
             self.newest_events(user, limit),
-            self.marked(user, Mark::Dismissed),
-            self.marked(user, Mark::Seen),
+            self.beginning_with(user, Mark::Dismissed.prefix()),
+            self.beginning_with(user, marked_items::SEEN_OR_SHOWN),
         )?;
-        let history = History::new(events, []).with_marked(dismissed, seen);
+        let (dismissed, (seen, shown)) = (marked_items::read(dismissed)?, parted(seen));
+        let history = History::new(events, [])
+            .with_marked(dismissed, marked_items::read(seen)?)
+            .with_impressions(marked_items::read_impressions(shown)?);
         Ok(match cut_at {
             Some(position) => history.cut_at(position),
             None => history,
@@ -299,6 +301,24 @@ impl EventStore for DynamoDbEvents {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.add(&seen.into()).await
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        let table = self.table.name()?;
+        let update = || self.client.update_item().table_name(table);
+        let updates: Vec<_> =
+            impressions.sets().map(|set| impressions_update(set, update())).collect();
+        let sent = updates.into_iter().map(async |update| {
+            match update.send().await {
+                // A day has room for some 40,000 items: nobody saw them.
+                Err(error) if error.as_service_error().is_some_and(is_full) => {
+                    tracing::warn!("there are too many impressions of a day to keep them all");
+                    Ok(())
+                }
+                sent => sent.map(drop).map_err(service_error),
+            }
+        });
+        stream::iter(sent).buffer_unordered(CONCURRENT_WRITES).try_collect().await
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {

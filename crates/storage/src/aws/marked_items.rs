@@ -8,6 +8,10 @@
 //! platform, three with 5,000. Read are eight bytes an item, ten units with 5,000. A record
 //! holds 400 KB, so that a user has room for some 800,000 items of a domain on a platform.
 //!
+//! What a user was shown lies beside it in the same way, a record for each day, which expires when it is
+//! looked at no more (`shownset#…`). It is read by one query with what was seen, whose keys begin
+//! with the same letter: it costs no request of its own, and some 200 bytes a day.
+//!
 //! Earlier versions kept a record for each item (`dismissed#…`, `seen#…`), which are read and
 //! erased as they are.
 
@@ -16,10 +20,15 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use crossfold_core::entities::fatigue;
 use crossfold_core::entities::history::{Dismissal, MarkedBy, MarkedItems, SeenItem};
 use crossfold_core::entities::ids::{DomainId, ItemId, Pseudonym};
-use crossfold_core::entities::item_set::ItemDigest;
+use crossfold_core::entities::impressions::{Exposure, ImpressionDay, Impressions};
+use crossfold_core::entities::item_set::{ItemDigest, ItemSet};
 use crossfold_core::entities::ports::StoreResult;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use super::batch::Key;
 use super::error::corrupt;
@@ -51,8 +60,21 @@ impl Mark {
     }
 }
 
-/// Whether a record of the events table is of marked items, and so of no event.
+/// What the sort keys of impressions begin with, and no others.
+const SHOWN: &str = "shownset#";
+/// What the sort keys of all items that were seen or shown begin with, and no others.
+pub(super) const SEEN_OR_SHOWN: &str = "s";
+
+/// Whether a record of the events table is of marked items or of impressions, and so of no event.
 pub(super) fn is_of_marks(sort_key: &str) -> bool {
+    is_of_impressions(sort_key) || is_of_marked_items(sort_key)
+}
+
+fn is_of_impressions(sort_key: &str) -> bool {
+    sort_key.starts_with(SHOWN)
+}
+
+fn is_of_marked_items(sort_key: &str) -> bool {
     let begins = |mark: Mark| {
         let rest = sort_key.strip_prefix(mark.prefix());
         rest.is_some_and(|rest| rest.starts_with('#') || rest.starts_with("set#"))
@@ -106,6 +128,71 @@ impl Marking {
     }
 }
 
+/// The update that adds a day's impressions, to be given its table. The record expires when nothing
+/// looks at its day any more.
+pub(super) fn impressions_update(
+    (of, items): (&ImpressionDay, &ItemSet),
+    update: UpdateItemFluentBuilder,
+) -> UpdateItemFluentBuilder {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let exposure = match of.exposure {
+        Exposure::Shown => "shown",
+        Exposure::Taken => "taken",
+    };
+    let MarkedBy { user, by_domain, domain } = &of.by;
+    let digests = items.iter().map(|item| Blob::new(item.bytes())).collect();
+    let (what, day) = ("SET by_domain = :by, #domain = :domain", of.day);
+    update
+        .key("pk", text(user.as_str()))
+        .key("sk", AttributeValue::S(format!("{SHOWN}{by_domain}#{domain}#{day}#{exposure}")))
+        .update_expression(format!(
+            "{what}, #day = :day, exposure = :exposure, #ttl = :ttl ADD item_digests :items"
+        ))
+        // The names are reserved words.
+        .expression_attribute_names("#domain", "domain")
+        .expression_attribute_names("#day", "day")
+        .expression_attribute_names("#ttl", "ttl")
+        .expression_attribute_values(":by", text(by_domain.as_str()))
+        .expression_attribute_values(":domain", text(domain.as_str()))
+        .expression_attribute_values(":day", AttributeValue::S(day.to_string()))
+        .expression_attribute_values(":exposure", text(exposure))
+        .expression_attribute_values(":ttl", AttributeValue::N(expires_at(day).to_string()))
+        .expression_attribute_values(":items", AttributeValue::Bs(digests))
+}
+
+/// The second after which a day's impressions are looked at by nothing, wherever a clock stands.
+fn expires_at(day: Date) -> i64 {
+    let after = day.saturating_add((i64::from(fatigue::MAX_DAYS) + 2).days());
+    TimeZone::UTC.to_timestamp(after.at(0, 0, 0, 0)).map_or(i64::MAX, Timestamp::as_second)
+}
+
+/// Parts a user's records of what was seen from those of what was shown.
+pub(super) fn parted(records: Vec<Key>) -> (Vec<Key>, Vec<Key>) {
+    let is_shown = |record: &Key| {
+        record.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| is_of_impressions(sk))
+    };
+    records.into_iter().partition(|record| !is_shown(record))
+}
+
+/// What a user's records say was shown.
+pub(super) fn read_impressions(records: Vec<Key>) -> StoreResult<Impressions> {
+    let mut impressions = Impressions::default();
+    for record in records {
+        let exposure = match record.get("exposure").and_then(|exposure| exposure.as_s().ok()) {
+            Some(exposure) if exposure == "shown" => Exposure::Shown,
+            Some(exposure) if exposure == "taken" => Exposure::Taken,
+            other => return Err(corrupt("impressions", format!("their exposure is {other:?}"))),
+        };
+        let of = ImpressionDay {
+            by: marked_by(&record)?,
+            day: text(&record, "day", str::parse::<Date>)?,
+            exposure,
+        };
+        impressions.add(of, digests(&record)?);
+    }
+    Ok(impressions)
+}
+
 /// How many items a record is of: as many as its set has; an event, and a record of an
 /// earlier version, is one.
 pub(super) fn count(record: &HashMap<String, AttributeValue>) -> u64 {
@@ -125,24 +212,31 @@ pub(super) fn key(mut record: HashMap<String, AttributeValue>) -> Key {
 pub(super) fn read(records: Vec<HashMap<String, AttributeValue>>) -> StoreResult<MarkedItems> {
     let mut marked = MarkedItems::default();
     for record in records {
-        let by = MarkedBy {
-            user: text(&record, "pk", Pseudonym::parse)?,
-            by_domain: text(&record, "by_domain", DomainId::parse)?,
-            domain: text(&record, "domain", DomainId::parse)?,
-        };
-        match record.get(DIGESTS) {
-            Some(AttributeValue::Bs(digests)) => {
-                let digests: StoreResult<Vec<ItemDigest>> = digests.iter().map(digest).collect();
-                marked.add(by, digests?);
-            }
-            Some(_) => return Err(corrupt("a user's items", "they are no set of digests")),
-            None => {
+        let by = marked_by(&record)?;
+        match record.contains_key(DIGESTS) {
+            true => marked.add(by, digests(&record)?),
+            false => {
                 let item = text(&record, "item_id", ItemId::parse)?;
                 marked.add(by, [ItemDigest::of(&item)]);
             }
         }
     }
     Ok(marked)
+}
+
+fn marked_by(record: &Key) -> StoreResult<MarkedBy> {
+    Ok(MarkedBy {
+        user: text(record, "pk", Pseudonym::parse)?,
+        by_domain: text(record, "by_domain", DomainId::parse)?,
+        domain: text(record, "domain", DomainId::parse)?,
+    })
+}
+
+fn digests(record: &Key) -> StoreResult<Vec<ItemDigest>> {
+    match record.get(DIGESTS) {
+        Some(AttributeValue::Bs(digests)) => digests.iter().map(digest).collect(),
+        _ => Err(corrupt("a user's items", "they are no set of digests")),
+    }
 }
 
 fn digest(bytes: &Blob) -> StoreResult<ItemDigest> {
@@ -205,6 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_shown_is_told_from_what_was_seen_and_expires_when_nothing_looks_at_it() {
+        let key = |sk: &str| record(&[("sk", AttributeValue::S(sk.into()))]);
+        let (seen, shown) = ("seenset#a#b#0", "shownset#a#b#2026-03-01#shown");
+        let parted = parted(vec![key(shown), key(seen)]);
+        assert_eq!(parted, (vec![key(seen)], vec![key(shown)]));
+        assert!(is_of_marks(shown));
+        let day: Date = "2026-03-01".parse().unwrap();
+        // 16 days on.
+        assert_eq!(expires_at(day), 1_773_705_600);
+        assert_eq!(expires_at(Date::MAX), i64::MAX);
+        let unknown = of_knowledge((DIGESTS, AttributeValue::Bs(vec![Blob::new([0; 8])])));
+        assert!(read_impressions(vec![unknown]).is_err());
+    }
+
+    #[test]
     fn items_are_spread_over_sixteen_records_and_an_item_is_always_in_the_same() {
         let user = Pseudonym::parse("v1_u").unwrap();
         let [by_domain, domain] = ["shop", "cinema"].map(|name| DomainId::parse(name).unwrap());
@@ -218,9 +327,12 @@ mod tests {
         assert_eq!(keys.len(), 16);
         assert!(keys.iter().all(|key| key.starts_with("seenset#shop#cinema#")), "{keys:?}");
         assert!(keys.iter().all(|key| is_of_marks(key)));
-        for (key, is_mark) in
-            [("seen#a#b#i", true), ("dismissed#b#i", true), ("event#seen#", false)]
-        {
+        for (key, is_mark) in [
+            ("seen#a#b#i", true),
+            ("dismissed#b#i", true),
+            ("event#seen#", false),
+            ("shown", false),
+        ] {
             assert_eq!(is_of_marks(key), is_mark, "{key}");
         }
     }

@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::basis::{
-    Basis, EvidenceBasis, ExplorationBasis, ExploredPool, KeptBackBasis, PoolEnd, REVISION,
+    Basis, CalibrationBasis, EvidenceBasis, ExplorationBasis, ExploredPool, FatigueBasis,
+    KeptBackBasis, PoolEnd, QuotaBasis, REVISION,
 };
 use crossfold_core::entities::catalogue::ChangeNumber;
 use crossfold_core::entities::decision::{Decision, Outcome, OutcomeKind, SlateEntry};
+use crossfold_core::entities::diversity::Calibration;
 use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::ids::{
     DomainId, EventId, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
@@ -79,6 +81,23 @@ fn basis(domain: &DomainId) -> Basis {
         excluded_not_kept: 0,
         filters: Vec::new(),
         diversity: None,
+        calibration: Calibration::try_from(0.3).ok().map(|share| CalibrationBasis {
+            share,
+            pools: BTreeMap::new(),
+            interests: [(domain.clone(), "0123456789abcdef".into())].into(),
+        }),
+        quotas: vec![QuotaBasis {
+            target: domain.clone(),
+            filter: None,
+            each_category: true,
+            most: 2,
+        }],
+        fatigue: serde_json::from_str(r#"{"after": 3, "factor": 0.7, "days": 5}"#).ok().map(
+            |rule| {
+                let shown = [(domain.clone(), "0123456789abcdef".into())].into();
+                FatigueBasis { rule, shown }
+            },
+        ),
         exploration: ExplorationShare::try_from(0.1).ok().map(|share| ExplorationBasis {
             share,
             places: 1,

@@ -3,8 +3,9 @@ use crossfold_core::entities::consent::{
 };
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::event::{Event, to_millisecond};
-use crossfold_core::entities::history::{Dismissal, EventPosition, SeenItem};
+use crossfold_core::entities::history::{Dismissal, EventPosition, MarkedBy, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, EventType, ItemId, Pseudonym};
+use crossfold_core::entities::impressions::{Exposure, ImpressionDay, Impressions};
 use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::ports::{Appended, PastRange, Stores};
 use crossfold_core::entities::pseudonym::Pseudonymiser;
@@ -23,6 +24,7 @@ checks! { "events":
     dismissals_are_kept_once_and_beside_events,
     every_dismissal_is_found_however_many_there_are,
     everything_seen_for_ever_is_found_once_beside_events,
+    impressions_are_kept_once_a_day_and_beside_what_was_seen,
     older_events_are_read_on_within_bounds,
     other_users_records_are_never_seen,
     erasing_leaves_nothing_and_counts_it,
@@ -298,6 +300,36 @@ async fn everything_seen_for_ever_is_found_once_beside_events(stores: &Stores) -
     Ok(())
 }
 
+/// Impressions of a user on a day of their own domain.
+fn impressions(user: &Pseudonym, day: &str, (exposure, items): (Exposure, &[&str])) -> Impressions {
+    let by = MarkedBy { user: user.clone(), by_domain: domain(), domain: domain() };
+    let of = ImpressionDay { by, day: id(str::parse, day), exposure };
+    let mut impressions = Impressions::default();
+    impressions.add(of, items.iter().map(|item| ItemDigest::of(&id(ItemId::parse, item))));
+    impressions
+}
+
+async fn impressions_are_kept_once_a_day_and_beside_what_was_seen(stores: &Stores) -> Held {
+    let user = unique_user();
+    let shown = impressions(&user, "2026-11-28", (Exposure::Shown, &["a", "b"]));
+    let mut all = shown.clone();
+    all.merge(impressions(&user, "2026-11-29", (Exposure::Shown, &["b"])));
+    all.merge(impressions(&user, "2026-11-29", (Exposure::Taken, &["b"])));
+    for impressions in [&shown, &all, &all] {
+        stores.events.note_impressions(impressions).await?;
+    }
+    stores.events.note_impressions(&Impressions::default()).await?;
+    stores.events.mark_seen(&SeenItem::of(&event(&user, "e", 60))).await?;
+    let found = evidence(stores, &user, 1).await?;
+    hold!(*found.impressions() == all, "other impressions: {:?}", found.impressions());
+    hold!(found.seen().count() == 1, "what was seen is not there");
+    let erased = stores.events.erase(&user).await?;
+    hold!(erased == 5, "{erased} items were erased, not 5");
+    let left = stores.events.history(&user, 1).await?.records();
+    hold!(left == 0, "{left} are left");
+    Ok(())
+}
+
 async fn older_events_are_read_on_within_bounds(stores: &Stores) -> Held {
     const EVENTS: usize = 30;
     let user = unique_user();
@@ -368,13 +400,21 @@ async fn erasing_a_domain_takes_its_records_from_every_user(stores: &Stores) -> 
             .await?;
         let seen = SeenItem::of(&event(user, "e", 60));
         stores.events.mark_seen(&seen).await?;
+        let shown = impressions(user, "2026-11-28", (Exposure::Shown, &["a"]));
+        stores.events.note_impressions(&shown).await?;
+        for (of, items) in shown.sets() {
+            let by = MarkedBy { domain: gone.clone(), ..of.by.clone() };
+            let mut of_it = Impressions::default();
+            of_it.add(ImpressionDay { by, ..of.clone() }, items.iter());
+            stores.events.note_impressions(&of_it).await?;
+        }
         for item in ["a", "b", "c", "d"] {
             let of_it = SeenItem { item_id: id(ItemId::parse, item), ..seen.clone() };
             let of_it = SeenItem { domain: gone.clone(), by_domain: gone.clone(), ..of_it };
             stores.events.mark_seen(&of_it).await?;
         }
     }
-    for expected in [72, 0] {
+    for expected in [74, 0] {
         let (mut records, mut next) = (0, None);
         loop {
             let page = stores.events.erase_domain(&gone, next).await?;
@@ -393,6 +433,8 @@ async fn erasing_a_domain_takes_its_records_from_every_user(stores: &Stores) -> 
         hold!(kept && !by, "the wrong dismissals are left");
         let seen = left.seen().count();
         hold!(seen == 1, "{seen} seen items are left, not that of the other domain");
+        let shown = left.impressions().len();
+        hold!(shown == 1, "{shown} items are left that were shown, not that of the other domain");
     }
     Ok(())
 }
@@ -426,6 +468,8 @@ async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
             .await?;
         stores.events.dismiss(&dismissal(user, "shunned")).await?;
         stores.events.mark_seen(&SeenItem::of(&event(user, "e", 1))).await?;
+        let shown = impressions(user, "2026-11-28", (Exposure::Shown, &["a"]));
+        stores.events.note_impressions(&shown).await?;
     }
     let first = event(&old.own(), "of the first life", 99);
     stores.events.append(&first).await?;
@@ -434,8 +478,10 @@ async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
     // One was sent again after the rotation: the newer one stands.
     stores.events.append(&event(&new, "e0", 1)).await?;
     stores.events.dismiss(&dismissal(&new, "shunned")).await?;
-    // 62 of the life, and the record of an id that was erased with another one.
-    for expected in [63, 0] {
+    let again = impressions(&new, "2026-11-28", (Exposure::Shown, &["b"]));
+    stores.events.note_impressions(&again).await?;
+    // 63 of the life, and the record of an id that was erased with another one.
+    for expected in [64, 0] {
         let (mut found, mut next) = (0, None);
         loop {
             let page = stores.events.rekey(&keys, next).await?;
@@ -460,8 +506,10 @@ async fn what_is_taken_forward_is_there_once(stores: &Stores) -> Held {
     hold!(newer.map(|event| event.occurred_at) == newest, "the newer of two did not stand");
     hold!(moved.is_dismissed(&domain(), &id(ItemId::parse, "shunned")), "no dismissal");
     hold!(moved.seen().count() == 1, "what was seen is not there once");
+    let shown = impressions(&new, "2026-11-28", (Exposure::Shown, &["a", "b"]));
+    hold!(*moved.impressions() == shown, "impressions: {:?}", moved.impressions());
     let others = stores.events.history(&stranger, 100).await?.records();
-    hold!(others == 62, "{others} records of another user are left");
+    hold!(others == 63, "{others} records of another user are left");
     let held = stores.events.holds(&[(new.clone(), id(EventId::parse, "e7"))]).await?;
     hold!(held == [true], "a moved event would be new again");
     stores.events.erase(&new).await?;

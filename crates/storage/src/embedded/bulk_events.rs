@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::history::{Dismissal, History, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
+use crossfold_core::entities::impressions::Impressions;
 use crossfold_core::entities::ports::{
     Appended, ErasedPage, EventStore, Past, PastRange, RekeyedPage, StoreError, StoreResult,
 };
@@ -85,6 +86,10 @@ impl EventStore for BulkEvents {
 
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         self.adapter.mark_seen(seen).await
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        self.adapter.note_impressions(impressions).await
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {

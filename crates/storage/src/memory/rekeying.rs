@@ -34,6 +34,7 @@ pub(super) fn rekey_events(
     under.erased.extend(records.erased);
     under.dismissed.merge(records.dismissed.of_user(&user));
     under.seen.merge(records.seen.of_user(&user));
+    under.impressions.merge(records.impressions.of_user(&user));
     RekeyedPage { found, next: Some(old.to_string()) }
 }
 

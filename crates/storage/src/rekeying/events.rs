@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::history::{Dismissal, History, SeenItem};
+use crossfold_core::entities::history::{Dismissal, History, MarkedBy, SeenItem};
 use crossfold_core::entities::ids::{DomainId, EventId, Pseudonym};
+use crossfold_core::entities::impressions::{ImpressionDay, Impressions};
 use crossfold_core::entities::ports::{
     Appended, ErasedPage, EventStore, Past, PastRange, RekeyedPage, StoreResult,
 };
@@ -131,6 +132,15 @@ impl EventStore for RekeyedEvents {
     async fn mark_seen(&self, seen: &SeenItem) -> StoreResult<()> {
         let user = self.written(&seen.user);
         self.store.mark_seen(&SeenItem { user, ..seen.clone() }).await
+    }
+
+    async fn note_impressions(&self, impressions: &Impressions) -> StoreResult<()> {
+        let mut written = Impressions::default();
+        for (of, items) in impressions.sets() {
+            let by = MarkedBy { user: self.written(&of.by.user), ..of.by.clone() };
+            written.add(ImpressionDay { by, ..of.clone() }, items.iter());
+        }
+        self.store.note_impressions(&written).await
     }
 
     async fn holds(&self, events: &[(Pseudonym, EventId)]) -> StoreResult<Vec<bool>> {

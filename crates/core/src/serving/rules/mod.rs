@@ -104,8 +104,7 @@ impl<'a> Rules<'a> {
         let filters = request.filters.get(target).map(|filters| (&**filters, schema()));
         let seen = Seen::in_history((target, history), definitions, request.now);
         let mut rules: Vec<Box<dyn Rule + 'a>> = vec![Box::new(Available::at(request.now))];
-        if request.listed.is_none() {
-            // What the caller lists is wanted in order, whether it was seen or not.
+        if !request.shows_seen {
             rules.push(Box::new(seen));
         }
         let others: [Box<dyn Rule + 'a>; 6] = [

@@ -60,7 +60,7 @@ fn a_filter_is_tried_on_what_was_shown_by_what_it_is_like_now() {
     let decisions = [
         slate(3, &[("cars", "a"), ("cars", "b"), ("learn", "x")]),
         slate(2, &[("cars", "c"), ("cars", "b")]),
-        slate(4, &[("cars", "a"), ("cars", "gone")]),
+        slate(4, &[("cars", "a"), ("cars", "gone"), ("cars", "deleted")]),
         slate(5, &[("learn", "x")]),
     ];
     let definition = definition();
@@ -73,9 +73,9 @@ fn a_filter_is_tried_on_what_was_shown_by_what_it_is_like_now() {
     };
     let expected = FilterTrial {
         served: ServedSlates { slates: 4, since: Some(at(2 * DAY)), until: Some(at(5 * DAY)) },
-        shown: 6,
+        shown: 7,
         removed: 3,
-        gone: 1,
+        gone: 2,
         slates_changed: 2,
         slates_emptied: 1,
         most_removed: vec![item("b", "Geely", 2), item("c", "c", 1)],

@@ -3,7 +3,7 @@
 use super::*;
 use crate::entities::diversity::Diversity;
 use crate::maths::dense::dot;
-use crate::serving::diversify::{Diversified, POOL};
+use crate::serving::diversify::{Composed, Composition, POOL};
 use crate::serving::replay::{Present, Replayed, replay};
 
 /// More items than a pool has, of two tastes.
@@ -24,11 +24,8 @@ fn model() -> Model {
 }
 
 fn asking_for(share: f32, limit: usize) -> SlateRequest {
-    let diversity = (share > 0.0).then(|| Diversified {
-        diversity: Diversity::try_from(share).unwrap(),
-        pools: BTreeMap::new(),
-    });
-    SlateRequest { limit, diversity, ..asking(knowledge(), knowledge()) }
+    let diverse = Diversity::try_from(share).ok().map(Composition::Diverse);
+    SlateRequest { limit, composed: diverse.map(Composed::by), ..asking(knowledge(), knowledge()) }
 }
 
 fn history() -> History {

@@ -37,6 +37,20 @@ fn evidence_of_another_platform_that_the_caller_acts_for_is_named_by_its_title()
 }
 
 #[test]
+fn an_item_is_not_the_reason_for_itself() {
+    let model = bridged_model();
+    let history = History::new(did(knowledge(), &[0]), []);
+    let request = SlateRequest { shows_seen: true, ..asking(knowledge(), knowledge()) };
+    let decided = slate_for(Some(&model), both(), (&both_granted(), &history), &request);
+    let text = |number: usize| {
+        let at = numbers(&decided).iter().position(|shown| *shown == number).unwrap();
+        decided.items[at].reason.as_ref().unwrap().text.clone()
+    };
+    assert_eq!(text(0), "You know it from before");
+    assert_eq!(text(2), "Because of “title 0”");
+}
+
+#[test]
 fn what_a_platform_does_not_show_stands_in_no_reason() {
     let model = bridged_model();
     let history = History::new(did(knowledge(), &[0, 1]), []);

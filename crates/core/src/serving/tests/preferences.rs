@@ -53,6 +53,7 @@ fn listing(numbers: &[usize]) -> SlateRequest {
     SlateRequest {
         limit: MAX_LIMIT,
         listed: Some(listed.collect()),
+        shows_seen: true,
         ..asking(knowledge(), knowledge())
     }
 }

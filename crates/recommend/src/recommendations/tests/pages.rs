@@ -1,5 +1,9 @@
 //! Pages of a slate: one decision, told in parts.
 
+use crossfold_core::entities::history::SeenItem;
+use crossfold_core::entities::records::RecordKind;
+use crossfold_storage::definition_reader::announce_change;
+
 use super::*;
 
 /// As [`world`], with nine more items of `auto`.
@@ -42,6 +46,7 @@ async fn pages_are_the_decision_that_was_logged_in_its_order_and_log_nothing() {
     let id = first["recommendation_id"].as_str().unwrap();
     let (mut told, mut cursor) = (ids(&first), first["next"].clone());
     let mut ranks = 4;
+    let mut sizes = Vec::new();
     while let Some(after) = cursor.as_str() {
         let (status, answer) = page(&service, id, json!({ "cursor": after })).await;
         assert_eq!(status, 200, "{answer}");
@@ -55,15 +60,17 @@ async fn pages_are_the_decision_that_was_logged_in_its_order_and_log_nothing() {
             assert!(["item_id", "propensity"].iter().all(|key| entry[key] == item[key]));
             assert!(item["reason"]["text"].is_string(), "{item}");
         }
+        sizes.push(ids(&answer).len());
         told.extend(ids(&answer));
         cursor = answer["next"].clone();
     }
     let logged: Vec<String> = record.slate.iter().map(|entry| entry.item_id.to_string()).collect();
     assert_eq!(told, logged);
+    assert_eq!(sizes, [4, 1]);
     let everyone = BTreeSet::from([record.user.clone()]);
     assert_eq!(stores.decisions.logged_of(&everyone, None).await.unwrap().entries.len(), 1);
     // Beyond the end there is nothing, and no other page.
-    let (status, beyond) = page(&service, id, json!({ "cursor": "after-9" })).await;
+    let (status, beyond) = page(&service, id, json!({ "cursor": "after-9-4" })).await;
     assert_eq!((status, ids(&beyond).len(), &beyond["next"]), (200, 0, &Value::Null));
     // All at once, there is no other page.
     let whole = answer(&service, json!({ "target_domains": ["auto"], "page_size": 100 })).await;
@@ -89,18 +96,62 @@ async fn what_may_not_be_shown_any_more_is_on_no_page() {
 }
 
 #[tokio::test]
+async fn what_the_place_or_the_person_lets_go_meanwhile_is_on_no_page() {
+    let stores = long_world().await;
+    let place = |rules: Value| {
+        let mut knowledge = definition();
+        knowledge.placements = serde_json::from_value(json!({ "front": rules })).unwrap();
+        knowledge
+    };
+    let put = async |definition| {
+        records::put(&*stores.records, &domain("knowledge"), &definition).await.unwrap();
+        let changed = UniqueId::from_u128(
+            stores.records.list(RecordKind::Domain).await.unwrap().len() as u128,
+        );
+        announce_change(&*stores.records, changed).await.unwrap();
+    };
+    put(place(json!({}))).await;
+    let service = service(&stores);
+    let asked =
+        json!({ "target_domains": ["auto"], "placement": "front", "limit": 6, "page_size": 2 });
+    let first = answer(&service, asked).await;
+    let record = logged(&stores, &first).await;
+    let id = first["recommendation_id"].as_str().unwrap().to_owned();
+    let rest = async || page(&service, &id, json!({ "cursor": first["next"], "limit": 9 })).await.1;
+    let of_slate = |ranks: &[usize]| -> Vec<String> {
+        ranks.iter().map(|rank| record.slate[*rank].item_id.to_string()).collect()
+    };
+    assert_eq!(ids(&rest().await), of_slate(&[2, 3, 4, 5]));
+    let bought = SeenItem {
+        user: record.user.clone(),
+        by_domain: domain("knowledge"),
+        domain: domain("auto"),
+        item_id: record.slate[3].item_id.clone(),
+    };
+    stores.events.mark_seen(&bought).await.unwrap();
+    assert_eq!(ids(&rest().await), of_slate(&[2, 4, 5]));
+    let but = format!("item_id != \"{}\"", record.slate[4].item_id);
+    put(place(json!({ "filters": { "auto": but } }))).await;
+    assert_eq!(ids(&rest().await), of_slate(&[2, 5]));
+    put(place(json!({ "target_domains": ["knowledge"] }))).await;
+    assert_eq!(ids(&rest().await), of_slate(&[]));
+}
+
+#[tokio::test]
 async fn a_page_is_for_whom_the_slate_was_and_a_cursor_is_none_of_ones_own() {
     let stores = long_world().await;
     let service = service(&stores);
     let first = answer(&service, json!({ "target_domains": ["auto"], "page_size": 2 })).await;
     let id = first["recommendation_id"].as_str().unwrap();
     for (id, body, status, code) in [
-        (id, json!({ "cursor": "after-2", "user_id": "bob" }), 404, "unknown_recommendation"),
-        (id, json!({ "cursor": "after-2", "domain": "auto" }), 404, "unknown_recommendation"),
-        ("r", json!({ "cursor": "after-2" }), 404, "unknown_recommendation"),
+        (id, json!({ "cursor": "after-2-2", "user_id": "bob" }), 404, "unknown_recommendation"),
+        (id, json!({ "cursor": "after-2-2", "domain": "auto" }), 404, "unknown_recommendation"),
+        ("r", json!({ "cursor": "after-2-2" }), 404, "unknown_recommendation"),
+        (id, json!({ "cursor": "after-2" }), 422, "invalid_request"),
+        (id, json!({ "cursor": "after-2-0" }), 422, "invalid_request"),
         (id, json!({ "cursor": "2" }), 422, "invalid_request"),
         (id, json!({ "cursor": "after--1" }), 422, "invalid_request"),
-        (id, json!({ "cursor": "after-2", "limit": 0 }), 422, "invalid_request"),
+        (id, json!({ "cursor": "after-2-2", "limit": 0 }), 422, "invalid_request"),
         (id, json!({}), 422, "invalid_request"),
     ] {
         let (told, problem) = page(&service, id, body.clone()).await;

@@ -1,6 +1,10 @@
 //! What the definition of a platform says of a place holds of every slate that is shown there.
 
 use axum::http::StatusCode;
+use crossfold_core::entities::fatigue::day_of;
+use crossfold_core::entities::history::MarkedBy;
+use crossfold_core::entities::impressions::{Exposure, ImpressionDay, Impressions};
+use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_edge::caller::Scope;
 use crossfold_storage::definition_reader::announce_change;
 
@@ -147,4 +151,29 @@ async fn a_list_is_put_in_order_within_what_its_place_says() {
         json!({ "user_id": "ann", "domain": "knowledge", "placement": "checkout", "items": items });
     let (status, slate) = called(&service, ("/v1/rankings", &body), Caller::development()).await;
     assert_eq!((status, served(&slate)), (StatusCode::OK, vec!["c"]));
+}
+
+#[tokio::test]
+async fn what_a_user_was_shown_there_often_sinks_and_the_slate_is_made_again() {
+    let stores = placed(json!({ "fatigue": { "after": 1 } })).await;
+    publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
+    let service = service(&stores);
+    let (_, slate) = at_checkout(&service, json!({})).await;
+    let (first, logged) = (served(&slate)[0], logged(&stores, &slate).await);
+    let by =
+        MarkedBy { user: logged.user, by_domain: domain("knowledge"), domain: domain("knowledge") };
+    let day = day_of(logged.decided_at);
+    let mut shown = Impressions::default();
+    shown.add(
+        ImpressionDay { by, day, exposure: Exposure::Shown },
+        [ItemDigest::of(&ItemId::parse(first).unwrap())],
+    );
+    stores.events.note_impressions(&shown).await.unwrap();
+    let (_, later) = at_checkout(&service, json!({})).await;
+    assert_eq!(served(&later).last(), Some(&first), "{later}");
+    assert_eq!(served(&later).len(), served(&slate).len());
+    assert_same(&replayed(&service, &later["recommendation_id"]).await);
+    // Elsewhere it is as good as ever.
+    let elsewhere = answer(&service, json!({ "placement": "front" })).await;
+    assert_eq!(served(&elsewhere), served(&slate));
 }

@@ -42,6 +42,24 @@ async fn what_is_promoted_has_its_place_says_so_and_is_made_again() {
 }
 
 #[tokio::test]
+async fn there_are_no_more_of_a_kind_than_a_quota_says_and_the_slate_is_made_again() {
+    let service = service(&cars().await);
+    // Two of three are of the brand.
+    for (limit, expected) in [(2, 1), (3, 2)] {
+        let quotas = json!([{ "filter": "brand = \"BYD\"", "most": 1 }]);
+        let asked = wanting(&json!({ "quotas": quotas, "limit": limit }));
+        let call = ("/v1/recommendations", &asked);
+        let (status, answer) = called(&service, call, Caller::development()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let shown = served(&answer);
+        let of_brand = shown.iter().filter(|item| **item != "b").count();
+        // What is too many comes last, and only where places are left.
+        assert_eq!((shown.len(), of_brand), (limit, expected), "{answer}");
+        assert_same(&replayed(&service, &answer["recommendation_id"]).await);
+    }
+}
+
+#[tokio::test]
 async fn preferences_out_of_range_are_refused_by_name() {
     let service = service(&cars().await);
     let boost = |filter: &str, factor: f64| json!({ "filter": filter, "factor": factor });
@@ -71,6 +89,20 @@ async fn preferences_out_of_range_are_refused_by_name() {
             "invalid_request",
             "a domain is needed",
         ),
+        (json!({ "quotas": [{ "most": 0 }] }), "invalid_request", "1 to 100"),
+        (json!({ "quotas": vec![json!({ "most": 1 }); 11] }), "invalid_request", "at most 10"),
+        (
+            json!({ "quotas": [{ "most": 1, "domain": "knowledge" }] }),
+            "invalid_request",
+            "no target",
+        ),
+        (
+            json!({ "quotas": [{ "most": 1, "filter": "prize > 1" }] }),
+            "invalid_filter",
+            "quotas of",
+        ),
+        (json!({ "calibration": 1.5 }), "invalid_request", "calibration must be 0 to 1"),
+        (json!({ "calibration": 0.5, "diversity": 0.5 }), "invalid_request", "two ways"),
         // Each time a filter stands there, it is evaluated.
         (json!({ "boosts": vec![boost(&long, 2.0); 2] }), "invalid_filter", "together"),
         // Each is within the limits, and both together are not.
@@ -95,11 +127,18 @@ async fn who_does_not_act_for_a_domain_prefers_none_of_its_items() {
     for more in [
         json!({ "boosts": [{ "filter": "price > 1", "factor": 2 }] }),
         json!({ "promotions": [{ "filter": "price > 1", "slot": 1 }] }),
+        json!({ "quotas": [{ "filter": "price > 1", "most": 1 }] }),
+        json!({ "quotas": [{ "each_category": true, "most": 1 }] }),
     ] {
         let (status, body) =
             called(&service, ("/v1/recommendations", &wanting(&more)), of_knowledge()).await;
         assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("domain_forbidden")));
     }
+    // How many of a whole domain there may be tells nothing of any item.
+    let more = json!({ "quotas": [{ "domain": "auto", "most": 1 }] });
+    let (status, body) =
+        called(&service, ("/v1/recommendations", &wanting(&more)), of_knowledge()).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
     // What is left of a list would tell what somebody saw there.
     let list = json!({
         "user_id": "ann", "domain": "knowledge", "items": [{ "domain": "auto", "item_id": "a" }],
