@@ -172,7 +172,7 @@ pub struct ServeArgs {
     ///
     /// Messages are as Standard Webhooks has them, signed with the secret that
     /// CROSSFOLD_WEBHOOK_SECRET holds: whsec_ and base64 of 24 bytes or more.
-    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
     /// Secret that messages are signed with.
     #[arg(long, env = "CROSSFOLD_WEBHOOK_SECRET", hide_env_values = true, hide = true)]

@@ -100,9 +100,9 @@ async fn carry_streams(world: &LocalWorld, mut stopped: watch::Receiver<bool>) {
 
 /// Where what campaigns tell is handed to.
 fn channel(args: &ServeArgs) -> Result<Arc<dyn PushChannel>> {
-    let (Some(url), Some(secret)) = (&args.webhook, &args.webhook_secret) else {
-        return Ok(Arc::new(Terminal));
-    };
+    let Some(url) = &args.webhook else { return Ok(Arc::new(Terminal)) };
+    let secret = args.webhook_secret.as_ref();
+    let secret = secret.context("--webhook needs a secret to sign with: CROSSFOLD_WEBHOOK_SECRET")?;
     Ok(Arc::new(Webhook::new(url, secret, system::clock())?))
 }
 

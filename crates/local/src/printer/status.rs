@@ -205,7 +205,7 @@ fn write_activity(f: &mut fmt::Formatter<'_>, status: &StatusAnswer) -> fmt::Res
     let why = not_told.iter().map(|(code, count)| format!("{count} {code}"));
     let why = why.collect::<Vec<_>>().join(", ");
     let not = if why.is_empty() { String::new() } else { format!("; not: {why}") };
-    writeln!(f, "campaigns  {} were handed over{}", of(told, "push"), Foreign::text(&not))
+    writeln!(f, "campaigns  {} handed over{}", were(told, "message"), Foreign::text(&not))
 }
 
 fn write_entry(f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
