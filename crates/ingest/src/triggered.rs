@@ -177,7 +177,7 @@ impl<'a> Triggered<'a> {
         let mut triggering: Vec<Triggering<'_>> = Vec::new();
         for event in events {
             for (name, campaign) in self.followed_by(&event, now) {
-                if campaign.audience.has(&declared) {
+                if campaign.audience.has_declared(&declared) {
                     triggering.push(Triggering { event: event.clone(), name, campaign });
                 }
             }
