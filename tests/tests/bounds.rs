@@ -286,7 +286,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "campaigns": { "first": {
                     "trigger": { "event_type": TYPE, "filter": "price > 1" },
                     "placement": "checkout",
-                    "audience": { "declared": { "plan": ["pro"] } },
+                    "audience": { "declared": { "plan": ["pro"] }, "segments": [3] },
                     "delay_minutes": 5, "frequency_cap": { "times": 1, "days": 30 },
                     "locale": "en", "from": "2026-01-01T00:00:00Z",
                     "until": "2199-01-01T00:00:00Z", "paused": false,

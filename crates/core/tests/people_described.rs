@@ -20,7 +20,7 @@ use crossfold_core::maths::measure::adjusted_rand_index;
 use crossfold_core::model::segments::{FEWEST_PEOPLE, Fact};
 use crossfold_core::model::topics::Word;
 use crossfold_core::model::{Artefact, Model};
-use crossfold_core::serving::profile::{ProfileInputs, profile};
+use crossfold_core::serving::profile::{ProfileInputs, own_segment, profile};
 use crossfold_core::serving::reason::Locale;
 use crossfold_core::training::bridging::gate::GateOptions;
 use crossfold_core::training::{Trained, TrainingInput, train};
@@ -271,7 +271,10 @@ fn a_profile_tells_of_segment_and_topics_where_enough_is_liked_and_of_no_price()
             now: at(100 * DAY),
             locale,
         };
-        profile(&inputs).domains.remove(0)
+        let told = profile(&inputs).domains.remove(0);
+        let in_words = told.segment.as_ref().map(|line| line.finding.segment);
+        assert_eq!(own_segment(&inputs).map(|segment| segment.id), in_words);
+        told
     };
     for (person, kind) in world.kinds.iter().enumerate().take(40) {
         let domain = told(person, usize::MAX, Locale::English);

@@ -39,6 +39,8 @@ pub const MAX_DELAY_MINUTES: u32 = 7 * 24 * 60;
 pub const MAX_AUDIENCE_ATTRIBUTES: usize = 8;
 /// Most values of each.
 pub const MAX_AUDIENCE_VALUES: usize = 32;
+/// Most segments that an audience names: as many as a model tells a domain's people apart by.
+pub const MAX_AUDIENCE_SEGMENTS: usize = 32;
 /// Most characters of a value.
 const MAX_VALUE_CHARS: usize = 200;
 /// Most characters of a language's name.
@@ -94,11 +96,27 @@ pub struct CampaignTrigger {
 
 /// Who is told by a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an audience: an object with what is declared of users")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an audience: an object with what is declared of users, and segments"
+)]
 pub struct Audience {
     /// Users of whom the platform declares one of the values of each of these attributes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declared: BTreeMap<String, BTreeSet<String>>,
+    /// Users who are of one of these segments of the platform by the model that is served, by the
+    /// numbers that profiles tell them by: 1 to [`MAX_AUDIENCE_SEGMENTS`]. Of any and of none,
+    /// unless it is said. A number is no name, so what a segment is told to like is asked of it
+    /// where the model is known ([`is_protected_ground`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<Vec<u32>>,
+}
+
+/// Whether a name is that of something that must not decide who is offered something: sex, origin,
+/// religion, age, health and their like.
+#[must_use]
+pub fn is_protected_ground(name: &str) -> bool {
+    protected::is_protected(name)
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -109,12 +127,19 @@ impl Audience {
     /// Whether it leaves nobody out.
     #[must_use]
     pub fn is_everyone(&self) -> bool {
-        self.declared.is_empty()
+        self.declared.is_empty() && self.segments.is_none()
     }
 
-    /// Whether a user is of it, by what their platform declares of them.
+    /// Whether a user is of it by their segment, if they are of one.
     #[must_use]
-    pub fn has(&self, declared: &Declared) -> bool {
+    pub fn has_segment(&self, segment: Option<u32>) -> bool {
+        let is_named = |named: &Vec<u32>| segment.is_some_and(|of| named.contains(&of));
+        self.segments.as_ref().is_none_or(is_named)
+    }
+
+    /// Whether a user is of it by what their platform declares of them.
+    #[must_use]
+    pub fn has_declared(&self, declared: &Declared) -> bool {
         let is_one_of = |(name, values): (&String, &BTreeSet<String>)| {
             declared.get(name).is_some_and(|value| values.contains(value))
         };
@@ -135,7 +160,7 @@ impl Audience {
                      without control characters"
                 ));
             }
-            if protected::is_protected(name) {
+            if is_protected_ground(name) {
                 return Err(format!(
                     "audience.declared cannot name {name:?}: who is offered something must not \
                      hang on it"
@@ -148,6 +173,12 @@ impl Audience {
                      {MAX_VALUE_CHARS} characters"
                 ));
             }
+        }
+        let is_within = |named: &Vec<u32>| (1..=MAX_AUDIENCE_SEGMENTS).contains(&named.len());
+        if !self.segments.as_ref().is_none_or(is_within) {
+            return Err(format!(
+                "audience.segments must be 1 to {MAX_AUDIENCE_SEGMENTS} numbers of segments"
+            ));
         }
         Ok(())
     }

@@ -409,7 +409,7 @@ impl PushLog {
     }
 }
 
-/// Why a user was not told of something that had been ordered.
+/// Why a user was not told of something that an event of theirs triggered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotTold {
     /// The campaign is over, paused or gone.
@@ -428,6 +428,8 @@ pub enum NotTold {
     NothingToShow,
     /// It could not be handed over, however often it was tried.
     Undeliverable,
+    /// It was not ordered, for as many pushes of the user waited as may.
+    TooManyWaiting,
 }
 
 impl NotTold {
@@ -443,6 +445,7 @@ impl NotTold {
             Self::Capped => "capped",
             Self::NothingToShow => "nothing_to_show",
             Self::Undeliverable => "undeliverable",
+            Self::TooManyWaiting => "too_many_waiting",
         }
     }
 }

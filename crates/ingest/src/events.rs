@@ -24,7 +24,7 @@ use serde::Deserialize;
 use crate::shapes::cloudevents::{self, Mode};
 use crate::shapes::{Posted, crossfold};
 use crate::state::IngestState;
-use crate::triggered::{StoredEvent, Triggered};
+use crate::triggered::{Ordered, StoredEvent, Triggered};
 
 /// Most events in one call.
 pub const MAX_EVENTS: usize = 500;
@@ -237,10 +237,11 @@ pub(crate) async fn append(
     // Also of an event that was stored before: what it triggers may not have been ordered then.
     let triggered = Triggered { state, domain, definition };
     // Apart, for nearly no call needs it and each would carry its size on its stack.
-    let mut unordered = match definition.campaigns.is_empty() {
-        true => BTreeMap::new(),
+    let ordered = match definition.campaigns.is_empty() {
+        true => Ordered::default(),
         false => Box::pin(triggered.order(stored)).await,
     };
+    let (pushes, mut unordered) = (ordered.pushes(), ordered.failed);
     let mut appended = Vec::with_capacity(events.len());
     let mut unstored = BTreeSet::new();
     for ((index, _), answer) in places.into_iter().zip(answers) {
@@ -261,7 +262,7 @@ pub(crate) async fn append(
     tell_of(domain, &rejected);
     let answer = BatchAnswer::counting(rejected, &appended);
     let now = state.machine.clock.now();
-    let activity = Activity { events: answer.intake(now), ..Activity::default() };
+    let activity = Activity { events: answer.intake(now), pushes, ..Activity::default() };
     state.activity.note(domain, activity).await;
     Ok(answer)
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crossfold_core::entities::activity::Pushes;
 use crossfold_core::entities::campaign::CampaignDefinition;
 use crossfold_core::entities::catalogue::Item;
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
@@ -15,7 +16,7 @@ use crossfold_core::entities::event::Event;
 use crossfold_core::entities::ids::{CampaignId, DomainId, EventId, ItemId, Pseudonym, UserId};
 use crossfold_core::entities::ports::{Appended, StoreError, StoreResult};
 use crossfold_core::entities::purpose::Purpose;
-use crossfold_core::entities::push::{MOST_LATE, NotOrdered, PushId, PushOrder};
+use crossfold_core::entities::push::{MOST_LATE, NotOrdered, NotTold, PushId, PushOrder};
 use crossfold_core::entities::retryable::Retryable;
 use crossfold_core::serving::request::MAX_HISTORY;
 use crossfold_core::serving::snapshot::CatalogueSnapshot;
@@ -49,6 +50,27 @@ pub(crate) struct StoredEvent<'a> {
     pub(crate) appended: Appended,
 }
 
+/// What became of what stored events triggered.
+#[derive(Debug, Default)]
+pub(crate) struct Ordered {
+    /// Events, by their place in the posted list, of which something could not be ordered and may
+    /// be when they are sent again.
+    pub(crate) failed: BTreeMap<usize, StoreError>,
+    /// Pushes that are not ordered, for as many of their user wait as may.
+    too_many: u64,
+}
+
+impl Ordered {
+    /// What of it is counted.
+    pub(crate) fn pushes(&self) -> Pushes {
+        let mut pushes = Pushes::default();
+        if self.too_many > 0 {
+            pushes.not_told.insert(NotTold::TooManyWaiting.code().to_owned(), self.too_many);
+        }
+        pushes
+    }
+}
+
 /// An event with a campaign that it triggers.
 struct Triggering<'a> {
     event: Event,
@@ -57,8 +79,8 @@ struct Triggering<'a> {
 }
 
 impl<'a> Triggered<'a> {
-    /// Orders what stored events trigger, and says of which that failed.
-    pub(crate) async fn order(self, events: Vec<StoredEvent<'a>>) -> BTreeMap<usize, StoreError> {
+    /// Orders what stored events trigger, and says what became of it.
+    pub(crate) async fn order(self, events: Vec<StoredEvent<'a>>) -> Ordered {
         let now = self.state.machine.clock.now();
         // One user's together: they change one log.
         let mut of_users: BTreeMap<&Pseudonym, Vec<StoredEvent<'a>>> = BTreeMap::new();
@@ -74,12 +96,18 @@ impl<'a> Triggered<'a> {
         let ordered: Vec<_> =
             of_users.into_values().map(|events| self.order_of_user(events, now)).collect();
         let ordered = stream::iter(ordered).buffer_unordered(CONCURRENT_ORDERS);
-        let in_time: Vec<(Vec<usize>, StoreResult<()>)> =
+        let in_time: Vec<(Vec<usize>, StoreResult<u64>)> =
             ordered.take_until(tokio::time::sleep(WAIT)).collect().await;
-        let mut failed = BTreeMap::new();
+        let Ordered { mut failed, mut too_many } = Ordered::default();
         for (indexes, ordered) in in_time {
             indexes.iter().for_each(|index| _ = left.remove(index));
-            let Err(error) = ordered else { continue };
+            let error = match ordered {
+                Ok(more) => {
+                    too_many += more;
+                    continue;
+                }
+                Err(error) => error,
+            };
             if !error.is_worth_another_try() {
                 // Sent again it would fail again, and the event itself is stored.
                 tracing::error!(domain = %self.domain, %error, "a push could not be ordered");
@@ -91,23 +119,24 @@ impl<'a> Triggered<'a> {
         }
         let late = |index| (index, StoreError::Unavailable("it took too long".into()));
         failed.extend(left.into_iter().map(late));
-        failed
+        Ordered { failed, too_many }
     }
 
     fn has_campaigns(self) -> bool {
         !self.definition.campaigns.is_empty()
     }
 
-    /// Orders what one user's events trigger, and says which these were.
+    /// Orders what one user's events trigger, and says which these were and how many more pushes
+    /// they trigger than may wait.
     async fn order_of_user(
         self,
         events: Vec<StoredEvent<'a>>,
         now: Timestamp,
-    ) -> (Vec<usize>, StoreResult<()>) {
+    ) -> (Vec<usize>, StoreResult<u64>) {
         let indexes = events.iter().map(|stored| stored.index).collect();
         let ordered = match events.first() {
             Some(first) => self.order_all((&first.event.user, first.user_id), &events, now).await,
-            None => Ok(()),
+            None => Ok(0),
         };
         (indexes, ordered)
     }
@@ -133,22 +162,22 @@ impl<'a> Triggered<'a> {
         (user, user_id): (&Pseudonym, &UserId),
         events: &[StoredEvent<'a>],
         now: Timestamp,
-    ) -> StoreResult<()> {
+    ) -> StoreResult<u64> {
         let stores = &self.state.stores;
-        let Found::Person(person) = find(&*stores.people, user).await? else { return Ok(()) };
+        let Found::Person(person) = find(&*stores.people, user).await? else { return Ok(0) };
         let own = self.domain;
         // Nothing of a definition permits it: only whether there is one is looked for.
         let definitions = Definitions::from([(own.clone(), self.definition.clone())]);
         let consents = &person.person.consents;
         if !consents.permits(own, own, Purpose::Contact, &definitions, now) {
-            return Ok(());
+            return Ok(0);
         }
         let declared = person.declared(user);
         let events = self.as_stored(user, events).await?;
         let mut triggering: Vec<Triggering<'_>> = Vec::new();
         for event in events {
             for (name, campaign) in self.followed_by(&event, now) {
-                if campaign.audience.has(&declared) {
+                if campaign.audience.has_declared(&declared) {
                     triggering.push(Triggering { event: event.clone(), name, campaign });
                 }
             }
@@ -160,7 +189,7 @@ impl<'a> Triggered<'a> {
         if too_many > 0 {
             tracing::warn!(domain = %self.domain, too_many, "more pushes of a user than may wait");
         }
-        Ok(())
+        Ok(too_many as u64)
     }
 
     /// One user's events as they are stored; without duplicates of which that is not known any more.

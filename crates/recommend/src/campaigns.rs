@@ -5,6 +5,7 @@
 //! is found by the look that a schedule takes from time to time. An order stands until it is
 //! settled, so nothing hangs on the stream: it only makes it quick.
 
+mod segments;
 mod telling;
 
 use std::sync::Arc;

@@ -38,14 +38,26 @@ pub(crate) struct Served {
     pub(crate) model: Option<Arc<Model>>,
     /// None that is new enough, or none at all.
     pub(crate) degraded: Option<Shortfall>,
+    /// Whether it could not be asked which there is: without one here, there may be one.
+    is_unasked: bool,
 }
 
 impl Served {
+    /// Nothing, for there is no model.
+    fn none() -> Self {
+        Self { degraded: Some(Shortfall::NoModel), ..Self::default() }
+    }
+
     /// The same when it could not be asked whether there is a newer one.
     fn outdated(self) -> Self {
         let degraded =
             if self.model.is_some() { Shortfall::StaleModel } else { Shortfall::NoModel };
-        Self { degraded: Some(degraded), ..self }
+        Self { degraded: Some(degraded), is_unasked: true, ..self }
+    }
+
+    /// Whether there may be a model, which could not be read.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.model.is_none() && self.is_unasked
     }
 
     /// Whether this model is served, and nothing is wrong with it.
@@ -140,6 +152,7 @@ impl ModelCache {
                 Some(object) => object,
                 None => {
                     // What the pointer names is served: an earlier look failed, and this one did not.
+                    cached.served.is_unasked = false;
                     cached.served.degraded = match cached.served.model {
                         Some(_) => None,
                         None => Some(Shortfall::NoModel),
@@ -150,7 +163,7 @@ impl ModelCache {
             None => match self.objects.get(POINTER_KEY).await? {
                 Some(object) => object,
                 None => {
-                    cached.served = Served { model: None, degraded: Some(Shortfall::NoModel) };
+                    cached.served = Served::none();
                     return Ok(());
                 }
             },
@@ -159,7 +172,7 @@ impl ModelCache {
             serde_json::from_slice(&object.bytes).map_err(RefreshError::Pointer)?;
         let Some(champion) = &pointer.model else {
             // It was withdrawn: what it knows must not be served from memory either.
-            cached.served = Served { model: None, degraded: Some(Shortfall::NoModel) };
+            cached.served = Served::none();
             cached.etag = Some(object.etag);
             return Ok(());
         };
@@ -171,7 +184,8 @@ impl ModelCache {
         match self.load(champion).await {
             Ok(model) => {
                 tracing::info!(model = %champion, "a model was loaded");
-                cached.served = Served { model: Some(Arc::new(model)), degraded: None };
+                let model = Some(Arc::new(model));
+                cached.served = Served { model, ..Served::default() };
                 cached.etag = Some(object.etag);
                 Ok(())
             }
@@ -268,6 +282,7 @@ mod tests {
         let cache = cache_without_delay(objects.clone());
         let none = ask(&cache).await;
         assert_eq!((served_id(&none), none.degraded), (None, Some(Shortfall::NoModel)));
+        assert!(!none.is_unread());
         for value in [1.0, 2.0] {
             let id = publish(&*objects, value, None).await;
             let served = ask(&cache).await;

@@ -10,6 +10,7 @@ use axum::{Extension, Json as JsonResponse};
 use crossfold_core::entities::consent::{
     ConsentContext, ConsentedHistory, EconomicEvidence, RecommendationUse,
 };
+use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::ids::{DomainId, ModelId, UserId};
 use crossfold_core::model::Model;
 use crossfold_core::serving::admit::MAX_TITLE_CATALOGUES;
@@ -26,7 +27,7 @@ use futures::try_join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::deadline::Stage;
+use crate::deadline::{Deadline, Stage};
 use crate::history_reader::Reach;
 use crate::inputs::{
     PersonRead, known_catalogues, read_catalogues, read_platform, read_user, within_one_domain,
@@ -89,17 +90,10 @@ pub(crate) async fn get_profile(
         degraded.add(Shortfall::DomainNotInModel);
     }
     let person = user_read.person(&user, &query.domain, definitions, &mut degraded);
-    let basis = (&request, definitions, Reach::PROFILED);
-    let history = person.history(&state, basis, &deadline, &mut degraded).await;
-    let PersonRead { user, consents, declared, .. } = &person;
+    let basis = (&request, definitions);
+    let history = profiled(&state, &person, basis, (&deadline, &mut degraded)).await;
+    let PersonRead { consents, declared, .. } = &person;
     let context = ConsentContext { ledger: consents, definitions, now: request.now };
-    let use_of_it = RecommendationUse {
-        user,
-        display: &query.domain,
-        target: &query.domain,
-        cross_domain: request.cross_domain,
-    };
-    let history = ConsentedHistory::for_recommendation(&history, context, &use_of_it);
     let to = (&query.domain, request.cross_domain);
     let economic = EconomicEvidence::of(&history, declared, context, to);
     let others = other_catalogues(&request, &history, economic.as_ref());
@@ -127,6 +121,26 @@ pub(crate) async fn get_profile(
     }))
 }
 
+/// What of a person's history a profile is told by.
+pub(crate) async fn profiled(
+    state: &RecommendState,
+    person: &PersonRead,
+    (request, definitions): (&SlateRequest, &Definitions),
+    (deadline, degraded): (&Deadline, &mut Degraded),
+) -> ConsentedHistory {
+    let basis = (request, definitions, Reach::PROFILED);
+    let history = person.history(state, basis, deadline, degraded).await;
+    let PersonRead { user, consents, .. } = person;
+    let context = ConsentContext { ledger: consents, definitions, now: request.now };
+    let use_of_it = RecommendationUse {
+        user,
+        display: &request.display,
+        target: &request.display,
+        cross_domain: request.cross_domain,
+    };
+    ConsentedHistory::for_recommendation(&history, context, &use_of_it)
+}
+
 fn answer(view: ProfileView) -> Answer {
     let model = view.model.as_ref().map(ToString::to_string);
     let degraded = view.degraded.iter().map(|&code| code.to_owned()).collect();
@@ -135,7 +149,7 @@ fn answer(view: ProfileView) -> Answer {
 
 /// The slate that a profile is told for: one of the platform's items on the platform itself. So
 /// what may be used for it, and by whom it may be known, is what may be for a slate.
-fn as_slate(
+pub(crate) fn as_slate(
     state: &RecommendState,
     (caller, headers): (&Caller, &HeaderMap),
     (display, locale): (&DomainId, Locale),

@@ -18,6 +18,9 @@ use crossfold_core::model::look_alikes::LookAlikes;
 use crossfold_core::model::manifest::{blob_key, manifest_key};
 use crossfold_core::model::mixtures::Mixtures;
 use crossfold_core::model::scoring::{ScoringTables, TableParts};
+use crossfold_core::model::segments::{
+    DomainSegments, Fact, Feature, FeatureKind, ItemTraits, Segment, Segments,
+};
 use crossfold_core::model::{Artefact, ModelParts, Provenance, Sections, decode_manifest};
 use crossfold_core::release::champion::{POINTER_KEY, Pointer};
 use crossfold_text::TextEncoder;
@@ -41,7 +44,40 @@ pub(crate) fn uniform_model(domains: &[&str], value: f32) -> Artefact {
     }
     // The later in the order of ids, the higher: evidence moves a slate.
     let factors = Array2::from_shape_fn((index.len(), 2), |(row, _)| value * (row + 1) as f32);
-    model_of(index, factors, bridges, Content::new())
+    model_of(index, factors, (bridges, Content::new(), Segments::default()))
+}
+
+/// A model of items of a domain, each of a category, whose people are told apart by how much they
+/// like of the first of these: two segments, those who like nothing else first.
+pub(crate) fn segmented_model(items: &[(&str, &str)], segments: [(u32, Vec<Fact>); 2]) -> Artefact {
+    let domain = DomainId::parse("learn").unwrap();
+    let key = |name: &str| (domain.clone(), ItemId::parse(name).unwrap());
+    let index = ItemIndex::new(items.iter().map(|(id, _)| key(id)).collect());
+    let first = items[0].1;
+    let mut categories = vec![u32::MAX; index.len()];
+    for (id, _) in items.iter().filter(|(_, category)| *category == first) {
+        categories[index.row(&key(id)).unwrap().index()] = 0;
+    }
+    let kind = FeatureKind::Category(first.to_owned());
+    let mut centroid = 0.5;
+    let segment = |(id, facts)| {
+        let here = vec![centroid];
+        centroid -= 1.0;
+        Segment { id, share: 0.5, centroid: here, facts }
+    };
+    let of_domain = DomainSegments {
+        features: vec![Feature { kind, mean: 0.5, scale: 1.0 }],
+        segments: segments.into_iter().map(segment).collect(),
+        next_id: 100,
+        newest: Timestamp::UNIX_EPOCH,
+        people: 50,
+    };
+    let segments = Segments {
+        domains: [(domain, of_domain)].into(),
+        traits: ItemTraits { categories, tastes: Vec::new() },
+    };
+    let factors = Array2::from_elem((index.len(), 2), 0.5);
+    model_of(index, factors, (Bridges::none(), Content::new(), segments))
 }
 
 /// What encodes texts, and its own artefact where the model is to hold it.
@@ -78,14 +114,14 @@ pub(crate) fn described_model(items: &[(&str, &str, usize)], encoder: Encoder<'_
     };
     let reconstruction = Reconstruction::FromAll;
     let content = DomainContent { source, artefact, map, by_popularity: false, reconstruction };
-    model_of(index, factors, Bridges::none(), [(domain, content)].into())
+    let content = [(domain, content)].into();
+    model_of(index, factors, (Bridges::none(), content, Segments::default()))
 }
 
 fn model_of(
     index: ItemIndex,
     item_factors: Array2<f32>,
-    bridges: Bridges,
-    content: Content,
+    (bridges, content, segments): (Bridges, Content, Segments),
 ) -> Artefact {
     let params = AlsOptions { factors: 2, ..AlsOptions::default() }.check().unwrap();
     let tables = TableParts {
@@ -105,7 +141,7 @@ fn model_of(
         popularity: vec![1.0; index.len()],
         people: index.ranges().keys().map(|domain| (domain.clone(), of_fifty)).collect(),
         tables: ScoringTables::new(tables).unwrap(),
-        segments: Default::default(),
+        segments,
         topics: Default::default(),
         content,
         index,

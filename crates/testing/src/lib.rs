@@ -22,10 +22,12 @@ mod definitions;
 mod events;
 mod ids;
 mod people;
+mod pushes;
 mod worlds;
 
 pub use definitions::{catalogue_item, definition};
 pub use events::{event, event_at};
 pub use ids::{at, domain, event_id, event_type, item, item_key, run, user};
 pub use people::{consent, mutual_consent, person, stored};
+pub use pushes::{keys, push_order};
 pub use worlds::{AUTO_FINANCE, ITEMS_PER_DOMAIN, KNOWLEDGE, World, world};

@@ -25,11 +25,14 @@ fn a_campaign_out_of_range_is_refused_with_the_field_named() {
         ("audience.declared.plan", json!({"audience": {"declared": {"plan": values}}})),
         ("audience.declared.plan", json!({"audience": {"declared": {"plan": []}}})),
         ("names in audience.declared", json!({"audience": {"declared": {" ": ["x"]}}})),
+        ("audience.segments", json!({"audience": {"segments": []}})),
+        ("audience.segments", json!({"audience": {"segments": vec![1; 33]}})),
     ] {
         let why = campaign(wrong.clone()).check(&schema).unwrap_err();
         assert!(why.starts_with(field), "{wrong}: {why}");
     }
     campaign(json!({"delay_minutes": 10_080, "locale": "zh-CN"})).check(&schema).unwrap();
+    campaign(json!({"audience": {"segments": vec![u32::MAX; 32]}})).check(&schema).unwrap();
 }
 
 #[test]
@@ -53,8 +56,24 @@ fn an_audience_has_who_has_one_value_of_each_attribute() {
     let declared = |pairs: &[(&str, &str)]| -> Declared {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
-    assert!(audience.has(&declared(&[("plan", "team"), ("city", "Lyon"), ("x", "y")])));
-    assert!(!audience.has(&declared(&[("plan", "team")])));
-    assert!(!audience.has(&declared(&[("plan", "free"), ("city", "Lyon")])));
-    assert!(Audience::default().has(&Declared::new()));
+    let has = |pairs| audience.has_declared(&declared(pairs));
+    assert!(has(&[("plan", "team"), ("city", "Lyon"), ("x", "y")]));
+    assert!(!has(&[("plan", "team")]));
+    assert!(!has(&[("plan", "free"), ("city", "Lyon")]));
+    assert!(Audience::default().has_declared(&Declared::new()));
+}
+
+#[test]
+fn an_audience_of_segments_has_who_is_of_one_of_them_and_is_named_by_numbers_alone() {
+    let audience: Audience = serde_json::from_value(json!({"segments": [0, 7]})).unwrap();
+    assert!(!audience.is_everyone());
+    assert_eq!(serde_json::to_value(&audience).unwrap(), json!({"segments": [0, 7]}));
+    assert!([Some(0), Some(7)].iter().all(|segment| audience.has_segment(*segment)));
+    assert!([None, Some(1)].iter().all(|segment| !audience.has_segment(*segment)));
+    let everyone = Audience::default();
+    assert!(everyone.has_segment(None) && everyone.has_segment(Some(1)));
+    for wrong in [json!(["women"]), json!([-1]), json!([0.5]), json!(7), json!([1u64 << 32])] {
+        let read = serde_json::from_value::<Audience>(json!({"segments": wrong}));
+        assert!(read.is_err(), "{wrong}");
+    }
 }

@@ -1,7 +1,9 @@
+use crossfold_core::entities::activity::{Pushes, day_of};
 use crossfold_core::entities::ids::UserId;
 use crossfold_core::entities::push::PushOrder;
 use crossfold_storage::faults::{Fault, FaultPlan};
 use crossfold_storage::records;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::test_world::World;
@@ -166,6 +168,11 @@ async fn many_events_of_one_user_are_ordered_in_few_calls() {
     let answer = post(&world, events.collect()).await;
     assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(500), &json!([])));
     assert_eq!(ordered(&world).await.len(), 20);
+    // What is not ordered is told of where all that comes to nothing is.
+    world.state.activity.write().await;
+    let activity = world.stores.activity.since(day_of(Timestamp::UNIX_EPOCH)).await.unwrap();
+    let not_told = [("too_many_waiting".to_owned(), 480)].into();
+    assert_eq!(activity[0].activity.pushes, Pushes { told: 0, not_told });
     let calls = calls.load(std::sync::atomic::Ordering::Relaxed);
     assert!(calls < 60, "{calls} calls");
 }

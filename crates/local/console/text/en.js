@@ -355,6 +355,7 @@ export default {
   "pushes.capped": "told as much as they may be",
   "pushes.nothing_to_show": "nothing to show",
   "pushes.undeliverable": "it was not taken",
+  "pushes.too_many_waiting": "as many waited as may",
   "ingest.title": "Ingest",
   "ingest.sums": "What came in, in 30 days",
   "ingest.reasons": "Refused, by reason",

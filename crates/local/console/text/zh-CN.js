@@ -355,6 +355,7 @@ export default {
   "pushes.capped": "已达频次上限",
   "pushes.nothing_to_show": "没有可展示的内容",
   "pushes.undeliverable": "无法送达",
+  "pushes.too_many_waiting": "该用户等待中的推送已达上限",
   "ingest.title": "数据接入",
   "ingest.sums": "30 天内接入的数据",
   "ingest.reasons": "按原因统计的拒绝",

@@ -42,7 +42,7 @@ pub(super) enum Telling {
 }
 
 /// What a slate must not lack to be told of: what may be shown, whom it is for, and what they saw.
-const NEEDED: [&str; 5] =
+pub(super) const NEEDED: [&str; 5] =
     ["no_catalogue", "no_profile", "no_history", "partial_history", "stale_definitions"];
 
 /// An order, and whose it is.
@@ -122,6 +122,10 @@ impl Campaigns {
             pushes::put_off(&*self.state.stores.records, user, (id, &later)).await?;
             return Ok(Telling::Later);
         }
+        let audience = &due.campaign.audience;
+        if !self.is_in_segments((user, &order.domain), audience, &definitions).await? {
+            return self.settle((id, order), user, NotTold::NotInAudience).await;
+        }
         match self.claim(ordered, &due).await? {
             None => self.settle((id, order), user, NotTold::Erased).await,
             Some(Claim::Refused) => self.settle((id, order), user, NotTold::Capped).await,
@@ -176,7 +180,8 @@ impl Campaigns {
         Ok(Telling::Not(why))
     }
 
-    /// Whether an order is to be carried out, and from when on.
+    /// Whether an order is to be carried out, and from when on; but for the segments of its audience,
+    /// which take more to tell, and are asked once it is time.
     async fn admit<'a>(
         &self,
         Ordered { order, user, now, .. }: &Ordered<'_>,
@@ -206,7 +211,7 @@ impl Campaigns {
             return Ok(Err(NotTold::NoConsent));
         }
         let declared = person.declared(user);
-        if !campaign.audience.has(&declared) {
+        if !campaign.audience.has_declared(&declared) {
             return Ok(Err(NotTold::NotInAudience));
         }
         let allowed_from = allowed_from(definition, &declared, *now);

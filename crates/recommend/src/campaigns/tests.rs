@@ -1,3 +1,5 @@
+mod segments;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,9 +11,7 @@ use crossfold_core::entities::consent::ConsentDecision;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::dice::Dice;
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{
-    CampaignId, EventId, EventType, ItemId, Pseudonym, RecommendationId, UserId,
-};
+use crossfold_core::entities::ids::{CampaignId, ItemId, Pseudonym, RecommendationId, UserId};
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, Person};
 use crossfold_core::entities::ports::{StoreError, Stores};
@@ -22,6 +22,7 @@ use crossfold_core::entities::unique_id::{Ids, UniqueId};
 use crossfold_storage::definition_reader::announce_change;
 use crossfold_storage::faults::{Fault, FaultPlan, FaultRates, faulty};
 use crossfold_storage::{erasure, memory};
+use crossfold_testing::{domain, event_at, event_id, keys, push_order};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -32,14 +33,6 @@ use crate::state::RecommendState;
 /// 2026-06-01T12:00:00Z.
 const NOON: i64 = 1_780_315_200;
 const DAY: i64 = 86_400;
-
-fn domain(name: &str) -> DomainId {
-    DomainId::parse(name).unwrap()
-}
-
-fn keys() -> Pseudonymiser {
-    Pseudonymiser::new("t", 1, BTreeMap::from([(1, vec![7; 32].into())])).unwrap()
-}
 
 fn user(name: &str) -> Pseudonym {
     keys().pseudonym(&domain("learn"), &UserId::parse(name).unwrap())
@@ -210,33 +203,13 @@ fn decision(granted: bool) -> ConsentDecision {
 }
 
 fn order_of(name: &str, campaign: &str, event: &str, at: i64) -> PushOrder {
-    let at = Timestamp::from_second(at).unwrap();
     let event = Event {
-        event_id: EventId::parse(event).unwrap(),
+        event_id: event_id(event),
         user: user(name),
         domain: domain("learn"),
-        event_type: EventType::parse("complete").unwrap(),
-        item_id: ItemId::parse("course").unwrap(),
-        occurred_at: at,
-        received_at: at,
-        domain_life: 0,
-        value: None,
-        dwell_seconds: None,
+        ..event_at(at)
     };
-    let campaign = CampaignId::parse(campaign).unwrap();
-    let push_id = PushId::of(&campaign, &event);
-    PushOrder {
-        sealed_user: keys().seal(&UserId::parse(name).unwrap(), push_id.as_str()),
-        push_id,
-        user: event.user.clone(),
-        domain: event.domain.clone(),
-        domain_life: 0,
-        campaign,
-        event: (&event).into(),
-        due_at: at,
-        first_due_at: at,
-        failures: 0,
-    }
+    push_order(campaign, name, &event)
 }
 
 const fn told(told: usize) -> CarriedOut {

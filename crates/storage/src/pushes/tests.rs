@@ -3,10 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossfold_core::entities::event::Event;
-use crossfold_core::entities::ids::{CampaignId, DomainId, EventId, EventType, ItemId, UserId};
+use crossfold_core::entities::ids::{DomainId, UserId};
 use crossfold_core::entities::ports::Stores;
 use crossfold_core::entities::pseudonym::Pseudonymiser;
-use crossfold_core::entities::push::{MAX_WAITING, PushId};
+use crossfold_core::entities::push::MAX_WAITING;
+use crossfold_testing::{at, event_id, push_order};
 use futures::FutureExt;
 use jiff::SignedDuration;
 
@@ -14,39 +15,14 @@ use super::*;
 use crate::faults::{Fault, FaultPlan, faulty};
 use crate::memory;
 
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
 fn order_of(user: &str, event: &str, due: i64) -> PushOrder {
-    let event = Event {
-        event_id: EventId::parse(event).unwrap(),
+    let done = Event {
+        event_id: event_id(event),
         user: Pseudonym::parse(user).unwrap(),
         domain: DomainId::parse("learn").unwrap(),
-        event_type: EventType::parse("complete").unwrap(),
-        item_id: ItemId::parse("i").unwrap(),
-        occurred_at: at(0),
-        received_at: at(1),
-        domain_life: 0,
-        value: None,
-        dwell_seconds: None,
+        ..crossfold_testing::event()
     };
-    let campaign = CampaignId::parse("c").unwrap();
-    let keys = BTreeMap::from([(1, vec![7; 32].into_boxed_slice())]);
-    let keys = Pseudonymiser::new("t", 1, keys).unwrap();
-    let push_id = PushId::of(&campaign, &event);
-    PushOrder {
-        sealed_user: keys.seal(&UserId::parse("mei").unwrap(), push_id.as_str()),
-        push_id,
-        user: event.user.clone(),
-        domain: event.domain.clone(),
-        domain_life: 0,
-        campaign,
-        event: (&event).into(),
-        due_at: at(due),
-        first_due_at: at(due),
-        failures: 0,
-    }
+    PushOrder { due_at: at(due), first_due_at: at(due), ..push_order("c", "mei", &done) }
 }
 
 fn store() -> Arc<dyn RecordStore> {

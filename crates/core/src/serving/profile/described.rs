@@ -3,9 +3,11 @@
 
 use serde::Serialize;
 
-use crate::entities::ids::ItemId;
+use crate::entities::ids::{DomainId, ItemId};
 use crate::evidence::behaviours::Behaviour;
 use crate::evidence::behaviours::MOST_EVENTS;
+use crate::model::Model;
+use crate::model::segments::Segment;
 use crate::serving::profile::evidence::{DomainEvents, Evidence, Line, rounded};
 use crate::serving::profile::interests::Weights;
 use crate::serving::profile::{ProfileInputs, text};
@@ -53,18 +55,15 @@ pub(super) fn described(
     weighed: &Weights<'_>,
     inputs: &ProfileInputs<'_>,
 ) -> (Option<Line<SegmentOfPerson>>, Vec<Line<TopicOfPerson>>) {
-    let Some(behaviour) = behaviour(events, weighed, inputs) else { return (None, Vec::new()) };
+    let behaviour = behaviour(events.domain, weighed, inputs);
+    let Some(behaviour) = behaviour else { return (None, Vec::new()) };
     let Some(model) = inputs.model else { return (None, Vec::new()) };
     let of_domain = inputs.history.events().iter().filter(|event| event.domain == *events.domain);
     let evidence = Evidence::of(events.domain, of_domain);
     let catalogue = inputs.catalogues.get(events.domain);
     let title = |item: &ItemId| Some(catalogue?.title_to_show(item, inputs.now)?.to_owned());
     let sections = model.sections();
-    let belongs = sections
-        .segments
-        .segment_of(events.domain, &behaviour)
-        .filter(|segment| sections.segments.is_named_after(segment, (events.domain, &behaviour)));
-    let segment = belongs.map(|segment| {
+    let segment = belongs(model, (events.domain, &behaviour)).map(|segment| {
         let finding = SegmentOfPerson {
             segment: segment.id,
             name: segment_name(segment, inputs.locale, &title),
@@ -88,15 +87,35 @@ pub(super) fn described(
     (segment, topics.collect())
 }
 
+/// The segment of a person in a domain, as [`described`] tells it, without its words.
+pub(super) fn segment<'a>(
+    domain: &DomainId,
+    weighed: &Weights<'_>,
+    inputs: &ProfileInputs<'a>,
+) -> Option<&'a Segment> {
+    let behaviour = behaviour(domain, weighed, inputs)?;
+    belongs(inputs.model?, (domain, &behaviour))
+}
+
+/// The segment that is nearest to a person, where its name is true of them.
+fn belongs<'a>(
+    model: &'a Model,
+    (domain, behaviour): (&DomainId, &Behaviour),
+) -> Option<&'a Segment> {
+    let segments = &model.sections().segments;
+    let nearest = segments.segment_of(domain, behaviour);
+    nearest.filter(|segment| segments.is_named_after(segment, (domain, behaviour)))
+}
+
 /// What the person did, as a run sees it, if they like enough.
 fn behaviour(
-    events: &DomainEvents<'_>,
+    domain: &DomainId,
     weighed: &Weights<'_>,
     inputs: &ProfileInputs<'_>,
 ) -> Option<Behaviour> {
     let model = inputs.model?;
-    let rows = model.rows(events.domain)?;
-    let own = weighed.iter().filter(|((domain, _), _)| *domain == events.domain);
+    let rows = model.rows(domain)?;
+    let own = weighed.iter().filter(|((of, _), _)| *of == domain);
     let own = model.index().rows_where_they_stand(own.map(|(item, weight)| (*item, *weight)));
     let behaviour = Behaviour::of(inputs.history, &own, rows)?;
     (behaviour.items.len() >= FEWEST_LIKED).then_some(behaviour)

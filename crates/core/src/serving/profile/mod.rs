@@ -46,6 +46,7 @@ use crate::entities::ids::DomainId;
 use crate::entities::people::Declared;
 use crate::entities::utc_offset::{UTC_OFFSET, parse_offset};
 use crate::model::Model;
+use crate::model::segments::Segment;
 use crate::serving::profile::active_times::{ActiveHours, ActiveWeekdays};
 use crate::serving::profile::completion::Completion;
 use crate::serving::profile::described::{SegmentOfPerson, TopicOfPerson};
@@ -166,6 +167,14 @@ pub fn profile(inputs: &ProfileInputs<'_>) -> Profile {
         add_spending(&mut domains, economic, inputs);
     }
     Profile { domains, expected: expected::expected(inputs) }
+}
+
+/// The segment of the person on the platform that asks, as their [`profile`] tells it there: `None`
+/// where that tells none. Neither the catalogues nor what is declared have a part in it.
+#[must_use]
+pub fn own_segment<'a>(inputs: &ProfileInputs<'a>) -> Option<&'a Segment> {
+    let weighed = interests::weighed_without_amounts(inputs.history, inputs);
+    described::segment(inputs.display, &weighed, inputs)
 }
 
 fn of_domain(
