@@ -75,7 +75,7 @@ const OF_THINGS: [&str; 8] = [
 
 /// The same in Chinese, simplified and traditional, where words are not parted: wherever they stand
 /// in a name.
-const PARTS: [&str; 26] = [
+const PARTS: [&str; 32] = [
     "年龄",
     "年齡",
     "出生",
@@ -91,6 +91,12 @@ const PARTS: [&str; 26] = [
     "婚姻",
     "已婚",
     "未婚",
+    "婚否",
+    "婚况",
+    "离婚",
+    "離婚",
+    "丧偶",
+    "喪偶",
     "怀孕",
     "懷孕",
     "残疾",
@@ -147,6 +153,7 @@ mod tests {
             "age band",
             "MARITAL-STATUS",
             "性别",
+            "婚否",
             "用户年龄段",
             "sexualOrientation",
             "dob",
