@@ -279,6 +279,7 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
         share: ExplorationShare::try_from(rng.random_range(0.01..=0.5f32)).unwrap(),
         then: None,
     });
+    let listed = rng.random_bool(0.2).then(|| some(rng, 0.4)).filter(|listed| !listed.is_empty());
     SlateRequest {
         limit: [1, 2, 5, 10, 100][rng.random_range(0..5)],
         excluded: some(rng, 0.1),
@@ -290,7 +291,8 @@ fn a_request(source: &str, items: &[Item], rng: &mut ChaCha8Rng) -> SlateRequest
         applicant,
         words,
         exploration,
-        listed: rng.random_bool(0.2).then(|| some(rng, 0.4)).filter(|listed| !listed.is_empty()),
+        shows_seen: listed.is_some(),
+        listed,
         personalised: rng.random_bool(0.8),
         inspect: true,
         ..SlateRequest::of(occasion)

@@ -27,13 +27,7 @@ const HELD: usize = 4;
 /// Scores that are passed over together.
 const BLOCK: usize = 32;
 
-/// The best `limit` items of each target, in order of targets: see [`best`].
-#[must_use]
-pub fn best_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
-    scores.iter().enumerate().map(|of_target| best_of_target(of_target, limit)).collect()
-}
-
-/// The best `limit` items of one target, whose place among the targets is given.
+/// The best `limit` items of one target, whose place among the targets is given: see [`best`].
 #[must_use]
 pub fn best_of_target((target, scores): (usize, &Scores<'_>), limit: usize) -> Vec<ScoredItem> {
     let item = |position| {
@@ -91,32 +85,21 @@ fn greatest(values: &[f32], k: usize) -> Vec<(f32, usize)> {
     held
 }
 
-/// The same of the items alone that a source knows.
+/// The newest `limit` items of a target that the model does not know, whatever their texts say.
 #[must_use]
-pub fn best_known_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
-    let mut best = best_of_each(scores, limit);
-    best.iter_mut().for_each(|items| items.retain(|item| item.source.is_some()));
-    best
-}
-
-/// The newest `limit` items of each target that the model does not know, whatever their texts say.
-#[must_use]
-pub fn newest_of_each(scores: &[Scores<'_>], limit: usize) -> Vec<Vec<ScoredItem>> {
-    let of_target = |(target, scores): (usize, &Scores<'_>)| {
-        let item = |position| {
-            let (score, source) = scores.of(position);
-            ScoredItem { target, position, score, source }
-        };
-        let snapshot = scores.target().snapshot;
-        // By when they came alone.
-        let alike = |item: ScoredItem| ScoredItem { score: 0.0, source: None, ..item };
-        let rows = snapshot.rows().zip(scores.target().refusals.reasons()).enumerate();
-        let new = rows.filter(|(_, (row, refusal))| row.is_none() && refusal.is_none());
-        let new = new.map(|(position, _)| alike(item(position)));
-        let newest = best(new, |item| snapshot.since(item.position), limit);
-        newest.into_iter().map(|new| item(new.position)).collect()
+pub fn newest_of_target((target, scores): (usize, &Scores<'_>), limit: usize) -> Vec<ScoredItem> {
+    let item = |position| {
+        let (score, source) = scores.of(position);
+        ScoredItem { target, position, score, source }
     };
-    scores.iter().enumerate().map(of_target).collect()
+    let snapshot = scores.target().snapshot;
+    // By when they came alone.
+    let alike = |item: ScoredItem| ScoredItem { score: 0.0, source: None, ..item };
+    let rows = snapshot.rows().zip(scores.target().refusals.reasons()).enumerate();
+    let new = rows.filter(|(_, (row, refusal))| row.is_none() && refusal.is_none());
+    let new = new.map(|(position, _)| alike(item(position)));
+    let newest = best(new, |item| snapshot.since(item.position), limit);
+    newest.into_iter().map(|new| item(new.position)).collect()
 }
 
 /// The best `limit` of some items of one target: the highest score first, and after all those that

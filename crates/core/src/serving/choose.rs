@@ -17,12 +17,9 @@ use crate::serving::diversify::{Composable, Composition, POOL};
 use crate::serving::explore_share;
 use crate::serving::interests::Interests;
 use crate::serving::promote::{PromotedItem, others};
-use crate::serving::quotas::{Quotas, divided};
+use crate::serving::quotas::{MORE, Quotas, divided};
 use crate::serving::request::SlateRequest;
 use crate::serving::sources::{Scores, SourceInputs, TargetSources};
-
-/// How many more of a target's best are looked at when too few of them fit.
-const MORE: usize = 4;
 
 /// What slates of one request are chosen by.
 pub(super) struct Choosing<'a> {

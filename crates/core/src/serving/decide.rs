@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::serving::admit::{AdmittedRequest, admit};
 use crate::serving::arrange::arrange;
 use crate::serving::basis::basis_of;
-use crate::serving::best::{ScoredItem, best_known_of_each, best_of_each, newest_of_each};
+use crate::serving::best::{ScoredItem, best_of_target, newest_of_target};
 use crate::serving::blend::{Blended, blend, blend_without_evidence, worth_a_try};
 use crate::serving::choose::{Choosable, Choosing, Chosen};
 use crate::serving::explain::Explainer;
@@ -164,8 +164,14 @@ fn placed(
 /// What is worth a try by these scores, in order. What quotas count is not tried: it might be one too
 /// many.
 fn tries(scores: &[Scores<'_>], choosing: &Choosing<'_>, from: Choosable<'_>) -> Vec<ScoredItem> {
-    let mut best = best_known_of_each(scores, from.limit + 2 * from.promoted.len());
-    best.iter_mut().for_each(|items| items.retain(|item| !choosing.quotas.count(item)));
+    let most = from.limit + 2 * from.promoted.len();
+    let of_target = |(at, scores): (usize, &Scores<'_>)| {
+        let best = |wanted| best_of_target((at, scores), wanted);
+        let mut best = choosing.quotas.uncounted(at, most, best);
+        best.retain(|item| item.source.is_some());
+        best
+    };
+    let best = scores.iter().enumerate().map(of_target).collect();
     arrange(others(best, from.promoted), from.shares, from.limit)
 }
 
@@ -178,13 +184,16 @@ fn explored(
 ) -> Option<(Vec<PlacedItem>, ExplorationBasis)> {
     let (explored, scores) = (request.exploration.as_ref()?, from.scores);
     let most = explore_share::candidates(request.limit);
-    let is_known = |item: &ScoredItem| scores[item.target].knows(item.position);
-    let mut candidates = best_of_each(scores, most);
-    for (candidates, newest) in candidates.iter_mut().zip(newest_of_each(scores, most)) {
-        candidates.retain(is_known);
-        candidates.extend(newest);
-        candidates.retain(|item| !choosing.quotas.count(item));
-    }
+    let of_target = |(at, scores): (usize, &Scores<'_>)| {
+        let quotas = &choosing.quotas;
+        let mut candidates =
+            quotas.uncounted(at, most, |wanted| best_of_target((at, scores), wanted));
+        candidates.retain(|item| scores.knows(item.position));
+        let newest = |wanted| newest_of_target((at, scores), wanted);
+        candidates.extend(quotas.uncounted(at, most, newest));
+        candidates
+    };
+    let candidates = scores.iter().enumerate().map(of_target).collect();
     let candidates = others(candidates, from.promoted);
     explored.drawn(Explorable { arranged, candidates: &candidates, scores }, request.seed)
 }

@@ -85,8 +85,8 @@ pub struct ScoreParts {
     pub words: Option<f32>,
     /// What these leave of the score: further past items, or, without any, popularity.
     pub rest: f32,
-    /// What the sum of all these was multiplied by, because the caller boosts the item. Absent where
-    /// it does not, and of items where the caller does not act: that a placement boosts them tells
+    /// What the sum of all these was multiplied by, because the caller boosts the item or the user was
+    /// shown it often. Absent where neither is so, and of items where the caller does not act: that a placement boosts them tells
     /// what they are like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multiplier: Option<f32>,

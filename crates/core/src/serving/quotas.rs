@@ -15,6 +15,9 @@ use crate::serving::best::ScoredItem;
 use crate::serving::promote::PromotedItem;
 use crate::serving::sources::TargetSources;
 
+/// How many more items are looked at when too few of them will do.
+pub(super) const MORE: usize = 4;
+
 /// The quotas of a request, by target in order.
 pub(super) struct Quotas<'a> {
     of_targets: Vec<(&'a AdmittedTarget<'a>, Vec<Counting<'a>>)>,
@@ -51,6 +54,28 @@ impl<'a> Quotas<'a> {
     /// Whether an item counts under any.
     pub(super) fn count(&self, item: &ScoredItem) -> bool {
         !self.groups(item).is_empty()
+    }
+
+    /// The first of a target's items that no quota counts, at most so many, of as many as are given
+    /// when so many are asked for: what an item beyond a list would have been must not hang on how
+    /// many before it are counted.
+    pub(super) fn uncounted(
+        &self,
+        target: usize,
+        most: usize,
+        first: impl Fn(usize) -> Vec<ScoredItem>,
+    ) -> Vec<ScoredItem> {
+        let mut wanted = most;
+        loop {
+            let mut items = first(wanted);
+            let is_all = items.len() < wanted;
+            items.retain(|item| !self.count(item));
+            if is_all || items.len() >= most || !self.bound(target) {
+                items.truncate(most);
+                return items;
+            }
+            wanted = wanted.saturating_mul(MORE);
+        }
     }
 
     /// The room that is left for items of a target beside what is promoted.

@@ -57,7 +57,7 @@ fn what_is_out_of_range_is_refused_with_the_field_named() {
         (json!({"promotions": [["auto", "price > 1", 1]]}), "a promotion: an object"),
         (json!({"quotas": vec![&quota; 11]}), "quotas must have at most 10"),
         (json!({"quotas": with(quota.clone(), "most", json!(0))}), "must be 1 to 100"),
-        (json!({"quotas": with(quota.clone(), "each", json!(true))}), "unknown field `each`"),
+        (json!({"quotas": with(quota, "each", json!(true))}), "unknown field `each`"),
         (json!({"quotas": [["auto", 1]]}), "a quota: an object"),
         (json!({"diversity": 0}), "diversity must be above 0"),
         (json!({"calibration": 1.1}), "calibration must be above 0, up to 1"),

@@ -102,7 +102,8 @@ async fn carry_streams(world: &LocalWorld, mut stopped: watch::Receiver<bool>) {
 fn channel(args: &ServeArgs) -> Result<Arc<dyn PushChannel>> {
     let Some(url) = &args.webhook else { return Ok(Arc::new(Terminal)) };
     let secret = args.webhook_secret.as_ref();
-    let secret = secret.context("--webhook needs a secret to sign with: CROSSFOLD_WEBHOOK_SECRET")?;
+    let secret =
+        secret.context("--webhook needs a secret to sign with: CROSSFOLD_WEBHOOK_SECRET")?;
     Ok(Arc::new(Webhook::new(url, secret, system::clock())?))
 }
 

@@ -15,7 +15,8 @@
 //! Categories are JSON lines with `item_id` and `categories`, or lines that begin with the item and
 //! end with its categories between `|`.
 //!
-//! A method is `dpp` or `mmr`, then after a `+` each:
+//! A method is `dpp`, `mmr` or `calibrated` (to the shares that categories have in what the person took), then
+//! after a `+` each:
 //!
 //! - relevance from 0 to 1: `share` of the greatest score (the usual), `pool` from the least of the
 //!   pool to the greatest, `log` the same of logarithms, `rank` in equal steps;

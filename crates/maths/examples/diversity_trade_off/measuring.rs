@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::Problem;
 use crate::data::Data;
-use crate::method::Method;
+use crate::method::{Choices, Method};
 use crate::options::Options;
 
 /// Length of a list.
@@ -34,10 +34,12 @@ pub(crate) enum Figure {
     BeginningDistance,
     Categories,
     Entropy,
+    /// How far the shares of categories are from those in what the person took.
+    FromInterests,
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Ndcg,
         Self::Recall,
         Self::Kept,
@@ -46,6 +48,7 @@ impl Figure {
         Self::BeginningDistance,
         Self::Categories,
         Self::Entropy,
+        Self::FromInterests,
     ];
 }
 
@@ -99,6 +102,13 @@ impl Point {
             });
             shares.unwrap_or_default()
         };
+        let from_interests = || -> Vec<f64> {
+            let Some(weights) = &data.categories else { return Vec::new() };
+            let divergence = |(list, pool): (&Vec<u32>, &Pool)| {
+                CategoryShares::of(list, weights.view()).divergence_from(&pool.interests)
+            };
+            lists.iter().zip(pools).map(divergence).collect()
+        };
         let mut measured = Measurements::default();
         lists.iter().zip(&data.cases).for_each(|(list, case)| measured.add(list, &case.relevant));
         for figure in Figure::ALL {
@@ -111,6 +121,7 @@ impl Point {
                 Figure::BeginningDistance => of_factors(other, BEGINNING),
                 Figure::Categories => of_categories(|shares| shares.covered() as f64),
                 Figure::Entropy => of_categories(CategoryShares::entropy),
+                Figure::FromInterests => from_interests(),
             };
             if values.is_empty() {
                 continue;
@@ -185,11 +196,19 @@ struct Pool {
     items: Vec<u32>,
     scores: Vec<f32>,
     features: Vec<f32>,
+    /// Of categories, row after row, and the person's interest in each.
+    weights: Vec<f32>,
+    interests: Vec<f32>,
 }
 
 impl Pool {
     fn list(&self, method: &Method, diversity: f64) -> Result<Vec<u32>, Problem> {
-        let chosen = method.choose((&self.scores, &self.features), diversity, LENGTH)?;
+        let choices = Choices {
+            scores: &self.scores,
+            features: &self.features,
+            categories: (&self.weights, &self.interests),
+        };
+        let chosen = method.choose(choices, diversity, LENGTH)?;
         Ok(chosen.into_iter().map(|at| self.items[at as usize]).collect())
     }
 }
@@ -211,13 +230,33 @@ fn pools(
         let score = |item: usize| dot(person.vector(), &row(&chose.items, item));
         let scores: Vec<f32> = (0..items.nrows()).map(score).collect();
         let best = rank_unseen(&scores, &case.seen, size);
+        let of_item = |item: &u32| match &data.categories {
+            Some(weights) => weights.row(*item as usize).to_vec(),
+            None => Vec::new(),
+        };
         Ok(Pool {
+            weights: best.iter().flat_map(of_item).collect(),
+            interests: interests(data, &case.seen),
             scores: best.iter().map(|&item| scores[item as usize]).collect(),
             features: best.iter().flat_map(|&item| row(&directions, item as usize)).collect(),
             items: best,
         })
     };
     data.cases.par_iter().map(pool).collect()
+}
+
+/// How much of each category a person took: each item in equal parts of its categories.
+fn interests(data: &Data, taken: &[u32]) -> Vec<f32> {
+    let Some(weights) = &data.categories else { return Vec::new() };
+    let mut interests = vec![0.0; weights.ncols()];
+    for item in taken {
+        let row = weights.row(*item as usize);
+        let sum = row.sum();
+        if sum > 0.0 {
+            interests.iter_mut().zip(row).for_each(|(interest, weight)| *interest += weight / sum);
+        }
+    }
+    interests
 }
 
 /// Rows of length 1, or zero.

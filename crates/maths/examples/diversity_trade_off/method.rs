@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crossfold_maths::dense::dot;
-use crossfold_maths::diversity::{Candidates, TradeOff, dpp, mmr};
+use crossfold_maths::diversity::{Candidates, Categorised, TradeOff, calibrated, dpp, mmr};
 
 use crate::Problem;
 
@@ -16,13 +16,31 @@ const LEAST_LENGTH: f32 = 1e-4;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Method {
     name: String,
-    is_determinantal: bool,
+    kind: Kind,
     relevance: Relevance,
     power: f64,
     times: f64,
     is_sorted: bool,
     is_budget: bool,
     is_centred: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Determinantal,
+    Marginal,
+    Calibrated,
+}
+
+/// What a list is chosen from, best first.
+#[derive(Clone, Copy)]
+pub(crate) struct Choices<'a> {
+    pub(crate) scores: &'a [f32],
+    /// Row after row, of length 1 or zero.
+    pub(crate) features: &'a [f32],
+    /// Weights of categories, row after row, and the person's interest in each; empty where they are
+    /// not known.
+    pub(crate) categories: (&'a [f32], &'a [f32]),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,14 +56,15 @@ impl FromStr for Method {
 
     fn from_str(name: &str) -> Result<Self, Problem> {
         let mut parts = name.split('+');
-        let is_determinantal = match parts.next() {
-            Some("dpp") => true,
-            Some("mmr") => false,
-            _ => return Err(format!("{name} is neither dpp nor mmr").into()),
+        let kind = match parts.next() {
+            Some("dpp") => Kind::Determinantal,
+            Some("mmr") => Kind::Marginal,
+            Some("calibrated") => Kind::Calibrated,
+            _ => return Err(format!("{name} is none of dpp, mmr and calibrated").into()),
         };
         let mut method = Self {
             name: name.to_owned(),
-            is_determinantal,
+            kind,
             relevance: Relevance::Share,
             power: 1.0,
             times: 1.0,
@@ -80,11 +99,10 @@ impl fmt::Display for Method {
 }
 
 impl Method {
-    /// The best `k` of a pool, as places in it: scores, best first, and features, row after row,
-    /// of length 1 or zero.
+    /// The best `k` of a pool, as places in it.
     pub(crate) fn choose(
         &self,
-        (scores, features): (&[f32], &[f32]),
+        Choices { scores, features, categories }: Choices<'_>,
         diversity: f64,
         k: usize,
     ) -> Result<Vec<u32>, Problem> {
@@ -95,8 +113,8 @@ impl Method {
         let candidates = Candidates::new(&relevance, features, width)?;
         let asked = self.times * diversity.powf(self.power);
         let mut chosen = match self.is_budget {
-            true => self.within_budget(candidates, asked, k)?,
-            false => self.weighing(candidates, asked, k)?,
+            true => self.within_budget((candidates, categories), asked, k)?,
+            false => self.weighing((candidates, categories), asked, k)?,
         };
         if self.is_sorted {
             chosen.sort_unstable();
@@ -106,14 +124,18 @@ impl Method {
 
     fn weighing(
         &self,
-        candidates: Candidates<'_>,
+        (candidates, (weights, interests)): (Candidates<'_>, (&[f32], &[f32])),
         of_diversity: f64,
         k: usize,
     ) -> Result<Vec<u32>, Problem> {
         let of_relevance = TradeOff::new((1.0 - of_diversity) as f32)?;
-        Ok(match self.is_determinantal {
-            true => dpp(candidates, of_relevance, k),
-            false => mmr(candidates, of_relevance, k),
+        Ok(match self.kind {
+            Kind::Determinantal => dpp(candidates, of_relevance, k),
+            Kind::Marginal => mmr(candidates, of_relevance, k),
+            Kind::Calibrated => {
+                let categorised = Categorised::new(candidates, weights, interests)?;
+                calibrated(&categorised, TradeOff::new(of_diversity as f32)?, k)
+            }
         })
     }
 
@@ -121,19 +143,19 @@ impl Method {
     /// list's relevance is given up.
     fn within_budget(
         &self,
-        candidates: Candidates<'_>,
+        from: (Candidates<'_>, (&[f32], &[f32])),
         share: f64,
         k: usize,
     ) -> Result<Vec<u32>, Problem> {
         let relevance = |list: &[u32]| -> f64 {
-            list.iter().map(|&at| f64::from(candidates.relevance()[at as usize])).sum()
+            list.iter().map(|&at| f64::from(from.0.relevance()[at as usize])).sum()
         };
-        let mut best = self.weighing(candidates, 0.0, k)?;
+        let mut best = self.weighing(from, 0.0, k)?;
         let least = (1.0 - share) * relevance(&best);
         let (mut low, mut high) = (0.0, 1.0);
         for _ in 0..HALVINGS {
             let middle = (low + high) / 2.0;
-            let list = self.weighing(candidates, middle, k)?;
+            let list = self.weighing(from, middle, k)?;
             match relevance(&list) >= least {
                 true => (low, best) = (middle, list),
                 false => high = middle,

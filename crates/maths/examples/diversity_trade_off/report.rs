@@ -49,7 +49,7 @@ fn evenness(curve: &Curve) -> Vec<String> {
     row
 }
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "diversity",
     "NDCG@10",
     "of seeds",
@@ -61,6 +61,7 @@ const HEADER: [&str; 13] = [
     "of the first 5",
     "categories",
     "entropy",
+    "from interests",
     "coverage",
     "Gini",
 ];
@@ -89,6 +90,7 @@ fn row(point: &Point, first: &Point) -> Option<Vec<String>> {
         figure(Figure::BeginningDistance, 3),
         figure(Figure::Categories, 2),
         figure(Figure::Entropy, 2),
+        figure(Figure::FromInterests, 3),
         format!("{:.3}", mean(&point.coverage)),
         format!("{:.3}", mean(&point.gini)),
     ])

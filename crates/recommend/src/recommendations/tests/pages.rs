@@ -1,7 +1,6 @@
 //! Pages of a slate: one decision, told in parts.
 
 use crossfold_core::entities::history::SeenItem;
-use crossfold_core::entities::records::RecordKind;
 use crossfold_storage::definition_reader::announce_change;
 
 use super::*;
@@ -103,14 +102,11 @@ async fn what_the_place_or_the_person_lets_go_meanwhile_is_on_no_page() {
         knowledge.placements = serde_json::from_value(json!({ "front": rules })).unwrap();
         knowledge
     };
-    let put = async |definition| {
+    let put = async |definition, change| {
         records::put(&*stores.records, &domain("knowledge"), &definition).await.unwrap();
-        let changed = UniqueId::from_u128(
-            stores.records.list(RecordKind::Domain).await.unwrap().len() as u128,
-        );
-        announce_change(&*stores.records, changed).await.unwrap();
+        announce_change(&*stores.records, UniqueId::from_u128(change)).await.unwrap();
     };
-    put(place(json!({}))).await;
+    put(place(json!({})), 1).await;
     let service = service(&stores);
     let asked =
         json!({ "target_domains": ["auto"], "placement": "front", "limit": 6, "page_size": 2 });
@@ -131,9 +127,9 @@ async fn what_the_place_or_the_person_lets_go_meanwhile_is_on_no_page() {
     stores.events.mark_seen(&bought).await.unwrap();
     assert_eq!(ids(&rest().await), of_slate(&[2, 4, 5]));
     let but = format!("item_id != \"{}\"", record.slate[4].item_id);
-    put(place(json!({ "filters": { "auto": but } }))).await;
+    put(place(json!({ "filters": { "auto": but } })), 2).await;
     assert_eq!(ids(&rest().await), of_slate(&[2, 5]));
-    put(place(json!({ "target_domains": ["knowledge"] }))).await;
+    put(place(json!({ "target_domains": ["knowledge"] })), 3).await;
     assert_eq!(ids(&rest().await), of_slate(&[]));
 }
 
