@@ -363,14 +363,9 @@ impl RecommendationBody {
         let place = RequestPlacement::of((&self.domain, self.placement.as_ref()), definitions);
         let usual = self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT));
         let limit = place.limit(self.limit, usual)?;
-        let exploration = match self.exploration {
-            Some(share) => place.at_most(exploration(share)?),
-            None => place.exploration(),
-        };
-        let composition = match composition(self.diversity, self.calibration)? {
-            Some(asked) => asked,
-            None => place.composition(),
-        };
+        let exploration = exploration(self.exploration, &place)?;
+        let composition = composition(self.diversity, self.calibration)?;
+        let composition = composition.unwrap_or_else(|| place.composition());
         let fatigue = place.fatigue();
         // What the request says is checked against all that it asks for; what its place says of the
         // targets that are served comes on top.
@@ -500,11 +495,16 @@ fn composition(
     })
 }
 
-/// How much of a slate may be others than the best; 0 where nothing is.
-fn exploration(share: f32) -> Result<Option<ExplorationShare>, Problem> {
+/// How much of a slate may be others than the best: as a request says, 0 where nothing is, or else as
+/// its place does.
+fn exploration(
+    asked: Option<f32>,
+    place: &RequestPlacement<'_>,
+) -> Result<Option<ExplorationShare>, Problem> {
+    let Some(share) = asked else { return Ok(place.exploration()) };
     match ExplorationShare::try_from(share) {
         _ if share == 0.0 => Ok(None),
-        Ok(share) => Ok(Some(share)),
+        Ok(share) => Ok(Some(place.at_most(share))),
         Err(_) => Err(Problem::invalid("exploration must be 0 to 0.5")),
     }
 }

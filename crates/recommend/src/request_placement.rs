@@ -120,9 +120,8 @@ impl<'a> RequestPlacement<'a> {
     }
 
     /// As much as a request says, and no more than the place does.
-    pub(crate) fn at_most(&self, asked: Option<ExplorationShare>) -> Option<ExplorationShare> {
-        let asked = asked?;
-        Some(self.exploration().filter(|most| *most < asked).unwrap_or(asked))
+    pub(crate) fn at_most(&self, asked: ExplorationShare) -> ExplorationShare {
+        self.exploration().filter(|most| *most < asked).unwrap_or(asked)
     }
 }
 

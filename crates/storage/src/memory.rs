@@ -19,7 +19,6 @@ use crossfold_core::entities::history::{
 };
 use crossfold_core::entities::ids::{DomainId, EventId, ItemId, Pseudonym, RecommendationId};
 use crossfold_core::entities::impressions::Impressions;
-use crossfold_core::entities::item_set::ItemDigest;
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::{
     Appended, CatalogueStore, Committed, DecisionStore, ETag, ErasedPage, EventStore, Logged,
@@ -131,13 +130,7 @@ impl EventStore for MemoryEvents {
             EventPosition::of(event) < range.before && event.occurred_at >= range.since
         };
         let in_range: Vec<&Event> = records.ordered().into_iter().filter(is_asked_for).collect();
-        let past = |event: &&Event| PastEvent {
-            domain: event.domain.clone(),
-            event_type: event.event_type.clone(),
-            item: ItemDigest::of(&event.item_id),
-            occurred_at: event.occurred_at,
-            domain_life: event.domain_life,
-        };
+        let past = |event: &&Event| PastEvent::from(*event);
         let events = in_range.iter().take(range.limit).map(past).collect();
         Ok(Past { events, is_cut: in_range.len() > range.limit })
     }
