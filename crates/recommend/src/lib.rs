@@ -1,7 +1,7 @@
 //! Slates at request time: caller -> person -> consented history -> decision ->
 //! log -> answer. What a decision is made of is read here (`inputs`); how it is
 //! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
-//! More of a slate by a cursor is `pages`; what the last slates say of catalogues and filters is `served`.
+//! What nearly every request needs is read ahead by `warm_up`. More of a slate by a cursor is `pages`; what the last slates say of catalogues and filters is `served`.
 //! What campaigns tell users of by itself is `campaigns`. What is known of a user is told by `profile`, which items are like another by `similar`.
 
 mod batch;
@@ -30,6 +30,7 @@ mod similar;
 mod slates;
 mod state;
 mod stored_catalogues;
+mod warm_up;
 #[cfg(test)]
 mod test_models;
 

@@ -24,5 +24,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let stores = rekeyed(stores, &pseudonymiser);
     let state = RecommendState::new(stores, pseudonymiser, system::machine())
         .with_stored_catalogues(config.catalog_table.name()?);
-    lambda::run(routes().with_state(state.with_limits(limits))).await
+    let state = state.with_limits(limits).warmed_up().await;
+    lambda::run(routes().with_state(state)).await
 }

@@ -52,6 +52,7 @@ mod profiles;
 mod replays;
 mod served;
 mod similar_items;
+mod warming;
 mod words;
 
 const DOMAINS: [&str; 2] = ["auto", "knowledge"];
