@@ -30,9 +30,9 @@ mod similar;
 mod slates;
 mod state;
 mod stored_catalogues;
-mod warm_up;
 #[cfg(test)]
 mod test_models;
+mod warm_up;
 
 pub use campaigns::{CampaignCall, CampaignWork, Campaigns, CarriedOut};
 pub use deadline::Limits;
