@@ -61,15 +61,6 @@ impl std::fmt::Display for FunctionError {
 
 impl std::error::Error for FunctionError {}
 
-/// What a process took so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Usage {
-    /// Time of processors, of all its threads that are still there.
-    pub cpu: Duration,
-    /// Memory that is in use, in bytes.
-    pub resident: u64,
-}
-
 type Answer = Result<Bytes, FunctionError>;
 
 struct Invocation {
@@ -131,24 +122,6 @@ impl Environment {
     #[must_use]
     pub fn cold_start(&self) -> Duration {
         self.cold_start
-    }
-
-    /// What the process took so far, as Linux tells it.
-    ///
-    /// # Errors
-    /// When that cannot be read.
-    pub fn usage(&self) -> anyhow::Result<Usage> {
-        let id = self.process.id().context("the process has ended")?;
-        let mut nanoseconds = 0;
-        for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
-            let told = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-            nanoseconds += told.split(' ').next().unwrap_or_default().parse::<u64>()?;
-        }
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = resident.and_then(|told| told.trim().strip_suffix(" kB"));
-        let kilobytes: u64 = kilobytes.context("no VmRSS")?.trim().parse()?;
-        Ok(Usage { cpu: Duration::from_nanos(nanoseconds), resident: kilobytes * 1_024 })
     }
 
     async fn wait_until_asked(&mut self) -> anyhow::Result<Instant> {

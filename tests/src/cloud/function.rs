@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::binaries::binary;
 use crate::deployment::FunctionSpec;
-use crate::runtime_api::{Environment, FunctionError, Launch, Usage};
+use crate::runtime_api::{Environment, FunctionError, Launch};
 
 /// The most environments of a function that the template does not limit.
 const DEFAULT_CONCURRENCY: usize = 4;
@@ -70,24 +70,6 @@ impl Function {
             self.idle.lock().unwrap().push(environment);
         }
         Ok(answer)
-    }
-
-    /// Starts an environment that waits for work.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub async fn warm_up(&self) -> anyhow::Result<()> {
-        let environment = self.start().await?;
-        self.idle.lock().unwrap().push(environment);
-        Ok(())
-    }
-
-    /// What the environment that works next took so far, where one is idle.
-    ///
-    /// # Errors
-    /// When that cannot be read.
-    pub fn usage(&self) -> anyhow::Result<Option<Usage>> {
-        self.idle.lock().unwrap().last().map(Environment::usage).transpose()
     }
 
     async fn start(&self) -> anyhow::Result<Environment> {

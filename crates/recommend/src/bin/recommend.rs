@@ -10,6 +10,8 @@ use crossfold_storage::{aws, key_versions, pseudonym_key};
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
+    let machine = system::machine();
+    let began = machine.stopwatch.read();
     let limits = Limits::of(&Settings::of_process())?;
     let sdk = aws::sdk_config().await;
     let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
@@ -22,8 +24,8 @@ async fn main() -> Result<(), lambda_http::Error> {
         verified => verified?,
     }
     let stores = rekeyed(stores, &pseudonymiser);
-    let state = RecommendState::new(stores, pseudonymiser, system::machine())
-        .with_stored_catalogues(config.catalog_table.name()?);
-    let state = state.with_limits(limits).warmed_up().await;
-    lambda::run(routes().with_state(state)).await
+    let state = RecommendState::new(stores, pseudonymiser, machine)
+        .with_stored_catalogues(config.catalog_table.name()?)
+        .with_limits(limits);
+    lambda::run(routes().with_state(state.warmed_up(began).await)).await
 }
