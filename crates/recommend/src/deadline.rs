@@ -98,6 +98,11 @@ impl Deadlines {
         Self { limits, ..self }
     }
 
+    /// Takes the process to have warmed up from a moment on, before its first request.
+    pub(crate) fn count_from(&self, moment: Reading) {
+        self.first_request.get_or_init(|| moment);
+    }
+
     /// The deadline of a request that comes in now.
     pub(crate) fn begin(&self) -> Deadline {
         let began = self.stopwatch.read();

@@ -32,13 +32,13 @@ impl RecommendState {
     ///
     /// The catalogues are those of all domains, but no more than 16.
     pub async fn warmed_up(self, began: Reading) -> Self {
-        // The time that a process has to warm up counts from here: whoever waited for this does not
-        // wait for as long once more.
-        self.deadlines.begin();
-        let passed = self.machine.stopwatch.since(began);
-        let limit = LONGEST.min(UNTIL.saturating_sub(passed));
+        let begins = self.machine.stopwatch.read();
+        let limit = LONGEST.min(UNTIL.saturating_sub(begins.since(began)));
         if timeout(limit, self.warm_up(limit)).await.is_err() {
             tracing::warn!("not everything could be read before the first request");
+            // What takes so long goes on, and who waited for it does not wait for as long once more.
+            // What failed sooner is begun anew by the first request, which has all of its time.
+            self.deadlines.count_from(begins);
         }
         self
     }
