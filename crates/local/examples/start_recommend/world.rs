@@ -82,7 +82,7 @@ impl World {
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let of_stores = config.variables().into_iter();
-        let of_stores = of_stores.map(|(name, value)| (name.to_string(), value.to_string()));
+        let of_stores = of_stores.map(|(name, value)| (name.to_string(), value));
         Ok(Self {
             size,
             variables: of_stores.chain(own).collect(),
