@@ -1,6 +1,6 @@
 //! How what a user was shown often, and did not take, sinks on their slates.
 //!
-//! An item that was shown on `after` days of the last `days`, since the user took it or ever, counts for
+//! An item that was shown on `after` days of the last `days` before today, since the user took it or ever, counts for
 //! `factor` of its score; with each further day for `factor` of that again. With `after` 1 a slate
 //! rotates: what was shown yesterday makes room today.
 
@@ -92,12 +92,12 @@ impl Fatigue {
         self.factor.powi(i32::try_from(beyond).unwrap_or(i32::MAX))
     }
 
-    /// The first and the last day that are looked at from an instant, in UTC.
+    /// The first and the last day that are looked at from an instant, in UTC: they end with the day
+    /// before, so that a slate is the same all day, and what is reported of it changes no replay.
     #[must_use]
     pub fn window(self, now: Timestamp) -> (Date, Date) {
-        let today = day_of(now);
-        let first = today.saturating_sub((i64::from(self.days) - 1).days());
-        (first, today)
+        let days_ago = |days: i64| day_of(now).saturating_sub(days.days());
+        (days_ago(i64::from(self.days)), days_ago(1))
     }
 }
 
@@ -144,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn the_window_ends_today_and_has_so_many_days() {
+    fn the_window_ends_before_today_and_has_so_many_days() {
         let fatigue = read(json!({"after": 1, "days": 3})).unwrap();
         let window = fatigue.window("2026-03-01T23:59:59Z".parse().unwrap());
         let date = |text: &str| text.parse::<Date>().unwrap();
-        assert_eq!(window, (date("2026-02-27"), date("2026-03-01")));
+        assert_eq!(window, (date("2026-02-26"), date("2026-02-28")));
     }
 }

@@ -2,7 +2,8 @@
 //! order, by a cursor that its first page or the one before told.
 //!
 //! What is told is what may be shown now: the rules are asked again, those of the placement too, and an
-//! item that is gone, hidden, seen or dismissed since is left out, its rank with it. Scores and propensities are those that were logged;
+//! item that is gone, hidden or dismissed since is left out, its rank with it; so is what was seen since,
+//! where the caller acts for all the domains that the page has items of. Scores and propensities are those that were logged;
 //! reasons and costs are as they are now. Nothing is logged: it is the same decision.
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use crossfold_core::entities::applicant::Applicant;
-use crossfold_core::entities::decision::Decision;
+use crossfold_core::entities::decision::{Decision, SlateEntry};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, RecommendationId, UserId};
 use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
 use crossfold_edge::caller::{Caller, Scope};
@@ -51,7 +52,9 @@ pub(crate) fn cursor(told: usize, size: usize) -> String {
 /// How many items were told before a cursor, and how many there are on a page.
 fn read_cursor(cursor: &str) -> Result<(usize, usize), Problem> {
     let read = || {
-        let (told, size) = cursor.strip_prefix(AFTER)?.split_once('-')?;
+        let after = cursor.strip_prefix(AFTER)?;
+        // Before pages kept their size, a cursor was that of pages of as many as were told.
+        let (told, size) = after.split_once('-').unwrap_or((after, after));
         Some((told.parse().ok()?, size.parse().ok().filter(|size| *size > 0)?))
     };
     read().ok_or_else(|| Problem::invalid("cursor must be the `next` of an answer"))
@@ -73,9 +76,9 @@ pub(crate) async fn post_page(
     let decision = find(&state, &id, (&user, &body.domain)).await?;
     let limit = body.limit.unwrap_or(size).min(MAX_LIMIT);
     let page: Vec<_> = decision.slate.iter().enumerate().skip(told).take(limit).collect();
-    let entries = page.iter().map(|(_, entry)| (entry.domain.clone(), entry.item_id.clone()));
-    let listed: BTreeSet<_> = entries.collect();
-    let targets: BTreeSet<DomainId> = listed.iter().map(|(domain, _)| domain.clone()).collect();
+    let targets: BTreeSet<DomainId> = page.iter().map(|(_, entry)| entry.domain.clone()).collect();
+    // What goes from a page would tell what the person saw elsewhere.
+    let shows_seen = !targets.iter().all(|target| caller.acts_for(target));
     let asked = RecommendationBody::of_page(
         (body.domain, decision.placement.clone(), targets.into_iter().collect()),
         (body.applicant, body.explain, body.locale),
@@ -84,10 +87,16 @@ pub(crate) async fn post_page(
     if !decision.is_of_life(&decision.domain, prepared.definitions()) {
         return Err(unknown());
     }
+    // An item of a life of its domain that is over is none of the next.
+    let is_of_life =
+        |entry: &SlateEntry| decision.is_of_life(&entry.domain, prepared.definitions());
+    let entries = page.iter().map(|(_, entry)| *entry).filter(|entry| is_of_life(entry));
+    let listed = entries.map(|entry| (entry.domain.clone(), entry.item_id.clone())).collect();
     let request = SlateRequest {
-        limit: limit.min(page.len()),
+        limit: limit.min(page.len()).max(1),
         listed: Some(listed),
-        shows_seen: false,
+        shows_seen,
+        personalised: decision.basis.as_ref().is_none_or(|basis| !basis.impersonal),
         ..prepared.request.clone()
     };
     let view = match page.is_empty() {

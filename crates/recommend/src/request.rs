@@ -369,11 +369,11 @@ impl RecommendationBody {
         let fatigue = place.fatigue();
         // What the request says is checked against all that it asks for; what its place says of the
         // targets that are served comes on top.
-        let mut asked: BTreeSet<DomainId> = self.target_domains.into_iter().collect();
-        if self.is_page {
-            asked.retain(|target| place.serves(target));
-        }
-        let placed = place.targets(asked)?;
+        let asked = self.target_domains.into_iter().collect();
+        let placed = match self.is_page {
+            true => place.targets_left(asked)?,
+            false => place.targets(asked)?,
+        };
         let (targets, outdated) = (placed.targets.clone(), placed.outdated.clone());
         let filtered =
             FilteredTargets { targets: &targets, outdated: &outdated, definitions, caller };

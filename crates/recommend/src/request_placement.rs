@@ -55,9 +55,21 @@ impl<'a> RequestPlacement<'a> {
         }
     }
 
-    /// Whether items of a domain are served there.
-    pub(crate) fn serves(&self, target: &DomainId) -> bool {
-        self.definition.is_none_or(|definition| definition.serves(target))
+    /// Those of some targets that are defined and served there now; perhaps none.
+    ///
+    /// # Errors
+    /// As [`Self::targets`].
+    pub(crate) fn targets_left(
+        &self,
+        mut targets: BTreeSet<DomainId>,
+    ) -> Result<PlacedTargets, Problem> {
+        let serves =
+            |target: &DomainId| self.definition.is_none_or(|definition| definition.serves(target));
+        targets.retain(|target| serves(target) && self.definitions.contains_key(target));
+        match targets.is_empty() {
+            true => Ok(PlacedTargets::default()),
+            false => self.targets(targets),
+        }
     }
 
     /// Whose items are served: of those that are asked for, or else those of the place, or else the

@@ -130,8 +130,20 @@ pub struct AdmittedTarget<'a> {
     pub refusals: Refusals,
     /// How much more or less its items count, where the caller or fatigue says so.
     pub multipliers: Option<Multipliers>,
+    /// What the caller says alone, where fatigue says more.
+    boosts: Option<Multipliers>,
     /// What the user was shown often of it, and counts for less.
     pub shown_often: ShownOften,
+}
+
+impl AdmittedTarget<'_> {
+    /// How much more or less its items count, for the user or for anyone.
+    pub(super) fn multipliers_for(&self, is_for_anyone: bool) -> Option<&Multipliers> {
+        match is_for_anyone && !self.shown_often.is_empty() {
+            true => self.boosts.as_ref(),
+            false => self.multipliers.as_ref(),
+        }
+    }
 }
 
 /// The request's targets, each with what the rules have against its items, in order of
@@ -146,8 +158,20 @@ pub fn admit<'a>(
         let rules = Rules::new(asked.request, (domain, history), asked.definitions);
         let refusals = rules.refusals(snapshot);
         let shown_often = ShownOften::of(history, asked.request);
+        let none = ShownOften::default();
+        let boosts = (!shown_often.is_empty())
+            .then(|| multipliers(asked, (domain, snapshot), &none))
+            .flatten();
         let multipliers = multipliers(asked, (domain, snapshot), &shown_often);
-        Some(AdmittedTarget { domain, snapshot, history, refusals, multipliers, shown_often })
+        Some(AdmittedTarget {
+            domain,
+            snapshot,
+            history,
+            refusals,
+            multipliers,
+            boosts,
+            shown_often,
+        })
     };
     asked.histories.iter().filter_map(admitted).collect()
 }

@@ -25,7 +25,7 @@ pub struct Blended<'a> {
 /// The scores of each target's items.
 #[must_use]
 pub fn blend(blended: Blended<'_>) -> Vec<Scores<'_>> {
-    blend_by(blended, |source| source.is_proven())
+    blend_by(blended, false, |source| source.is_proven())
 }
 
 /// The scores of items that are worth a try: by the sources that were not shown to help. `None`
@@ -34,18 +34,19 @@ pub fn blend(blended: Blended<'_>) -> Vec<Scores<'_>> {
 pub fn worth_a_try(blended: Blended<'_>) -> Option<Vec<Scores<'_>>> {
     let is_tried = |target: &TargetSources<'_>| target.sources.iter().any(|s| !s.is_proven());
     let has_any = blended.targets.iter().any(is_tried);
-    has_any.then(|| blend_by(blended, |source| !source.is_proven()))
+    has_any.then(|| blend_by(blended, false, |source| !source.is_proven()))
 }
 
 /// The same by the sources alone that are behind nobody's evidence: what anyone would
 /// be shown of these items.
 #[must_use]
 pub fn blend_without_evidence(blended: Blended<'_>) -> Vec<Scores<'_>> {
-    blend_by(blended, |source| source.is_proven() && !source.is_personal())
+    blend_by(blended, true, |source| source.is_proven() && !source.is_personal())
 }
 
 fn blend_by<'a>(
     Blended { targets, words, wanted }: Blended<'a>,
+    is_for_anyone: bool,
     counts: impl Fn(&dyn Source) -> bool,
 ) -> Vec<Scores<'a>> {
     let of_target = |target: &'a TargetSources<'a>| {
@@ -57,7 +58,7 @@ fn blend_by<'a>(
             }
         }
         words.into_iter().for_each(|words| scores.add_words(words));
-        scores.boost();
+        scores.boost(is_for_anyone);
         scores
     };
     targets.iter().map(of_target).collect()

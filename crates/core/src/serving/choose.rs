@@ -147,7 +147,9 @@ impl<'a> Choosing<'a> {
             let ordered = others(vec![ordered], from.promoted).pop().unwrap_or_default();
             let room = self.quotas.room(at, &ordered, from.promoted);
             let (mut fitting, mut beyond) = divided(ordered, room);
-            if is_all || fitting.len() >= from.limit || !self.quotas.bound(at) {
+            let has_enough = fitting.len() >= from.limit.min(self.quotas.most(at, from.promoted))
+                && fitting.len() + beyond.len() >= from.limit;
+            if is_all || has_enough || !self.quotas.bound(at) {
                 fitting.truncate(from.limit);
                 beyond.truncate(from.limit);
                 return (fitting, beyond, pool);

@@ -198,8 +198,8 @@ fn explored(
     explored.drawn(Explorable { arranged, candidates: &candidates, scores }, request.seed)
 }
 
-/// Whether the person's evidence moved the slate: it is behind a score on it or behind how it is
-/// composed, and without it other items would be shown, or in another order. What is promoted is
+/// Whether the person's evidence moved the slate: it is behind a score on it, behind how it is
+/// composed, or behind what counts for less for it was shown often; and without it other items would be shown, or in another order. What is promoted is
 /// there whatever the person did, and does not count.
 fn is_moved_by_evidence(
     request: &SlateRequest,
@@ -210,7 +210,8 @@ fn is_moved_by_evidence(
         let source = item.source.map(|at| &targets[item.target].sources[at]);
         source.is_some_and(|source| source.is_personal())
     };
-    if !choosing.is_by_interests() && !shown.iter().any(is_personal) {
+    let is_tired = targets.iter().any(|target| !target.target.shown_often.is_empty());
+    if !is_tired && !choosing.is_by_interests() && !shown.iter().any(is_personal) {
         return false;
     }
     let choosing = choosing.for_anyone();

@@ -24,6 +24,12 @@ impl ShownOften {
         Self(days)
     }
 
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The positions of these items in a catalogue, with what their scores count for.
     pub(super) fn multipliers(
         &self,

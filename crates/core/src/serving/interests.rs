@@ -14,6 +14,10 @@ use crate::model::Model;
 use crate::serving::admit::AdmittedTarget;
 use crate::serving::sources::SourceInputs;
 
+/// Most categories that a slate is calibrated to, those that the person turned to most; others count as
+/// of no interest. It bounds what a slate costs.
+const MOST_CATEGORIES: usize = 64;
+
 /// How much a person turned to each category of a target, in the order of categories.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Interests<'a>(BTreeMap<&'a str, f32>);
@@ -43,7 +47,7 @@ impl<'a> Interests<'a> {
                 *interests.entry(category).or_default() += part;
             }
         }
-        (!interests.is_empty()).then_some(Self(interests))
+        (!interests.is_empty()).then(|| Self(greatest(interests)))
     }
 
     /// How much of each, in the order of categories.
@@ -68,6 +72,14 @@ impl<'a> Interests<'a> {
         let interests = self.0.iter().map(|(category, weight)| (*category, *weight));
         digest_of_interests(decision, interests)
     }
+}
+
+/// The greatest of some interests, of equals those that come first by name.
+fn greatest(interests: BTreeMap<&str, f32>) -> BTreeMap<&str, f32> {
+    let mut all: Vec<(&str, f32)> = interests.into_iter().collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all.truncate(MOST_CATEGORIES);
+    all.into_iter().collect()
 }
 
 /// The categories of an item, each once.

@@ -4,7 +4,7 @@
 //! after everything that does, where places are left. An item that is not shown takes nobody's room
 //! that is, so a replay without it is the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entities::definition::DomainDefinition;
 use crate::entities::filter::BitMask;
@@ -65,6 +65,9 @@ impl<'a> Quotas<'a> {
         most: usize,
         first: impl Fn(usize) -> Vec<ScoredItem>,
     ) -> Vec<ScoredItem> {
+        if self.of_targets[target].1.iter().any(Counting::is_of_all) {
+            return Vec::new();
+        }
         let mut wanted = most;
         loop {
             let mut items = first(wanted);
@@ -78,7 +81,16 @@ impl<'a> Quotas<'a> {
         }
     }
 
-    /// The room that is left for items of a target beside what is promoted.
+    /// Most items of a target that fit beside what is promoted, however many there are; without a
+    /// quota of the whole target as many as may be.
+    pub(super) fn most(&self, target: usize, promoted: &[PromotedItem]) -> usize {
+        let of_all = self.of_targets[target].1.iter().filter(|quota| quota.is_of_all());
+        let most = of_all.map(|quota| quota.quota.most).min().unwrap_or(usize::MAX);
+        let own = promoted.iter().filter(|promoted| promoted.scored().target == target);
+        most.saturating_sub(own.count())
+    }
+
+    /// The room that is left for items of a target beside what is promoted, which takes none of it.
     pub(super) fn room(
         &self,
         target: usize,
@@ -100,10 +112,16 @@ impl<'a> Quotas<'a> {
             });
             groups.collect()
         };
-        let groups: Vec<Vec<u32>> = items.iter().map(&mut numbered).collect();
-        let promoted = promoted.iter().map(PromotedItem::scored);
-        let promoted: Vec<Vec<u32>> =
-            promoted.filter(|item| item.target == target).map(numbered).collect();
+        let own = promoted.iter().map(PromotedItem::scored).filter(|item| item.target == target);
+        let places: BTreeSet<usize> = own.clone().map(|item| item.position).collect();
+        let groups: Vec<Vec<u32>> = items
+            .iter()
+            .map(|item| match places.contains(&item.position) {
+                true => Vec::new(),
+                false => numbered(item),
+            })
+            .collect();
+        let promoted: Vec<Vec<u32>> = own.map(numbered).collect();
         for group in promoted.into_iter().flatten() {
             let left = &mut left[group as usize];
             *left = left.saturating_sub(1);
@@ -135,6 +153,11 @@ impl<'a> Quotas<'a> {
 }
 
 impl<'a> Counting<'a> {
+    /// Whether it counts every item of its target together.
+    fn is_of_all(&self) -> bool {
+        self.passing.is_none() && !self.quota.each_category
+    }
+
     fn of(quota: &'a Quota, target: &AdmittedTarget<'_>, asked: &AdmittedRequest<'_>) -> Self {
         let passing = quota.filter.as_ref().map(|filter| {
             let definition = asked.definitions.get(target.domain);

@@ -127,8 +127,8 @@ pub enum Change {
     /// are there decided their place, and is not known any more; or it was calibrated to categories
     /// of items, which are others now.
     CatalogueChanged,
-    /// The user was shown something since that would have counted for less, or it is forgotten what
-    /// they were shown.
+    /// It was told since of something that the user had been shown, it is forgotten what they were
+    /// shown, or that may not be used any more.
     ImpressionsChanged,
     /// From what seems the same, another slate is made.
     SlateDiffers,

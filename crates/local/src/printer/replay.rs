@@ -70,7 +70,7 @@ fn words(finding: &Finding) -> &'static str {
         }
         Change::EvidenceChanged => "evidence that was used is not all there",
         Change::ImpressionsChanged => {
-            "the user was shown more since, or it is forgotten what they were"
+            "what the user had been shown is not known as it was"
         }
         Change::CatalogueChanged => "items of the slate changed or are gone",
         Change::SlateDiffers => "from what seems the same another slate is made",

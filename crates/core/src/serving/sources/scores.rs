@@ -127,9 +127,9 @@ impl<'a> Scores<'a> {
         }
     }
 
-    /// Makes every score count as the caller says.
-    pub(in crate::serving) fn boost(&mut self) {
-        let Some(multipliers) = &self.target.multipliers else { return };
+    /// Makes every score count as the caller and, unless it is for anyone, fatigue say.
+    pub(in crate::serving) fn boost(&mut self, is_for_anyone: bool) {
+        let Some(multipliers) = self.target.multipliers_for(is_for_anyone) else { return };
         for (position, (value, source)) in self.values.iter_mut().zip(&self.sources).enumerate() {
             if *source != NONE {
                 *value = multipliers.boosted(position, *value);

@@ -57,7 +57,7 @@ fn what_was_shown_on_enough_days_counts_for_less_and_sinks() {
     let first = plain[0];
     let once = decided(shown(&[(first, 1)]), &request);
     assert_eq!(numbers(&once), plain);
-    let often = decided(shown(&[(first, 1), (first, 0), (first, 3)]), &request);
+    let often = decided(shown(&[(first, 1), (first, 2), (first, 3)]), &request);
     assert_ne!(numbers(&often)[0], first);
     // One day beyond the first that counts.
     assert!((multiplier(&often, first) - 0.01).abs() < 1e-6);
@@ -65,8 +65,11 @@ fn what_was_shown_on_enough_days_counts_for_less_and_sinks() {
     let basis = often.decision.basis.unwrap();
     assert!(basis.fatigue.unwrap().shown.contains_key(&knowledge()));
     // Longer ago than is looked back.
-    let long_ago = decided(shown(&[(first, 7), (first, 8), (first, 9)]), &request);
+    let long_ago = decided(shown(&[(first, 8), (first, 9), (first, 10)]), &request);
     assert_eq!(numbers(&long_ago), plain);
+    // Nothing of it is known on the day itself, so that the slate stays as it is.
+    let today = decided(shown(&[(first, 0), (first, 7)]), &request);
+    assert_eq!(numbers(&today), plain);
 }
 
 #[test]
@@ -86,6 +89,21 @@ fn what_was_taken_is_as_good_as_new_and_what_others_showed_counts_for_nothing() 
     let impersonal = SlateRequest { personalised: false, ..request };
     let same = numbers(&decided(Impressions::default(), &impersonal));
     assert_eq!(numbers(&decided(tired, &impersonal)), same);
+}
+
+#[test]
+fn who_is_known_by_what_they_were_shown_alone_has_a_slate_of_their_own_and_it_says_so() {
+    let slate = |impressions| {
+        let history = History::default().with_impressions(impressions);
+        let request = asking_with(1);
+        let consents = both_granted();
+        slate_for(Some(&bridged_model()), items(&knowledge()), (&consents, &history), &request)
+    };
+    let plain = slate(Impressions::default());
+    let first = numbers(&plain)[0];
+    let tired = slate(shown(&[(first, 1)]));
+    assert_ne!(numbers(&tired), numbers(&plain));
+    assert!(tired.decision.personalised && !plain.decision.personalised);
 }
 
 fn findings(recorded: &Decided, impressions: Impressions) -> Vec<Finding> {
@@ -120,9 +138,9 @@ fn a_slate_is_made_again_from_what_was_shown_by_then_and_says_where_that_is_not_
     let before = shown(&[(first, 2)]);
     let recorded = decided(before.clone(), &request);
     assert_eq!(findings(&recorded, before.clone()), []);
-    // On a later day it is another matter.
+    // What is reported of it, on that day or later, is another matter.
     let mut later = before;
-    later.merge(shown(&[(first, -1)]));
+    later.merge(shown(&[(first, 0), (first, -1)]));
     assert_eq!(findings(&recorded, later), []);
     let forgotten = findings(&recorded, Impressions::default());
     assert_eq!(forgotten.len(), 1, "{forgotten:?}");

@@ -162,7 +162,7 @@ async fn what_a_user_was_shown_there_often_sinks_and_the_slate_is_made_again() {
     let (first, logged) = (served(&slate)[0], logged(&stores, &slate).await);
     let by =
         MarkedBy { user: logged.user, by_domain: domain("knowledge"), domain: domain("knowledge") };
-    let day = day_of(logged.decided_at);
+    let day = day_of(logged.decided_at).yesterday().unwrap();
     let mut shown = Impressions::default();
     shown.add(
         ImpressionDay { by, day, exposure: Exposure::Shown },
