@@ -69,9 +69,7 @@ fn words(finding: &Finding) -> &'static str {
             "evidence that was used is not all there, or cannot be told from what came since"
         }
         Change::EvidenceChanged => "evidence that was used is not all there",
-        Change::ImpressionsChanged => {
-            "what the user had been shown is not known as it was"
-        }
+        Change::ImpressionsChanged => "what the user had been shown is not known as it was",
         Change::CatalogueChanged => "items of the slate changed or are gone",
         Change::SlateDiffers => "from what seems the same another slate is made",
     }
