@@ -1,7 +1,8 @@
 //! Slates with at most so many of a kind, and slates calibrated to what a person turned to.
 
 use super::*;
-use crate::entities::diversity::Calibration;
+use crate::entities::boost::Promotion;
+use crate::entities::diversity::{Calibration, Diversity};
 use crate::entities::filter::{Filter, Schema};
 use crate::entities::quota::Quota;
 use crate::serving::diversify::{Composed, Composition};
@@ -58,6 +59,27 @@ fn of_what_a_quota_counts_there_are_so_many_and_the_best() {
     // One of each category: and there are only two.
     let each = decided(sorted(), &[], &asking_with(vec![quota(None, true, 1)], 2));
     assert_eq!(rare(&each), 1);
+}
+
+#[test]
+fn what_is_promoted_takes_its_room_once_on_a_slate_that_is_composed() {
+    let plain = numbers(&decided(sorted(), &[], &asking_with(Vec::new(), 8)));
+    // The two best are of a kind of which there may be two.
+    let mut items = sorted();
+    for (number, item) in items.iter_mut().enumerate() {
+        let category = if plain[..2].contains(&number) { "best" } else { "other" };
+        item.details.as_mut().unwrap().categories = vec![category.to_owned()];
+    }
+    let source = format!("item_id = \"i{}\"", plain[0]);
+    let filter = Filter::parse(&source, &Schema::default()).unwrap();
+    // So little that the order is that of relevance.
+    let diverse = Composition::Diverse(Diversity::try_from(f32::MIN_POSITIVE).unwrap());
+    let request = SlateRequest {
+        promotions: BTreeMap::from([(knowledge(), vec![Promotion { filter, slot: 1 }])]),
+        composed: Some(Composed::by(diverse)),
+        ..asking_with(vec![quota(Some("\"best\" in categories"), false, 2)], 3)
+    };
+    assert_eq!(numbers(&decided(items, &[], &request)), plain[..3]);
 }
 
 #[test]
