@@ -12,6 +12,7 @@ use axum::Json as JsonResponse;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use crossfold_core::entities::applicant::Applicant;
+use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::decision::{Decision, SlateEntry};
 use crossfold_core::entities::ids::{DomainId, Pseudonym, RecommendationId, UserId};
 use crossfold_core::serving::request::{MAX_LIMIT, SlateRequest};
@@ -87,6 +88,8 @@ pub(crate) async fn post_page(
     if !decision.is_of_life(&decision.domain, prepared.definitions()) {
         return Err(unknown());
     }
+    // What the slate was not to be made of, its pages are not either.
+    let basis = decision.basis.as_ref();
     // An item of a life of its domain that is over is none of the next.
     let is_of_life =
         |entry: &SlateEntry| decision.is_of_life(&entry.domain, prepared.definitions());
@@ -96,7 +99,11 @@ pub(crate) async fn post_page(
         limit: limit.min(page.len()).max(1),
         listed: Some(listed),
         shows_seen,
-        personalised: decision.basis.as_ref().is_none_or(|basis| !basis.impersonal),
+        personalised: !basis.is_some_and(|basis| basis.impersonal),
+        cross_domain: match basis.is_some_and(|basis| basis.within_domains) {
+            true => CrossDomain::Never,
+            false => prepared.request.cross_domain,
+        },
         ..prepared.request.clone()
     };
     let view = match page.is_empty() {

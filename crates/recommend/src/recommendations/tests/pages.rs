@@ -30,6 +30,17 @@ async fn page(service: &Router, id: &str, body: Value) -> (u16, Value) {
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
+/// The user of a slate buys the item of a rank, from 0.
+async fn buy(stores: &Stores, record: &Decision, rank: usize) {
+    let bought = SeenItem {
+        user: record.user.clone(),
+        by_domain: domain("knowledge"),
+        domain: domain("auto"),
+        item_id: record.slate[rank].item_id.clone(),
+    };
+    stores.events.mark_seen(&bought).await.unwrap();
+}
+
 fn ids(answer: &Value) -> Vec<String> {
     let items = answer["items"].as_array().unwrap();
     items.iter().map(|item| item["item_id"].as_str().unwrap().to_owned()).collect()
@@ -120,13 +131,7 @@ async fn what_the_place_or_the_person_lets_go_meanwhile_is_on_no_page() {
         ranks.iter().map(|rank| record.slate[*rank].item_id.to_string()).collect()
     };
     assert_eq!(ids(&rest().await), of_slate(&[2, 3, 4, 5]));
-    let bought = SeenItem {
-        user: record.user.clone(),
-        by_domain: domain("knowledge"),
-        domain: domain("auto"),
-        item_id: record.slate[3].item_id.clone(),
-    };
-    stores.events.mark_seen(&bought).await.unwrap();
+    buy(&stores, &record, 3).await;
     assert_eq!(ids(&rest().await), of_slate(&[2, 4, 5]));
     let but = format!("item_id != \"{}\"", record.slate[4].item_id);
     put(place(json!({ "filters": { "auto": but } })), 2).await;
@@ -142,13 +147,7 @@ async fn a_page_tells_nobody_what_was_seen_on_a_platform_that_they_do_not_act_fo
     let asked = json!({ "target_domains": ["auto"], "limit": 6, "page_size": 2 });
     let first = answer(&service, asked).await;
     let record = logged(&stores, &first).await;
-    let bought = SeenItem {
-        user: record.user.clone(),
-        by_domain: domain("knowledge"),
-        domain: domain("auto"),
-        item_id: record.slate[3].item_id.clone(),
-    };
-    stores.events.mark_seen(&bought).await.unwrap();
+    buy(&stores, &record, 3).await;
     let id = first["recommendation_id"].as_str().unwrap();
     let path = format!("/v1/recommendations/{id}/page");
     let body = json!({ "user_id": "ann", "domain": "knowledge", "cursor": "after-2", "limit": 9 });
@@ -160,18 +159,32 @@ async fn a_page_tells_nobody_what_was_seen_on_a_platform_that_they_do_not_act_fo
 }
 
 #[tokio::test]
-async fn pages_of_a_slate_that_was_not_to_be_personal_are_not_either() {
+async fn what_a_slate_was_not_to_be_made_of_its_pages_are_not_made_of_either() {
     let stores = long_world().await;
     publish(&*stores.objects, uniform_model(&DOMAINS, 0.5), None).await;
     let service = service(&stores);
-    let asked =
-        json!({ "target_domains": ["auto"], "limit": 6, "page_size": 2, "personalised": false });
-    let first = answer(&service, asked).await;
-    let id = first["recommendation_id"].as_str().unwrap();
-    let (_, rest) = page(&service, id, json!({ "cursor": first["next"], "limit": 9 })).await;
-    let items = rest["items"].as_array().unwrap();
-    assert_eq!(items.len(), 4);
-    assert!(items.iter().all(|item| item["reason"]["code"] != "history"), "{rest}");
+    for (personalised, privacy, is_by_history) in
+        [(true, "0", true), (false, "0", false), (true, "1", false)]
+    {
+        let body = json!({
+            "user_id": "ann", "domain": "knowledge", "target_domains": ["auto"], "limit": 11,
+            "page_size": 1, "personalised": personalised,
+        });
+        let request = Request::post("/v1/recommendations")
+            .header("content-type", "application/json")
+            .header("sec-gpc", privacy)
+            .extension(Caller::development())
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let first: Value = serde_json::from_slice(&bytes).unwrap();
+        let id = first["recommendation_id"].as_str().unwrap();
+        let (_, rest) = page(&service, id, json!({ "cursor": first["next"], "limit": 20 })).await;
+        let mut items = rest["items"].as_array().unwrap().iter();
+        let found = items.any(|item| item["reason"]["code"] == "history");
+        assert_eq!(found, is_by_history, "{personalised} {privacy} {rest}");
+    }
 }
 
 #[tokio::test]
