@@ -29,6 +29,12 @@ const ON_THE_WAY: Duration = Duration::from_secs(120);
 /// process that has not looked for so long yet. More than 1,000 a second cannot begin: the
 /// record that counts them takes no more writes.
 const CALLS_ON_THE_WAY: u64 = 2_000;
+/// How many entries a look at what may be on its way returns for it to be costly: after a bulk
+/// load it is most of the catalogue.
+const COSTLY_LOOK: usize = 1_000;
+/// How seldom a costly look is taken again, so that what was on its way is known within the
+/// minute. Between two of them only later changes are asked for.
+const BETWEEN_COSTLY_LOOKS: Duration = Duration::from_secs(45);
 
 /// How long reading changes holds up requests: the catalogue in memory will do.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -43,6 +49,10 @@ pub(crate) struct KnownCatalogue {
 
 struct Cached {
     refreshed_at: Reading,
+    /// When changes were last asked for from [`Cached::complete_until`] on.
+    looked_back_at: Reading,
+    /// Whether that returned more than [`COSTLY_LOOK`] entries.
+    is_costly: bool,
     /// The last change that was known when the catalogue was read whole, and then whenever
     /// changes were read within [`ON_THE_WAY`], oldest first.
     looks: VecDeque<(Reading, ChangeNumber)>,
@@ -174,9 +184,10 @@ impl CatalogueCache {
 
     /// Reads the catalogue whole, or what has changed of it.
     async fn read(&self, domain: &DomainId, place: &Place) {
-        let since = place.cached().as_mut().map(Cached::complete_until);
-        let read = match since {
-            Some(since) => self.update(domain, since, place).await,
+        let now = self.stopwatch.read();
+        let look = place.cached().as_mut().map(|cached| cached.next_look(now));
+        let read = match look {
+            Some(look) => self.update(domain, look, place).await,
             None => self.load(domain).await.map(|loaded| *place.cached() = Some(loaded)),
         };
         if let Err(error) = &read {
@@ -233,6 +244,9 @@ impl CatalogueCache {
             surely_read.unwrap_or(ChangeNumber(last.0.saturating_sub(CALLS_ON_THE_WAY)));
         let mut cached = Cached {
             refreshed_at,
+            looked_back_at: refreshed_at,
+            // Nothing was looked for yet; a catalogue as large as that is likely to be.
+            is_costly: items.len() > COSTLY_LOOK,
             looks: VecDeque::from([(refreshed_at, surely_read)]),
             last,
             writes,
@@ -242,33 +256,46 @@ impl CatalogueCache {
             changed: BTreeMap::new(),
             stored,
         };
-        cached.update(changes, refreshed_at);
+        cached.take_over_all(changes, refreshed_at);
         Ok(cached)
     }
 
-    async fn update(
-        &self,
-        domain: &DomainId,
-        since: ChangeNumber,
-        place: &Place,
-    ) -> StoreResult<()> {
+    async fn update(&self, domain: &DomainId, look: Look, place: &Place) -> StoreResult<()> {
         let (began_at, writes) = (self.stopwatch.read(), self.writes.as_ref());
         let writes = writes.map(|writes| writes.of(domain));
-        let changes = self.store.changes(domain, since).await?;
+        let changes = self.store.changes(domain, look.since).await?;
         if let Some(cached) = &mut *place.cached() {
-            cached.update(changes, began_at);
+            if look.is_back {
+                (cached.looked_back_at, cached.is_costly) = (began_at, changes.len() > COSTLY_LOOK);
+            }
+            cached.take_over_all(changes, began_at);
             cached.writes = writes;
         }
         Ok(())
     }
 }
 
+/// From which change on changes are asked for.
+#[derive(Clone, Copy)]
+struct Look {
+    since: ChangeNumber,
+    /// Whether it is from the last that is surely known, and not from the last that is known.
+    is_back: bool,
+}
+
 impl Cached {
+    /// The next look at the changes: back at all that may have been on its way, or at later ones
+    /// alone where looking back was costly and is not due again.
+    fn next_look(&mut self, now: Reading) -> Look {
+        let is_back = !self.is_costly || now.since(self.looked_back_at) >= BETWEEN_COSTLY_LOOKS;
+        Look { since: if is_back { self.complete_until() } else { self.last }, is_back }
+    }
+
     /// The change up to which all have surely been read: the last that was known so long before
-    /// the catalogue was last read that none before it could be on its way then. How long ago that
-    /// is by now does not matter: what was on its way then was not read since.
+    /// the last look back that none before it could be on its way then. How long ago that
+    /// is by now does not matter: what was on its way then was not looked for since.
     fn complete_until(&mut self) -> ChangeNumber {
-        let read_at = self.refreshed_at;
+        let read_at = self.looked_back_at;
         let is_old = |look: &(Reading, ChangeNumber)| read_at.since(look.0) >= ON_THE_WAY;
         while self.looks.get(1).is_some_and(is_old) {
             self.looks.pop_front();
@@ -277,7 +304,7 @@ impl Cached {
     }
 
     /// Takes over changes that were asked for at `began_at`.
-    fn update(&mut self, changes: Vec<Item>, began_at: Reading) {
+    fn take_over_all(&mut self, changes: Vec<Item>, began_at: Reading) {
         changes.into_iter().for_each(|item| self.take_over(item));
         // Of a catalogue that was just read the first look is of what had surely been read.
         if self.looks.back().is_none_or(|(_, last)| *last != self.last) {
