@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::basis::Basis;
 use crate::definition::Definitions;
 use crate::event::Event;
+use crate::experiment::exposure::Exposure;
 use crate::ids::{
     DomainId, EventId, EventType, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
@@ -48,9 +49,10 @@ pub struct Decision {
     pub model: Option<ModelId>,
     /// The rule that chose the slate, with its version.
     pub policy: String,
-    /// The experiment's variant, when there is one.
+    /// The variants of experiments that made it, or that the user is held out of all; `None` when
+    /// no experiment had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
+    pub variant: Option<Exposure>,
     /// The seed of every random choice in it.
     pub seed: u64,
     /// Whether the person's own evidence shaped it.

@@ -12,6 +12,8 @@ use crate::contact::ContactRules;
 use crate::decision::OutcomeKind;
 use crate::eligibility::EligibilityRules;
 pub use crate::event_type::{EventTypeDefinition, Repeats, SeenFor, Step};
+use crate::experiment::lifecycle::Experiment;
+use crate::experiment::slots::Share;
 use crate::filter::{AttributeType, Schema};
 use crate::ids::{DomainId, EventType};
 use crate::placement::{MAX_PLACEMENTS, Placements};
@@ -93,6 +95,10 @@ pub struct DomainDefinition {
     /// part of what is stored or shown of a definition: whoever reads definitions adds it.
     #[serde(skip)]
     pub life: u32,
+    /// The domain's experiments that are not archived, of this life. As [`Self::life`], never a
+    /// caller's to say here: they have routes of their own.
+    #[serde(skip)]
+    pub experiments: Vec<Experiment>,
     /// The name shown to people.
     pub name: String,
     /// The currency of every price and value in the domain.
@@ -129,6 +135,9 @@ pub struct DomainDefinition {
     /// When and how often it does, whatever campaign it is.
     #[serde(default, skip_serializing_if = "ContactRules::is_default")]
     pub contact: ContactRules,
+    /// The share of its users whom no experiment takes; none, unless it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment_holdout: Option<Share>,
 }
 
 fn default_half_life_days() -> f32 {

@@ -140,6 +140,22 @@ id!(
     CampaignId, "a campaign", is_slug, SLUG_RULE
 );
 id!(
+    /// An experiment of a domain (`more-diverse`).
+    ExperimentId, "an experiment", is_slug, SLUG_RULE
+);
+id!(
+    /// A variant of an experiment (`control`).
+    VariantId, "a variant", is_slug, SLUG_RULE
+);
+id!(
+    /// A layer of experiments that take no user of one another (`ranking`).
+    LayerId, "a layer", is_slug, SLUG_RULE
+);
+id!(
+    /// A metric of an experiment (`clickers`).
+    MetricId, "a metric", is_slug, SLUG_RULE
+);
+id!(
     /// Something that a user is to be told of, by when that is due.
     PushOrderId, "a push", is_opaque_id, OPAQUE_RULE
 );

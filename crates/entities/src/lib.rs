@@ -13,6 +13,7 @@
 //! | which items a request wants: the language of filters | [`filter`] |
 //! | what holds wherever slates are shown | [`placement`], with its [`boost`]s, [`quota`]s, [`diversity`], [`fatigue`] by [`impressions`], and [`exploration`] |
 //! | what users are told of by itself, and when | [`campaign`], [`contact`]; each time: [`push`], with a [`sealed_user`] |
+//! | what users are served otherwise than usual, and what is measured of it | [`experiment`] |
 //! | what credit costs: instalments and yearly rates | [`credit`] |
 //! | which credit an item carries, who may have it, and what is shown of it | [`offer`], [`applicant`], [`eligibility`], [`disclosure`] |
 //! | so many of something, in words | [`counted`] |
@@ -42,6 +43,7 @@ pub mod erasure;
 pub mod event;
 pub mod event_ids;
 pub mod event_type;
+pub mod experiment;
 pub mod exploration;
 pub mod fatigue;
 pub mod filter;
