@@ -32,11 +32,15 @@ pub enum Scope {
     TrainingRead,
     /// Start training runs.
     TrainingWrite,
+    /// Read experiments and their reports, and try their variants.
+    ExperimentsRead,
+    /// Create experiments, start and end them.
+    ExperimentsWrite,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::EventsWrite,
         Self::CatalogRead,
         Self::CatalogWrite,
@@ -47,6 +51,8 @@ impl Scope {
         Self::FeedbackWrite,
         Self::TrainingRead,
         Self::TrainingWrite,
+        Self::ExperimentsRead,
+        Self::ExperimentsWrite,
     ];
 
     /// The scope as it stands in a token.
@@ -63,6 +69,8 @@ impl Scope {
             Self::FeedbackWrite => "feedback:write",
             Self::TrainingRead => "training:read",
             Self::TrainingWrite => "training:write",
+            Self::ExperimentsRead => "experiments:read",
+            Self::ExperimentsWrite => "experiments:write",
         }
     }
 

@@ -20,11 +20,13 @@
 //! | how a decision tells the variants that made it | [`exposure`] |
 //! | what is measured | [`metric`] |
 //! | from draft to archive | [`lifecycle`] |
+//! | all of a platform's, and what may be changed when | [`of_domain`] |
 
 pub mod assignment;
 pub mod exposure;
 pub mod lifecycle;
 pub mod metric;
+pub mod of_domain;
 pub mod slots;
 pub mod variant;
 

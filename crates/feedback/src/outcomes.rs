@@ -64,7 +64,7 @@ pub(crate) async fn post_feedback(
     // A slate of a life that was erased is another user's: nothing comes of it any more.
     let user = life(&*state.stores.people, &user).await?.user;
     let decision = find_decision(&state, &body, &user, &definitions).await?;
-    let now = state.clock.now();
+    let now = state.machine.clock.now();
     let (mut outcomes, mut rejected) = (Vec::with_capacity(body.feedback.len()), Vec::new());
     for (index, raw) in body.feedback.into_iter().enumerate() {
         match parse_outcome(raw, (&decision, &definitions), now) {
@@ -166,7 +166,6 @@ fn parse_outcome(
 
 #[cfg(test)]
 mod tests {
-    use crossfold_core::entities::clock::Clock;
     use crossfold_core::entities::consent::{
         ConsentContext, ConsentLedger, ConsentedHistory, CrossDomain, RecommendationUse,
     };
@@ -180,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::outcome_evidence::tests::decision;
+    use crate::tests::machine_at;
 
     fn domain(name: &str) -> DomainId {
         DomainId::parse(name).unwrap()
@@ -190,7 +190,7 @@ mod tests {
         let keys = [(1, vec![7; 32].into_boxed_slice())].into();
         let keys = Pseudonymiser::new("t", 1, keys).unwrap();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let state = FeedbackState::new(memory::stores(), keys, Clock::from_fn(move || now));
+        let state = FeedbackState::new(memory::stores(), keys, machine_at(now));
         for name in ["shop", "cinema"] {
             define(&state, name).await;
         }
@@ -230,9 +230,9 @@ mod tests {
             let (state, decision) = served().await;
             assert_eq!(dismiss_all(&state).await, Ok(2));
             let mut deletion =
-                DomainDeletion { number: 1, ..DomainDeletion::begun(state.clock.now()) };
+                DomainDeletion { number: 1, ..DomainDeletion::begun(state.machine.clock.now()) };
             deletion.enter(DeletionStage::Done);
-            deletion.finished_at = Some(state.clock.now());
+            deletion.finished_at = Some(state.machine.clock.now());
             records::put(&*state.stores.records, &domain(deleted), &deletion).await.unwrap();
             let changed = UniqueId::from_u128(2);
             announce_change(&*state.stores.records, changed).await.unwrap();
@@ -277,7 +277,7 @@ mod tests {
         }
         let history = state.stores.events.history(&decision.user, 9).await.unwrap();
         let definitions = state.definitions.with(&domain("shop")).await.unwrap();
-        let (ledger, now) = (ConsentLedger::default(), state.clock.now());
+        let (ledger, now) = (ConsentLedger::default(), state.machine.clock.now());
         let context = ConsentContext { ledger: &ledger, definitions: &definitions, now };
         let count = |exposure| {
             let of_target = |target: &str| {

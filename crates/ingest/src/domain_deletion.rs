@@ -28,6 +28,7 @@ use crossfold_core::entities::clock::Reading;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::domain_deletion::{Deleted, DeletionStage, DomainDeletion};
 use crossfold_core::entities::event::to_millisecond;
+use crossfold_core::entities::experiment::of_domain::DomainExperiments;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
 use crossfold_core::entities::ports::Committed;
@@ -130,6 +131,7 @@ async fn begin(state: &IngestState, domain: &DomainId) -> Result<DomainDeletion,
     // The record first: were the definition gone without it, nobody could go on.
     records::put(store, domain, &deletion).await?;
     records::delete::<DomainDefinition>(store, domain).await?;
+    records::delete::<DomainExperiments>(store, domain).await?;
     announce_change(store, state.machine.ids.fresh()).await?;
     deletion.deleted.keys += revoke_all(state, domain).await?;
     records::put(store, domain, &deletion).await?;

@@ -153,13 +153,14 @@ impl LocalWorld {
             records: stores.records.clone(),
             objects: stores.objects.clone(),
             activity: stores.activity.clone(),
-            clock: clock.clone(),
+            clock,
             tuning: TuningOrder::ByDefault,
         };
         let ingest = IngestState::new(stores.clone(), keys(), system::machine())
             .for_development()
             .with_activity(activity());
-        let feedback = FeedbackState::new(stores, keys(), clock).with_activity(activity());
+        let feedback =
+            FeedbackState::new(stores, keys(), system::machine()).with_activity(activity());
         let routes = crossfold_ingest::routes()
             .with_state(ingest)
             .merge(crossfold_recommend::routes().with_state(recommend))

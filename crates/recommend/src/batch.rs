@@ -4,6 +4,7 @@
 //! history and a decision of its own, which is logged. Who cannot be served, or not in time, is named,
 //! and the others are served.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -19,7 +20,8 @@ use crossfold_edge::request_log::ServedNote;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use crate::inputs::read_user;
+use crate::deadline::Deadline;
+use crate::inputs::{read_definitions, read_user};
 use crate::request::RecommendationBody;
 use crate::slates::{Prepared, RecommendationView, prepare, slate};
 use crate::state::RecommendState;
@@ -54,16 +56,18 @@ pub(crate) async fn post_batch(
     let (began, deadline) = (state.machine.stopwatch.read(), state.deadlines.begin());
     caller.require(Scope::RecommendationsRead, &body.domain)?;
     let users = body.take_users()?;
-    let prepared = prepare(&state, (&caller, &headers), body, &deadline).await?;
-    if users.len() * prepared.request.limit > MAX_BATCH_ITEMS {
+    let asked = prepare_all(&state, (&caller, &headers), (body, users), &deadline).await?;
+    if asked.items() > MAX_BATCH_ITEMS {
         let detail = format!("user_ids times limit must be at most {MAX_BATCH_ITEMS}");
         return Err(Problem::invalid(detail));
     }
+    let Asked { users, prepared } = asked;
     let (state, prepared) = (&state, &prepared);
-    let made = stream::iter(users).map(|user| async move {
+    let made = stream::iter(users).map(|(user, exposure)| async move {
         if state.machine.stopwatch.since(began) > BEGUN_WITHIN {
             return Err(too_late());
         }
+        let Some(prepared) = prepared.get(&exposure) else { return Err(too_late()) };
         let recommendation = slate_of(state, prepared, &user).await?;
         Ok(UserSlate { user_id: user, recommendation })
     });
@@ -76,6 +80,53 @@ pub(crate) async fn post_batch(
         }
     }
     Ok((Extension(note(&view)), JsonResponse(view)))
+}
+
+/// A batch as it is asked for: once for all users of whom experiments make the same.
+struct Asked {
+    /// The users as they are named, with their key among `prepared`.
+    users: Vec<(String, ExposureText)>,
+    prepared: BTreeMap<ExposureText, Prepared>,
+}
+
+/// What experiments have to do with a slate, as it is logged.
+type ExposureText = Option<String>;
+
+impl Asked {
+    /// The items of all slates together, at most.
+    fn items(&self) -> usize {
+        let limit = |exposure| self.prepared.get(exposure).map_or(0, |of| of.request.limit);
+        self.users.iter().map(|(_, exposure)| limit(exposure)).sum()
+    }
+}
+
+async fn prepare_all(
+    state: &RecommendState,
+    (caller, headers): (&Caller, &HeaderMap),
+    (body, named): (RecommendationBody, Vec<String>),
+    deadline: &Deadline,
+) -> Result<Asked, Problem> {
+    let known = read_definitions(state, &body.domain, deadline).await?;
+    let (mut users, mut prepared) = (Vec::with_capacity(named.len()), BTreeMap::new());
+    for name in named {
+        // Who cannot be is told so where their slate is made.
+        let user = UserId::parse(&name).ok();
+        let exposure = match &user {
+            Some(user) => body.exposure_of(user.clone(), (caller, &known.definitions))?,
+            None => None,
+        };
+        let exposure = exposure.map(|exposure| exposure.to_string());
+        if !prepared.contains_key(&exposure) {
+            let body = match user {
+                Some(user) => body.clone().for_user(user),
+                None => body.clone(),
+            };
+            let made = prepare(state, (caller, headers), body, deadline).await?;
+            prepared.insert(exposure.clone(), made);
+        }
+        users.push((name, exposure));
+    }
+    Ok(Asked { users, prepared })
 }
 
 async fn slate_of(

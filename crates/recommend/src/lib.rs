@@ -2,7 +2,7 @@
 //! log -> answer. What a decision is made of is read here (`inputs`); how it is
 //! made is [`crossfold_core::serving`]'s business. A logged decision is made again by `replay`.
 //! What nearly every request needs is read ahead by `warm_up`. More of a slate by a cursor is `pages`; what the last slates say of catalogues and filters is `served`.
-//! What campaigns tell users of by itself is `campaigns`. What is known of a user is told by `profile`, which items are like another by `similar`.
+//! Which variants of experiments make a slate is told by `variants`. What campaigns tell users of by itself is `campaigns`. What is known of a user is told by `profile`, which items are like another by `similar`.
 
 mod batch;
 mod campaigns;
@@ -32,6 +32,7 @@ mod state;
 mod stored_catalogues;
 #[cfg(test)]
 mod test_models;
+mod variants;
 mod warm_up;
 
 pub use campaigns::{CampaignCall, CampaignWork, Campaigns, CarriedOut};

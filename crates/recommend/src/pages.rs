@@ -82,6 +82,7 @@ pub(crate) async fn post_page(
     let shows_seen = !targets.iter().all(|target| caller.acts_for(target));
     let asked = RecommendationBody::of_page(
         (body.domain, decision.placement.clone(), targets.into_iter().collect()),
+        decision.variant.clone(),
         (body.applicant, body.explain, body.locale),
     );
     let prepared = prepare(&state, (&caller, &headers), asked, &deadline).await?;

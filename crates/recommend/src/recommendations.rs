@@ -40,7 +40,9 @@ async fn recommend(
 ) -> Result<Answer, Problem> {
     let deadline = state.deadlines.begin();
     caller.require(Scope::RecommendationsRead, &body.domain)?;
-    let user = state.pseudonymiser.pseudonym(&body.domain, &body.only_user()?);
+    let user_id = body.only_user()?;
+    let user = state.pseudonymiser.pseudonym(&body.domain, &user_id);
+    let body = body.for_user(user_id);
     let (prepared, user_read) = try_join!(
         prepare(state, (caller, headers), body, &deadline),
         read_user(state, &user, &deadline).map(Ok),

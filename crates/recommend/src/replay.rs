@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use crossfold_core::entities::basis::Basis;
 use crossfold_core::entities::consent::{ConsentContext, ConsentLedger, CrossDomain};
 use crossfold_core::entities::decision::{Decision, SlateEntry};
+use crossfold_core::entities::experiment::exposure::Exposure;
 use crossfold_core::entities::history::History;
 use crossfold_core::entities::ids::{DomainId, ModelId, Pseudonym, RecommendationId};
 use crossfold_core::entities::people::Member;
@@ -43,7 +44,7 @@ pub(crate) struct ReplayView {
     decided_at: Timestamp,
     model: Option<ModelId>,
     policy: String,
-    variant: Option<String>,
+    variant: Option<Exposure>,
     seed: u64,
     /// Whether the slate was made again as it was served.
     same: bool,

@@ -1,14 +1,15 @@
 //! The body of `POST /v1/recommendations`, and the checked request it becomes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::HeaderMap;
 use crossfold_core::entities::applicant::Applicant;
 use crossfold_core::entities::consent::CrossDomain;
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::diversity::{Calibration, Diversity};
+use crossfold_core::entities::experiment::exposure::Exposure;
 use crossfold_core::entities::exploration::ExplorationShare;
-use crossfold_core::entities::ids::{DomainId, ItemId, Placement, UserId};
+use crossfold_core::entities::ids::{DomainId, ExperimentId, ItemId, Placement, UserId, VariantId};
 use crossfold_core::entities::machine::Machine;
 use crossfold_core::entities::text_length::exceeds;
 use crossfold_core::serving::diversify::{Composed, Composition};
@@ -25,6 +26,7 @@ use crate::request_filter::{FilteredTargets, RawFilter};
 use crate::request_placement::RequestPlacement;
 use crate::request_preferences::{Preferences, RawBoost, RawPreferences, RawPromotion, RawQuota};
 use crate::request_words::Question;
+use crate::variants::{ExperimentUnit, Varied, tried, varied};
 
 /// Most items a caller can exclude.
 pub const MAX_EXCLUDED: usize = 1_000;
@@ -38,7 +40,7 @@ pub(crate) const MAX_USERS: usize = 100;
 pub const MAX_WITHDRAWN: usize = 64;
 
 /// A direction of consent as a caller names it.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDirection {
     from: DomainId,
@@ -46,7 +48,7 @@ struct RawDirection {
 }
 
 /// An item as a caller names it.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an item: an object with a domain and an item_id")]
 struct RawExcluded {
     domain: DomainId,
@@ -54,7 +56,7 @@ struct RawExcluded {
 }
 
 /// The request's body.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendationBody {
     /// Of a request for one user.
@@ -92,6 +94,12 @@ pub(crate) struct RecommendationBody {
     /// more are then passed over. No field of the body either.
     #[serde(skip)]
     is_page: bool,
+    /// Whom it is for, as far as experiments are concerned. No field of the body either.
+    #[serde(skip)]
+    unit: ExperimentUnit,
+    /// Variants that are asked for, to try them.
+    #[serde(default)]
+    variants: BTreeMap<ExperimentId, VariantId>,
     #[serde(default = "yes")]
     personalised: bool,
     #[serde(default = "yes")]
@@ -175,6 +183,8 @@ pub(crate) struct RankingBody {
     inspect: bool,
     #[serde(default)]
     dry_run: bool,
+    #[serde(default)]
+    variants: BTreeMap<ExperimentId, VariantId>,
 }
 
 /// An item of a list: of the caller's own domain unless it says which.
@@ -205,6 +215,8 @@ impl RankingBody {
             page_size: None,
             listed: Some(listed),
             is_page: false,
+            unit: ExperimentUnit::Nobody,
+            variants: self.variants,
             user_id: Some(self.user_id),
             user_ids: None,
             domain: self.domain,
@@ -258,6 +270,8 @@ impl RecommendationBody {
             applicant: None,
             listed: None,
             is_page: false,
+            unit: ExperimentUnit::Nobody,
+            variants: BTreeMap::new(),
             personalised: true,
             explain: true,
             locale,
@@ -271,6 +285,7 @@ impl RecommendationBody {
     /// something may be said by now.
     pub(crate) fn of_page(
         (domain, placement, targets): (DomainId, Option<Placement>, Vec<DomainId>),
+        exposure: Option<Exposure>,
         (applicant, explain, locale): (Option<Applicant>, bool, String),
     ) -> Self {
         Self {
@@ -280,8 +295,28 @@ impl RecommendationBody {
             explain,
             dry_run: true,
             is_page: true,
+            unit: exposure.map_or(ExperimentUnit::Nobody, ExperimentUnit::Decided),
             ..Self::without_wishes(domain, locale)
         }
+    }
+
+    /// The same for a user of the platform that asks, who may take part in experiments.
+    pub(crate) fn for_user(self, user: UserId) -> Self {
+        Self { unit: ExperimentUnit::User(user), ..self }
+    }
+
+    /// What experiments have to do with a slate of a user.
+    ///
+    /// # Errors
+    /// As [`tried`].
+    pub(crate) fn exposure_of(
+        &self,
+        user: UserId,
+        (caller, definitions): (&Caller, &Definitions),
+    ) -> Result<Option<Exposure>, Problem> {
+        let tried = tried(&self.variants, &self.domain, (caller, definitions))?;
+        let place = (&self.domain, self.placement.as_ref());
+        Ok(varied(definitions, place, &ExperimentUnit::User(user), &tried).exposure)
     }
 
     /// The user whom a request for one is for.
@@ -360,7 +395,11 @@ impl RecommendationBody {
         machine: &Machine,
     ) -> Result<CheckedRequest, Problem> {
         self.check_sizes()?;
-        let place = RequestPlacement::of((&self.domain, self.placement.as_ref()), definitions);
+        let tried = tried(&self.variants, &self.domain, (caller, definitions))?;
+        let place = (&self.domain, self.placement.as_ref());
+        let Varied { exposure, ranking, placement } =
+            varied(definitions, place, &self.unit, &tried);
+        let place = RequestPlacement::of(&self.domain, placement.as_deref(), definitions);
         let usual = self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT));
         let limit = place.limit(self.limit, usual)?;
         let exploration = exploration(self.exploration, &place)?;
@@ -421,6 +460,8 @@ impl RecommendationBody {
             explain: self.explain,
             inspect: self.inspect,
             locale: locale(&self.locale)?,
+            variant: exposure,
+            ranking,
             ..SlateRequest::of(occasion)
         };
         let question = question.map(|question| question.query);

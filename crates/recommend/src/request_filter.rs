@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 /// A filter as a caller writes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum RawFilter {
     /// Of all targets.
     All(String),

@@ -8,7 +8,7 @@ use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::exploration::ExplorationShare;
 use crossfold_core::entities::fatigue::Fatigue;
 use crossfold_core::entities::filter::Filter;
-use crossfold_core::entities::ids::{DomainId, Placement};
+use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::placement::{BeyondPlacement, PlacementDefinition, TargetPlacement};
 use crossfold_core::serving::diversify::Composition;
 use crossfold_edge::problem::Problem;
@@ -36,11 +36,12 @@ fn beyond(error: &BeyondPlacement) -> Problem {
 }
 
 impl<'a> RequestPlacement<'a> {
+    /// By what its platform says of it, or a variant of an experiment.
     pub(crate) fn of(
-        (display, placement): (&'a DomainId, Option<&Placement>),
+        display: &'a DomainId,
+        definition: Option<&'a PlacementDefinition>,
         definitions: &'a Definitions,
     ) -> Self {
-        let definition = placement.and_then(|name| definitions.get(display)?.placements.get(name));
         Self { definition, definitions, display }
     }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::request_filter::FilteredTargets;
 
 /// A boost as a caller writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a boost: an object with a filter and a factor")]
 pub(crate) struct RawBoost {
     filter: String,
@@ -24,7 +24,7 @@ pub(crate) struct RawBoost {
 }
 
 /// A promotion as a caller writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a promotion: an object with a filter and a slot")]
 pub(crate) struct RawPromotion {
     filter: String,
@@ -34,7 +34,7 @@ pub(crate) struct RawPromotion {
 }
 
 /// A quota as a caller writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a quota: an object with most")]
 pub(crate) struct RawQuota {
     /// All items without.

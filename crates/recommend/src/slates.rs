@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use crossfold_core::entities::activity::{Activity, Slates};
 use crossfold_core::entities::decision::{Decision, SlateEntry};
 use crossfold_core::entities::definition::Definitions;
+use crossfold_core::entities::experiment::exposure::Exposure;
 use crossfold_core::entities::ids::{DomainId, ItemId, ModelId, Pseudonym, RecommendationId};
 use crossfold_core::entities::ports::StoreError;
 use crossfold_core::entities::purpose::Purpose;
@@ -15,7 +16,7 @@ use crossfold_core::serving::admit::AdmittedRequest;
 use crossfold_core::serving::decide::{Decided, DescribedItem, Serving, decide};
 use crossfold_core::serving::inspect::{InspectedTarget, ScoreParts};
 use crossfold_core::serving::offers::ShownOffer;
-use crossfold_core::serving::policy::ALS_FOLD_IN;
+use crossfold_core::serving::policy;
 use crossfold_core::serving::reason::Reason;
 use crossfold_core::serving::request::{Recipient, SlateRequest};
 use crossfold_edge::caller::Caller;
@@ -42,7 +43,7 @@ use crate::state::RecommendState;
 pub(crate) struct RecommendationView {
     recommendation_id: RecommendationId,
     pub(crate) model: Option<ModelId>,
-    variant: Option<String>,
+    variant: Option<Exposure>,
     personalised: bool,
     pub(crate) degraded: Vec<String>,
     items: Vec<ItemView>,
@@ -209,7 +210,7 @@ pub(crate) async fn slate(
     let serving = Serving {
         model,
         catalogues: &catalogues,
-        policy: &ALS_FOLD_IN,
+        policy: policy::of(request.ranking),
         degraded: &degraded.codes(),
     };
     let decided = decide(serving, &asked);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::domain_deletion::DomainDeletion;
+use crossfold_core::entities::experiment::of_domain::DomainExperiments;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreError, StoreResult};
 use crossfold_core::entities::records::RecordKind;
@@ -28,7 +29,7 @@ const MARK: (RecordKind, &str) = ("definitions", "mark");
 /// for a second try.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Every domain's definition, as of now, each with the life that it defines.
+/// Every domain's definition, as of now, each with the life that it defines and its experiments.
 ///
 /// # Errors
 /// When the store fails, or holds something that cannot be read.
@@ -38,6 +39,13 @@ pub async fn definitions(store: &dyn RecordStore) -> StoreResult<Definitions> {
     for (domain, deletion) in records::list::<DomainDeletion>(store).await? {
         if let Some(definition) = definitions.get_mut(&domain) {
             definition.life = u32::try_from(deletion.number).unwrap_or(u32::MAX);
+        }
+    }
+    for (domain, experiments) in records::list::<DomainExperiments>(store).await? {
+        let definition = definitions.get_mut(&domain);
+        // Those of an earlier life are nobody's.
+        if let Some(definition) = definition.filter(|known| known.life == experiments.life) {
+            definition.experiments = experiments.experiments;
         }
     }
     Ok(definitions)

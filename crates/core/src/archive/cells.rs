@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::entities::decision::OutcomeKind;
+use crate::entities::experiment::exposure::{Exposure, InvalidExposure};
 use crate::entities::ids::{
     DomainId, EventId, EventType, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
 };
@@ -125,6 +126,19 @@ macro_rules! text_cells {
 text_cells! {
     DomainId, EventId, EventType, ItemId, ModelId, Placement, Pseudonym, RecommendationId,
     OutcomeKind, Refusal,
+}
+
+impl CellValue for Exposure {
+    const TYPE: CellType = CellType::Text;
+
+    fn to_cell(&self) -> Option<Cell<'_>> {
+        Some(Cell::Text(self.to_string().into()))
+    }
+
+    fn of_cell(cell: Option<Cell<'_>>) -> Result<Self, String> {
+        let read: Result<Self, InvalidExposure> = text(cell.as_ref())?.parse();
+        read.map_err(|error| error.to_string())
+    }
 }
 
 impl CellValue for String {

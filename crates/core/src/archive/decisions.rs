@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::archive::columns::ColumnsError;
 use crate::archive::table::{Archived, columns, decode, encode};
 use crate::entities::decision::{Decision, SlateEntry};
+use crate::entities::experiment::exposure::Exposure;
 use crate::entities::ids::{DomainId, ItemId, ModelId, Placement, Pseudonym, RecommendationId};
 
 /// One position of a decision's slate, or an empty slate.
@@ -21,7 +22,7 @@ pub struct DecisionRow {
     decided_at: Timestamp,
     model: Option<ModelId>,
     policy: String,
-    variant: Option<String>,
+    variant: Option<Exposure>,
     seed: u64,
     personalised: bool,
     degraded: Vec<String>,
@@ -42,7 +43,8 @@ columns! { DecisionRow {
     "decided_at" decided_at: Timestamp => "When it was made, by the service's clock.";
     "model" model: Option<ModelId> => "The id of the model that ranked; empty when there was none.";
     "policy" policy: String => "The rule that chose the slate, with its version.";
-    "variant" variant: Option<String> => "The experiment's variant, when there is one.";
+    "variant" variant: Option<Exposure>
+        => "The variants of experiments that made it, as experiment:variant with commas between them, or holdout; empty when no experiment had to do with it.";
     "seed" seed: u64 => "The seed of every random choice in it: a whole number of 64 bits, unsigned.";
     "personalised" personalised: bool => "1 when the person's own evidence shaped it, or else 0.";
     "rank" rank: Option<u32>
@@ -207,7 +209,7 @@ mod tests {
                 decided_at: Timestamp::from_millisecond(at).unwrap(),
                 model: ranked.then(|| ModelId::parse(&"a".repeat(64)).unwrap()),
                 policy: "ranked/1".into(),
-                variant: varied.then(|| "b".into()),
+                variant: varied.then(|| "a:b".parse().unwrap()),
                 seed,
                 personalised,
                 degraded,

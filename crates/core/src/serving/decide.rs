@@ -87,7 +87,7 @@ pub fn decide(serving: Serving<'_>, asked: &AdmittedRequest<'_>) -> Decided {
         decided_at: request.now,
         model: serving.model.map(|model| model.id().clone()),
         policy: policy.name.to_owned(),
-        variant: None,
+        variant: request.variant.clone(),
         seed: request.seed,
         personalised: is_moved_by_evidence(request, (&targets, choosing), &placed),
         degraded: serving.degraded.iter().map(|&code| code.to_owned()).collect(),

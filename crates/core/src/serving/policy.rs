@@ -1,5 +1,6 @@
 //! What slates are composed of, under the name that is logged with each decision.
 
+use crate::entities::experiment::variant::Ranking;
 use crate::serving::explore::Exploration;
 use crate::serving::sources::SourceKind;
 
@@ -24,7 +25,23 @@ pub const ALS_FOLD_IN: Policy = Policy {
     exploration: Exploration::Priors,
 };
 
-/// The same from before anything was tried.
+/// What most people take, whoever asks: what personal slates are compared with.
+const POPULARITY: Policy = Policy {
+    name: "popularity/1",
+    sources: &[SourceKind::Popularity],
+    exploration: Exploration::None,
+};
+
+/// The policy of slates that are ranked so.
+#[must_use]
+pub fn of(ranking: Ranking) -> &'static Policy {
+    match ranking {
+        Ranking::Usual => &ALS_FOLD_IN,
+        Ranking::Popularity => &POPULARITY,
+    }
+}
+
+/// The usual one from before anything was tried.
 const WITHOUT_PRIORS: Policy = Policy {
     name: "als-fold-in/4",
     sources: &[SourceKind::Bridges, SourceKind::Popularity],
@@ -35,7 +52,7 @@ const WITHOUT_PRIORS: Policy = Policy {
 const WITHOUT_TEXTS: Policy = Policy { name: "als-fold-in/3", ..WITHOUT_PRIORS };
 
 /// Every policy whose slates can be made again.
-pub const POLICIES: [&Policy; 3] = [&ALS_FOLD_IN, &WITHOUT_PRIORS, &WITHOUT_TEXTS];
+pub const POLICIES: [&Policy; 4] = [&ALS_FOLD_IN, &WITHOUT_PRIORS, &WITHOUT_TEXTS, &POPULARITY];
 
 /// The policy of a name as logged; `None` when it is no longer there.
 #[must_use]

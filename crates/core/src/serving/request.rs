@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use crate::entities::applicant::Applicant;
 use crate::entities::boost::{Boost, Promotion};
 use crate::entities::consent::{ConsentLedger, CrossDomain};
+use crate::entities::experiment::exposure::Exposure;
+use crate::entities::experiment::variant::Ranking;
 use crate::entities::fatigue::Fatigue;
 use crate::entities::filter::Filter;
 use crate::entities::history::History;
@@ -129,6 +131,10 @@ pub struct SlateRequest {
     pub inspect: bool,
     /// The language of reasons.
     pub locale: Locale,
+    /// The variants of experiments that make it what it is, as they are logged.
+    pub variant: Option<Exposure>,
+    /// By what it is ranked.
+    pub ranking: Ranking,
 }
 
 impl SlateRequest {
@@ -164,6 +170,8 @@ impl SlateRequest {
             explain: true,
             inspect: false,
             locale: Locale::English,
+            variant: None,
+            ranking: Ranking::Usual,
             display,
         }
     }

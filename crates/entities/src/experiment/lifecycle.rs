@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::ExperimentDefinition;
 use crate::experiment::slots::{Share, Slots};
 use crate::ids::{DomainId, ExperimentId, InvalidId, VariantId};
-use crate::records::{Record, RecordKind};
 
 /// Where an experiment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,7 +125,7 @@ pub struct Experiment {
     /// The platform whose it is.
     pub domain: DomainId,
     /// The life of the platform in which it was made.
-    #[serde(default, skip_serializing_if = "crate::experiment::lifecycle::is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub life: u32,
     /// Its name.
     pub experiment: ExperimentId,
@@ -153,7 +152,7 @@ pub struct Experiment {
     pub stopped_for: Option<StoppedFor>,
 }
 
-pub(crate) fn is_zero(number: &u32) -> bool {
+fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -184,11 +183,6 @@ impl std::str::FromStr for ExperimentKey {
         let (domain, experiment) = text.split_once('/').ok_or(InvalidId { what, rule })?;
         Ok(Self::new(&domain.parse()?, &experiment.parse()?))
     }
-}
-
-impl Record for Experiment {
-    const KIND: RecordKind = "experiment";
-    type Id = ExperimentKey;
 }
 
 impl Experiment {

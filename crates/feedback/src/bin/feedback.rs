@@ -13,6 +13,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let pseudonymiser = pseudonym_key::from_secret(&sdk).await?;
     key_versions::verify(&*stores.records, &pseudonymiser).await?;
     let stores = rekeyed(stores, &pseudonymiser);
-    lambda::run(routes().with_state(FeedbackState::new(stores, pseudonymiser, system::clock())))
+    lambda::run(routes().with_state(FeedbackState::new(stores, pseudonymiser, system::machine())))
         .await
 }

@@ -267,11 +267,12 @@ impl Campaigns {
     /// The slate of the campaign's placement, as the platform itself would be answered.
     async fn slate(
         &self,
-        Ordered { order, user, .. }: &Ordered<'_>,
+        Ordered { order, user, user_id, .. }: &Ordered<'_>,
         campaign: &CampaignDefinition,
     ) -> Result<RecommendationView, Problem> {
         let of_place = (order.domain.clone(), campaign.placement.clone());
-        let body = RecommendationBody::of_placement(of_place, campaign.locale.clone());
+        let body = RecommendationBody::of_placement(of_place, campaign.locale.clone())
+            .for_user(user_id.clone());
         let caller = Caller::with([order.domain.clone()], [Scope::RecommendationsRead]);
         let deadline = self.state.deadlines.begin();
         let asked = (&caller, &HeaderMap::new());

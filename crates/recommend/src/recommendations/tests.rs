@@ -40,6 +40,7 @@ use crate::{RecommendState, routes};
 
 mod batches;
 mod deadlines;
+mod experiments;
 mod filters;
 mod long_histories;
 mod new_items;

@@ -1,0 +1,191 @@
+//! Experiments are created once, changed and stepped as they may be, and seen by whoever may.
+
+use axum::Json as JsonResponse;
+use axum::extract::State;
+use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::pseudonym::Pseudonymiser;
+use crossfold_edge::caller::{Caller, Scope};
+use crossfold_edge::extract::{Json, Path, Query};
+use crossfold_storage::memory;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::routes::{ListQuery, OfDomain, StateBody};
+use super::*;
+use crate::tests::machine_at;
+
+fn domain() -> DomainId {
+    DomainId::parse("shop").unwrap()
+}
+
+async fn shop() -> FeedbackState {
+    let keys = [(1, vec![7; 32].into_boxed_slice())].into();
+    let keys = Pseudonymiser::new("t", 1, keys).unwrap();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let state = FeedbackState::new(memory::stores(), keys, machine_at(now));
+    let definition = json!({"name": "Shop", "currency": "EUR",
+        "event_types": {"view": {"weight": 1}}, "placements": {"home": {}}});
+    let definition: DomainDefinition = serde_json::from_value(definition).unwrap();
+    records::put(&*state.stores.records, &domain(), &definition).await.unwrap();
+    state
+}
+
+fn body(name: &str) -> Value {
+    json!({"domain": "shop", "experiment": name, "placements": ["home"], "traffic": 0.6,
+        "variants": [{"variant": "control", "share": 0.5},
+            {"variant": "diverse", "share": 0.5, "settings": {"placement": {"diversity": 0.3}}}],
+        "metrics": [{"metric": "clickers", "kind": "conversion", "of": {"outcome": "click"}}],
+        "primary": "clickers"})
+}
+
+fn told<T: serde::Serialize>(answer: Result<JsonResponse<T>, Problem>) -> Result<Value, Problem> {
+    answer.map(|JsonResponse(view)| serde_json::to_value(view).unwrap())
+}
+
+async fn create(state: &FeedbackState, body: Value) -> Result<Value, Problem> {
+    let body = Json(serde_json::from_value(body).unwrap());
+    told(post_experiment(State(state.clone()), Caller::development(), body).await)
+}
+
+async fn step(state: &FeedbackState, name: &str, step: &str) -> Result<Value, Problem> {
+    let body: StateBody = serde_json::from_value(json!({"domain": "shop", "step": step})).unwrap();
+    let experiment = Path(ExperimentId::parse(name).unwrap());
+    told(post_state(State(state.clone()), Caller::development(), experiment, Json(body)).await)
+}
+
+async fn change(state: &FeedbackState, name: &str, body: Value) -> Result<Value, Problem> {
+    let experiment = Path(ExperimentId::parse(name).unwrap());
+    let mut body: serde_json::Map<String, Value> = serde_json::from_value(body).unwrap();
+    body.remove("experiment");
+    told(put_experiment(State(state.clone()), Caller::development(), experiment, Json(body)).await)
+}
+
+async fn listed(state: &FeedbackState, archived: bool) -> Vec<(String, String)> {
+    let query: ListQuery =
+        serde_json::from_value(json!({"domain": "shop", "archived": archived})).unwrap();
+    let answer = get_experiments(State(state.clone()), Caller::development(), Query(query)).await;
+    let list = told(answer).unwrap()["experiments"].as_array().unwrap().clone();
+    let text = |of: &Value, field: &str| of[field].as_str().unwrap().to_owned();
+    list.iter().map(|of| (text(of, "experiment"), text(of, "state"))).collect()
+}
+
+fn code(answer: Result<Value, Problem>) -> &'static str {
+    answer.unwrap_err().code
+}
+
+#[tokio::test]
+async fn an_experiment_goes_from_draft_to_archive_and_its_name_is_never_used_again() {
+    let state = shop().await;
+    let created = create(&state, body("a")).await.unwrap();
+    assert_eq!((&created["state"], &created["traffic"]), (&json!("draft"), &json!(0.6)));
+    assert_eq!(create(&state, body("a")).await.unwrap(), created, "the same call again");
+    for (done, expected) in
+        [("start", "running"), ("pause", "paused"), ("start", "running"), ("stop", "stopped")]
+    {
+        let stepped = step(&state, "a", done).await.unwrap();
+        assert_eq!(stepped["state"], expected);
+        assert_eq!(step(&state, "a", done).await.unwrap(), stepped, "{done} again");
+        // Whoever reads definitions sees it so.
+        let platform = state.definitions.domain(&domain()).await.unwrap();
+        let [seen] = &platform.experiments[..] else { panic!("{:?}", platform.experiments) };
+        assert_eq!(serde_json::to_value(seen.state).unwrap(), expected);
+    }
+    assert_eq!(code(step(&state, "a", "start").await), "wrong_step");
+    for _ in 0..2 {
+        assert_eq!(step(&state, "a", "archive").await.unwrap()["state"], "archived");
+    }
+    assert_eq!(listed(&state, false).await, []);
+    assert_eq!(listed(&state, true).await, [("a".to_owned(), "archived".to_owned())]);
+    assert_eq!(code(create(&state, body("a")).await), "experiment_exists");
+    assert_eq!(code(step(&state, "a", "start").await), "wrong_step");
+    let query: OfDomain = serde_json::from_value(json!({"domain": "shop"})).unwrap();
+    let experiment = Path(ExperimentId::parse("a").unwrap());
+    let found = get_experiment(State(state), Caller::development(), experiment, Query(query)).await;
+    assert_eq!(told(found).unwrap()["started_at"], "2027-01-15T08:00:00Z");
+}
+
+#[tokio::test]
+async fn what_may_not_be_is_refused_by_its_code() {
+    let state = shop().await;
+    create(&state, body("a")).await.unwrap();
+    create(&state, body("b")).await.unwrap();
+    step(&state, "a", "start").await.unwrap();
+    assert_eq!(code(step(&state, "b", "start").await), "layer_full");
+    assert_eq!(code(step(&state, "c", "start").await), "unknown_experiment");
+    let mut other = body("a");
+    other["window_days"] = json!(7);
+    assert_eq!(code(create(&state, other.clone()).await), "experiment_exists");
+    assert_eq!(code(change(&state, "a", other).await), "experiment_begun");
+    let mut elsewhere = body("d");
+    elsewhere["placements"] = json!(["nowhere"]);
+    assert_eq!(code(create(&state, elsewhere).await), "invalid_request");
+    let mut unknown = body("d");
+    unknown["windw_days"] = json!(7);
+    let refused = create(&state, unknown).await.unwrap_err();
+    assert!(refused.detail.contains("windw_days"), "{}", refused.detail);
+    let mut overlapping = body("e");
+    overlapping["layer"] = json!("other");
+    create(&state, overlapping).await.unwrap();
+    assert_eq!(code(step(&state, "e", "start").await), "experiment_conflict");
+}
+
+#[tokio::test]
+async fn traffic_grows_while_it_runs() {
+    let state = shop().await;
+    create(&state, body("a")).await.unwrap();
+    step(&state, "a", "start").await.unwrap();
+    let mut more = body("a");
+    more["traffic"] = json!(0.9);
+    let grown = change(&state, "a", more).await.unwrap();
+    assert_eq!(grown["slots"], json!([{"from": 0, "to": 9_000}]));
+    assert_eq!(code(change(&state, "a", body("a")).await), "experiment_begun");
+}
+
+#[tokio::test]
+async fn two_that_start_at_the_same_time_never_share_users() {
+    let state = shop().await;
+    for name in ["a", "b", "c"] {
+        create(&state, body(name)).await.unwrap();
+    }
+    let starts = tokio::join!(
+        step(&state, "a", "start"),
+        step(&state, "b", "start"),
+        step(&state, "c", "start")
+    );
+    let started = [starts.0, starts.1, starts.2].iter().filter(|start| start.is_ok()).count();
+    assert_eq!(started, 1, "there is room for one");
+}
+
+#[tokio::test]
+async fn who_may_not_sees_and_changes_nothing() {
+    let state = shop().await;
+    let reader = Caller::with([domain()], [Scope::ExperimentsRead]);
+    let body = Json(serde_json::from_value(body("a")).unwrap());
+    let refused = post_experiment(State(state.clone()), reader, body).await.unwrap_err();
+    assert_eq!(refused.code, "scope_missing");
+    let stranger = Caller::with(
+        [DomainId::parse("bank").unwrap()],
+        [Scope::ExperimentsRead, Scope::ExperimentsWrite],
+    );
+    let query: ListQuery = serde_json::from_value(json!({"domain": "shop"})).unwrap();
+    let refused = get_experiments(State(state), stranger, Query(query)).await.unwrap_err();
+    assert_eq!(refused.code, "domain_forbidden");
+}
+
+#[tokio::test]
+async fn experiments_of_an_earlier_life_of_a_domain_are_nobodys() {
+    use crossfold_core::entities::domain_deletion::{DeletionStage, DomainDeletion};
+    let state = shop().await;
+    create(&state, body("a")).await.unwrap();
+    step(&state, "a", "start").await.unwrap();
+    let mut deletion =
+        DomainDeletion { number: 1, ..DomainDeletion::begun(state.machine.clock.now()) };
+    deletion.enter(DeletionStage::Done);
+    deletion.finished_at = Some(state.machine.clock.now());
+    let store = &*state.stores.records;
+    records::put(store, &domain(), &deletion).await.unwrap();
+    announce_change(store, state.machine.ids.fresh()).await.unwrap();
+    assert!(state.definitions.domain(&domain()).await.unwrap().experiments.is_empty());
+    assert_eq!(listed(&state, false).await, []);
+    assert_eq!(create(&state, body("a")).await.unwrap()["state"], "draft");
+}
