@@ -20,6 +20,10 @@ The value that an estimate is to cover is itself a mean of clicks with an interv
 how far both are apart in standard errors of their difference. The dataset names no people:
 `cohorts` clusters by all features of a user together, of which large groups are alike.
 
+With --coverage, rewards of known rates are drawn for each log's weights, drawn with replacement:
+how often an interval of IPS covers the known value, by how skewed the estimate is. That is what
+estimates are refused by where rewards are rare.
+
 NumPy's formulas are those of Open Bandit Pipeline: IPS mean(w r), SNIPS mean(w r) / mean(w),
 DR mean(q(pi) + w (r - q(a))), and of slates the three of McInerney and others (2020). q is a
 transcription of its own of the cross-fitted table. The greatest difference is printed, and
@@ -48,6 +52,8 @@ def arguments():
     parser.add_argument("--random", metavar="FILE", required=True)
     parser.add_argument("--bts", metavar="FILE", required=True)
     parser.add_argument("--clip", type=float, default=30.0, help="weight to clip at, besides none")
+    parser.add_argument("--coverage", type=int, default=0, metavar="DRAWS",
+                        help="also count how often intervals cover, of so many drawn logs")
     parser.add_argument("--program", help="the example, built")
     parser.add_argument("--json", metavar="FILE", help="write every figure to a file")
     return parser.parse_args()
@@ -132,15 +138,17 @@ def of_numpy(log, policy, items, keys, clip):
     robust = q_policy + weight * (reward - q_action)
 
     def mean_with_error(values):
-        """The mean, and its error summed within keys."""
+        """The mean, and its error and skewness, summed within keys."""
         apart = np.bincount(np.unique(keys, return_inverse=True)[1], values - values.mean())
-        return values.mean(), np.sqrt((apart**2).sum() * len(apart) / (len(apart) - 1)) / len(values)
+        squares = (apart**2).sum()
+        error = np.sqrt(squares * len(apart) / (len(apart) - 1)) / len(values)
+        return values.mean(), error, (apart**3).sum() / squares**1.5
 
     normalised = (weight * reward).mean() / weight.mean()
-    _, error = mean_with_error(weight * (reward - normalised) / weight.mean())
+    _, *of_normalised = mean_with_error(weight * (reward - normalised) / weight.mean())
     return {
         "ips": mean_with_error(weight * reward),
-        "snips": (normalised, error),
+        "snips": (normalised, *of_normalised),
         "dr": mean_with_error(robust),
         "direct": q_policy.mean(),
     }
@@ -166,9 +174,9 @@ def of_crossfold(program, log, policy, clusters, clip, scratch):
 def differences(ours, theirs):
     found = {"direct": abs(ours["direct"] - theirs["direct"])}
     for name in ("ips", "snips", "dr"):
-        value, error = theirs[name]
-        found[name] = abs(ours["estimates"][name]["value"] - value)
-        found[f"{name} error"] = abs(ours["estimates"][name]["standard_error"] - error)
+        of = ours["estimates"][name]
+        for figure, other in zip(("value", "standard_error", "skewness"), theirs[name]):
+            found[f"{name} {figure}"] = abs(of[figure] - other)
     return found
 
 
@@ -184,7 +192,7 @@ def shown(title, ours, truth, error):
     for name, of in ours["estimates"].items():
         apart = (of["value"] - truth) / np.hypot(of["standard_error"], error)
         covers = "covers" if of["low"] <= truth <= of["high"] else "does not cover"
-        print(f"  {name:5} {of['value']:.5f} ({of['low']:.5f} to {of['high']:.5f}), {of['units']} units, {covers} it, "
+        print(f"  {name:5} {of['value']:.5f} ({of['low']:.5f} to {of['high']:.5f}), {of['units']} units, skewness {of['skewness']:.2f}, {covers} it, "
               f"{apart:+.2f} errors apart; {'; '.join(ours['refused'][name]) or 'not refused'}")
 
 
@@ -206,6 +214,20 @@ def slates(program, scratch):
     apart = [abs(ours[name]["value"] - of.mean()) for name, of in theirs.items()]
     errors = [abs(ours[name]["standard_error"] - of.std(ddof=1) / np.sqrt(len(of))) for name, of in theirs.items()]
     return max(apart + errors)
+
+
+def coverage(title, weights, draws):
+    """How often intervals of 95% cover where rewards are rare, by weights as they were logged."""
+    draw = np.random.default_rng(1)
+    for rate in (0.001, 0.0046, 0.01, 0.02, 0.04, 0.1):
+        covered, skewness = 0, []
+        for _ in range(draws):
+            weighted = draw.choice(weights, len(weights)) * (draw.random(len(weights)) < rate)
+            apart = weighted - weighted.mean()
+            error = weighted.std(ddof=1) / np.sqrt(len(weights))
+            covered += abs(weighted.mean() - weights.mean() * rate) <= 1.96 * error
+            skewness.append((apart**3).sum() / max((apart**2).sum() ** 1.5, 1e-300))
+        print(f"  {title}, rate {rate}: median skewness {np.median(skewness):.2f}, {covered / draws:.1%} covered", flush=True)
 
 
 def main():
@@ -238,6 +260,9 @@ def main():
                     print(f"  greatest difference from NumPy: {apart[worst]:.1e} ({worst})", flush=True)
                     figures[title] = {**ours, "on_policy": truth, "differences": apart}
                     greatest = max(greatest, apart[worst])
+            if args.coverage:
+                shares_shown = np.array([policy[p].get(i, 0) for i, p in zip(log.item_id, log.position)])
+                coverage(name, shares_shown / log.propensity_score.to_numpy(), args.coverage)
         of_slates = slates(program, Path(scratch))
     greatest = max(greatest, of_slates)
     print(f"greatest difference from NumPy: {greatest:.1e}; of slates {of_slates:.1e}")

@@ -94,10 +94,15 @@ pub struct Estimate {
     pub observations: u64,
     /// Independent units among them: clusters, and observations of none.
     pub units: u64,
+    /// The skewness of the estimate's distribution as the units tell it, which goes to 0 with
+    /// many. The interval is one of a normal distribution: where a few units with great
+    /// weighted rewards make the estimate, it covers less often than it says, and mostly fails
+    /// on the side where more of such are missing.
+    pub skewness: f64,
 }
 
 impl Estimate {
-    /// About a value with a standard error, by Student's t with `units - 1` degrees of freedom.
+    /// About a value, by Student's t with `units - 1` degrees of freedom; not skewed.
     pub(super) fn about(
         value: f64,
         variance: f64,
@@ -108,7 +113,7 @@ impl Estimate {
         let standard_error = variance.max(0.0).sqrt();
         let reach = confidence.reach(units.saturating_sub(1) as f64) * standard_error;
         let (low, high) = (value - reach, value + reach);
-        Self { value, standard_error, low, high, observations, units }
+        Self { value, standard_error, low, high, observations, units, skewness: 0.0 }
     }
 
     /// Whether the interval covers a value.

@@ -4,20 +4,18 @@
 use std::collections::BTreeMap;
 
 use super::intervals::{Confidence, Estimate, Inestimable};
+use super::joint_moments::{JointMoments, PowerSums};
 
 /// Denominators below this are none: their squares would be lost to underflow.
 const SMALLEST_DENOMINATOR: f64 = 1e-100;
 
-/// Sums of `D` columns. Observations of no cluster are kept as mean and co-moments (Chan, Golub,
-/// LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979),
-/// those of clusters as a sum each.
+/// Sums of `D` columns. Observations of no cluster are kept as their joint moments, those of
+/// clusters as a sum each.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ClusteredSums<const D: usize> {
     observations: u64,
     totals: [f64; D],
-    alone: u64,
-    means: [f64; D],
-    moments: [[f64; D]; D],
+    alone: JointMoments<D>,
     clusters: BTreeMap<u64, [f64; D]>,
 }
 
@@ -26,9 +24,7 @@ impl<const D: usize> ClusteredSums<D> {
         Self {
             observations: 0,
             totals: [0.0; D],
-            alone: 0,
-            means: [0.0; D],
-            moments: [[0.0; D]; D],
+            alone: JointMoments::none(),
             clusters: BTreeMap::new(),
         }
     }
@@ -38,34 +34,16 @@ impl<const D: usize> ClusteredSums<D> {
         add_to(&mut self.totals, &columns);
         match cluster {
             Some(cluster) => add_to(self.clusters.entry(cluster).or_insert([0.0; D]), &columns),
-            None => self.merge_alone(1, &columns, &[[0.0; D]; D]),
+            None => self.alone.add(columns),
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.observations += other.observations;
         add_to(&mut self.totals, &other.totals);
-        self.merge_alone(other.alone, &other.means, &other.moments);
+        self.alone.merge(&other.alone);
         for (cluster, sums) in &other.clusters {
             add_to(self.clusters.entry(*cluster).or_insert([0.0; D]), sums);
-        }
-    }
-
-    fn merge_alone(&mut self, count: u64, means: &[f64; D], moments: &[[f64; D]; D]) {
-        if count == 0 {
-            return;
-        }
-        let before = self.alone as f64;
-        self.alone += count;
-        let share = count as f64 / self.alone as f64;
-        let apart: [f64; D] = std::array::from_fn(|at| means[at] - self.means[at]);
-        for (row, own) in self.moments.iter_mut().enumerate() {
-            for (column, moment) in own.iter_mut().enumerate() {
-                *moment += moments[row][column] + before * share * apart[row] * apart[column];
-            }
-        }
-        for (mean, apart) in self.means.iter_mut().zip(apart) {
-            *mean += share * apart;
         }
     }
 
@@ -79,12 +57,13 @@ impl<const D: usize> ClusteredSums<D> {
 
     /// Clusters, and observations of none.
     fn units(&self) -> u64 {
-        self.alone + self.clusters.len() as u64
+        self.alone.count() + self.clusters.len() as u64
     }
 
     /// The ratio of two columns' totals. Its variance is that of the linearised ratio (delta
     /// method: Cochran, "Sampling Techniques", 1977, section 6.3), summed within clusters:
-    /// `G / (G - 1) sum_g (sum_{i in g} (y_i - ratio x_i))^2 / (sum_i x_i)^2` of `G` units.
+    /// `G / (G - 1) sum_g u_g^2 / (sum_i x_i)^2` of `G` units, where
+    /// `u_g = sum_{i in g} (y_i - ratio x_i)`; its skewness `sum_g u_g^3 / (sum_g u_g^2)^(3/2)`.
     pub(super) fn ratio(
         &self,
         of: usize,
@@ -100,14 +79,17 @@ impl<const D: usize> ClusteredSums<D> {
             return Err(Inestimable::NoWeight);
         }
         let value = self.totals[of] / denominator;
-        let residual = |sums: &[f64; D]| (sums[of] - value * sums[to]) / denominator;
-        let alone = self.alone as f64 * residual(&self.means).powi(2);
-        let spread = self.moments[of][of] - 2.0 * value * self.moments[of][to]
-            + value * value * self.moments[to][to];
-        let spread = spread.max(0.0) / (denominator * denominator);
-        let clustered: f64 = self.clusters.values().map(|sums| residual(sums).powi(2)).sum();
-        let variance = (alone + spread + clustered) * units as f64 / (units - 1) as f64;
-        Ok(Estimate::about(value, variance, (self.observations, units), confidence))
+        let PowerSums { mut second, mut third } = self.alone.residuals(of, to, value);
+        for sums in self.clusters.values() {
+            let residual = sums[of] - value * sums[to];
+            second += residual * residual;
+            third += residual.powi(3);
+        }
+        let skewness = third / second.powf(1.5);
+        let variance = second / denominator / denominator * units as f64 / (units - 1) as f64;
+        let about = Estimate::about(value, variance, (self.observations, units), confidence);
+        // Nothing that varies is not skewed.
+        Ok(Estimate { skewness: if skewness.is_finite() { skewness } else { 0.0 }, ..about })
     }
 }
 
@@ -130,6 +112,7 @@ mod tests {
         assert!((mean.value - 3.0).abs() < 1e-12);
         assert!((mean.standard_error - (14.0f64 / 12.0).sqrt()).abs() < 1e-12);
         assert!((mean.high - 3.0 - 3.182_446 * mean.standard_error).abs() < 1e-5);
+        assert!((mean.skewness - 18.0 / 14.0f64.powf(1.5)).abs() < 1e-12);
     }
 
     #[test]
@@ -142,6 +125,7 @@ mod tests {
         let of = |sums: ClusteredSums<2>| sums.ratio(1, 0, Confidence::USUAL).unwrap();
         let (apart, alone) = (of(apart), of(alone));
         assert!((apart.standard_error / alone.standard_error - 1.0).abs() < 1e-9);
+        assert!((apart.skewness - alone.skewness).abs() < 1e-6);
     }
 
     #[test]
