@@ -18,6 +18,7 @@
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
 //! | what few observations say of one person | [`small_samples`] |
+//! | what a policy would have earned, from another's log | [`off_policy`] |
 
 pub mod als;
 pub mod bootstrap;
@@ -27,6 +28,7 @@ pub mod diversity;
 pub mod fold_in;
 pub mod item_item;
 pub mod measure;
+pub mod off_policy;
 pub mod options;
 pub mod rank;
 pub mod scan;
