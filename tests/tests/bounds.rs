@@ -16,17 +16,32 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// What an API may answer to a call that is as documented: it depends on what is stored.
-const NOT_STORED: [&str; 6] = [
+const NOT_STORED: [&str; 12] = [
     "unknown_domain",
     "unknown_model",
     "unknown_recommendation",
     "item_not_served",
     "conflict",
     "would_merge",
+    "experiment_exists",
+    "experiment_begun",
+    "experiment_conflict",
+    "unknown_experiment",
+    "layer_full",
+    "wrong_step",
 ];
 
 /// What lies within a bound, and is refused by another rule.
-const REFUSED_OTHERWISE: [&str; 2] = [
+const REFUSED_OTHERWISE: [&str; 10] = [
+    // They would not be there, or of one name, or their shares not make 1.
+    "placements.maxItems",
+    "variants.maxItems",
+    "variants.[].share.maximum",
+    "variants.[].share.minimum",
+    "variants.[].settings.placement.target_domains.maxItems",
+    "metrics.maxItems",
+    "bandit_floor.maximum",
+    "variants.maxProperties",
     // What is filtered there would be none of its targets then.
     "placements.checkout.target_domains.maxItems",
     // The one that a campaign shows would be none of them.
@@ -64,7 +79,7 @@ fn trials_at(openapi: &OpenApi, pointer: &str, value: &Value) -> Vec<Trial> {
             let changed = trials_at(openapi, &format!("{pointer}/items"), &elements[0]);
             trials.extend(changed.into_iter().map(|trial| Trial {
                 what: format!("[].{}", trial.what),
-                value: json!([trial.value]),
+                value: [trial.value].into_iter().chain(elements[1..].iter().cloned()).collect(),
                 ..trial
             }));
         }
@@ -258,6 +273,38 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "consent_categories": ["Personalisation"], "traits": ["plan"],
         })
     };
+    let placement = || {
+        json!({
+                    "target_domains": ["travel"], "limit": 1, "max_limit": 100,
+                    "filters": { "travel": "price > 1" },
+                    "boosts": [{ "domain": "travel", "filter": "price > 2", "factor": 2 }],
+                    "promotions": [{ "domain": "travel", "filter": "price > 3", "slot": 1 }],
+                    "quotas": [{
+                        "domain": "travel", "filter": "price > 4", "each_category": true, "most": 1,
+                    }],
+                    "diversity": 0.5, "exploration": 0.25,
+                    "fatigue": { "after": 1, "factor": 0.5, "days": 14 },
+        })
+    };
+    let experiment = |more: Value| {
+        let mut experiment = json!({
+            "domain": "travel", "name": "Calmer", "placements": ["checkout"], "layer": "main",
+            "traffic": 0.5, "primary": "clickers", "window_days": 7, "past_days": 7,
+            "segments": ["placement"], "stop_on_harm": true, "bandit_floor": 0.1,
+            "variants": [
+                { "variant": "calm", "share": 0.5, "settings": {
+                    "placement": placement(), "ranking": "popularity",
+                } },
+                { "variant": "usual", "share": 0.5 },
+            ],
+            "metrics": [
+                { "metric": "clickers", "kind": "conversion", "of": { "outcome": "click" } },
+                { "metric": "kept", "kind": "retention", "from_day": 1, "to_day": 9, "margin": 0.1 },
+            ],
+        });
+        experiment.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        experiment
+    };
     vec![
         (
             "PUT /v1/domains/{domain}",
@@ -279,17 +326,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                     "rules": [{ "rule": "debt_to_income", "max": "0.5" }],
                 },
                 // Limits that each may be at either of its ends, whatever the other is.
-                "placements": { "checkout": {
-                    "target_domains": ["travel"], "limit": 1, "max_limit": 100,
-                    "filters": { "travel": "price > 1" },
-                    "boosts": [{ "domain": "travel", "filter": "price > 2", "factor": 2 }],
-                    "promotions": [{ "domain": "travel", "filter": "price > 3", "slot": 1 }],
-                    "quotas": [{
-                        "domain": "travel", "filter": "price > 4", "each_category": true, "most": 1,
-                    }],
-                    "diversity": 0.5, "exploration": 0.25,
-                    "fatigue": { "after": 1, "factor": 0.5, "days": 14 },
-                } },
+                "placements": { "checkout": placement() },
                 "campaigns": { "first": {
                     "trigger": { "event_type": TYPE, "filter": "price > 1" },
                     "placement": "checkout",
@@ -298,11 +335,23 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                     "locale": "en", "from": "2026-01-01T00:00:00Z",
                     "until": "2199-01-01T00:00:00Z", "paused": false,
                 } },
+                "experiment_holdout": 0.1,
                 "contact": {
                     "frequency_cap": { "times": 1, "days": 30 },
                     "quiet_hours": { "from": "21:30", "until": "08:00", "zone": "UTC" },
                 },
             }),
+        ),
+        (
+            "POST /v1/experiments",
+            vec!["experiments"],
+            experiment(json!({ "experiment": "calmer" })),
+        ),
+        ("PUT /v1/experiments/{experiment}", vec!["experiments", "calmer"], experiment(json!({}))),
+        (
+            "POST /v1/experiments/{experiment}/state",
+            vec!["experiments", "calmer", "state"],
+            json!({ "domain": "travel", "step": "start" }),
         ),
         (
             "POST /v1/domains/{domain}/items",
@@ -353,7 +402,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "promotions": [{ "filter": "price > 2", "slot": 1, "domain": "travel" }],
                 "quotas": [{ "filter": "price > 3", "most": 1, "domain": "travel", "each_category": true }],
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
-                "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
+                "dry_run": true, "variants": {}, "without_consents": [{ "from": "travel", "to": "travel" }],
             }),
         ),
         (
@@ -390,7 +439,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "promotions": [{ "filter": "price > 2", "slot": 1, "domain": "travel" }],
                 "quotas": [{ "filter": "price > 3", "most": 1, "domain": "travel", "each_category": true }],
                 "personalised": true, "explain": true, "locale": "zh-CN",
-                "dry_run": true, "without_consents": [{ "from": "travel", "to": "travel" }],
+                "dry_run": true, "variants": {}, "without_consents": [{ "from": "travel", "to": "travel" }],
             }),
         ),
         (
@@ -408,7 +457,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 },
                 "boosts": [{ "filter": "price > 1", "factor": 2, "domain": "travel" }],
                 "personalised": true, "explain": true, "locale": "zh-CN", "inspect": true,
-                "dry_run": true,
+                "dry_run": true, "variants": {},
             }),
         ),
         (

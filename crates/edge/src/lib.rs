@@ -7,6 +7,7 @@ pub mod batch;
 pub mod caller;
 pub mod extract;
 pub mod lambda;
+pub mod placement_check;
 pub mod privacy;
 pub mod problem;
 pub mod request_log;

@@ -1,14 +1,13 @@
 //! What a change of a definition says of placements that the definition alone cannot tell: whether
 //! the domains that they name are there, are the caller's, and declare what filters name.
 
-use crossfold_core::entities::definition::{Definitions, DomainDefinition};
-use crossfold_core::entities::filter::Schema;
+use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::ids::{DomainId, Placement};
 use crossfold_core::entities::placement::PlacementDefinition;
 use crossfold_edge::caller::Caller;
+use crossfold_edge::placement_check::{check_caller, check_domains};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::definitions;
-use lambda_http::http::StatusCode;
 
 use crate::state::IngestState;
 
@@ -43,60 +42,23 @@ impl Change<'_> {
         if changed.is_empty() {
             return Ok(());
         }
-        changed.iter().try_for_each(|(name, placement)| check_caller(name, placement, caller))?;
+        let at = |name: &Placement| format!("placements.{name}");
+        changed
+            .iter()
+            .try_for_each(|(name, placement)| check_caller(&at(name), placement, caller))?;
         // As they stand in the store: what was declared a moment ago may be named.
         let defined = definitions(&*state.stores.records).await?;
-        changed
-            .into_iter()
-            .try_for_each(|(name, placement)| self.check_domains(name, placement, &defined))
-    }
-
-    /// Checks that the domains of a placement are there, and declare what its filters name.
-    fn check_domains(
-        &self,
-        name: &Placement,
-        placement: &PlacementDefinition,
-        defined: &Definitions,
-    ) -> Result<(), Problem> {
-        let schema_of = |domain: &DomainId| -> Result<Schema, Problem> {
+        let schema_of = |domain: &DomainId| {
             // Its own filters go by what it declares from now on.
             let definition = match domain == self.domain {
                 true => Some(self.after),
                 false => defined.get(domain),
             };
-            definition.map(DomainDefinition::schema).ok_or_else(|| {
-                let unknown = Problem::unknown_domain(domain.as_str());
-                Problem { detail: format!("placements.{name}: {}", unknown.detail), ..unknown }
-            })
+            definition.map(DomainDefinition::schema)
         };
-        for target in &placement.target_domains {
-            schema_of(target)?;
-        }
-        for target in placement.told_apart() {
-            placement.for_target(target, &schema_of(target)?).map_err(|invalid| {
-                let detail = format!("placements.{name}.{invalid}");
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_filter", detail)
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// Checks that the caller acts for the domains whose items a placement tells apart: slates that are
-/// shown there would tell of each item what it is like, and of each whether the person has seen it.
-fn check_caller(
-    name: &Placement,
-    placement: &PlacementDefinition,
-    caller: &Caller,
-) -> Result<(), Problem> {
-    match placement.told_apart().into_iter().find(|domain| !caller.acts_for(domain)) {
-        Some(domain) => {
-            let detail = format!(
-                "placements.{name}: the token does not cover {domain}, whose items it tells apart"
-            );
-            Err(Problem::new(StatusCode::FORBIDDEN, "domain_forbidden", detail))
-        }
-        None => Ok(()),
+        changed
+            .into_iter()
+            .try_for_each(|(name, placement)| check_domains(&at(name), placement, schema_of))
     }
 }
 

@@ -314,9 +314,17 @@ impl RecommendationBody {
         user: UserId,
         (caller, definitions): (&Caller, &Definitions),
     ) -> Result<Option<Exposure>, Problem> {
+        Ok(self.varied(&ExperimentUnit::User(user), (caller, definitions))?.exposure)
+    }
+
+    fn varied<'a>(
+        &self,
+        unit: &ExperimentUnit,
+        (caller, definitions): (&Caller, &'a Definitions),
+    ) -> Result<Varied<'a>, Problem> {
         let tried = tried(&self.variants, &self.domain, (caller, definitions))?;
         let place = (&self.domain, self.placement.as_ref());
-        Ok(varied(definitions, place, &ExperimentUnit::User(user), &tried).exposure)
+        Ok(varied(definitions, place, unit, &tried))
     }
 
     /// The user whom a request for one is for.
@@ -395,10 +403,8 @@ impl RecommendationBody {
         machine: &Machine,
     ) -> Result<CheckedRequest, Problem> {
         self.check_sizes()?;
-        let tried = tried(&self.variants, &self.domain, (caller, definitions))?;
-        let place = (&self.domain, self.placement.as_ref());
         let Varied { exposure, ranking, placement } =
-            varied(definitions, place, &self.unit, &tried);
+            self.varied(&self.unit, (caller, definitions))?;
         let place = RequestPlacement::of(&self.domain, placement.as_deref(), definitions);
         let usual = self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT));
         let limit = place.limit(self.limit, usual)?;
@@ -422,22 +428,14 @@ impl RecommendationBody {
         let raw = RawPreferences { boosts, promotions, quotas };
         let preferences = Preferences::read(raw, filtered)?;
         filtered.check_together(filters.iter().chain(preferences.filters()))?;
-        let applicant = self.applicant.filter(|applicant| !applicant.is_empty());
-        if let Some(applicant) = &applicant {
-            check_applicant(applicant, filtered)?;
-        }
+        let applicant = checked_applicant(self.applicant, filtered)?;
         if let Some(listed) = &self.listed {
             // What is left of a list would tell what the person saw elsewhere.
             listed.iter().try_for_each(|(domain, _)| filtered.only("items", domain))?;
         }
         let (filters, preferences) = placed.with(filters, preferences);
         let question = Question::read((&self.query, &self.context), filtered)?;
-        let occasion = Occasion {
-            recommendation_id: machine.ids.fresh().into(),
-            seed: machine.dice.roll(),
-            now: machine.clock.now(),
-            display: self.domain,
-        };
+        let occasion = occasion(machine, self.domain);
         let request = SlateRequest {
             placement: self.placement,
             targets,
@@ -486,6 +484,31 @@ impl RecommendationBody {
 pub(crate) fn cross_domain(headers: &HeaderMap) -> CrossDomain {
     if privacy::asks_not_to_share(headers) { CrossDomain::Never } else { CrossDomain::ByConsent }
 }
+/// A new occasion for a slate of a platform.
+fn occasion(machine: &Machine, display: DomainId) -> Occasion {
+    Occasion {
+        recommendation_id: machine.ids.fresh().into(),
+        seed: machine.dice.roll(),
+        now: machine.clock.now(),
+        display,
+    }
+}
+
+/// Who applies for offers, where somebody who told something does.
+///
+/// # Errors
+/// As [`check_applicant`].
+fn checked_applicant(
+    applicant: Option<Applicant>,
+    filtered: FilteredTargets<'_>,
+) -> Result<Option<Applicant>, Problem> {
+    let applicant = applicant.filter(|applicant| !applicant.is_empty());
+    if let Some(applicant) = &applicant {
+        check_applicant(applicant, filtered)?;
+    }
+    Ok(applicant)
+}
+
 /// Checks that somebody may apply for offers of the targets, and with the same money for all.
 ///
 /// # Errors

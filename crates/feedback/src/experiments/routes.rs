@@ -2,7 +2,7 @@
 
 use axum::Json as JsonResponse;
 use axum::extract::State;
-use crossfold_core::entities::definition::DomainDefinition;
+use crossfold_core::entities::definition::{Definitions, DomainDefinition};
 use crossfold_core::entities::experiment::ExperimentDefinition;
 use crossfold_core::entities::experiment::lifecycle::{
     Allocation, Experiment, ExperimentState, ExperimentStep, StoppedFor,
@@ -15,6 +15,7 @@ use crossfold_core::entities::ids::{DomainId, ExperimentId};
 use crossfold_core::entities::json;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
+use crossfold_edge::placement_check::{check_caller, check_domains};
 use crossfold_edge::problem::Problem;
 use crossfold_storage::records;
 use jiff::Timestamp;
@@ -93,15 +94,33 @@ pub(crate) struct StateBody {
     step: ExperimentStep,
 }
 
-/// The platform, and what it says of an experiment.
+/// What a caller says of an experiment, checked.
+///
+/// # Errors
+/// A problem when it breaks a rule, names what the platform does not have, or tells items of domains
+/// apart for which the caller does not act, as a placement would.
 fn described(
     definition: Map<String, Value>,
     platform: &DomainDefinition,
+    (caller, defined): (&Caller, &Definitions),
 ) -> Result<ExperimentDefinition, Problem> {
     let read: Result<ExperimentDefinition, _> = json::from_value(Value::Object(definition));
     let read = read.map_err(|error| Problem::invalid(error.to_string()))?;
     read.check().and_then(|()| read.check_with(platform)).map_err(Problem::invalid)?;
+    for variant in &read.variants {
+        let Some(placement) = &variant.settings.placement else { continue };
+        let at = format!("variants.{}.settings.placement", variant.variant);
+        check_caller(&at, placement, caller)?;
+        check_domains(&at, placement, |domain| defined.get(domain).map(DomainDefinition::schema))?;
+    }
     Ok(read)
+}
+
+fn platform<'a>(
+    domain: &DomainId,
+    defined: &'a Definitions,
+) -> Result<&'a DomainDefinition, Problem> {
+    defined.get(domain).ok_or_else(|| Problem::unknown_domain(domain.as_str()))
 }
 
 /// Takes a field of a body that is no part of an experiment's definition.
@@ -124,8 +143,9 @@ pub(crate) async fn post_experiment(
     let domain: DomainId = take(&mut body, "domain")?;
     let experiment: ExperimentId = take(&mut body, "experiment")?;
     caller.require(Scope::ExperimentsWrite, &domain)?;
-    let platform = state.definitions.domain(&domain).await?;
-    let definition = described(body, &platform)?;
+    let defined = state.definitions.with(&domain).await?;
+    let platform = platform(&domain, &defined)?;
+    let definition = described(body, platform, (&caller, &defined))?;
     let life = platform.life;
     let store = &*state.stores.records;
     if archived(store, &domain, life, &experiment).await?.is_some() {
@@ -146,8 +166,9 @@ pub(crate) async fn put_experiment(
 ) -> Result<JsonResponse<ExperimentView>, Problem> {
     let domain: DomainId = take(&mut body, "domain")?;
     caller.require(Scope::ExperimentsWrite, &domain)?;
-    let platform = state.definitions.domain(&domain).await?;
-    let definition = described(body, &platform)?;
+    let defined = state.definitions.with(&domain).await?;
+    let platform = platform(&domain, &defined)?;
+    let definition = described(body, platform, (&caller, &defined))?;
     let describe = |known: &mut DomainExperiments| known.change(&experiment, definition.clone());
     let changed = change(&state, (&domain, platform.life), &experiment, describe).await?;
     Ok(JsonResponse(changed.into()))

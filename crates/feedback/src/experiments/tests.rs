@@ -189,3 +189,24 @@ async fn experiments_of_an_earlier_life_of_a_domain_are_nobodys() {
     assert_eq!(listed(&state, false).await, []);
     assert_eq!(create(&state, body("a")).await.unwrap()["state"], "draft");
 }
+
+#[tokio::test]
+async fn a_variant_tells_no_items_of_a_domain_apart_that_its_caller_does_not_act_for() {
+    let state = shop().await;
+    let bank = DomainId::parse("bank").unwrap();
+    let definition =
+        json!({"name": "Bank", "currency": "EUR", "event_types": {"view": {"weight": 1}}});
+    let definition: DomainDefinition = serde_json::from_value(definition).unwrap();
+    records::put(&*state.stores.records, &bank, &definition).await.unwrap();
+    announce_change(&*state.stores.records, state.machine.ids.fresh()).await.unwrap();
+    let mut telling = body("a");
+    telling["variants"][1]["settings"]["placement"] = json!({"filters": {"bank": "price > 1"}});
+    let caller = Caller::with([domain()], [Scope::ExperimentsWrite]);
+    let posted = Json(serde_json::from_value(telling.clone()).unwrap());
+    let refused = post_experiment(State(state.clone()), caller, posted).await.unwrap_err();
+    assert_eq!(refused.code, "domain_forbidden");
+    create(&state, telling.clone()).await.unwrap();
+    telling["variants"][1]["settings"]["placement"] = json!({"filters": {"bank": "price >"}});
+    telling["experiment"] = json!("b");
+    assert_eq!(code(create(&state, telling).await), "invalid_filter");
+}
