@@ -3,6 +3,7 @@
 //! Those of a platform are one record, which is stored in the place of what was read: of two calls
 //! at a time one comes after the other. A change holds from the next request, as one of a definition.
 
+mod archived;
 mod routes;
 
 use crossfold_core::entities::experiment::lifecycle::{Experiment, ExperimentKey, ExperimentState};
@@ -19,7 +20,7 @@ use lambda_http::http::StatusCode;
 use crate::FeedbackState;
 
 pub(crate) use routes::{
-    get_experiment, get_experiments, post_experiment, post_state, put_experiment,
+    get_experiment, get_experiments, get_report, post_experiment, post_state, put_experiment,
 };
 
 /// How often a change is tried that others came before.

@@ -13,6 +13,7 @@ use crossfold_core::entities::experiment::of_domain::{
 use crossfold_core::entities::experiment::slots::Slots;
 use crossfold_core::entities::ids::{DomainId, ExperimentId};
 use crossfold_core::entities::json;
+use crossfold_core::release::experiment_report::report::ExperimentReport;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::placement_check::{check_caller, check_domains};
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::archived::report;
 use super::{archived, change, put_away, refused, standing};
 use crate::FeedbackState;
 
@@ -240,6 +242,20 @@ pub(crate) async fn get_experiment(
     caller.require(Scope::ExperimentsRead, &domain)?;
     let life = state.definitions.domain(&domain).await?.life;
     Ok(JsonResponse(find(&state, (&domain, life), &experiment).await?.into()))
+}
+
+/// What an experiment says, as far as the archive has it.
+pub(crate) async fn get_report(
+    State(state): State<FeedbackState>,
+    caller: Caller,
+    Path(experiment): Path<ExperimentId>,
+    Query(OfDomain { domain }): Query<OfDomain>,
+) -> Result<JsonResponse<ExperimentReport>, Problem> {
+    caller.require(Scope::ExperimentsRead, &domain)?;
+    let life = state.definitions.domain(&domain).await?.life;
+    let experiment = find(&state, (&domain, life), &experiment).await?;
+    let as_of = state.machine.clock.now();
+    Ok(JsonResponse(report(&state.stores, &experiment, as_of).await?))
 }
 
 /// An experiment, also when it was put away.
