@@ -17,6 +17,7 @@
 //! | products of many rows with a vector | [`scan`] |
 //! | the best k | [`rank`] |
 //! | what a ranking is worth, with intervals | [`measure`], [`bootstrap`] |
+//! | what a controlled experiment says | [`inference`] |
 //! | what few observations say of one person | [`small_samples`] |
 //! | what a policy would have earned, from another's log | [`off_policy`] |
 
@@ -26,6 +27,7 @@ pub mod clusters;
 pub mod dense;
 pub mod diversity;
 pub mod fold_in;
+pub mod inference;
 pub mod item_item;
 pub mod measure;
 pub mod off_policy;
