@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InferenceError;
-use super::distributions::{normal_below, normal_density, normal_upper};
+use super::distributions::{beyond, normal_below, normal_density, normal_upper};
 use super::effect::Effect;
 use super::error::{finite, open_unit, positive};
 use super::fixed::Better;
@@ -13,8 +13,6 @@ use super::fixed::Better;
 /// Normal deviates below which the expected loss goes by a continued fraction: the plain formula
 /// is there a difference of almost equal numbers.
 const FAR: f64 = -3.0;
-/// Terms of the continued fraction, which from [`FAR`] on are more than a double can tell.
-const TERMS: u32 = 120;
 
 /// What was believed of the effect before, as a normal distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -116,11 +114,8 @@ fn expected_gain(z: f64) -> f64 {
     if z > FAR {
         return normal_density(z) + z * normal_below(z);
     }
-    // Laplace's continued fraction of Mills' ratio, 1 / (z + 1 / (z + 2 / (z + ...))).
-    let far = -z;
-    let rest = (2..=TERMS).rev().fold(far, |rest, term| far + f64::from(term) / rest);
-    let beyond = 1.0 / rest;
-    normal_density(z) * beyond / (far + beyond)
+    let rest = beyond(-z);
+    normal_density(z) * rest / (rest - z)
 }
 
 #[cfg(test)]
