@@ -132,7 +132,7 @@ mod tests {
         let found = test(&effect(Scale::Absolute), Alternative::TwoSided, 0.05).unwrap();
         assert_close(found.low.unwrap(), -0.032_310_024_760_809_37);
         assert_close(found.high.unwrap(), 0.079_929_072_379_857_04);
-        assert_close(found.p, 0.405_486_305_030_934_04);
+        assert_close(found.p, 0.405_486_304_930_974_04);
         let found = test(&effect(Scale::Relative), Alternative::TwoSided, 0.05).unwrap();
         assert_close(found.low.unwrap(), -0.115_282_529_855_738_52);
         assert_close(found.high.unwrap(), 0.274_012_688_585_897_45);
