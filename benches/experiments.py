@@ -229,11 +229,18 @@ def compare_power(case, ours, noted):
     shared = {"alpha": case["alpha"], "ratio": case["ratio"],
               "alternative": "two-sided" if case["two_sided"] else "larger"}
     name = case["distribution"]
-    power = float(solver.power(case["effect"], case["control"], **shared))
-    if math.isnan(power):
-        # scipy has no tail of a noncentral t that is next to nothing; so by the definition.
-        return noted.note("quadrature: power, student", ours["power"], power_by_quadrature(case), case)
-    noted.note(f"statsmodels: power, {name}", ours["power"], power, case)
+    metric = tt.Mean("y", alpha=case["alpha"], ratio=case["ratio"], equal_var=True, use_t=name == "student",
+                     alternative="two-sided" if case["two_sided"] else "greater")
+    everyone = case["control"] * (1 + case["ratio"])
+    powers = {
+        "statsmodels": float(solver.power(case["effect"], case["control"], **shared)),
+        "tea-tasting": metric._power_from_stats(sample_var=1.0, sample_count=everyone, effect_size=case["effect"]),
+    }
+    for engine, power in powers.items():
+        if math.isnan(power):
+            # scipy has no tail of a noncentral t that is next to nothing; so by the definition.
+            engine, power = f"quadrature for {engine}", power_by_quadrature(case)
+        noted.note(f"{engine}: power, {name}", ours["power"], power, case)
     # Their solver stops early: what is compared is the power that their formula gives to ours.
     for label, effect, control in [("sample size", case["effect"], ours["size"]),
                                    ("detectable effect", ours["detectable"], case["control"])]:
@@ -241,12 +248,6 @@ def compare_power(case, ours, noted):
         noted.note(f"statsmodels: power at {label}, {name}", case["wanted"], float(back), case)
     size = solver.solve_power(effect_size=case["effect"], power=case["wanted"], nobs1=None, **shared)
     noted.note(f"statsmodels: sample size, {name}", ours["size"], float(np.squeeze(size)), case)
-    metric = tt.Mean("y", alpha=case["alpha"], ratio=case["ratio"], power=case["wanted"], equal_var=True,
-                     use_t=name == "student", alternative="two-sided" if case["two_sided"] else "greater",
-                     effect_size=case["effect"], n_obs=round(case["control"] * (1 + case["ratio"])))
-    found = metric._power_from_stats(
-        sample_var=1.0, sample_count=case["control"] * (1 + case["ratio"]), effect_size=case["effect"])
-    noted.note(f"tea-tasting: power, {name}", ours["power"], float(found), case)
 
 
 COMPARED = {"effect": compare_effect, "imbalance": compare_imbalance, "multiple": compare_multiple,
