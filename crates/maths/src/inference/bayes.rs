@@ -24,12 +24,10 @@ pub struct Prior {
 }
 
 /// What is believed of the effect: a normal distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Posterior {
-    /// The mean, in the effect's units.
-    pub mean: f64,
-    /// The standard deviation, above 0, in the same units.
-    pub deviation: f64,
+    mean: f64,
+    deviation: f64,
 }
 
 /// What is lost on average, in the effect's units, at least 0 each.
@@ -49,6 +47,7 @@ impl Posterior {
     /// [`InferenceError::NotFinite`] or [`InferenceError::OutOfRange`] of a prior that is no
     /// normal distribution, or numbers too large or small for a double.
     pub fn of(effect: &Effect, prior: Option<Prior>) -> Result<Self, InferenceError> {
+        effect.check()?;
         let Effect { estimate, standard_error, .. } = *effect;
         let Some(prior) = prior else {
             return Ok(Self { mean: estimate, deviation: standard_error });
@@ -62,6 +61,18 @@ impl Posterior {
         let deviation = standard_error / ratio.mul_add(ratio, 1.0).sqrt();
         positive("the posterior's deviation", deviation)?;
         Ok(Self { mean, deviation })
+    }
+
+    /// The mean, in the effect's units.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// The standard deviation, above 0, in the effect's units.
+    #[must_use]
+    pub fn deviation(&self) -> f64 {
+        self.deviation
     }
 
     /// The probability that the effect is above `threshold`, such as one that is worth having.
@@ -97,7 +108,8 @@ impl Posterior {
     /// [`InferenceError::NotFinite`] of an end that is not.
     pub fn interval(&self, alpha: f64) -> Result<(f64, f64), InferenceError> {
         open_unit("alpha", alpha)?;
-        let reach = finite("an end", normal_upper(alpha / 2.0) * self.deviation)?;
+        let reach = normal_upper(alpha / 2.0) * self.deviation;
+        finite("an end", self.mean.abs() + reach)?;
         Ok((self.mean - reach, self.mean + reach))
     }
 

@@ -139,10 +139,10 @@ pub(super) fn noncentral_chi_square_below(x: f64, freedom: f64, noncentrality: f
     if x <= 0.0 || noncentrality.sqrt() - x.sqrt() > NOTHING {
         return 0.0;
     }
-    if noncentrality <= 0.0 {
+    let half = noncentrality / 2.0;
+    if half <= 0.0 {
         return 1.0 - chi_square_above(x, freedom);
     }
-    let half = noncentrality / 2.0;
     let mode = half.floor();
     let term = |index: f64| {
         let weight = (index * half.ln() - half - ln_gamma(index + 1.0)).exp();

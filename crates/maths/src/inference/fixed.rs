@@ -80,13 +80,15 @@ pub fn test_against(
     alternative: Alternative,
     alpha: f64,
 ) -> Result<Tested, InferenceError> {
+    effect.check()?;
     open_unit("alpha", alpha)?;
     finite("the null", null)?;
     let Effect { estimate, standard_error, degrees_of_freedom: freedom, .. } = *effect;
     let t = finite("the statistic", (estimate - null) / standard_error)?;
     let two_sided = alternative == Alternative::TwoSided;
     let tail = if two_sided { alpha / 2.0 } else { alpha };
-    let reach = finite("an end", student_upper(tail, freedom) * standard_error)?;
+    let reach = student_upper(tail, freedom) * standard_error;
+    finite("an end", estimate.abs() + reach.abs())?;
     let low = (alternative != Alternative::Less).then_some(estimate - reach);
     let high = (alternative != Alternative::Greater).then_some(estimate + reach);
     let p = match alternative {
@@ -158,6 +160,18 @@ mod tests {
         let found = non_inferiority(&effect, 0.05, Better::Lower, 0.05).unwrap();
         assert!(!found.holds && found.bound > 0.05);
         assert!(non_inferiority(&effect, 0.0, Better::Higher, 0.05).is_err());
+    }
+
+    #[test]
+    fn an_effect_that_is_none_is_refused() {
+        let good = effect(Scale::Absolute);
+        for bad in [
+            Effect { standard_error: 0.0, ..good },
+            Effect { estimate: f64::NAN, ..good },
+            Effect { degrees_of_freedom: -1.0, ..good },
+        ] {
+            assert!(test(&bad, Alternative::TwoSided, 0.05).is_err());
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::distributions::{
 };
 use super::error::{finite, open_unit, positive};
 
+/// Degrees of freedom from which Student's t is a normal to all digits that matter.
+const ALL_BUT_NORMAL: f64 = 1e12;
+
 /// What the test's statistic follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,20 +76,19 @@ impl Design {
     /// The power of an effect's size, of a checked design.
     fn power_of(&self, size: f64, control: f64) -> f64 {
         let treatment = control * self.ratio;
+        let freedom = control + treatment - 2.0;
         let noncentral = size * (1.0 / (1.0 / control + 1.0 / treatment)).sqrt();
         let tail = if self.two_sided { self.alpha / 2.0 } else { self.alpha };
-        let above = |critical: f64, shift: f64| match self.distribution {
-            Distribution::Normal => normal_below(shift - critical),
-            Distribution::Student => {
-                noncentral_student_above(critical, control + treatment - 2.0, shift)
+        let student = self.distribution == Distribution::Student && freedom < ALL_BUT_NORMAL;
+        let critical = if student { student_upper(tail, freedom) } else { normal_upper(tail) };
+        let above = |shift: f64| {
+            if student {
+                return noncentral_student_above(critical, freedom, shift);
             }
+            normal_below(shift - critical)
         };
-        let critical = match self.distribution {
-            Distribution::Normal => normal_upper(tail),
-            Distribution::Student => student_upper(tail, control + treatment - 2.0),
-        };
-        let other = if self.two_sided { above(critical, -noncentral) } else { 0.0 };
-        (above(critical, noncentral) + other).clamp(0.0, 1.0)
+        let other = if self.two_sided { above(-noncentral) } else { 0.0 };
+        (above(noncentral) + other).clamp(0.0, 1.0)
     }
 }
 
@@ -218,6 +220,18 @@ mod tests {
         assert!(power(f64::NAN, 10.0, &design).is_err());
         assert!(power(0.1, 10.0, &Design { ratio: 0.0, ..design }).is_err());
         assert!(effect_of_shares(0.5, 1.5).is_err());
+    }
+
+    #[test]
+    fn numbers_beyond_all_experiments_have_a_power() {
+        for distribution in [Distribution::Normal, Distribution::Student] {
+            let design = Design { distribution, ..Design::default() };
+            for control in [1e11, 1e13, 1e300] {
+                assert_eq!(power(1.0, control, &design), Ok(1.0));
+                assert!((power(0.0, control, &design).unwrap() - 0.05).abs() < 1e-9);
+            }
+            assert!(exact_sample_size(1e-200, 0.8, &design).is_err());
+        }
     }
 
     proptest! {
