@@ -96,7 +96,9 @@ impl ExperimentArchive<'_> {
             if exposure.and_then(|of| of.of(&self.experiment.experiment)).is_some() {
                 rows += 1;
                 let of_slate = decision.slate.iter().map(|entry| &entry.domain);
-                domains.extend(of_slate.filter(|of| !domains.contains(*of)).cloned().collect::<Vec<_>>());
+                domains.extend(
+                    of_slate.filter(|of| !domains.contains(*of)).cloned().collect::<Vec<_>>(),
+                );
             }
             reader.add(decision);
         })

@@ -210,3 +210,90 @@ async fn a_variant_tells_no_items_of_a_domain_apart_that_its_caller_does_not_act
     telling["experiment"] = json!("b");
     assert_eq!(code(create(&state, telling).await), "invalid_filter");
 }
+
+/// A running experiment, with what its users were shown and did in the archive: every slate is clicked
+/// by 300 of 1,000 users of the control and by 600 of 1,000 of the other.
+async fn archived_experiment(state: &FeedbackState) {
+    use crossfold_core::archive::decisions::encode_decisions;
+    use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX, batch_key};
+    use crossfold_core::archive::outcomes::encode_outcomes;
+    use crossfold_core::entities::decision::{Decision, Outcome};
+    use crossfold_core::entities::ports::PutCondition;
+    create(state, body("a")).await.unwrap();
+    step(state, "a", "start").await.unwrap();
+    let now = state.machine.clock.now();
+    let (mut decisions, mut outcomes): (Vec<Decision>, Vec<Outcome>) = Default::default();
+    for number in 0..2_000 {
+        let variant = if number % 2 == 0 { "control" } else { "diverse" };
+        let (user, slate) = (format!("v1_u{number}"), format!("r{number}"));
+        decisions.push(
+            serde_json::from_value(json!({
+                "recommendation_id": slate, "user": user, "domain": "shop", "placement": "home",
+                "decided_at": now, "policy": "p", "variant": format!("a:{variant}"), "seed": 1,
+                "personalised": false, "slate": [{"domain": "bank", "item_id": "i", "score": 1.0,
+                    "propensity": 1.0}],
+            }))
+            .unwrap(),
+        );
+        let clicks = if variant == "control" { 600 } else { 1_200 };
+        if number < clicks {
+            outcomes.push(
+                serde_json::from_value(json!({
+                    "feedback_id": "f", "recommendation_id": slate, "user": user, "kind": "click",
+                    "domain": "bank", "item_id": "i", "occurred_at": now, "received_at": now,
+                }))
+                .unwrap(),
+            );
+        }
+    }
+    let put = async |prefix: &str, of: &str, name: &str, bytes| {
+        let key = batch_key(prefix, &DomainId::parse(of).unwrap(), now, name);
+        state.stores.objects.put(&key, bytes, PutCondition::None).await.unwrap();
+    };
+    // Delivered twice, and a file that cannot be read.
+    for name in ["1", "2"] {
+        put(DECISIONS_PREFIX, "shop", name, encode_decisions(&decisions).unwrap()).await;
+        put(OUTCOMES_PREFIX, "bank", name, encode_outcomes(&outcomes).unwrap()).await;
+    }
+    put(OUTCOMES_PREFIX, "bank", "3", bytes::Bytes::from_static(b"PAR1")).await;
+}
+
+async fn reported(state: &FeedbackState) -> Value {
+    let query: OfDomain = serde_json::from_value(json!({"domain": "shop"})).unwrap();
+    let experiment = Path(ExperimentId::parse("a").unwrap());
+    let report = get_report(State(state.clone()), Caller::development(), experiment, Query(query));
+    told(report.await).unwrap()
+}
+
+#[tokio::test]
+async fn a_report_counts_what_the_archive_has_once() {
+    let state = shop().await;
+    archived_experiment(&state).await;
+    let report = reported(&state).await;
+    assert_eq!(
+        report["exposures"]["variants"][1],
+        json!({"variant": "diverse", "users": 1_000, "slates": 1_000})
+    );
+    let clickers = &report["metrics"][0];
+    assert_eq!(
+        (&clickers["control"]["mean"], &clickers["variants"][0]["mean"]),
+        (&json!(0.3), &json!(0.6))
+    );
+    assert_eq!(report["verdicts"][0]["code"], "better", "{}", report["verdicts"]);
+    // The same again, and once it is over and put away.
+    for done in ["stop", "archive"] {
+        let before = reported(&state).await;
+        step(&state, "a", done).await.unwrap();
+        let mut after = reported(&state).await;
+        after["state"] = before["state"].clone();
+        assert_eq!(after, before);
+    }
+}
+
+#[tokio::test]
+async fn a_draft_has_a_report_that_says_there_is_nothing_yet() {
+    let state = shop().await;
+    create(&state, body("a")).await.unwrap();
+    let report = reported(&state).await;
+    assert_eq!(report["verdicts"][0]["code"], "too_few", "{report}");
+}
