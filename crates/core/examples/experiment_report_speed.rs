@@ -104,7 +104,7 @@ fn mixed(number: u64) -> u64 {
 }
 
 fn decision(number: u64) -> Decision {
-    let variant = if mixed(number) % 2 == 0 { "large:control" } else { "large:other" };
+    let variant = if mixed(number).is_multiple_of(2) { "large:control" } else { "large:other" };
     Decision {
         recommendation_id: slate(number),
         user: user(&name(number)),
