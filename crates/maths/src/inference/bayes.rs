@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InferenceError;
-use super::distributions::{normal_below, normal_density, normal_upper};
+use super::distributions::{beyond, normal_below, normal_density, normal_upper};
 use super::effect::Effect;
 use super::error::{finite, open_unit, positive};
 use super::fixed::Better;
@@ -13,8 +13,6 @@ use super::fixed::Better;
 /// Normal deviates below which the expected loss goes by a continued fraction: the plain formula
 /// is there a difference of almost equal numbers.
 const FAR: f64 = -3.0;
-/// Terms of the continued fraction, which from [`FAR`] on are more than a double can tell.
-const TERMS: u32 = 120;
 
 /// What was believed of the effect before, as a normal distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,12 +24,10 @@ pub struct Prior {
 }
 
 /// What is believed of the effect: a normal distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Posterior {
-    /// The mean, in the effect's units.
-    pub mean: f64,
-    /// The standard deviation, above 0, in the same units.
-    pub deviation: f64,
+    mean: f64,
+    deviation: f64,
 }
 
 /// What is lost on average, in the effect's units, at least 0 each.
@@ -51,6 +47,7 @@ impl Posterior {
     /// [`InferenceError::NotFinite`] or [`InferenceError::OutOfRange`] of a prior that is no
     /// normal distribution, or numbers too large or small for a double.
     pub fn of(effect: &Effect, prior: Option<Prior>) -> Result<Self, InferenceError> {
+        effect.check()?;
         let Effect { estimate, standard_error, .. } = *effect;
         let Some(prior) = prior else {
             return Ok(Self { mean: estimate, deviation: standard_error });
@@ -64,6 +61,18 @@ impl Posterior {
         let deviation = standard_error / ratio.mul_add(ratio, 1.0).sqrt();
         positive("the posterior's deviation", deviation)?;
         Ok(Self { mean, deviation })
+    }
+
+    /// The mean, in the effect's units.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// The standard deviation, above 0, in the effect's units.
+    #[must_use]
+    pub fn deviation(&self) -> f64 {
+        self.deviation
     }
 
     /// The probability that the effect is above `threshold`, such as one that is worth having.
@@ -99,7 +108,8 @@ impl Posterior {
     /// [`InferenceError::NotFinite`] of an end that is not.
     pub fn interval(&self, alpha: f64) -> Result<(f64, f64), InferenceError> {
         open_unit("alpha", alpha)?;
-        let reach = finite("an end", normal_upper(alpha / 2.0) * self.deviation)?;
+        let reach = normal_upper(alpha / 2.0) * self.deviation;
+        finite("an end", self.mean.abs() + reach)?;
         Ok((self.mean - reach, self.mean + reach))
     }
 
@@ -116,11 +126,8 @@ fn expected_gain(z: f64) -> f64 {
     if z > FAR {
         return normal_density(z) + z * normal_below(z);
     }
-    // Laplace's continued fraction of Mills' ratio, 1 / (z + 1 / (z + 2 / (z + ...))).
-    let far = -z;
-    let rest = (2..=TERMS).rev().fold(far, |rest, term| far + f64::from(term) / rest);
-    let beyond = 1.0 / rest;
-    normal_density(z) * beyond / (far + beyond)
+    let rest = beyond(-z);
+    normal_density(z) * rest / (rest - z)
 }
 
 #[cfg(test)]

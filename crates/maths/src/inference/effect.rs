@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InferenceError;
-use super::error::finite;
+use super::error::{finite, positive};
 use super::summary::Sums;
 
 /// What is measured of each group.
@@ -120,6 +120,17 @@ impl Effect {
         })
     }
 
+    /// Refuses what [`of`](Self::of) does not make, since anybody may write an effect.
+    pub(super) fn check(&self) -> Result<(), InferenceError> {
+        finite("the estimate", self.estimate)?;
+        positive("the standard error", self.standard_error)?;
+        if self.degrees_of_freedom.is_finite() && self.degrees_of_freedom >= 1.0 {
+            return Ok(());
+        }
+        let rule = "finite and at least 1";
+        Err(InferenceError::OutOfRange { name: "degrees of freedom", rule })
+    }
+
     /// Observations of both groups.
     #[must_use]
     pub fn n(&self) -> f64 {
@@ -149,7 +160,7 @@ fn group_metric(sums: &Sums, metric: Metric, slope: f64) -> Result<GroupMetric, 
         Metric::Adjusted => {
             let explained = 2.0 * slope * sums.covariance()? - slope * slope * sums.variance_x()?;
             let mean = finite("an adjusted mean", mean - slope * sums.mean_x())?;
-            let variance = finite("an adjusted variance", (variance - explained).max(0.0))?;
+            let variance = finite("an adjusted variance", variance - explained)?.max(0.0);
             Ok(GroupMetric { mean, variance, ..plain })
         }
         Metric::Ratio => {
@@ -160,6 +171,7 @@ fn group_metric(sums: &Sums, metric: Metric, slope: f64) -> Result<GroupMetric, 
             let ratio = mean / denominator;
             let residual =
                 variance - 2.0 * ratio * sums.covariance()? + ratio * ratio * sums.variance_x()?;
+            let residual = finite("a ratio's variance", residual)?;
             let variance = residual.max(0.0) / (denominator * denominator);
             let ratio = finite("a ratio", ratio)?;
             let variance = finite("a ratio's variance", variance)?;

