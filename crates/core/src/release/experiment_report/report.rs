@@ -25,6 +25,9 @@ use super::verdict::{ToldVerdict, Verdict, verdicts};
 /// The p-value below which variants have not the shares that were planned (Fabijan et al., KDD
 /// 2019): far below that of other tests, for it is looked at often and stops everything.
 pub const ALARM: f64 = 0.001;
+/// Fewest users that each variant is expected to have where shares are tested: below, chi-square is
+/// no measure of chance (Cochran, "Some Methods for Strengthening the Common χ² Tests", 1954).
+pub const MIN_EXPECTED: f64 = 5.0;
 
 /// The report of an experiment. Where shares follow what is learnt, a user counts once under each
 /// allocation.
@@ -91,7 +94,8 @@ pub struct DayExposures {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SampleRatio {
     /// The probability of numbers as far from the shares; where shares are learnt, the least of
-    /// all allocations, adjusted for their number (Holm).
+    /// all allocations, adjusted for their number (Holm). 1 of fewer users than can be tested
+    /// ([`MIN_EXPECTED`]).
     pub p: f64,
     /// Whether that is below [`ALARM`].
     pub is_alarm: bool,
@@ -265,13 +269,19 @@ fn sample_ratio(study: &Study<'_>, observations: &Observations) -> Option<Sample
     for (allocation, users) in &by_allocation {
         let shares = study.experiment.shares_of(*allocation)?;
         let shares: Vec<f64> = shares.iter().map(|share| share.fraction()).collect();
-        p.push(imbalance::test(users, &shares).ok()?.p);
-        let part = users.iter().sum::<u64>() as f64 / all as f64;
+        let counted = users.iter().sum::<u64>() as f64;
+        if shares.iter().all(|share| share * counted >= MIN_EXPECTED) {
+            p.push(imbalance::test(users, &shares).ok()?.p);
+        }
+        let part = counted / all as f64;
         for (own, share) in expected.iter_mut().zip(shares) {
             *own += part * share;
         }
     }
-    let p = holm(&p).ok()?.into_iter().reduce(f64::min)?;
+    if all == 0 {
+        return None;
+    }
+    let p = holm(&p).ok()?.into_iter().fold(1.0, f64::min);
     let names = variants(study).map(|(_, variant)| variant.clone());
     Some(SampleRatio { p, is_alarm: p < ALARM, expected: names.zip(expected).collect() })
 }
