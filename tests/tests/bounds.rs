@@ -349,6 +349,11 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
         ),
         ("PUT /v1/experiments/{experiment}", vec!["experiments", "calmer"], experiment(json!({}))),
         (
+            "POST /v1/experiments/{experiment}/review",
+            vec!["experiments", "calmer", "review"],
+            json!({ "domain": "travel" }),
+        ),
+        (
             "POST /v1/experiments/{experiment}/state",
             vec!["experiments", "calmer", "state"],
             json!({ "domain": "travel", "step": "start" }),

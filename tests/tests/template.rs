@@ -927,7 +927,7 @@ fn the_template_routes_what_the_description_describes() {
     let text = read("infra/openapi.yaml");
     let openapi = parse(&text);
     assert_none(&route_problems(&template(), &openapi));
-    assert_eq!(routes(&template()).len(), 52);
+    assert_eq!(routes(&template()).len(), 54);
 
     let check = |from, to| route_problems(&edited(from, to), &openapi);
     assert_found(

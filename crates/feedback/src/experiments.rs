@@ -20,7 +20,8 @@ use lambda_http::http::StatusCode;
 use crate::FeedbackState;
 
 pub(crate) use routes::{
-    get_experiment, get_experiments, get_report, post_experiment, post_state, put_experiment,
+    get_experiment, get_experiments, get_report, post_experiment, post_review, post_state,
+    put_experiment,
 };
 
 /// How often a change is tried that others came before.

@@ -48,6 +48,7 @@ pub fn routes() -> Routes<FeedbackState> {
         .get("/v1/experiments/{experiment}", experiments::get_experiment)
         .put("/v1/experiments/{experiment}", experiments::put_experiment)
         .get("/v1/experiments/{experiment}/report", experiments::get_report)
+        .post("/v1/experiments/{experiment}/review", experiments::post_review)
         .post("/v1/experiments/{experiment}/state", experiments::post_state)
 }
 

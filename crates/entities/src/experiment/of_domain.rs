@@ -2,10 +2,13 @@
 //! sees all others as they are, so that no two ever take the same users of a layer.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::lifecycle::{Experiment, ExperimentState, ExperimentStep, WrongStep};
-use crate::experiment::slots::NoRoom;
+use crate::experiment::lifecycle::{
+    Allocation, Experiment, ExperimentState, ExperimentStep, StoppedFor, WrongStep,
+};
+use crate::experiment::slots::{NoRoom, Share};
 use crate::experiment::{ExperimentDefinition, MAX_EXPERIMENTS};
 use crate::ids::{DomainId, ExperimentId};
 use crate::records::{Record, RecordKind};
@@ -14,6 +17,9 @@ use crate::records::{Record, RecordKind};
 pub const MAX_EXPERIMENT_BYTES: usize = 16 * 1024;
 /// Most bytes of all of a platform's experiments as JSON: they are read with its definition.
 pub const MAX_EXPERIMENTS_BYTES: usize = 256 * 1024;
+
+/// Most shares that one experiment learns.
+pub const MAX_ALLOCATIONS: usize = 120;
 
 /// The experiments of a platform.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -171,6 +177,54 @@ impl DomainExperiments {
         Ok(())
     }
 
+    /// Stops a running experiment for harm. One that does not run is left as it is.
+    ///
+    /// # Errors
+    /// [`ExperimentRefused::Unknown`].
+    pub fn stop_for(
+        &mut self,
+        experiment: &ExperimentId,
+        why: StoppedFor,
+        now: Timestamp,
+    ) -> Changed {
+        let at = self.at(experiment)?;
+        if self.experiments[at].state != ExperimentState::Running {
+            return Ok(());
+        }
+        self.step(experiment, ExperimentStep::Stop, now)?;
+        self.experiments[at].stopped_for = Some(why);
+        Ok(())
+    }
+
+    /// Gives the variants of a running experiment shares that were learnt, once a day (UTC) at most:
+    /// with each, users draw their variants anew. After [`MAX_ALLOCATIONS`] of them the last stay.
+    ///
+    /// # Errors
+    /// [`ExperimentRefused::Unknown`].
+    pub fn reallocate(
+        &mut self,
+        experiment: &ExperimentId,
+        shares: Vec<Share>,
+        now: Timestamp,
+    ) -> Changed {
+        let at = self.at(experiment)?;
+        let known = &mut self.experiments[at];
+        let day = |at: Timestamp| TimeZone::UTC.to_datetime(at).date();
+        let last = known.allocations.last().map(|last| last.since).or(known.started_at);
+        let is_due = last.is_none_or(|last| day(last) < day(now));
+        let is_learnt = known.definition.bandit_floor.is_some();
+        let fits = shares.len() == known.definition.variants.len();
+        if known.state == ExperimentState::Running
+            && is_due
+            && is_learnt
+            && fits
+            && known.allocations.len() < MAX_ALLOCATIONS
+        {
+            known.allocations.push(Allocation { since: now, shares });
+        }
+        Ok(())
+    }
+
     /// The others that hold users.
     fn others(&self, at: usize) -> impl Iterator<Item = &Experiment> {
         let others = self.experiments.iter().enumerate().filter(move |(other, _)| *other != at);
@@ -322,6 +376,40 @@ mod tests {
         start(&mut all, "b").unwrap();
         let stopped = all.find(&id("a")).unwrap();
         assert!(stopped.stopped_at.is_some() && stopped.started_at.is_some());
+    }
+
+    #[test]
+    fn shares_are_learnt_once_a_day_and_by_who_runs_and_was_told_to() {
+        let shares = || [3_000, 7_000].map(|of| Share::of_buckets(of).unwrap()).to_vec();
+        let at = |hours: i64| Timestamp::from_second(hours * 3_600).unwrap();
+        let mut all = of([draft("a", json!({"bandit_floor": 0.1})), draft("b", json!({}))]);
+        all.reallocate(&id("a"), shares(), at(30)).unwrap();
+        start(&mut all, "a").unwrap();
+        start(&mut all, "b").unwrap();
+        for hours in [1, 30, 31, 47, 49] {
+            all.reallocate(&id("a"), shares(), at(hours)).unwrap();
+            all.reallocate(&id("b"), shares(), at(hours)).unwrap();
+        }
+        let learnt = all.find(&id("a")).unwrap();
+        let since: Vec<Timestamp> = learnt.allocations.iter().map(|of| of.since).collect();
+        assert_eq!(since, [at(30), at(49)]);
+        assert_eq!(learnt.shares(), (shares(), Some(2)));
+        assert!(all.find(&id("b")).unwrap().allocations.is_empty());
+    }
+
+    #[test]
+    fn harm_ends_what_runs_and_says_for_what() {
+        let why = || StoppedFor {
+            metric: crate::ids::MetricId::parse("orders").unwrap(),
+            variant: crate::ids::VariantId::parse("diverse").unwrap(),
+        };
+        let mut all = of([draft("a", json!({}))]);
+        all.stop_for(&id("a"), why(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(all.find(&id("a")).unwrap().state, ExperimentState::Draft);
+        start(&mut all, "a").unwrap();
+        all.stop_for(&id("a"), why(), Timestamp::UNIX_EPOCH).unwrap();
+        let stopped = all.find(&id("a")).unwrap();
+        assert_eq!((stopped.state, &stopped.stopped_for), (ExperimentState::Stopped, &Some(why())));
     }
 
     proptest! {

@@ -13,7 +13,9 @@ use crossfold_core::entities::experiment::of_domain::{
 use crossfold_core::entities::experiment::slots::Slots;
 use crossfold_core::entities::ids::{DomainId, ExperimentId};
 use crossfold_core::entities::json;
+use crossfold_core::release::experiment_report::allocation::next_shares;
 use crossfold_core::release::experiment_report::report::ExperimentReport;
+use crossfold_core::release::experiment_report::verdict::must_stop;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::placement_check::{check_caller, check_domains};
@@ -256,6 +258,40 @@ pub(crate) async fn get_report(
     let experiment = find(&state, (&domain, life), &experiment).await?;
     let as_of = state.machine.clock.now();
     Ok(JsonResponse(report(&state.stores, &experiment, as_of).await?))
+}
+
+/// Whose experiment is reviewed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReviewBody {
+    domain: DomainId,
+}
+
+/// Acts on what a running experiment says: stops it for harm, or gives variants the shares that were
+/// learnt.
+pub(crate) async fn post_review(
+    State(state): State<FeedbackState>,
+    caller: Caller,
+    Path(name): Path<ExperimentId>,
+    Json(ReviewBody { domain }): Json<ReviewBody>,
+) -> Result<JsonResponse<ExperimentView>, Problem> {
+    caller.require(Scope::ExperimentsWrite, &domain)?;
+    let life = state.definitions.domain(&domain).await?.life;
+    let (of, now) = ((&domain, life), state.machine.clock.now());
+    let experiment = find(&state, of, &name).await?;
+    if experiment.state != ExperimentState::Running {
+        return Ok(JsonResponse(experiment.into()));
+    }
+    let report = report(&state.stores, &experiment, now).await?;
+    if let Some(why) = must_stop(&experiment, &report) {
+        let stop = |known: &mut DomainExperiments| known.stop_for(&name, why.clone(), now);
+        return Ok(JsonResponse(change(&state, of, &name, stop).await?.into()));
+    }
+    let Some(shares) = next_shares(&experiment, &report, state.machine.dice.roll()) else {
+        return Ok(JsonResponse(experiment.into()));
+    };
+    let learn = |known: &mut DomainExperiments| known.reallocate(&name, shares.clone(), now);
+    Ok(JsonResponse(change(&state, of, &name, learn).await?.into()))
 }
 
 /// An experiment, also when it was put away.

@@ -10,7 +10,7 @@ use crossfold_storage::memory;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::routes::{ListQuery, OfDomain, StateBody};
+use super::routes::{ListQuery, OfDomain, ReviewBody, StateBody};
 use super::*;
 use crate::tests::machine_at;
 
@@ -213,13 +213,13 @@ async fn a_variant_tells_no_items_of_a_domain_apart_that_its_caller_does_not_act
 
 /// A running experiment, with what its users were shown and did in the archive: every slate is clicked
 /// by 300 of 1,000 users of the control and by 600 of 1,000 of the other.
-async fn archived_experiment(state: &FeedbackState) {
+async fn archived_experiment(state: &FeedbackState, experiment: Value) {
     use crossfold_core::archive::decisions::encode_decisions;
     use crossfold_core::archive::keys::{DECISIONS_PREFIX, OUTCOMES_PREFIX, batch_key};
     use crossfold_core::archive::outcomes::encode_outcomes;
     use crossfold_core::entities::decision::{Decision, Outcome};
     use crossfold_core::entities::ports::PutCondition;
-    create(state, body("a")).await.unwrap();
+    create(state, experiment).await.unwrap();
     step(state, "a", "start").await.unwrap();
     let now = state.machine.clock.now();
     let (mut decisions, mut outcomes): (Vec<Decision>, Vec<Outcome>) = Default::default();
@@ -268,7 +268,7 @@ async fn reported(state: &FeedbackState) -> Value {
 #[tokio::test]
 async fn a_report_counts_what_the_archive_has_once() {
     let state = shop().await;
-    archived_experiment(&state).await;
+    archived_experiment(&state, body("a")).await;
     let report = reported(&state).await;
     assert_eq!(
         report["exposures"]["variants"][1],
@@ -296,4 +296,56 @@ async fn a_draft_has_a_report_that_says_there_is_nothing_yet() {
     create(&state, body("a")).await.unwrap();
     let report = reported(&state).await;
     assert_eq!(report["verdicts"][0]["code"], "too_few", "{report}");
+}
+
+async fn reviewed(state: &FeedbackState) -> Value {
+    let body: ReviewBody = serde_json::from_value(json!({"domain": "shop"})).unwrap();
+    let experiment = Path(ExperimentId::parse("a").unwrap());
+    let answer = post_review(State(state.clone()), Caller::development(), experiment, Json(body));
+    told(answer.await).unwrap()
+}
+
+#[tokio::test]
+async fn a_review_stops_for_harm_and_for_nothing_else() {
+    for (better, on_harm, expected) in [
+        ("increase", true, "running"),
+        ("decrease", true, "stopped"),
+        ("decrease", false, "running"),
+    ] {
+        let state = shop().await;
+        let mut experiment = body("a");
+        experiment["stop_on_harm"] = json!(on_harm);
+        experiment["metrics"] = json!([
+            {"metric": "dismissed", "kind": "conversion", "of": {"outcome": "dismiss"}},
+            {"metric": "clickers", "kind": "conversion", "of": {"outcome": "click"},
+                "better": better, "margin": 0.1}]);
+        experiment["primary"] = json!("dismissed");
+        archived_experiment(&state, experiment).await;
+        let reviewed_once = reviewed(&state).await;
+        assert_eq!(reviewed_once["state"], expected, "{better} {on_harm}");
+        if expected == "stopped" {
+            let why = json!({"metric": "clickers", "variant": "diverse"});
+            assert_eq!(reviewed_once["stopped_for"], why);
+        }
+        assert_eq!(reviewed(&state).await, reviewed_once, "again");
+    }
+}
+
+#[tokio::test]
+async fn a_review_gives_the_better_variant_more_of_the_users_where_shares_are_learnt() {
+    use crossfold_core::release::experiment_report::allocation::next_shares;
+    use crossfold_core::release::experiment_report::study::Study;
+    let state = shop().await;
+    let mut experiment = body("a");
+    experiment["bandit_floor"] = json!(0.1);
+    archived_experiment(&state, experiment).await;
+    // Those of the day on which it began are the first.
+    assert!(reviewed(&state).await["allocations"].is_null());
+    let (known, _) = standing(&*state.stores.records, &domain(), 0).await.unwrap();
+    let running = known.find(&ExperimentId::parse("a").unwrap()).unwrap();
+    let tomorrow = state.machine.clock.now() + jiff::SignedDuration::from_hours(24);
+    let report = super::archived::report(&state.stores, running, tomorrow).await.unwrap();
+    assert_eq!(Study::new(running, tomorrow).as_of(), report.as_of);
+    let shares = next_shares(running, &report, 7).unwrap();
+    assert_eq!(shares.iter().map(|share| share.get()).collect::<Vec<_>>(), [1_000, 9_000]);
 }

@@ -15,6 +15,7 @@
 //! | all of it, fit to be shown | [`report`] |
 //! | what it comes to, in a sentence | [`verdict`] |
 //! | what it would take to know more | [`more_users`] |
+//! | new shares, where they follow what is learnt | [`allocation`] |
 //!
 //! A reader goes over the archive twice for each shard of users, hands on every record that it
 //! finds, in any order, and merges what the shards come to:
@@ -56,6 +57,7 @@
 //! on pseudonyms of one version of the keys, since a user is known by theirs alone.
 
 pub mod acts;
+pub mod allocation;
 pub mod comparison;
 pub mod effects;
 pub mod exposures;
