@@ -67,7 +67,7 @@ def rows(prices, units, options):
     batched = 1 / options.events_a_call
     recommend = called(prices, options, 1, options.recommend_ms, options.memory_mb)
     ingest = called(prices, options, batched, options.ingest_ms, 512)
-    feedback = called(prices, options, 1, options.ingest_ms, 256)
+    feedback = called(prices, options, 1, options.ingest_ms, 512)
     push = called(prices, options, 1, options.recommend_ms, options.memory_mb)
     del push["HTTP API"]
     stored = {

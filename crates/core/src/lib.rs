@@ -2,7 +2,7 @@
 //!
 //! | room | floor | what |
 //! | --- | --- | --- |
-//! | [`release`] | 6 | whether a model is better, served, kept: the gate, the champion, records, runs |
+//! | [`release`] | 6 | whether a model is better, served, kept: the gate, the champion, records, runs; what an experiment says |
 //! | [`training`] | 5 | making models, on one machine or in shards |
 //! | [`serving`] | 4 | making slates |
 //! | [`model`] | 3 | the artefact: manifest, tensors, sections, scoring |

@@ -11,9 +11,11 @@
 //! Times are compared by the millisecond. The window begins with the first exposure and has its
 //! last instant; the days before end before it. Under an allocation of learnt shares what is no
 //! outcome of the unit's own slates counts until the next allocation began: then the same user is
-//! another unit. A record that comes again counts once: an outcome is known by its slate and its
-//! own id, an event by its user and its id, a decision by its id. 16 bytes (and a tree's own) are
-//! kept of each that counted, and 8 a unit for each thing that is counted.
+//! another unit. Only the days of a retention are those of each.
+//!
+//! A record that comes again counts once: an outcome is known by its slate and its own id, an event
+//! by its user and its id, a decision by its id. 16 bytes (and a tree's own) are kept of each that
+//! counted, and 8 a unit for each thing that is counted.
 
 use std::collections::BTreeSet;
 
