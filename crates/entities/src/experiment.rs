@@ -40,8 +40,8 @@ use crate::plain_text::is_one_line;
 use crate::text_length::exceeds;
 
 use metric::{MAX_METRICS, MetricDefinition};
-use slots::Share;
-use variant::{VariantDefinition, check_variants};
+use slots::{BUCKETS, Share};
+use variant::{Ranking, VariantDefinition, check_variants};
 
 /// Longest name of an experiment, in characters.
 const MAX_NAME: usize = 200;
@@ -51,6 +51,9 @@ const MAX_PLACEMENTS: usize = crate::placement::MAX_PLACEMENTS;
 pub const MAX_WINDOW_DAYS: u16 = 90;
 /// Most days before it that a user's past is compared by.
 pub const MAX_PAST_DAYS: u16 = 28;
+/// Least share that a variant keeps where shares are learnt, in [`BUCKETS`]: what its users do counts for
+/// at most a hundred others.
+const LEAST_FLOOR: u16 = 100;
 /// Most experiments of a domain that are not archived: each is read with the domain's definition.
 pub const MAX_EXPERIMENTS: usize = 64;
 
@@ -152,11 +155,29 @@ impl ExperimentDefinition {
         if self.past_days > MAX_PAST_DAYS {
             return Err(format!("past_days must be 0 to {MAX_PAST_DAYS}"));
         }
-        let floors = |floor: Share| usize::from(floor.get()) * self.variants.len();
-        if self.bandit_floor.is_some_and(|floor| floors(floor) > usize::from(Share::ONE.get())) {
-            return Err("bandit_floor must leave every variant its share".to_owned());
+        self.check_floor()?;
+        let is_ranking_varied =
+            self.variants.iter().any(|of| of.settings.ranking != Ranking::Usual);
+        if is_ranking_varied && self.segments.contains(&SegmentBy::Personalised) {
+            return Err(
+                "segments cannot name personalised where a variant changes the ranking: it \
+                        would be an effect of the variant"
+                    .to_owned(),
+            );
         }
         Ok(())
+    }
+
+    fn check_floor(&self) -> Result<(), String> {
+        let Some(floor) = self.bandit_floor else { return Ok(()) };
+        if floor.get() < LEAST_FLOOR {
+            let least = f64::from(LEAST_FLOOR) / f64::from(BUCKETS);
+            return Err(format!("bandit_floor must be {least} or more"));
+        }
+        match usize::from(floor.get()) * self.variants.len() > usize::from(BUCKETS) {
+            true => Err("bandit_floor must leave every variant its share".to_owned()),
+            false => Ok(()),
+        }
     }
 
     fn check_metrics(&self) -> Result<(), String> {
@@ -270,7 +291,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_wrong_is_said_by_its_field() {
-        let cases: [(&str, serde_json::Value, &str); 10] = [
+        let cases: [(&str, serde_json::Value, &str); 11] = [
             ("name", json!("a\nb"), "name"),
             ("variants", json!([{"variant": "control", "share": 1}]), "variants"),
             ("metrics", json!([]), "metrics"),
@@ -279,6 +300,7 @@ pub(crate) mod tests {
             ("window_days", json!(0), "window_days"),
             ("past_days", json!(29), "past_days"),
             ("bandit_floor", json!(0.6), "bandit_floor"),
+            ("bandit_floor", json!(0.009), "bandit_floor"),
             ("traffic", json!(0), "share"),
             ("traffic", json!(0.00001), "share"),
         ];

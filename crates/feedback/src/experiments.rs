@@ -12,6 +12,7 @@ use crossfold_core::entities::experiment::of_domain::{
 };
 use crossfold_core::entities::ids::{DomainId, ExperimentId};
 use crossfold_core::entities::ports::{Appended, Committed, RecordStore};
+use crossfold_core::entities::records::Record;
 use crossfold_edge::problem::Problem;
 use crossfold_storage::definition_reader::announce_change;
 use crossfold_storage::records::{self, Version};
@@ -24,6 +25,8 @@ pub(crate) use routes::{
     put_experiment,
 };
 
+/// Most experiments that were put away of which a list tells.
+const MAX_ARCHIVED_TOLD: usize = 200;
 /// How often a change is tried that others came before.
 const MAX_TRIES: usize = 5;
 
@@ -43,7 +46,7 @@ fn refused(refused: &ExperimentRefused) -> Problem {
         ExperimentRefused::TooLarge | ExperimentRefused::Invalid(_) => Problem::invalid(detail),
         ExperimentRefused::WrongStep(_) => Problem::new(StatusCode::CONFLICT, "wrong_step", detail),
         ExperimentRefused::NoRoom(_) => Problem::new(StatusCode::CONFLICT, "layer_full", detail),
-        ExperimentRefused::Conflict { .. } => {
+        ExperimentRefused::Conflict { .. } | ExperimentRefused::TooManyLayers => {
             Problem::new(StatusCode::CONFLICT, "experiment_conflict", detail)
         }
         ExperimentRefused::Begun(_) => {
@@ -85,6 +88,8 @@ async fn change(
         let unknown = || refused(&ExperimentRefused::Unknown(experiment.clone()));
         let changed = after.find(experiment).cloned().ok_or_else(unknown)?;
         if after == before {
+            // Who made the change may have died before it was announced.
+            announce_change(store, state.machine.ids.fresh()).await?;
             return Ok(changed);
         }
         let is_stored = match version {
@@ -111,6 +116,22 @@ async fn archived(
     let key = ExperimentKey::new(domain, experiment);
     let found = records::get::<ArchivedExperiment>(store, &key).await?;
     Ok(found.map(|ArchivedExperiment(found)| found).filter(|found| found.life == life))
+}
+
+/// The first of a platform's experiments that were put away, by name.
+async fn archived_of(
+    store: &dyn RecordStore,
+    domain: &DomainId,
+) -> Result<Vec<Experiment>, Problem> {
+    let before = format!("{domain}/");
+    let kind = ArchivedExperiment::KIND;
+    let found = store.first(kind, Some(&before), MAX_ARCHIVED_TOLD).await?;
+    let of_domain = found.into_iter().take_while(|(key, _)| key.starts_with(&before));
+    let read = of_domain.filter_map(|(key, json)| {
+        let read = serde_json::from_str::<ArchivedExperiment>(&json);
+        read.inspect_err(|error| tracing::error!(key, %error, "an experiment cannot be read")).ok()
+    });
+    Ok(read.map(|ArchivedExperiment(of)| of).collect())
 }
 
 /// Puts an experiment away that is over: kept among those first, so that it is never nowhere.

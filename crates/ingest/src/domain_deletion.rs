@@ -28,10 +28,11 @@ use crossfold_core::entities::clock::Reading;
 use crossfold_core::entities::definition::DomainDefinition;
 use crossfold_core::entities::domain_deletion::{Deleted, DeletionStage, DomainDeletion};
 use crossfold_core::entities::event::to_millisecond;
-use crossfold_core::entities::experiment::of_domain::DomainExperiments;
+use crossfold_core::entities::experiment::of_domain::{ArchivedExperiment, DomainExperiments};
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::people::{PeopleEntry, PeopleWrite, VersionedEntry};
-use crossfold_core::entities::ports::Committed;
+use crossfold_core::entities::ports::{Committed, RecordStore};
+use crossfold_core::entities::records::Record;
 use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Path, Query};
 use crossfold_edge::problem::Problem;
@@ -52,6 +53,8 @@ use crate::state::IngestState;
 const TIME_OF_CALL: Duration = Duration::from_secs(7);
 /// Catalogue entries that are emptied between two looks at the clock.
 const ITEMS_AT_A_TIME: usize = 2_000;
+/// Experiments that were put away which are listed at a time.
+const DELETED_AT_ONCE: usize = 100;
 /// People who are changed at the same time.
 const CONCURRENT_PEOPLE: usize = 16;
 
@@ -131,11 +134,29 @@ async fn begin(state: &IngestState, domain: &DomainId) -> Result<DomainDeletion,
     // The record first: were the definition gone without it, nobody could go on.
     records::put(store, domain, &deletion).await?;
     records::delete::<DomainDefinition>(store, domain).await?;
-    records::delete::<DomainExperiments>(store, domain).await?;
+    delete_experiments(store, domain).await?;
     announce_change(store, state.machine.ids.fresh()).await?;
     deletion.deleted.keys += revoke_all(state, domain).await?;
     records::put(store, domain, &deletion).await?;
     Ok(deletion)
+}
+
+/// Deletes a domain's experiments, also those that were put away.
+async fn delete_experiments(store: &dyn RecordStore, domain: &DomainId) -> Result<(), Problem> {
+    records::delete::<DomainExperiments>(store, domain).await?;
+    let before = format!("{domain}/");
+    loop {
+        let kind = ArchivedExperiment::KIND;
+        let found = store.first(kind, Some(&before), DELETED_AT_ONCE).await?;
+        let own: Vec<String> =
+            found.into_iter().map(|(key, _)| key).filter(|key| key.starts_with(&before)).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        for key in own {
+            store.delete(kind, &key).await?;
+        }
+    }
 }
 
 /// The life that a domain leads: how many deletions it came after. None while it is being

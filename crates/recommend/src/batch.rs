@@ -121,7 +121,15 @@ async fn prepare_all(
                 Some(user) => body.clone().for_user(user),
                 None => body.clone(),
             };
-            let made = prepare(state, (caller, headers), body, deadline).await?;
+            let made = prepare(state, (caller, headers), body.clone(), deadline).await?;
+            let made = match made.request.variant.as_ref().map(ToString::to_string) == exposure {
+                true => made,
+                // Experiments changed between: by which of them the others are served is not known.
+                false => {
+                    let without = body.without_experiments();
+                    prepare(state, (caller, headers), without, deadline).await?
+                }
+            };
             prepared.insert(exposure.clone(), made);
         }
         users.push((name, exposure));

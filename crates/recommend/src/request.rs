@@ -26,7 +26,7 @@ use crate::request_filter::{FilteredTargets, RawFilter};
 use crate::request_placement::RequestPlacement;
 use crate::request_preferences::{Preferences, RawBoost, RawPreferences, RawPromotion, RawQuota};
 use crate::request_words::Question;
-use crate::variants::{ExperimentUnit, Varied, tried, varied};
+use crate::variants::{AskedOfPlace, ExperimentUnit, Varied, tried, varied};
 
 /// Most items a caller can exclude.
 pub const MAX_EXCLUDED: usize = 1_000;
@@ -305,6 +305,11 @@ impl RecommendationBody {
         Self { unit: ExperimentUnit::User(user), ..self }
     }
 
+    /// The same as far as no experiment has to do with it.
+    pub(crate) fn without_experiments(self) -> Self {
+        Self { unit: ExperimentUnit::Nobody, variants: BTreeMap::new(), ..self }
+    }
+
     /// What experiments have to do with a slate of a user.
     ///
     /// # Errors
@@ -317,6 +322,11 @@ impl RecommendationBody {
         Ok(self.varied(&ExperimentUnit::User(user), (caller, definitions))?.exposure)
     }
 
+    /// The items that are served where nobody says how many.
+    fn usual_limit(&self) -> usize {
+        self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT))
+    }
+
     fn varied<'a>(
         &self,
         unit: &ExperimentUnit,
@@ -324,7 +334,12 @@ impl RecommendationBody {
     ) -> Result<Varied<'a>, Problem> {
         let tried = tried(&self.variants, &self.domain, (caller, definitions))?;
         let place = (&self.domain, self.placement.as_ref());
-        Ok(varied(definitions, place, unit, &tried))
+        let asked = AskedOfPlace {
+            limit: self.limit,
+            usual: self.usual_limit(),
+            targets: self.target_domains.iter().cloned().collect(),
+        };
+        Ok(varied(definitions, place, (unit, &tried), &asked))
     }
 
     /// The user whom a request for one is for.
@@ -406,8 +421,7 @@ impl RecommendationBody {
         let Varied { exposure, ranking, placement } =
             self.varied(&self.unit, (caller, definitions))?;
         let place = RequestPlacement::of(&self.domain, placement.as_deref(), definitions);
-        let usual = self.listed.as_ref().map_or(DEFAULT_LIMIT, |all| all.len().min(MAX_LIMIT));
-        let limit = place.limit(self.limit, usual)?;
+        let limit = place.limit(self.limit, self.usual_limit())?;
         let exploration = exploration(self.exploration, &place)?;
         let composition = composition(self.diversity, self.calibration)?;
         let composition = composition.unwrap_or_else(|| place.composition());

@@ -1,7 +1,7 @@
 //! Which variants of experiments make a slate, and what holds at its place by them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossfold_core::entities::definition::Definitions;
 use crossfold_core::entities::experiment::assignment::{Assignment, Tried, assign};
@@ -72,13 +72,33 @@ fn experiments_of<'a>(domain: &DomainId, definitions: &'a Definitions) -> &'a [E
     definitions.get(domain).map_or(&[], |definition| &definition.experiments)
 }
 
-/// What holds of a slate at a place of a platform. A variant that cannot be served with what the
-/// place says by now is not, and is no exposure.
+/// What a request asks of its place, whatever variant makes it.
+pub(crate) struct AskedOfPlace {
+    /// The items that it asks for, if it says how many.
+    pub(crate) limit: Option<usize>,
+    /// The items that are served where nobody says how many.
+    pub(crate) usual: usize,
+    /// The domains that it names.
+    pub(crate) targets: BTreeSet<DomainId>,
+}
+
+impl AskedOfPlace {
+    /// Whether a placement serves it.
+    fn is_served_by(&self, placement: &PlacementDefinition) -> bool {
+        placement.check().is_ok()
+            && placement.limit(self.limit, self.usual).is_ok()
+            && placement.targets(self.targets.clone()).is_ok()
+    }
+}
+
+/// What holds of a slate at a place of a platform. An experiment of which one variant could not serve the
+/// request, with what the place says by now, has no part in it: were it only that variant, its users
+/// would be missing, and only its.
 pub(crate) fn varied<'a>(
     definitions: &'a Definitions,
     (display, placement): (&DomainId, Option<&Placement>),
-    unit: &ExperimentUnit,
-    tried: &[Tried],
+    (unit, tried): (&ExperimentUnit, &[Tried]),
+    asked: &AskedOfPlace,
 ) -> Varied<'a> {
     let definition = definitions.get(display);
     let usual = placement.and_then(|name| definition?.placements.get(name));
@@ -94,14 +114,19 @@ pub(crate) fn varied<'a>(
         ExperimentUnit::Decided(exposure) => decided(experiments, exposure),
     };
     let nothing = PlacementDefinition::default();
-    assignment.variants.retain(|(_, variant)| {
+    assignment.variants.retain(|(served, variant)| {
+        let at = varied.placement.as_deref().unwrap_or(&nothing);
+        let of = experiments.iter().find(|of| of.experiment == served.experiment);
+        let mut all = of.into_iter().flat_map(|of| &of.definition.variants);
+        // Who tries a variant is told that it cannot be served.
+        let is_served = served.is_tried
+            || all.all(|variant| asked.is_served_by(&variant.settings.applied_to(at)));
+        if !is_served {
+            return false;
+        }
         let settings = &variant.settings;
         if settings.placement.is_some() {
-            let at = settings.applied_to(varied.placement.as_deref().unwrap_or(&nothing));
-            if at.check().is_err() {
-                return false;
-            }
-            varied.placement = Some(Cow::Owned(at));
+            varied.placement = Some(Cow::Owned(settings.applied_to(at)));
         }
         if settings.ranking != Ranking::Usual {
             varied.ranking = settings.ranking;

@@ -13,7 +13,7 @@ use crossfold_core::entities::domain_deletion::DomainDeletion;
 use crossfold_core::entities::experiment::of_domain::DomainExperiments;
 use crossfold_core::entities::ids::DomainId;
 use crossfold_core::entities::ports::{NoDefinition, RecordStore, StoreError, StoreResult};
-use crossfold_core::entities::records::RecordKind;
+use crossfold_core::entities::records::{Record, RecordKind};
 use crossfold_core::entities::unique_id::UniqueId;
 use tokio::time::{Instant, timeout};
 
@@ -41,11 +41,19 @@ pub async fn definitions(store: &dyn RecordStore) -> StoreResult<Definitions> {
             definition.life = u32::try_from(deletion.number).unwrap_or(u32::MAX);
         }
     }
-    for (domain, experiments) in records::list::<DomainExperiments>(store).await? {
-        let definition = definitions.get_mut(&domain);
-        // Those of an earlier life are nobody's.
-        if let Some(definition) = definition.filter(|known| known.life == experiments.life) {
-            definition.experiments = experiments.experiments;
+    for (domain, json) in store.list(DomainExperiments::KIND).await? {
+        // What cannot be read keeps nobody from being served: a newer program may have written it.
+        match (serde_json::from_str::<DomainExperiments>(&json), DomainId::parse(&domain)) {
+            (Ok(experiments), Ok(domain)) => {
+                let definition = definitions.get_mut(&domain);
+                // Those of an earlier life are nobody's.
+                if let Some(definition) = definition.filter(|known| known.life == experiments.life)
+                {
+                    definition.experiments = experiments.experiments;
+                }
+            }
+            (Err(error), _) => tracing::error!(domain, %error, "experiments cannot be read"),
+            (_, Err(error)) => tracing::error!(%error, "experiments of no domain"),
         }
     }
     Ok(definitions)
@@ -234,6 +242,19 @@ mod tests {
         }))
         .unwrap();
         records::put(store, &domain(name), &definition).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn experiments_that_cannot_be_read_keep_nobody_from_being_served() {
+        use crossfold_core::entities::experiment::of_domain::DomainExperiments;
+        let stores = memory::stores();
+        define(&*stores.records, "knowledge", false).await;
+        define(&*stores.records, "auto", false).await;
+        let newer = r#"{"life": 0, "experiments": [{"of": "a newer program"}]}"#.to_owned();
+        stores.records.put(DomainExperiments::KIND, "auto", newer).await.unwrap();
+        let read = definitions(&*stores.records).await.unwrap();
+        assert_eq!(read.len(), 2);
+        assert!(read.values().all(|definition| definition.experiments.is_empty()));
     }
 
     async fn lets_out(reader: &DefinitionReader) -> bool {

@@ -152,8 +152,13 @@ pub fn assign<'a>(
         Some((served, variant))
     });
     let mut variants: Vec<_> = served.collect();
-    variants.sort_by(|one, other| one.0.cmp(&other.0));
+    // What is tried is served in any case; and beside it nothing is an exposure, for it may change the
+    // same.
+    variants.sort_by_key(|(served, _)| !served.is_tried);
     variants.truncate(MAX_SERVED);
+    let is_trial = variants.iter().any(|(served, _)| served.is_tried);
+    variants.iter_mut().for_each(|(served, _)| served.is_tried |= is_trial);
+    variants.sort_by(|one, other| one.0.cmp(&other.0));
     Assignment { variants, is_held_out }
 }
 
@@ -268,6 +273,21 @@ mod tests {
         assert_eq!(assigned.exposure().unwrap().to_string(), "first:diverse!");
         let elsewhere = assign(&experiments, (&domain(), None), (&user("u"), None), &[]);
         assert_eq!(elsewhere.exposure(), None);
+    }
+
+    #[test]
+    fn beside_what_is_tried_nothing_is_an_exposure() {
+        let experiments = [running("first", 10_000, &[]), running("second", 10_000, &[])];
+        let home = Placement::parse("home").unwrap();
+        let tried = Tried {
+            experiment: ExperimentId::parse("second").unwrap(),
+            variant: VariantId::parse("diverse").unwrap(),
+        };
+        let place = (&user("u"), Some(&home));
+        let exposure = assign(&experiments, (&domain(), None), place, &[tried]).exposure().unwrap();
+        for of in &experiments {
+            assert!(exposure.of(&of.experiment).is_none(), "{exposure}");
+        }
     }
 
     proptest! {

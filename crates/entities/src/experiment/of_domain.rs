@@ -1,16 +1,19 @@
 //! The experiments of a platform that are not archived, in one record: whatever changes one of them
 //! sees all others as they are, so that no two ever take the same users of a layer.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::experiment::exposure::MAX_SERVED;
 use crate::experiment::lifecycle::{
     Allocation, Experiment, ExperimentState, ExperimentStep, StoppedFor, WrongStep,
 };
 use crate::experiment::slots::{NoRoom, Share};
 use crate::experiment::{ExperimentDefinition, MAX_EXPERIMENTS};
-use crate::ids::{DomainId, ExperimentId};
+use crate::ids::{DomainId, ExperimentId, LayerId};
 use crate::records::{Record, RecordKind};
 
 /// Most bytes of an experiment's definition as JSON.
@@ -74,6 +77,9 @@ pub enum ExperimentRefused {
         /// What both change.
         field: String,
     },
+    /// Experiments of as many layers as make one slate run at the same places.
+    #[error("experiments of {MAX_SERVED} other layers take the same slates, which is the most")]
+    TooManyLayers,
     /// What was begun is not changed: users were served it.
     #[error("an experiment that was started can have no other {0}; traffic may grow")]
     Begun(&'static str),
@@ -174,7 +180,7 @@ impl DomainExperiments {
             ExperimentState::Stopped => changed.stopped_at = Some(now),
             ExperimentState::Draft | ExperimentState::Paused | ExperimentState::Archived => {}
         }
-        Ok(())
+        if state == ExperimentState::Running { self.check_room() } else { Ok(()) }
     }
 
     /// Stops a running experiment for harm. One that does not run is left as it is.
@@ -207,12 +213,12 @@ impl DomainExperiments {
         shares: Vec<Share>,
         now: Timestamp,
     ) -> Changed {
-        let at = self.at(experiment)?;
+        let (at, has_room) = (self.at(experiment)?, self.has_room());
         let known = &mut self.experiments[at];
         let day = |at: Timestamp| TimeZone::UTC.to_datetime(at).date();
         let last = known.allocations.last().map(|last| last.since).or(known.started_at);
         let is_due = last.is_none_or(|last| day(last) < day(now));
-        let is_learnt = known.definition.bandit_floor.is_some();
+        let is_learnt = known.definition.bandit_floor.is_some() && has_room;
         let fits = shares.len() == known.definition.variants.len();
         if known.state == ExperimentState::Running
             && is_due
@@ -234,13 +240,22 @@ impl DomainExperiments {
     /// Within a layer nobody is served two; what two layers change must differ.
     fn check_conflicts(&self, at: usize) -> Changed {
         let starting = &self.experiments[at].definition;
-        let of_other_layers = self.others(at).filter(|other| {
-            other.definition.layer != starting.layer && other.definition.meets(starting)
-        });
+        let of_other_layers: Vec<&Experiment> = self
+            .others(at)
+            .filter(|other| {
+                other.definition.layer != starting.layer && other.definition.meets(starting)
+            })
+            .collect();
+        let of_other_layers = of_other_layers.into_iter();
+        let layers: BTreeSet<&LayerId> =
+            of_other_layers.clone().map(|other| &other.definition.layer).collect();
+        if layers.len() >= MAX_SERVED {
+            return Err(ExperimentRefused::TooManyLayers);
+        }
         for other in of_other_layers {
             let changes = |definition: &ExperimentDefinition| {
                 let changes = definition.variants.iter().map(|of| of.settings.changes());
-                changes.flatten().collect::<std::collections::BTreeSet<_>>()
+                changes.flatten().collect::<BTreeSet<_>>()
             };
             let (ours, theirs) = (changes(starting), changes(&other.definition));
             if let Some(field) = ours.intersection(&theirs).next() {
@@ -251,14 +266,17 @@ impl DomainExperiments {
         Ok(())
     }
 
+    /// Whether something more may be kept: what ends an experiment always finds room beyond that.
+    fn has_room(&self) -> bool {
+        serde_json::to_vec(self).is_ok_and(|json| json.len() <= MAX_EXPERIMENTS_BYTES)
+    }
+
     fn check_room(&self) -> Changed {
         let bytes = |of: &ExperimentDefinition| {
             serde_json::to_vec(of).map_or(usize::MAX, |json| json.len())
         };
-        let each = self.experiments.iter().map(|known| bytes(&known.definition));
-        let is_each_within = each.clone().all(|bytes| bytes <= MAX_EXPERIMENT_BYTES);
-        // Whatever else is kept of an experiment is small beside its definition.
-        match is_each_within && each.fold(0, usize::saturating_add) <= MAX_EXPERIMENTS_BYTES {
+        let mut each = self.experiments.iter().map(|known| bytes(&known.definition));
+        match each.all(|bytes| bytes <= MAX_EXPERIMENT_BYTES) && self.has_room() {
             true => Ok(()),
             false => Err(ExperimentRefused::TooLarge),
         }
@@ -376,6 +394,17 @@ mod tests {
         start(&mut all, "b").unwrap();
         let stopped = all.find(&id("a")).unwrap();
         assert!(stopped.stopped_at.is_some() && stopped.started_at.is_some());
+    }
+
+    #[test]
+    fn no_more_layers_take_the_same_slates_than_make_one() {
+        let names = ["a", "b", "c", "d", "e"];
+        let plain = json!([{"variant": "x", "share": 0.5}, {"variant": "y", "share": 0.5}]);
+        let mut all = of(names.map(|name| draft(name, json!({"layer": name, "variants": plain}))));
+        for name in &names[..MAX_SERVED] {
+            start(&mut all, name).unwrap();
+        }
+        assert_eq!(start(&mut all, "e"), Err(ExperimentRefused::TooManyLayers));
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl VariantSettings {
             target_domains: or_usual(changed.target_domains, usual.target_domains),
             limit: changed.limit.or(usual.limit),
             max_limit: changed.max_limit.or(usual.max_limit),
-            filters: or_usual(changed.filters, usual.filters),
+            // Of a domain that it does not name, what the placement says holds on.
+            filters: usual.filters.into_iter().chain(changed.filters).collect(),
             boosts: or_usual(changed.boosts, usual.boosts),
             promotions: or_usual(changed.promotions, usual.promotions),
             quotas: or_usual(changed.quotas, usual.quotas),
@@ -101,10 +102,16 @@ impl VariantSettings {
         // Each decides what the other is.
         let choice = |name: String| match name.as_str() {
             "calibration" => "diversity".to_owned(),
+            "max_limit" => "limit".to_owned(),
             _ => name,
         };
-        let fields = fields.into_iter().map(|(name, _)| choice(name));
-        fields.chain(ranking).collect()
+        let mut names: BTreeSet<String> =
+            fields.into_iter().map(|(name, _)| choice(name)).chain(ranking).collect();
+        // What is said of targets must be of those that are served.
+        if names.contains("target_domains") {
+            names.extend(["filters", "boosts", "promotions", "quotas"].map(str::to_owned));
+        }
+        names
     }
 }
 

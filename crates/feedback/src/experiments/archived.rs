@@ -12,6 +12,7 @@ use crossfold_core::archive::table::{ArchiveReader, Archived};
 use crossfold_core::entities::decision::{Decision, Outcome};
 use crossfold_core::entities::event::Event;
 use crossfold_core::entities::experiment::lifecycle::Experiment;
+use crossfold_core::entities::experiment::metric::MetricKind;
 use crossfold_core::entities::ids::{DomainId, Pseudonym};
 use crossfold_core::entities::ports::{ObjectStore, StoreError, StoreResult, Stores};
 use crossfold_core::release::experiment_report::acts::Acts;
@@ -29,10 +30,12 @@ use jiff::{Timestamp, ToSpan};
 const CONCURRENT_READS: usize = 8;
 /// Times that the files of a kind are listed for one reading of them.
 const MAX_LISTINGS: usize = 3;
-/// Rows of decisions for each shard of users: what is kept of them has less than 100 MB.
-const ROWS_OF_A_SHARD: usize = 1_000_000;
-/// Most shards of users.
-const MAX_SHARDS: u32 = 64;
+/// Slates for each shard of users: what is kept of them and of what followed has some 100 MB.
+const ROWS_OF_A_SHARD: usize = 500_000;
+/// Most shards of users: each goes over the archive once more.
+const MAX_SHARDS: u32 = 256;
+/// How many days after it happened an outcome is told at the latest, by far.
+const TOLD_LATE_DAYS: u16 = 7;
 
 /// Reads the archive for one experiment.
 struct ExperimentArchive<'a> {
@@ -62,52 +65,74 @@ pub(super) async fn report(
         stores,
         experiment,
         // A record lies under the day on which it arrived.
-        days: (day(started_at).saturating_sub(past), day(as_of).saturating_add(1.day())),
+        days: (day(started_at).saturating_sub(past), last_day(experiment, as_of)),
     };
     let mut shards = 1;
-    loop {
-        let Some(first) = archive.shard((&study, &mut shards), None).await? else { continue };
-        observations.merge(&first);
-        break;
+    while let Err(rows) = archive.shard(&study, (0, shards), &mut observations).await? {
+        shards = u32::try_from(rows.div_ceil(ROWS_OF_A_SHARD)).unwrap_or(u32::MAX).max(shards + 1);
     }
-    for shard in Shard::all(shards).skip(1) {
-        if let Some(of_shard) = archive.shard((&study, &mut shards), Some(shard)).await? {
-            observations.merge(&of_shard);
-        }
+    for number in 1..shards {
+        // As many rows as for the first, but for what came since.
+        let _ = archive.shard(&study, (number, shards), &mut observations).await?;
     }
     Ok(ExperimentReport::of(&study, &observations))
 }
 
+/// The last day on which something may have come in that counts: of one that is over, when all that was
+/// looked at of the last user was.
+fn last_day(experiment: &Experiment, as_of: Timestamp) -> Date {
+    let day = |at: Timestamp| TimeZone::UTC.to_datetime(at).date();
+    let definition = &experiment.definition;
+    let retained = definition.metrics.iter().filter_map(|metric| match metric.kind {
+        MetricKind::Retention { to_day, .. } => Some(to_day),
+        _ => None,
+    });
+    let looked_at = definition.window_days.map(|days| retained.fold(days, u16::max));
+    let end = experiment.stopped_at.zip(looked_at).map(|(stopped_at, days)| {
+        // Outcomes may be told some days late.
+        day(stopped_at).saturating_add(i64::from(days + TOLD_LATE_DAYS).days())
+    });
+    let now = day(as_of).saturating_add(1.day());
+    end.map_or(now, |end| end.min(now))
+}
+
 impl ExperimentArchive<'_> {
-    /// What a shard of the users comes to. `None` of the first one, with more `shards`, where it had
-    /// too many rows.
+    /// Adds what a shard of the users comes to. Where it has too many rows, it adds nothing and tells
+    /// how many all shards have together.
     async fn shard(
         &self,
-        (study, shards): (&Study<'_>, &mut u32),
-        shard: Option<Shard>,
-    ) -> StoreResult<Option<Observations>> {
-        let Some(shard) = shard.or_else(|| Shard::new(0, *shards)) else { return Ok(None) };
+        study: &Study<'_>,
+        (number, of): (u32, u32),
+        observations: &mut Observations,
+    ) -> StoreResult<Result<(), usize>> {
+        let Some(shard) = Shard::new(number, of) else { return Ok(Ok(())) };
         let mut domains = BTreeSet::new();
         let mut reader = ExposureReader::new(study, shard);
+        let most = ROWS_OF_A_SHARD.saturating_mul(usize::try_from(of).unwrap_or(usize::MAX));
         let mut rows = 0;
         let own = BTreeSet::from([self.experiment.domain.clone()]);
         self.each::<Decision>(DECISIONS_PREFIX, &own, user_of_decision, |decision| {
             let exposure = decision.variant.as_ref();
-            if exposure.and_then(|of| of.of(&self.experiment.experiment)).is_some() {
-                rows += 1;
-                let of_slate = decision.slate.iter().map(|entry| &entry.domain);
-                domains.extend(
-                    of_slate.filter(|of| !domains.contains(*of)).cloned().collect::<Vec<_>>(),
-                );
+            if exposure.and_then(|of| of.of(&self.experiment.experiment)).is_none() {
+                return;
             }
-            reader.add(decision);
+            rows += 1;
+            // Of more, only the number is wanted.
+            if rows <= most {
+                reader.add(decision);
+            }
+            for entry in &decision.slate {
+                if !domains.contains(&entry.domain) {
+                    domains.insert(entry.domain.clone());
+                }
+            }
         })
         .await?;
-        if rows / usize::try_from(*shards).unwrap_or(1) > ROWS_OF_A_SHARD && *shards < MAX_SHARDS {
-            *shards *= 2;
-            return Ok(None);
+        if rows > most && number == 0 && of < MAX_SHARDS {
+            return Ok(Err(rows));
         }
-        Ok(Some(self.acts(study, reader.finish(), (&own, &domains)).await?))
+        observations.merge(&self.acts(study, reader.finish(), (&own, &domains)).await?);
+        Ok(Ok(()))
     }
 
     async fn acts(

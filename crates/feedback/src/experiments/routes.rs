@@ -7,9 +7,7 @@ use crossfold_core::entities::experiment::ExperimentDefinition;
 use crossfold_core::entities::experiment::lifecycle::{
     Allocation, Experiment, ExperimentState, ExperimentStep, StoppedFor,
 };
-use crossfold_core::entities::experiment::of_domain::{
-    ArchivedExperiment, DomainExperiments, ExperimentRefused,
-};
+use crossfold_core::entities::experiment::of_domain::{DomainExperiments, ExperimentRefused};
 use crossfold_core::entities::experiment::slots::Slots;
 use crossfold_core::entities::ids::{DomainId, ExperimentId};
 use crossfold_core::entities::json;
@@ -20,13 +18,12 @@ use crossfold_edge::caller::{Caller, Scope};
 use crossfold_edge::extract::{Json, Path, Query};
 use crossfold_edge::placement_check::{check_caller, check_domains};
 use crossfold_edge::problem::Problem;
-use crossfold_storage::records;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::archived::report;
-use super::{archived, change, put_away, refused, standing};
+use super::{archived, archived_of, change, put_away, refused, standing};
 use crate::FeedbackState;
 
 /// An experiment as it is told.
@@ -105,7 +102,7 @@ pub(crate) struct StateBody {
 /// apart for which the caller does not act, as a placement would.
 fn described(
     definition: Map<String, Value>,
-    platform: &DomainDefinition,
+    (domain, platform): (&DomainId, &DomainDefinition),
     (caller, defined): (&Caller, &Definitions),
 ) -> Result<ExperimentDefinition, Problem> {
     let read: Result<ExperimentDefinition, _> = json::from_value(Value::Object(definition));
@@ -113,6 +110,8 @@ fn described(
     read.check().and_then(|()| read.check_with(platform)).map_err(Problem::invalid)?;
     for variant in &read.variants {
         let Some(placement) = &variant.settings.placement else { continue };
+        // It takes the place of what only who may define the domain says.
+        caller.require(Scope::DomainsWrite, domain)?;
         let at = format!("variants.{}.settings.placement", variant.variant);
         check_caller(&at, placement, caller)?;
         check_domains(&at, placement, |domain| defined.get(domain).map(DomainDefinition::schema))?;
@@ -149,7 +148,7 @@ pub(crate) async fn post_experiment(
     caller.require(Scope::ExperimentsWrite, &domain)?;
     let defined = state.definitions.with(&domain).await?;
     let platform = platform(&domain, &defined)?;
-    let definition = described(body, platform, (&caller, &defined))?;
+    let definition = described(body, (&domain, platform), (&caller, &defined))?;
     let life = platform.life;
     let store = &*state.stores.records;
     if archived(store, &domain, life, &experiment).await?.is_some() {
@@ -172,7 +171,7 @@ pub(crate) async fn put_experiment(
     caller.require(Scope::ExperimentsWrite, &domain)?;
     let defined = state.definitions.with(&domain).await?;
     let platform = platform(&domain, &defined)?;
-    let definition = described(body, platform, (&caller, &defined))?;
+    let definition = described(body, (&domain, platform), (&caller, &defined))?;
     let describe = |known: &mut DomainExperiments| known.change(&experiment, definition.clone());
     let changed = change(&state, (&domain, platform.life), &experiment, describe).await?;
     Ok(JsonResponse(changed.into()))
@@ -225,9 +224,8 @@ pub(crate) async fn get_experiments(
     let experiments = match archived {
         false => standing(store, &domain, life).await?.0.experiments,
         true => {
-            let all = records::list::<ArchivedExperiment>(store).await?.into_iter();
-            let all = all.map(|(_, ArchivedExperiment(of))| of);
-            all.filter(|of| of.domain == domain && of.life == life).collect()
+            let all = archived_of(store, &domain).await?.into_iter();
+            all.filter(|of| of.life == life).collect()
         }
     };
     let experiments = experiments.into_iter().map(ExperimentView::from).collect();

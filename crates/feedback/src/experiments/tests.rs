@@ -201,10 +201,15 @@ async fn a_variant_tells_no_items_of_a_domain_apart_that_its_caller_does_not_act
     announce_change(&*state.stores.records, state.machine.ids.fresh()).await.unwrap();
     let mut telling = body("a");
     telling["variants"][1]["settings"]["placement"] = json!({"filters": {"bank": "price > 1"}});
-    let caller = Caller::with([domain()], [Scope::ExperimentsWrite]);
-    let posted = Json(serde_json::from_value(telling.clone()).unwrap());
-    let refused = post_experiment(State(state.clone()), caller, posted).await.unwrap_err();
-    assert_eq!(refused.code, "domain_forbidden");
+    for (scopes, expected) in [
+        (vec![Scope::ExperimentsWrite], "scope_missing"),
+        (vec![Scope::ExperimentsWrite, Scope::DomainsWrite], "domain_forbidden"),
+    ] {
+        let caller = Caller::with([domain()], scopes);
+        let posted = Json(serde_json::from_value(telling.clone()).unwrap());
+        let refused = post_experiment(State(state.clone()), caller, posted).await.unwrap_err();
+        assert_eq!(refused.code, expected);
+    }
     create(&state, telling.clone()).await.unwrap();
     telling["variants"][1]["settings"]["placement"] = json!({"filters": {"bank": "price >"}});
     telling["experiment"] = json!("b");

@@ -52,7 +52,8 @@ pub fn next_shares(
 /// What is believed of a variant's mean.
 fn arm(figures: &VariantFigures) -> Option<Arm> {
     let (mean, deviation) = (figures.mean?, figures.standard_deviation?);
-    let is_enough = figures.users >= MIN_USERS;
+    // Who all did the same say nothing of how sure that is.
+    let is_enough = figures.users >= MIN_USERS && deviation > 0.0;
     is_enough.then(|| Arm { mean, deviation: deviation / (figures.users as f64).sqrt() })
 }
 

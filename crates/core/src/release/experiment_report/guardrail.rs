@@ -50,8 +50,18 @@ impl Guardrail {
     pub fn of(metric: &MetricDefinition, comparison: Option<&Comparison>) -> Option<Self> {
         let margin = metric.margin?.fraction();
         let open = Self { margin, worst: None, best: None, state: GuardrailState::Open };
-        let lift = comparison.and_then(Comparison::decisive_relative);
-        let Some((of, lift)) = comparison.zip(lift) else { return Some(open) };
+        let Some(of) = comparison else { return Some(open) };
+        let Some(lift) = of.decisive_relative() else {
+            // Of nothing there are no shares: any more of what is bad is more than the margin.
+            let interval = of.decisive().always_valid;
+            let is_worse = match metric.better {
+                Direction::Increase => interval.high < 0.0,
+                Direction::Decrease => interval.low > 0.0,
+            };
+            let is_broken = of.is_enough && is_worse;
+            let state = if is_broken { GuardrailState::Broken } else { GuardrailState::Open };
+            return Some(Self { state, ..open });
+        };
         // As gains, so that less than minus the margin is too bad whichever way is better.
         let interval = lift.always_valid;
         let (worst, best) = match metric.better {

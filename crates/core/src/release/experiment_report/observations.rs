@@ -161,10 +161,11 @@ impl Observations {
         self.segments.entry(of).or_default().add(group, values, is_winsorised);
     }
 
-    /// What greater values of a metric are taken for; `None` when they are left as they are.
+    /// What greater values of a metric are taken for; `None` when they are left as they are, also
+    /// where that would be nothing: of what few users do at all, all would be gone.
     pub(super) fn limit(&self, metric: usize) -> Option<u64> {
         let share = self.measures.get(metric)?.winsorised_at?;
-        self.metrics.get(metric)?.quantile(share)
+        self.metrics.get(metric)?.quantile(share).filter(|limit| *limit > 0)
     }
 
     fn is_winsorised(&self, metric: usize) -> bool {

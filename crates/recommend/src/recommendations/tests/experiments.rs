@@ -186,3 +186,23 @@ async fn a_variant_that_cannot_be_served_with_what_its_place_says_by_now_is_no_e
     let slate = slate_of(&service(&stores), "ann", json!({ "limit": 2 })).await;
     assert_eq!((&slate["variant"], served(&slate).len()), (&Value::Null, 2));
 }
+
+#[tokio::test]
+async fn an_experiment_has_no_part_in_a_request_that_one_of_its_variants_could_not_serve() {
+    let narrow = json!({"variants": [
+        {"variant": "control", "share": 0.5},
+        {"variant": "narrow", "share": 0.5, "settings": {"placement": {"max_limit": 2, "limit": 2}}}]});
+    let stores = experimenting(short_slates(narrow)).await;
+    let service = service(&stores);
+    for user in ["ann", "bob", "cat", "dan", "eve", "fay"] {
+        let slate = slate_of(&service, user, json!({ "limit": 3 })).await;
+        assert_eq!((&slate["variant"], served(&slate).len()), (&Value::Null, 3), "{user}");
+        let within = slate_of(&service, user, json!({ "limit": 2 })).await;
+        assert_eq!((within["variant"].is_string(), served(&within).len()), (true, 2), "{user}");
+    }
+    let asked = json!({"user_id": "ann", "domain": "knowledge", "placement": "checkout", "limit": 3,
+        "variants": {"short-slates": "narrow"}});
+    let asked = ("/v1/recommendations", &asked);
+    let (status, _) = called(&service, asked, Caller::development()).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "who tries it is told");
+}

@@ -220,3 +220,20 @@ fn extreme_values_are_taken_for_the_quantile_of_all() {
     assert_eq!(metric(&report, "money").1.mean, Some(0.01));
     assert_eq!(report.segments[1].variants[0].mean, Some(0.01));
 }
+
+#[test]
+fn what_few_users_do_is_not_taken_for_nothing() {
+    let with = json!({
+        "metrics": [{"metric": "money", "kind": "revenue", "event_type": "buy", "winsorised_at": 0.9}],
+        "primary": "money",
+    });
+    let mut archive = Archive::default();
+    for at in 0..40 {
+        let (name, variant) = (format!("u{at}"), if at < 20 { "control" } else { "diverse" });
+        archive.slate(&name, &name, variant, FIRST);
+    }
+    archive.buy("u39", "e", FIRST, "20");
+    let report = archive.report(&experiment(with), NOW);
+    assert_eq!(metric(&report, "money").0.winsorised_above, None);
+    assert_eq!(metric(&report, "money").1.mean, Some(1.0));
+}

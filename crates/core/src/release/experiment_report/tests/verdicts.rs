@@ -223,3 +223,16 @@ fn of_many_variants_none_is_the_best_by_chance() {
         .collect();
     assert_eq!(p[1].p_adjusted, Some((2.0 * p[1].p).min(1.0)));
 }
+
+#[test]
+fn a_guardrail_of_what_nobody_does_with_the_control_is_broken_once_many_do() {
+    let mut experiment = with_guardrail();
+    experiment.definition.metrics[1].better =
+        crate::entities::experiment::metric::Direction::Decrease;
+    let report = users(4_000, 3, ([0.2, 0.0], [0.2, 0.2])).report(&experiment, NOW);
+    let guardrail = metric(&report, "buys").1.guardrail.unwrap();
+    assert_eq!((guardrail.state, guardrail.best), (GuardrailState::Broken, None));
+    assert_eq!(codes(&report)[0], "guardrail_broken");
+    let report = users(4_000, 3, ([0.2, 0.0], [0.2, 0.0])).report(&experiment, NOW);
+    assert_eq!(metric(&report, "buys").1.guardrail.unwrap().state, GuardrailState::Open);
+}
