@@ -88,6 +88,11 @@ impl<'a> MetricNumbers<'a> {
         }
     }
 
+    /// Whether it is 0 or 1 of each user.
+    pub(super) fn is_whether(&self) -> bool {
+        matches!(self.measure.shape, Shape::Whether | Shape::WhetherAfter(_))
+    }
+
     /// Whether what users did before can be taken off.
     pub(super) fn has_covariate(&self) -> bool {
         self.measure.beside.is_some() && self.measure.shape != Shape::Ratio

@@ -169,7 +169,8 @@ fn nothing_sure(primary: Option<&MetricReport>) -> ToldVerdict {
         ),
         false => Verdict::TooFew.told(format!(
             "There are too few users to say anything: at least {MIN_USERS} of each variant must \
-             have been served, and {MIN_ACTING} of them together have done what is measured."
+             have been served, and about {MIN_ACTING} of each have done what is measured. Where \
+             that is whether they did, as many must not have."
         )),
     }
 }

@@ -177,6 +177,23 @@ fn whatever_there_is_has_a_report() {
 }
 
 #[test]
+fn nothing_is_said_of_what_few_do_or_few_do_not() {
+    for (doing, expected) in [(10, "too_few"), (110, "no_difference_yet"), (1_995, "too_few")] {
+        let mut archive = Archive::default();
+        for number in 0..2_000 {
+            let name = format!("u{number}");
+            let variant = if number % 2 == 0 { "control" } else { "diverse" };
+            archive.slate(&name, &name, variant, 30 * DAY);
+            if number < doing {
+                archive.click(&name, &name, "f", 30 * DAY);
+            }
+        }
+        let report = archive.report(&experiment(json!({})), NOW);
+        assert_eq!(codes(&report), [expected], "{doing}");
+    }
+}
+
+#[test]
 fn segments_are_corrected_for_their_number() {
     let mut experiment = with_guardrail();
     experiment.definition.segments = [crate::entities::experiment::SegmentBy::Personalised].into();
