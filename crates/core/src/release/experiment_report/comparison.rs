@@ -18,7 +18,7 @@ pub const MIN_USERS: u64 = 100;
 /// of two variants has when neither differs. With fewer, errors are not normal: of experiments
 /// without an effect in which 2% act (with sums that have a heavy tail), one variant has a tenth of
 /// 20,000 users, and one looks after every hundred, 4.8% have at some time an interval that excludes
-/// none; with 5 in place of 20 it is 13%, and without any such bound 30%.
+/// none; with 5 in place of 20 it is 13%, and where 1% act, without any such bound, 30%.
 pub const MIN_ACTING: u64 = 20;
 
 /// A 95% interval with its p-value.
