@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Every scope that the API knows.
-pub const SCOPES: [&str; 10] = [
+pub const SCOPES: [&str; 12] = [
     "events:write",
     "catalog:read",
     "catalog:write",
@@ -14,6 +14,8 @@ pub const SCOPES: [&str; 10] = [
     "feedback:write",
     "training:read",
     "training:write",
+    "experiments:read",
+    "experiments:write",
 ];
 
 /// A verified token.

@@ -293,7 +293,7 @@ fn good_calls(now: Timestamp) -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "segments": ["placement"], "stop_on_harm": true, "bandit_floor": 0.1,
             "variants": [
                 { "variant": "calm", "share": 0.5, "settings": {
-                    "placement": placement(), "ranking": "popularity",
+                    "placement": placement(), "ranking": "usual",
                 } },
                 { "variant": "usual", "share": 0.5 },
             ],

@@ -65,7 +65,7 @@ async fn published() -> Stores {
 #[tokio::test]
 async fn a_process_that_warmed_up_reads_neither_model_nor_catalogue_for_its_first_request() {
     // A pointer, a manifest and a blob; two catalogues; and the definitions as ever.
-    let all = [3, 2, 1, 2];
+    let all = [3, 2, 1, 3];
     let cold = Process::over(published().await);
     let slate = cold.ask().await;
     assert_eq!(cold.take_calls(READS), all);
@@ -127,7 +127,7 @@ async fn a_process_that_began_long_ago_reads_for_no_longer_than_lambda_has_left(
 #[tokio::test]
 async fn a_process_without_domains_starts_and_of_many_domains_some_catalogues_are_read() {
     let empty = Process::over(memory::stores()).warmed_up().await;
-    assert_eq!(empty.take_calls(READS), [1, 0, 1, 2], "the pointer, and the definitions");
+    assert_eq!(empty.take_calls(READS), [1, 0, 1, 3], "the pointer, and the definitions");
     let stores = memory::stores();
     for number in 0..300 {
         let name = domain(&format!("domain-{number:03}"));
