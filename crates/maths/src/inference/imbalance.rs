@@ -57,7 +57,7 @@ pub fn test(counts: &[u64], shares: &[f64]) -> Result<Imbalance, InferenceError>
 /// Statistician 31, 1977), which for two groups is a normal deviate squared.
 ///
 /// # Errors
-/// As [`test`] for both lists; [`InferenceError::OutOfRange`] of an `alpha` not strictly between
+/// As [`test()`] for both lists; [`InferenceError::OutOfRange`] of an `alpha` not strictly between
 /// 0 and 1, or an `n` that is not above 0.
 pub fn power(n: f64, planned: &[f64], actual: &[f64], alpha: f64) -> Result<f64, InferenceError> {
     positive("the number of observations", n)?;
@@ -72,7 +72,7 @@ pub fn power(n: f64, planned: &[f64], actual: &[f64], alpha: f64) -> Result<f64,
 /// shares from `planned` ones with probability `power`.
 ///
 /// # Errors
-/// As [`power`](self::power); [`InferenceError::OutOfRange`] of a power not strictly between 0
+/// As [`power()`]; [`InferenceError::OutOfRange`] of a power not strictly between 0
 /// and 1; [`InferenceError::OutOfReach`] when the shares are the same.
 pub fn sample_size(
     planned: &[f64],

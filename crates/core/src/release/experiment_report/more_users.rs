@@ -12,8 +12,8 @@ use crate::entities::ids::VariantId;
 const DEVIATE_OF_POWER: f64 = 0.841_621_233_572_914_2;
 /// The effect that is asked for beside the present one, as a share of the control's mean.
 pub const ASKED_EFFECT: f64 = 0.05;
-/// Users beyond whom no number is told.
-const MOST_USERS: f64 = 1e15;
+/// Users beyond whom no number is told: more than anybody has.
+const MOST_USERS: f64 = 1e9;
 
 /// What it would take to see an effect of a variant on the primary metric, if it is what it looks
 /// like or is 5%: users of the variant and the control together, in their present proportion,
@@ -44,10 +44,10 @@ impl MoreUsers {
         let told = |users: Option<u64>, of: &str| match users {
             Some(0) => format!("an effect of {of} would most likely be seen by now"),
             Some(users) => format!("an effect of {of} would be seen with {users} more users"),
-            None => format!("no number of users is known to show an effect of {of}"),
+            None => format!("no number of users that anybody has would show an effect of {of}"),
         };
         let text = format!(
-            "Of {variant}, {} and {}, each with a probability of 80%.",
+            "Of {variant}, {} and {}, of it and the control together, each with a probability of 80%.",
             told(for_present_effect, "the present size"),
             told(for_five_percent, "5%"),
         );

@@ -18,7 +18,7 @@ use crate::entities::experiment::metric::Direction;
 use crate::entities::ids::{MetricId, VariantId};
 use crate::maths::inference::multiple::holm;
 
-use super::comparison::{ALPHA, Comparison, Lift, MIN_ACTING, MIN_USERS};
+use super::comparison::{ALPHA, Comparison, Interval, Lift, MIN_ACTING, MIN_USERS};
 use super::guardrail::GuardrailState;
 use super::report::{ExperimentReport, MetricReport};
 
@@ -135,7 +135,10 @@ fn differences(primary: &MetricReport) -> impl Iterator<Item = ToldVerdict> {
         };
         let is_better = gain > 0.0;
         let how = match comparison.decisive_relative() {
-            Some(lift) => told(lift),
+            // By the control's mean, which is not sure either, the effect may be less so than in the
+            // metric's units, by which it is decided.
+            Some(lift) if lift.always_valid.excludes_none() => told(lift),
+            Some(_) => told_in_units(comparison.decisive()),
             None => "the control has none of it".to_owned(),
         };
         let text = format!(
@@ -184,6 +187,16 @@ fn told(lift: &Lift) -> String {
         percent(lift.estimate.abs()),
         signed(interval.low),
         signed(interval.high),
+    )
+}
+
+/// An effect in the metric's units, in words.
+fn told_in_units(lift: &Lift) -> String {
+    let way = if lift.estimate < 0.0 { "less" } else { "more" };
+    let Interval { low, high, .. } = lift.always_valid;
+    format!(
+        "{:.4} {way} of each user, and between {low:+.4} and {high:+.4} at any time one looks",
+        lift.estimate.abs(),
     )
 }
 

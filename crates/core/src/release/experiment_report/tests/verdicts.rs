@@ -253,3 +253,17 @@ fn a_guardrail_of_what_nobody_does_with_the_control_is_broken_once_many_do() {
     let report = users(4_000, 3, ([0.2, 0.0], [0.2, 0.0])).report(&experiment, NOW);
     assert_eq!(metric(&report, "buys").1.guardrail.unwrap().state, GuardrailState::Open);
 }
+
+#[test]
+fn the_sentence_of_a_verdict_does_not_contradict_it() {
+    let (experiment, mut in_units) = (with_guardrail(), 0);
+    for seed in 0..40 {
+        // So much more that the share of the control's, which is not sure either, is the less sure.
+        let report = users(900, seed, ([0.05, 0.4], [0.17, 0.4])).report(&experiment, NOW);
+        for told in report.verdicts.iter().filter(|told| told.verdict.code() == "better") {
+            assert!(!told.text.contains("between -"), "{}", told.text);
+            in_units += usize::from(told.text.contains("of each user, and between +"));
+        }
+    }
+    assert!(in_units > 0, "no such verdict was met");
+}
