@@ -32,8 +32,6 @@ const CONCURRENT_READS: usize = 8;
 const MAX_LISTINGS: usize = 3;
 /// Slates for each shard of users: what is kept of them and of what followed has some 100 MB.
 const ROWS_OF_A_SHARD: usize = 500_000;
-/// Most shards of users: each goes over the archive once more.
-const MAX_SHARDS: u32 = 256;
 /// How many days after it happened an outcome is told at the latest, by far.
 const TOLD_LATE_DAYS: u16 = 7;
 
@@ -54,6 +52,15 @@ pub(super) async fn report(
     experiment: &Experiment,
     as_of: Timestamp,
 ) -> StoreResult<ExperimentReport> {
+    report_by_shards(stores, experiment, (as_of, ROWS_OF_A_SHARD)).await
+}
+
+/// The same with so many slates for each shard of users.
+pub(super) async fn report_by_shards(
+    stores: &Stores,
+    experiment: &Experiment,
+    (as_of, rows_of_a_shard): (Timestamp, usize),
+) -> StoreResult<ExperimentReport> {
     let study = Study::new(experiment, as_of);
     let mut observations = Observations::none(&study);
     let Some(started_at) = experiment.started_at else {
@@ -68,12 +75,17 @@ pub(super) async fn report(
         days: (day(started_at).saturating_sub(past), last_day(experiment, as_of)),
     };
     let mut shards = 1;
-    while let Err(rows) = archive.shard(&study, (0, shards), &mut observations).await? {
-        shards = u32::try_from(rows.div_ceil(ROWS_OF_A_SHARD)).unwrap_or(u32::MAX).max(shards + 1);
+    // The first tells how many shards it takes. What comes in while the others are read is no more than
+    // memory has room for.
+    while let Err(rows) =
+        archive.shard(&study, (0, shards), (rows_of_a_shard, &mut observations)).await?
+    {
+        shards = u32::try_from(rows.div_ceil(rows_of_a_shard)).unwrap_or(u32::MAX).max(shards + 1);
     }
     for number in 1..shards {
-        // As many rows as for the first, but for what came since.
-        let _ = archive.shard(&study, (number, shards), &mut observations).await?;
+        let all = (usize::MAX, &mut observations);
+        // Without a bound it is never told that there are too many.
+        let _ = archive.shard(&study, (number, shards), all).await?;
     }
     Ok(ExperimentReport::of(&study, &observations))
 }
@@ -103,12 +115,12 @@ impl ExperimentArchive<'_> {
         &self,
         study: &Study<'_>,
         (number, of): (u32, u32),
-        observations: &mut Observations,
+        (rows_of_a_shard, observations): (usize, &mut Observations),
     ) -> StoreResult<Result<(), usize>> {
         let Some(shard) = Shard::new(number, of) else { return Ok(Ok(())) };
         let mut domains = BTreeSet::new();
         let mut reader = ExposureReader::new(study, shard);
-        let most = ROWS_OF_A_SHARD.saturating_mul(usize::try_from(of).unwrap_or(usize::MAX));
+        let most = rows_of_a_shard.saturating_mul(usize::try_from(of).unwrap_or(usize::MAX));
         let mut rows = 0;
         let own = BTreeSet::from([self.experiment.domain.clone()]);
         self.each::<Decision>(DECISIONS_PREFIX, &own, user_of_decision, |decision| {
@@ -128,7 +140,7 @@ impl ExperimentArchive<'_> {
             }
         })
         .await?;
-        if rows > most && number == 0 && of < MAX_SHARDS {
+        if rows > most {
             return Ok(Err(rows));
         }
         observations.merge(&self.acts(study, reader.finish(), (&own, &domains)).await?);

@@ -354,3 +354,51 @@ async fn a_review_gives_the_better_variant_more_of_the_users_where_shares_are_le
     let shares = next_shares(running, &report, 7).unwrap();
     assert_eq!(shares.iter().map(|share| share.get()).collect::<Vec<_>>(), [1_000, 9_000]);
 }
+
+#[tokio::test]
+async fn by_however_many_shards_of_users_a_report_is_the_same() {
+    let state = shop().await;
+    archived_experiment(&state, body("a")).await;
+    let (known, _) = standing(&*state.stores.records, &domain(), 0).await.unwrap();
+    let running = known.find(&ExperimentId::parse("a").unwrap()).unwrap();
+    let now = state.machine.clock.now();
+    let whole = super::archived::report(&state.stores, running, now).await.unwrap();
+    for rows in [1_000, 999, 3_999, 4_000, 400] {
+        let by_shards =
+            super::archived::report_by_shards(&state.stores, running, (now, rows)).await.unwrap();
+        assert_eq!(by_shards, whole, "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_is_sent_until_it_is_acknowledged_holds_from_then_on_whatever_failed() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crossfold_storage::faults::{Fault, FaultPlan, faulty};
+    for failing in 0..8 {
+        for fault in [Fault::Before, Fault::AnswerLost] {
+            let state = shop().await;
+            create(&state, body("a")).await.unwrap();
+            step(&state, "a", "start").await.unwrap();
+            // Another process, which knows of it.
+            assert_eq!(state.definitions.domain(&domain()).await.unwrap().experiments.len(), 1);
+            let calls = Arc::new(AtomicUsize::new(0));
+            let plan = FaultPlan::from_fn(move |_| {
+                let is_it = calls.fetch_add(1, Ordering::Relaxed) == failing;
+                if is_it { fault } else { Fault::None }
+            });
+            let stores = faulty(state.stores.clone(), &plan);
+            let machine = machine_at(state.machine.clock.now());
+            let of = FeedbackState::new(stores, state.pseudonymiser.clone(), machine);
+            // Its ids are none of those that were used.
+            for _ in 0..99 {
+                let _ = of.machine.ids.fresh();
+            }
+            while step(&of, "a", "stop").await.is_err() {}
+            let platform = state.definitions.domain(&domain()).await.unwrap();
+            let known = serde_json::to_value(platform.experiments[0].state).unwrap();
+            assert_eq!(known, "stopped", "{failing} {fault:?}");
+        }
+    }
+}
