@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::deadline::Deadline;
 use crate::inputs::{read_definitions, read_user};
 use crate::request::RecommendationBody;
-use crate::slates::{Prepared, RecommendationView, prepare, slate};
+use crate::slates::{Prepared, RecommendationView, prepare_by, slate};
 use crate::state::RecommendState;
 
 /// Most items of all slates together: an answer has 6 MB.
@@ -121,15 +121,8 @@ async fn prepare_all(
                 Some(user) => body.clone().for_user(user),
                 None => body.clone(),
             };
-            let made = prepare(state, (caller, headers), body.clone(), deadline).await?;
-            let made = match made.request.variant.as_ref().map(ToString::to_string) == exposure {
-                true => made,
-                // Experiments changed between: by which of them the others are served is not known.
-                false => {
-                    let without = body.without_experiments();
-                    prepare(state, (caller, headers), without, deadline).await?
-                }
-            };
+            let of = (body, Some(known.clone()));
+            let made = prepare_by(state, (caller, headers), of, deadline).await?;
             prepared.insert(exposure.clone(), made);
         }
         users.push((name, exposure));

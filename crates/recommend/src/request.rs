@@ -305,11 +305,6 @@ impl RecommendationBody {
         Self { unit: ExperimentUnit::User(user), ..self }
     }
 
-    /// The same as far as no experiment has to do with it.
-    pub(crate) fn without_experiments(self) -> Self {
-        Self { unit: ExperimentUnit::Nobody, variants: BTreeMap::new(), ..self }
-    }
-
     /// What experiments have to do with a slate of a user.
     ///
     /// # Errors

@@ -152,13 +152,26 @@ impl Prepared {
 /// A problem when it breaks a rule, or cannot be checked now.
 pub(crate) async fn prepare(
     state: &RecommendState,
-    (caller, headers): (&Caller, &HeaderMap),
-    mut body: RecommendationBody,
+    asking: (&Caller, &HeaderMap),
+    body: RecommendationBody,
+    deadline: &Deadline,
+) -> Result<Prepared, Problem> {
+    prepare_by(state, asking, (body, None), deadline).await
+}
+
+/// The same by definitions that were read already, where they were: nothing may have changed between.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) async fn prepare_by(
+    state: &RecommendState,
+    asking: (&Caller, &HeaderMap),
+    (mut body, known): (RecommendationBody, Option<KnownDefinitions>),
     deadline: &Deadline,
 ) -> Result<Prepared, Problem> {
     let (dry_run, page_size) = (body.take_dry_run()?, body.take_page_size()?);
     let (checked, served) = try_join!(
-        check(state, body, (caller, headers), deadline),
+        check(state, asking, (body, known), deadline),
         state.models.served(deadline.left(Stage::FirstReads)).map(Ok),
     )?;
     let Checked { checked, known } = checked;
@@ -232,11 +245,14 @@ struct Checked {
 /// Checks a request, and reads the catalogues of its targets, which it then may have.
 async fn check(
     state: &RecommendState,
-    body: RecommendationBody,
     (caller, headers): (&Caller, &HeaderMap),
+    (body, known): (RecommendationBody, Option<KnownDefinitions>),
     deadline: &Deadline,
 ) -> Result<Checked, Problem> {
-    let known = read_definitions(state, &body.domain, deadline).await?;
+    let known = match known {
+        Some(known) => known,
+        None => read_definitions(state, &body.domain, deadline).await?,
+    };
     let request = body.into_request(caller, headers, &known.definitions, &state.machine);
     let checked = match request {
         Err(problem) if known.is_stale && problem.code == "unknown_domain" => {
